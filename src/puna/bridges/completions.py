@@ -1,0 +1,178 @@
+"""Text completions over chat: hosts of Llama serve chat only.
+
+Each prompt becomes one user message and one chat call; the message's text is the continuation.
+What chat cannot do is refused (or left out under `drop_params`): `suffix`, `best_of` above 1,
+`logprobs`, prompts of token ids. `echo` is done here. Source: OpenAI API reference, "Completions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.types.common import Usage
+from puna.types.completions import TextChoice, TextCompletion
+
+_IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
+    "suffix": lambda value: value not in (None, ""),
+    "best_of": lambda value: value not in (None, 1),
+    "logprobs": lambda value: value is not None and value is not False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TextRequest:
+    """A text-completion request, ready to become chat calls.
+
+    Attributes:
+        prompts: at least one text.
+        fields: the chat parameters.
+        is_echoed: whether each text begins with its prompt.
+        choices_each: choices for each prompt (`n`).
+        dropped_params: what was left out under `drop_params`.
+    """
+
+    prompts: tuple[str, ...]
+    fields: Mapping[str, Any]
+    is_echoed: bool = False
+    choices_each: int = 1
+    dropped_params: tuple[str, ...] = ()
+
+
+def read_text_request(
+    prompt: Any, fields: Mapping[str, Any], *, drop_params: bool = False
+) -> TextRequest:
+    """Check a text-completion request.
+
+    Raises:
+        BadRequestError: the prompt is no text or list of texts.
+        UnsupportedParamsError: a parameter that chat cannot do, without `drop_params`.
+    """
+    kept = {name: value for name, value in fields.items() if value is not None}
+    echo = kept.pop("echo", False)
+    if not isinstance(echo, bool):
+        raise BadRequestError("`echo` must be true or false.", param="echo")
+    dropped: list[str] = []
+    for name, is_asked in _IMPOSSIBLE.items():
+        value = kept.pop(name, None)
+        if not is_asked(value):
+            continue
+        if not drop_params:
+            raise UnsupportedParamsError(
+                f"`{name}` cannot be done: text completions run over chat here. Leave it out, or "
+                "set `drop_params`.",
+                param=name,
+            )
+        dropped.append(name)
+    return TextRequest(
+        prompts=_read_prompts(prompt),
+        fields=kept,
+        is_echoed=echo,
+        choices_each=kept.get("n", 1) if isinstance(kept.get("n", 1), int) else 1,
+        dropped_params=tuple(dropped),
+    )
+
+
+def messages_of(prompt: str) -> list[dict[str, Any]]:
+    """A prompt as the messages of a chat call."""
+    return [{"role": "user", "content": prompt}]
+
+
+def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextCompletion:
+    """The answers of the chat calls, one for each prompt in order, as one text completion."""
+    choices = [
+        TextChoice(
+            text=(prompt if request.is_echoed else "") + (choice.message.content or ""),
+            index=position * request.choices_each + choice.index,
+            logprobs=None,
+            finish_reason=choice.finish_reason,
+        )
+        for position, (prompt, answer) in enumerate(zip(request.prompts, answers, strict=True))
+        for choice in answer.choices
+    ]
+    first = answers[0]
+    completion = TextCompletion(
+        id=text_id(first.id),
+        object="text_completion",
+        created=first.created,
+        model=first.model,
+        choices=choices,
+        usage=_sum([answer.usage for answer in answers if answer.usage is not None]),
+    )
+    return completion.with_report(first.report)
+
+
+def text_chunk_of(
+    request: TextRequest,
+    position: int,
+    chunk: ChatCompletionChunk,
+    *,
+    is_first: bool,
+    stream_id: str | None = None,
+) -> TextCompletion:
+    """A chunk of the chat call for the prompt at `position`, as a text-completion chunk.
+
+    `stream_id` is the chat id of the first prompt's call: all chunks of a stream carry one id.
+    """
+    prompt = request.prompts[position] if request.is_echoed and is_first else ""
+    choices = [
+        TextChoice(
+            text=prompt + (choice.delta.content or ""),
+            index=position * request.choices_each + choice.index,
+            logprobs=None,
+            finish_reason=choice.finish_reason,
+        )
+        for choice in chunk.choices
+    ]
+    fields: dict[str, Any] = {"usage": chunk.usage} if chunk.usage is not None else {}
+    return TextCompletion(
+        id=text_id(stream_id or chunk.id),
+        object="text_completion",
+        created=chunk.created,
+        model=chunk.model,
+        choices=choices,
+        **fields,
+    )
+
+
+def text_id(chat_id: str) -> str:
+    """A text completion's id, from its chat call's."""
+    return "cmpl-" + chat_id.removeprefix("chatcmpl-").removeprefix("cmpl-")
+
+
+def _read_prompts(prompt: Any) -> tuple[str, ...]:
+    if isinstance(prompt, str):
+        return (prompt,)
+    if not isinstance(prompt, Sequence) or isinstance(prompt, bytes) or not prompt:
+        raise BadRequestError(
+            "`prompt` must be a string or a non-empty list of strings.", param="prompt"
+        )
+    prompts = cast("Sequence[Any]", prompt)
+    for position, item in enumerate(prompts):
+        if isinstance(item, int) or (isinstance(item, Sequence) and not isinstance(item, str)):
+            raise BadRequestError(
+                f"`prompt[{position}]` holds token ids, which cannot be sent to a chat host; "
+                "give the text.",
+                param=f"prompt[{position}]",
+            )
+        if not isinstance(item, str):
+            raise BadRequestError(
+                f"`prompt[{position}]` must be a string.", param=f"prompt[{position}]"
+            )
+    return tuple(prompts)
+
+
+def _sum(usages: Sequence[Usage]) -> Usage | None:
+    if not usages:
+        return None
+    return Usage.model_validate(
+        {
+            "prompt_tokens": sum(u.prompt_tokens for u in usages),
+            "completion_tokens": sum(u.completion_tokens for u in usages),
+            "total_tokens": sum(u.total_tokens for u in usages),
+            **({"estimated": True} if any(u.is_estimate for u in usages) else {}),
+        }
+    )

@@ -1,0 +1,62 @@
+"""A token count without a vocabulary: an estimate, and it says so wherever it is used."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+# Pieces of text, and what each adds to the count, in hundredths of a token. The weights were set by
+# hand against the Llama 3 vocabulary, leaning to too many rather than too few.
+_WEIGHTS = {
+    r"[A-Za-z\u00c0-\u024f]+": 100,  # words
+    r"[0-9]{1,3}": 110,
+    r"[!-/:-@\[-`{-~]{1,3}": 60,  # signs
+    r"[\r\n]{1,16}": 100,
+    r"[ \t]{2,64}": 50,  # indents
+    r" (?=[0-9])": 100,
+    r"[\u0080-\u024f]": 90,  # accented letters, on top of their word
+    r"[\u0250-\u07ff]": 42,  # other characters of two UTF-8 bytes: Greek to Arabic
+    r"[\u0800-\u0eff]": 56,  # Indic, Thai, Lao
+    r"[\u3040-\u30ff]": 56,  # kana
+    r"[\u0f00-\u303f\u3100-\uffff]": 82,  # other characters of three bytes: Chinese, Korean
+    r"[\U00010000-\U0010ffff]": 250,  # of four bytes: emoji
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]": 100,  # control characters
+}
+_LONG_WORD = r"[A-Za-z\u00c0-\u024f]{7,}"
+_SHORT_WORD = 6
+_WEIGHT_PER_LETTER_PAST_SIX = 25
+
+
+@cache
+def _weighted_patterns() -> tuple[tuple[re.Pattern[str], int], ...]:
+    """The table above compiled, on first use: that takes longer than importing this module."""
+    return tuple((re.compile(pattern), weight) for pattern, weight in _WEIGHTS.items())
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens a Llama-like vocabulary makes of `text`; 0 only for empty text.
+
+    Counts words (a quarter token more for each letter past the sixth), groups of up to three
+    digits, groups of up to three signs, line ends, indents, and other characters by the length of
+    their UTF-8 form.
+
+    Measured error against the Llama 3 vocabulary, on 10 to 400 kB of each kind: English prose +2 %
+    to +8 %, Python +1 %, JavaScript -2 %, JSON -1 %; translated program messages in Chinese -4 %
+    (simplified) and -13 % (traditional), Japanese -8 %, Korean -1 %, French -6 %, Spanish -8 %,
+    German -18 %, Russian +15 %, Arabic -8 %, Hindi -11 %, Thai +6 %. The worst found: Polish -26 %,
+    Hebrew -36 %, Vietnamese +54 %. Short samples: English -13 % to -3 %, Chinese -6 % to +8 %.
+    Llama 4 packs some scripts tighter, so there the estimate is higher: Chinese +9 % to +58 %,
+    Russian +39 %, Thai +36 %; English and code are as before. Other vocabularies were not measured.
+    Text that is not language, such as one letter a million times, can be off by a factor of four.
+    """
+    if not text:
+        return 0
+    long_words = re.findall(_LONG_WORD, text)
+    letters_past_six = sum(map(len, long_words)) - _SHORT_WORD * len(long_words)
+    hundredths = letters_past_six * _WEIGHT_PER_LETTER_PAST_SIX
+    for pattern, weight in _weighted_patterns():
+        hundredths += weight * len(pattern.findall(text))
+    return max(1, -(-hundredths // 100))
+
+
+__all__ = ["estimate_tokens"]

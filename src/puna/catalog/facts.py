@@ -1,0 +1,148 @@
+"""Facts about models, kept as data beside this file: `models/<provider>.json`.
+
+Every entry says where it comes from and when that was read. What no source says is left out: a
+limit or a price of None means "not published", never "none" or "free".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from puna.catalog.prices import Price, price_from_dollars_per_million
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of one model at one provider.
+
+    Attributes:
+        provider, model: the provider's name in Puna, and the model id that is sent to it.
+        mode: the kind of call it answers; "chat".
+        max_input_tokens, max_output_tokens: limits in tokens, or None when not published.
+        input_modalities, output_modalities: such as ("text", "image").
+        features: what it can do, each word as in `supports_<word>`: "function_calling",
+            "tool_choice", "response_schema", "system_messages", "vision", …
+        price: per token; None when no price was published, `FREE` when it costs nothing.
+        is_documented: whether the provider's own page lists it; previews are not.
+        source, as_of: where the facts come from, and the ISO date at which that was read.
+        notes: where sources disagree, and which one is followed.
+    """
+
+    provider: str
+    model: str
+    mode: str
+    max_input_tokens: int | None
+    max_output_tokens: int | None
+    input_modalities: tuple[str, ...]
+    output_modalities: tuple[str, ...]
+    features: frozenset[str]
+    price: Price | None
+    is_documented: bool
+    source: str
+    as_of: str
+    notes: str
+
+    def supports(self, feature: str) -> bool:
+        """Whether a source says that the model can do this; not known counts as no."""
+        return feature in self.features
+
+
+def find_model(provider: str, model: str) -> ModelFacts | None:
+    """The facts of a model, or None for a pair that the catalogue does not hold.
+
+    Names are compared exactly; `nearest_models` offers what may have been meant.
+    """
+    return _catalog().get(provider, {}).get(model)
+
+
+def list_models(provider: str, *, include_previews: bool = False) -> tuple[ModelFacts, ...]:
+    """The models of a provider in the order of its page; empty for an unknown provider.
+
+    Only models that the provider's page lists, unless `include_previews`.
+    """
+    known = _catalog().get(provider, {}).values()
+    return tuple(facts for facts in known if facts.is_documented or include_previews)
+
+
+def known_providers() -> tuple[str, ...]:
+    """The names of the providers that the catalogue holds facts about, sorted."""
+    return tuple(sorted(_catalog()))
+
+
+def nearest_models(provider: str, model: str, limit: int = 3) -> tuple[str, ...]:
+    """Known ids of this provider that look like `model`, the nearest first; often none.
+
+    Letter case does not count.
+    """
+    from difflib import get_close_matches
+
+    if len(model) > _LONGEST_NAME:
+        return ()
+    by_folded = {known.casefold(): known for known in _catalog().get(provider, {})}
+    close = get_close_matches(model.casefold(), by_folded, n=limit)
+    return tuple(by_folded[folded] for folded in close)
+
+
+@cache
+def _catalog() -> Mapping[str, Mapping[str, ModelFacts]]:
+    """Provider -> model id -> facts, read once from the package's data files."""
+    import json
+    from importlib.resources import files
+
+    catalog: dict[str, Mapping[str, ModelFacts]] = {}
+    for entry in files("puna.catalog").joinpath("models").iterdir():
+        page = json.loads(entry.read_text(encoding="utf-8"))
+        catalog[page["provider"]] = MappingProxyType(_read_page(page))
+    return MappingProxyType(catalog)
+
+
+def _read_page(page: Mapping[str, Any]) -> dict[str, ModelFacts]:
+    provider: str = page["provider"]
+    models: Mapping[str, Mapping[str, Any]] = page["models"]
+    return {name: _read_entry(provider, name, entry) for name, entry in models.items()}
+
+
+def _read_entry(provider: str, model: str, entry: Mapping[str, Any]) -> ModelFacts:
+    return ModelFacts(
+        provider=provider,
+        model=model,
+        mode=entry["mode"],
+        max_input_tokens=entry["max_input_tokens"],
+        max_output_tokens=entry["max_output_tokens"],
+        input_modalities=tuple(entry["input_modalities"]),
+        output_modalities=tuple(entry["output_modalities"]),
+        features=frozenset(entry["features"]),
+        price=_read_price(entry["price"]),
+        is_documented=entry["is_documented"],
+        source=entry["source"],
+        as_of=entry["as_of"],
+        notes=entry["notes"],
+    )
+
+
+def _read_price(entry: Mapping[str, str] | None) -> Price | None:
+    """A price from US dollars per million tokens, written as text so that no digit is lost."""
+    if entry is None:
+        return None
+    return Price(
+        input_picos=price_from_dollars_per_million(entry["input"]),
+        output_picos=price_from_dollars_per_million(entry["output"]),
+        cached_input_picos=price_from_dollars_per_million(entry["cached_input"]),
+    )
+
+
+__all__ = [
+    "ModelFacts",
+    "find_model",
+    "known_providers",
+    "list_models",
+    "nearest_models",
+]

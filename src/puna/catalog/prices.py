@@ -1,0 +1,130 @@
+"""Prices and costs in whole picos: 1e-12 US dollar.
+
+The unit is fine enough for every published price (one dollar per million tokens is 1,000,000 picos
+per token), so costs add up exactly. Dollars as a float appear only at the border, by `dollars`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+
+from puna.errors import ConfigError
+
+PICOS_PER_DOLLAR = 10**12
+
+_PRECISION = 60
+_LARGEST_EXPONENT = 24  # of a price in picos: a million million dollars per token
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one token costs, in picos, by class.
+
+    All zero means free. That nobody published a price is not a `Price` but None.
+    `cached_input_picos` is for prompt tokens that the host read from its cache; None means that the
+    host names no such price and they cost what other prompt tokens cost.
+    """
+
+    input_picos: int
+    output_picos: int
+    cached_input_picos: int | None = None
+
+    def __post_init__(self) -> None:
+        for picos in (self.input_picos, self.output_picos, self.cached_input_picos or 0):
+            if picos < 0:
+                raise ConfigError(f"A price of `{picos}` picos is below zero. Use 0 for free.")
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no class of token costs anything."""
+        return not (self.input_picos or self.output_picos or self.cached_input_picos)
+
+
+FREE = Price(input_picos=0, output_picos=0, cached_input_picos=0)
+
+
+def price_from_dollars_per_token(dollars_per_token: str | float | Decimal) -> int:
+    """Whole picos per token from US dollars per token: `"0.00000125"` gives 1,250,000.
+
+    A float counts as the decimal number it prints as, so 1.5e-07 is exactly 150,000. A number
+    between two picos goes to the nearest one: that undoes the dust of float arithmetic, as in
+    0.1 / 1_000_000.
+
+    Raises `ConfigError` for what is not a number or absurdly large, is below zero, or is above zero
+    and yet so small that it would be rounded to free.
+    """
+    try:
+        with localcontext() as context:
+            context.prec = _PRECISION
+            exact = Decimal(str(dollars_per_token)) * PICOS_PER_DOLLAR
+    except ArithmeticError as problem:
+        raise _unusable(dollars_per_token) from problem
+    if not exact.is_finite() or exact.adjusted() > _LARGEST_EXPONENT:
+        raise _unusable(dollars_per_token)
+    picos = int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
+    if exact < 0:
+        raise ConfigError(f"A price of `{dollars_per_token}` is below zero. Use 0 for free.")
+    if exact and not picos:
+        raise ConfigError(
+            f"A price of `{dollars_per_token}` US dollars per token is finer than 1e-12. "
+            "Use 0 for free."
+        )
+    return picos
+
+
+def _unusable(dollars_per_token: object) -> ConfigError:
+    return ConfigError(
+        f"A price of `{dollars_per_token}` is not a usable number. "
+        "Give US dollars per token, such as `0.00000125`."
+    )
+
+
+def price_from_dollars_per_million(dollars_per_million: str | float | Decimal) -> int:
+    """Whole picos per token from US dollars per million tokens, as price lists print them.
+
+    Raises `ConfigError` as `price_from_dollars_per_token` does.
+    """
+    return price_from_dollars_per_token(f"{dollars_per_million}e-6")
+
+
+def cost_picos(
+    price: Price, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0
+) -> int:
+    """What a call cost, in picos.
+
+    `cached_tokens` are the part of `prompt_tokens` that came from the host's cache, as in OpenAI's
+    usage; each prompt token is billed in one class only. A host that reports more cached tokens
+    than prompt tokens is billed for the prompt tokens it reports.
+
+    Raises ValueError for a count below zero.
+    """
+    if min(prompt_tokens, completion_tokens, cached_tokens) < 0:
+        raise ValueError(
+            "Token counts cannot be below zero: "
+            f"`{prompt_tokens}`, `{completion_tokens}`, `{cached_tokens}`."
+        )
+    cached = min(cached_tokens, prompt_tokens)
+    fresh = prompt_tokens - cached
+    cached_price = price.cached_input_picos
+    if cached_price is None:
+        cached_price = price.input_picos
+    return (
+        fresh * price.input_picos + cached * cached_price + completion_tokens * price.output_picos
+    )
+
+
+def dollars(picos: int) -> float:
+    """US dollars: the float nearest to this many picos. For showing, not for adding up."""
+    return picos / PICOS_PER_DOLLAR
+
+
+__all__ = [
+    "FREE",
+    "PICOS_PER_DOLLAR",
+    "Price",
+    "cost_picos",
+    "dollars",
+    "price_from_dollars_per_million",
+    "price_from_dollars_per_token",
+]

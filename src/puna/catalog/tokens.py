@@ -1,0 +1,221 @@
+"""Token counts, always offline.
+
+Exact for Llama 3 and Llama 4 when their vocabularies are installed (see `puna.catalog.vocabularies`
+and the guide "Token counting"), otherwise an estimate that says it is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from puna.catalog.estimates import estimate_tokens
+from puna.catalog.vocabularies import (
+    VOCABULARY_PACKAGE,
+    cut_text,
+    family_of,
+    load_encoding,
+)
+from puna.errors import BadRequestError, ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tiktoken import Encoding
+
+    # Text -> number of tokens, by a vocabulary or by the estimate.
+    Counter = Callable[[str], int]
+
+TOKENS_PER_IMAGE_TILE = 145
+"""Of one 336x336 tile on Llama 4, as the Llama API documented it."""
+
+_BEGIN_OF_TEXT = 1
+_AROUND_ROLE = 3  # header start, header end, and the blank line as one token
+_END_OF_TURN = 1
+_TOOL_INSTRUCTIONS = 60  # the sentences with which Llama's prompt formats introduce tools, about
+
+_HEADER_ROLES = {"tool": "ipython", "function": "ipython", "developer": "system"}
+_IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
+_TEXT_PARTS = {
+    "text": "text",
+    "input_text": "text",
+    "output_text": "text",
+    "refusal": "refusal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """A number of tokens, and how far to trust it.
+
+    `tokenizer` names the vocabulary ("llama3", "llama4") or is "estimate". `is_estimate` is also
+    True with a vocabulary when a part of the prompt can only be guessed, such as an image.
+    """
+
+    count: int
+    is_estimate: bool
+    tokenizer: str
+
+
+def count_tokens(model: str, text: str) -> TokenCount:
+    """Tokens of a plain text, without any chat template or begin-of-text token around it.
+
+    Text that spells a special token (`<|eot_id|>`) is counted as the ordinary text it is.
+    Raises `ConfigError` when a vocabulary is installed and broken.
+    """
+    counter, tokenizer = _counter_for(model)
+    return TokenCount(count=counter(text), is_estimate=tokenizer == "estimate", tokenizer=tokenizer)
+
+
+def count_message_tokens(
+    model: str,
+    messages: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]] | None = None,
+) -> TokenCount:
+    """Prompt tokens of a chat in OpenAI's message shape, by the chat format of Llama 3 and 4.
+
+    That is: begin-of-text; for each message its header, content and end of turn; and the header of
+    the answer to come. A host may put sentences of its own before that, which nobody can count from
+    here. The same sum serves for other models.
+
+    Estimated, so that `is_estimate` is True: images (one tile of 145 tokens each, for their size is
+    not known here), tool calls and tool definitions (hosts word them differently), and parts of
+    unknown kinds (counted as nothing). Raises `ConfigError` when a vocabulary is installed and
+    broken.
+    """
+    counter, tokenizer = _counter_for(model)
+    total = _BEGIN_OF_TEXT + _AROUND_ROLE + counter("assistant")
+    is_estimate = tokenizer == "estimate"
+    for message in messages:
+        count, is_guess = _count_message(message, counter)
+        total += count
+        is_estimate = is_estimate or is_guess
+    if tools:
+        total += _TOOL_INSTRUCTIONS + sum(counter(_json(tool)) for tool in tools)
+        is_estimate = True
+    return TokenCount(count=total, is_estimate=is_estimate, tokenizer=tokenizer)
+
+
+def encode(model: str, text: str) -> list[int]:
+    """The token ids of a plain text in a Llama 3 or 4 vocabulary, no special token among them.
+
+    Raises `BadRequestError` for a model of another family, `ConfigError` when the vocabulary is not
+    installed or broken.
+    """
+    return _encode(_encoding_of(model), text)
+
+
+def decode(model: str, ids: Sequence[int]) -> str:
+    """The text of token ids; special tokens appear as written, such as `<|eot_id|>`.
+
+    Bytes that are no valid UTF-8, as half a character makes, become U+FFFD. Raises as `encode`
+    does, and `BadRequestError` for an id outside the vocabulary.
+    """
+    encoding = _encoding_of(model)
+    for token in ids:
+        if not 0 <= token <= encoding.max_token_value:
+            raise BadRequestError(
+                f"Token id `{token}` is not in the vocabulary of `{model}`. "
+                f"Ids go from 0 to {encoding.max_token_value}.",
+                param="ids",
+                model=model,
+            )
+    return encoding.decode(ids)
+
+
+def _counter_for(model: str) -> tuple[Counter, str]:
+    """How to count for a model, and the name of that way."""
+    family = family_of(model)
+    encoding = load_encoding(family) if family else None
+    if encoding is None:
+        return estimate_tokens, "estimate"
+    return lambda text: len(_encode(encoding, text)), encoding.name
+
+
+def _encoding_of(model: str, package: str = VOCABULARY_PACKAGE) -> Encoding:
+    family = family_of(model)
+    if family is None:
+        raise BadRequestError(
+            f"No vocabulary is known for `{model}`. "
+            "Token ids can be given for Llama 3 and Llama 4 models only.",
+            param="model",
+            model=model,
+        )
+    encoding = load_encoding(family, package)
+    if encoding is None:
+        raise ConfigError(
+            f"The vocabulary of `{model}` is not installed. Run "
+            "`pip install tiktoken` and `pip install --no-deps llama-models`."
+        )
+    return encoding
+
+
+def _encode(encoding: Encoding, text: str) -> list[int]:
+    ids: list[int] = []
+    for piece in cut_text(text):
+        ids.extend(encoding.encode_ordinary(piece))
+    return ids
+
+
+def _count_message(message: Mapping[str, Any], counter: Counter) -> tuple[int, bool]:
+    """Tokens of one message with its header, and whether they are a guess."""
+    role = str(message.get("role", "user"))
+    count, is_guess = _count_content(message.get("content"), counter)
+    count += _AROUND_ROLE + counter(_HEADER_ROLES.get(role, role)) + _END_OF_TURN
+    for call in message.get("tool_calls") or ():
+        count += counter(_tool_call_text(call))
+        is_guess = True
+    return count, is_guess
+
+
+def _count_content(content: object, counter: Counter) -> tuple[int, bool]:
+    """Tokens of a message's content: a text, a list of parts, or None."""
+    if content is None:
+        return 0, False
+    if isinstance(content, str):
+        return counter(content), False
+    if not isinstance(content, Sequence):
+        return 0, True
+    counted = [_count_part(part, counter) for part in content]
+    return sum(count for count, _ in counted), any(is_guess for _, is_guess in counted)
+
+
+def _count_part(part: object, counter: Counter) -> tuple[int, bool]:
+    """Tokens of one part of a content list. An unknown kind counts nothing, and is a guess."""
+    if isinstance(part, str):
+        return counter(part), False
+    if not isinstance(part, Mapping):
+        return 0, True
+    kind = part.get("type")
+    if kind in _IMAGE_PARTS:
+        return TOKENS_PER_IMAGE_TILE, True
+    text = part.get(_TEXT_PARTS.get(str(kind), ""))
+    return (counter(text), False) if isinstance(text, str) else (0, True)
+
+
+def _tool_call_text(call: object) -> str:
+    """A tool call as Llama writes it: one JSON object with the name and the arguments."""
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping):
+        return _json(call)
+    head = _json({"type": "function", "name": function.get("name")})
+    arguments = function.get("arguments")
+    written = arguments if isinstance(arguments, str) else _json(arguments)
+    return f'{head[:-1]}, "parameters": {written}}}'
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+__all__ = [
+    "TOKENS_PER_IMAGE_TILE",
+    "TokenCount",
+    "count_message_tokens",
+    "count_tokens",
+    "decode",
+    "encode",
+]

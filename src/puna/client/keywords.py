@@ -1,0 +1,237 @@
+"""The keywords of `completion()` read into one frozen call. Pure: the environment is given.
+
+Names are OpenAI's, and LiteLLM's for what goes beyond them, so that calls move over unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from puna.catalog.prices import Price, price_from_dollars_per_token
+from puna.client.settings import ClientSettings
+from puna.engine.call import Call, Canned
+from puna.errors import BadRequestError
+from puna.providers.base import resolve_target
+from puna.providers.table import split_model
+from puna.routing.attempts import Group, Plan, RetryPolicy
+from puna.routing.deployment import Deployment
+from puna.types.requests import ChatRequest, make_chat_request, shown
+from puna.types.secret import Secret
+from puna.wire.http import Timeouts
+
+OWN_KEYWORDS = frozenset(
+    (
+        "additional_drop_params",
+        "allowed_openai_params",
+        "api_base",
+        "api_key",
+        "api_version",
+        "base_url",
+        "context_window_fallbacks",
+        "custom_llm_provider",
+        "drop_params",
+        "extra_body",
+        "extra_headers",
+        "fallbacks",
+        "headers",
+        "input_cost_per_token",
+        "max_retries",
+        "metadata",
+        "mock_delay",
+        "mock_response",
+        "num_retries",
+        "output_cost_per_token",
+        "ssl_verify",
+        "stream_timeout",
+        "timeout",
+    )
+)
+"""Keywords that steer the call and are never part of the body."""
+
+_HOST_KEYWORDS = ("api_key", "api_base", "base_url", "custom_llm_provider")
+
+
+def read_call(
+    model: Any,
+    messages: Any,
+    keywords: Mapping[str, Any],
+    settings: ClientSettings,
+    *,
+    stream: Any = False,
+) -> Call:
+    """One call from what `completion()` was given.
+
+    Raises:
+        BadRequestError: a keyword is wrong; `param` names it.
+        AuthenticationError: the host needs a key and there is none.
+    """
+    own = {name: keywords[name] for name in OWN_KEYWORDS if keywords.get(name) is not None}
+    body = {name: value for name, value in keywords.items() if name not in OWN_KEYWORDS}
+    request = make_chat_request(
+        model,
+        messages,
+        body,
+        stream=stream,
+        headers={**_mapping(own, "headers"), **_mapping(own, "extra_headers")},
+        extra_body=own.get("extra_body"),
+        drop_params=own.get("drop_params", settings.drop_params),
+        allowed_params=_names(own, "allowed_openai_params"),
+        unwanted_params=_names(own, "additional_drop_params"),
+    )
+    return Call(
+        request=request,
+        plan=_read_plan(request, own, settings),
+        policy=RetryPolicy(max_retries=_read_retries(own, settings)),
+        timeouts=_read_timeouts(own, settings),
+        metadata=_mapping(own, "metadata"),
+        canned=_read_canned(own),
+    )
+
+
+def _read_plan(request: ChatRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:
+    is_canned = own.get("mock_response") is not None
+    first = _deployment(request.model, own, settings, is_canned=is_canned)
+
+    def groups(field: str) -> list[Group]:
+        return [
+            (_deployment(model, {**keywords}, settings, is_canned=is_canned),)
+            for model, keywords in (
+                _read_fallback(item, field, first, own, settings) for item in _list(own, field)
+            )
+        ]
+
+    return Plan(
+        group=(first,),
+        fallbacks=groups("fallbacks"),
+        context_window_fallbacks=groups("context_window_fallbacks"),
+    )
+
+
+def _read_fallback(
+    item: Any,
+    field: str,
+    first: Deployment,
+    own: Mapping[str, Any],
+    settings: ClientSettings,
+) -> tuple[str, Mapping[str, Any]]:
+    """A fallback is a model name, or an object with `model` and its own key and base.
+
+    A mere name shares the call's key and base only with the same provider: a key never follows
+    to another one's host.
+    """
+    if isinstance(item, Mapping) and isinstance(item.get("model"), str):
+        fields = cast("Mapping[str, Any]", item)
+        return str(fields["model"]), fields
+    if not isinstance(item, str):
+        raise BadRequestError(f"`{field}` must be a list of model names.", param=field)
+    prefix = item.partition("/")[0]
+    is_same_provider = prefix == first.target.provider or prefix not in settings.providers
+    return item, {k: own[k] for k in _HOST_KEYWORDS if k in own} if is_same_provider else {}
+
+
+def _deployment(
+    model: str, own: Mapping[str, Any], settings: ClientSettings, *, is_canned: bool
+) -> Deployment:
+    base = own.get("api_base") or own.get("base_url")
+    if base is not None and not isinstance(base, str):
+        raise BadRequestError("`api_base` must be a string.", param="api_base")
+    provider, upstream = split_model(
+        model,
+        provider=own.get("custom_llm_provider"),
+        has_api_base=bool(base),
+        providers=settings.providers,
+    )
+    key = own.get("api_key")
+    if is_canned and not key:
+        key = "unused"  # nothing is sent, so nothing needs a key
+    if key is not None and not isinstance(key, str | Secret):
+        raise BadRequestError("`api_key` must be a string.", param="api_key")
+    secret = key if isinstance(key, Secret) else Secret(key) if key else None
+    target = resolve_target(
+        provider,
+        upstream,
+        settings.environ,
+        api_key=secret,
+        api_base=base or ("http://localhost" if is_canned and not provider.base_url else None),
+    )
+    return Deployment(
+        deployment_id=f"{provider.name}/{upstream}@{target.base_url}",
+        public_name=model,
+        target=target,
+        price=_read_price(own),
+    )
+
+
+def _read_price(own: Mapping[str, Any]) -> Price | None:
+    wanted = ("input_cost_per_token", "output_cost_per_token")
+    if not any(own.get(name) is not None for name in wanted):
+        return None
+    given, made = (price_from_dollars_per_token(own.get(name) or 0) for name in wanted)
+    return Price(input_picos=given, output_picos=made)
+
+
+def _read_retries(own: Mapping[str, Any], settings: ClientSettings) -> int:
+    """`max_retries`, or its alias `num_retries`: one count, never multiplied."""
+    for name in ("max_retries", "num_retries"):
+        value = own.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise BadRequestError(
+                f"`{name}` must be a whole number from 0, not `{shown(value)}`.", param=name
+            )
+        return value
+    return settings.max_retries
+
+
+def _read_timeouts(own: Mapping[str, Any], settings: ClientSettings) -> Timeouts:
+    total_s = _seconds(own, "timeout", settings.timeout_s)
+    return Timeouts(total_s=total_s, idle_s=_seconds(own, "stream_timeout", total_s))
+
+
+def _seconds(own: Mapping[str, Any], name: str, default: float | None) -> float | None:
+    value = own.get(name)
+    if value is None:
+        return default
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value < float("inf")
+    ):
+        raise BadRequestError(
+            f"`{name}` must be a number of seconds above 0, not `{shown(value)}`.", param=name
+        )
+    return float(value)
+
+
+def _read_canned(own: Mapping[str, Any]) -> Canned | None:
+    answer = own.get("mock_response")
+    if answer is None:
+        return None
+    if not isinstance(answer, str | Exception):
+        raise BadRequestError(
+            "`mock_response` must be a string or an exception.", param="mock_response"
+        )
+    return Canned(answer, delay_s=_seconds(own, "mock_delay", 0.0) or 0.0)
+
+
+def _mapping(own: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = own.get(name, {})
+    if not isinstance(value, Mapping):
+        raise BadRequestError(f"`{name}` must be an object.", param=name)
+    return cast("Mapping[str, Any]", value)
+
+
+def _list(own: Mapping[str, Any], name: str) -> Sequence[Any]:
+    value = own.get(name, ())
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise BadRequestError(f"`{name}` must be a list.", param=name)
+    return cast("Sequence[Any]", value)
+
+
+def _names(own: Mapping[str, Any], name: str) -> Sequence[str]:
+    names = _list(own, name)
+    if not all(isinstance(item, str) for item in names):
+        raise BadRequestError(f"`{name}` must be a list of parameter names.", param=name)
+    return names

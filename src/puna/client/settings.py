@@ -1,0 +1,71 @@
+"""What a client is made with, and the parts that both clients share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from puna.dialects.base import Quirks
+from puna.errors import BadRequestError
+from puna.providers.base import Provider
+from puna.providers.table import PROVIDERS
+from puna.routing.health import CooldownPolicy
+from puna.telemetry.events import Hook
+from puna.transports.standard import TLSConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Defaults of a client; what a call names wins.
+
+    Attributes:
+        environ: where keys and base URLs are looked up, at each call.
+        providers: the known rows.
+        timeout_s: for a whole answer; for a stream until its first chunk and between chunks.
+        max_retries: further requests after the first, for failures worth another try.
+        drop_params: leave out what a host cannot do instead of refusing.
+        hooks: told of every call's end.
+        tls: whom to trust.
+        cooldown: when a failing deployment rests.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    providers: Mapping[str, Provider] = field(default_factory=lambda: PROVIDERS)
+    timeout_s: float | None = 600.0
+    max_retries: int = 2
+    drop_params: bool = False
+    hooks: Sequence[Hook] = ()
+    tls: TLSConfig = TLSConfig()
+    cooldown: CooldownPolicy = CooldownPolicy()
+
+    def with_provider(self, name: str, base_url: str, key_variable: str) -> Mapping[str, Provider]:
+        """The known rows and one more: an OpenAI-compatible host under a name of its own."""
+        row = Provider(
+            name=name,
+            base_url=base_url.rstrip("/"),
+            docs_url="",
+            key_variables=(key_variable,),
+            is_key_bound_to_host=True,
+            quirks=Quirks(),
+        )
+        return {**self.providers, name: row}
+
+
+def tls_from(ssl_verify: object, environ: Mapping[str, str]) -> TLSConfig:
+    """`ssl_verify` as LiteLLM spells it: True, False, a CA file, or None for `SSL_VERIFY`.
+
+    `SSL_CERT_FILE` names a CA file when nothing else does.
+    """
+    wish = ssl_verify
+    if wish is None:
+        wish = environ.get("SSL_VERIFY", "").strip() or None
+    if isinstance(wish, str) and wish.lower() in ("true", "false", "0", "1"):
+        wish = wish.lower() in ("true", "1")
+    if wish is False:
+        return TLSConfig(is_verified=False)
+    if isinstance(wish, str):
+        return TLSConfig(ca_file=wish)
+    if wish not in (None, True):
+        raise BadRequestError("`ssl_verify` must be true, false or a CA file.", param="ssl_verify")
+    return TLSConfig(ca_file=environ.get("SSL_CERT_FILE", "").strip() or None)

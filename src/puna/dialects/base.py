@@ -1,0 +1,145 @@
+"""What every dialect offers, and the values that it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
+
+if TYPE_CHECKING:
+    from puna.errors import APIError
+    from puna.types.chat import ChatCompletion, ChatCompletionChunk
+    from puna.types.common import Usage
+    from puna.types.requests import ChatRequest
+    from puna.types.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """How a host deviates from its dialect, as data.
+
+    Attributes:
+        unsupported_params: refused, or left out under `drop_params`.
+        response_formats: the `response_format` types that the host knows; None means all.
+        rename_roles: message roles that the host knows by another name.
+        max_images: the most images in one request; None means no limit is known.
+    """
+
+    unsupported_params: frozenset[str] = frozenset()
+    response_formats: frozenset[str] | None = None
+    rename_roles: Mapping[str, str] = field(default_factory=dict[str, str])
+    max_images: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one request goes: everything about the host, nothing about the request.
+
+    Attributes:
+        provider, model: who, and the upstream's name of the model.
+        base_url: without a trailing slash.
+        api_key: sent as a bearer token; None sends no `Authorization`.
+        dialect: its name in `puna.dialects.table`.
+        headers: sent with every request, lower-case names.
+        query: appended to the URL, such as an API version.
+        input_modalities: what the model reads, None when that is not known.
+        retirement: a sentence for errors that look like a service which is gone.
+    """
+
+    provider: str
+    model: str
+    base_url: str
+    api_key: Secret | None = None
+    dialect: str = "openai_chat"
+    quirks: Quirks = Quirks()
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    input_modalities: frozenset[str] | None = None
+    retirement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRequest:
+    """A request ready to send, and the parameters that were left out on the way."""
+
+    http: HTTPRequest
+    dropped_params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadContext:
+    """What reading a reply needs to know that the reply may not say.
+
+    Attributes:
+        target: who was asked.
+        model: the public name that the answer carries.
+        made_id: the answer's id where the upstream gives none; tool-call ids derive from it.
+        now: Unix time in seconds, the answer's `created` where the upstream gives none.
+        request: what was asked.
+    """
+
+    target: Target
+    model: str
+    made_id: str
+    now: float
+    request: ChatRequest
+
+
+class StreamReader(Protocol):
+    """Bytes of a streamed reply in, chunks out. A stream may be cut anywhere.
+
+    Neither method raises for what the upstream sends: a fault is kept in `error`, so that the
+    chunks that came whole before it are delivered first.
+    """
+
+    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
+        """Take bytes; give the chunks that they complete."""
+        ...
+
+    def close(self) -> list[ChatCompletionChunk]:
+        """The upstream has ended the reply: give what is left."""
+        ...
+
+    @property
+    def error(self) -> APIError | None:
+        """What broke the stream, to be raised after the chunks that came before it."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the upstream said of tokens, also when the caller did not ask."""
+        ...
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The first choice's, once it is known."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come: the upstream said so, or the stream failed."""
+        ...
+
+
+class Dialect(Protocol):
+    """A wire protocol for chat completions."""
+
+    def build_request(
+        self, request: ChatRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """Raise BadRequestError for what the host cannot do; send nothing the caller did not."""
+        ...
+
+    def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
+        """Raise MalformedReplyError for a success that holds no completion."""
+        ...
+
+    def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
+        """The typed error of a reply that is not a success."""
+        ...
+
+    def stream_reader(self, context: ReadContext) -> StreamReader:
+        """A fresh reader for one streamed reply."""
+        ...

@@ -1,0 +1,223 @@
+"""Error replies of all kinds of hosts, read into the one error tree.
+
+Bodies seen in the wild: OpenAI's `{"error": {message, type, param, code}}`, problem details
+`{title, detail, status}` (Meta's Llama API), `{"detail": …}`, `{"message": …}`, `{"error": "…"}`,
+HTML pages of proxies, plain text, nothing at all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from email.utils import mktime_tz, parsedate_tz
+from typing import Any, cast
+
+from puna.dialects.base import ReadContext, Target
+from puna.errors import (
+    APIError,
+    ContentPolicyViolationError,
+    ContextWindowExceededError,
+    NotFoundError,
+    class_for_status,
+)
+from puna.wire.http import HTTPReply
+
+_TEXT_LIMIT = 600
+
+_CONTEXT_WORDS = re.compile(
+    r"context[ _-]?(length|window|size)|maximum context|context_length_exceeded"
+    r"|exceed(s|ed)? .{0,40}(context|token limit)|prompt is too long|input is too long"
+    r"|too many (input )?tokens|maximum (number of )?(input )?tokens"
+    r"|reduce the length of the (messages|prompt|input)",
+    re.IGNORECASE,
+)
+_POLICY_WORDS = re.compile(
+    r"content[ _](policy|filter|management)|flagged by|safety (system|policy|guard)"
+    r"|violat\w+ .{0,40}polic",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]+>")
+_RETRYABLE_CONFLICTS = frozenset(("lock_timeout", "conflict_retryable", "resource_locked"))
+_GONE = frozenset((403, 404, 410))
+
+
+def read_error_reply(reply: HTTPReply, context: ReadContext) -> APIError:
+    """The typed error of a reply whose status is not a success, or that holds an error body."""
+    target = context.target
+    text = _decode(reply.body, target)
+    return _make(
+        status=reply.status,
+        headers=reply.headers,
+        details=_read_details(text),
+        text=text,
+        context=context,
+    )
+
+
+def read_error_frame(frame: Any, context: ReadContext) -> APIError:
+    """The typed error of an error object that came inside a success: a body or a stream event."""
+    details = _details_of(frame)
+    raw = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
+    text = scrub(raw, target=context.target)
+    return _make(
+        status=_status_of(details), headers={}, details=details, text=text, context=context
+    )
+
+
+def scrub(text: str, *, target: Target) -> str:
+    """Text without the target's key: some hosts repeat it in their errors."""
+    if target.api_key is None:
+        return text
+    key = target.api_key.reveal()
+    return text.replace(key, "•••") if key else text
+
+
+def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that the host asks to wait, from `retry-after-ms` or `retry-after` (RFC 9110)."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after", "")
+        return max(0.0, float(value))
+    except ValueError:
+        date = parsedate_tz(headers.get("retry-after", ""))
+        return max(0.0, mktime_tz(date) - now) if date is not None else None
+
+
+class _Details(dict[str, str]):
+    """`message`, `type`, `param`, `code`, `status` of an error body, as far as given."""
+
+
+def _make(
+    *, status: int, headers: Mapping[str, str], details: _Details, text: str, context: ReadContext
+) -> APIError:
+    target = context.target
+    said = details.get("message") or _plain(text) or f"status {status} with an empty body"
+    message = f"{target.provider} answered {status}: {scrub(said, target=target)}"
+    is_page = _is_html(text) or 300 <= status < 400  # noqa: PLR2004 - redirects
+    cls = _class_of(status, details, said)
+    if is_page and 300 <= status < 400:  # noqa: PLR2004 - redirects
+        cls = NotFoundError
+        place = _origin(headers.get("location", ""))
+        message = (
+            f"{target.provider} answered {status}, a redirect{' to ' + place if place else ''}; "
+            "redirects are not followed, so that no key travels to another host."
+        )
+    if target.retirement and (is_page or status in _GONE):
+        message = f"{message.rstrip('.')}. {target.retirement}"
+    error = cls(
+        message,
+        status_code=status,
+        code=_code_of(cls, details),
+        param=details.get("param"),
+        provider=target.provider,
+        model=context.model,
+        body=text,
+        headers=headers,
+        retry_after_s=read_retry_after(headers, context.now),
+    )
+    return _decide_retry(error, headers, details)
+
+
+def _class_of(status: int, details: _Details, said: str) -> type[APIError]:
+    words = f"{details.get('code', '')} {details.get('type', '')} {said}"
+    if status in (400, 413, 422, 500) and _CONTEXT_WORDS.search(words):
+        return ContextWindowExceededError
+    if status in (400, 403, 422) and _POLICY_WORDS.search(words):
+        return ContentPolicyViolationError
+    return class_for_status(status)
+
+
+def _code_of(cls: type[APIError], details: _Details) -> str | None:
+    code = details.get("code", "")
+    if cls in (ContextWindowExceededError, ContentPolicyViolationError):
+        return cls.code
+    return code if code and not code.isdigit() else None
+
+
+def _decide_retry(error: APIError, headers: Mapping[str, str], details: _Details) -> APIError:
+    wish = headers.get("x-should-retry")
+    if wish in ("true", "false"):
+        error.is_retryable = wish == "true"
+    elif error.status_code == 409:  # noqa: PLR2004 - RFC 9110
+        error.is_retryable = details.get("code") in _RETRYABLE_CONFLICTS
+    elif isinstance(error, ContextWindowExceededError):
+        error.is_retryable = False
+    return error
+
+
+def _decode(body: bytes, target: Target) -> str:
+    return scrub(body.decode("utf-8", "replace"), target=target)
+
+
+def _read_details(text: str) -> _Details:
+    try:
+        return _details_of(json.loads(text))
+    except (ValueError, RecursionError):
+        return _Details()
+
+
+def _details_of(body: Any) -> _Details:
+    if isinstance(body, list) and body:
+        body = cast("list[Any]", body)[0]
+    if isinstance(body, str):
+        return _Details(message=body)
+    if not isinstance(body, Mapping):
+        return _Details()
+    outer = cast("Mapping[str, Any]", body)
+    inner = outer.get("error", outer)
+    if isinstance(inner, str):
+        return _Details({**_details_of({**outer, "error": None}), "message": inner})
+    fields = cast("Mapping[str, Any]", inner) if isinstance(inner, Mapping) else outer
+    said = _first_text(fields, "message", "detail", "title", "error_message", "msg", "errors")
+    title = fields.get("title")
+    if isinstance(title, str) and title and said and title not in said:
+        said = f"{title}: {said}"
+    details = _Details(message=said) if said else _Details()
+    for name, keys in _FIELDS.items():
+        value = next((fields[key] for key in keys if fields.get(key) not in (None, "")), None)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            details[name] = str(value)
+    return details
+
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "type": ("type",),
+    "param": ("param",),
+    "code": ("code",),
+    "status": ("status", "status_code", "http_status", "code"),
+}
+
+
+def _first_text(fields: Mapping[str, Any], *keys: str) -> str:
+    for key in keys:
+        value = fields.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.strip()[:_TEXT_LIMIT]
+        if isinstance(value, list | Mapping) and value:
+            return json.dumps(value, ensure_ascii=False)[:_TEXT_LIMIT]
+    return ""
+
+
+def _status_of(details: _Details) -> int:
+    status = details.get("status", "")
+    return int(status) if status.isdigit() and 400 <= int(status) < 600 else 500  # noqa: PLR2004
+
+
+def _is_html(text: str) -> bool:
+    return text.lstrip()[:200].lower().startswith(("<!doctype html", "<html"))
+
+
+def _plain(text: str) -> str:
+    if _is_html(text):
+        title = _TITLE.search(text)
+        said = title.group(1) if title else _TAG.sub(" ", text)
+        return f"a web page, “{' '.join(said.split())[:200]}”"
+    return " ".join(text.split())[:_TEXT_LIMIT]
+
+
+def _origin(location: str) -> str:
+    found = re.match(r"(https?://[^/?#@\s]+)", location)
+    return f"`{found.group(1)}`" if found else ""

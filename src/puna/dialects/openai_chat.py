@@ -1,0 +1,242 @@
+"""The OpenAI chat-completions protocol, which most hosts of Llama speak.
+
+Source: OpenAI API reference, "Chat"; the deviations mended here are those seen in
+`tests/fixtures` and listed in docs/concepts/dialects.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
+from puna.dialects.error_replies import read_error_frame, read_error_reply
+from puna.dialects.openai_replies import mend_completion
+from puna.dialects.openai_stream import OpenAIStreamReader
+from puna.errors import APIError, BadRequestError, MalformedReplyError, UnsupportedParamsError
+from puna.types.chat import ChatCompletion
+from puna.types.messages import image_parts
+from puna.types.requests import ChatRequest
+from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
+
+_TEXT_FORMAT = "text"
+
+
+class OpenAIChat:
+    """Stateless; one instance serves all calls."""
+
+    path = "/chat/completions"
+
+    def build_request(
+        self, request: ChatRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """POST `<base>/chat/completions`. Only what the caller gave is in the body."""
+        body, dropped = self.build_body(request, target)
+        return BuiltRequest(
+            HTTPRequest(
+                method="POST",
+                url=_url(target, self.path),
+                headers=_headers(request, target),
+                body=_encode(body),
+                timeouts=timeouts,
+                is_stream=request.is_stream,
+            ),
+            dropped,
+        )
+
+    def build_body(
+        self, request: ChatRequest, target: Target
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The JSON body as a dict, and the names of the parameters left out."""
+        _check_images(request, target)
+        params, dropped = _choose_params(request, target)
+        body: dict[str, Any] = {
+            "model": target.model,
+            "messages": _rename_roles(request, target),
+            **params,
+            **{k: v for k, v in request.extra.items() if k not in request.unwanted_params},
+        }
+        if request.is_stream:
+            body["stream"] = True
+        elif body.pop("stream_options", None) is not None:
+            dropped = (*dropped, "stream_options")
+        return body, dropped
+
+    def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
+        """A success as a completion; an error body inside a success as its error."""
+        data = _parse_object(reply, context)
+        if data.get("error"):
+            raise read_error_frame(data, context)
+        return self.read_body(data, context)
+
+    def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
+        """A decoded body as a completion."""
+        mend_completion(data, context)
+        try:
+            return ChatCompletion.model_validate(data)
+        except ValidationError as error:
+            raise malformed(
+                f"fields of the wrong kind: {_first_problem(error)}", context
+            ) from error
+
+    def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
+        """The typed error of a reply that is not a success."""
+        return read_error_reply(reply, context)
+
+    def stream_reader(self, context: ReadContext) -> StreamReader:
+        """A fresh reader for one streamed reply."""
+        return OpenAIStreamReader(context)
+
+
+def malformed(what: str, context: ReadContext) -> MalformedReplyError:
+    """The error for a success that holds no completion."""
+    return MalformedReplyError(
+        f"{context.target.provider} answered with {what}.",
+        provider=context.target.provider,
+        model=context.model,
+    )
+
+
+def _parse_object(reply: HTTPReply, context: ReadContext) -> dict[str, Any]:
+    try:
+        data = from_json(reply.body)
+    except ValueError as error:
+        if reply.body.lstrip()[:1] == b"<":
+            raise read_error_reply(reply, context) from error
+        what = "broken JSON" if reply.body.strip() else "an empty body"
+        problem = malformed(f"{what} (status {reply.status})", context)
+        problem.body = reply.body[:1000].decode("utf-8", "replace")
+        raise problem from error
+    if not isinstance(data, dict):
+        raise malformed(f"JSON that is no object (status {reply.status})", context)
+    return cast("dict[str, Any]", data)
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"`{'.'.join(str(part) for part in first['loc'])}` ({first['msg']})"
+
+
+def _url(target: Target, path: str) -> str:
+    query = f"?{urlencode(target.query)}" if target.query else ""
+    return f"{target.base_url}{path}{query}"
+
+
+def _headers(request: ChatRequest, target: Target) -> dict[str, str]:
+    headers = {
+        "accept": "text/event-stream" if request.is_stream else "application/json",
+        "content-type": "application/json",
+        **target.headers,
+        **request.headers,
+    }
+    # An extra header may name its own authorization; leaving it empty must not remove the key.
+    if target.api_key is not None and not request.headers.get("authorization"):
+        headers["authorization"] = f"Bearer {target.api_key.reveal()}"
+    return headers
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(
+            body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json
+        ).encode()
+    except UnicodeEncodeError as error:
+        raise BadRequestError(
+            "The request holds half of a surrogate pair, which is not text; remove or repair it.",
+            param="messages",
+        ) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRequestError(
+            f"The request cannot be written as JSON: {error}. Give plain values."
+        ) from error
+
+
+def _as_json(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        return dump(mode="json", exclude_none=True)
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    if isinstance(value, set | frozenset | tuple):
+        return list(cast("tuple[Any, ...]", value))
+    raise TypeError(f"`{type(value).__name__}` is not a JSON value")
+
+
+def _rename_roles(request: ChatRequest, target: Target) -> list[dict[str, Any]]:
+    names = target.quirks.rename_roles
+    return [
+        {**message, "role": names[message["role"]]} if message["role"] in names else message
+        for message in request.messages
+    ]
+
+
+def _choose_params(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The parameters to send, and those left out: by wish, or by rule under `drop_params`."""
+    chosen: dict[str, Any] = {}
+    dropped: list[str] = []
+    for name, value in request.params.items():
+        if name in request.unwanted_params:
+            dropped.append(name)
+        elif name in request.allowed_params or _is_supported(name, value, target):
+            chosen[name] = value
+        elif name == "response_format" and value.get("type") == _TEXT_FORMAT:
+            continue  # the default: a host that does not know the word does it anyway
+        elif request.drop_params:
+            dropped.append(name)
+        else:
+            raise _unsupported(name, value, request, target)
+    return chosen, tuple(dropped)
+
+
+def _is_supported(name: str, value: Any, target: Target) -> bool:
+    formats = target.quirks.response_formats
+    if name == "response_format" and formats is not None:
+        return value.get("type") in formats
+    return name not in target.quirks.unsupported_params
+
+
+def _unsupported(
+    name: str, value: Any, request: ChatRequest, target: Target
+) -> UnsupportedParamsError:
+    what = f"`{name}`"
+    ways = (
+        f"set `drop_params=True` to leave it out, or `allowed_openai_params=['{name}']` to send it"
+    )
+    if name == "response_format":
+        what = f"`response_format` of type `{value.get('type')}`"
+        known = ", ".join(sorted(target.quirks.response_formats or ()))
+        ways = f"it knows {known}; {ways}"
+    return UnsupportedParamsError(
+        f"{target.provider} does not support {what} for `{request.model}`: {ways}.",
+        param=name,
+        provider=target.provider,
+        model=request.model,
+    )
+
+
+def _check_images(request: ChatRequest, target: Target) -> None:
+    limit = target.quirks.max_images
+    reads_images = target.input_modalities is None or "image" in target.input_modalities
+    if limit is None and reads_images:
+        return
+    paths = list(image_parts(request.messages))
+    if paths and not reads_images:
+        raise BadRequestError(
+            f"`{request.model}` reads {' and '.join(sorted(target.input_modalities or ()))} only; "
+            f"remove the image at `{paths[0]}` or choose a model with vision.",
+            param=paths[0],
+            provider=target.provider,
+            model=request.model,
+        )
+    if limit is not None and len(paths) > limit:
+        raise BadRequestError(
+            f"{target.provider} takes at most {limit} images in a request, not `{len(paths)}`.",
+            param=paths[limit],
+            provider=target.provider,
+            model=request.model,
+        )

@@ -1,0 +1,129 @@
+"""The state of one streamed choice: mends its deltas so that pieces join up.
+
+Hosts differ: a role in every delta or in none, tool calls without index, id or type, all calls at
+index 0, arguments as objects, `delta: null`. Facts: docs/concepts/dialects.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from puna.dialects.openai_replies import made_call_id, mend_arguments, mend_text
+
+_Fields = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _CallState:
+    """One tool call under way."""
+
+    index: int
+    host_id: str | None
+    has_name: bool
+
+
+class ChoiceState:
+    """Feed it the choice of each chunk, in order."""
+
+    __slots__ = ("_by_host_index", "_calls", "_has_role", "_made_id", "finish_reason")
+
+    def __init__(self, made_id: str) -> None:
+        self._made_id = made_id
+        self._has_role = False
+        self._calls: list[_CallState] = []
+        self._by_host_index: dict[int, _CallState] = {}
+        self.finish_reason: str | None = None
+
+    def read(self, choice: _Fields) -> tuple[_Fields | None, _Fields | None]:
+        """A choice as sent -> its content part to deliver now, its finish part to deliver last."""
+        delta = self._mend_delta(choice)
+        finish = choice.get("finish_reason")
+        choice["finish_reason"] = None
+        choice["delta"] = delta
+        if not finish or self.finish_reason is not None:
+            return (choice if _says_something(choice) else None), None
+        self.finish_reason = "tool_calls" if self._calls and finish == "stop" else str(finish)
+        if not _says_something(choice):
+            return None, {**choice, "delta": {}, "finish_reason": self.finish_reason}
+        last = {"index": choice["index"], "delta": {}, "finish_reason": self.finish_reason}
+        return choice, last
+
+    def _mend_delta(self, choice: _Fields) -> _Fields:
+        given = choice.get("delta")
+        if not isinstance(given, dict):
+            # A host that sends whole messages, or text, in its chunks.
+            given = choice.pop("message", None)
+            if not isinstance(given, dict):
+                text = choice.pop("text", None)
+                given = {"content": text} if isinstance(text, str) else {}
+        delta = cast("_Fields", given)
+        if "content" in delta:
+            delta["content"] = mend_text(delta["content"])
+        pieces = delta.get("tool_calls")
+        if isinstance(pieces, list) and pieces:
+            delta["tool_calls"] = [
+                self._mend_piece(cast("_Fields", piece))
+                for piece in cast("list[Any]", pieces)
+                if isinstance(piece, dict)
+            ]
+        else:
+            delta.pop("tool_calls", None)
+        role = delta.pop("role", None)
+        if not self._has_role:
+            self._has_role = True
+            delta = {"role": role if isinstance(role, str) else "assistant", **delta}
+        return delta
+
+    def _mend_piece(self, piece: _Fields) -> _Fields:
+        given = piece.pop("function", None)
+        function = cast("_Fields", given) if isinstance(given, dict) else {}
+        name = function.pop("name", None)
+        call, is_new = self._call_of(piece, name)
+        mended: _Fields = {**piece, "index": call.index}
+        mended.pop("id", None)
+        mended.pop("type", None)
+        if is_new:
+            mended["id"] = call.host_id or made_call_id(f"{self._made_id}_{call.index}")
+            mended["type"] = "function"
+        if name and not call.has_name:
+            call.has_name = True
+            function["name"] = name
+        function["arguments"] = mend_arguments(function.get("arguments"))
+        mended["function"] = function
+        return mended
+
+    def _call_of(self, piece: _Fields, name: Any) -> tuple[_CallState, bool]:
+        """The call that a piece belongs to, and whether the piece begins it."""
+        given_id = piece.get("id")
+        host_id = given_id if isinstance(given_id, str) and given_id else None
+        host_index = piece.get("index")
+        if isinstance(host_index, int):
+            known = self._by_host_index.get(host_index)
+            # Some hosts put every call at index 0: another id with a name is another call.
+            is_other = host_id is not None and bool(name) and known and known.host_id != host_id
+            if known is not None and not is_other:
+                return known, False
+            call = self._begin(host_id)
+            self._by_host_index[host_index] = call
+            return call, True
+        if host_id is not None:
+            known = next((call for call in self._calls if call.host_id == host_id), None)
+            if known is not None:
+                return known, False
+        if not self._calls or host_id is not None or name:
+            return self._begin(host_id), True
+        return self._calls[-1], False
+
+    def _begin(self, host_id: str | None) -> _CallState:
+        call = _CallState(index=len(self._calls), host_id=host_id, has_name=False)
+        self._calls.append(call)
+        return call
+
+
+def _says_something(choice: _Fields) -> bool:
+    """Whether a choice without its finish still tells the caller anything."""
+    delta = choice["delta"]
+    return bool(choice.get("logprobs")) or any(
+        value not in (None, "", []) for value in delta.values()
+    )

@@ -1,0 +1,185 @@
+"""Reads a streamed chat completion: bytes in, well-formed chunks out.
+
+What a caller may rely on, whatever the host sends and however the bytes are cut:
+one id, one `created` and one model in all chunks; the role in each choice's first delta only;
+exactly one `finish_reason` a choice, after all its content; tool-call pieces with an index and a
+stable id; no chunk with empty choices unless it is the usage chunk that was asked for; and an end
+that is either complete or an error. A finish chunk is therefore held until the next event.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from puna.dialects.base import ReadContext
+from puna.dialects.error_replies import read_error_frame, scrub
+from puna.dialects.openai_deltas import ChoiceState
+from puna.dialects.openai_replies import mend_envelope
+from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
+from puna.types.chat import ChatCompletionChunk
+from puna.types.common import Usage
+from puna.wire.sse import SSEDecoder, SSEEvent
+
+_DONE = b"[DONE]"
+
+
+class OpenAIStreamReader:
+    """One streamed reply. After `error` is set, or `close()` was called, it takes nothing more."""
+
+    def __init__(self, context: ReadContext) -> None:
+        self._context = context
+        self._decoder = SSEDecoder()
+        self._choices: dict[int, ChoiceState] = {}
+        self._id = ""
+        self._created = 0
+        self._held: list[dict[str, Any]] = []
+        self._usage: dict[str, Any] | None = None
+        self._is_done = False
+        self.error: APIError | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the host said of tokens."""
+        return Usage.model_validate(self._usage) if self._usage is not None else None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The first choice's, once it is known."""
+        first = self._choices.get(0)
+        return first.finish_reason if first is not None else None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come: `[DONE]` was read, or the stream failed."""
+        return self._is_done or self.error is not None
+
+    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
+        """Take bytes; give the chunks that they complete."""
+        return self._take(self._decoder.feed(data))
+
+    def close(self) -> list[ChatCompletionChunk]:
+        """The reply has ended: give what is left. Too early an end sets `error`."""
+        chunks = self._take(self._decoder.close())
+        if self.is_done:
+            return chunks
+        if self._choices and all(s.finish_reason is not None for s in self._choices.values()):
+            return chunks + self._flush()
+        what = "before the answer was finished" if self._choices else "without any content"
+        self.error = StreamInterruptedError(
+            f"The stream of {self._context.target.provider} ended {what}: no finish_reason and no "
+            "[DONE] came. What was received may be cut.",
+            provider=self._context.target.provider,
+            model=self._context.model,
+        )
+        return chunks
+
+    def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
+        chunks: list[ChatCompletionChunk] = []
+        try:
+            for event in events:
+                if self.is_done:
+                    break
+                chunks += self._read_event(event)
+        except APIError as error:
+            # Kept, not raised: the chunks before it are whole and must reach the caller first.
+            self.error = error
+        return chunks
+
+    def _read_event(self, event: SSEEvent) -> list[ChatCompletionChunk]:
+        if event.data.strip() == _DONE:
+            if not self._choices:
+                raise MalformedReplyError(
+                    f"{self._context.target.provider} ended its stream without any content.",
+                    provider=self._context.target.provider,
+                    model=self._context.model,
+                )
+            self._is_done = True
+            return self._flush()
+        try:
+            data = from_json(event.data)
+        except ValueError as error:
+            if event.event == "error":
+                text = event.data.decode("utf-8", "replace")
+                raise read_error_frame(text, self._context) from error
+            raise self._malformed("a frame that is not JSON", event.data) from error
+        if event.event == "error" or (isinstance(data, dict) and data.get("error")):
+            raise read_error_frame(data, self._context)
+        if not isinstance(data, dict):
+            raise self._malformed("a frame that is no JSON object", event.data)
+        return self._read_chunk(cast("dict[str, Any]", data))
+
+    def _malformed(self, what: str, frame: bytes) -> MalformedReplyError:
+        target = self._context.target
+        text = scrub(frame[:500].decode("utf-8", "replace"), target=target)
+        return MalformedReplyError(
+            f"{target.provider} sent {what} in its stream: `{text[:120]}`",
+            provider=target.provider,
+            model=self._context.model,
+            body=text,
+        )
+
+    def _read_chunk(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        self._mend(data)
+        ready: list[dict[str, Any]] = []
+        held: list[dict[str, Any]] = []
+        for choice in data.get("choices") or ():
+            if not isinstance(choice, dict):
+                continue
+            fields = cast("dict[str, Any]", choice)
+            content, finish = self._state_of(fields).read(fields)
+            if content is not None:
+                ready.append(content)
+            if finish is not None:
+                held.append({**data, "choices": [finish]})
+        self._held += held
+        return [self._make({**data, "choices": ready})] if ready else []
+
+    def _state_of(self, choice: dict[str, Any]) -> ChoiceState:
+        index = choice.get("index")
+        if not isinstance(index, int):
+            index = choice["index"] = 0
+        state = self._choices.get(index)
+        if state is None:
+            state = self._choices[index] = ChoiceState(f"{self._context.made_id}_{index}")
+        return state
+
+    def _mend(self, data: dict[str, Any]) -> None:
+        mend_envelope(data, self._context)
+        if not self._id:
+            self._id, self._created = data["id"], data["created"]
+        data["id"], data["created"] = self._id, self._created
+        data["object"] = "chat.completion.chunk"
+        usage = data.pop("usage", None)
+        if usage is not None:
+            self._usage = usage
+
+    def _flush(self) -> list[ChatCompletionChunk]:
+        """The held finish chunks, then the usage chunk if it was asked for."""
+        chunks = [self._make(data) for data in self._held]
+        self._held = []
+        if self._context.request.wants_usage and self._usage is not None:
+            chunks.append(self._make_usage_chunk(self._usage))
+        return chunks
+
+    def _make_usage_chunk(self, usage: dict[str, Any]) -> ChatCompletionChunk:
+        return self._make(
+            {
+                "id": self._id,
+                "object": "chat.completion.chunk",
+                "created": self._created,
+                "model": self._context.model,
+                "choices": [],
+                "usage": usage,
+            }
+        )
+
+    def _make(self, data: dict[str, Any]) -> ChatCompletionChunk:
+        try:
+            return ChatCompletionChunk.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise self._malformed(f"a frame whose `{where}` is wrong", b"") from error

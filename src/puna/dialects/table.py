@@ -1,0 +1,12 @@
+"""The dialects by name. They hold no state, so one of each serves everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from puna.dialects.base import Dialect
+from puna.dialects.openai_chat import OpenAIChat
+
+DIALECTS: Mapping[str, Dialect] = {
+    "openai_chat": OpenAIChat(),
+}

@@ -1,0 +1,188 @@
+"""The engine for asyncio callers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from puna.engine.call import Attempt, Call, Run, attribute
+from puna.engine.clock import Clock
+from puna.engine.delivery import Delivery
+from puna.engine.streams import AsyncStream
+from puna.errors import APIError
+from puna.routing.attempts import GiveUp, Wait
+from puna.routing.deployment import Deployment
+from puna.routing.health import Health
+from puna.telemetry.events import Hook, Outcome, wait_for_hooks
+from puna.transports.base import AsyncOpenReply, AsyncTransport
+from puna.transports.canned import async_canned_transport
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.wire.http import HTTPReply
+
+T = TypeVar("T")
+
+_TAIL_S = 1.0
+
+
+class AsyncEngine:
+    """Safe to share between tasks: all state of a call is in its run."""
+
+    def __init__(
+        self, transport: AsyncTransport, *, clock: Clock, health: Health, hooks: Sequence[Hook] = ()
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._health = health
+        self._hooks = hooks
+
+    async def chat(self, call: Call) -> ChatCompletion:
+        """The whole answer.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        run = Run(call, self._health, self._clock, self._hooks)
+        completion = await self._attempt(run, self._ask)
+        await _settle(run, "success", answer=completion)
+        return completion
+
+    async def stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
+        """The answer as chunks; returns when the first one is there.
+
+        Raises:
+            APIError: at once, or while iterating when the stream breaks later.
+        """
+        run = Run(call, self._health, self._clock, self._hooks)
+        opened = await self._attempt(run, self._open_stream)
+        return AsyncStream(opened.chunks(), opened.abandon, run.report)
+
+    async def _attempt(self, run: Run, ask: Callable[[Run, Deployment], Awaitable[T]]) -> T:
+        """The one loop over the attempt machine."""
+        try:
+            while True:
+                step = run.attempts.next(self._clock.monotonic())
+                if isinstance(step, Wait):
+                    await self._clock.sleep_async(step.seconds)
+                    continue
+                if isinstance(step, GiveUp):
+                    raise step.error
+                try:
+                    answer = await ask(run, step.deployment)
+                except APIError as error:
+                    run.attempts.failed(error, self._clock.monotonic())
+                else:
+                    run.attempts.succeeded(self._clock.monotonic())
+                    return answer
+        except Exception as error:
+            await _settle(run, "failure", error=error)
+            raise
+        except BaseException:
+            await _settle(run, "cancelled")
+            raise
+
+    async def _ask(self, run: Run, deployment: Deployment) -> ChatCompletion:
+        attempt = run.prepare(deployment)
+        try:
+            reply = await self._open(run, attempt)
+            try:
+                whole = HTTPReply(reply.status, reply.headers, await reply.read())
+            finally:
+                await reply.close()
+        except APIError as error:
+            raise attribute(error, attempt) from error.__cause__
+        return run.read_whole(attempt, whole)
+
+    async def _open(self, run: Run, attempt: Attempt) -> AsyncOpenReply:
+        canned = run.canned_for(attempt)
+        if canned is None:
+            return await self._transport.open(attempt.built.http)
+        await self._clock.sleep_async(canned.delay_s)
+        return await async_canned_transport(canned.answer).open(attempt.built.http)
+
+    async def _open_stream(self, run: Run, deployment: Deployment) -> _OpenStream:
+        attempt = run.prepare(deployment)
+        delivery = Delivery(run, attempt)
+        try:
+            reply = await self._open(run, attempt)
+        except APIError as error:
+            raise delivery.broken(error) from error.__cause__
+        opened = _OpenStream(run, delivery, reply)
+        try:
+            await opened.begin()
+        except BaseException:
+            await reply.close()
+            raise
+        return opened
+
+
+class _OpenStream:
+    """A streamed reply whose first chunk is there."""
+
+    def __init__(self, run: Run, delivery: Delivery, reply: AsyncOpenReply) -> None:
+        self._run = run
+        self._delivery = delivery
+        self._reply = reply
+        self._pieces: AsyncIterator[bytes] | None = None
+        self._is_closed = False
+
+    async def begin(self) -> None:
+        """Read up to the first chunk, so that failures before it can be tried again."""
+        delivery, reply = self._delivery, self._reply
+        try:
+            if delivery.needs_whole(reply.status, reply.headers):
+                delivery.take_whole(HTTPReply(reply.status, reply.headers, await reply.read()))
+                return
+            self._pieces = reply.pieces()
+            while not delivery.has_begun and not delivery.is_over:
+                delivery.take(await self._next())
+        except APIError as error:
+            raise delivery.broken(error) from error.__cause__
+
+    async def chunks(self) -> AsyncGenerator[ChatCompletionChunk, None]:
+        """All chunks; at the end the upstream is closed and the call settled."""
+        delivery = self._delivery
+        try:
+            while True:
+                for chunk in delivery.drain():
+                    yield chunk
+                if delivery.is_over:
+                    break
+                delivery.take(await self._next())
+            delivery.check()
+            await self._read_tail()
+        except APIError as error:
+            raised = delivery.broken(error)
+            await self._close()
+            await _settle(self._run, "failure", error=raised)
+            raise raised from error.__cause__
+        else:
+            await self._close()
+            await _settle(self._run, "success")
+        finally:
+            await self.abandon()
+
+    async def abandon(self) -> None:
+        """Close the upstream; a call that has not ended is settled as cancelled."""
+        await self._close()
+        await _settle(self._run, "cancelled")
+
+    async def _next(self) -> bytes | None:
+        return await anext(self._pieces, None) if self._pieces is not None else None
+
+    async def _read_tail(self) -> None:
+        """Read the end of the body too: only then can the connection serve again."""
+        with suppress(APIError, TimeoutError):
+            async with asyncio.timeout(_TAIL_S):
+                await self._next()
+
+    async def _close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            await self._reply.close()
+            self._delivery.finish()
+
+
+async def _settle(run: Run, outcome: Outcome, **facts: Any) -> None:
+    await wait_for_hooks(run.settle(outcome, **facts))

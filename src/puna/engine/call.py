@@ -1,0 +1,245 @@
+"""One call as a value, and what both engines do with it alike: everything but waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from puna.catalog.estimates import estimate_tokens
+from puna.catalog.facts import find_model
+from puna.catalog.prices import cost_picos
+from puna.catalog.tokens import count_message_tokens
+from puna.dialects.base import BuiltRequest, Dialect, ReadContext
+from puna.dialects.error_replies import scrub
+from puna.dialects.table import DIALECTS
+from puna.engine.clock import Clock
+from puna.errors import APIError
+from puna.routing.attempts import Attempts, Plan, RetryPolicy
+from puna.routing.deployment import Deployment
+from puna.routing.health import Health
+from puna.telemetry.events import CallEvent, Hook, Outcome, notify
+from puna.types.chat import ChatCompletion
+from puna.types.common import Usage
+from puna.types.report import CallReport
+from puna.types.requests import ChatRequest
+from puna.wire.http import HTTPReply, Timeouts
+
+_HIDDEN_HEADERS = frozenset(("set-cookie", "set-cookie2", "authorization", "proxy-authorization"))
+
+
+@dataclass(frozen=True, slots=True)
+class Canned:
+    """An answer that is given instead of asking anybody: `mock_response`.
+
+    A text becomes a completion; an exception is raised. `delay_s` passes before either.
+    """
+
+    answer: str | Exception
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Everything one call needs.
+
+    Attributes:
+        request: what is asked.
+        plan: who may answer.
+        policy: how often and how patiently.
+        timeouts: unless a deployment has its own.
+        metadata: the caller's own; goes to hooks only.
+        canned: answer with this and send nothing.
+        call_id: given by a gateway, else made.
+    """
+
+    request: ChatRequest
+    plan: Plan
+    policy: RetryPolicy = RetryPolicy()
+    timeouts: Timeouts = Timeouts()
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    canned: Canned | None = None
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: who is asked, in which dialect, with which bytes."""
+
+    deployment: Deployment
+    dialect: Dialect
+    built: BuiltRequest
+    context: ReadContext
+
+
+class Run:
+    """A call under way, from the first try to the one settlement at its end."""
+
+    def __init__(self, call: Call, health: Health, clock: Clock, hooks: Sequence[Hook]) -> None:
+        self.call = call
+        self.clock = clock
+        self._hooks = hooks
+        self._started_at = clock.monotonic()
+        self._is_settled = False
+        self.attempts = Attempts(call.plan, call.policy, health, clock.dice)
+        self.report = CallReport(
+            call_id=call.call_id or clock.make_id(),
+            model=call.request.model,
+            started_at=clock.now(),
+        )
+
+    def prepare(self, deployment: Deployment) -> Attempt:
+        """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
+        target = deployment.target
+        request = _for_deployment(self.call.request, deployment)
+        dialect = DIALECTS[target.dialect]
+        self._note_attempt(deployment)
+        built = dialect.build_request(request, target, _timeouts(self.call.timeouts, deployment))
+        self.report.dropped_params = built.dropped_params
+        context = ReadContext(
+            target=target,
+            model=self.call.request.model,
+            made_id=f"chatcmpl-{self.clock.make_id()}",
+            now=self.clock.now(),
+            request=request,
+        )
+        return Attempt(deployment, dialect, built, context)
+
+    def canned_for(self, attempt: Attempt) -> Canned | None:
+        """What to answer with instead of asking anybody."""
+        if self.call.canned is not None:
+            return self.call.canned
+        answer = attempt.deployment.canned_answer
+        return Canned(answer) if answer is not None else None
+
+    def take_headers(self, status: int, headers: Mapping[str, str]) -> None:
+        """Note a reply's head."""
+        self.report.status_code = status
+        self.report.headers = {
+            name: value for name, value in headers.items() if name not in _HIDDEN_HEADERS
+        }
+
+    def read_whole(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
+        """A whole reply as the completion, with its report.
+
+        Raises:
+            APIError: the reply is an error, or holds no completion.
+        """
+        self.take_headers(reply.status, reply.headers)
+        if not reply.is_success:
+            raise attempt.dialect.read_error(reply, attempt.context)
+        completion = attempt.dialect.read_reply(reply, attempt.context)
+        if completion.usage is None:
+            completion.usage = self._estimate_usage(
+                sum(estimate_tokens(c.message.content or "") for c in completion.choices)
+            )
+        self._note_usage(completion.usage, attempt)
+        self.report.finish_reason = completion.choices[0].finish_reason
+        return completion.with_report(self.report)
+
+    def note_first_chunk(self) -> None:
+        """Note when a stream began."""
+        self.report.first_chunk_s = self.clock.monotonic() - self._started_at
+
+    def finish_stream(
+        self,
+        attempt: Attempt,
+        usage: Usage | None,
+        streamed_tokens: int,
+        finish_reason: str | None,
+    ) -> Usage:
+        """Note what a stream used; `streamed_tokens` were counted where the host does not say."""
+        if usage is None:
+            usage = self._estimate_usage(streamed_tokens)
+        self._note_usage(usage, attempt)
+        self.report.finish_reason = finish_reason
+        return usage
+
+    def settle(
+        self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None
+    ) -> list[Awaitable[None]]:
+        """End the call, once: the first outcome counts. Returns what hooks want awaited."""
+        if self._is_settled:
+            return []
+        self._is_settled = True
+        report = self.report
+        report.duration_s = self.clock.monotonic() - self._started_at
+        report.retries = self.attempts.retries
+        report.fallbacks = self.attempts.fallbacks
+        event = CallEvent(
+            report=report,
+            outcome=outcome,
+            is_stream=self.call.request.is_stream,
+            error=error,
+            metadata=self.call.metadata,
+            messages=self.call.request.messages,
+            answer=answer,
+        )
+        return notify(self._hooks, event)
+
+    def _note_attempt(self, deployment: Deployment) -> None:
+        report = self.report
+        report.attempts += 1
+        report.provider = deployment.target.provider
+        report.upstream_model = deployment.target.model
+        report.deployment_id = deployment.deployment_id
+        report.api_base = deployment.target.base_url
+
+    def _estimate_usage(self, completion_tokens: int) -> Usage:
+        prompt_tokens = count_message_tokens("", self.call.request.messages).count
+        return Usage.model_validate(
+            {
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
+                "estimated": True,
+            }
+        )
+
+    def _note_usage(self, usage: Usage, attempt: Attempt) -> None:
+        report = self.report
+        report.prompt_tokens = usage.prompt_tokens
+        report.completion_tokens = usage.completion_tokens
+        report.is_usage_estimated = usage.is_estimate
+        target = attempt.deployment.target
+        facts = find_model(target.provider, target.model)
+        price = attempt.deployment.price or (facts.price if facts is not None else None)
+        if price is not None:
+            details = usage.prompt_tokens_details
+            cached = (details.cached_tokens or 0) if details is not None else 0
+            report.cost_picos = cost_picos(
+                price, usage.prompt_tokens, usage.completion_tokens, cached
+            )
+
+
+def attribute(error: APIError, attempt: Attempt) -> APIError:
+    """An error of the transport, with who was asked and without any key."""
+    target = attempt.deployment.target
+    error.provider = error.provider or target.provider
+    error.model = error.model or attempt.context.model
+    clean = scrub(error.message, target=target)
+    if clean != error.message:
+        error.message = clean
+        error.args = (clean,)
+    return error
+
+
+def _for_deployment(request: ChatRequest, deployment: Deployment) -> ChatRequest:
+    """The request with a deployment's defaults; what the caller gave wins."""
+    return replace(
+        request.with_defaults(deployment.params) if deployment.params else request,
+        headers={**deployment.headers, **request.headers},
+        drop_params=request.drop_params or bool(deployment.drop_params),
+        allowed_params=request.allowed_params | deployment.allowed_params,
+        unwanted_params=request.unwanted_params | deployment.unwanted_params,
+    )
+
+
+def _timeouts(timeouts: Timeouts, deployment: Deployment) -> Timeouts:
+    return replace(
+        timeouts,
+        total_s=deployment.timeout_s if deployment.timeout_s is not None else timeouts.total_s,
+        idle_s=deployment.stream_timeout_s
+        if deployment.stream_timeout_s is not None
+        else timeouts.idle_s,
+    )

@@ -1,0 +1,130 @@
+"""One streamed reply between its bytes and its caller; both engines move the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from puna.catalog.estimates import estimate_tokens
+from puna.engine.call import Attempt, Run, attribute
+from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
+from puna.types.chat import ChatCompletionChunk
+from puna.wire.fold import unfold
+from puna.wire.http import HTTPReply
+
+_EVENT_TYPES = ("", "text/event-stream", "text/plain", "application/octet-stream")
+
+
+class Delivery:
+    """Take pieces until `is_over`, `drain` the chunks after each, then `check` and settle.
+
+    Before the first chunk a fault is raised at once, so that another attempt may follow. After it
+    the chunks that came whole are delivered first, and `check` raises.
+    """
+
+    def __init__(self, run: Run, attempt: Attempt) -> None:
+        self.is_over = False
+        self._run = run
+        self._attempt = attempt
+        self._reader = attempt.dialect.stream_reader(attempt.context)
+        self._ready: list[ChatCompletionChunk] = []
+        self._last: ChatCompletionChunk | None = None
+        self._tokens = 0
+        self._is_whole = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a chunk is ready or was delivered."""
+        return bool(self._ready) or self._last is not None
+
+    def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
+        self._run.take_headers(status, headers)
+        head = HTTPReply(status, headers)
+        return not head.is_success or head.media_type not in _EVENT_TYPES
+
+    def take_whole(self, reply: HTTPReply) -> None:
+        """A host that answered a stream request with a whole answer: it comes as chunks."""
+        completion = self._run.read_whole(self._attempt, reply)
+        self._ready = list(unfold(completion, wants_usage=self._run.call.request.wants_usage))
+        self._is_whole = self.is_over = True
+
+    def take(self, piece: bytes | None) -> None:
+        """The next bytes of the body, or None at its end."""
+        reader = self._reader
+        self._ready += reader.feed(piece) if piece is not None else reader.close()
+        if piece is not None and not reader.is_done:
+            return
+        self.is_over = True
+        if reader.error is not None:
+            if not self.has_begun:
+                raise self.broken(reader.error)
+            return
+        if self._run.call.request.wants_usage and reader.usage is None:
+            self._add_usage_chunk()
+
+    def drain(self) -> list[ChatCompletionChunk]:
+        """The chunks that are ready, each once."""
+        chunks, self._ready = self._ready, []
+        if chunks:
+            if self._last is None:
+                self._run.note_first_chunk()
+            self._last = chunks[-1]
+            self._tokens += _count(chunks)
+        return chunks
+
+    def check(self) -> None:
+        """Raise what broke the stream, if anything did."""
+        if self._reader.error is not None:
+            raise self._reader.error
+
+    def finish(self) -> None:
+        """Note what the stream used, whether it came to its end or not."""
+        if not self._is_whole:
+            reader = self._reader
+            self._run.finish_stream(self._attempt, reader.usage, self._tokens, reader.finish_reason)
+
+    def broken(self, error: APIError) -> APIError:
+        """What a failure is to the caller: before the first chunk it may be tried again."""
+        attribute(error, self._attempt)
+        if not self.has_begun:
+            if isinstance(error, StreamInterruptedError):
+                error.is_retryable = True
+            return error
+        if isinstance(error, APITimeoutError | StreamInterruptedError) or not isinstance(
+            error, APIConnectionError
+        ):
+            return error
+        interrupted = StreamInterruptedError(
+            f"The stream broke after it had begun: {error.message}",
+            provider=error.provider,
+            model=error.model,
+        )
+        interrupted.__cause__ = error
+        return interrupted
+
+    def _add_usage_chunk(self) -> None:
+        head = self._ready[-1] if self._ready else self._last
+        if head is None:
+            return
+        reader = self._reader
+        tokens = self._tokens + _count(self._ready)
+        usage = self._run.finish_stream(self._attempt, None, tokens, reader.finish_reason)
+        self._ready.append(
+            ChatCompletionChunk(
+                id=head.id,
+                object=head.object,
+                created=head.created,
+                model=head.model,
+                choices=[],
+                usage=usage,
+            )
+        )
+
+
+def _count(chunks: list[ChatCompletionChunk]) -> int:
+    return sum(
+        estimate_tokens(choice.delta.content)
+        for chunk in chunks
+        for choice in chunk.choices
+        if choice.delta.content
+    )

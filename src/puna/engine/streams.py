@@ -1,0 +1,136 @@
+"""What a caller iterates over. Leaving early closes the upstream and settles the call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from puna.types.report import CallReport
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Stream(Generic[T]):
+    """An iterator of chunks. Use it in a `for`, or in a `with` when you may leave early.
+
+    `report` fills up while the stream runs; it is complete when the stream has ended.
+    """
+
+    def __init__(
+        self, chunks: Generator[T, None, None], close: Callable[[], None], report: CallReport
+    ) -> None:
+        self._chunks = chunks
+        self._close = close
+        self.report = report
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        return next(self._chunks)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the stream: the upstream connection is closed at once. Idempotent."""
+        self._chunks.close()
+        # A generator that was never started does not run its `finally`.
+        self._close()
+
+    def map(self, change: Callable[[T], U]) -> Stream[U]:
+        """The same stream with every chunk changed."""
+
+        def changed() -> Generator[U, None, None]:
+            for chunk in self:
+                yield change(chunk)
+
+        return Stream(changed(), self.close, self.report)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class AsyncStream(Generic[T]):
+    """An async iterator of chunks. Use it in an `async for`, or in an `async with`.
+
+    `report` fills up while the stream runs; it is complete when the stream has ended.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncGenerator[T, None],
+        close: Callable[[], Awaitable[None]],
+        report: CallReport,
+    ) -> None:
+        self._chunks = chunks
+        self._close = close
+        self._loop = asyncio.get_running_loop()
+        self._is_closed = False
+        self.report = report
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        return await self._chunks.__anext__()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the stream: the upstream connection is closed at once. Idempotent."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await self._chunks.aclose()
+        await self._close()
+
+    def map(self, change: Callable[[T], U]) -> AsyncStream[U]:
+        """The same stream with every chunk changed."""
+
+        async def changed() -> AsyncGenerator[U, None]:
+            async for chunk in self:
+                yield change(chunk)
+
+        return AsyncStream(changed(), self.aclose, self.report)
+
+    def __del__(self) -> None:
+        if not self._is_closed and not self._loop.is_closed():
+            chunks, close = self._chunks, self._close
+            self._loop.call_soon_threadsafe(_close_later, self._loop, chunks, close)
+
+
+def _close_later(
+    loop: asyncio.AbstractEventLoop,
+    chunks: AsyncGenerator[T, None],
+    close: Callable[[], Awaitable[None]],
+) -> None:
+    """Close an abandoned stream from its own loop."""
+
+    async def finish() -> None:
+        await chunks.aclose()
+        await close()
+
+    task = loop.create_task(finish())
+    # The loop keeps only a weak reference: the callback's closure holds the task until it ends.
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

@@ -1,0 +1,180 @@
+"""The engine for synchronous callers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from puna.engine.call import Attempt, Call, Run, attribute
+from puna.engine.clock import Clock
+from puna.engine.delivery import Delivery
+from puna.engine.streams import Stream
+from puna.errors import APIError
+from puna.routing.attempts import GiveUp, Wait
+from puna.routing.deployment import Deployment
+from puna.routing.health import Health
+from puna.telemetry.events import Hook, Outcome, run_hooks
+from puna.transports.base import OpenReply, Transport
+from puna.transports.canned import canned_transport
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.wire.http import HTTPReply
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Safe to share between threads: all state of a call is in its run."""
+
+    def __init__(
+        self, transport: Transport, *, clock: Clock, health: Health, hooks: Sequence[Hook] = ()
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._health = health
+        self._hooks = hooks
+
+    def chat(self, call: Call) -> ChatCompletion:
+        """The whole answer.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        run = Run(call, self._health, self._clock, self._hooks)
+        completion = self._attempt(run, self._ask)
+        _settle(run, "success", answer=completion)
+        return completion
+
+    def stream(self, call: Call) -> Stream[ChatCompletionChunk]:
+        """The answer as chunks; returns when the first one is there.
+
+        Raises:
+            APIError: at once, or while iterating when the stream breaks later.
+        """
+        run = Run(call, self._health, self._clock, self._hooks)
+        opened = self._attempt(run, self._open_stream)
+        return Stream(opened.chunks(), opened.abandon, run.report)
+
+    def _attempt(self, run: Run, ask: Callable[[Run, Deployment], T]) -> T:
+        """The one loop over the attempt machine."""
+        try:
+            while True:
+                step = run.attempts.next(self._clock.monotonic())
+                if isinstance(step, Wait):
+                    self._clock.sleep(step.seconds)
+                    continue
+                if isinstance(step, GiveUp):
+                    raise step.error
+                try:
+                    answer = ask(run, step.deployment)
+                except APIError as error:
+                    run.attempts.failed(error, self._clock.monotonic())
+                else:
+                    run.attempts.succeeded(self._clock.monotonic())
+                    return answer
+        except Exception as error:
+            _settle(run, "failure", error=error)
+            raise
+        except BaseException:
+            _settle(run, "cancelled")
+            raise
+
+    def _ask(self, run: Run, deployment: Deployment) -> ChatCompletion:
+        attempt = run.prepare(deployment)
+        try:
+            reply = self._open(run, attempt)
+            try:
+                whole = HTTPReply(reply.status, reply.headers, reply.read())
+            finally:
+                reply.close()
+        except APIError as error:
+            raise attribute(error, attempt) from error.__cause__
+        return run.read_whole(attempt, whole)
+
+    def _open(self, run: Run, attempt: Attempt) -> OpenReply:
+        canned = run.canned_for(attempt)
+        if canned is None:
+            return self._transport.open(attempt.built.http)
+        self._clock.sleep(canned.delay_s)
+        return canned_transport(canned.answer).open(attempt.built.http)
+
+    def _open_stream(self, run: Run, deployment: Deployment) -> _OpenStream:
+        attempt = run.prepare(deployment)
+        delivery = Delivery(run, attempt)
+        try:
+            reply = self._open(run, attempt)
+        except APIError as error:
+            raise delivery.broken(error) from error.__cause__
+        opened = _OpenStream(run, delivery, reply)
+        try:
+            opened.begin()
+        except BaseException:
+            reply.close()
+            raise
+        return opened
+
+
+class _OpenStream:
+    """A streamed reply whose first chunk is there."""
+
+    def __init__(self, run: Run, delivery: Delivery, reply: OpenReply) -> None:
+        self._run = run
+        self._delivery = delivery
+        self._reply = reply
+        self._pieces: Iterator[bytes] = iter(())
+        self._is_closed = False
+
+    def begin(self) -> None:
+        """Read up to the first chunk, so that failures before it can be tried again."""
+        delivery, reply = self._delivery, self._reply
+        try:
+            if delivery.needs_whole(reply.status, reply.headers):
+                delivery.take_whole(HTTPReply(reply.status, reply.headers, reply.read()))
+                return
+            self._pieces = iter(reply.pieces())
+            while not delivery.has_begun and not delivery.is_over:
+                delivery.take(next(self._pieces, None))
+        except APIError as error:
+            raise delivery.broken(error) from error.__cause__
+
+    def chunks(self) -> Generator[ChatCompletionChunk, None, None]:
+        """All chunks; at the end the upstream is closed and the call settled."""
+        delivery = self._delivery
+        try:
+            while True:
+                yield from delivery.drain()
+                if delivery.is_over:
+                    break
+                delivery.take(next(self._pieces, None))
+            delivery.check()
+            self._read_tail()
+        except APIError as error:
+            raised = delivery.broken(error)
+            self._close()
+            _settle(self._run, "failure", error=raised)
+            raise raised from error.__cause__
+        else:
+            self._close()
+            _settle(self._run, "success")
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close the upstream; a call that has not ended is settled as cancelled."""
+        self._close()
+        _settle(self._run, "cancelled")
+
+    def _read_tail(self) -> None:
+        """Read the end of the body too: only then can the connection serve again."""
+        with suppress(APIError):
+            next(self._pieces, None)
+
+    def _close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._reply.close()
+            self._delivery.finish()
+
+
+def _settle(run: Run, outcome: Outcome, **facts: Any) -> None:
+    run_hooks(run.settle(outcome, **facts))

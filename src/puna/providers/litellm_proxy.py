@@ -1,0 +1,14 @@
+"""A gateway that speaks LiteLLM's proxy protocol, ours included."""
+
+from __future__ import annotations
+
+from puna.providers.base import Provider
+
+PROVIDER = Provider(
+    name="litellm_proxy",
+    base_url=None,
+    docs_url="https://docs.litellm.ai/docs/providers/litellm_proxy",
+    base_url_variables=("LITELLM_PROXY_API_BASE",),
+    key_variables=("LITELLM_PROXY_API_KEY",),
+    needs_key=False,
+)

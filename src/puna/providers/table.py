@@ -1,0 +1,62 @@
+"""All providers by name, and the reading of `provider/model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from puna.errors import BadRequestError
+from puna.providers import embedded, litellm_proxy, meta_llama, openai
+from puna.providers.base import Provider
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {
+        row.name: row
+        for row in (
+            embedded.PROVIDER,
+            litellm_proxy.PROVIDER,
+            meta_llama.PROVIDER,
+            openai.PROVIDER,
+        )
+    }
+)
+
+
+def split_model(
+    model: str,
+    *,
+    provider: str | None = None,
+    has_api_base: bool = False,
+    providers: Mapping[str, Provider] = PROVIDERS,
+) -> tuple[Provider, str]:
+    """`provider/model` as a row and the upstream's model name.
+
+    `provider` overrides the prefix. With an `api_base` a name without a known prefix belongs to
+    `openai`, the row for any server that speaks its protocol.
+
+    Raises:
+        BadRequestError: no known provider is named.
+    """
+    if provider is not None:
+        row = providers.get(provider)
+        if row is None:
+            raise _unknown(provider, model, providers)
+        return row, model.removeprefix(f"{provider}/")
+    prefix, slash, rest = model.partition("/")
+    row = providers.get(prefix) if slash else None
+    if row is not None and rest:
+        return row, rest
+    if has_api_base:
+        return providers[openai.PROVIDER.name], model
+    raise _unknown(prefix if slash else "", model, providers)
+
+
+def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadRequestError:
+    known = ", ".join(f"{name}/" for name in sorted(providers))
+    what = f"Unknown provider `{prefix}` in `{model}`" if prefix else f"No provider in `{model}`"
+    return BadRequestError(
+        f"{what}: begin the model with one of {known} or give `api_base` for an "
+        "OpenAI-compatible server.",
+        param="model",
+        model=model,
+    )

@@ -1,0 +1,1 @@
+"""Which deployment is asked next. Pure: time and dice are arguments."""

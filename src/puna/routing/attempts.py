@@ -1,0 +1,193 @@
+"""The attempt machine: after each step it says what to do next.
+
+    next(now)          -> Try(deployment) | Wait(seconds) | GiveUp(error)
+    failed(error, now) -> records the failure; chooses retry, fallback or the end
+    succeeded(now)     -> clears the deployment's failures
+
+Rules. A call asks one model name at a time. Each name gets `1 + max_retries` requests at most,
+whatever the number of its deployments: a retry goes to another deployment at once when there is
+one, else to the same after a pause (`Retry-After`, capped, or an exponential backoff). Only
+errors with `is_retryable` are retried. When a name is done the next fallback name follows, unless
+the error is one that every host would give (a bad request): then the call ends. A context overflow
+and a content refusal have fallbacks of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from puna.errors import (
+    APIError,
+    BadRequestError,
+    ContentPolicyViolationError,
+    ContextWindowExceededError,
+    UnprocessableEntityError,
+)
+from puna.routing.deployment import Deployment
+from puna.routing.health import Health
+from puna.routing.policies import Dice, pick
+
+Group = Sequence[Deployment]
+"""The deployments of one public model name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently.
+
+    The pause before retry n is `first_pause_s * 2**(n-1)`, at most `longest_pause_s`, less up to
+    a quarter by chance. A host's `Retry-After` replaces it, at most `longest_retry_after_s`.
+    """
+
+    max_retries: int = 2
+    first_pause_s: float = 0.5
+    longest_pause_s: float = 8.0
+    longest_retry_after_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which names may serve a call: the one asked for, then those for each kind of failure."""
+
+    group: Group
+    fallbacks: Sequence[Group] = ()
+    context_window_fallbacks: Sequence[Group] = ()
+    content_policy_fallbacks: Sequence[Group] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Ask this deployment."""
+
+    deployment: Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Pause, then ask again what is next."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Raise this."""
+
+    error: APIError
+
+
+Step = Try | Wait | GiveUp
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The state of one call."""
+
+    plan: Plan
+    policy: RetryPolicy
+    health: Health
+    dice: Dice
+    tried: list[str] = field(default_factory=list[str])
+    retries: int = 0
+    fallbacks: int = 0
+    _group: Group = ()
+    _left: list[Group] = field(default_factory=list[Group])
+    _current: Deployment | None = None
+    _failures: int = 0
+    _avoid: frozenset[str] = frozenset()
+    _pause_s: float = 0.0
+    _end: APIError | None = None
+    _has_branched: bool = False
+
+    def __post_init__(self) -> None:
+        self._group = self.plan.group
+        self._left = list(self.plan.fallbacks)
+
+    def next(self, now: float) -> Step:
+        """What to do now. `now` is in seconds of the clock that `Health` uses."""
+        if self._end is not None:
+            return GiveUp(self._end)
+        if self._pause_s > 0:
+            pause_s, self._pause_s = self._pause_s, 0.0
+            return Wait(pause_s)
+        self._current = pick(
+            self._group, avoid=self._avoid, health=self.health, now=now, dice=self.dice
+        )
+        return Try(self._current)
+
+    def succeeded(self, now: float) -> None:  # noqa: ARG002 - the machine's contract
+        """The deployment answered."""
+        if self._current is not None:
+            self.health.succeeded(self._current.deployment_id)
+
+    def failed(self, error: APIError, now: float) -> None:
+        """The deployment failed with `error`."""
+        deployment = self._current
+        assert deployment is not None, "failed() without a Try"  # noqa: S101 - the contract
+        self.health.failed(deployment.deployment_id, error, now)
+        self.tried.append(f"{deployment.public_name}: {type(error).__name__} {error.status_code}")
+        self._failures += 1
+        if error.is_retryable and self._failures <= self._allowed_retries():
+            self._retry(deployment, error)
+        elif not self._fall_back(error):
+            self._finish(error)
+
+    def _allowed_retries(self) -> int:
+        own = self._group[0].max_retries
+        return own if own is not None else self.policy.max_retries
+
+    def _retry(self, deployment: Deployment, error: APIError) -> None:
+        self.retries += 1
+        avoid = self._avoid | {deployment.deployment_id}
+        if any(d.deployment_id not in avoid for d in self._group):
+            self._avoid = avoid  # another one can answer at once
+            return
+        self._avoid = frozenset()
+        self._pause_s = self._pause_after(error)
+
+    def _pause_after(self, error: APIError) -> float:
+        policy = self.policy
+        if error.retry_after_s is not None:
+            return min(error.retry_after_s, policy.longest_retry_after_s)
+        # 2**n is capped before it is computed: many retries must not make a huge number.
+        doubled = policy.first_pause_s * 2.0 ** min(self._failures - 1, 16)
+        return float(min(doubled, policy.longest_pause_s) * (1 - self.dice() / 4))
+
+    def _fall_back(self, error: APIError) -> bool:
+        """Move to the next name that may do better; whether there is one."""
+        branch = self._branch_for(error)
+        if branch and not self._has_branched:
+            self._has_branched = True
+            self._left = list(branch)
+        elif _is_final(error):
+            return False
+        while self._left:
+            group = self._left.pop(0)
+            if group:
+                self._group, self._failures, self._avoid = group, 0, frozenset()
+                self.fallbacks += 1
+                return True
+        return False
+
+    def _branch_for(self, error: APIError) -> Sequence[Group]:
+        if isinstance(error, ContextWindowExceededError):
+            return self.plan.context_window_fallbacks
+        if isinstance(error, ContentPolicyViolationError):
+            return self.plan.content_policy_fallbacks
+        return ()
+
+    def _finish(self, error: APIError) -> None:
+        error.attempts = len(self.tried)
+        error.tries = tuple(self.tried)
+        if len(self.tried) > 1:
+            error.args = (
+                f"{error.message} (after {len(self.tried)} tries: {'; '.join(self.tried)})",
+            )
+            error.message = str(error.args[0])
+        self._end = error
+
+
+def _is_final(error: APIError) -> bool:
+    """Whether every host would answer the same: then no other name is asked."""
+    return isinstance(error, BadRequestError | UnprocessableEntityError)

@@ -1,0 +1,44 @@
+"""A configured target behind a public model name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from puna.catalog.prices import Price
+from puna.dialects.base import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One way to serve a model.
+
+    Attributes:
+        deployment_id: stable and unique within a gateway.
+        public_name: the model name that callers use.
+        target: where requests go.
+        params: default request parameters; what a caller gives wins.
+        headers: sent with each request, lower-case names.
+        timeout_s, stream_timeout_s: for a whole reply; between two pieces of a stream.
+        drop_params: overrides the gateway's setting when not None.
+        weight: its share among deployments of one name.
+        order: lower orders are used first; higher ones while those rest.
+        price: what its tokens cost; None means unknown.
+    """
+
+    deployment_id: str
+    public_name: str
+    target: Target
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    timeout_s: float | None = None
+    stream_timeout_s: float | None = None
+    max_retries: int | None = None
+    drop_params: bool | None = None
+    allowed_params: frozenset[str] = frozenset()
+    unwanted_params: frozenset[str] = frozenset()
+    weight: float = 1.0
+    order: int = 0
+    price: Price | None = None
+    canned_answer: str | None = None

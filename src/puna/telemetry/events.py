@@ -1,0 +1,79 @@
+"""One event a call, at its end, whatever the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from puna.types.report import CallReport
+
+Outcome = Literal["success", "failure", "cancelled"]
+
+_log = logging.getLogger("puna")
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """How one call ended.
+
+    Attributes:
+        report: provider, tokens, cost, duration, attempts.
+        outcome: `cancelled` when the caller left before the end; what was used is in the report.
+        is_stream: whether chunks were asked for.
+        error: the error that the caller saw, for a failure.
+        metadata: the caller's own, as given; it is never sent upstream.
+        messages: what was asked. Hooks decide what of it they keep.
+        answer: the completion, for a success that was not streamed.
+    """
+
+    report: CallReport
+    outcome: Outcome
+    is_stream: bool = False
+    error: Exception | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    messages: tuple[Mapping[str, Any], ...] = ()
+    answer: Any = None
+
+
+Hook = Callable[[CallEvent], Awaitable[None] | None]
+"""A listener. It may be `async def` where the call is async."""
+
+
+def notify(hooks: Iterable[Hook], event: CallEvent) -> list[Awaitable[None]]:
+    """Tell every hook. One that raises is logged and passed over.
+
+    Returns what hooks want awaited; the async engine awaits it with `wait_for_hooks`.
+    """
+    pending: list[Awaitable[None]] = []
+    for hook in hooks:
+        try:
+            result = hook(event)
+        except Exception:  # noqa: BLE001 - a listener may fail in any way; the call goes on
+            _log.exception("A hook failed; the call is not affected")
+            continue
+        if result is not None:
+            pending.append(result)
+    return pending
+
+
+async def wait_for_hooks(pending: Iterable[Awaitable[None]]) -> None:
+    """Await what hooks returned, one after the other; failures are logged."""
+    for awaitable in pending:
+        try:
+            await awaitable
+        except Exception:  # noqa: BLE001 - a listener may fail in any way; the call goes on
+            _log.exception("A hook failed; the call is not affected")
+
+
+def run_hooks(pending: list[Awaitable[None]]) -> None:
+    """Run what `async` hooks returned to a synchronous call, to their end."""
+    if not pending:
+        return
+    # A thread of its own: the caller may be inside a running event loop, such as a notebook's.
+    thread = threading.Thread(target=lambda: asyncio.run(wait_for_hooks(pending)))
+    thread.start()
+    thread.join()

@@ -1,0 +1,1 @@
+"""The only code that opens sockets: each transport carries a request and brings its reply."""

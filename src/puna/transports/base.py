@@ -1,0 +1,75 @@
+"""What a transport is. One verb: `open`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Protocol
+
+from puna.wire.http import HTTPRequest
+
+
+class OpenReply(Protocol):
+    """A reply whose headers have come and whose body has not been read. Close it, always."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def read(self) -> bytes:
+        """The whole body, decompressed, within the request's total time."""
+        ...
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body in pieces as they arrive, decompressed."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else cut it. Idempotent."""
+        ...
+
+
+class Transport(Protocol):
+    """Carries requests for synchronous callers. Safe to share between threads."""
+
+    def open(self, request: HTTPRequest) -> OpenReply:
+        """Send the request and wait for the reply's headers.
+
+        Raises:
+            APITimeoutError: no answer in time.
+            APIConnectionError: no connection, or it broke.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class AsyncOpenReply(Protocol):
+    """`OpenReply` for asyncio."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """The whole body, decompressed, within the request's total time."""
+        ...
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they arrive, decompressed."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back if the body was read to its end, else cut it. Idempotent."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """Carries requests for asyncio callers, in one event loop."""
+
+    async def open(self, request: HTTPRequest) -> AsyncOpenReply:
+        """As `Transport.open`."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...

@@ -1,0 +1,54 @@
+"""One async transport for each event loop.
+
+Connections belong to the loop that made them. A module-level client may see several loops, one
+after the other (`asyncio.run` twice), so each loop gets its own transport, closed with the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from weakref import WeakKeyDictionary
+
+from puna.transports.base import AsyncOpenReply, AsyncTransport
+from puna.wire.http import HTTPRequest
+
+
+class PerLoopTransport:
+    """Makes a transport on the first request in a loop; hands later ones to it."""
+
+    def __init__(self, make: Callable[[], AsyncTransport]) -> None:
+        self._make = make
+        self._by_loop: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[AsyncTransport, AsyncGenerator[None, None]]
+        ] = WeakKeyDictionary()
+
+    async def open(self, request: HTTPRequest) -> AsyncOpenReply:
+        """Send through the running loop's transport."""
+        return await (await self._current()).open(request)
+
+    async def close(self) -> None:
+        """Close the running loop's transport."""
+        held = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if held is not None:
+            await held[1].aclose()
+
+    async def _current(self) -> AsyncTransport:
+        loop = asyncio.get_running_loop()
+        held = self._by_loop.get(loop)
+        if held is None:
+            transport = self._make()
+            closer = self._closer(loop, transport)
+            held = self._by_loop[loop] = (transport, closer)
+            await anext(closer)
+        return held[0]
+
+    async def _closer(
+        self, loop: asyncio.AbstractEventLoop, transport: AsyncTransport
+    ) -> AsyncGenerator[None, None]:
+        """A suspended generator: `asyncio.run` closes those when its loop ends."""
+        try:
+            yield
+        finally:
+            self._by_loop.pop(loop, None)
+            await transport.close()

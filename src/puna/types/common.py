@@ -1,0 +1,77 @@
+"""What every public wire type shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
+
+
+class WireModel(BaseModel):
+    """A pydantic model that keeps fields it does not know and can be read like a dict.
+
+    `value["field"]`, `value.get("field")` and `"field" in value` work beside attributes.
+    """
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=(), defer_build=False)
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return getattr(self, key)
+        except AttributeError:
+            raise KeyError(key) from None
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and (
+            key in type(self).model_fields or key in (self.__pydantic_extra__ or {})
+        )
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The field's value, or `default` where it is absent or null."""
+        value = getattr(self, key, None)
+        return default if value is None else value
+
+    @override
+    def json(self, **kwargs: Any) -> str:
+        """The value as JSON text (what pydantic 2 calls `model_dump_json`)."""
+        return self.model_dump_json(**kwargs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that the upstream sent, unknown ones included, as plain values."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def to_json(self) -> str:
+        """`to_dict()` as JSON text."""
+        return self.model_dump_json(exclude_unset=True)
+
+
+class PromptTokensDetails(WireModel):
+    """Where prompt tokens came from; each is part of `Usage.prompt_tokens`."""
+
+    cached_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class CompletionTokensDetails(WireModel):
+    """What completion tokens were spent on; each is part of `Usage.completion_tokens`."""
+
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+
+
+class Usage(WireModel):
+    """Tokens of one call. `is_estimate` is true where the upstream did not say and Puna counted."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    prompt_tokens_details: PromptTokensDetails | None = None
+    completion_tokens_details: CompletionTokensDetails | None = None
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether Puna counted these tokens itself."""
+        return bool((self.__pydantic_extra__ or {}).get("estimated", False))

@@ -1,0 +1,155 @@
+"""Chat messages: whatever callers hold, read into plain wire dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from puna.errors import BadRequestError
+
+_ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
+
+_ANSWER_ONLY = frozenset(
+    (
+        "annotations",
+        "images",
+        "provider_specific_fields",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "thinking_blocks",
+    )
+)
+"""Fields of an answer that no upstream takes back: a message that is sent again loses them."""
+
+_TOOL_CALL_KEYS = ("id", "type", "function")
+
+
+def read_messages(messages: Any) -> list[dict[str, Any]]:
+    """Messages (dicts, pydantic objects, answers of earlier calls) as new plain dicts.
+
+    Nulls and answer-only fields are left out, tool calls keep the fields of the OpenAI API.
+
+    Raises:
+        BadRequestError: whose `param` is the path, such as `messages[2].content`.
+    """
+    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
+        raise BadRequestError(
+            '`messages` must be a list such as [{"role": "user", "content": "Hello"}].',
+            param="messages",
+        )
+    if not messages:
+        raise BadRequestError("`messages` is empty; give at least one message.", param="messages")
+    return [_read_message(message, i) for i, message in enumerate(cast("Sequence[Any]", messages))]
+
+
+def _read_message(message: Any, index: int) -> dict[str, Any]:
+    path = f"messages[{index}]"
+    given = as_mapping(message)
+    if given is None:
+        raise BadRequestError(
+            f"`{path}` must be an object with `role` and `content`, not "
+            f"`{type(message).__name__}`.",
+            param=path,
+        )
+    role = given.get("role")
+    if role not in _ROLES:
+        raise BadRequestError(
+            f"`{path}.role` must be one of {', '.join(sorted(_ROLES))}, not `{role}`.",
+            param=f"{path}.role",
+        )
+    read = {key: value for key, value in given.items() if value is not None}
+    if role == "assistant":
+        read = {key: value for key, value in read.items() if key not in _ANSWER_ONLY}
+        if "tool_calls" in read:
+            _read_tool_calls(read, path)
+        if not any(key in read for key in ("content", "tool_calls", "function_call", "refusal")):
+            raise BadRequestError(
+                f"`{path}` has neither `content` nor `tool_calls`.", param=f"{path}.content"
+            )
+    elif "content" not in read:
+        raise BadRequestError(f"`{path}.content` is missing.", param=f"{path}.content")
+    if role == "tool" and not isinstance(read.get("tool_call_id"), str):
+        raise BadRequestError(
+            f"`{path}.tool_call_id` must be the id of the call that this message answers.",
+            param=f"{path}.tool_call_id",
+        )
+    if "content" in read:
+        read["content"] = _read_content(read["content"], f"{path}.content")
+    return read
+
+
+def _read_tool_calls(read: dict[str, Any], path: str) -> None:
+    calls = read["tool_calls"]
+    if not isinstance(calls, Sequence) or isinstance(calls, str | bytes):
+        raise BadRequestError(f"`{path}.tool_calls` must be a list.", param=f"{path}.tool_calls")
+    if not calls:
+        del read["tool_calls"]
+        return
+    plain: list[dict[str, Any]] = []
+    for i, call in enumerate(cast("Sequence[Any]", calls)):
+        given = as_mapping(call)
+        function = as_mapping(given.get("function")) if given is not None else None
+        if given is None or function is None:
+            raise BadRequestError(
+                f"`{path}.tool_calls[{i}].function` must be an object.",
+                param=f"{path}.tool_calls[{i}].function",
+            )
+        kept = {key: given[key] for key in _TOOL_CALL_KEYS if given.get(key) is not None}
+        kept.setdefault("type", "function")
+        kept["function"] = {key: value for key, value in function.items() if value is not None}
+        plain.append(kept)
+    read["tool_calls"] = plain
+
+
+def _read_content(content: Any, path: str) -> Any:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, Sequence) or isinstance(content, bytes):
+        raise BadRequestError(
+            f"`{path}` must be a string or a list of parts, not `{type(content).__name__}`.",
+            param=path,
+        )
+    return [
+        _read_part(part, f"{path}[{i}]") for i, part in enumerate(cast("Sequence[Any]", content))
+    ]
+
+
+def _read_part(part: Any, path: str) -> dict[str, Any]:
+    given = as_mapping(part)
+    kind = given.get("type") if given is not None else None
+    if given is None or not isinstance(kind, str):
+        raise BadRequestError(
+            f"`{path}` must be a part with a `type`, such as text or image_url.", param=path
+        )
+    read = dict(given)
+    if kind == "text" and not isinstance(read.get("text"), str):
+        raise BadRequestError(f"`{path}.text` must be a string.", param=f"{path}.text")
+    if kind == "image_url":
+        image = read.get("image_url")
+        if isinstance(image, str):
+            read["image_url"] = {"url": image}
+        elif not isinstance(image, Mapping) or not isinstance(image.get("url"), str):
+            raise BadRequestError(
+                f"`{path}.image_url` must be a URL or an object with `url`.",
+                param=f"{path}.image_url",
+            )
+    return read
+
+
+def as_mapping(value: Any) -> Mapping[str, Any] | None:
+    """A dict, or a pydantic object's fields as one; None for anything else."""
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value)
+    dump = getattr(value, "model_dump", None)
+    return cast("Mapping[str, Any]", dump(mode="json")) if callable(dump) else None
+
+
+def image_parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The paths of all image parts, such as `messages[0].content[1]`."""
+    for i, message in enumerate(messages):
+        content = message.get("content")
+        if isinstance(content, list):
+            for j, part in enumerate(cast("list[Mapping[str, Any]]", content)):
+                if part.get("type") == "image_url":
+                    yield f"messages[{i}].content[{j}]"

@@ -1,0 +1,48 @@
+"""What is known about one call besides its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class CallReport:
+    """How one call went. The engine fills it in while the call runs.
+
+    Attributes:
+        call_id: ours, unique.
+        provider, model, upstream_model: who answered, under what public and upstream name.
+        deployment_id: which configured target answered.
+        api_base: the address asked, without user info or query.
+        attempts: requests sent; `retries` of them to a deployment that had failed before,
+            `fallbacks` the moves to another model name.
+        started_at, duration_s, first_chunk_s: Unix time in seconds; the whole call; the time to
+            the first chunk of a stream.
+        headers: the upstream's reply headers (lower-case names), without cookies.
+        dropped_params: parameters that were left out by `drop_params` or by rule.
+        cost_picos: 1e-12 US dollars; None when no price is known.
+        prompt_tokens, completion_tokens: as in the answer's usage.
+        is_usage_estimated: whether Puna counted the tokens because the upstream did not.
+    """
+
+    call_id: str
+    provider: str = ""
+    model: str = ""
+    upstream_model: str = ""
+    deployment_id: str = ""
+    api_base: str = ""
+    attempts: int = 0
+    retries: int = 0
+    fallbacks: int = 0
+    started_at: float = 0.0
+    duration_s: float = 0.0
+    first_chunk_s: float | None = None
+    status_code: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    dropped_params: tuple[str, ...] = ()
+    cost_picos: int | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    is_usage_estimated: bool = False
+    finish_reason: str | None = None

@@ -1,0 +1,326 @@
+"""One chat request as a frozen value, checked before anything is sent.
+
+Unknown fields are not errors: an application may use what its host knows. What is known and wrong
+is a `BadRequestError` that names the field by its path.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from puna.errors import BadRequestError
+from puna.types.messages import read_messages
+from puna.types.schema import strict_json_schema
+
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_TOOL_CHOICES = ("none", "auto", "required")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What the caller asked, in the OpenAI chat shape.
+
+    Attributes:
+        model: the name asked for; a deployment puts its upstream name in its place.
+        messages: plain dicts in wire form.
+        params: OpenAI's parameters that the caller gave, without nulls.
+        extra: other body fields, sent untouched at the top level.
+        headers: extra request headers, lower-case names.
+        is_stream: whether chunks are wanted.
+        drop_params: leave out what the host cannot do, and report it, instead of refusing.
+        allowed_params: sent although the provider's row says that it does not know them.
+        unwanted_params: never sent.
+    """
+
+    model: str
+    messages: tuple[dict[str, Any], ...]
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_stream: bool = False
+    drop_params: bool = False
+    allowed_params: frozenset[str] = frozenset()
+    unwanted_params: frozenset[str] = frozenset()
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream should end with a usage chunk."""
+        return bool((self.params.get("stream_options") or {}).get("include_usage"))
+
+    def with_defaults(self, params: Mapping[str, Any]) -> ChatRequest:
+        """This request with a deployment's default parameters; what the caller gave wins."""
+        known, extra = split_params(params)
+        if "max_tokens" in self.params or "max_completion_tokens" in self.params:
+            known = {k: v for k, v in known.items() if k not in _OUTPUT_LIMITS}
+        return replace(self, params={**known, **self.params}, extra={**extra, **self.extra})
+
+
+_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
+_OWN_FIELDS = ("model", "messages", "stream")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_stop(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    )
+
+
+PARAMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "audio": (lambda v: isinstance(v, Mapping), "an object"),
+    "frequency_penalty": (_is_number, "a number"),
+    "function_call": (lambda v: isinstance(v, str | Mapping), "a string or an object"),
+    "functions": (lambda v: isinstance(v, list | tuple), "a list"),
+    "logit_bias": (lambda v: isinstance(v, Mapping), "an object"),
+    "logprobs": (lambda v: isinstance(v, bool), "a boolean"),
+    "max_completion_tokens": (lambda v: _is_int(v) and v > 0, "a whole number above 0"),
+    "max_tokens": (lambda v: _is_int(v) and v > 0, "a whole number above 0"),
+    "modalities": (lambda v: isinstance(v, list | tuple), "a list"),
+    "n": (lambda v: _is_int(v) and v > 0, "a whole number above 0"),
+    "parallel_tool_calls": (lambda v: isinstance(v, bool), "a boolean"),
+    "prediction": (lambda v: isinstance(v, Mapping), "an object"),
+    "presence_penalty": (_is_number, "a number"),
+    "prompt_cache_key": (lambda v: isinstance(v, str), "a string"),
+    "prompt_cache_retention": (lambda v: isinstance(v, str), "a string"),
+    "reasoning_effort": (lambda v: isinstance(v, str), "a string"),
+    "response_format": (lambda v: isinstance(v, Mapping | type), "an object or a pydantic class"),
+    "safety_identifier": (lambda v: isinstance(v, str), "a string"),
+    "seed": (_is_int, "a whole number"),
+    "service_tier": (lambda v: isinstance(v, str), "a string"),
+    "stop": (_is_stop, "a string or a list of strings"),
+    "store": (lambda v: isinstance(v, bool), "a boolean"),
+    "stream_options": (lambda v: isinstance(v, Mapping), "an object"),
+    "temperature": (_is_number, "a number"),
+    "thinking": (lambda v: isinstance(v, Mapping), "an object"),
+    "tool_choice": (lambda v: isinstance(v, str | Mapping), "a string or an object"),
+    "tools": (lambda v: isinstance(v, list | tuple), "a list"),
+    "top_logprobs": (lambda v: _is_int(v) and v >= 0, "a whole number from 0"),
+    "top_p": (_is_number, "a number"),
+    "user": (lambda v: isinstance(v, str), "a string"),
+    "verbosity": (lambda v: isinstance(v, str), "a string"),
+    "web_search_options": (lambda v: isinstance(v, Mapping), "an object"),
+}
+"""OpenAI's chat parameters: what each must be, and how an error says so."""
+
+
+def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyword
+    model: Any,
+    messages: Any,
+    fields: Mapping[str, Any],
+    *,
+    stream: Any = False,
+    headers: Mapping[str, str] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    drop_params: bool = False,
+    allowed_params: Iterable[str] = (),
+    unwanted_params: Iterable[str] = (),
+) -> ChatRequest:
+    """Check everything the caller gave and freeze it; nothing given is changed.
+
+    `fields` are body parameters, known and unknown; None means "not given".
+
+    Raises:
+        BadRequestError: with `param`, before anything is sent.
+    """
+    if not isinstance(model, str) or not model.strip():
+        raise BadRequestError("`model` must be a non-empty string.", param="model")
+    if stream is not None and not isinstance(stream, bool):
+        raise BadRequestError(
+            f"`stream` must be true or false, not `{shown(stream)}`.", param="stream"
+        )
+    if extra_body is not None and not isinstance(extra_body, Mapping):
+        raise BadRequestError("`extra_body` must be an object.", param="extra_body")
+    for name in _OWN_FIELDS:
+        if name in (extra_body or {}):
+            raise BadRequestError(
+                f"`extra_body` holds `{name}`; give it as an argument of its own.",
+                param=f"extra_body.{name}",
+            )
+    params, extra = split_params({**fields, **(extra_body or {})})
+    return ChatRequest(
+        model=model,
+        messages=tuple(read_messages(messages)),
+        params=params,
+        extra=extra,
+        headers=check_headers(headers or {}),
+        is_stream=bool(stream),
+        drop_params=bool(drop_params),
+        allowed_params=frozenset(allowed_params),
+        unwanted_params=frozenset(unwanted_params),
+    )
+
+
+def split_params(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort fields into OpenAI's parameters, checked, and all others. Nulls are left out."""
+    params: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, value in fields.items():
+        if value is None:
+            continue
+        check = PARAMS.get(name)
+        if check is None:
+            extra[name] = value
+            continue
+        is_right, expected = check
+        if not is_right(value):
+            raise BadRequestError(f"`{name}` must be {expected}, not `{shown(value)}`.", param=name)
+        params[name] = value
+    _check_output_limit(params)
+    _read_tools(params)
+    _read_response_format(params)
+    return params, extra
+
+
+def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
+    """Extra request headers, checked against header injection, with lower-case names."""
+    if not isinstance(headers, Mapping):
+        raise BadRequestError("`extra_headers` must be an object.", param="extra_headers")
+    checked: dict[str, str] = {}
+    for name, value in headers.items():
+        path = f"extra_headers.{shown(name)}"
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise BadRequestError(f"`{shown(name)}` is not a header name.", param=path)
+        text = value if isinstance(value, str) else str(value)
+        if any(char in text for char in "\r\n\0"):
+            raise BadRequestError(f"The header `{name}` holds a line break; remove it.", param=path)
+        if not text.isascii():
+            raise BadRequestError(f"The header `{name}` must be plain ASCII.", param=path)
+        checked[name.lower()] = text
+    return checked
+
+
+def shown(value: Any) -> str:
+    """A value as an error may show it: short, and never as Python source."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        text = str(value)
+        return text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - a line's worth
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return type(value).__name__
+
+
+def _check_output_limit(params: dict[str, Any]) -> None:
+    if all(name in params for name in _OUTPUT_LIMITS):
+        if params["max_tokens"] != params["max_completion_tokens"]:
+            raise BadRequestError(
+                "`max_tokens` and `max_completion_tokens` differ; give one of them.",
+                param="max_tokens",
+            )
+        del params["max_tokens"]
+
+
+def _read_tools(params: dict[str, Any]) -> None:
+    tools = params.get("tools")
+    if tools is not None:
+        if not tools:
+            del params["tools"]
+        else:
+            params["tools"] = [_read_tool(tool, i) for i, tool in enumerate(tools)]
+    choice = params.get("tool_choice")
+    if choice is None:
+        return
+    names = [tool.get("function", {}).get("name") for tool in params.get("tools", ())]
+    if isinstance(choice, str):
+        if choice not in _TOOL_CHOICES:
+            raise BadRequestError(
+                f"`tool_choice` must be none, auto, required or a named function, "
+                f"not `{shown(choice)}`.",
+                param="tool_choice",
+            )
+    else:
+        function = choice.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else None
+        if choice.get("type") == "function" and not isinstance(name, str):
+            raise BadRequestError(
+                "`tool_choice.function.name` must be a string.", param="tool_choice"
+            )
+        if isinstance(name, str) and name not in names:
+            raise BadRequestError(
+                f"`tool_choice` names `{shown(name)}`, which is not in `tools`.",
+                param="tool_choice",
+            )
+    if not names and choice in ("auto", "none"):
+        del params["tool_choice"]
+    elif not names:
+        raise BadRequestError("`tool_choice` needs `tools`.", param="tool_choice")
+
+
+def _read_tool(tool: Any, index: int) -> dict[str, Any]:
+    path = f"tools[{index}]"
+    if not isinstance(tool, Mapping):
+        raise BadRequestError(
+            f"`{path}` must be an object such as "
+            '{"type": "function", "function": {"name": …, "parameters": …}}, '
+            f"not `{type(tool).__name__}`: give the function's JSON schema.",
+            param=path,
+        )
+    read = dict(cast("Mapping[str, Any]", tool))
+    if read.get("type", "function") != "function":
+        return read
+    function = read.get("function")
+    if not isinstance(function, Mapping):
+        raise BadRequestError(f"`{path}.function` must be an object.", param=f"{path}.function")
+    name = function.get("name")
+    if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
+        raise BadRequestError(
+            f"`{path}.function.name` must be 1 to 64 letters, digits, `_` or `-`, "
+            f"not `{shown(name)}`.",
+            param=f"{path}.function.name",
+        )
+    parameters = function.get("parameters")
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise BadRequestError(
+            f"`{path}.function.parameters` must be a JSON schema object.",
+            param=f"{path}.function.parameters",
+        )
+    return {**read, "type": "function"}
+
+
+def _read_response_format(params: dict[str, Any]) -> None:
+    wanted = params.get("response_format")
+    if wanted is None:
+        return
+    if isinstance(wanted, type):
+        params["response_format"] = strict_json_schema(wanted)
+        return
+    kind = wanted.get("type")
+    if not isinstance(kind, str):
+        raise BadRequestError(
+            "`response_format.type` must be text, json_object or json_schema.",
+            param="response_format",
+        )
+    if kind == "json_schema":
+        body = wanted.get("json_schema")
+        schema = body.get("schema") if isinstance(body, Mapping) else None
+        if not isinstance(body, Mapping) or not isinstance(schema, Mapping):
+            raise BadRequestError(
+                "`response_format.json_schema` needs `name` and `schema`.", param="response_format"
+            )
+        if not isinstance(body.get("name"), str):
+            params["response_format"] = {**wanted, "json_schema": {"name": "response", **body}}
+
+
+__all__ = [
+    "PARAMS",
+    "ChatRequest",
+    "check_headers",
+    "make_chat_request",
+    "shown",
+    "split_params",
+]

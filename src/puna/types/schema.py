@@ -1,0 +1,46 @@
+"""A pydantic class as the JSON schema that `response_format` wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from puna.errors import BadRequestError
+
+
+def strict_json_schema(cls: type) -> dict[str, Any]:
+    """`response_format` for a pydantic model class: its schema, strict.
+
+    Strict mode (OpenAI, "Structured Outputs: supported schemas") wants every object closed and
+    every property required, so that is what the schema says; defaults are left out.
+    """
+    make = cast("Callable[[], dict[str, Any]] | None", getattr(cls, "model_json_schema", None))
+    if make is None:
+        raise BadRequestError(
+            f"`response_format` got the class `{cls.__name__}`, which is not a pydantic model; "
+            "give a pydantic class or a JSON schema.",
+            param="response_format",
+        )
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": cls.__name__, "schema": _close(make()), "strict": True},
+    }
+
+
+def _close(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_close(item) for item in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    schema = cast("dict[str, Any]", node)
+    closed: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
+            named = cast("dict[str, Any]", value)
+            closed[key] = {name: _close(child) for name, child in named.items()}
+        elif key != "default":
+            closed[key] = _close(value)
+    if isinstance(closed.get("properties"), dict):
+        closed["additionalProperties"] = False
+        closed["required"] = list(closed["properties"])
+    return closed

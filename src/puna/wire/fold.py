@@ -1,0 +1,202 @@
+"""Chunks to a whole answer, and a whole answer to chunks.
+
+`fold(unfold(answer))` says the same as `answer`, and `fold` of a streamed answer equals the whole
+answer the host would have given: both by property test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from puna.types.chat import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChunkChoice,
+    DeltaToolCall,
+)
+from puna.types.common import Usage
+
+_JOINED = ("content", "refusal", "reasoning_content", "reasoning")
+"""Delta fields whose pieces are joined; of any other field the last value counts."""
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str | None = None
+    type: str = "function"
+    name: str | None = None
+    arguments: list[str] = field(default_factory=list[str])
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True)
+class _Answer:
+    role: str = "assistant"
+    texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
+    legacy_call: _Call | None = None
+    finish_reason: str | None = None
+    logprobs: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Fold:
+    """Takes chunks one by one; memory grows with the answer, not with the number of chunks."""
+
+    def __init__(self) -> None:
+        self._head: ChatCompletionChunk | None = None
+        self._answers: dict[int, _Answer] = {}
+        self._extra: dict[str, Any] = {}
+        self._usage: Usage | None = None
+        self._fingerprint: str | None = None
+
+    def add(self, chunk: ChatCompletionChunk) -> None:
+        """Take the next chunk."""
+        if self._head is None:
+            self._head = chunk
+        self._usage = chunk.usage or self._usage
+        self._fingerprint = chunk.system_fingerprint or self._fingerprint
+        self._extra.update(chunk.model_extra or {})
+        for choice in chunk.choices:
+            _add_choice(self._answers.setdefault(choice.index, _Answer()), choice)
+
+    def result(self) -> ChatCompletion:
+        """The answer so far.
+
+        Raises:
+            ValueError: no chunk was added.
+        """
+        if self._head is None:
+            raise ValueError("there are no chunks to fold")
+        data: dict[str, Any] = {
+            **self._extra,
+            "id": self._head.id,
+            "object": "chat.completion",
+            "created": self._head.created,
+            "model": self._head.model,
+            "choices": [_finish(index, answer) for index, answer in sorted(self._answers.items())],
+        }
+        if self._usage is not None:
+            data["usage"] = self._usage
+        if self._fingerprint is not None:
+            data["system_fingerprint"] = self._fingerprint
+        return ChatCompletion.model_validate(data)
+
+
+def fold(chunks: Iterable[ChatCompletionChunk]) -> ChatCompletion:
+    """All chunks of one stream as the whole answer."""
+    folding = Fold()
+    for chunk in chunks:
+        folding.add(chunk)
+    return folding.result()
+
+
+def unfold(
+    completion: ChatCompletion, *, wants_usage: bool = False, piece: int | None = None
+) -> Iterator[ChatCompletionChunk]:
+    """A whole answer as the chunks of a stream.
+
+    `piece` cuts the content into deltas of so many characters; None gives it in one.
+    """
+    head: dict[str, Any] = {
+        **(completion.model_extra or {}),
+        "id": completion.id,
+        "object": "chat.completion.chunk",
+        "created": completion.created,
+        "model": completion.model,
+    }
+    if completion.system_fingerprint is not None:
+        head["system_fingerprint"] = completion.system_fingerprint
+
+    def chunk(**fields: Any) -> ChatCompletionChunk:
+        return ChatCompletionChunk.model_validate({**head, **fields})
+
+    for choice in completion.choices:
+        message = choice.message.model_dump(mode="json", exclude_none=True)
+        calls = cast("list[dict[str, Any]]", message.pop("tool_calls", []))
+        content = str(message.pop("content", ""))
+        pieces = _cut(content, piece)
+        first = {**message, **({"content": pieces[0]} if pieces else {})}
+        if calls:
+            first["tool_calls"] = [{"index": i, **call} for i, call in enumerate(calls)]
+        deltas = [first, *({"content": text} for text in pieces[1:])]
+        for position, delta in enumerate(deltas):
+            part: dict[str, Any] = {"index": choice.index, "delta": delta}
+            if position == 0 and choice.logprobs is not None:
+                part["logprobs"] = choice.logprobs
+            yield chunk(choices=[part])
+    for choice in completion.choices:
+        last = {"index": choice.index, "delta": {}, "finish_reason": choice.finish_reason}
+        yield chunk(choices=[last])
+    if wants_usage and completion.usage is not None:
+        yield chunk(choices=[], usage=completion.usage)
+
+
+def _cut(text: str, piece: int | None) -> list[str]:
+    if not text:
+        return []
+    size = piece or len(text)
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+def _add_choice(answer: _Answer, choice: ChunkChoice) -> None:
+    delta = choice.delta
+    answer.role = delta.role or answer.role
+    answer.finish_reason = choice.finish_reason or answer.finish_reason
+    for name in _JOINED:
+        text = getattr(delta, name, None)
+        if isinstance(text, str):
+            answer.texts.setdefault(name, []).append(text)
+    for name, value in (delta.model_extra or {}).items():
+        if name not in _JOINED:
+            answer.extra[name] = value
+    for piece in delta.tool_calls or ():
+        _add_call(answer.calls.setdefault(piece.index, _Call()), piece)
+    if delta.function_call is not None:
+        call = answer.legacy_call = answer.legacy_call or _Call()
+        call.name = delta.function_call.name or call.name
+        call.arguments.append(delta.function_call.arguments or "")
+    if isinstance(choice.logprobs, dict):
+        for name, tokens in cast("dict[str, Any]", choice.logprobs).items():
+            if isinstance(tokens, list):
+                answer.logprobs.setdefault(name, []).extend(cast("list[Any]", tokens))
+
+
+def _add_call(call: _Call, piece: DeltaToolCall) -> None:
+    call.id = piece.id or call.id
+    call.type = piece.type or call.type
+    call.extra.update(piece.model_extra or {})
+    if piece.function is not None:
+        call.name = piece.function.name or call.name
+        call.arguments.append(piece.function.arguments or "")
+
+
+def _finish(index: int, answer: _Answer) -> dict[str, Any]:
+    message: dict[str, Any] = {**answer.extra, "role": answer.role, "content": None}
+    message.update((name, "".join(texts)) for name, texts in answer.texts.items())
+    if answer.calls:
+        message["content"] = message["content"] or None
+        message["tool_calls"] = [
+            {
+                **call.extra,
+                "id": call.id,
+                "type": call.type,
+                "function": {"name": call.name, "arguments": "".join(call.arguments)},
+            }
+            for _, call in sorted(answer.calls.items())
+        ]
+    if answer.legacy_call is not None:
+        message["function_call"] = {
+            "name": answer.legacy_call.name,
+            "arguments": "".join(answer.legacy_call.arguments),
+        }
+    choice: dict[str, Any] = {
+        "index": index,
+        "message": message,
+        "finish_reason": answer.finish_reason,
+    }
+    if answer.logprobs:
+        choice["logprobs"] = dict(answer.logprobs)
+    return choice

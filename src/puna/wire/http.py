@@ -1,0 +1,54 @@
+"""An HTTP exchange as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a transport may wait, in seconds. None means without limit.
+
+    `total_s` bounds a whole reply (connect, headers and body); for a stream it bounds the time to
+    the reply's headers, and `idle_s` each pause between two reads after that.
+    """
+
+    connect_s: float | None = 10.0
+    idle_s: float | None = 600.0
+    total_s: float | None = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPRequest:
+    """One request. `headers` have lower-case names and may hold a key, so `repr` omits them."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    timeouts: Timeouts = Timeouts()
+    is_stream: bool = False
+
+    def to(self, url: str, headers: Mapping[str, str]) -> HTTPRequest:
+        """The same request for another address, with more headers."""
+        return replace(self, url=url, headers={**self.headers, **headers})
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPReply:
+    """One whole reply. `headers` have lower-case names; the body is already decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110

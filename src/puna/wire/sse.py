@@ -1,0 +1,89 @@
+"""Server-sent events: a push decoder and an encoder.
+
+Rules follow the HTML standard's "Server-sent events" section, read as a table:
+a line ends at CR LF, LF or CR; a blank line dispatches; a line that starts with a colon is a
+comment; one space after the colon of a field is dropped; `data` lines are joined by LF; a BOM at
+the very start is skipped. One liberty: an unfinished event at the end of input is dispatched, since
+upstreams that forget the last blank line are common.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class SSEEvent(NamedTuple):
+    """One dispatched event: its type (`""` when none was named) and its data, undecoded."""
+
+    event: str
+    data: bytes
+
+
+class SSEDecoder:
+    """Feed it bytes in pieces of any size; it gives the events that are complete.
+
+    Work is linear in the input whatever the pieces are: an unfinished line is kept in parts.
+    """
+
+    __slots__ = ("_after_cr", "_data", "_event", "_is_first_line", "_line")
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []
+        self._data: list[bytes] = []
+        self._event = ""
+        self._after_cr = False
+        self._is_first_line = True
+
+    def feed(self, data: bytes) -> list[SSEEvent]:
+        """Take bytes; give the events that they complete, in order."""
+        if self._after_cr and data:
+            # This LF is the other half of a CR LF that was cut between two pieces.
+            data = data.removeprefix(b"\n")
+            self._after_cr = False
+        if b"\r" in data:
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\n" not in data:
+            if data:
+                self._line.append(data)
+            return []
+        lines = data.split(b"\n")
+        self._line.append(lines[0])
+        lines[0] = b"".join(self._line)
+        rest = lines.pop()
+        self._line = [rest] if rest else []
+        return self._take(lines)
+
+    def close(self) -> list[SSEEvent]:
+        """The input has ended: give what is left."""
+        rest = b"".join(self._line)
+        self._line = []
+        return self._take([rest, b""])
+
+    def _take(self, lines: list[bytes]) -> list[SSEEvent]:
+        events: list[SSEEvent] = []
+        if self._is_first_line and lines:
+            self._is_first_line = False
+            lines[0] = lines[0].removeprefix(_BOM)
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(SSEEvent(self._event, b"\n".join(self._data)))
+                    self._data = []
+                self._event = ""
+                continue
+            name, _, value = line.partition(b":")
+            if name == b"data":
+                self._data.append(value.removeprefix(b" "))
+            elif name == b"event":
+                self._event = value.removeprefix(b" ").decode("utf-8", "replace")
+        return events
+
+
+def encode_event(data: bytes, event: str = "") -> bytes:
+    """One event on the wire. `data` must be one line, as JSON is."""
+    if event:
+        return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
+    return b"data: " + data + b"\n\n"

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.catalog.estimates import estimate_tokens
+from puna.catalog.tokens import count_tokens
+
+ENGLISH = (
+    "The puna is a high plateau of the Andes. Few trees grow there, and the nights are cold even "
+    "in summer, yet llamas and vicuñas graze on its dry grass all year. People have herded them "
+    "for about 4,000 years, for wool, for meat, and to carry loads over the passes."
+)
+CODE = '''
+def running_mean(values: list[float], window: int = 5) -> list[float]:
+    """Mean of each stretch of `window` values."""
+    if window < 1:
+        raise ValueError(f"window must be at least 1, not {window}")
+    totals = [0.0]
+    for value in values:
+        totals.append(totals[-1] + value)
+    return [(totals[i] - totals[i - window]) / window for i in range(window, len(totals))]
+'''
+CHINESE = (
+    "高原上的夜晚很冷,但是羊驼一年四季都在那里吃草。当地人饲养它们已经有四千多年的历史,"
+    "用它们的毛织布,也用它们驮运货物翻过山口。今天我们坐火车去看雪山。"
+)
+
+
+def test_empty_text_has_no_tokens_and_any_other_has_one() -> None:
+    assert estimate_tokens("") == 0
+    assert estimate_tokens(" ") == 1
+    assert estimate_tokens("\x00") == 1
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CODE, CHINESE], ids=["english", "code", "chinese"])
+def test_the_estimate_is_near_the_llama_3_count(text: str) -> None:
+    exact = count_tokens("llama-3.3-8b", text).count
+    assert estimate_tokens(text) == pytest.approx(exact, rel=0.15)
+
+
+def test_emoji_and_long_words_count_more_than_one() -> None:
+    assert estimate_tokens("🦙") > 1
+    assert estimate_tokens("Donaudampfschifffahrt") > 1
+
+
+@given(st.text(), st.text())
+def test_more_text_is_never_much_fewer_tokens(first: str, second: str) -> None:
+    both = estimate_tokens(first + second)
+    assert both <= estimate_tokens(first) + estimate_tokens(second) + 2
+    assert both >= max(estimate_tokens(first), estimate_tokens(second)) - 1
+
+
+@given(st.text())
+def test_the_estimate_is_stable_and_bounded_by_bytes(text: str) -> None:
+    count = estimate_tokens(text)
+    assert count == estimate_tokens(text)
+    assert 0 <= count <= 2 * len(text.encode("utf-8", "surrogatepass")) + 1
