@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
-from puna.bridges.completions import text_chunk_of, text_of
 from puna.client.compose import make_async_transport
-from puna.client.keywords import read_call
+from puna.client.keywords import read_call, read_text_calls
 from puna.client.settings import ClientSettings
-from puna.client.synchronous import read_text_calls
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock, SystemClock
 from puna.engine.streams import AsyncStream
+from puna.engine.texts import complete_texts_async, stream_texts_async
 from puna.routing.health import Health
 from puna.transports.base import AsyncTransport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
@@ -101,25 +99,9 @@ class AsyncClient:
     ) -> TextCompletion | AsyncStream[TextCompletion]:
         """Continue a text; see `puna.text_completion`."""
         request, calls = read_text_calls(model, prompt, keywords, self.settings, stream=stream)
-        if not calls[0].request.is_stream:
-            answers = await asyncio.gather(*(self._engine.chat(call) for call in calls))
-            return text_of(request, answers)
-        first = await self._engine.stream(calls[0])
-
-        async def chunks() -> AsyncGenerator[TextCompletion, None]:
-            stream_id: str | None = None
-            for position, call in enumerate(calls):
-                answer = first if position == 0 else await self._engine.stream(call)
-                async with answer:
-                    is_first = True
-                    async for chunk in answer:
-                        stream_id = stream_id or chunk.id
-                        yield text_chunk_of(
-                            request, position, chunk, is_first=is_first, stream_id=stream_id
-                        )
-                        is_first = False
-
-        return AsyncStream(chunks(), first.aclose, first.report)
+        if calls[0].request.is_stream:
+            return await stream_texts_async(self._engine, request, calls)
+        return await complete_texts_async(self._engine, request, calls)
 
     async def close(self) -> None:
         """Close the connections of the running loop."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings
 from puna.engine.call import Call, Canned
+from puna.engine.texts import calls_of
 from puna.errors import BadRequestError
 from puna.providers.base import resolve_target
 from puna.providers.table import split_model
@@ -87,6 +89,23 @@ def read_call(
         metadata=_mapping(own, "metadata"),
         canned=_read_canned(own),
     )
+
+
+def read_text_calls(
+    model: Any,
+    prompt: Any,
+    keywords: Mapping[str, Any],
+    settings: ClientSettings,
+    *,
+    stream: Any = None,
+) -> tuple[TextRequest, list[Call]]:
+    """A text completion as the chat calls it takes, one for each prompt. Errors: `read_call`."""
+    drop_params = bool(keywords.get("drop_params", settings.drop_params))
+    request = read_text_request(prompt, keywords, drop_params=drop_params)
+    first = read_call(
+        model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
+    )
+    return request, calls_of(request, first)
 
 
 def _read_plan(request: ChatRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:

@@ -1,0 +1,1 @@
+"""Who may do what: keys now, budgets and limits as they come."""

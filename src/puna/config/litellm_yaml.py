@@ -1,0 +1,328 @@
+"""LiteLLM's `config.yaml`, read into Puna's own configuration.
+
+What each key does is in `litellm_keys`. A key that LiteLLM knows and Puna has not built is
+reported and ignored; a key that nobody knows is reported with the nearest known name. What cannot
+be read at all is one ConfigError that names file, line and key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from puna.config.environment import KeyPath, Resolved, resolve
+from puna.config.litellm_keys import (
+    GENERAL,
+    LITELLM,
+    ROUTER,
+    STRATEGIES,
+    TOP,
+    SectionKeys,
+)
+from puna.config.litellm_models import read_deployments
+from puna.config.matching import find_deployments
+from puna.config.reading import Section, Source, nearest
+from puna.config.schema import (
+    DEFAULT_MAX_REQUEST_BYTES,
+    DeploymentConfig,
+    GatewayConfig,
+    Notice,
+    RouterConfig,
+    ServerConfig,
+    SettingsConfig,
+)
+from puna.config.usable import check_deployments
+from puna.config.yaml_source import YAMLDocument, format_path, load_yaml, show
+from puna.errors import ConfigError
+from puna.types.secret import Secret
+
+_WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "1234", "changeme", "secret"})
+_BYTES_PER_MB = 1024 * 1024
+_SECTIONS = {"litellm_settings": LITELLM, "general_settings": GENERAL, "router_settings": ROUTER}
+
+
+def load_litellm_yaml(path: str | Path, environ: Mapping[str, str]) -> GatewayConfig:
+    """Read the file at `path`; `environ` answers its `os.environ/NAME` references.
+
+    Raises ConfigError if the file cannot be read or used.
+    """
+    file = str(path)
+    try:
+        content = Path(path).read_bytes()
+    except OSError as problem:
+        reason = (problem.strerror or "unknown reason").lower()
+        raise ConfigError(
+            f"the configuration file cannot be read: {reason}. Check the path", file=file
+        ) from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise ConfigError(
+            "the file is not UTF-8: save it as UTF-8",
+            file=file,
+            line=content.count(b"\n", 0, problem.start) + 1,
+        ) from None
+    return parse_litellm_yaml(text, environ, file)
+
+
+def parse_litellm_yaml(
+    text: str, environ: Mapping[str, str], file: str | None = None
+) -> GatewayConfig:
+    """Read the text of a configuration; `file` is only its name in messages.
+
+    Raises ConfigError for what cannot be used, also when a variable that is not set leaves no
+    deployment usable. An unset `api_key` is left to `puna.config.usable.check_deployments`.
+    """
+    document = load_yaml(text, file)
+    environment, unset_before = _read_environment(document, environ, file)
+    revealed = {name: secret.reveal() for name, secret in environment.items()}
+    body = {key: value for key, value in document.root.items() if key != "environment_variables"}
+    resolved = resolve(body, {**environ, **revealed})
+    source = Source(file, document.lines, document.texts, resolved.origins)
+    root = Section(source, (), resolved.value)
+
+    notices = [*unset_before, *_report_unset(resolved, source)]
+    notices += report_keys(Section(source, (), document.root), TOP)
+    for name, keys in _SECTIONS.items():
+        notices += report_keys(root.section(name), keys)
+    deployments, about_models = read_deployments(root, resolved.unset)
+    settings = root.section("litellm_settings")
+    router, about_router = _read_router(root.section("router_settings"), settings)
+    server, about_server = _read_server(root.section("general_settings"))
+    notices += [*about_models, *about_router, *about_server]
+    notices += _report_names(router, deployments, source)
+    config = GatewayConfig(
+        deployments=deployments,
+        router=router,
+        server=server,
+        settings=_read_settings(settings),
+        environment=environment,
+        file=file,
+        notices=tuple(notices),
+    )
+    check_deployments(config, lambda _: False)
+    return config
+
+
+def report_keys(section: Section, keys: SectionKeys) -> list[Notice]:
+    """A notice for each key of a section that does not do what LiteLLM's does."""
+    notices: list[Notice] = []
+    where = f" in {format_path(section.path)}" if section.path else ""
+    for key in section.values:
+        path = section.at(key)
+        if key in keys.honoured:
+            continue
+        if key in keys.always:
+            text = f"`{key}`{where} changes nothing: {keys.always[key]}"
+            notices.append(section.source.notice(path, text, "info"))
+        elif key in keys.planned:
+            text = f"`{key}`{where} is known to LiteLLM, not supported by Puna yet: ignored"
+            notices.append(section.source.notice(path, text))
+        else:
+            near = nearest(key, keys.known)
+            hint = f": did you mean `{near}`?" if near else ": ignored"
+            line = section.source.line(path)
+            text = f"unknown key `{show(key)}`{where} (line {line}){hint}"
+            notices.append(Notice("warning", text, line=line, key=format_path(path)))
+    return notices
+
+
+def _read_environment(
+    document: YAMLDocument, environ: Mapping[str, str], file: str | None
+) -> tuple[dict[str, Secret], list[Notice]]:
+    """The variables that the file sets, and a notice for each that refers to an unset one."""
+    path: KeyPath = ("environment_variables",)
+    resolved = resolve(document.root.get("environment_variables"), environ, path)
+    source = Source(file, document.lines, document.texts, resolved.origins)
+    section = Section(source, (), {"environment_variables": resolved.value}).section(
+        "environment_variables"
+    )
+    found: dict[str, Secret] = {}
+    for name, value in section.values.items():
+        at = section.at(name)
+        if isinstance(value, bool):
+            found[name] = Secret(document.texts[at])
+        elif (text := section.text(name)) is not None:
+            found[name] = Secret(text)
+    return found, _report_unset(resolved, source)
+
+
+def _report_unset(resolved: Resolved, source: Source) -> list[Notice]:
+    """A warning for each unset variable, except where a deployment tells of it itself.
+
+    An unset `master_key` is an error: the gateway would be open to everybody.
+    """
+    notices: list[Notice] = []
+    for unset in resolved.unset:
+        where = format_path(unset.path)
+        named = f"`{where}` names the environment variable `{show(unset.name)}`, which is not set"
+        if unset.path == ("general_settings", "master_key"):
+            raise source.error(unset.path, f"{named}: set it, or remove the line for no key")
+        if unset.path[:1] != ("model_list",):
+            notices.append(source.notice(unset.path, f"{named}: the key counts as not given"))
+    return notices
+
+
+def _read_settings(section: Section) -> SettingsConfig:
+    return SettingsConfig(
+        drop_params=section.flag("drop_params") or False,
+        num_retries=section.whole("num_retries"),
+        request_timeout_s=section.number("request_timeout"),
+        callbacks=section.names("callbacks"),
+        success_callbacks=section.names("success_callback"),
+        failure_callbacks=section.names("failure_callback"),
+        turn_off_message_logging=section.flag("turn_off_message_logging") or False,
+        json_logs=section.flag("json_logs") or False,
+        set_verbose=section.flag("set_verbose") or False,
+    )
+
+
+def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
+    notices: list[Notice] = []
+    master_key = section.secret("master_key")
+    path = section.at("master_key")
+    if master_key is None and "master_key" in section.values:
+        if section.values["master_key"] is not None:
+            raise section.source.error(
+                path,
+                "`general_settings.master_key` is blank: give a key, or remove the line for none",
+            )
+        text = "`general_settings.master_key` is empty: the gateway is open, no key is asked for"
+        notices.append(section.source.notice(path, text))
+    if master_key is not None and master_key.reveal().lower() in _WELL_KNOWN_KEYS:
+        text = (
+            "`general_settings.master_key` is a key that everybody knows from examples: choose a "
+            "long random one"
+        )
+        notices.append(section.source.notice(path, text))
+    megabytes = section.number("max_request_size_mb")
+    header = (section.text("litellm_key_header_name") or "").strip()
+    server = ServerConfig(
+        master_key=master_key,
+        max_request_bytes=(
+            DEFAULT_MAX_REQUEST_BYTES
+            if megabytes is None
+            else max(1, int(megabytes * _BYTES_PER_MB))
+        ),
+        key_header_name=header.lower() or None,
+    )
+    return server, notices
+
+
+def _read_router(section: Section, settings: Section) -> tuple[RouterConfig, list[Notice]]:
+    notices: list[Notice] = []
+    strategy = section.text("routing_strategy") or STRATEGIES[0]
+    if strategy not in STRATEGIES:
+        near = nearest(strategy, STRATEGIES)
+        hint = f": did you mean `{near}`?" if near else f": use one of {', '.join(STRATEGIES)}"
+        path = section.at("routing_strategy")
+        raise section.source.error(
+            path, f"`{format_path(path)}` names no strategy that is known{hint}"
+        )
+    lists: dict[str, dict[str, tuple[str, ...]]] = {}
+    for key in ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"):
+        giver = section if section.values.get(key) is not None else settings
+        lists[key] = _read_fallbacks(giver, key, notices)
+    defaults = section.names("default_fallbacks") or settings.names("default_fallbacks")
+    for_every_name = lists["fallbacks"].pop("*", ())
+    aliases, hidden = _read_aliases(section)
+    plain = RouterConfig()
+    allowed_fails = section.whole("allowed_fails")
+    cooldown_s = section.number("cooldown_time", is_zero_fine=True)
+    retry_after_s = section.number("retry_after", is_zero_fine=True)
+    num_retries = section.whole("num_retries")
+    router = RouterConfig(
+        strategy=strategy,
+        num_retries=section.whole("max_retries") if num_retries is None else num_retries,
+        timeout_s=section.number("timeout"),
+        stream_timeout_s=section.number("stream_timeout"),
+        allowed_fails=plain.allowed_fails if allowed_fails is None else allowed_fails,
+        cooldown_s=plain.cooldown_s if cooldown_s is None else cooldown_s,
+        retry_after_s=plain.retry_after_s if retry_after_s is None else retry_after_s,
+        fallbacks=lists["fallbacks"],
+        context_window_fallbacks=lists["context_window_fallbacks"],
+        content_policy_fallbacks=lists["content_policy_fallbacks"],
+        default_fallbacks=defaults or for_every_name,
+        model_group_alias=aliases,
+        hidden_aliases=hidden,
+        disable_cooldowns=section.flag("disable_cooldowns") or False,
+    )
+    return router, notices
+
+
+def _read_fallbacks(
+    section: Section, key: str, notices: list[Notice]
+) -> dict[str, tuple[str, ...]]:
+    """`[{name: [other, …]}, …]`, or one mapping, as a mapping. The first list of a name counts."""
+    found = section.values.get(key)
+    path = section.at(key)
+    parts = found if isinstance(found, list) else [found]
+    result: dict[str, tuple[str, ...]] = {}
+    for index, part in enumerate(parts):
+        at = (*path, index) if isinstance(found, list) else path
+        if part is None:
+            continue
+        if not isinstance(part, dict):
+            raise section.source.wrong(at, "a mapping of a model name to a list of names", part)
+        for name, names in part.items():
+            if name in result:
+                text = f"`{format_path(path)}` lists `{show(name)}` again: the first list counts"
+                notices.append(section.source.notice((*at, name), text))
+                continue
+            result[name] = section.names_at((*at, name), names)
+    return result
+
+
+def _read_aliases(section: Section) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Aliases and those among them that are not listed. A value is a name or `{model, hidden}`."""
+    aliases: dict[str, str] = {}
+    hidden: list[str] = []
+    inner = section.section("model_group_alias")
+    for alias, value in inner.values.items():
+        target: str | None
+        if isinstance(value, dict):
+            entry = inner.section(alias)
+            target = entry.text("model")
+            if entry.flag("hidden"):
+                hidden.append(alias)
+        else:
+            target = inner.text(alias)
+        if not target:
+            raise inner.source.error(
+                inner.at(alias), f"`{format_path(inner.at(alias))}` must name a model"
+            )
+        aliases[alias] = target
+    return aliases, tuple(hidden)
+
+
+def _report_names(
+    router: RouterConfig, deployments: Sequence[DeploymentConfig], source: Source
+) -> list[Notice]:
+    """A warning for each fallback or alias that leads to a name nobody serves."""
+    notices: list[Notice] = []
+
+    def look(what: str, names: Sequence[str], path: KeyPath) -> None:
+        for name in names:
+            if not find_deployments(deployments, name, router.model_group_alias):
+                text = f"{what} names the model `{show(name)}`, which no deployment serves"
+                notices.append(source.notice(path, text))
+
+    lists: Mapping[str, Mapping[str, Any]] = {
+        "fallbacks": router.fallbacks,
+        "context_window_fallbacks": router.context_window_fallbacks,
+        "content_policy_fallbacks": router.content_policy_fallbacks,
+    }
+    for key, mapping in lists.items():
+        for name, names in mapping.items():
+            look(f"the list of `{show(name)}` in `{key}`", names, _place(source, key))
+    look("`default_fallbacks`", router.default_fallbacks, _place(source, "default_fallbacks"))
+    for alias, target in router.model_group_alias.items():
+        path: KeyPath = ("router_settings", "model_group_alias", alias)
+        look(f"the alias `{show(alias)}`", (target,), path)
+    return notices
+
+
+def _place(source: Source, key: str) -> KeyPath:
+    of_router: KeyPath = ("router_settings", key)
+    return of_router if of_router in source.lines else ("litellm_settings", key)

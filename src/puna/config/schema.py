@@ -1,0 +1,178 @@
+"""The native configuration: frozen values that know no file format and no provider.
+
+Durations are seconds and end `_s`; sizes are bytes; prices stay the decimal text that was given.
+A field that could hold a key is a `Secret` or is left out of `repr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from puna.types.secret import Secret
+
+Severity = Literal["info", "warning"]
+
+DEFAULT_MAX_RETRIES = 2
+DEFAULT_TIMEOUT_S = 600.0
+DEFAULT_MAX_REQUEST_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something an operator should read at start. `line` is 1-based; both may be None."""
+
+    severity: Severity
+    message: str
+    line: int | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentConfig:
+    """One configured target behind a public model name.
+
+    Attributes:
+        public_name: what callers ask for; may hold one `*`.
+        model: `provider/model` to send to; may hold one `*`, filled with what `public_name` caught.
+        custom_llm_provider: the provider, where `model` does not begin with it.
+        params: default request parameters; a caller's own win.
+        weight: share of the traffic among deployments with the same public name.
+        order: rank among them, lower first, or None.
+        rpm, tpm: requests and tokens a minute, or None for no limit.
+        deployment_id: the operator's own id, or None.
+        input_price, output_price: US dollars a token, as decimal text, or None.
+        missing_variable: the variable that `api_key` names and that is not set. Whether a key is
+            needed only a provider's row can tell: see `puna.config.usable`.
+        problem: why this deployment cannot be used at all, or None.
+        line: where the file begins it (1-based; 0 when it came from no file).
+    """
+
+    public_name: str
+    model: str
+    custom_llm_provider: str | None = None
+    api_key: Secret | None = None
+    api_base: str | None = field(default=None, repr=False)
+    api_version: str | None = None
+    timeout_s: float | None = None
+    stream_timeout_s: float | None = None
+    max_retries: int | None = None
+    drop_params: bool | None = None
+    allowed_openai_params: tuple[str, ...] = ()
+    additional_drop_params: tuple[str, ...] = ()
+    extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    weight: float = 1
+    order: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    tags: tuple[str, ...] = ()
+    mock_response: str | None = field(default=None, repr=False)
+    deployment_id: str | None = None
+    model_info: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    input_price: str | None = None
+    output_price: str | None = None
+    missing_variable: str | None = None
+    problem: str | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterConfig:
+    """How a deployment is picked, and what happens after a failure.
+
+    `fallbacks` and its kin map a public model name to the names to try after it;
+    `default_fallbacks` serve the names without their own. `hidden_aliases` answer requests but are
+    not listed.
+    """
+
+    strategy: str = "simple-shuffle"
+    num_retries: int | None = None
+    timeout_s: float | None = None
+    stream_timeout_s: float | None = None
+    allowed_fails: int = 3
+    cooldown_s: float = 5.0
+    retry_after_s: float = 0.0
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    context_window_fallbacks: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict[str, tuple[str, ...]]
+    )
+    content_policy_fallbacks: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict[str, tuple[str, ...]]
+    )
+    default_fallbacks: tuple[str, ...] = ()
+    model_group_alias: Mapping[str, str] = field(default_factory=dict[str, str])
+    hidden_aliases: tuple[str, ...] = ()
+    disable_cooldowns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """What the gateway's own door needs. `host` and `port` are None where the file is silent."""
+
+    master_key: Secret | None = None
+    max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
+    key_header_name: str | None = None
+    host: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsConfig:
+    """What holds for every call unless a deployment or a request says otherwise."""
+
+    drop_params: bool = False
+    num_retries: int | None = None
+    request_timeout_s: float | None = None
+    callbacks: tuple[str, ...] = ()
+    success_callbacks: tuple[str, ...] = ()
+    failure_callbacks: tuple[str, ...] = ()
+    turn_off_message_logging: bool = False
+    json_logs: bool = False
+    set_verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """A whole configuration. `environment` is what the file wants set before anything starts."""
+
+    deployments: tuple[DeploymentConfig, ...] = ()
+    router: RouterConfig = RouterConfig()
+    server: ServerConfig = ServerConfig()
+    settings: SettingsConfig = SettingsConfig()
+    environment: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    notices: tuple[Notice, ...] = ()
+    file: str | None = None
+
+    def max_retries_of(self, deployment: DeploymentConfig) -> int:
+        """Retries after a first failure. The first that is given wins, they never multiply.
+
+        `litellm_params.max_retries` (or `num_retries`), `router_settings.num_retries`,
+        `litellm_settings.num_retries`, else 2.
+        """
+        for given in (deployment.max_retries, self.router.num_retries, self.settings.num_retries):
+            if given is not None:
+                return given
+        return DEFAULT_MAX_RETRIES
+
+    def timeout_s_of(self, deployment: DeploymentConfig, *, is_stream: bool = False) -> float:
+        """Seconds that one attempt may take. The first that is given wins.
+
+        For a stream: the deployment's `stream_timeout`, then as for a plain call, with
+        `router_settings.stream_timeout` before `router_settings.timeout`. For a plain call:
+        `litellm_params.timeout`, `router_settings.timeout`, `litellm_settings.request_timeout`,
+        else 600.
+        """
+        for_streams = (deployment.stream_timeout_s, self.router.stream_timeout_s)
+        of_deployment, of_router = for_streams if is_stream else (None, None)
+        for given in (
+            of_deployment,
+            deployment.timeout_s,
+            of_router,
+            self.router.timeout_s,
+            self.settings.request_timeout_s,
+        ):
+            if given is not None:
+                return given
+        return DEFAULT_TIMEOUT_S

@@ -1,0 +1,91 @@
+"""Text completions as chat calls: one for each prompt. Source of the rules: `puna.bridges`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Sequence
+from dataclasses import replace
+
+from puna.bridges.completions import TextRequest, messages_of, text_chunk_of, text_of
+from puna.engine.asynchronous import AsyncEngine
+from puna.engine.call import Call
+from puna.engine.streams import AsyncStream, Stream
+from puna.engine.synchronous import Engine
+from puna.types.chat import ChatCompletion
+from puna.types.completions import TextCompletion
+
+_AT_ONCE = 8
+
+
+def calls_of(request: TextRequest, template: Call) -> list[Call]:
+    """The chat calls of a text completion; `template` is the first one."""
+    return [
+        replace(template, request=replace(template.request, messages=tuple(messages_of(prompt))))
+        for prompt in request.prompts
+    ]
+
+
+def complete_texts(engine: Engine, request: TextRequest, calls: Sequence[Call]) -> TextCompletion:
+    """The whole texts, prompt after prompt."""
+    return text_of(request, [engine.chat(call) for call in calls])
+
+
+def stream_texts(
+    engine: Engine, request: TextRequest, calls: Sequence[Call]
+) -> Stream[TextCompletion]:
+    """The texts as chunks, prompt after prompt, under one id."""
+    first = engine.stream(calls[0])
+
+    def chunks() -> Generator[TextCompletion, None, None]:
+        stream_id: str | None = None
+        for position, call in enumerate(calls):
+            with first if position == 0 else engine.stream(call) as answer:
+                is_first = True
+                for chunk in answer:
+                    stream_id = stream_id or chunk.id
+                    yield text_chunk_of(
+                        request, position, chunk, is_first=is_first, stream_id=stream_id
+                    )
+                    is_first = False
+
+    return Stream(chunks(), first.close, first.report)
+
+
+async def complete_texts_async(
+    engine: AsyncEngine, request: TextRequest, calls: Sequence[Call]
+) -> TextCompletion:
+    """The whole texts, a few prompts at a time; the first failure ends the others."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(call: Call) -> ChatCompletion:
+        async with gate:
+            return await engine.chat(call)
+
+    tasks = [asyncio.ensure_future(ask(call)) for call in calls]
+    try:
+        return text_of(request, await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def stream_texts_async(
+    engine: AsyncEngine, request: TextRequest, calls: Sequence[Call]
+) -> AsyncStream[TextCompletion]:
+    """The texts as chunks, prompt after prompt, under one id."""
+    first = await engine.stream(calls[0])
+
+    async def chunks() -> AsyncGenerator[TextCompletion, None]:
+        stream_id: str | None = None
+        for position, call in enumerate(calls):
+            answer = first if position == 0 else await engine.stream(call)
+            async with answer:
+                is_first = True
+                async for chunk in answer:
+                    stream_id = stream_id or chunk.id
+                    yield text_chunk_of(
+                        request, position, chunk, is_first=is_first, stream_id=stream_id
+                    )
+                    is_first = False
+
+    return AsyncStream(chunks(), first.aclose, first.report)

@@ -1,0 +1,70 @@
+"""Who a request's key stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from puna.errors import AuthenticationError
+from puna.types.secret import Secret
+
+KEY_HEADERS = ("x-litellm-api-key", "authorization", "api-key", "x-api-key", "x-goog-api-key")
+"""Where a key may stand; the first one present counts (LiteLLM's order)."""
+
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request acts for. `key_id` names the key in logs without giving it away."""
+
+    key_id: str
+    is_admin: bool = False
+
+
+ANYONE = Principal("anyone", is_admin=True)
+"""Everybody, in open mode: there is no master key."""
+
+
+def authenticate(
+    headers: Mapping[str, str], master_key: Secret | None, key_header: str | None = None
+) -> Principal:
+    """The principal of a request. `headers` have lower-case names.
+
+    `key_header` is an operator's own header name, looked at first.
+
+    Raises:
+        AuthenticationError: a master key is set, and the request has none or another one.
+    """
+    if master_key is None:
+        return ANYONE
+    given = _find_key(headers, key_header)
+    if given is None:
+        raise AuthenticationError(
+            "No key: send the gateway's key as `Authorization: Bearer …`.", code="missing_api_key"
+        )
+    if not _is_same(given, master_key.reveal()):
+        raise AuthenticationError(
+            "The key is not one of this gateway's; check it against the master key.",
+            code="invalid_api_key",
+        )
+    return Principal("master", is_admin=True)
+
+
+def _find_key(headers: Mapping[str, str], key_header: str | None) -> str | None:
+    names = (key_header.lower(), *KEY_HEADERS) if key_header else KEY_HEADERS
+    for name in names:
+        value = headers.get(name, "").strip()
+        if value[: len(_BEARER)].lower() == _BEARER:
+            value = value[len(_BEARER) :].strip()
+        if value:
+            return value
+    return None
+
+
+def _is_same(given: str, known: str) -> bool:
+    """Compare in constant time, whatever the lengths."""
+    digests = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in (given, known)]
+    return hmac.compare_digest(*digests)

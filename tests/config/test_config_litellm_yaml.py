@@ -1,0 +1,665 @@
+"""LiteLLM's config.yaml: what is read, what is reported, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.config.litellm_keys import SECTIONS
+from puna.config.litellm_yaml import load_litellm_yaml, parse_litellm_yaml
+from puna.config.matching import expand_names, find_deployments
+from puna.config.schema import DeploymentConfig, GatewayConfig
+from puna.config.usable import check_deployments, unusable
+from puna.errors import ConfigError
+from puna.types.secret import Secret
+
+CANARY = "sk-canary-7f3a91"
+SEED = """\
+model_list:
+  - model_name: meta_llama/Llama-3.3-70B-Instruct
+    litellm_params:
+      model: meta_llama/Llama-3.3-70B-Instruct
+      api_key: os.environ/LLAMA_API_KEY
+
+  - model_name: meta_llama/Llama-3.3-8B-Instruct
+    litellm_params:
+      model: meta_llama/Llama-3.3-8B-Instruct
+      api_key: os.environ/LLAMA_API_KEY
+"""
+ONE = "model_list:\n  - model_name: m\n    litellm_params:\n      model: meta_llama/A\n"
+NO_ENVIRON: dict[str, str] = {}
+
+
+def parse(text: str, **environ: str) -> GatewayConfig:
+    return parse_litellm_yaml(text, environ, "config.yaml")
+
+
+def only(text: str, **environ: str) -> DeploymentConfig:
+    (deployment,) = parse(text, **environ).deployments
+    return deployment
+
+
+def fail(text: str, **environ: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, **environ)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def messages(config: GatewayConfig) -> list[str]:
+    return [notice.message for notice in config.notices]
+
+
+def with_params(lines: str) -> str:
+    return ONE + "".join(f"      {line}\n" for line in lines.splitlines())
+
+
+# The page's own file
+
+
+@pytest.mark.case(112)
+def test_the_pages_config_loads_with_its_variable() -> None:
+    config = parse(SEED, LLAMA_API_KEY="sk-llama")
+    first, second = config.deployments
+    assert first.public_name == first.model == "meta_llama/Llama-3.3-70B-Instruct"
+    assert first.api_key == second.api_key == Secret("sk-llama")
+    assert (first.line, second.line) == (2, 7)
+    assert first.missing_variable is None
+    assert config.notices == ()
+    assert config.server.master_key is None
+
+
+@pytest.mark.case(112, 159)
+@pytest.mark.parametrize("environ", [{}, {"LLAMA_API_KEY": ""}])
+def test_the_pages_config_loads_without_its_variable_and_remembers_it(
+    environ: dict[str, str],
+) -> None:
+    environ = {**environ, "OPENAI_API_KEY": CANARY, "META_LLAMA_API_KEY": CANARY}
+    config = parse(SEED, **environ)
+    for deployment in config.deployments:
+        assert deployment.api_key is None
+        assert deployment.missing_variable == "LLAMA_API_KEY"
+        assert unusable(deployment, is_key_needed=False) is None
+    assert check_deployments(config, lambda _: False) == ()
+
+
+# Variables
+
+
+@pytest.mark.case(159)
+def test_a_missing_key_where_one_is_needed_names_variable_and_model() -> None:
+    config = parse(SEED)
+    reason = unusable(config.deployments[0], is_key_needed=True)
+    assert reason is not None
+    assert "`LLAMA_API_KEY`" in reason
+    assert "`meta_llama/Llama-3.3-70B-Instruct`" in reason
+    with pytest.raises(ConfigError, match=r"no model can be served.*LLAMA_API_KEY") as caught:
+        check_deployments(config, lambda _: True)
+    assert caught.value.line == 2
+
+
+@pytest.mark.case(159)
+def test_one_unusable_deployment_is_a_warning_while_another_serves() -> None:
+    config = parse(SEED)
+    (notice,) = check_deployments(config, lambda one: "70B" in one.model)
+    assert notice.severity == "warning"
+    assert notice.line == 2
+    assert "LLAMA_API_KEY" in notice.message
+
+
+@pytest.mark.case(159)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "api_base: os.environ/NOT_SET",
+        "api_version: os.environ/NOT_SET",
+        "extra_headers: {X-Auth: os.environ/NOT_SET}",
+    ],
+)
+def test_an_unset_address_makes_a_deployment_unusable(line: str) -> None:
+    text = with_params(line)
+    error = fail(text, LLAMA_API_BASE="http://other")
+    assert "model `m` cannot be used" in str(error)
+    assert "`NOT_SET`" in str(error)
+    second = "  - model_name: n\n    litellm_params: {model: meta_llama/B}\n"
+    config = parse(text + second)
+    first, other = config.deployments
+    assert first.problem is not None
+    assert unusable(first, is_key_needed=False) == first.problem
+    assert other.problem is None
+    assert any("`NOT_SET`" in text and "(line 5)" in text for text in messages(config))
+
+
+@pytest.mark.parametrize("key", ["model", "model_name"])
+def test_an_unset_name_is_an_error(key: str) -> None:
+    line = {"model": "      model: meta_llama/A", "model_name": "  - model_name: m"}[key]
+    before = line.partition(":")[0]
+    error = fail(ONE.replace(line, f"{before}: os.environ/NOT_SET"))
+    assert "`NOT_SET`, which is not set" in str(error)
+
+
+def test_any_other_unset_variable_is_a_warning_and_the_key_counts_as_not_given() -> None:
+    text = with_params("temperature: os.environ/T\ntags: [os.environ/U, a]")
+    config = parse(text + "router_settings:\n  timeout: os.environ/V\n")
+    deployment = config.deployments[0]
+    assert deployment.params == {}
+    assert deployment.tags == ("a",)
+    assert config.router.timeout_s is None
+    assert {notice.line for notice in config.notices} == {5, 6, 8}
+    assert ["`T`" in text or "`U`" in text or "`V`" in text for text in messages(config)] == [
+        True,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.case(159)
+@pytest.mark.parametrize("environ", [{}, {"KEY": " "}])
+def test_an_unset_master_key_never_opens_the_gateway(environ: dict[str, str]) -> None:
+    text = f"{ONE}general_settings:\n  master_key: os.environ/KEY\n"
+    error = fail(text, **environ)
+    assert error.line == 6
+    assert error.key == "general_settings.master_key"
+    assert "`KEY`, which is not set" in str(error)
+    assert parse(text, KEY="sk-x-long").server.master_key == Secret("sk-x-long")
+
+
+@pytest.mark.case(161)
+def test_environment_variables_apply_before_the_rest_and_are_never_shown() -> None:
+    text = (
+        SEED + "environment_variables:\n  LLAMA_API_KEY: os.environ/REAL\n  DEBUG: on\n"
+        "  PORT: 0815\n  GONE: os.environ/NOT_SET\n  NOTHING:\n"
+    )
+    config = parse(text, REAL=CANARY, LLAMA_API_KEY="sk-outer")
+    assert config.deployments[0].api_key == Secret(CANARY)
+    assert {name: secret.reveal() for name, secret in config.environment.items()} == {
+        "LLAMA_API_KEY": CANARY,
+        "DEBUG": "on",
+        "PORT": "0815",
+    }
+    assert CANARY not in repr(config)
+    assert [notice.key for notice in config.notices] == ["environment_variables.GONE"]
+    assert "must be a text, not a list" in str(
+        fail(f"{ONE}environment_variables:\n  A: [{CANARY}]\n")
+    )
+
+
+# model_list
+
+
+@pytest.mark.case(166)
+def test_every_honoured_key_of_a_deployment_arrives() -> None:
+    found = only(
+        with_params(
+            "custom_llm_provider: openai\napi_key: sk-x\napi_base: http://h/v1\n"
+            "api_version: 2024-02-01\ntimeout: 30\nstream_timeout: '60.5'\nmax_retries: 4\n"
+            "drop_params: 'true'\nallowed_openai_params: [thinking]\n"
+            "additional_drop_params: top_k\nextra_headers: {X-A: 1, X-B: b, X-N: null}\n"
+            "headers: {X-A: 0, X-C: c}\nweight: 3\norder: 1\nrpm: 10\ntpm: 1_000\n"
+            "tags: [a]\nmock_response: hi\ninput_cost_per_token: 0.00000060\n"
+            "temperature: 0\nmax_tokens: 100\nfrobnicate: [1]\nseed:\n"
+        )
+        + "    model_info:\n      id: 7\n      mode: chat\n      output_cost_per_token: 1e-7\n"
+        "    tpm: 5\n"
+    )
+    assert found == DeploymentConfig(
+        public_name="m",
+        model="meta_llama/A",
+        custom_llm_provider="openai",
+        api_key=Secret("sk-x"),
+        api_base="http://h/v1",
+        api_version="2024-02-01",
+        timeout_s=30,
+        stream_timeout_s=60.5,
+        max_retries=4,
+        drop_params=True,
+        allowed_openai_params=("thinking",),
+        additional_drop_params=("top_k",),
+        extra_headers={"X-A": "1", "X-B": "b", "X-C": "c"},
+        params={"temperature": 0, "max_tokens": 100, "frobnicate": [1]},
+        weight=3,
+        order=1,
+        rpm=10,
+        tpm=1000,
+        tags=("a",),
+        mock_response="hi",
+        deployment_id="7",
+        model_info={"id": 7, "mode": "chat", "output_cost_per_token": "1e-7"},
+        input_price="0.00000060",
+        output_price="1e-7",
+        line=2,
+    )
+
+
+def test_other_spellings_of_a_deployments_keys_count() -> None:
+    found = only(with_params("base_url: http://h\nnum_retries: 0") + "    rpm: 3\n")
+    assert (found.api_base, found.max_retries, found.rpm) == ("http://h", 0, 3)
+    assert found.deployment_id is None
+
+
+@pytest.mark.case(162)
+def test_wildcards_serve_and_list() -> None:
+    text = "model_list:\n  - model_name: meta_llama/*\n    litellm_params: {model: meta_llama/*}\n"
+    config = parse(text)
+    (found,) = find_deployments(config.deployments, "meta_llama/X", {})
+    assert found.model == "meta_llama/X"
+    assert expand_names(config, ["meta_llama/A"]) == ("meta_llama/A",)
+
+
+@pytest.mark.case(167)
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("model_list: {a: 1}\n", 1, "`model_list` must be a list"),
+        ("a: 1\nmodel_list: hello\n", 2, "`model_list` must be a list"),
+        ("model_list:\n  - hello\n", 2, "`model_list[0]` must be a mapping"),
+        ("model_list:\n  - litellm_params: {model: a/b}\n", 2, "model_name` is missing"),
+        ("model_list:\n  - model_name: m\n", 2, "litellm_params.model` is missing"),
+        ("model_list:\n  - model_name: m\n    litellm_params: x\n", 3, "must be a mapping"),
+        (
+            "model_list:\n  - model_name: m\n    litellm_params:\n      modle: a/b\n",
+            3,
+            "did you mean it by `modle`",
+        ),
+        ("model_list:\n  - model_name: m\n    litellm_params:\n      model:\n", 4, "is missing"),
+        ("model_list:\n  - model_name: a*b*\n    litellm_params: {model: x}\n", 2, "one `*` at"),
+        ("model_list:\n  - model_name: a*\n    litellm_params: {model: '**'}\n", 2, "one `*` at"),
+        ("model_list:\n  - model_name: m\n    litellm_params: {model: x/*}\n", 3, "has no `*`"),
+        (with_params("timeout: soon"), 5, "a number above 0, not the text `soon`"),
+        (with_params("timeout: 0"), 5, "a number above 0, not the number `0`"),
+        (with_params("timeout: .inf"), 5, "a number above 0"),
+        (with_params("max_retries: 1.5"), 5, "a whole number of 0 or more, not the number `1.5`"),
+        (with_params("max_retries: true"), 5, "not `true`"),
+        (with_params("drop_params: maybe"), 5, "true or false, not the text `maybe`"),
+        (with_params("drop_params: 2.5"), 5, "true or false, not the number"),
+        (with_params("rpm: -1"), 5, "a whole number of 0 or more"),
+        (with_params("rpm: [1]"), 5, "a whole number of 0 or more, not a list"),
+        (with_params("weight: -1"), 5, "a number of 0 or more"),
+        (with_params("api_base: true"), 5, "must be a text, not true or false"),
+        (with_params("api_base: {a: b}"), 5, "must be a text, not a mapping"),
+        (with_params("tags: 3"), 5, "a list of texts, not a number"),
+        (with_params("extra_headers: [a]"), 5, "must be a mapping, not a list"),
+        (with_params("input_cost_per_token: free"), 5, "a price"),
+        (with_params("input_cost_per_token: -1"), 5, "a price"),
+        (with_params("input_cost_per_token: true"), 5, "a price"),
+        (f"{ONE}router_settings: 3\n", 5, "must be a mapping, not a number"),
+        (f"{ONE}litellm_settings:\n  num_retries: lots\n", 6, "not the text `lots`"),
+        (f"{ONE}router_settings:\n  routing_strategy: least-bussy\n", 6, "mean `least-busy`"),
+        (f"{ONE}router_settings:\n  routing_strategy: 99\n", 6, "use one of simple-shuffle"),
+        (f"{ONE}router_settings:\n  fallbacks: [a]\n", 6, "a mapping of a model name"),
+        (f"{ONE}router_settings:\n  fallbacks:\n    - a:\n", 7, "a list of texts, not empty"),
+        (f"{ONE}router_settings:\n  model_group_alias: {{a: }}\n", 6, "must name a model"),
+        (f"{ONE}router_settings:\n  model_group_alias: {{a: {{}}}}\n", 6, "must name a model"),
+        (f"{ONE}general_settings:\n  master_key: ''\n", 6, "is blank"),
+        (f"{ONE}general_settings:\n  max_request_size_mb: big\n", 6, "not the text `big`"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_with_file_and_line(
+    text: str, line: int, words: str
+) -> None:
+    error = fail(text)
+    assert words in str(error)
+    assert error.line == line
+    assert str(error).startswith(f"config.yaml:{line}: ")
+
+
+def test_two_deployments_cannot_share_an_id() -> None:
+    entry = "  - model_name: m\n    litellm_params: {model: a/b}\n    model_info: {id: x}\n"
+    error = fail(f"model_list:\n{entry}{entry}")
+    assert error.line == 7
+    assert "on line 2 too" in str(error)
+
+
+def test_a_file_without_models_says_so() -> None:
+    config = parse("model_list:\nlitellm_settings:\n")
+    assert config.deployments == ()
+    assert messages(config) == ["there is no `model_list`: the file names no model (line 1)"]
+
+
+# Settings
+
+
+@pytest.mark.case(164)
+def test_litellm_settings_arrive() -> None:
+    config = parse(
+        f"{ONE}litellm_settings:\n  drop_params: true\n  num_retries: 5\n  request_timeout: 10\n"
+        "  fallbacks: [{m: [m]}]\n  context_window_fallbacks: {m: m}\n"
+        "  default_fallbacks: [m]\n  callbacks: otel\n  success_callback: [a, b]\n"
+        "  failure_callback: [c]\n  turn_off_message_logging: true\n  json_logs: true\n"
+        "  set_verbose: yes\n"
+    )
+    settings = config.settings
+    assert settings.drop_params
+    assert (settings.num_retries, settings.request_timeout_s) == (5, 10)
+    assert settings.callbacks == ("otel",)
+    assert settings.success_callbacks == ("a", "b")
+    assert settings.failure_callbacks == ("c",)
+    assert settings.turn_off_message_logging
+    assert settings.json_logs
+    assert settings.set_verbose
+    assert config.router.fallbacks == {"m": ("m",)}
+    assert config.router.context_window_fallbacks == {"m": ("m",)}
+    assert config.router.default_fallbacks == ("m",)
+    assert config.notices == ()
+
+
+@pytest.mark.case(165)
+def test_router_settings_arrive_and_win_over_litellm_settings() -> None:
+    config = parse(
+        f"{ONE}  - model_name: n\n    litellm_params: {{model: a/n}}\n"
+        "litellm_settings:\n  fallbacks: [{n: [m]}]\n"
+        "router_settings:\n  routing_strategy: least-busy\n  num_retries: 1\n  timeout: 20\n"
+        "  stream_timeout: 40\n  allowed_fails: 0\n  cooldown_time: 0\n  retry_after: 2\n"
+        "  fallbacks:\n    - m: [n]\n    - m: [x]\n    - '*': [n]\n    -\n"
+        "  content_policy_fallbacks: [{m: [n]}]\n"
+        "  model_group_alias: {gpt-4: m, quiet: {model: n, hidden: true}}\n"
+        "  disable_cooldowns: true\n"
+    )
+    router = config.router
+    assert router.strategy == "least-busy"
+    assert (router.num_retries, router.timeout_s, router.stream_timeout_s) == (1, 20, 40)
+    assert (router.allowed_fails, router.cooldown_s, router.retry_after_s) == (0, 0, 2)
+    assert router.fallbacks == {"m": ("n",)}
+    assert router.content_policy_fallbacks == {"m": ("n",)}
+    assert router.default_fallbacks == ("n",)
+    assert router.model_group_alias == {"gpt-4": "m", "quiet": "n"}
+    assert router.hidden_aliases == ("quiet",)
+    assert router.disable_cooldowns
+    assert expand_names(config, []) == ("m", "n", "gpt-4")
+    (notice,) = config.notices
+    assert "lists `m` again: the first list counts (line 19)" in notice.message
+
+
+def test_other_spellings_of_router_retries_count() -> None:
+    config = parse(f"{ONE}router_settings: {{max_retries: 7}}\n")
+    assert config.router.num_retries == 7
+
+
+DEPLOYMENT = "max_retries: 0\ntimeout: 1\nstream_timeout: 2"
+ROUTER_LINE = "router_settings: {num_retries: 1, timeout: 3, stream_timeout: 4}\n"
+LITELLM_LINE = "litellm_settings: {num_retries: 9, request_timeout: 5}\n"
+
+
+@pytest.mark.case(164, 165)
+@pytest.mark.parametrize(
+    ("text", "retries", "timeout_s", "stream_timeout_s"),
+    [
+        (with_params(DEPLOYMENT) + ROUTER_LINE + LITELLM_LINE, 0, 1, 2),
+        (with_params("timeout: 1") + ROUTER_LINE + LITELLM_LINE, 1, 1, 1),
+        (ONE + ROUTER_LINE + LITELLM_LINE, 1, 3, 4),
+        (ONE + LITELLM_LINE, 9, 5, 5),
+        (ONE, 2, 600, 600),
+    ],
+)
+def test_the_retry_count_and_the_timeout_come_from_one_source(
+    text: str, retries: int, timeout_s: float, stream_timeout_s: float
+) -> None:
+    config = parse(text)
+    one = config.deployments[0]
+    assert config.max_retries_of(one) == retries
+    assert config.timeout_s_of(one) == timeout_s
+    assert config.timeout_s_of(one, is_stream=True) == stream_timeout_s
+
+
+def test_general_settings_arrive() -> None:
+    server = parse(
+        f"{ONE}general_settings:\n  master_key: ' {CANARY} '\n  max_request_size_mb: 0.5\n"
+        "  litellm_key_header_name: X-My-Key\n"
+    ).server
+    assert server.master_key == Secret(CANARY)
+    assert server.max_request_bytes == 512 * 1024
+    assert server.key_header_name == "x-my-key"
+    assert parse(ONE).server.max_request_bytes == 32 * 1024 * 1024
+
+
+@pytest.mark.case(158)
+def test_a_key_that_everybody_knows_starts_with_a_warning() -> None:
+    config = parse(f"{ONE}general_settings:\n  master_key: sk-1234\n")
+    assert config.server.master_key == Secret("sk-1234")
+    (notice,) = config.notices
+    assert notice.severity == "warning"
+    assert "everybody knows" in notice.message
+    assert "1234" not in notice.message
+
+
+@pytest.mark.case(158)
+def test_an_empty_master_key_line_is_open_with_a_warning() -> None:
+    config = parse(f"{ONE}general_settings:\n  master_key:\n")
+    assert config.server.master_key is None
+    assert "the gateway is open" in messages(config)[0]
+
+
+# Notices
+
+
+@pytest.mark.case(164)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "router_settings:\n  num_retris: 3\n",
+            "unknown key `num_retris` in router_settings (line 6): did you mean `num_retries`?",
+        ),
+        (
+            "litellm_settings:\n  qqqqqq: 3\n",
+            "unknown key `qqqqqq` in litellm_settings (line 6): ignored",
+        ),
+        ("litelm_settings:\n", "unknown key `litelm_settings` (line 5): did you mean"),
+        ("include: [a.yaml]\n", "`include` is known to LiteLLM, not supported by Puna yet"),
+        (
+            "general_settings: {database_url: x}\n",
+            "`database_url` in general_settings is known to LiteLLM, not supported by Puna yet",
+        ),
+        (
+            "general_settings: {cancel_on_disconnect: true}\n",
+            "`cancel_on_disconnect` in general_settings changes nothing",
+        ),
+        ("router_settings: {fallbacks: [{m: [n]}]}\n", "the list of `m` in `fallbacks` names"),
+        ("litellm_settings: {default_fallbacks: [n]}\n", "`default_fallbacks` names the model `n`"),
+        ("router_settings: {model_group_alias: {a: n}}\n", "the alias `a` names the model `n`"),
+    ],
+)
+def test_what_puna_does_not_do_is_said(text: str, expected: str) -> None:
+    (notice,) = parse(ONE + text).notices
+    assert notice.message.startswith(expected)
+    assert notice.line in (5, 6)
+    assert notice.severity == ("info" if "changes nothing" in expected else "warning")
+
+
+@pytest.mark.case(164)
+@pytest.mark.parametrize(
+    ("line", "expected", "is_sent"),
+    [
+        ("api_kye: sk-canary-7f3a91", "did you mean `api_key`? It is ignored", False),
+        ("stream_timout: 4", "did you mean `stream_timeout`? It is ignored", False),
+        ("temprature: 0.3", "did you mean `temperature`?", True),
+        ("aws_secret_access_key: sk-canary-7f3a91", "not supported by Puna yet: ignored", False),
+        ("organization: org", "not supported by Puna yet: ignored", False),
+        ("x_secret_y: sk-canary-7f3a91", "looks like a secret", False),
+    ],
+)
+def test_a_slip_in_litellm_params_is_said_and_no_secret_is_sent(
+    line: str, expected: str, *, is_sent: bool
+) -> None:
+    config = parse(with_params(line))
+    (notice,) = config.notices
+    assert expected in notice.message
+    assert notice.line == 5
+    assert bool(config.deployments[0].params) is is_sent
+    assert CANARY not in repr(config)
+
+
+def test_request_parameters_of_other_servers_pass_without_a_word() -> None:
+    text = with_params("top_k: 4\nmin_p: 0.1\nextra_body: {a: 1}\nlogit_bias: {'1': 2}\nzzz: 1")
+    config = parse(text)
+    assert set(config.deployments[0].params) == {
+        "top_k",
+        "min_p",
+        "extra_body",
+        "logit_bias",
+        "zzz",
+    }
+    assert config.notices == ()
+
+
+def test_unknown_keys_of_an_entry_are_said() -> None:
+    config = parse(f"{ONE}    api_base: http://h\n    qqqqqq: 1\n    modl_info: {{}}\n")
+    assert messages(config) == [
+        (
+            "unknown key `api_base` in model_list[0]: did you mean `api_base` (inside "
+            "`litellm_params`)? (line 5)"
+        ),
+        "unknown key `qqqqqq` in model_list[0]: ignored (line 6)",
+        "unknown key `modl_info` in model_list[0]: did you mean `model_info`? (line 7)",
+    ]
+
+
+# Secrets
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "api_key: sk-canary-7f3a91",
+        "api_key: os.environ/CANARY",
+        "extra_headers: {Authorization: 'Bearer sk-canary-7f3a91'}",
+        "api_base: http://user:sk-canary-7f3a91@host/v1",
+        "extra_body: {key: sk-canary-7f3a91}",
+        "vertex_credentials: sk-canary-7f3a91",
+        "api_kye: os.environ/CANARY",
+        "mock_response: os.environ/CANARY",
+    ],
+)
+def test_no_secret_shows_in_a_config_or_a_notice(lines: str) -> None:
+    text = with_params(lines) + "general_settings: {master_key: sk-canary-7f3a91}\n"
+    config = parse(text, CANARY=CANARY)
+    assert CANARY not in repr(config)
+    assert CANARY not in str(config.notices)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        with_params("timeout: os.environ/CANARY"),
+        with_params("rpm: os.environ/CANARY"),
+        with_params("drop_params: os.environ/CANARY"),
+        with_params("input_cost_per_token: os.environ/CANARY"),
+        with_params("api_key: [sk-canary-7f3a91]"),
+        with_params("api_key: {a: sk-canary-7f3a91}"),
+        with_params("extra_headers: sk-canary-7f3a91"),
+        with_params("litellm_params: {"),
+        f"{ONE}router_settings: {{routing_strategy: os.environ/CANARY}}\n",
+        f"{ONE}router_settings: {{fallbacks: os.environ/CANARY}}\n",
+        f"{ONE}general_settings: sk-canary-7f3a91\n",
+        f"{ONE}general_settings:\n  master_key: [sk-canary-7f3a91]\n",
+        f"{ONE}environment_variables: sk-canary-7f3a91\n",
+        f"{ONE}environment_variables: {{A: {{B: sk-canary-7f3a91}}}}\n",
+        "model_list: os.environ/CANARY\n",
+        "model_list: [sk-canary-7f3a91]\n",
+        "model_list:\n  - model_name: [sk-canary-7f3a91]\n",
+    ],
+)
+def test_no_secret_shows_in_an_error(text: str) -> None:
+    error = fail(text, CANARY=CANARY)
+    assert CANARY not in str(error)
+    assert CANARY not in repr(vars(error))
+
+
+# Files
+
+
+@pytest.mark.case(167)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"missing\.yaml: .*no such file"):
+        load_litellm_yaml(tmp_path / "missing.yaml", NO_ENVIRON)
+    with pytest.raises(ConfigError, match="is a directory"):
+        load_litellm_yaml(tmp_path, NO_ENVIRON)
+
+
+@pytest.mark.case(167)
+def test_a_file_in_another_encoding_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"a: 1\nb: caf\xe9\n")
+    with pytest.raises(ConfigError, match=r":2: the file is not UTF-8"):
+        load_litellm_yaml(path, NO_ENVIRON)
+
+
+def test_a_file_with_a_byte_order_mark_and_crlf_loads(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + SEED.replace("\n", "\r\n").encode())
+    config = load_litellm_yaml(path, {"LLAMA_API_KEY": "k"})
+    assert len(config.deployments) == 2
+    assert config.file == str(path)
+
+
+# Anything at all
+
+
+VALUES = st.recursive(
+    st.sampled_from(["a", "*", "a/*", "os.environ/A", "1", "true", "", "-1", "m"]),
+    lambda inner: (
+        st.lists(inner, max_size=2).map(lambda items: f"[{', '.join(items)}]")
+        | st.dictionaries(st.sampled_from(["m", "*", "model"]), inner, max_size=2).map(
+            lambda items: "{" + ", ".join(f"'{key}': {item}" for key, item in items.items()) + "}"
+        )
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+def test_any_value_of_any_key_gives_a_config_or_one_line(data: st.DataObject) -> None:
+    lines = ["model_list:", "  - model_name: m", "    litellm_params:", "      model: a/b"]
+    given_params = data.draw(
+        st.dictionaries(
+            st.sampled_from(SECTIONS["model_list[].litellm_params"].known), VALUES, max_size=3
+        )
+    )
+    lines += [f"      {key}: {value}" for key, value in given_params.items() if key != "model"]
+    for name in ("litellm_settings", "general_settings", "router_settings"):
+        lines.append(f"{name}:")
+        keys = data.draw(st.dictionaries(st.sampled_from(SECTIONS[name].known), VALUES, max_size=3))
+        lines += [f"  {key}: {value}" for key, value in keys.items()]
+    found: GatewayConfig | ConfigError
+    try:
+        found = parse("\n".join(lines))
+    except ConfigError as error:
+        found = error
+    if isinstance(found, ConfigError):
+        assert "\n" not in str(found)
+        assert found.line is not None
+    else:
+        assert len(found.deployments) == 1
+
+
+# The guide
+
+
+def test_the_guide_names_every_key_and_what_it_does() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "litellm-config.md"
+    rows = set(guide.read_text(encoding="utf-8").splitlines())
+    missing = [row for row in guide_rows() if row not in rows]
+    assert missing == []
+
+
+def guide_rows() -> list[str]:
+    """The lines that the guide must hold."""
+    rows: list[str] = []
+    for keys in SECTIONS.values():
+        rows += [f"| `{key}` | {text} |" for key, text in keys.honoured.items()]
+        rows += [f"| `{key}` | no effect: {text} |" for key, text in keys.always.items()]
+        rows += [", ".join(f"`{key}`" for key in sorted(keys.planned))] if keys.planned else []
+    return rows
+
+
+def test_no_key_stands_in_two_lists() -> None:
+    found: dict[str, Any] = {}
+    for section, keys in SECTIONS.items():
+        total = len(keys.honoured) + len(keys.always) + len(keys.planned)
+        if len(keys.known) != total:
+            found[section] = keys
+    assert found == {}
