@@ -14,6 +14,7 @@ from typing import Any, Literal, overload
 from puna.client.asynchronous import AsyncClient
 from puna.client.settings import ClientSettings, tls_from
 from puna.client.synchronous import Client
+from puna.embedded.supervisor import SupervisorPool
 from puna.engine.streams import AsyncStream, Stream
 from puna.transports.standard import TLSConfig
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
@@ -25,6 +26,7 @@ class DefaultClients:
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
+        self._pool = SupervisorPool()
         self._lock = threading.Lock()
         self._clients: dict[TLSConfig, Client] = {}
         self._async_clients: dict[TLSConfig, AsyncClient] = {}
@@ -35,7 +37,9 @@ class DefaultClients:
         with self._lock:
             client = self._clients.get(tls)
             if client is None:
-                client = self._clients[tls] = Client(replace(self._settings, tls=tls))
+                client = self._clients[tls] = Client(
+                    replace(self._settings, tls=tls), pool=self._pool
+                )
             return client
 
     def async_client(self, keywords: Mapping[str, Any]) -> AsyncClient:
@@ -44,7 +48,9 @@ class DefaultClients:
         with self._lock:
             client = self._async_clients.get(tls)
             if client is None:
-                client = self._async_clients[tls] = AsyncClient(replace(self._settings, tls=tls))
+                client = self._async_clients[tls] = AsyncClient(
+                    replace(self._settings, tls=tls), pool=self._pool
+                )
             return client
 
 

@@ -100,7 +100,10 @@ def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextComp
         created=first.created,
         model=first.model,
         choices=choices,
-        usage=_sum([answer.usage for answer in answers if answer.usage is not None]),
+        **_given(
+            usage=_sum([answer.usage for answer in answers if answer.usage is not None]),
+            system_fingerprint=first.system_fingerprint,
+        ),
     )
     return completion.with_report(first.report)
 
@@ -110,24 +113,24 @@ def text_chunk_of(
     position: int,
     chunk: ChatCompletionChunk,
     *,
-    is_first: bool,
     stream_id: str | None = None,
 ) -> TextCompletion:
     """A chunk of the chat call for the prompt at `position`, as a text-completion chunk.
 
     `stream_id` is the chat id of the first prompt's call: all chunks of a stream carry one id.
+    An echoed prompt comes with the role, which is in each choice's first delta only.
     """
-    prompt = request.prompts[position] if request.is_echoed and is_first else ""
+    prompt = request.prompts[position] if request.is_echoed else ""
     choices = [
         TextChoice(
-            text=prompt + (choice.delta.content or ""),
+            text=(prompt if choice.delta.role else "") + (choice.delta.content or ""),
             index=position * request.choices_each + choice.index,
             logprobs=None,
             finish_reason=choice.finish_reason,
         )
         for choice in chunk.choices
     ]
-    fields: dict[str, Any] = {"usage": chunk.usage} if chunk.usage is not None else {}
+    fields = _given(usage=chunk.usage, system_fingerprint=chunk.system_fingerprint)
     return TextCompletion(
         id=text_id(stream_id or chunk.id),
         object="text_completion",
@@ -141,6 +144,10 @@ def text_chunk_of(
 def text_id(chat_id: str) -> str:
     """A text completion's id, from its chat call's."""
     return "cmpl-" + chat_id.removeprefix("chatcmpl-").removeprefix("cmpl-")
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _read_prompts(prompt: Any) -> tuple[str, ...]:

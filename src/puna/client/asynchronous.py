@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, overload
 from puna.client.compose import make_async_transport
 from puna.client.keywords import read_call, read_text_calls
 from puna.client.settings import ClientSettings
+from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock, SystemClock
 from puna.engine.streams import AsyncStream
@@ -23,6 +24,7 @@ class AsyncClient:
     """Calls models from asyncio, in one event loop after another if need be.
 
     `transport` and `clock` are for tests and special networks; the defaults are real ones.
+    `pool` shares the embedded model's process between clients.
     """
 
     def __init__(
@@ -31,9 +33,12 @@ class AsyncClient:
         *,
         transport: AsyncTransport | None = None,
         clock: Clock | None = None,
+        pool: SupervisorPool | None = None,
     ) -> None:
         self.settings = settings or ClientSettings()
-        self._transport = transport or make_async_transport(self.settings)
+        self._pool = pool or SupervisorPool()
+        self._owns_pool = pool is None
+        self._transport = transport or make_async_transport(self.settings, self._pool)
         self._engine = AsyncEngine(
             self._transport,
             clock=clock or SystemClock(),
@@ -106,6 +111,8 @@ class AsyncClient:
     async def close(self) -> None:
         """Close the connections of the running loop."""
         await self._transport.close()
+        if self._owns_pool:
+            self._pool.stop_all()
 
     async def __aenter__(self) -> Self:
         return self

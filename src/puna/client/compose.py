@@ -1,18 +1,21 @@
-"""The default transports of a client."""
+"""The transports of a client: hosts over HTTP, and the embedded model's process."""
 
 from __future__ import annotations
 
 from puna.client.settings import ClientSettings
+from puna.embedded.supervisor import SupervisorPool
 from puna.transports.base import AsyncTransport, Transport
+from puna.transports.embedded import AsyncEmbeddedTransport, EmbeddedTransport
 from puna.transports.per_loop import PerLoopTransport
 from puna.transports.standard import AsyncStandardTransport, StandardTransport
 
 
-def make_transport(settings: ClientSettings) -> Transport:
-    """Hosts over HTTP, and the embedded model when it is asked for."""
-    return StandardTransport(settings.tls)
+def make_transport(settings: ClientSettings, pool: SupervisorPool) -> Transport:
+    """The standard transport; `embedded://` goes to the processes of `pool`."""
+    return EmbeddedTransport(StandardTransport(settings.tls), pool)
 
 
-def make_async_transport(settings: ClientSettings) -> AsyncTransport:
-    """`make_transport` for asyncio."""
-    return PerLoopTransport(lambda: AsyncStandardTransport(settings.tls))
+def make_async_transport(settings: ClientSettings, pool: SupervisorPool) -> AsyncTransport:
+    """`make_transport` for asyncio, one event loop after the other."""
+    hosts = PerLoopTransport(lambda: AsyncStandardTransport(settings.tls))
+    return AsyncEmbeddedTransport(hosts, pool)

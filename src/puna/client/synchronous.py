@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, overload
 from puna.client.compose import make_transport
 from puna.client.keywords import read_call, read_text_calls
 from puna.client.settings import ClientSettings
+from puna.embedded.supervisor import SupervisorPool
 from puna.engine.clock import Clock, SystemClock
 from puna.engine.streams import Stream
 from puna.engine.synchronous import Engine
@@ -23,6 +24,7 @@ class Client:
     """Calls models. Safe to share between threads; close it, or use it in a `with`.
 
     `transport` and `clock` are for tests and special networks; the defaults are real ones.
+    `pool` shares the embedded model's process between clients.
     """
 
     def __init__(
@@ -31,9 +33,12 @@ class Client:
         *,
         transport: Transport | None = None,
         clock: Clock | None = None,
+        pool: SupervisorPool | None = None,
     ) -> None:
         self.settings = settings or ClientSettings()
-        self._transport = transport or make_transport(self.settings)
+        self._pool = pool or SupervisorPool()
+        self._owns_pool = pool is None
+        self._transport = transport or make_transport(self.settings, self._pool)
         self._engine = Engine(
             self._transport,
             clock=clock or SystemClock(),
@@ -103,6 +108,8 @@ class Client:
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
+        if self._owns_pool:
+            self._pool.stop_all()
 
     def __enter__(self) -> Self:
         return self

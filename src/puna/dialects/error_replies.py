@@ -16,20 +16,23 @@ from typing import Any, cast
 from puna.dialects.base import ReadContext, Target
 from puna.errors import (
     APIError,
+    BadRequestError,
     ContentPolicyViolationError,
     ContextWindowExceededError,
+    MalformedReplyError,
     NotFoundError,
     class_for_status,
 )
 from puna.wire.http import HTTPReply
 
 _TEXT_LIMIT = 600
+_WORD_LIMIT = 200
 
 _CONTEXT_WORDS = re.compile(
     r"context[ _-]?(length|window|size)|maximum context|context_length_exceeded"
     r"|exceed(s|ed)? .{0,40}(context|token limit)|prompt is too long|input is too long"
     r"|too many (input )?tokens|maximum (number of )?(input )?tokens"
-    r"|reduce the length of the (messages|prompt|input)",
+    r"|reduce the length of the (messages|prompt|input)|tokens.{0,4} \+ .{0,4}max_new_tokens",
     re.IGNORECASE,
 )
 _POLICY_WORDS = re.compile(
@@ -41,6 +44,7 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 _RETRYABLE_CONFLICTS = frozenset(("lock_timeout", "conflict_retryable", "resource_locked"))
 _GONE = frozenset((403, 404, 410))
+_ERROR_STATUS = re.compile(r"[45][0-9][0-9]")
 
 
 def read_error_reply(reply: HTTPReply, context: ReadContext) -> APIError:
@@ -58,32 +62,59 @@ def read_error_reply(reply: HTTPReply, context: ReadContext) -> APIError:
 
 def read_error_frame(frame: Any, context: ReadContext) -> APIError:
     """The typed error of an error object that came inside a success: a body or a stream event."""
-    details = _details_of(frame)
     raw = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
     text = scrub(raw, target=context.target)
+    details = _Details(message=text) if isinstance(frame, str) else _read_details(text)
     return _make(
         status=_status_of(details), headers={}, details=details, text=text, context=context
     )
 
 
+def is_error_body(body: Mapping[str, Any]) -> bool:
+    """Whether a decoded object that came as a success, or as a stream event, tells of an error.
+
+    Besides `{"error": …}` hosts send `{"object": "error", …}` and problem details.
+    """
+    if body.get("error") or body.get("object") == "error":
+        return True
+    return "choices" not in body and bool(_first_text(body, "detail", "title", "message"))
+
+
 def scrub(text: str, *, target: Target) -> str:
-    """Text without the target's key: some hosts repeat it in their errors."""
+    """Text without the target's key: some hosts repeat it in their errors.
+
+    Scrub before cutting: half a key must not be left either.
+    """
     if target.api_key is None:
         return text
     key = target.api_key.reveal()
-    return text.replace(key, "•••") if key else text
+    for form in (key, json.dumps(key)[1:-1], key.replace("/", "\\/")):
+        text = text.replace(form, "•••") if form else text
+    return text
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds that the host asks to wait, from `retry-after-ms` or `retry-after` (RFC 9110)."""
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return max(0.0, milliseconds / 1000)
+    value = headers.get("retry-after", "")
+    seconds = _number(value)
+    if seconds is not None:
+        return max(0.0, seconds)
     try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "")
-        return max(0.0, float(value))
-    except ValueError:
-        date = parsedate_tz(headers.get("retry-after", ""))
+        date = parsedate_tz(value)
         return max(0.0, mktime_tz(date) - now) if date is not None else None
+    except (ValueError, OverflowError):
+        return None  # a day that no calendar has
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if number != number else number  # noqa: PLR0124 - only NaN differs from itself
 
 
 class _Details(dict[str, str]):
@@ -96,9 +127,10 @@ def _make(
     target = context.target
     said = details.get("message") or _plain(text) or f"status {status} with an empty body"
     message = f"{target.provider} answered {status}: {scrub(said, target=target)}"
-    is_page = _is_html(text) or 300 <= status < 400  # noqa: PLR2004 - redirects
+    is_redirect = 300 <= status < 400  # noqa: PLR2004 - RFC 9110
+    is_page = _is_html(text) or is_redirect
     cls = _class_of(status, details, said)
-    if is_page and 300 <= status < 400:  # noqa: PLR2004 - redirects
+    if is_redirect:
         cls = NotFoundError
         place = _origin(headers.get("location", ""))
         message = (
@@ -109,7 +141,7 @@ def _make(
         message = f"{message.rstrip('.')}. {target.retirement}"
     error = cls(
         message,
-        status_code=status,
+        status_code=_kept_status(cls, status),
         code=_code_of(cls, details),
         param=details.get("param"),
         provider=target.provider,
@@ -118,7 +150,15 @@ def _make(
         headers=headers,
         retry_after_s=read_retry_after(headers, context.now),
     )
+    if is_page and status < 400:  # noqa: PLR2004 - RFC 9110
+        error.is_retryable = False  # a web page stays one
     return _decide_retry(error, headers, details)
+
+
+def _kept_status(cls: type[APIError], status: int) -> int | None:
+    """The host's status where it is one of an error of this kind; None for the class's own."""
+    is_wrong_family = status >= 500 and issubclass(cls, BadRequestError)  # noqa: PLR2004 - RFC 9110
+    return status if status >= 400 and not is_wrong_family else None  # noqa: PLR2004 - RFC 9110
 
 
 def _class_of(status: int, details: _Details, said: str) -> type[APIError]:
@@ -127,7 +167,7 @@ def _class_of(status: int, details: _Details, said: str) -> type[APIError]:
         return ContextWindowExceededError
     if status in (400, 403, 422) and _POLICY_WORDS.search(words):
         return ContentPolicyViolationError
-    return class_for_status(status)
+    return class_for_status(status) if status >= 400 else MalformedReplyError  # noqa: PLR2004
 
 
 def _code_of(cls: type[APIError], details: _Details) -> str | None:
@@ -179,7 +219,7 @@ def _details_of(body: Any) -> _Details:
     for name, keys in _FIELDS.items():
         value = next((fields[key] for key in keys if fields.get(key) not in (None, "")), None)
         if isinstance(value, str | int) and not isinstance(value, bool):
-            details[name] = str(value)
+            details[name] = str(value)[:_WORD_LIMIT]
     return details
 
 
@@ -203,7 +243,7 @@ def _first_text(fields: Mapping[str, Any], *keys: str) -> str:
 
 def _status_of(details: _Details) -> int:
     status = details.get("status", "")
-    return int(status) if status.isdigit() and 400 <= int(status) < 600 else 500  # noqa: PLR2004
+    return int(status) if _ERROR_STATUS.fullmatch(status) else 500
 
 
 def _is_html(text: str) -> bool:

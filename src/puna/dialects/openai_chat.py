@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
-from puna.dialects.error_replies import read_error_frame, read_error_reply
+from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply, scrub
 from puna.dialects.openai_replies import mend_completion
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.errors import APIError, BadRequestError, MalformedReplyError, UnsupportedParamsError
@@ -25,6 +25,7 @@ from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
 _TEXT_FORMAT = "text"
+_BODY_LIMIT = 1_000
 
 
 class OpenAIChat:
@@ -61,6 +62,7 @@ class OpenAIChat:
             **params,
             **{k: v for k, v in request.extra.items() if k not in request.unwanted_params},
         }
+        dropped = (*dropped, *(name for name in request.extra if name in request.unwanted_params))
         if request.is_stream:
             body["stream"] = True
         elif body.pop("stream_options", None) is not None:
@@ -70,7 +72,7 @@ class OpenAIChat:
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
         """A success as a completion; an error body inside a success as its error."""
         data = _parse_object(reply, context)
-        if data.get("error"):
+        if is_error_body(data):
             raise read_error_frame(data, context)
         return self.read_body(data, context)
 
@@ -110,7 +112,8 @@ def _parse_object(reply: HTTPReply, context: ReadContext) -> dict[str, Any]:
             raise read_error_reply(reply, context) from error
         what = "broken JSON" if reply.body.strip() else "an empty body"
         problem = malformed(f"{what} (status {reply.status})", context)
-        problem.body = reply.body[:1000].decode("utf-8", "replace")
+        text = scrub(reply.body.decode("utf-8", "replace"), target=context.target)
+        problem.body = text[:_BODY_LIMIT]
         raise problem from error
     if not isinstance(data, dict):
         raise malformed(f"JSON that is no object (status {reply.status})", context)
@@ -135,6 +138,8 @@ def _headers(request: ChatRequest, target: Target) -> dict[str, str]:
         **request.headers,
     }
     # An extra header may name its own authorization; leaving it empty must not remove the key.
+    if not headers.get("authorization"):
+        headers.pop("authorization", None)
     if target.api_key is not None and not request.headers.get("authorization"):
         headers["authorization"] = f"Bearer {target.api_key.reveal()}"
     return headers
@@ -157,7 +162,7 @@ def _encode(body: Mapping[str, Any]) -> bytes:
 
 
 def _as_json(value: Any) -> Any:
-    dump = getattr(value, "model_dump", None)
+    dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
     if callable(dump):
         return dump(mode="json", exclude_none=True)
     if isinstance(value, Mapping):
@@ -185,7 +190,7 @@ def _choose_params(request: ChatRequest, target: Target) -> tuple[dict[str, Any]
         elif name in request.allowed_params or _is_supported(name, value, target):
             chosen[name] = value
         elif name == "response_format" and value.get("type") == _TEXT_FORMAT:
-            continue  # the default: a host that does not know the word does it anyway
+            dropped.append(name)  # the default: a host that does not know the word does it anyway
         elif request.drop_params:
             dropped.append(name)
         else:

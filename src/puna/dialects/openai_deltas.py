@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from puna.dialects.openai_replies import made_call_id, mend_arguments, mend_text
+from puna.dialects.openai_replies import (
+    is_index,
+    made_call_id,
+    mend_arguments,
+    mend_function_call,
+    mend_text,
+)
 
 _Fields = dict[str, Any]
 
@@ -20,20 +26,26 @@ class _CallState:
 
     index: int
     host_id: str | None
-    has_name: bool
+    name: str = ""
+    has_arguments: bool = False
 
 
 class ChoiceState:
     """Feed it the choice of each chunk, in order."""
 
-    __slots__ = ("_by_host_index", "_calls", "_has_role", "_made_id", "finish_reason")
+    __slots__ = ("_by_host_index", "_calls", "_finish", "_has_role", "_made_id")
 
     def __init__(self, made_id: str) -> None:
         self._made_id = made_id
         self._has_role = False
         self._calls: list[_CallState] = []
         self._by_host_index: dict[int, _CallState] = {}
-        self.finish_reason: str | None = None
+        self._finish: str | None = None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """As the host said, or `tool_calls` where it said `stop` and there are calls."""
+        return "tool_calls" if self._calls and self._finish == "stop" else self._finish
 
     def read(self, choice: _Fields) -> tuple[_Fields | None, _Fields | None]:
         """A choice as sent -> its content part to deliver now, its finish part to deliver last."""
@@ -41,13 +53,12 @@ class ChoiceState:
         finish = choice.get("finish_reason")
         choice["finish_reason"] = None
         choice["delta"] = delta
-        if not finish or self.finish_reason is not None:
+        if not finish or self._finish is not None:
             return (choice if _says_something(choice) else None), None
-        self.finish_reason = "tool_calls" if self._calls and finish == "stop" else str(finish)
+        self._finish = finish if isinstance(finish, str) else "stop"
         if not _says_something(choice):
-            return None, {**choice, "delta": {}, "finish_reason": self.finish_reason}
-        last = {"index": choice["index"], "delta": {}, "finish_reason": self.finish_reason}
-        return choice, last
+            return None, {**choice, "delta": {}}
+        return choice, {"index": choice["index"], "delta": {}}
 
     def _mend_delta(self, choice: _Fields) -> _Fields:
         given = choice.get("delta")
@@ -60,15 +71,12 @@ class ChoiceState:
         delta = cast("_Fields", given)
         if "content" in delta:
             delta["content"] = mend_text(delta["content"])
-        pieces = delta.get("tool_calls")
-        if isinstance(pieces, list) and pieces:
-            delta["tool_calls"] = [
-                self._mend_piece(cast("_Fields", piece))
-                for piece in cast("list[Any]", pieces)
-                if isinstance(piece, dict)
-            ]
-        else:
-            delta.pop("tool_calls", None)
+        mend_function_call(delta)
+        given_pieces = delta.pop("tool_calls", None)
+        pieces = cast("list[Any]", given_pieces) if isinstance(given_pieces, list) else []
+        mended = [self._mend_piece(piece) for piece in pieces if isinstance(piece, dict)]
+        if mended:
+            delta["tool_calls"] = mended
         role = delta.pop("role", None)
         if not self._has_role:
             self._has_role = True
@@ -86,10 +94,11 @@ class ChoiceState:
         if is_new:
             mended["id"] = call.host_id or made_call_id(f"{self._made_id}_{call.index}")
             mended["type"] = "function"
-        if name and not call.has_name:
-            call.has_name = True
-            function["name"] = name
+        if name and not call.name:
+            call.name = str(name)
+            function["name"] = call.name
         function["arguments"] = mend_arguments(function.get("arguments"))
+        call.has_arguments = call.has_arguments or bool(function["arguments"])
         mended["function"] = function
         return mended
 
@@ -98,11 +107,9 @@ class ChoiceState:
         given_id = piece.get("id")
         host_id = given_id if isinstance(given_id, str) and given_id else None
         host_index = piece.get("index")
-        if isinstance(host_index, int):
+        if is_index(host_index):
             known = self._by_host_index.get(host_index)
-            # Some hosts put every call at index 0: another id with a name is another call.
-            is_other = host_id is not None and bool(name) and known and known.host_id != host_id
-            if known is not None and not is_other:
+            if known is not None and not _is_another(known, host_id, name):
                 return known, False
             call = self._begin(host_id)
             self._by_host_index[host_index] = call
@@ -116,9 +123,21 @@ class ChoiceState:
         return self._calls[-1], False
 
     def _begin(self, host_id: str | None) -> _CallState:
-        call = _CallState(index=len(self._calls), host_id=host_id, has_name=False)
+        call = _CallState(index=len(self._calls), host_id=host_id)
         self._calls.append(call)
         return call
+
+
+def _is_another(known: _CallState, host_id: str | None, name: Any) -> bool:
+    """Whether a piece begins another call: some hosts put every call at index 0.
+
+    Another id with a name does; without an id, another name after arguments.
+    """
+    if not name or not known.name:
+        return False
+    if host_id is not None and known.host_id is not None:
+        return host_id != known.host_id
+    return known.has_arguments and name != known.name
 
 
 def _says_something(choice: _Fields) -> bool:

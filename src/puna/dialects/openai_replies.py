@@ -6,10 +6,14 @@ Every function changes the given dict in place: it was just decoded and nobody e
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, cast
+
+from typing_extensions import TypeIs
 
 from puna.dialects.base import ReadContext
 from puna.errors import MalformedReplyError
+from puna.types.common import CompletionTokensDetails, PromptTokensDetails
 
 _TOOL_CALLS = "tool_calls"
 
@@ -47,14 +51,13 @@ def mend_envelope(data: dict[str, Any], context: ReadContext) -> None:
     """The fields around the choices, alike in whole replies and chunks."""
     if not data.get("id") or not isinstance(data["id"], str):
         data["id"] = context.made_id
-    created = data.get("created")
-    data["created"] = int(created) if isinstance(created, int | float) else int(context.now)
+    data["created"] = _whole(data.get("created")) or int(context.now)
     data["model"] = context.model
+    if not isinstance(data.get("system_fingerprint"), str):
+        data.pop("system_fingerprint", None)
     usage = data.get("usage")
-    if isinstance(usage, dict):
-        _mend_usage(cast("dict[str, Any]", usage))
-    elif "usage" in data:
-        del data["usage"]
+    if not isinstance(usage, dict) or not _mend_usage(cast("dict[str, Any]", usage)):
+        data.pop("usage", None)
 
 
 def mend_text(content: Any) -> str | None:
@@ -62,10 +65,10 @@ def mend_text(content: Any) -> str | None:
     if content is None or isinstance(content, str):
         return content
     if isinstance(content, dict):
-        return str(cast("dict[str, Any]", content).get("text") or "")
+        return mend_text(cast("dict[str, Any]", content).get("text")) or ""
     if isinstance(content, list):
         return "".join(mend_text(part) or "" for part in cast("list[Any]", content))
-    return str(content)
+    return json.dumps(content)
 
 
 def mend_arguments(arguments: Any) -> str:
@@ -77,8 +80,17 @@ def mend_arguments(arguments: Any) -> str:
     return json.dumps(arguments, ensure_ascii=False)
 
 
+def mend_function_call(fields: dict[str, Any]) -> None:
+    """The legacy `function_call` of a message or delta: a function, or nothing."""
+    call = fields.get("function_call")
+    if isinstance(call, dict) and call:
+        call["arguments"] = mend_arguments(call.get("arguments"))
+    else:
+        fields.pop("function_call", None)
+
+
 def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) -> None:
-    if not isinstance(choice.get("index"), int):
+    if not is_index(choice.get("index")):
         choice["index"] = position
     message = choice.get("message")
     if not isinstance(message, dict):
@@ -95,14 +107,13 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
         message["role"] = "assistant"
     if "content" in message:
         message["content"] = mend_text(message["content"])
-    calls = message.get(_TOOL_CALLS)
-    if not isinstance(calls, list) or not calls:
-        message.pop(_TOOL_CALLS, None)
+    mend_function_call(message)
+    given = message.pop(_TOOL_CALLS, None)
+    calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
+    if not calls:
         return
     message[_TOOL_CALLS] = [
-        _mend_call(call, f"{context.made_id}_{choice['index']}_{i}")
-        for i, call in enumerate(cast("list[Any]", calls))
-        if isinstance(call, dict)
+        _mend_call(call, f"{context.made_id}_{choice['index']}_{i}") for i, call in enumerate(calls)
     ]
     message["content"] = message.get("content") or None
     if choice.get("finish_reason") in ("stop", None):
@@ -110,14 +121,20 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
 
 
 def _mend_call(call: dict[str, Any], made_id: str) -> dict[str, Any]:
+    given_id = call.get("id")
     function = call.get("function")
     fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}
     return {
         **call,
-        "id": call.get("id") or made_call_id(made_id),
+        "id": given_id if isinstance(given_id, str) and given_id else made_call_id(made_id),
         "type": call.get("type") or "function",
         "function": {**fields, "arguments": mend_arguments(fields.get("arguments"))},
     }
+
+
+def is_index(value: Any) -> TypeIs[int]:
+    """Whether this can say where a choice or a call belongs."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def made_call_id(made_id: str) -> str:
@@ -125,12 +142,35 @@ def made_call_id(made_id: str) -> str:
     return "call_" + made_id.removeprefix("chatcmpl-").replace("-", "")
 
 
-def _mend_usage(usage: dict[str, Any]) -> None:
-    for name in ("prompt_tokens", "completion_tokens"):
-        value = usage.get(name)
-        usage[name] = int(value) if isinstance(value, int | float) else 0
-    if not isinstance(usage.get("total_tokens"), int):
-        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
-    for name in ("prompt_tokens_details", "completion_tokens_details"):
-        if name in usage and not isinstance(usage[name], dict):
-            del usage[name]
+def _mend_usage(usage: dict[str, Any]) -> bool:
+    """Whether the usage says anything; if so its counts are whole numbers from 0."""
+    counts = {name: _whole(usage.get(name)) for name in _COUNTS}
+    if all(count is None for count in counts.values()):
+        return False
+    asked, made, total = (counts[name] for name in _COUNTS)
+    usage["prompt_tokens"] = asked or 0
+    usage["completion_tokens"] = made or 0
+    usage["total_tokens"] = (asked or 0) + (made or 0) if total is None else total
+    for name, kinds in _DETAILS.items():
+        details = usage.get(name)
+        if not isinstance(details, dict):
+            usage.pop(name, None)
+            continue
+        for kind in kinds:
+            if kind in details:
+                details[kind] = _whole(details[kind])
+    return True
+
+
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_DETAILS = {
+    "prompt_tokens_details": tuple(PromptTokensDetails.model_fields),
+    "completion_tokens_details": tuple(CompletionTokensDetails.model_fields),
+}
+
+
+def _whole(value: Any) -> int | None:
+    """A number as a whole one from 0; None for anything else, infinities too."""
+    if isinstance(value, float) and isfinite(value):
+        value = int(value)
+    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else None

@@ -2,9 +2,10 @@
 
 What a caller may rely on, whatever the host sends and however the bytes are cut:
 one id, one `created` and one model in all chunks; the role in each choice's first delta only;
-exactly one `finish_reason` a choice, after all its content; tool-call pieces with an index and a
-stable id; no chunk with empty choices unless it is the usage chunk that was asked for; and an end
-that is either complete or an error. A finish chunk is therefore held until the next event.
+one `finish_reason` a choice, after all its content (none where the host said `[DONE]` without one:
+nothing is invented); tool-call pieces with an index and a stable id; no chunk with empty choices
+unless it is the usage chunk that was asked for; and an end that is either complete or an error.
+The finish chunks are therefore held until the end.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from puna.dialects.base import ReadContext
-from puna.dialects.error_replies import read_error_frame, scrub
+from puna.dialects.error_replies import is_error_body, read_error_frame, scrub
 from puna.dialects.openai_deltas import ChoiceState
-from puna.dialects.openai_replies import mend_envelope
+from puna.dialects.openai_replies import is_index, mend_envelope
 from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
@@ -62,34 +63,44 @@ class OpenAIStreamReader:
 
     def close(self) -> list[ChatCompletionChunk]:
         """The reply has ended: give what is left. Too early an end sets `error`."""
-        chunks = self._take(self._decoder.close())
+        rest = [] if self.is_done else self._decoder.close()
+        chunks = self._take(rest)
+        if rest and isinstance(self.error, MalformedReplyError):
+            self.error = self._interrupted("in the middle of a frame")
         if self.is_done:
             return chunks
         if self._choices and all(s.finish_reason is not None for s in self._choices.values()):
+            self._is_done = True
             return chunks + self._flush()
         what = "before the answer was finished" if self._choices else "without any content"
-        self.error = StreamInterruptedError(
-            f"The stream of {self._context.target.provider} ended {what}: no finish_reason and no "
-            "[DONE] came. What was received may be cut.",
-            provider=self._context.target.provider,
+        self.error = self._interrupted(f"{what}: no finish_reason and no [DONE] came")
+        return chunks
+
+    def _interrupted(self, what: str) -> StreamInterruptedError:
+        provider = self._context.target.provider
+        return StreamInterruptedError(
+            f"The stream of {provider} ended {what}. What was received may be cut.",
+            provider=provider,
             model=self._context.model,
         )
-        return chunks
 
     def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
-        try:
-            for event in events:
-                if self.is_done:
-                    break
+        for event in events:
+            if self.is_done:
+                break
+            try:
                 chunks += self._read_event(event)
-        except APIError as error:
-            # Kept, not raised: the chunks before it are whole and must reach the caller first.
-            self.error = error
+            except APIError as error:
+                # Kept, not raised: the chunks before it are whole and must reach the caller first.
+                self.error = error
         return chunks
 
     def _read_event(self, event: SSEEvent) -> list[ChatCompletionChunk]:
-        if event.data.strip() == _DONE:
+        frame = event.data.strip()
+        if not frame:
+            return []  # a heartbeat
+        if frame == _DONE:
             if not self._choices:
                 raise MalformedReplyError(
                     f"{self._context.target.provider} ended its stream without any content.",
@@ -105,7 +116,7 @@ class OpenAIStreamReader:
                 text = event.data.decode("utf-8", "replace")
                 raise read_error_frame(text, self._context) from error
             raise self._malformed("a frame that is not JSON", event.data) from error
-        if event.event == "error" or (isinstance(data, dict) and data.get("error")):
+        if event.event == "error" or (isinstance(data, dict) and is_error_body(data)):
             raise read_error_frame(data, self._context)
         if not isinstance(data, dict):
             raise self._malformed("a frame that is no JSON object", event.data)
@@ -113,34 +124,36 @@ class OpenAIStreamReader:
 
     def _malformed(self, what: str, frame: bytes) -> MalformedReplyError:
         target = self._context.target
-        text = scrub(frame[:500].decode("utf-8", "replace"), target=target)
+        text = scrub(frame.decode("utf-8", "replace"), target=target)
         return MalformedReplyError(
-            f"{target.provider} sent {what} in its stream: `{text[:120]}`",
+            f"{target.provider} sent {what} in its stream{f': `{text[:120]}`' if text else '.'}",
             provider=target.provider,
             model=self._context.model,
-            body=text,
+            body=text[:500],
         )
 
     def _read_chunk(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         self._mend(data)
         ready: list[dict[str, Any]] = []
         held: list[dict[str, Any]] = []
-        for choice in data.get("choices") or ():
+        choices = data.get("choices")
+        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
                 continue
             fields = cast("dict[str, Any]", choice)
-            content, finish = self._state_of(fields).read(fields)
+            content, finish = self._state_of(fields, position).read(fields)
             if content is not None:
                 ready.append(content)
             if finish is not None:
                 held.append({**data, "choices": [finish]})
+        chunks = [self._make({**data, "choices": ready})] if ready else []
         self._held += held
-        return [self._make({**data, "choices": ready})] if ready else []
+        return chunks
 
-    def _state_of(self, choice: dict[str, Any]) -> ChoiceState:
+    def _state_of(self, choice: dict[str, Any], position: int) -> ChoiceState:
         index = choice.get("index")
-        if not isinstance(index, int):
-            index = choice["index"] = 0
+        if not is_index(index):
+            index = choice["index"] = position
         state = self._choices.get(index)
         if state is None:
             state = self._choices[index] = ChoiceState(f"{self._context.made_id}_{index}")
@@ -158,6 +171,9 @@ class OpenAIStreamReader:
 
     def _flush(self) -> list[ChatCompletionChunk]:
         """The held finish chunks, then the usage chunk if it was asked for."""
+        for data in self._held:
+            last = data["choices"][0]
+            last["finish_reason"] = self._choices[last["index"]].finish_reason
         chunks = [self._make(data) for data in self._held]
         self._held = []
         if self._context.request.wants_usage and self._usage is not None:

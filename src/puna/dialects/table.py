@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from puna.dialects.base import Dialect
+from puna.dialects.embedded_chat import EmbeddedChat
 from puna.dialects.openai_chat import OpenAIChat
 
 DIALECTS: Mapping[str, Dialect] = {
+    "embedded_chat": EmbeddedChat(),
     "openai_chat": OpenAIChat(),
 }

@@ -40,13 +40,9 @@ def stream_texts(
         stream_id: str | None = None
         for position, call in enumerate(calls):
             with first if position == 0 else engine.stream(call) as answer:
-                is_first = True
                 for chunk in answer:
                     stream_id = stream_id or chunk.id
-                    yield text_chunk_of(
-                        request, position, chunk, is_first=is_first, stream_id=stream_id
-                    )
-                    is_first = False
+                    yield text_chunk_of(request, position, chunk, stream_id=stream_id)
 
     return Stream(chunks(), first.close, first.report)
 
@@ -80,12 +76,8 @@ async def stream_texts_async(
         for position, call in enumerate(calls):
             answer = first if position == 0 else await engine.stream(call)
             async with answer:
-                is_first = True
                 async for chunk in answer:
                     stream_id = stream_id or chunk.id
-                    yield text_chunk_of(
-                        request, position, chunk, is_first=is_first, stream_id=stream_id
-                    )
-                    is_first = False
+                    yield text_chunk_of(request, position, chunk, stream_id=stream_id)
 
     return AsyncStream(chunks(), first.aclose, first.report)

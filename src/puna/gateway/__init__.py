@@ -1,0 +1,1 @@
+"""The gateway: authenticate, admit, the same engine as the SDK's, settle, reply."""

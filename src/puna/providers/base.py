@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from puna.catalog.facts import find_model
 from puna.dialects.base import Quirks, Target
 from puna.errors import AuthenticationError, BadRequestError
 from puna.types.secret import Secret
+from puna.types.shown import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,9 @@ def resolve_target(
     the provider's own host; elsewhere a missing key means no `Authorization` header.
 
     Raises:
-        AuthenticationError: the own host needs a key and none is known. Nothing was sent.
-        BadRequestError: there is no base URL, or it is none.
+        AuthenticationError: the own host needs a key and none is known, or the key cannot stand in
+            a header. Nothing was sent.
+        BadRequestError: there is no base URL, or it is none; the key cannot be sent in a header.
     """
     from_environment = first_set(environ, provider.base_url_variables)
     base = (api_base or "").strip() or from_environment or provider.base_url
@@ -68,13 +70,15 @@ def resolve_target(
             provider=provider.name,
             model=model,
         )
-    base_url = _check_base_url(base, provider)
+    base_url, query = _read_base_url(base, provider)
     is_own_host = provider.base_url is not None and base_url == provider.base_url.rstrip("/")
     is_named_by_call = bool((api_base or "").strip()) and not is_own_host
-    key = api_key
+    key = _check_key(api_key, provider)
     if key is None and not (provider.is_key_bound_to_host and is_named_by_call):
         found = first_set(environ, provider.key_variables)
-        key = Secret(found) if found else None
+        key = _check_key(Secret(found), provider) if found else None
+    if key is not None:
+        _check_key(key, provider)
     if key is None and is_own_host and provider.needs_key:
         raise _no_key(provider, model)
     facts = find_model(provider.name, model)
@@ -86,6 +90,7 @@ def resolve_target(
         dialect=provider.dialect,
         quirks=provider.quirks,
         headers=provider.headers,
+        query=query,
         input_modalities=frozenset(facts.input_modalities) if facts is not None else None,
         retirement=provider.retirement,
     )
@@ -96,18 +101,40 @@ def first_set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return next((value for name in names if (value := environ.get(name, "").strip())), None)
 
 
-def _check_base_url(base: str, provider: Provider) -> str:
-    url = base.strip().rstrip("/")
-    parts = urlsplit(url)
-    is_web = parts.scheme in ("http", "https") and bool(parts.netloc)
-    is_own_scheme = provider.base_url is not None and url == provider.base_url.rstrip("/")
-    if not (is_web or is_own_scheme) or any(char.isspace() for char in url):
+def _check_key(key: Secret | None, provider: Provider) -> Secret | None:
+    """The key without blanks around it; None for one that is blank."""
+    text = key.reveal().strip() if key is not None else ""
+    if not text:
+        return None
+    if not (text.isascii() and text.isprintable()):
         raise BadRequestError(
-            f"`api_base` must be an address such as http://localhost:8000/v1, not `{url[:80]}`.",
+            f"The key for {provider.name} holds a line break or other characters that no key has; "
+            "copy it again.",
+            param="api_key",
+            provider=provider.name,
+        )
+    return Secret(text)
+
+
+def _read_base_url(base: str, provider: Provider) -> tuple[str, dict[str, str]]:
+    """The address without slash, query and fragment at its end, and the query."""
+    url = base.strip().rstrip("/")
+    if provider.base_url is not None and url == provider.base_url.rstrip("/"):
+        return url, {}
+    try:
+        parts = urlsplit(url)
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_web = is_web and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        parts, is_web = urlsplit(""), False
+    if not is_web or not url.isprintable() or " " in url:
+        raise BadRequestError(
+            f"`api_base` must be an address such as http://localhost:8000/v1, not `{shown(base)}`.",
             param="api_base",
             provider=provider.name,
         )
-    return url
+    address = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    return address, dict(parse_qsl(parts.query))
 
 
 def _no_key(provider: Provider, model: str) -> AuthenticationError:

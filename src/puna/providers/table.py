@@ -41,14 +41,28 @@ def split_model(
         row = providers.get(provider)
         if row is None:
             raise _unknown(provider, model, providers)
-        return row, model.removeprefix(f"{provider}/")
+        name = model.removeprefix(f"{provider}/")
+        if not name:
+            raise _nameless(provider, model)
+        return row, name
     prefix, slash, rest = model.partition("/")
     row = providers.get(prefix) if slash else None
-    if row is not None and rest:
+    if row is not None:
+        if not rest:
+            raise _nameless(prefix, model)
         return row, rest
     if has_api_base:
-        return providers[openai.PROVIDER.name], model
+        return providers.get(openai.PROVIDER.name, openai.PROVIDER), model
     raise _unknown(prefix if slash else "", model, providers)
+
+
+def _nameless(provider: str, model: str) -> BadRequestError:
+    return BadRequestError(
+        f"`{model}` names no model: write `{provider}/` and then the model's name.",
+        param="model",
+        provider=provider,
+        model=model,
+    )
 
 
 def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadRequestError:

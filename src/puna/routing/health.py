@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from puna.errors import APIError
+from puna.errors import APIError, BadRequestError
 
 _COUNTED = frozenset((401, 404, 408, 429))
 
@@ -62,4 +62,6 @@ class Health:
 
 
 def _counts(error: APIError) -> bool:
+    if isinstance(error, BadRequestError):
+        return False  # whatever the status: the request is wrong, the host is well
     return error.status_code in _COUNTED or error.status_code >= 500  # noqa: PLR2004 - RFC 9110

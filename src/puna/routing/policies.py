@@ -34,12 +34,15 @@ def pick(
 
 
 def _by_weight(deployments: Sequence[Deployment], dice: Dice) -> Deployment:
+    """One by its share; a weight of 0 is no share, and where all are 0 the shares are equal."""
     if len(deployments) == 1:
         return deployments[0]
-    total = sum(max(d.weight, 0.0) for d in deployments)
-    mark = dice() * total
-    for deployment in deployments:
-        mark -= max(deployment.weight, 0.0)
+    weighted = [d for d in deployments if d.weight > 0]
+    if not weighted:
+        return deployments[int(dice() * len(deployments))]
+    mark = dice() * sum(d.weight for d in weighted)
+    for deployment in weighted:
+        mark -= deployment.weight
         if mark < 0:
             return deployment
-    return deployments[-1]
+    return weighted[-1]  # what rounding left over

@@ -11,12 +11,13 @@ import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
-from puna.errors import APIConnectionError, APIError, APITimeoutError
+from puna.errors import APIConnectionError, APIError, APITimeoutError, ConfigError
 from puna.wire.http import HTTPRequest, Timeouts
 
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
@@ -30,14 +31,24 @@ class TLSConfig:
     ca_file: str | None = None
 
     def context(self) -> ssl.SSLContext:
-        """A fresh TLS context."""
+        """A fresh TLS context.
+
+        Raises:
+            ConfigError: the file cannot be read or holds no certificate.
+        """
         if not self.is_verified:
             context = ssl.create_default_context()
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             return context
         if self.ca_file is not None:
-            return ssl.create_default_context(cafile=self.ca_file)
+            try:
+                return ssl.create_default_context(cafile=self.ca_file)
+            except OSError as error:
+                raise ConfigError(
+                    f"`{self.ca_file}` is no readable file of certificates ({error}); give a PEM "
+                    "file in `ssl_verify` or `SSL_CERT_FILE`."
+                ) from error
         return httpx2.create_ssl_context()
 
 
@@ -46,13 +57,16 @@ class StandardTransport:
 
     def __init__(self, tls: TLSConfig | None = None) -> None:
         self._client = httpx2.Client(
-            verify=(tls or TLSConfig()).context(), limits=_LIMITS, follow_redirects=False
+            verify=(tls or TLSConfig()).context(),
+            limits=_LIMITS,
+            follow_redirects=False,
+            cookies=_no_cookies(),
         )
 
     def open(self, request: HTTPRequest) -> _StandardReply:
         """Send the request and wait for the reply's headers."""
         deadline = _deadline(request.timeouts)
-        with _translated(request):
+        with _translated(request, is_head=True):
             reply = self._client.send(_build(self._client, request), stream=True)
         return _StandardReply(request, reply, deadline)
 
@@ -72,10 +86,10 @@ class _StandardReply:
         self._deadline = deadline
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
-        if deadline is not None and not request.is_stream:
-            # httpx2 reads the limit once, when the body begins: what is left of the total.
-            left = max(0.001, deadline - time.monotonic())
-            reply.request.extensions["timeout"]["read"] = left
+        if request.is_stream:
+            _limit_reads(reply, request.timeouts.idle_s)
+        elif deadline is not None:
+            _limit_reads(reply, max(0.001, deadline - time.monotonic()))
 
     def read(self) -> bytes:
         """The whole body."""
@@ -83,7 +97,7 @@ class _StandardReply:
         for piece in self.pieces():
             pieces.append(piece)
             if self._deadline is not None and time.monotonic() > self._deadline:
-                raise _timed_out(self._request)
+                raise _timed_out(self._request, is_head=False)
         return b"".join(pieces)
 
     def pieces(self) -> Iterator[bytes]:
@@ -101,7 +115,10 @@ class AsyncStandardTransport:
 
     def __init__(self, tls: TLSConfig | None = None) -> None:
         self._client = httpx2.AsyncClient(
-            verify=(tls or TLSConfig()).context(), limits=_LIMITS, follow_redirects=False
+            verify=(tls or TLSConfig()).context(),
+            limits=_LIMITS,
+            follow_redirects=False,
+            cookies=_no_cookies(),
         )
 
     async def open(self, request: HTTPRequest) -> _AsyncStandardReply:
@@ -109,7 +126,7 @@ class AsyncStandardTransport:
         loop = asyncio.get_running_loop()
         total_s = request.timeouts.total_s
         deadline = loop.time() + total_s if total_s is not None else None
-        with _translated(request):
+        with _translated(request, is_head=True):
             async with asyncio.timeout_at(deadline):
                 reply = await self._client.send(_build(self._client, request), stream=True)
         return _AsyncStandardReply(request, reply, deadline)
@@ -130,6 +147,8 @@ class _AsyncStandardReply:
         self._deadline = deadline
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
+        if request.is_stream:
+            _limit_reads(reply, request.timeouts.idle_s)
 
     async def read(self) -> bytes:
         """The whole body."""
@@ -155,10 +174,8 @@ def _deadline(timeouts: Timeouts) -> float | None:
 def _build(client: httpx2.Client | httpx2.AsyncClient, request: HTTPRequest) -> httpx2.Request:
     timeouts = request.timeouts
     total_s = timeouts.total_s
-    # A stream's pauses are bounded by `idle_s`, a whole reply's reading by the total.
-    read_s = timeouts.idle_s if request.is_stream else total_s
     connect_s = _least(timeouts.connect_s, total_s)
-    limits = httpx2.Timeout(connect=connect_s, read=read_s, write=total_s, pool=connect_s)
+    limits = httpx2.Timeout(connect=connect_s, read=total_s, write=total_s, pool=connect_s)
     return client.build_request(
         request.method,
         request.url,
@@ -166,6 +183,16 @@ def _build(client: httpx2.Client | httpx2.AsyncClient, request: HTTPRequest) -> 
         content=request.body,
         timeout=limits,
     )
+
+
+def _limit_reads(reply: httpx2.Response, read_s: float | None) -> None:
+    """How long each read of the body may take: httpx2 looks once, when the body begins."""
+    reply.request.extensions["timeout"]["read"] = read_s
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that keeps nothing: what one call is told must not be sent with another's."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 def _least(*limits: float | None) -> float | None:
@@ -178,23 +205,25 @@ def _headers(reply: httpx2.Response) -> dict[str, str]:
 
 
 @contextmanager
-def _translated(request: HTTPRequest) -> Generator[None]:
+def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[None]:
     """The one line where httpx2's errors become ours. Only the host is named, never the key."""
     try:
         yield
     except (httpx2.TimeoutException, TimeoutError) as error:
-        raise _timed_out(request) from error
+        raise _timed_out(request, is_head=is_head) from error
     except (httpx2.RequestError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
         raise _unreachable(request, error) from error
 
 
-def _timed_out(request: HTTPRequest) -> APITimeoutError:
-    limits = request.timeouts
-    limit = limits.idle_s if request.is_stream else limits.total_s
+def _timed_out(request: HTTPRequest, *, is_head: bool) -> APITimeoutError:
+    is_pause = request.is_stream and not is_head
+    limit_s = request.timeouts.idle_s if is_pause else request.timeouts.total_s
+    if limit_s is None:
+        return APITimeoutError(f"No answer from `{_origin(request.url)}` in time.")
+    keyword = "stream_timeout" if is_pause else "timeout"
     return APITimeoutError(
-        f"No answer from `{_origin(request.url)}` within {limit:g} s; raise `timeout` or try again."
-        if limit is not None
-        else f"No answer from `{_origin(request.url)}` in time."
+        f"No answer from `{_origin(request.url)}` within {limit_s:g} s; raise `{keyword}` or try "
+        "again."
     )
 
 

@@ -17,10 +17,9 @@ class WireModel(BaseModel):
     model_config = ConfigDict(extra="allow", protected_namespaces=(), defer_build=False)
 
     def __getitem__(self, key: str) -> Any:
-        try:
-            return getattr(self, key)
-        except AttributeError:
-            raise KeyError(key) from None
+        if key not in self:
+            raise KeyError(key)
+        return getattr(self, key)
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and (
@@ -29,7 +28,7 @@ class WireModel(BaseModel):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The field's value, or `default` where it is absent or null."""
-        value = getattr(self, key, None)
+        value = getattr(self, key) if key in self else None
         return default if value is None else value
 
     @override

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from puna.errors import BadRequestError
+from puna.types.shown import shown
 
 _ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
@@ -21,6 +22,9 @@ _ANSWER_ONLY = frozenset(
     )
 )
 """Fields of an answer that no upstream takes back: a message that is sent again loses them."""
+
+_SAYS = ("content", "tool_calls", "function_call", "refusal", "audio")
+"""Fields of which an assistant's message needs one."""
 
 _TOOL_CALL_KEYS = ("id", "type", "function")
 
@@ -53,9 +57,9 @@ def _read_message(message: Any, index: int) -> dict[str, Any]:
             param=path,
         )
     role = given.get("role")
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise BadRequestError(
-            f"`{path}.role` must be one of {', '.join(sorted(_ROLES))}, not `{role}`.",
+            f"`{path}.role` must be one of {', '.join(sorted(_ROLES))}, not `{shown(role)}`.",
             param=f"{path}.role",
         )
     read = {key: value for key, value in given.items() if value is not None}
@@ -63,7 +67,7 @@ def _read_message(message: Any, index: int) -> dict[str, Any]:
         read = {key: value for key, value in read.items() if key not in _ANSWER_ONLY}
         if "tool_calls" in read:
             _read_tool_calls(read, path)
-        if not any(key in read for key in ("content", "tool_calls", "function_call", "refusal")):
+        if not any(key in read for key in _SAYS):
             raise BadRequestError(
                 f"`{path}` has neither `content` nor `tool_calls`.", param=f"{path}.content"
             )
@@ -141,7 +145,7 @@ def as_mapping(value: Any) -> Mapping[str, Any] | None:
     """A dict, or a pydantic object's fields as one; None for anything else."""
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value)
-    dump = getattr(value, "model_dump", None)
+    dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
     return cast("Mapping[str, Any]", dump(mode="json")) if callable(dump) else None
 
 

@@ -15,10 +15,13 @@ from typing import Any, cast
 from puna.errors import BadRequestError
 from puna.types.messages import read_messages
 from puna.types.schema import strict_json_schema
+from puna.types.shown import shown
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _TOOL_CHOICES = ("none", "auto", "required")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_FRAMING_HEADERS = frozenset(("content-length", "transfer-encoding"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,12 @@ _OWN_FIELDS = ("model", "messages", "stream")
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def _is_int(value: Any) -> bool:
@@ -184,7 +192,10 @@ def split_params(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
 
 
 def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
-    """Extra request headers, checked against header injection, with lower-case names."""
+    """Extra request headers, checked against header injection, with lower-case names.
+
+    None means "not given", as everywhere.
+    """
     if not isinstance(headers, Mapping):
         raise BadRequestError("`extra_headers` must be an object.", param="extra_headers")
     checked: dict[str, str] = {}
@@ -192,27 +203,21 @@ def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
         path = f"extra_headers.{shown(name)}"
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise BadRequestError(f"`{shown(name)}` is not a header name.", param=path)
-        text = value if isinstance(value, str) else str(value)
-        if any(char in text for char in "\r\n\0"):
-            raise BadRequestError(f"The header `{name}` holds a line break; remove it.", param=path)
-        if not text.isascii():
-            raise BadRequestError(f"The header `{name}` must be plain ASCII.", param=path)
+        if name.lower() in _FRAMING_HEADERS:
+            raise BadRequestError(f"The header `{name}` is set by Puna; remove it.", param=path)
+        if value is None:
+            continue
+        if not isinstance(value, str | int | float):
+            raise BadRequestError(f"The header `{name}` must be a string.", param=path)
+        text = str(value).strip(" \t")
+        if not _HEADER_VALUE.fullmatch(text):
+            raise BadRequestError(
+                f"The header `{name}` must be one line of plain ASCII; remove line breaks, "
+                "control characters and other letters.",
+                param=path,
+            )
         checked[name.lower()] = text
     return checked
-
-
-def shown(value: Any) -> str:
-    """A value as an error may show it: short, and never as Python source."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        text = str(value)
-        return text if len(text) <= 40 else text[:40] + "…"  # noqa: PLR2004 - a line's worth
-    if isinstance(value, Mapping):
-        return "an object"
-    if isinstance(value, list | tuple):
-        return "a list"
-    return type(value).__name__
 
 
 def _check_output_limit(params: dict[str, Any]) -> None:
@@ -235,7 +240,7 @@ def _read_tools(params: dict[str, Any]) -> None:
     choice = params.get("tool_choice")
     if choice is None:
         return
-    names = [tool.get("function", {}).get("name") for tool in params.get("tools", ())]
+    names = [_function_name(tool) for tool in params.get("tools", ())]
     if isinstance(choice, str):
         if choice not in _TOOL_CHOICES:
             raise BadRequestError(
@@ -244,9 +249,8 @@ def _read_tools(params: dict[str, Any]) -> None:
                 param="tool_choice",
             )
     else:
-        function = choice.get("function")
-        name = function.get("name") if isinstance(function, Mapping) else None
-        if choice.get("type") == "function" and not isinstance(name, str):
+        name = _function_name(choice)
+        if choice.get("type", "function") == "function" and not isinstance(name, str):
             raise BadRequestError(
                 "`tool_choice.function.name` must be a string.", param="tool_choice"
             )
@@ -259,6 +263,12 @@ def _read_tools(params: dict[str, Any]) -> None:
         del params["tool_choice"]
     elif not names:
         raise BadRequestError("`tool_choice` needs `tools`.", param="tool_choice")
+
+
+def _function_name(value: Mapping[str, Any]) -> Any:
+    """The function's name in a tool or a tool choice, None where there is none."""
+    function = value.get("function")
+    return function.get("name") if isinstance(function, Mapping) else None
 
 
 def _read_tool(tool: Any, index: int) -> dict[str, Any]:

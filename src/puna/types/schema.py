@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
 from puna.errors import BadRequestError
+
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_LONGEST_NAME = 64
 
 
 def strict_json_schema(cls: type) -> dict[str, Any]:
@@ -21,9 +25,19 @@ def strict_json_schema(cls: type) -> dict[str, Any]:
             "give a pydantic class or a JSON schema.",
             param="response_format",
         )
+    try:
+        schema = make()
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        raise BadRequestError(
+            f"`response_format` got the class `{cls.__name__}`, which has no JSON schema: "
+            "use fields that JSON can hold.",
+            param="response_format",
+        ) from error
+    # The name of a generic class, such as Box[int], is no name to a host.
+    name = _NO_NAME.sub("_", cls.__name__)[:_LONGEST_NAME]
     return {
         "type": "json_schema",
-        "json_schema": {"name": cls.__name__, "schema": _close(make()), "strict": True},
+        "json_schema": {"name": name, "schema": _close(schema), "strict": True},
     }
 
 

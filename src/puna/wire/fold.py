@@ -14,6 +14,8 @@ from puna.types.chat import (
     ChatCompletion,
     ChatCompletionChunk,
     ChunkChoice,
+    Delta,
+    DeltaFunction,
     DeltaToolCall,
 )
 from puna.types.common import Usage
@@ -29,6 +31,7 @@ class _Call:
     name: str | None = None
     arguments: list[str] = field(default_factory=list[str])
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    function_extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(slots=True)
@@ -38,8 +41,9 @@ class _Answer:
     calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
     legacy_call: _Call | None = None
     finish_reason: str | None = None
-    logprobs: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    logprobs: dict[str, list[Any] | None] = field(default_factory=dict[str, list[Any] | None])
     extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    choice_extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Fold:
@@ -114,10 +118,11 @@ def unfold(
         return ChatCompletionChunk.model_validate({**head, **fields})
 
     for choice in completion.choices:
-        message = choice.message.model_dump(mode="json", exclude_none=True)
+        dumped = choice.message.model_dump(mode="json")
+        message = {name: value for name, value in dumped.items() if value is not None}
         calls = cast("list[dict[str, Any]]", message.pop("tool_calls", []))
-        content = str(message.pop("content", ""))
-        pieces = _cut(content, piece)
+        content = message.pop("content", None)
+        pieces = _cut(content, piece) if content is not None else []
         first = {**message, **({"content": pieces[0]} if pieces else {})}
         if calls:
             first["tool_calls"] = [{"index": i, **call} for i, call in enumerate(calls)]
@@ -129,39 +134,47 @@ def unfold(
             yield chunk(choices=[part])
     for choice in completion.choices:
         last = {"index": choice.index, "delta": {}, "finish_reason": choice.finish_reason}
-        yield chunk(choices=[last])
+        yield chunk(choices=[{**(choice.model_extra or {}), **last}])
     if wants_usage and completion.usage is not None:
         yield chunk(choices=[], usage=completion.usage)
 
 
 def _cut(text: str, piece: int | None) -> list[str]:
-    if not text:
-        return []
-    size = piece or len(text)
-    return [text[start : start + size] for start in range(0, len(text), size)]
+    size = piece or len(text) or 1
+    return [text[start : start + size] for start in range(0, len(text), size)] or [""]
 
 
 def _add_choice(answer: _Answer, choice: ChunkChoice) -> None:
     delta = choice.delta
     answer.role = delta.role or answer.role
     answer.finish_reason = choice.finish_reason or answer.finish_reason
-    for name in _JOINED:
-        text = getattr(delta, name, None)
-        if isinstance(text, str):
-            answer.texts.setdefault(name, []).append(text)
-    for name, value in (delta.model_extra or {}).items():
-        if name not in _JOINED:
-            answer.extra[name] = value
+    answer.choice_extra.update(choice.model_extra or {})
+    _add_texts(answer, delta)
     for piece in delta.tool_calls or ():
         _add_call(answer.calls.setdefault(piece.index, _Call()), piece)
     if delta.function_call is not None:
         call = answer.legacy_call = answer.legacy_call or _Call()
-        call.name = delta.function_call.name or call.name
-        call.arguments.append(delta.function_call.arguments or "")
+        _add_function(call, delta.function_call)
     if isinstance(choice.logprobs, dict):
         for name, tokens in cast("dict[str, Any]", choice.logprobs).items():
             if isinstance(tokens, list):
-                answer.logprobs.setdefault(name, []).extend(cast("list[Any]", tokens))
+                known = answer.logprobs.get(name) or []
+                answer.logprobs[name] = known
+                known.extend(cast("list[Any]", tokens))
+            else:
+                answer.logprobs.setdefault(name, None)
+
+
+def _add_texts(answer: _Answer, delta: Delta) -> None:
+    for name in _JOINED:
+        text = getattr(delta, name, None)
+        if isinstance(text, str):
+            texts = answer.texts.setdefault(name, [])
+            if text:
+                texts.append(text)
+    for name, value in (delta.model_extra or {}).items():
+        if name not in _JOINED or not isinstance(value, str):
+            answer.extra[name] = value
 
 
 def _add_call(call: _Call, piece: DeltaToolCall) -> None:
@@ -169,8 +182,18 @@ def _add_call(call: _Call, piece: DeltaToolCall) -> None:
     call.type = piece.type or call.type
     call.extra.update(piece.model_extra or {})
     if piece.function is not None:
-        call.name = piece.function.name or call.name
-        call.arguments.append(piece.function.arguments or "")
+        _add_function(call, piece.function)
+
+
+def _add_function(call: _Call, piece: DeltaFunction) -> None:
+    call.name = piece.name or call.name
+    call.function_extra.update(piece.model_extra or {})
+    if piece.arguments:
+        call.arguments.append(piece.arguments)
+
+
+def _function_of(call: _Call) -> dict[str, Any]:
+    return {**call.function_extra, "name": call.name, "arguments": "".join(call.arguments)}
 
 
 def _finish(index: int, answer: _Answer) -> dict[str, Any]:
@@ -183,16 +206,14 @@ def _finish(index: int, answer: _Answer) -> dict[str, Any]:
                 **call.extra,
                 "id": call.id,
                 "type": call.type,
-                "function": {"name": call.name, "arguments": "".join(call.arguments)},
+                "function": _function_of(call),
             }
             for _, call in sorted(answer.calls.items())
         ]
     if answer.legacy_call is not None:
-        message["function_call"] = {
-            "name": answer.legacy_call.name,
-            "arguments": "".join(answer.legacy_call.arguments),
-        }
+        message["function_call"] = _function_of(answer.legacy_call)
     choice: dict[str, Any] = {
+        **answer.choice_extra,
         "index": index,
         "message": message,
         "finish_reason": answer.finish_reason,

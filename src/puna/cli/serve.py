@@ -1,0 +1,98 @@
+"""`puna serve`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option(
+    "-c", "--config", type=click.Path(), envvar="CONFIG_FILE_PATH", help="A LiteLLM config.yaml."
+)
+@click.option(
+    "-m", "--model", help="Serve this one model, such as meta_llama/Llama-3.3-70B-Instruct."
+)
+@click.option("--alias", help="The name that clients use for --model.")
+@click.option("--api_base", help="The address that serves --model.")
+@click.option("--api_version", help="An API version to send along, for hosts that want one.")
+@click.option("--temperature", type=float, help="Default temperature of --model.")
+@click.option("--max_tokens", type=click.IntRange(min=1), help="Default output limit of --model.")
+@click.option(
+    "--request_timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that a call may take.  [default: 600]",
+)
+@click.option(
+    "--drop_params",
+    is_flag=True,
+    help="Leave out parameters that a host does not know, instead of refusing.",
+)
+@click.option(
+    "--host",
+    envvar="HOST",
+    help="Where to listen.  [default: 127.0.0.1, or 0.0.0.0 with a master key]",
+)
+@click.option(
+    "-p",
+    "--port",
+    envvar="PORT",
+    type=click.IntRange(0, 65535),
+    default=4000,
+    show_default=True,
+    help="The port to listen on.",
+)
+@click.option(
+    "--num_workers",
+    envvar="NUM_WORKERS",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Worker processes.",
+)
+@click.option(
+    "--debug",
+    "--detailed_debug",
+    envvar="DEBUG",
+    is_flag=True,
+    help="Log in detail. Never keys, never messages.",
+)
+@click.option("--ssl_keyfile_path", type=click.Path(exists=True, dir_okay=False), help="A TLS key.")
+@click.option(
+    "--ssl_certfile_path", type=click.Path(exists=True, dir_okay=False), help="A TLS certificate."
+)
+@click.option(
+    "--keepalive_timeout",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Seconds that an idle client connection is kept.",
+)
+@click.option(
+    "--limit_concurrency",
+    type=click.IntRange(min=1),
+    help="Answer 503 above this many requests at once.",
+)
+@click.option(
+    "--drain_s",
+    type=click.IntRange(min=0),
+    default=60,
+    show_default=True,
+    help="Seconds that running requests may go on after SIGTERM.",
+)
+def serve(**options: Any) -> None:
+    """Serve an OpenAI-compatible gateway.
+
+    With --config the models of a LiteLLM config.yaml, with --model one model, with neither the
+    embedded model, which needs no key and no network.
+    """
+    run_gateway(**options)
+
+
+def run_gateway(**options: Any) -> None:
+    """Serve with the options of `ServeOptions`, by keyword. Blocks until a signal."""
+    from puna.gateway.options import ServeOptions
+    from puna.gateway.server import serve as serve_gateway
+
+    serve_gateway(ServeOptions(**options), say=lambda line: click.echo(line, err=True))

@@ -1,0 +1,124 @@
+"""Schemas and answers checked with the `jsonschema` package, which is loaded on first use."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from puna.embedded.engine_errors import cannot_follow
+from puna.errors import BadRequestError, MalformedReplyError, ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+_JSON_START = frozenset('{["-0123456789tfn')
+
+
+def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
+    """Check that `schema` is a JSON schema, of the draft that its `$schema` names or 2020-12.
+
+    Raises:
+        BadRequestError: it is not; names the place in it.
+        ServiceUnavailableError: `jsonschema` is not installed.
+    """
+    _check_installed()
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        _validator(schema).check_schema(dict(schema))
+    except SchemaError as error:
+        path = "/".join(str(part) for part in error.absolute_path)
+        raise BadRequestError(
+            f"`{param}` is not a JSON schema: at `#/{path}`, {error.message[:200]}.",
+            param=param,
+            provider="embedded",
+        ) from error
+    except RecursionError as error:
+        raise BadRequestError(
+            f"The JSON schema of `{param}` is nested too deeply.", param=param, provider="embedded"
+        ) from error
+
+
+def looks_like_json(text: str) -> bool:
+    """Whether text may be JSON so far.
+
+    The engine ignores a grammar that it cannot compile and then writes prose, which begins
+    differently.
+    """
+    start = text.lstrip()[:1]
+    return not start or start in _JSON_START
+
+
+def read_json(text: str, finish_reason: str | None, *, param: str, what: str) -> Any:
+    """The value of an answer that had to be JSON.
+
+    Raises:
+        BadRequestError: it is prose, so the engine could not follow the schema.
+        MalformedReplyError: it was cut, by the token limit or a stop string.
+    """
+    if not looks_like_json(text):
+        raise cannot_follow(param, "the engine found no grammar for it")
+    if finish_reason == "length":
+        raise MalformedReplyError(
+            f"The embedded model's {what} was cut by the token limit and is not complete JSON; "
+            "raise `max_tokens`.",
+            provider="embedded",
+            is_retryable=False,
+        )
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedReplyError(
+            f"The embedded model's {what} is not complete JSON"
+            f"{' (did a `stop` string cut it?)' if finish_reason == 'stop' else ''}.",
+            provider="embedded",
+        ) from error
+
+
+def check_value(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
+    """Check an answer against the caller's own schema.
+
+    Raises:
+        MalformedReplyError: it does not fit; names the first place.
+    """
+    from jsonschema.exceptions import best_match
+
+    try:
+        error = best_match(_validator(schema).iter_errors(value))
+    except (re.error, RecursionError) as problem:
+        raise cannot_follow("schema", f"the answer cannot be checked ({problem})") from problem
+    if error is None:
+        return
+    path = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+    )
+    raise MalformedReplyError(
+        f"The embedded model's {what} does not satisfy the JSON schema: at `${path}`, "
+        f"{error.message[:200]}. Ask again, or make the schema simpler.",
+        provider="embedded",
+    )
+
+
+def _check_installed() -> None:
+    try:
+        import jsonschema  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise ServiceUnavailableError(
+            "The embedded model checks JSON with the package `jsonschema`, which is not "
+            "installed: install Puna's `embedded` extra.",
+            code="embedded_engine_unavailable",
+            provider="embedded",
+            fault="operator",
+            is_retryable=False,
+        ) from error
+
+
+def _validator(schema: Mapping[str, Any]) -> Validator:
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry
+
+    cls = validator_for(schema, default=Draft202012Validator)
+    registry: Any = Registry()  # an empty one fetches nothing from the network
+    return cast("Validator", cast("Any", cls)(schema, registry=registry))

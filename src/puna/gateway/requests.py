@@ -1,0 +1,150 @@
+"""Reads what a client sent: a body within its limit, JSON within reason, fields by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from puna.errors import BadRequestError
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+REFUSED_FIELDS = frozenset(
+    (
+        "api_base",
+        "api_key",
+        "api_version",
+        "base_url",
+        "callbacks",
+        "custom_llm_provider",
+        "extra_body",
+        "extra_headers",
+        "failure_callback",
+        "headers",
+        "input_cost_per_token",
+        "mock_delay",
+        "mock_response",
+        "output_cost_per_token",
+        "ssl_verify",
+        "success_callback",
+    )
+)
+"""Fields that would let a client steer where the gateway's keys go, or what it answers."""
+
+LOCAL_FIELDS = frozenset(
+    (
+        "additional_drop_params",
+        "allowed_openai_params",
+        "drop_params",
+        "fallbacks",
+        "litellm_metadata",
+        "max_retries",
+        "metadata",
+        "num_retries",
+        "stream_timeout",
+        "timeout",
+    )
+)
+"""Fields that steer the call inside the gateway and are not sent upstream."""
+
+
+class ClientDisconnected(Exception):  # noqa: N818 - not an error of anybody
+    """The client left before its request was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request's head. `headers` have lower-case names; the last of a repeated one counts."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: str
+
+
+def read_head(scope: Scope) -> Incoming:
+    """The head of an ASGI request."""
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }
+    return Incoming(
+        method=scope["method"],
+        path=scope["path"],
+        headers=headers,
+        query=scope.get("query_string", b"").decode("latin-1"),
+    )
+
+
+async def read_body(receive: Receive, head: Incoming, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes.
+
+    Raises:
+        BadRequestError: with status 413, as soon as it is known to be larger.
+        ClientDisconnected: the client left.
+    """
+    declared = head.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        piece: bytes = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+def read_json(body: bytes, head: Incoming) -> dict[str, Any]:
+    """The body as a JSON object. A missing content type is no fault when the body is JSON.
+
+    Raises:
+        BadRequestError: it is none, or nested too deeply.
+    """
+    if not body.strip():
+        raise BadRequestError("The body is empty; send a JSON object.", code="invalid_json")
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        kind = head.headers.get("content-type", "").partition(";")[0] or "no content type"
+        raise BadRequestError(
+            f"The body is not valid JSON ({error}); it came as {kind}.", code="invalid_json"
+        ) from None
+    if not isinstance(value, dict):
+        raise BadRequestError("The body must be a JSON object.", code="invalid_json")
+    return cast("dict[str, Any]", value)
+
+
+def check_fields(body: Mapping[str, Any]) -> None:
+    """Refuse what only the operator may set.
+
+    Raises:
+        BadRequestError: `param` names the field.
+    """
+    for name in body:
+        if name in REFUSED_FIELDS:
+            raise BadRequestError(
+                f"`{name}` cannot be set by a client of this gateway; the operator sets it in the "
+                "configuration.",
+                code="field_not_allowed",
+                param=name,
+            )
+
+
+def _too_large(limit: int) -> BadRequestError:
+    return BadRequestError(
+        f"The body is larger than this gateway's limit of {limit} bytes.",
+        status_code=413,
+        code="request_too_large",
+    )

@@ -1,0 +1,199 @@
+"""Runs the gateway on uvicorn: sockets, signals, workers, and the words at start."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from typing_extensions import override
+from uvicorn.supervisors import Multiprocess
+
+from puna import __version__
+from puna.embedded.supervisor import Supervisor, SupervisorPool
+from puna.errors import ConfigError
+from puna.gateway.app import Gateway
+from puna.gateway.directory import Directory
+from puna.gateway.logs import set_up_logging
+from puna.gateway.options import (
+    EMBEDDED_NAME,
+    OPEN_HOST,
+    ServeOptions,
+    host_of,
+    load_directory,
+)
+
+Say = Callable[[str], None]
+
+_OPTIONS_VARIABLE = "PUNA_SERVE_OPTIONS"
+_BACKLOG = 2048
+_LOCAL = frozenset(("127.0.0.1", "localhost", "::1"))
+
+
+def serve(options: ServeOptions, say: Say) -> None:
+    """Serve until SIGTERM or SIGINT; running requests are finished first. Blocks.
+
+    `say` gets the lines for the operator.
+
+    Raises:
+        ConfigError: the configuration is wrong, or the port is taken.
+        APIError: a model or an address in it is wrong.
+    """
+    directory = load_directory(options, os.environ)
+    set_up_logging(
+        is_debug=options.debug or directory.config.settings.set_verbose,
+        is_json=directory.config.settings.json_logs,
+    )
+    _apply_environment(directory)
+    for notice in directory.notices:
+        say(f"{notice.severity}: {f'line {notice.line}: ' if notice.line else ''}{notice.message}")
+    host = host_of(options, directory)
+    sockets = _listen(host, options.port)
+    if options.num_workers > 1:
+        _serve_many(options, directory, sockets, say)
+        return
+    pool = SupervisorPool(lambda model: Supervisor(model, progress=say))
+    server = _Server(
+        _uvicorn_config(options, Gateway(directory, pool=pool)),
+        lambda: _greet(options, directory, host, say),
+    )
+    try:
+        server.run(sockets=sockets)
+    finally:
+        pool.stop_all()
+    if not server.started:
+        sys.exit(1)
+
+
+def app_from_environment() -> Gateway:
+    """The application of one worker of several; its options stand in the environment."""
+    options = ServeOptions.from_json(os.environ[_OPTIONS_VARIABLE])
+    directory = load_directory(options, os.environ)
+    set_up_logging(is_debug=options.debug, is_json=directory.config.settings.json_logs)
+    return Gateway(directory)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which after a signal ends like any other program: with status 0."""
+
+    def __init__(self, config: uvicorn.Config, greet: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._greet = greet
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._greet()
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+def _serve_many(
+    options: ServeOptions, directory: Directory, sockets: list[socket.socket], say: Say
+) -> None:
+    """Several worker processes on the same sockets."""
+    os.environ[_OPTIONS_VARIABLE] = options.to_json()
+    config = _uvicorn_config(options, "puna.gateway.server:app_from_environment")
+    _greet(options, directory, host_of(options, directory), say)
+    Multiprocess(config, sockets=sockets).run()
+
+
+def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=options.num_workers,
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=options.keepalive_timeout,
+        timeout_graceful_shutdown=options.drain_s,
+        limit_concurrency=options.limit_concurrency,
+        ssl_keyfile=options.ssl_keyfile_path,
+        ssl_certfile=options.ssl_certfile_path,
+    )
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Bound sockets. On this machine only, both loopback addresses: clients try either."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        sockets = [socket.create_server((host, port), family=family, backlog=_BACKLOG)]
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another `--port` "
+            "or end what uses it",
+            key="port",
+        ) from error
+    if host == OPEN_HOST and socket.has_ipv6:
+        try:
+            bound = sockets[0].getsockname()[1]
+            six = socket.create_server(("::1", bound), family=socket.AF_INET6, backlog=_BACKLOG)
+        except OSError:
+            return sockets  # a machine without IPv6
+        sockets.append(six)
+    return sockets
+
+
+def _apply_environment(directory: Directory) -> None:
+    """The file's `environment_variables`, for libraries that read the process's environment."""
+    variables: Mapping[str, Any] = directory.config.environment
+    os.environ.update({name: value.reveal() for name, value in variables.items()})
+
+
+def _greet(options: ServeOptions, directory: Directory, host: str, say: Say) -> None:
+    """The start text: where, how open, which models, and three lines to try it."""
+    scheme = "https" if options.ssl_certfile_path else "http"
+    shown = f"[{host}]" if ":" in host else host
+    say(f"puna {__version__}: serving on {scheme}://{shown}:{options.port}")
+    if directory.is_open:
+        where = "this machine only" if host in _LOCAL else "EVERYONE WHO CAN REACH THIS ADDRESS"
+        say(f"open: no master key is set, so every request is answered, for {where}")
+        if host not in _LOCAL:
+            say("WARNING: set general_settings.master_key or PUNA_MASTER_KEY")
+    names = directory.names()
+    if names == (EMBEDDED_NAME,) and len(directory.config.deployments) > 1:
+        say(f"every model name is answered by {EMBEDDED_NAME}: a Llama-architecture model of demo")
+        say("quality, on this machine, without key and network (--config FILE serves others)")
+    else:
+        say(f"models: {', '.join(names) if names else 'any name that a wildcard matches'}")
+    _say_how_to_try(
+        names[0] if names else "MODEL",
+        f"{scheme}://localhost:{options.port}",
+        say,
+        is_open=directory.is_open,
+    )
+
+
+def _say_how_to_try(model: str, url: str, say: Say, *, is_open: bool) -> None:
+    key = "" if is_open else ' -H "Authorization: Bearer $PUNA_MASTER_KEY"'
+    question = '{"role": "user", "content": "Name three primary colors."}'
+    say("try:")
+    say(
+        f'  curl {url}/v1/chat/completions -H "Content-Type: application/json"{key} '
+        f'-d \'{{"model": "{model}", "messages": [{question}]}}\''
+    )
+    say(f"  curl {url}/v1/models{key}")
+    say(f"  puna chat --api_base {url} --model {model}")

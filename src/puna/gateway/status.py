@@ -1,0 +1,142 @@
+"""The endpoints that ask no model, and the health check that asks all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from puna.catalog.facts import find_model
+from puna.engine.asynchronous import AsyncEngine
+from puna.engine.call import Call
+from puna.errors import APIError
+from puna.gateway.directory import Directory
+from puna.providers.table import split_model
+from puna.routing.attempts import Plan, RetryPolicy
+from puna.routing.deployment import Deployment
+from puna.types.requests import make_chat_request
+from puna.wire.http import Timeouts
+
+_CREATED = 1_677_610_602  # LiteLLM's constant: clients sort by it, none reads it as a date
+_HEALTH_TIMEOUT_S = 20.0
+
+
+def list_models(directory: Directory) -> dict[str, Any]:
+    """`GET /models`: the configured names, wildcards expanded by the catalogue."""
+    return {
+        "object": "list",
+        "data": [_model(directory, name) for name in directory.names()],
+    }
+
+
+def get_model(directory: Directory, name: str) -> dict[str, Any]:
+    """`GET /models/{id}`.
+
+    Raises:
+        NotFoundError: `model_not_found`.
+    """
+    if name not in directory.names():
+        directory.plan(name)  # a wildcard may serve it; else this raises with the right text
+    return _model(directory, name)
+
+
+def model_info(directory: Directory) -> dict[str, Any]:
+    """`GET /model/info`: what each deployment is, without its key and its address."""
+    return {
+        "data": [
+            {
+                "model_name": one.public_name,
+                "litellm_params": {"model": one.model},
+                "model_info": {
+                    **_facts(directory, one.model),
+                    **_plain(one.model_info),
+                    "id": one.deployment_id or str(position),
+                },
+            }
+            for position, one in enumerate(directory.config.deployments)
+        ]
+    }
+
+
+async def check_health(directory: Directory, engine: AsyncEngine) -> dict[str, Any]:
+    """`GET /health`: asks every deployment for one token. Wildcards have no one model to ask."""
+    deployments = directory.deployments()
+    results = await asyncio.gather(*(_probe(engine, one) for one in deployments))
+    healthy = [entry for entry, error in results if error is None]
+    unhealthy = [{**entry, "error": error} for entry, error in results if error is not None]
+    return {
+        "healthy_endpoints": healthy,
+        "unhealthy_endpoints": unhealthy,
+        "healthy_count": len(healthy),
+        "unhealthy_count": len(unhealthy),
+    }
+
+
+async def _probe(engine: AsyncEngine, one: Deployment) -> tuple[dict[str, Any], str | None]:
+    entry = {
+        "model": one.public_name,
+        "model_id": one.deployment_id,
+        "provider": one.target.provider,
+    }
+    call = Call(
+        request=make_chat_request(
+            one.public_name, [{"role": "user", "content": "Hi"}], {"max_tokens": 1}
+        ),
+        plan=Plan(group=[one]),
+        policy=RetryPolicy(max_retries=0),
+        timeouts=Timeouts(total_s=_HEALTH_TIMEOUT_S),
+        metadata={"health_check": True},
+    )
+    try:
+        await engine.chat(call)
+    except APIError as error:
+        return entry, error.message
+    return entry, None
+
+
+def _model(directory: Directory, name: str) -> dict[str, Any]:
+    facts = _facts(directory, name)
+    return {
+        "id": name,
+        "object": "model",
+        "created": _CREATED,
+        "owned_by": _owner(directory, name),
+        **{
+            key: facts[key]
+            for key in ("mode", "max_input_tokens", "max_output_tokens")
+            if key in facts
+        },
+    }
+
+
+def _owner(directory: Directory, name: str) -> str:
+    try:
+        return str(directory.plan(name).group[0].target.provider)
+    except APIError:
+        return "puna"
+
+
+def _facts(directory: Directory, name: str) -> dict[str, Any]:
+    try:
+        provider, model = split_model(name, providers=directory.providers, has_api_base=True)
+    except APIError:
+        return {}
+    facts = find_model(provider.name, model)
+    if facts is None:
+        return {}
+    return {
+        "mode": facts.mode,
+        "max_input_tokens": facts.max_input_tokens,
+        "max_output_tokens": facts.max_output_tokens,
+        **{f"supports_{feature}": True for feature in sorted(facts.features)},
+    }
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An operator's notes, without what looks like a key."""
+    return {
+        name: item
+        for name, item in value.items()
+        if not any(word in name.lower() for word in ("key", "secret", "token_", "password"))
+        and isinstance(item, str | int | float | bool)
+    }

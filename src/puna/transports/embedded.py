@@ -1,0 +1,156 @@
+"""Carries requests to the embedded model's process, and all others to another transport.
+
+A request for `embedded://<percent-encoded model>/<path>` starts the model's process if need be and
+goes to its loopback address, with its key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from urllib.parse import unquote
+
+from puna.embedded.supervisor import ChildAddress, Supervisor, SupervisorPool
+from puna.errors import APIConnectionError, APITimeoutError
+from puna.transports.base import AsyncOpenReply, AsyncTransport, OpenReply, Transport
+from puna.wire.http import HTTPRequest
+
+SCHEME = "embedded://"
+
+_DEATH_WAIT_S = 0.5
+
+
+class EmbeddedTransport:
+    """Synchronous; `inner` carries everything, `pool` holds the processes (and outlives this)."""
+
+    def __init__(self, inner: Transport, pool: SupervisorPool) -> None:
+        self._inner = inner
+        self._pool = pool
+
+    def open(self, request: HTTPRequest) -> OpenReply:
+        """Send the request and wait for the reply's headers.
+
+        Raises:
+            NotFoundError, ServiceUnavailableError: there is no such model, or it cannot start.
+            APIConnectionError: the model's process ended; the next call starts it again.
+        """
+        if not request.url.startswith(SCHEME):
+            return self._inner.open(request)
+        model, path = _split(request.url)
+        supervisor = self._pool.get(model)
+        address = supervisor.ensure_running()
+        try:
+            reply = self._inner.open(_rewrite(request, address, path))
+        except APIConnectionError as error:
+            raise _explain(error, supervisor) from error
+        return _EmbeddedReply(reply, supervisor)
+
+    def close(self) -> None:
+        """Close all connections; the processes go on."""
+        self._inner.close()
+
+
+class _EmbeddedReply:
+    """A reply of the process."""
+
+    def __init__(self, reply: OpenReply, supervisor: Supervisor) -> None:
+        self._reply = reply
+        self._supervisor = supervisor
+        self.status: int = reply.status
+        self.headers: Mapping[str, str] = reply.headers
+
+    def read(self) -> bytes:
+        """The whole body."""
+        try:
+            return self._reply.read()
+        except APIConnectionError as error:
+            raise _explain(error, self._supervisor) from error
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body in pieces."""
+        try:
+            yield from self._reply.pieces()
+        except APIConnectionError as error:
+            raise _explain(error, self._supervisor) from error
+
+    def close(self) -> None:
+        """Give back or cut the connection; the engine stops an answer that nobody reads."""
+        self._reply.close()
+
+
+class AsyncEmbeddedTransport:
+    """`EmbeddedTransport` for asyncio. The model loads in a thread, the loop goes on."""
+
+    def __init__(self, inner: AsyncTransport, pool: SupervisorPool) -> None:
+        self._inner = inner
+        self._pool = pool
+
+    async def open(self, request: HTTPRequest) -> AsyncOpenReply:
+        """As `EmbeddedTransport.open`."""
+        if not request.url.startswith(SCHEME):
+            return await self._inner.open(request)
+        model, path = _split(request.url)
+        supervisor = self._pool.get(model)
+        address = await asyncio.to_thread(supervisor.ensure_running)
+        try:
+            reply = await self._inner.open(_rewrite(request, address, path))
+        except APIConnectionError as error:
+            raise await asyncio.to_thread(_explain, error, supervisor) from error
+        return _AsyncEmbeddedReply(reply, supervisor)
+
+    async def close(self) -> None:
+        """Close all connections; the processes go on."""
+        await self._inner.close()
+
+
+class _AsyncEmbeddedReply:
+    """A reply of the process."""
+
+    def __init__(self, reply: AsyncOpenReply, supervisor: Supervisor) -> None:
+        self._reply = reply
+        self._supervisor = supervisor
+        self.status: int = reply.status
+        self.headers: Mapping[str, str] = reply.headers
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        try:
+            return await self._reply.read()
+        except APIConnectionError as error:
+            raise await asyncio.to_thread(_explain, error, self._supervisor) from error
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body in pieces."""
+        try:
+            async for piece in self._reply.pieces():
+                yield piece
+        except APIConnectionError as error:
+            raise await asyncio.to_thread(_explain, error, self._supervisor) from error
+
+    async def close(self) -> None:
+        """Give back or cut the connection; the engine stops an answer that nobody reads."""
+        await self._reply.close()
+
+
+def _split(url: str) -> tuple[str, str]:
+    """The model and the path of an `embedded://` URL."""
+    model, _, path = url.removeprefix(SCHEME).partition("/")
+    return unquote(model), f"/{path}"
+
+
+def _rewrite(request: HTTPRequest, address: ChildAddress, path: str) -> HTTPRequest:
+    key = f"Bearer {address.api_key.reveal()}"
+    return request.to(address.base_url + path, {"authorization": key})
+
+
+def _explain(error: APIConnectionError, supervisor: Supervisor) -> APIConnectionError:
+    """What a broken connection to the process means. May take a moment."""
+    if isinstance(error, APITimeoutError) or not supervisor.has_died(_DEATH_WAIT_S):
+        return error
+    return APIConnectionError(
+        f"The process of the embedded model `{supervisor.model}` ended during the call; the next "
+        "call starts it again.",
+        code="embedded_model_stopped",
+        provider="embedded",
+        model=supervisor.model,
+    )

@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import json
+import sys
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.embedded.checks import check_schema, check_value, looks_like_json, read_json
+from puna.embedded.constrain import Constrained
+from puna.embedded.engine_errors import read_engine_error, without_paths
+from puna.embedded.replies import EngineStream, fold_stream, read_completion
+from puna.errors import (
+    APIError,
+    BadRequestError,
+    ContextWindowExceededError,
+    InternalServerError,
+    MalformedReplyError,
+    ServiceUnavailableError,
+    StreamInterruptedError,
+)
+
+BODY = {"model": "m"}
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TEXT = Constrained(BODY)
+JSON = Constrained(BODY, shape="json", schema=CITY)
+CALL = Constrained(BODY, shape="tool_call", tools={"get_weather": CITY}, param="tools")
+GOOD_CALL = '{"name":"get_weather","arguments":{"city":"Zürich \\"\\u00e9😀"}}'
+
+USAGE = {
+    "prompt_tokens": 10,
+    "completion_tokens": 3,
+    "total_tokens": 13,
+    "prompt_tokens_details": {"cached_tokens": 4},
+}
+
+
+def whole(text: str, finish: str = "stop", **more: Any) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-x",
+        "object": "chat.completion",
+        "created": 5,
+        "model": "/secret/model.gguf",
+        "system_fingerprint": "b0-unknown",
+        "timings": {"predicted_ms": 3},
+        "__verbose": {"model": "/secret"},
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text},
+                "finish_reason": finish,
+                **more,
+            }
+        ],
+        "usage": USAGE,
+    }
+
+
+def chunk(
+    delta: dict[str, Any], finish: str | None = None, index: int = 0, **more: Any
+) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-x",
+        "object": "chat.completion.chunk",
+        "created": 5,
+        "model": "/secret/model.gguf",
+        "system_fingerprint": "b0-unknown",
+        "choices": [{"index": index, "delta": delta, "finish_reason": finish, **more}],
+    }
+
+
+def usage_chunk() -> dict[str, Any]:
+    return {**chunk({}), "choices": [], "usage": USAGE, "timings": {}}
+
+
+def stream(
+    constrained: Constrained, pieces: list[str], finish: str = "stop", index: int = 0
+) -> list[dict[str, Any]]:
+    engine = EngineStream(constrained, id_base="chatcmpl-7-a")
+    sent = [
+        chunk({"role": "assistant", "content": None}, index=index),
+        *(chunk({"content": piece}, index=index) for piece in pieces),
+        chunk({}, finish, index=index),
+        usage_chunk(),
+    ]
+    return [made for one in sent for made in engine.feed(one)] + engine.close()
+
+
+def deltas(chunks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [choice["delta"] for made in chunks for choice in made["choices"]]
+
+
+def split(text: str, cuts: list[int]) -> list[str]:
+    places = sorted({cut % (len(text) + 1) for cut in cuts} | {0, len(text)})
+    return [text[a:b] for a, b in pairwise(places)]
+
+
+# ---- whole
+
+
+def test_a_text_answer_loses_what_only_the_engine_knows() -> None:
+    made = read_completion(whole("hi", logprobs={"content": []}), TEXT, id_base="x")
+    assert made == {
+        "id": "chatcmpl-x",
+        "object": "chat.completion",
+        "created": 5,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "hi"},
+                "finish_reason": "stop",
+                "logprobs": {"content": []},
+            }
+        ],
+        "usage": USAGE,
+    }
+
+
+def test_a_call_becomes_tool_calls() -> None:
+    made = read_completion(whole(GOOD_CALL), CALL, id_base="chatcmpl-7-a")
+    (choice,) = made["choices"]
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["content"] is None
+    (call,) = choice["message"]["tool_calls"]
+    assert call["id"] == "call_7a_0"
+    assert call["function"]["name"] == "get_weather"
+    assert json.loads(call["function"]["arguments"]) == {"city": 'Zürich "é😀'}
+
+
+def test_a_checked_answer_keeps_its_text() -> None:
+    made = read_completion(whole('{"city":"a"}'), JSON, id_base="x")
+    assert made["choices"][0]["message"]["content"] == '{"city":"a"}'
+
+
+@pytest.mark.parametrize("constrained", [JSON, CALL])
+@pytest.mark.parametrize(
+    ("text", "finish", "cls", "words"),
+    [
+        ('{"city":"a', "length", MalformedReplyError, "cut by the token limit"),
+        ('{"city":"a', "stop", MalformedReplyError, "did a `stop` string cut it"),
+        ("Sure! Here", "length", BadRequestError, "cannot follow the JSON schema"),
+    ],
+)
+def test_an_answer_that_is_no_json_is_an_error(
+    constrained: Constrained, text: str, finish: str, cls: type[APIError], words: str
+) -> None:
+    with pytest.raises(cls, match=words):
+        read_completion(whole(text, finish), constrained, id_base="x")
+    with pytest.raises(cls, match=words):
+        stream(constrained, [text], finish)
+
+
+def test_an_answer_that_does_not_fit_names_the_place() -> None:
+    with pytest.raises(MalformedReplyError, match=r"at `\$\.city`, 3 is not of type 'string'"):
+        read_completion(whole('{"city":3}'), JSON, id_base="x")
+    call = '{"name":"get_weather","arguments":{"city":3}}'
+    with pytest.raises(MalformedReplyError, match=r"call of `get_weather`.*\$\.city"):
+        read_completion(whole(call), CALL, id_base="x")
+    with pytest.raises(MalformedReplyError, match=r"at `\$\[1\]`"):
+        check_value([1, "x"], {"items": {"type": "integer"}}, what="answer")
+
+
+@pytest.mark.parametrize("text", ['{"name":"other","arguments":{}}', '["x"]', '{"name":3}'])
+def test_json_that_is_no_call_is_an_error(text: str) -> None:
+    with pytest.raises(BadRequestError, match="no call"):
+        read_completion(whole(text), CALL, id_base="x")
+
+
+def test_a_reply_without_choices_is_malformed() -> None:
+    with pytest.raises(MalformedReplyError):
+        read_completion({"choices": []}, TEXT, id_base="x")
+    made = read_completion({**whole("x"), "usage": None}, Constrained({}), id_base="x")
+    assert "usage" not in made
+    assert "model" not in made
+
+
+# ---- streams
+
+
+def test_text_passes_straight_and_the_usage_comes_last() -> None:
+    made = stream(TEXT, ["He", "llo"])
+    assert deltas(made) == [
+        {"role": "assistant", "content": None},
+        {"content": "He"},
+        {"content": "llo"},
+        {},
+    ]
+    assert made[-1]["usage"] == USAGE
+    assert all(one["model"] == "m" and "system_fingerprint" not in one for one in made)
+
+
+@given(st.lists(st.integers(0, 200), max_size=12), st.sampled_from(["", " ", "\n"]))
+def test_a_call_is_the_same_however_it_is_cut(cuts: list[int], space: str) -> None:
+    made = stream(CALL, split(space + GOOD_CALL, cuts))
+    calls = [call for delta in deltas(made) for call in delta.get("tool_calls", ())]
+    expected = read_completion(whole(GOOD_CALL), CALL, id_base="chatcmpl-7-a")
+    (call,) = expected["choices"][0]["message"]["tool_calls"]
+    assert calls[0] == {
+        "index": 0,
+        **call,
+        "function": {"name": "get_weather", "arguments": ""},
+    }
+    joined = "".join(one["function"]["arguments"] for one in calls)
+    assert joined == call["function"]["arguments"]
+    assert all("id" not in one for one in calls[1:])
+    assert not any(delta.get("content") for delta in deltas(made))
+    finishes = [choice["finish_reason"] for one in made for choice in one["choices"]]
+    assert [finish for finish in finishes if finish] == ["tool_calls"]
+    assert made[-2]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_the_name_comes_before_the_arguments_are_complete() -> None:
+    engine = EngineStream(CALL, id_base="x")
+    (made,) = engine.feed(chunk({"content": '{"name":"get_weather","arguments"'}))
+    assert made["choices"][0]["delta"]["tool_calls"][0]["function"]["name"] == "get_weather"
+
+
+@given(st.lists(st.integers(0, 200), max_size=12))
+def test_checked_json_passes_as_it_comes(cuts: list[int]) -> None:
+    text = '{"city":"Zürich"}'
+    made = stream(JSON, split(text, cuts))
+    assert "".join(delta.get("content") or "" for delta in deltas(made)) == text
+    assert made[-2]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_prose_in_place_of_json_is_an_error_before_any_content() -> None:
+    engine = EngineStream(JSON, id_base="x")
+    assert engine.feed(chunk({"role": "assistant", "content": None}))
+    with pytest.raises(BadRequestError):
+        engine.feed(chunk({"content": "Sure"}))
+
+
+def test_a_stream_that_does_not_fit_fails_at_its_end() -> None:
+    with pytest.raises(MalformedReplyError, match=r"\$\.city"):
+        stream(JSON, ['{"city":', "3}"])
+
+
+def test_an_error_frame_is_raised() -> None:
+    engine = EngineStream(TEXT, id_base="x")
+    with pytest.raises(InternalServerError, match="boom"):
+        engine.feed({"error": {"code": 500, "message": "boom"}})
+    with pytest.raises(InternalServerError, match="odd"):
+        engine.feed({"error": "odd"})
+
+
+def test_a_stream_without_usage_ends_without_a_usage_chunk() -> None:
+    engine = EngineStream(TEXT, id_base="x")
+    engine.feed(chunk({"content": "a"}, "stop", logprobs={"content": [1]}))
+    assert engine.close() == []
+
+
+# ---- several answers
+
+
+def test_several_answers_are_folded_and_all_their_tokens_counted() -> None:
+    sent = [
+        chunk({"role": "assistant", "content": None}, index=1),
+        chunk({"content": "b"}, index=1, logprobs={"content": [{"token": "b"}]}),
+        chunk({"role": "assistant", "content": None}),
+        chunk({"content": "a"}),
+        chunk({}, "stop", index=1),
+        usage_chunk(),
+        chunk({}, "length"),
+        usage_chunk(),
+    ]
+    made = read_completion(fold_stream(sent), TEXT, id_base="x")
+    assert [c["message"]["content"] for c in made["choices"]] == ["a", "b"]
+    assert [c["finish_reason"] for c in made["choices"]] == ["length", "stop"]
+    assert made["choices"][1]["logprobs"] == {"content": [{"token": "b"}]}
+    assert made["usage"]["completion_tokens"] == 6
+    assert made["usage"]["total_tokens"] == 16
+    engine = EngineStream(TEXT, id_base="x")
+    for one in sent:
+        engine.feed(one)
+    assert engine.close()[0]["usage"] == made["usage"]
+
+
+@pytest.mark.parametrize("sent", [[], [chunk({"content": "a"})]])
+def test_a_fold_of_an_unfinished_stream_is_interrupted(sent: list[dict[str, Any]]) -> None:
+    with pytest.raises(StreamInterruptedError):
+        fold_stream(sent)
+
+
+# ---- errors of the engine
+
+
+@pytest.mark.case(147)
+def test_a_full_context_is_told_with_both_numbers() -> None:
+    body = {
+        "error": {
+            "code": 400,
+            "type": "exceed_context_size_error",
+            "message": "request (3031 tokens) exceeds …",
+            "n_prompt_tokens": 3031,
+            "n_ctx": 2048,
+        }
+    }
+    error = read_engine_error(400, body, model="m")
+    assert isinstance(error, ContextWindowExceededError)
+    assert error.code == "context_length_exceeded"
+    assert "`3031`" in str(error)
+    assert "`2048`" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cls", "words"),
+    [
+        (400, {"error": {"message": "JSON schema error at #"}}, BadRequestError, "cannot follow"),
+        (500, {"error": {"message": "empty grammar stack"}}, BadRequestError, "cannot follow"),
+        (400, {"error": {"message": "Field 'n'"}}, BadRequestError, "answered 400: Field 'n'"),
+        (401, {"error": {"message": "Invalid"}}, ServiceUnavailableError, "refused our key"),
+        (503, {"error": {"message": "Loading model"}}, ServiceUnavailableError, "Loading"),
+        (501, None, InternalServerError, "status 501"),
+        (504, [], InternalServerError, "status 504"),
+    ],
+)
+def test_other_errors_go_by_their_status(
+    status: int, body: Any, cls: type[APIError], words: str
+) -> None:
+    error = read_engine_error(status, body)
+    assert isinstance(error, cls)
+    assert words in str(error)
+
+
+def test_file_paths_are_left_out_and_pointers_kept() -> None:
+    said = without_paths("failed to load /home/me/my-models/x.gguf at #/properties/a")
+    assert "/home" not in said
+    assert "gguf" not in said
+    assert "#/properties/a" in said
+    assert without_paths("http://127.0.0.1/v1/chat and 1/2") == "http://127.0.0.1/v1/chat and 1/2"
+
+
+# ---- checks
+
+
+def test_a_broken_schema_is_refused_by_its_place() -> None:
+    with pytest.raises(BadRequestError, match="#/properties/a/type"):
+        check_schema({"properties": {"a": {"type": "wat"}}}, param="response_format")
+
+
+def test_a_schema_that_is_too_deep_is_refused() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(3000):
+        deep = {"not": deep}
+    with pytest.raises(BadRequestError, match="too deep"):
+        check_schema(deep, param="response_format")
+
+
+def test_a_pattern_that_cannot_be_checked_is_a_bad_request() -> None:
+    with pytest.raises(BadRequestError, match="cannot be checked"):
+        check_value("x", {"pattern": "^[a-"}, what="answer")
+
+
+def test_keywords_that_the_engine_ignores_are_checked() -> None:
+    with pytest.raises(MalformedReplyError, match="non-unique"):
+        check_value([1, 1], {"uniqueItems": True}, what="answer")
+
+
+def test_json_begins_as_json() -> None:
+    assert looks_like_json("  [1")
+    assert looks_like_json("")
+    assert not looks_like_json("```json")
+    assert read_json("[1]", "stop", param="p", what="answer") == [1]
+    with pytest.raises(MalformedReplyError):
+        read_json("[1", None, param="p", what="answer")
+
+
+def test_a_missing_checker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    with pytest.raises(ServiceUnavailableError, match="`embedded` extra"):
+        check_schema({}, param="response_format")
