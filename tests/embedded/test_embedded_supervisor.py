@@ -51,7 +51,6 @@ def test_a_child_is_started_once_and_stopped(supervisor: Supervisor) -> None:
     address = supervisor.ensure_running()
     assert address.base_url == "http://127.0.0.1:9"
     assert supervisor.ensure_running() is address
-    assert supervisor.is_running
     assert not supervisor.has_died(0.0)
     supervisor.stop()
     assert not supervisor.is_running

@@ -26,12 +26,19 @@ from puna.errors import BadRequestError
 MAX_STRING = 80
 MAX_ITEMS = 8
 MAX_FREE_PROPERTIES = 6
+MOST_CHARACTERS = 2_000
+MOST_ITEMS = 100
+"""Of the limits that a caller sets: the engine gives up on a grammar with many more states."""
+
 MAX_DEPTH = 60
 MAX_REPEATS = 3
 MAX_NODES = 5_000
 MAX_INTEGER = 10**12
 NUMBER_STEP = 0.0001
 """Numbers without a `multipleOf` of their own get four decimals, else a model writes zeros."""
+
+_NO_EMOJI = "^[^\\U00010000-\\U0010FFFF]*$"
+"""A small model likes to repeat them, at three tokens each."""
 
 _FREE_KEY = "^[A-Za-z0-9_ -]{1,24}$"
 _LOOK_AROUND = re.compile(r"\(\?[=!<]|\\[1-9]|\\[bB]")
@@ -59,7 +66,7 @@ _PAIRS = (
 def free_value() -> dict[str, Any]:
     """The schema of a small value of any kind, without objects in it."""
     whole = {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}
-    text = {"type": "string", "maxLength": MAX_STRING // 2}
+    text = {"type": "string", "maxLength": MAX_STRING // 2, "pattern": _NO_EMOJI}
     return {
         "anyOf": [
             text,
@@ -269,8 +276,13 @@ def _cap_string(made: dict[str, Any]) -> None:
         del made["pattern"]
         pattern = None
     is_endless = pattern is None or _ENDLESS.search(pattern) is not None
-    if "maxLength" not in made and is_endless:
-        made["maxLength"] = max(MAX_STRING, made.get("minLength", 0))
+    least = made.get("minLength", 0)
+    if "maxLength" in made:
+        made["maxLength"] = max(least, min(made["maxLength"], MOST_CHARACTERS))
+    elif is_endless:
+        made["maxLength"] = max(MAX_STRING, least)
+    if pattern is None and "format" not in made:
+        made["pattern"] = _NO_EMOJI
 
 
 def _cap_array(made: dict[str, Any]) -> None:
@@ -281,6 +293,9 @@ def _cap_array(made: dict[str, Any]) -> None:
         made["maxItems"] = min(made.get("maxItems", len(first)), len(first))
     elif "maxItems" not in made:
         made["maxItems"] = max(MAX_ITEMS, len(first), made.get("minItems", 0))
+    else:
+        most = min(made["maxItems"], MOST_ITEMS)
+        made["maxItems"] = max(most, made.get("minItems", 0))
 
 
 def _cap_number(made: dict[str, Any], *, is_integer: bool) -> None:

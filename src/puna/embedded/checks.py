@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from puna.embedded.engine_errors import cannot_follow
@@ -103,7 +104,7 @@ def check_value(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
 
 def _check_installed() -> None:
     try:
-        import jsonschema  # noqa: F401 - only whether it is there
+        import_module("jsonschema")
     except ImportError as error:
         raise ServiceUnavailableError(
             "The embedded model checks JSON with the package `jsonschema`, which is not "

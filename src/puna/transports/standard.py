@@ -126,9 +126,15 @@ class AsyncStandardTransport:
         loop = asyncio.get_running_loop()
         total_s = request.timeouts.total_s
         deadline = loop.time() + total_s if total_s is not None else None
-        with _translated(request, is_head=True):
-            async with asyncio.timeout_at(deadline):
-                reply = await self._client.send(_build(self._client, request), stream=True)
+        handshakes = _Handshakes()
+        built = _build(self._client, request, trace=handshakes.note)
+        try:
+            with _translated(request, is_head=True):
+                async with asyncio.timeout_at(deadline):
+                    reply = await self._client.send(built, stream=True)
+        except BaseException:
+            await handshakes.cut()
+            raise
         return _AsyncStandardReply(request, reply, deadline)
 
     async def close(self) -> None:
@@ -167,11 +173,32 @@ class _AsyncStandardReply:
         await self._reply.aclose()
 
 
+class _Handshakes:
+    """Connections whose TLS handshake is under way: httpx2 forgets them when it is cancelled."""
+
+    def __init__(self) -> None:
+        self._streams: list[Any] = []
+
+    async def note(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Follow what httpx2 does (its "trace" extension)."""
+        if event == "connection.connect_tcp.complete":
+            self._streams.append(facts["return_value"])
+        elif event == "connection.start_tls.complete":
+            self._streams.clear()
+
+    async def cut(self) -> None:
+        """Close what was left half open."""
+        for stream in self._streams:
+            await stream.aclose()
+
+
 def _deadline(timeouts: Timeouts) -> float | None:
     return time.monotonic() + timeouts.total_s if timeouts.total_s is not None else None
 
 
-def _build(client: httpx2.Client | httpx2.AsyncClient, request: HTTPRequest) -> httpx2.Request:
+def _build(
+    client: httpx2.Client | httpx2.AsyncClient, request: HTTPRequest, **extensions: Any
+) -> httpx2.Request:
     timeouts = request.timeouts
     total_s = timeouts.total_s
     connect_s = _least(timeouts.connect_s, total_s)
@@ -182,6 +209,7 @@ def _build(client: httpx2.Client | httpx2.AsyncClient, request: HTTPRequest) -> 
         headers={"accept-encoding": "gzip, deflate", **request.headers},
         content=request.body,
         timeout=limits,
+        extensions=extensions,
     )
 
 
@@ -211,7 +239,14 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
         yield
     except (httpx2.TimeoutException, TimeoutError) as error:
         raise _timed_out(request, is_head=is_head) from error
-    except (httpx2.RequestError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+    except (
+        httpx2.RequestError,
+        httpx2.InvalidURL,
+        httpx2.StreamError,
+        OSError,
+        ValueError,
+    ) as error:
+        # A ValueError is a host name that cannot be looked up.
         raise _unreachable(request, error) from error
 
 
