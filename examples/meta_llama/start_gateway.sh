@@ -1,3 +1,3 @@
 #!/bin/sh
 # Serve config.yaml on http://localhost:4000.
-litellm --config config.yaml
+exec litellm --config config.yaml

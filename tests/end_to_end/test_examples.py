@@ -5,17 +5,12 @@ embedded model. `PUNA_EXAMPLES=DIR` runs another folder of such files instead of
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
+from tests.support.processes import BIN, run, running
 from tests.support.upstream import Upstream
 
 # One group: the page's samples name port 4000, so only one gateway can run at a time.
@@ -23,8 +18,6 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("embedded")]
 
 ROOT = Path(__file__).parents[2] / "examples"
 PAGE = Path(os.environ.get("PUNA_EXAMPLES", ROOT / "meta_llama"))
-GATEWAY = "http://127.0.0.1:4000"
-BIN = Path(sys.executable).parent
 
 SDK_FILES = sorted(path.name for path in PAGE.glob("sdk_*.py"))
 CLIENT_FILES = sorted(
@@ -35,40 +28,13 @@ CLIENT_FILES = sorted(
 OWN_FILES = sorted(path.name for path in ROOT.glob("*.py"))
 
 
-def environment(**more: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
-    path = f"{BIN}:{os.environ['PATH']}"
-    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", **more}
-
-
-@contextmanager
-def running(command: list[str], port: int, cwd: Path, **variables: str) -> Iterator[None]:
-    """A server process until it answers, ended with SIGTERM afterwards."""
-    process = subprocess.Popen(
-        command, cwd=cwd, env=environment(**variables), stderr=subprocess.PIPE, text=True
+def run_file(path: Path, cwd: Path, **variables: str) -> str:
+    return run(
+        ["sh" if path.suffix == ".sh" else sys.executable, str(path)],
+        cwd,
+        timeout_s=300,
+        **variables,
     )
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health/liveliness", timeout=1)
-                break
-            except OSError:
-                assert process.poll() is None, process.communicate()[1]
-                time.sleep(0.1)
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
-    assert process.returncode == 0, said
-
-
-def run(path: Path, cwd: Path, **variables: str) -> str:
-    command = ["sh", str(path)] if path.suffix == ".sh" else [sys.executable, str(path)]
-    done = subprocess.run(
-        command, cwd=cwd, env=environment(**variables), capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module", params=["llama endpoint", "embedded model"])
@@ -97,7 +63,7 @@ def gateway(host: tuple[str, str]) -> Iterator[str]:
 def test_an_sdk_example_runs(name: str, host: tuple[str, str], tmp_path: Path) -> None:
     kind, base = host
 
-    said = run(PAGE / name, tmp_path, LLAMA_API_BASE=base, LLAMA_API_KEY="sk-llama-test")
+    said = run_file(PAGE / name, tmp_path, LLAMA_API_BASE=base, LLAMA_API_KEY="sk-llama-test")
 
     if "function_calling" in name or name == "sdk_tools.py":
         assert "get_weather" in said
@@ -111,10 +77,8 @@ def test_an_sdk_example_runs(name: str, host: tuple[str, str], tmp_path: Path) -
 
 @pytest.mark.case(112, 113, 114, 115, 116)
 @pytest.mark.parametrize("name", CLIENT_FILES)
-def test_a_client_example_runs_through_the_gateway(
-    name: str, gateway: str, tmp_path: Path
-) -> None:
-    said = run(PAGE / name, tmp_path)
+def test_a_client_example_runs_through_the_gateway(name: str, gateway: str, tmp_path: Path) -> None:
+    said = run_file(PAGE / name, tmp_path)
 
     assert said.strip()
     if gateway == "llama endpoint":
@@ -126,6 +90,6 @@ def test_a_client_example_runs_through_the_gateway(
 
 @pytest.mark.parametrize("name", OWN_FILES)
 def test_an_example_of_the_sdk_runs_on_the_embedded_model(name: str, tmp_path: Path) -> None:
-    said = run(ROOT / name, tmp_path)
+    said = run_file(ROOT / name, tmp_path)
 
     assert said.strip()

@@ -1,0 +1,171 @@
+"""`puna serve` without anything, and the clients that a new user has: curl and OpenAI's SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from tests.support.processes import BIN, run, running
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("embedded")]
+
+PORT = 4002
+MODEL = "embedded/smollm2-135m"
+HELLO: list[Any] = [{"role": "user", "content": "Name three primary colors."}]
+TOOLS: list[Any] = [
+    {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": description,
+            "parameters": {
+                "type": "object",
+                "properties": {argument: {"type": "string"}},
+                "required": [argument],
+            },
+        },
+    }
+    for name, description, argument in (
+        ("get_weather", "Get the weather of a city", "city"),
+        ("send_email", "Send an email", "to"),
+    )
+]
+PERSON: Any = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "person",
+        "schema": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+            "required": ["name", "age"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("serve")
+    with running([str(BIN / "puna"), "serve", "--port", str(PORT)], PORT, folder):
+        yield f"http://127.0.0.1:{PORT}"
+
+
+@pytest.fixture
+def client(base_url: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=base_url, api_key="any", max_retries=0) as made:
+        yield made
+
+
+def curl(base_url: str, path: str, body: dict[str, Any], tmp_path: Path) -> str:
+    return run(
+        ["curl", "-sSN", f"{base_url}{path}", "-d", json.dumps(body)], tmp_path, timeout_s=120
+    )
+
+
+@pytest.mark.case(117)
+def test_curl_gets_a_plain_answer(base_url: str, tmp_path: Path) -> None:
+    body = {"model": MODEL, "messages": HELLO, "max_tokens": 12}
+
+    answer = json.loads(curl(base_url, "/v1/chat/completions", body, tmp_path))
+
+    assert answer["choices"][0]["message"]["content"]
+    assert answer["model"] == MODEL
+    assert answer["usage"]["completion_tokens"] <= 12
+
+
+@pytest.mark.case(116)
+def test_curl_gets_a_stream_that_ends_with_done(base_url: str, tmp_path: Path) -> None:
+    body = {"model": MODEL, "messages": HELLO, "max_tokens": 12, "stream": True}
+
+    said = curl(base_url, "/v1/chat/completions", body, tmp_path)
+
+    assert said.startswith("data: {")
+    assert said.endswith("data: [DONE]\n\n")
+
+
+def test_curl_gets_a_text_completion(base_url: str, tmp_path: Path) -> None:
+    body = {"model": MODEL, "prompt": "Once upon a time", "max_tokens": 12}
+
+    answer = json.loads(curl(base_url, "/completions", body, tmp_path))
+
+    assert answer["object"] == "text_completion"
+    assert isinstance(answer["choices"][0]["text"], str)
+
+
+@pytest.mark.case(113)
+def test_the_openai_sdk_gets_a_plain_answer(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=12)
+
+    assert answer.choices[0].message.content
+    assert answer.choices[0].message.tool_calls is None
+
+
+@pytest.mark.case(113)
+def test_the_openai_sdk_gets_a_stream(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=12, stream=True)
+
+    chunks = list(stream)
+
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert chunks[-1].choices[0].finish_reason in ("stop", "length")
+
+
+def test_the_openai_sdk_gets_a_required_tool_call(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "What is the weather in Lima?"}],
+        tools=TOOLS,
+        tool_choice="required",
+    )
+
+    calls = answer.choices[0].message.tool_calls
+    assert answer.choices[0].finish_reason == "tool_calls"
+    assert calls is not None
+    assert calls[0].type == "function"
+    assert calls[0].function.name in ("get_weather", "send_email")
+    assert json.loads(calls[0].function.arguments)
+
+
+def test_the_openai_sdk_gets_a_named_tool_call_in_a_stream(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Write to bob@example.com"}],
+        tools=TOOLS,
+        tool_choice={"type": "function", "function": {"name": "send_email"}},
+        stream=True,
+    )
+
+    pieces = [piece for chunk in stream for piece in chunk.choices[0].delta.tool_calls or ()]
+
+    assert pieces[0].id
+    assert pieces[0].function is not None
+    assert pieces[0].function.name == "send_email"
+    joined = "".join(piece.function.arguments or "" for piece in pieces if piece.function)
+    assert "to" in json.loads(joined)
+
+
+@pytest.mark.case(82)
+def test_the_openai_sdk_gets_an_answer_that_fits_a_schema(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Alice is 31 years old. Return JSON."}],
+        response_format=PERSON,
+    )
+
+    person = json.loads(answer.choices[0].message.content or "")
+    assert set(person) == {"name", "age"}
+    assert isinstance(person["age"], int)
+
+
+@pytest.mark.case(92)
+def test_the_openai_sdk_gets_a_text_completion(client: openai.OpenAI) -> None:
+    answer = client.completions.create(
+        model=MODEL, prompt="The three states of matter are", max_tokens=12, temperature=0
+    )
+
+    assert answer.choices[0].text
