@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?=
 ARGS ?=
-SOURCES := src compat/litellm/src tests benchmarks examples
+SOURCES := src compat/litellm/src tests benchmarks examples docs
 
 .PHONY: help install serve test check fmt lint types contracts bench docs lock clean
 

@@ -17,7 +17,7 @@ from tests.support.upstream import Upstream
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("embedded")]
 
 ROOT = Path(__file__).parents[2] / "examples"
-PAGE = Path(os.environ.get("PUNA_EXAMPLES", ROOT / "meta_llama"))
+PAGE = Path(os.environ.get("PUNA_EXAMPLES", ROOT / "meta_llama")).resolve()
 
 SDK_FILES = sorted(path.name for path in PAGE.glob("sdk_*.py"))
 CLIENT_FILES = sorted(

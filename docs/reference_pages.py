@@ -1,0 +1,221 @@
+"""The pages made from the tables in the code: commands, providers, models, errors, endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import click
+
+from puna.catalog.facts import ModelFacts, list_models
+from puna.catalog.prices import PICOS_PER_DOLLAR, Price
+from puna.cli.main import puna as command
+from puna.dialects.base import Quirks
+from puna.errors import STATUS_CLASSES, APIError, PunaError
+from puna.gateway.endpoints import ENDPOINTS, NEEDS_STORE, NOT_BUILT, Action
+from puna.gateway.requests import LOCAL_FIELDS, REFUSED_FIELDS
+from puna.governance.keys import KEY_HEADERS
+from puna.providers.base import Provider
+from puna.providers.table import PROVIDERS
+
+_WIDTH = 90
+_MILLION = 1_000_000
+
+_ACTIONS: dict[Action, str] = {
+    "chat": "a chat completion, whole or as a stream of events",
+    "text": "a text completion, over chat",
+    "models": "the models by name",
+    "model": "one model; its name may hold slashes",
+    "model_info": "what each deployment is, without key and address",
+    "health": "asks every deployment for one token",
+    "alive": "the process answers",
+    "ready": "the gateway can take requests",
+    "home": "the list of paths, as text",
+    "routes": "the list of paths, as JSON",
+}
+
+
+def cli_page() -> str:
+    """Every command's `--help`."""
+    names = list(command.context_settings["help_option_names"])
+    top = click.Context(command, info_name="puna", terminal_width=_WIDTH, help_option_names=names)
+    lines = ["# Commands", "", *_fenced(command.get_help(top))]
+    for name in sorted(command.commands):
+        one = command.commands[name]
+        context = click.Context(one, info_name=name, parent=top, terminal_width=_WIDTH)
+        lines += ["", f"## `puna {name}`", "", *_fenced(one.get_help(context))]
+    return "\n".join(lines)
+
+
+def providers_page() -> str:
+    """Every provider's row."""
+    lines = [
+        "# Providers",
+        "",
+        "A model is named `provider/model`. Each provider is one row in `src/puna/providers/`;",
+        "[CONTRIBUTING](../../CONTRIBUTING.md) shows how to add one.",
+    ]
+    for row in PROVIDERS.values():
+        lines += ["", f"## `{row.name}`", "", "| | |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in _provider_facts(row) if value]
+    return "\n".join(lines)
+
+
+def models_page() -> str:
+    """The catalogue."""
+    lines = [
+        "# Models in the catalogue",
+        "",
+        "Limits are in tokens, prices in US dollars per million tokens; `-` means that no source",
+        "says. Any other model of a provider can be called as well.",
+    ]
+    for provider in PROVIDERS:
+        facts = list_models(provider, include_previews=True)
+        if not facts:
+            continue
+        lines += ["", f"## `{provider}`", ""]
+        lines += ["| model | input | output | reads | features | price in / out |"]
+        lines += ["|---|---|---|---|---|---|", *map(_model_row, facts)]
+        lines += ["", "Sources:", ""]
+        lines += [f"- `{one.model}`: {one.source} (read {one.as_of})" for one in facts]
+    return "\n".join(lines)
+
+
+def errors_page() -> str:
+    """The tree of errors, what each carries, and the class of each status."""
+    tree = [cls for _, cls in _error_tree(PunaError)]
+    lines = [
+        "# Errors",
+        "",
+        "What to do about them: [errors and retries](../guides/errors-and-retries.md).",
+        "",
+        "| error | status | code | fault | tried again | meaning |",
+        "|---|---|---|---|---|---|",
+        *(_error_row(depth, cls) for depth, cls in _error_tree(PunaError)),
+        "",
+        "The values are each class's defaults: an upstream's own status and code take their place,",
+        "and an upstream may say whether to try again.",
+        "",
+        "## From an upstream's status",
+        "",
+        "| status | error |",
+        "|---|---|",
+        *(f"| {status} | `{cls.__name__}` |" for status, cls in STATUS_CLASSES.items()),
+        "| other 4xx | `BadRequestError` |",
+        "| other 5xx | `InternalServerError` |",
+        "",
+        f"{len(tree)} classes, all in `puna` and `puna.errors`.",
+    ]
+    return "\n".join(lines)
+
+
+def endpoints_page() -> str:
+    """Every path of the gateway."""
+    lines = [
+        "# Endpoints",
+        "",
+        "`{model}` stands for a model name, slashes included. With a master key the paths marked",
+        f"*yes* ask for it; it may stand in {_names(KEY_HEADERS)}.",
+        "",
+        "| method | path | key | answers |",
+        "|---|---|---|---|",
+        *(
+            f"| {one.method} | `{one.path}` | {'yes' if one.needs_key else 'no'} "
+            f"| {_ACTIONS[one.action]} |"
+            for one in ENDPOINTS
+        ),
+        "",
+        "## Fields of a request",
+        "",
+        f"Kept in the gateway, where they steer the call: {_names(sorted(LOCAL_FIELDS))}.",
+        "",
+        f"Refused, for they would steer its keys or answers: {_names(sorted(REFUSED_FIELDS))}.",
+        "",
+        "All others go upstream.",
+        "",
+        "## Not built yet",
+        "",
+        "These answer with an error that says so: "
+        + ", ".join(f"`{path}` ({what})" for path, what in NOT_BUILT.items())
+        + f"; and, with status 501, everything under {_names(NEEDS_STORE)}.",
+    ]
+    return "\n".join(lines)
+
+
+def _fenced(text: str) -> list[str]:
+    return ["```text", *(line.rstrip() for line in text.splitlines()), "```"]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _provider_facts(row: Provider) -> Iterator[tuple[str, str]]:
+    yield "documentation", _documentation(row.docs_url)
+    yield "its own address", f"`{row.base_url}`" if row.base_url else "none: give `api_base`"
+    yield "address from", _names(row.base_url_variables)
+    yield "key from", _names(row.key_variables)
+    yield "key", _key_rule(row)
+    yield "dialect", f"`{row.dialect}`"
+    yield from _quirk_facts(row.quirks)
+    yield "note", row.retirement or ""
+
+
+def _documentation(url: str) -> str:
+    return f"[this guide](../{url.removeprefix('docs/')})" if url.startswith("docs/") else url
+
+
+def _key_rule(row: Provider) -> str:
+    if not row.needs_key:
+        return "none needed"
+    where = "needed at its own address; elsewhere no key means no `Authorization`"
+    bound = "; the environment's key never goes to an `api_base` that a call names"
+    return where + (bound if row.is_key_bound_to_host else "")
+
+
+def _quirk_facts(quirks: Quirks) -> Iterator[tuple[str, str]]:
+    yield "refuses", _names(sorted(quirks.unsupported_params))
+    yield "`response_format`", _names(sorted(quirks.response_formats or ()))
+    yield (
+        "roles",
+        ", ".join(f"`{ours}` is sent as `{its}`" for ours, its in quirks.rename_roles.items()),
+    )
+    yield "images", f"at most {quirks.max_images}" if quirks.max_images is not None else ""
+
+
+def _model_row(facts: ModelFacts) -> str:
+    preview = "" if facts.is_documented else " (preview)"
+    return (
+        f"| `{facts.model}`{preview} | {_limit(facts.max_input_tokens)} "
+        f"| {_limit(facts.max_output_tokens)} | {', '.join(facts.input_modalities)} "
+        f"| {', '.join(sorted(facts.features)) or '-'} | {_price(facts.price)} |"
+    )
+
+
+def _limit(tokens: int | None) -> str:
+    return f"{tokens:,}" if tokens is not None else "-"
+
+
+def _price(price: Price | None) -> str:
+    if price is None:
+        return "-"
+    if price.is_free:
+        return "free"
+    sums = (price.input_picos, price.output_picos)
+    return " / ".join(f"{picos * _MILLION / PICOS_PER_DOLLAR:g}" for picos in sums)
+
+
+def _error_tree(cls: type[PunaError], depth: int = 0) -> Iterator[tuple[int, type[PunaError]]]:
+    """The classes of `puna.errors` in the order of their tree, with their depth."""
+    yield depth, cls
+    for child in cls.__subclasses__():
+        if child.__module__ == PunaError.__module__:
+            yield from _error_tree(child, depth + 1)
+
+
+def _error_row(depth: int, cls: type[PunaError]) -> str:
+    name = f"{'&nbsp;&nbsp;' * depth}`{cls.__name__}`"
+    meaning = (cls.__doc__ or "").strip().splitlines()[0]
+    if not issubclass(cls, APIError):
+        return f"| {name} | | | | | {meaning} |"
+    again = "yes" if cls.is_retryable else "no"
+    return f"| {name} | {cls.status_code} | `{cls.code}` | {cls.fault} | {again} | {meaning} |"
