@@ -143,13 +143,13 @@ def test_an_unset_name_is_an_error(key: str) -> None:
 
 
 def test_any_other_unset_variable_is_a_warning_and_the_key_counts_as_not_given() -> None:
-    text = with_params("temperature: os.environ/T\ntags: [os.environ/U, a]")
+    text = with_params("temperature: os.environ/T\nstop: a\nallowed_openai_params: [os.environ/U, a]")
     config = parse(text + "router_settings:\n  timeout: os.environ/V\n")
     deployment = config.deployments[0]
-    assert deployment.params == {}
-    assert deployment.tags == ("a",)
+    assert deployment.params == {"stop": "a"}
+    assert deployment.allowed_openai_params == ("a",)
     assert config.router.timeout_s is None
-    assert {notice.line for notice in config.notices} == {5, 6, 8}
+    assert {notice.line for notice in config.notices} == {5, 7, 9}
     assert ["`T`" in text or "`U`" in text or "`V`" in text for text in messages(config)] == [
         True,
         True,
@@ -370,7 +370,8 @@ def test_router_settings_arrive_and_win_over_litellm_settings() -> None:
     assert router.hidden_aliases == ("quiet",)
     assert router.disable_cooldowns
     assert expand_names(config, []) == ("m", "n", "gpt-4")
-    (notice,) = config.notices
+    about_strategy, notice = config.notices
+    assert "`least-busy` is not built in Puna yet" in about_strategy.message
     assert "lists `m` again: the first list counts (line 19)" in notice.message
 
 

@@ -1,23 +1,23 @@
 """The sync and the async client behind one signature, so that a test holds for both.
 
-    @BOTH
-    def test_it_answers(face: Face, upstream: Upstream) -> None:
-        assert face.ask(settings_for(upstream)).id == "cmpl-up-1"
+@BOTH
+def test_it_answers(face: Face, upstream: Upstream) -> None:
+    assert face.ask(settings_for(upstream)).id == "cmpl-up-1"
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import pytest
+from tests.support.upstream import Upstream
 
 from puna import APIError, AsyncClient, ChatCompletion, ChatCompletionChunk, Client, ClientSettings
 from puna.engine.clock import Clock
 from puna.transports.replay import AsyncReplayTransport, Player, ReplayTransport
 from puna.types.report import CallReport
-from tests.support.upstream import Upstream
 
 MODEL = "meta_llama/Llama-3.3-8B-Instruct"
 HI = ({"role": "user", "content": "hi"},)
@@ -90,7 +90,7 @@ class SyncFace:
         """As `Face.ask`."""
         transport = ReplayTransport(play) if play else None
         with Client(settings, transport=transport, clock=clock) as client:
-            answer = client.completion(model, messages, **keywords)
+            answer: ChatCompletion = client.completion(model, messages, **keywords)
         assert transport is None or transport.open_replies == 0
         return answer
 
@@ -135,7 +135,8 @@ class AsyncFace:
 
         async def ask() -> ChatCompletion:
             async with AsyncClient(settings, transport=transport, clock=clock) as client:
-                return await client.completion(model, messages, **keywords)
+                answer: ChatCompletion = await client.completion(model, messages, **keywords)
+                return answer
 
         answer = asyncio.run(ask())
         assert transport is None or transport.open_replies == 0
@@ -179,7 +180,7 @@ BOTH = pytest.mark.parametrize("face", FACES, ids=["sync", "async"])
 def settings_for(upstream: Upstream, **fields: Any) -> ClientSettings:
     """Settings whose environment names this upstream and a key."""
     environ = {"LLAMA_API_KEY": KEY, "LLAMA_API_BASE": upstream.url}
-    return ClientSettings(**{"environ": environ, **fields})
+    return replace(ClientSettings(environ=environ), **fields)
 
 
 OFFLINE = ClientSettings(

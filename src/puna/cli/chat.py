@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from puna.errors import APIError
+
 
 @click.command()
 @click.option(
@@ -70,7 +72,13 @@ def _converse(
         if not text:
             return
         history.append(_said("user", text))
-        history.append(_said("assistant", _answer(client, model, history, keywords)))
+        try:
+            answer = _answer(client, model, history, keywords)
+        except APIError as error:
+            click.echo(f"puna: {error}", err=True)
+            history.pop()  # the conversation goes on without it
+        else:
+            history.append(_said("assistant", answer))
 
 
 def _answer(

@@ -34,5 +34,3 @@ def main() -> None:
     except PunaError as error:
         click.echo(f"puna: {error}", err=True)
         sys.exit(1)
-    except BrokenPipeError:
-        sys.exit(0)  # the reader of our output has gone: `puna models | head`

@@ -54,7 +54,6 @@ import click
 @click.option(
     "--debug",
     "--detailed_debug",
-    envvar="DEBUG",
     is_flag=True,
     help="Log in detail. Never keys, never messages.",
 )

@@ -53,9 +53,8 @@ MODEL = SectionKeys(
         "model_name": "the public name; may hold one `*`",
         "litellm_params": "the target and its default request parameters",
         "model_info": "`id` and prices are used; all of it is kept for `/model/info`",
-        "rpm": "as in `litellm_params`, which wins",
-        "tpm": "as in `litellm_params`, which wins",
     },
+    planned=_words("rpm tpm"),
 )
 
 PARAMS = SectionKeys(
@@ -77,9 +76,6 @@ PARAMS = SectionKeys(
         "headers": "the same as `extra_headers`, which wins",
         "weight": "share of the traffic of one public name",
         "order": "rank among the deployments of one public name, lower first",
-        "rpm": "requests a minute",
-        "tpm": "tokens a minute",
-        "tags": "labels for routing",
         "mock_response": "answer this text and ask nobody",
         "input_cost_per_token": "US dollars, kept as the decimal that is written",
         "output_cost_per_token": "US dollars, kept as the decimal that is written",
@@ -93,8 +89,9 @@ PARAMS = SectionKeys(
         "default_api_key_tpm_limit fallbacks guardrails input_cost_per_second itpm "
         "keepalive_seconds litellm_credential_name litellm_trace_id max_budget max_file_size_mb "
         "max_parallel_requests merge_reasoning_content_in_choices mock_delay mock_timeout "
-        "model_info organization otpm output_cost_per_second region_name ssl_verify tag_regex "
-        "tenant_id use_chat_completions_api use_in_pass_through use_litellm_proxy vector_store_id"
+        "model_info organization otpm output_cost_per_second region_name rpm ssl_verify tag_regex "
+        "tags tenant_id tpm use_chat_completions_api use_in_pass_through use_litellm_proxy "
+        "vector_store_id"
     ),
 )
 
@@ -135,9 +132,9 @@ LITELLM = SectionKeys(
         "context_window_fallbacks": "the same, when the prompt is too long",
         "content_policy_fallbacks": "the same, when the host refuses the content",
         "default_fallbacks": "names to try when a model has no list of its own",
-        "callbacks": "names of hooks that see every call",
-        "success_callback": "names of hooks that see what succeeded",
-        "failure_callback": "names of hooks that see what failed",
+        "callbacks": "functions (`file.function`, beside the configuration) that see every call",
+        "success_callback": "the same, for what succeeded",
+        "failure_callback": "the same, for what failed",
         "turn_off_message_logging": "hooks see no messages and no answers",
         "json_logs": "logs as JSON lines",
         "set_verbose": "more log lines",
@@ -211,12 +208,12 @@ GENERAL = SectionKeys(
 
 ROUTER = SectionKeys(
     honoured={
-        "routing_strategy": "how a deployment is picked",
+        "routing_strategy": "`simple-shuffle`: by weight; others are read as it, with a warning",
         "num_retries": "retries after a first failure",
         "max_retries": "the same as `num_retries`, which wins",
         "timeout": "seconds for one attempt",
         "stream_timeout": "seconds for one streamed attempt",
-        "allowed_fails": "failures in a minute before a deployment rests",
+        "allowed_fails": "failures in a row before a deployment rests",
         "cooldown_time": "seconds that it rests",
         "retry_after": "shortest wait before a retry, in seconds",
         "fallbacks": "names to try after a failure",

@@ -163,11 +163,16 @@ class _EntryReader:
 
     def _report_entry_keys(self) -> None:
         for key in self.entry.values:
-            if key not in MODEL.honoured:
+            path = self.entry.at(key)
+            if key in MODEL.planned:
+                text = (
+                    f"`{format_path(path)}` is known to LiteLLM, not supported by Puna yet: ignored"
+                )
+                self.notices.append(self.source.notice(path, text))
+            elif key not in MODEL.honoured:
                 near = nearest(key, (*MODEL.known, *PARAMS.honoured))
                 place = " (inside `litellm_params`)" if near in PARAMS.honoured else ""
                 hint = f": did you mean `{near}`{place}?" if near else ": ignored"
-                path = self.entry.at(key)
                 text = f"unknown key `{show(key)}` in {format_path(self.entry.path)}"
                 self.notices.append(self.source.notice(path, f"{text}{hint}"))
 

@@ -220,6 +220,9 @@ def _read_router(section: Section, settings: Section) -> tuple[RouterConfig, lis
         raise section.source.error(
             path, f"`{format_path(path)}` names no strategy that is known{hint}"
         )
+    if strategy != STRATEGIES[0]:
+        text = f"the strategy `{strategy}` is not built in Puna yet: read as `{STRATEGIES[0]}`"
+        notices.append(section.source.notice(section.at("routing_strategy"), text))
     lists: dict[str, dict[str, tuple[str, ...]]] = {}
     for key in ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"):
         giver = section if section.values.get(key) is not None else settings

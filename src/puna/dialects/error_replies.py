@@ -203,13 +203,13 @@ def _details_of(body: Any) -> _Details:
     if isinstance(body, list) and body:
         body = cast("list[Any]", body)[0]
     if isinstance(body, str):
-        return _Details(message=body)
+        return _Details(message=body[:_TEXT_LIMIT])
     if not isinstance(body, Mapping):
         return _Details()
     outer = cast("Mapping[str, Any]", body)
     inner = outer.get("error", outer)
     if isinstance(inner, str):
-        return _Details({**_details_of({**outer, "error": None}), "message": inner})
+        return _Details({**_details_of({**outer, "error": None}), "message": inner[:_TEXT_LIMIT]})
     fields = cast("Mapping[str, Any]", inner) if isinstance(inner, Mapping) else outer
     said = _first_text(fields, "message", "detail", "title", "error_message", "msg", "errors")
     title = fields.get("title")
@@ -259,5 +259,5 @@ def _plain(text: str) -> str:
 
 
 def _origin(location: str) -> str:
-    found = re.match(r"(https?://[^/?#@\s]+)", location)
-    return f"`{found.group(1)}`" if found else ""
+    found = re.match(r"(https?://)(?:[^/?#\s]*@)?([^/?#@\s]+)", location)
+    return f"`{found.group(1)}{found.group(2)}`" if found else ""

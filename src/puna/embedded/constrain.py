@@ -9,7 +9,8 @@ functions stand in the system prompt, and a grammar lets the model write nothing
 - One call an answer: `parallel_tool_calls` has no effect. `stop` has none on tool calls.
 - Special tokens in messages (`<|im_end|>` and all of the form `<|name|>`) would act as such: a
   word joiner (U+2060) is put after their `<`.
-- Answers under a schema are at most `DEFAULT_LIMIT` tokens long unless the request says more.
+- Answers are at most `DEFAULT_LIMIT` tokens long unless the request says more: a small model seldom
+  ends by itself, and a longer answer of it is no better.
 - `n` is at most the engine's slots. The engine counts the tokens of `n` answers right only when
   it streams, so it then streams, and the answer is put together (`Constrained.is_folded`).
 """
@@ -31,7 +32,7 @@ from puna.errors import BadRequestError, UnsupportedParamsError
 Shape = Literal["text", "json", "tool_call"]
 
 DEFAULT_LIMIT = 400
-"""Tokens of an answer under a schema, where the request sets no limit."""
+"""Tokens of an answer where the request sets no limit."""
 
 _FORWARDED = frozenset((
     "frequency_penalty", "logit_bias", "logprobs", "max_tokens", "min_p", "model", "n",
@@ -102,7 +103,6 @@ def constrain(body: Mapping[str, Any]) -> Constrained:
     if schema is None:
         return Constrained(made, is_folded=is_folded, dropped_params=dropped)
     made["grammar"] = _grammar(bound_schema(schema, param="response_format"))
-    made.setdefault("max_tokens", DEFAULT_LIMIT)
     return Constrained(
         made, shape="json", schema=schema, is_folded=is_folded, dropped_params=dropped
     )
@@ -146,6 +146,7 @@ def _check_range(body: Mapping[str, Any], name: str, low: int, high: int | None)
 def _translate_params(made: dict[str, Any], body: Mapping[str, Any]) -> None:
     if body.get("max_completion_tokens") is not None:
         made["max_tokens"] = body["max_completion_tokens"]
+    made.setdefault("max_tokens", DEFAULT_LIMIT)
     if body.get("repetition_penalty") is not None:
         made["repeat_penalty"] = body["repetition_penalty"]
 
@@ -256,7 +257,6 @@ def _constrain_tools(
 ) -> Constrained:
     made["messages"] = _with_instructions(messages, functions)
     made["grammar"] = _grammar(_call_schema(functions))
-    made.setdefault("max_tokens", DEFAULT_LIMIT)
     for name in ("stop", "logprobs", "top_logprobs"):
         if made.pop(name, None) is not None:
             dropped = (*dropped, name)

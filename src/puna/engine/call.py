@@ -183,7 +183,7 @@ class Run:
         report.provider = deployment.target.provider
         report.upstream_model = deployment.target.model
         report.deployment_id = deployment.deployment_id
-        report.api_base = deployment.target.base_url
+        report.api_base = _without_user(deployment.target.base_url)
 
     def _estimate_usage(self, completion_tokens: int) -> Usage:
         prompt_tokens = count_message_tokens("", self.call.request.messages).count
@@ -233,6 +233,13 @@ def _for_deployment(request: ChatRequest, deployment: Deployment) -> ChatRequest
         allowed_params=request.allowed_params | deployment.allowed_params,
         unwanted_params=request.unwanted_params | deployment.unwanted_params,
     )
+
+
+def _without_user(url: str) -> str:
+    """An address without the `user:password@` that may stand in it."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _timeouts(timeouts: Timeouts, deployment: Deployment) -> Timeouts:

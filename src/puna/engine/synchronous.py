@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from puna.engine.call import Attempt, Call, Run, attribute
@@ -21,6 +20,8 @@ from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.wire.http import HTTPReply
 
 T = TypeVar("T")
+
+_TAIL_S = 1.0
 
 
 class Engine:
@@ -147,7 +148,7 @@ class _OpenStream:
                     break
                 delivery.take(next(self._pieces, None))
             delivery.check()
-            self._read_tail()
+            self._reply.finish(_TAIL_S)
         except APIError as error:
             raised = delivery.broken(error)
             self._close()
@@ -163,11 +164,6 @@ class _OpenStream:
         """Close the upstream; a call that has not ended is settled as cancelled."""
         self._close()
         _settle(self._run, "cancelled")
-
-    def _read_tail(self) -> None:
-        """Read the end of the body too: only then can the connection serve again."""
-        with suppress(APIError):
-            next(self._pieces, None)
 
     def _close(self) -> None:
         if not self._is_closed:

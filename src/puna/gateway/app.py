@@ -22,9 +22,9 @@ from puna.engine.clock import Clock, SystemClock
 from puna.errors import (
     APIError,
     BadRequestError,
-    InternalServerError,
     NotFoundError,
     PermissionDeniedError,
+    PunaError,
 )
 from puna.gateway.directory import Directory
 from puna.gateway.endpoints import (
@@ -36,13 +36,14 @@ from puna.gateway.endpoints import (
     missing_feature,
 )
 from puna.gateway.pipeline import Caller, Pipeline, send_reply
-from puna.gateway.replies import Reply, error_reply, json_reply
+from puna.gateway.replies import Reply, error_reply, error_source, internal_error, json_reply
 from puna.gateway.requests import (
     ClientDisconnected,
     Incoming,
     Receive,
     Scope,
     Send,
+    check_model_name,
     read_body,
     read_head,
     read_json,
@@ -119,7 +120,7 @@ class Gateway:
         for model in self._directory.embedded_models():
             try:
                 await asyncio.to_thread(self._pool.get(model).ensure_running)
-            except APIError as error:
+            except PunaError as error:
                 _log.warning("The embedded model `%s` does not start: %s", model, error)
 
     async def _serve(self, head: Incoming, receive: Receive, send: Send) -> None:
@@ -127,6 +128,8 @@ class Gateway:
         started = time.perf_counter()
         call_id = _call_id(head) or self._clock.make_id()
         headers = {"x-litellm-call-id": call_id, **self._cross_origin(head)}
+        if "upgrade" in head.headers:  # refused; the parser cannot go on after such a request
+            headers["connection"] = "close"
         responder = _Responder(send, headers, head.method)
         report: CallReport | None = None
         try:
@@ -134,12 +137,12 @@ class Gateway:
         except ClientDisconnected:
             responder.status = 499
         except APIError as error:
-            if error.status_code >= 500 or error.fault == "operator":  # noqa: PLR2004 - RFC 9110
+            if error.status_code >= 500 or error_source(error) == "upstream":  # noqa: PLR2004
                 _log.warning("%s %s: %s", head.method, head.path, error)
             await responder.reply(error_reply(error))
         except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
             _log.exception("%s %s failed", head.method, head.path)
-            await responder.reply(error_reply(_internal()))
+            await responder.reply(error_reply(internal_error()))
         _log.info(
             "%s %s %d %.1f ms%s",
             head.method,
@@ -159,6 +162,7 @@ class Gateway:
         match = find_endpoint(head.method, head.path)
         if not isinstance(match, Match):
             raise _no_endpoint(head, match)
+        check_model_name(match.model)
         if not match.endpoint.needs_key:
             await responder.reply(self._status(match))
             return None
@@ -272,16 +276,11 @@ def _call_id(head: Incoming) -> str:
     return given if _CALL_ID.fullmatch(given) else ""
 
 
-def _internal() -> APIError:
-    return InternalServerError(
-        "The gateway failed on this request; its log says why.",
-        code="internal_error",
-        fault="operator",
-    )
-
-
 def _is_local(origin: str) -> bool:
-    return urlsplit(origin).hostname in _LOCAL_HOSTS
+    try:
+        return urlsplit(origin).hostname in _LOCAL_HOSTS
+    except ValueError:  # brackets that do not match
+        return False
 
 
 def _preflight(head: Incoming) -> Mapping[str, str]:

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from puna.catalog.facts import find_model, list_models
-from puna.catalog.prices import Price, price_from_dollars_per_token
+from puna.catalog.facts import list_models
 from puna.config.matching import expand_names, find_deployments
 from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
-from puna.config.usable import check_deployments, unusable
-from puna.errors import APIError, NotFoundError, ServiceUnavailableError
-from puna.providers.base import Provider, resolve_target
-from puna.providers.table import PROVIDERS, split_model
+from puna.config.usable import unusable
+from puna.embedded.weights import PACKAGED_MODELS
+from puna.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
+from puna.gateway.deployments import (
+    id_of,
+    is_key_needed,
+    make_deployment,
+    make_target,
+    price_of,
+    split_config,
+)
+from puna.providers.base import Provider
+from puna.providers.table import PROVIDERS
 from puna.routing.attempts import Group, Plan
 from puna.routing.deployment import Deployment
 from puna.transports.embedded import SCHEME
+from puna.types.shown import shown
 
 _log = logging.getLogger("puna.gateway")
 
@@ -33,13 +48,17 @@ class Directory:
         is_open: no master key is set. Then a model that is not listed is served when a listed one
             has the same provider, with that one's key and address.
         notices: what an operator should read at start.
+        ready: the usable deployments by id, resolved once.
+        problems: why the others cannot be used, by id.
     """
 
     config: GatewayConfig
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     is_open: bool
-    providers: Mapping[str, Provider]
+    providers: Mapping[str, Provider] = field(repr=False)
     notices: tuple[Notice, ...] = ()
+    ready: Mapping[str, Deployment] = field(default_factory=dict[str, Deployment], repr=False)
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def plan(self, name: str) -> Plan:
         """Who may serve `name`, and what comes after each kind of failure.
@@ -51,13 +70,9 @@ class Directory:
         router = self.config.router
         return Plan(
             group=self._group(name),
-            fallbacks=self._groups(router.fallbacks.get(name, router.default_fallbacks), name),
-            context_window_fallbacks=self._groups(
-                router.context_window_fallbacks.get(name, ()), name
-            ),
-            content_policy_fallbacks=self._groups(
-                router.content_policy_fallbacks.get(name, ()), name
-            ),
+            fallbacks=self._groups(router.fallbacks, name, router.default_fallbacks),
+            context_window_fallbacks=self._groups(router.context_window_fallbacks, name),
+            content_policy_fallbacks=self._groups(router.content_policy_fallbacks, name),
         )
 
     def fallbacks(self, names: Sequence[str], asked: str) -> Sequence[Group]:
@@ -75,11 +90,7 @@ class Directory:
 
     def deployments(self) -> list[Deployment]:
         """Every usable deployment with a fixed name, for health checks and listings."""
-        return [
-            self._deployment(one, position)
-            for position, one in enumerate(self.config.deployments)
-            if WILDCARD not in one.model and self._problem(one) is None
-        ]
+        return [one for one in self.ready.values() if WILDCARD not in one.target.model]
 
     def embedded_models(self) -> tuple[str, ...]:
         """The models that run inside, each once."""
@@ -88,13 +99,19 @@ class Directory:
         )
         return tuple(dict.fromkeys(models))
 
-    def _groups(self, names: Sequence[str], asked: str) -> Sequence[Group]:
+    def _groups(
+        self, lists: Mapping[str, tuple[str, ...]], asked: str, default: tuple[str, ...] = ()
+    ) -> Sequence[Group]:
+        """The groups to try after `asked`; an alias has its target's list unless it has its own."""
+        target = self.config.router.model_group_alias.get(asked, asked)
         groups: list[Group] = []
-        for name in names:
+        for name in lists.get(asked, lists.get(target, default)):
+            if name in (asked, target):
+                continue
             try:
                 groups.append(self._group(name))
             except APIError as error:
-                _log.warning("Fallback of `%s` passed over: %s", asked, error)
+                _log.warning("Fallback of `%s` passed over: %s", shown(asked), error)
         return groups
 
     def _group(self, name: str) -> Group:
@@ -102,39 +119,56 @@ class Directory:
             self.config.deployments, name, self.config.router.model_group_alias
         )
         if not found:
-            found = self._unlisted(name)
+            found = (self._unlisted(name),)
         usable = [one for one in found if self._problem(one) is None]
         if not usable:
             raise ServiceUnavailableError(
-                f"The model `{name}` is configured but cannot be used: {self._problem(found[0])}.",
+                f"The model `{shown(name)}` is configured but cannot be used: "
+                f"{self._problem(found[0])}.",
                 code="model_not_usable",
                 param="model",
                 model=name,
                 fault="operator",
                 is_retryable=False,
             )
-        return [self._deployment(one, self._position(one)) for one in usable]
+        return [self._deployment(one) for one in usable]
 
-    def _unlisted(self, name: str) -> tuple[DeploymentConfig, ...]:
-        """Open mode's rule: a listed deployment of the same provider lends its key and address."""
+    def _deployment(self, one: DeploymentConfig) -> Deployment:
+        """The deployment made at start, with the model that a wildcard or a loan stands for.
+
+        Raises:
+            NotFoundError: the name would be a file that the embedded engine opens.
+        """
+        ready = self.ready[id_of(one)]
+        _, upstream = split_config(one, self.providers)
+        if ready.target.model == upstream:
+            return ready
+        if ready.target.base_url.startswith(SCHEME) and upstream not in PACKAGED_MODELS:
+            # Any other name is a file of this machine, which only the operator may name.
+            raise self._unknown(one.model)
+        target = make_target(one, self.environ, self.providers)
+        price = price_of(one, target)
+        return replace(ready, public_name=one.public_name, target=target, price=price)
+
+    def _unlisted(self, name: str) -> DeploymentConfig:
+        """Open mode's rule: a listed deployment of the same provider lends its key and address.
+
+        Raises:
+            NotFoundError: nobody lends.
+        """
         prefix, slash, rest = name.partition("/")
         if self.is_open and slash and rest and prefix in self.providers:
             for one in self.config.deployments:
-                provider, _ = split_model(
-                    one.model,
-                    provider=one.custom_llm_provider,
-                    has_api_base=bool(one.api_base),
-                    providers=self.providers,
-                )
+                provider, _ = split_config(one, self.providers)
                 if provider.name == prefix and self._problem(one) is None:
                     _log.warning(
                         "`%s` is not configured; served in open mode like `%s`. Add it, or "
                         "`%s/*`, to model_list.",
-                        name,
+                        shown(name),
                         one.public_name,
                         prefix,
                     )
-                    return (replace(one, public_name=name, model=name, deployment_id=None),)
+                    return replace(one, public_name=name, model=name)
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> NotFoundError:
@@ -143,7 +177,7 @@ class Directory:
         wildcard = f"{prefix}/*" if prefix in self.providers and "/" in name else WILDCARD
         model = wildcard if wildcard != WILDCARD else "provider/*"
         return NotFoundError(
-            f"The model `{name}` is not configured. Configured: {listed}. To serve every "
+            f"The model `{shown(name)}` is not configured. Configured: {listed}. To serve every "
             f"`{wildcard}`, add to model_list: "
             f'{{model_name: "{wildcard}", litellm_params: {{model: "{model}"}}}}.',
             code="model_not_found",
@@ -151,50 +185,8 @@ class Directory:
             model=name,
         )
 
-    def _position(self, one: DeploymentConfig) -> int:
-        lines = [known.line for known in self.config.deployments]
-        return lines.index(one.line) if one.line in lines else 0
-
     def _problem(self, one: DeploymentConfig) -> str | None:
-        return unusable(one, is_key_needed=is_key_needed(one, self.environ, self.providers))
-
-    def _deployment(self, one: DeploymentConfig, position: int) -> Deployment:
-        provider, upstream = split_model(
-            one.model,
-            provider=one.custom_llm_provider,
-            has_api_base=bool(one.api_base),
-            providers=self.providers,
-        )
-        # A file that names a variable means that one: another key never takes its place.
-        environ = {} if one.missing_variable is not None else self.environ
-        base_only = {k: v for k, v in self.environ.items() if k in provider.base_url_variables}
-        target = resolve_target(
-            provider,
-            upstream,
-            environ or base_only,
-            api_key=one.api_key,
-            api_base=one.api_base,
-        )
-        if one.api_version:
-            target = replace(target, query={"api-version": one.api_version})
-        settings = self.config.settings
-        return Deployment(
-            deployment_id=one.deployment_id or f"{position}-{provider.name}-{upstream}",
-            public_name=one.public_name,
-            target=target,
-            params=one.params,
-            headers={name.lower(): value for name, value in one.extra_headers.items()},
-            timeout_s=self.config.timeout_s_of(one),
-            stream_timeout_s=self.config.timeout_s_of(one, is_stream=True),
-            max_retries=self.config.max_retries_of(one),
-            drop_params=settings.drop_params if one.drop_params is None else one.drop_params,
-            allowed_params=frozenset(one.allowed_openai_params),
-            unwanted_params=frozenset(one.additional_drop_params),
-            weight=float(one.weight),
-            order=one.order or 0,
-            price=_price(one) or _known_price(provider.name, upstream),
-            canned_answer=one.mock_response,
-        )
+        return self.problems.get(id_of(one))
 
 
 def make_directory(
@@ -206,41 +198,39 @@ def make_directory(
 ) -> Directory:
     """Check every deployment against its provider's row, once, at start.
 
+    A deployment whose provider asks for a key, and that has none, is reported and not used.
+
     Raises:
-        ConfigError: a file lists deployments and none of them can be used.
-        BadRequestError: a deployment names an unknown provider or a broken address.
+        ConfigError: a deployment names an unknown provider or a broken address; or deployments
+            are listed and none of them can be used.
     """
-    notices = check_deployments(config, lambda one: is_key_needed(one, environ, providers))
-    directory = Directory(config, environ, is_open, providers, (*config.notices, *notices))
-    directory.deployments()
-    return directory
-
-
-def is_key_needed(
-    one: DeploymentConfig, environ: Mapping[str, str], providers: Mapping[str, Provider]
-) -> bool:
-    """Whether a deployment would be refused without a key: only at a provider's own host."""
-    provider, _ = split_model(
-        one.model,
-        provider=one.custom_llm_provider,
-        has_api_base=bool(one.api_base),
-        providers=providers,
+    config = replace(
+        config,
+        deployments=tuple(
+            replace(one, deployment_id=one.deployment_id or f"{position}-{one.model}")
+            for position, one in enumerate(config.deployments)
+        ),
     )
-    has_other_base = bool(one.api_base) or any(
-        environ.get(name, "").strip() for name in provider.base_url_variables
-    )
-    return provider.needs_key and not has_other_base and one.mock_response is None
-
-
-def _price(one: DeploymentConfig) -> Price | None:
-    if one.input_price is None and one.output_price is None:
-        return None
-    return Price(
-        input_picos=price_from_dollars_per_token(one.input_price or "0"),
-        output_picos=price_from_dollars_per_token(one.output_price or "0"),
-    )
-
-
-def _known_price(provider: str, model: str) -> Price | None:
-    facts = find_model(provider, model)
-    return facts.price if facts is not None else None
+    ready: dict[str, Deployment] = {}
+    problems: dict[str, str] = {}
+    notices = list(config.notices)
+    for one in config.deployments:
+        try:
+            problem = unusable(one, is_key_needed=is_key_needed(one, environ, providers))
+            if problem is None:
+                ready[id_of(one)] = make_deployment(one, config, environ, providers)
+        except AuthenticationError as error:
+            problem = f"model `{one.public_name}` cannot be used: {error.message}"
+        except APIError as error:
+            raise ConfigError(error.message, file=config.file, line=one.line or None) from error
+        if problem is not None:
+            problems[id_of(one)] = problem
+            notices.append(Notice("warning", problem, line=one.line or None))
+    if problems and not ready:
+        first = config.deployments[0]
+        raise ConfigError(
+            f"no model can be served: {problems[id_of(first)]}",
+            file=config.file,
+            line=first.line or None,
+        )
+    return Directory(config, environ, is_open, providers, tuple(notices), ready, problems)

@@ -26,12 +26,24 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class LineFormatter(logging.Formatter):
+    """One line a record: control characters in what a client sent cannot make another."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return "".join(
+            one if one.isprintable() else one.encode("unicode_escape").decode()
+            for one in super().formatMessage(record)
+        )
+
+
 def set_up_logging(*, is_debug: bool, is_json: bool) -> None:
     """Send the loggers `puna` and `uvicorn` to stderr; no other logger is touched."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JSONFormatter() if is_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    )
+    handler.setFormatter(JSONFormatter() if is_json else LineFormatter())
     for name, level in (("puna", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

@@ -11,10 +11,20 @@ from puna.config.litellm_yaml import load_litellm_yaml
 from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
 from puna.embedded.weights import DEFAULT_MODEL
 from puna.gateway.directory import Directory, make_directory
+from puna.gateway.hooks import report_callbacks
 from puna.types.secret import Secret
 
 EMBEDDED_NAME = f"embedded/{DEFAULT_MODEL}"
 MASTER_KEY_VARIABLES = ("PUNA_MASTER_KEY", "LITELLM_MASTER_KEY")
+
+_OF_ONE_MODEL: tuple[str, ...] = (
+    "model",
+    "alias",
+    "api_base",
+    "api_version",
+    "temperature",
+    "max_tokens",
+)
 
 OPEN_HOST = "127.0.0.1"
 KEYED_HOST = "0.0.0.0"  # noqa: S104 - with a master key the gateway is meant to be reached
@@ -68,6 +78,9 @@ def load_directory(options: ServeOptions, environ: Mapping[str, str]) -> Directo
         APIError: a model or an address is wrong.
     """
     config = _read_config(options, environ)
+    config = replace(
+        config, notices=(*config.notices, *report_callbacks(config), *_report_unused(options))
+    )
     settings = config.settings
     config = replace(
         config,
@@ -79,7 +92,8 @@ def load_directory(options: ServeOptions, environ: Mapping[str, str]) -> Directo
     )
     merged = {**environ, **{name: value.reveal() for name, value in config.environment.items()}}
     if config.server.master_key is None:
-        key = next((merged[name] for name in MASTER_KEY_VARIABLES if merged.get(name)), None)
+        values = (merged.get(name, "").strip() for name in MASTER_KEY_VARIABLES)
+        key = next((value for value in values if value), None)
         if key is not None:
             config = replace(config, server=replace(config.server, master_key=Secret(key)))
     return make_directory(config, merged, is_open=config.server.master_key is None)
@@ -106,6 +120,22 @@ def _read_config(options: ServeOptions, environ: Mapping[str, str]) -> GatewayCo
     if options.model is not None:
         return GatewayConfig(deployments=(_one_model(options, options.model),))
     return GatewayConfig(deployments=_embedded())
+
+
+def _report_unused(options: ServeOptions) -> list[Notice]:
+    """A warning for each option that does nothing beside the others."""
+    given = asdict(options)
+    if options.config is not None:
+        names, why = _OF_ONE_MODEL, "--config names the models"
+    elif options.model is None:
+        names, why = _OF_ONE_MODEL[1:], "there is no --model"
+    else:
+        return []
+    return [
+        Notice("warning", f"--{name} has no effect: {why}")
+        for name in names
+        if given[name] is not None
+    ]
 
 
 def _embedded() -> tuple[DeploymentConfig, ...]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping, Sequence
+import logging
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from puna.bridges.completions import messages_of, read_text_request
+from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
 from puna.engine.streams import AsyncStream
@@ -23,6 +24,7 @@ from puna.gateway.replies import (
     Reply,
     error_body,
     event_headers,
+    internal_error,
     json_reply,
     report_headers,
 )
@@ -32,19 +34,22 @@ from puna.gateway.requests import (
     Receive,
     Send,
     check_fields,
+    check_model_name,
 )
+from puna.gateway.steering import read_mapping, read_names, read_steering
 from puna.governance.keys import Principal
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.types.chat import ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.report import CallReport
-from puna.types.requests import ChatRequest, make_chat_request, shown
-from puna.wire.http import Timeouts
+from puna.types.requests import ChatRequest, make_chat_request
 from puna.wire.sse import encode_event
 
 T = TypeVar("T")
 
-_MOST_RETRIES = 10
+_log = logging.getLogger("puna.gateway")
+
+_MOST_PROMPTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +94,31 @@ class Pipeline:
         fields = {name: value for name, value in body.items() if name not in ("prompt", "messages")}
         drop_params = self._drops_params(body)
         request = read_text_request(body.get("prompt"), fields, drop_params=drop_params)
+        if len(request.prompts) > _MOST_PROMPTS:
+            raise BadRequestError(
+                f"`prompt` holds `{len(request.prompts)}` texts; send at most {_MOST_PROMPTS}.",
+                param="prompt",
+            )
         first = self._read_call({**request.fields}, messages_of(request.prompts[0]), caller)
         calls = calls_of(request, first)
         if first.request.is_stream:
             opening = stream_texts_async(self.engine, request, calls)
-            return await _send_stream(await until_disconnect(opening, caller.receive), caller)
+            stream = await until_disconnect(opening, caller.receive)
+            _note_dropped(stream.report, request)
+            return await _send_stream(stream, caller)
         answer = await until_disconnect(
             complete_texts_async(self.engine, request, calls), caller.receive
         )
         report = answer.report
         assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
+        _note_dropped(report, request)
         await send_reply(caller.send, _whole(answer.to_json(), report))
         return report
 
     def _read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
         """A call from a request's fields, by the rules of `requests`."""
         check_fields(body)
-        settings = self.directory.config.settings
+        check_model_name(body.get("model"))
         sent = {
             name: value
             for name, value in body.items()
@@ -117,17 +130,16 @@ class Pipeline:
             sent,
             stream=body.get("stream", False),
             drop_params=self._drops_params(body),
-            allowed_params=_names(body, "allowed_openai_params"),
-            unwanted_params=_names(body, "additional_drop_params"),
+            allowed_params=read_names(body, "allowed_openai_params"),
+            unwanted_params=read_names(body, "additional_drop_params"),
         )
         return Call(
             request=request,
             plan=self._plan(request, body),
-            policy=self._policy(body),
-            timeouts=_timeouts(body, settings.request_timeout_s),
+            policy=RetryPolicy(shortest_pause_s=self.directory.config.router.retry_after_s),
             metadata={
-                **_mapping(body, "metadata"),
-                **_mapping(body, "litellm_metadata"),
+                **read_mapping(body, "metadata"),
+                **read_mapping(body, "litellm_metadata"),
                 "key_id": caller.principal.key_id,
             },
             call_id=caller.call_id,
@@ -135,18 +147,10 @@ class Pipeline:
 
     def _plan(self, request: ChatRequest, body: Mapping[str, Any]) -> Plan:
         plan = self.directory.plan(request.model)
-        own = _names(body, "fallbacks")
+        own = read_names(body, "fallbacks")
         if own:
             plan = replace(plan, fallbacks=self.directory.fallbacks(own, request.model))
-        asked = _count(body)
-        if asked is None:
-            return plan
-        # A client may ask for fewer or more retries; a deployment's own number yields to it.
-        return replace(plan, group=[replace(one, max_retries=asked) for one in plan.group])
-
-    def _policy(self, body: Mapping[str, Any]) -> RetryPolicy:
-        asked = _count(body)
-        return RetryPolicy(max_retries=asked) if asked is not None else RetryPolicy()
+        return read_steering(body, is_stream=request.is_stream).apply(plan)
 
     def _drops_params(self, body: Mapping[str, Any]) -> bool:
         wish = body.get("drop_params")
@@ -215,7 +219,15 @@ async def _send_events(
     except APIError as error:
         # The status has gone out. The clients' SDKs raise on this frame; no [DONE] follows.
         last = encode_event(json_reply(error_body(error)).body)
+    except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
+        _log.exception("A stream failed")
+        last = encode_event(json_reply(error_body(internal_error())).body)
     await send(_part(last, more=False))
+
+
+def _note_dropped(report: CallReport, request: TextRequest) -> None:
+    """What the text endpoint itself left out counts too."""
+    report.dropped_params = (*request.dropped_params, *report.dropped_params)
 
 
 def _part(body: bytes, *, more: bool = True) -> dict[str, Any]:
@@ -224,51 +236,3 @@ def _part(body: bytes, *, more: bool = True) -> dict[str, Any]:
 
 def _whole(text: str, report: CallReport) -> Reply:
     return Reply(200, text.encode(), report_headers(report))
-
-
-def _names(body: Mapping[str, Any], field: str) -> Sequence[str]:
-    value = body.get(field)
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise BadRequestError(f"`{field}` must be a list of names.", param=field)
-    return value
-
-
-def _mapping(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    value = body.get(field)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise BadRequestError(f"`{field}` must be an object.", param=field)
-    return value
-
-
-def _count(body: Mapping[str, Any]) -> int | None:
-    """`max_retries`, or its alias `num_retries`, within reason."""
-    for field in ("max_retries", "num_retries"):
-        value = body.get(field)
-        if value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_RETRIES:
-            raise BadRequestError(
-                f"`{field}` must be a whole number from 0 to {_MOST_RETRIES}, "
-                f"not `{shown(value)}`.",
-                param=field,
-            )
-        return value
-    return None
-
-
-def _timeouts(body: Mapping[str, Any], default_s: float | None) -> Timeouts:
-    total_s = _seconds(body, "timeout") or default_s or Timeouts().total_s
-    return Timeouts(total_s=total_s, idle_s=_seconds(body, "stream_timeout") or total_s)
-
-
-def _seconds(body: Mapping[str, Any], field: str) -> float | None:
-    value = body.get(field)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise BadRequestError(f"`{field}` must be seconds above 0.", param=field)
-    return float(value)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from puna import __version__
 from puna.catalog.prices import dollars
-from puna.errors import APIError
+from puna.errors import APIConnectionError, APIError, InternalServerError
 from puna.transports.embedded import SCHEME
 from puna.types.report import CallReport
 from puna.wire.sse import encode_event
@@ -32,6 +33,13 @@ _TYPES = {
     504: "timeout_error",
 }
 
+_LONGEST_PAUSE_S = 86_400
+_LONGEST_HEADER = 256
+_ADDRESS = re.compile(r"`https?://[^`\s]*`")
+# A host may answer with any header; one that holds a key must not look like a limit.
+_LIMIT_NAME = re.compile(r"x-ratelimit-(limit|remaining|reset|used)(-[a-z-]+)?")
+_LIMIT_VALUE = re.compile(r"[0-9][0-9a-zA-Z.:+ -]{0,39}")
+
 _UPSTREAM_WORDS = {401: "upstream_invalid_api_key", 403: "upstream_permission_denied"}
 
 
@@ -46,6 +54,8 @@ class Reply:
 
     def head(self) -> Headers:
         """The headers as ASGI wants them."""
+        if self.status == 204:  # noqa: PLR2004 - RFC 9110: no content, so nothing about it
+            return encode_headers(self.headers)
         return [
             (b"content-type", self.content_type),
             (b"content-length", str(len(self.body)).encode()),
@@ -69,27 +79,46 @@ def error_reply(error: APIError) -> Reply:
     if "allow" in error.headers and error_source(error) == "gateway":
         headers["allow"] = error.headers["allow"]
     if error.retry_after_s is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+        headers["retry-after"] = str(max(1, round(min(error.retry_after_s, _LONGEST_PAUSE_S))))
     if error.status_code == 401 and error_source(error) == "gateway":  # noqa: PLR2004 - RFC 9110
         headers["www-authenticate"] = 'Bearer realm="puna"'
-    return json_reply(error_body(error), error.status_code, headers)
+    return json_reply(error_body(error), _status(error), headers)
 
 
 def error_body(error: APIError) -> dict[str, Any]:
-    """`{"error": {message, type, param, code}}`; all texts, `param` may be null."""
-    status = error.status_code
+    """`{"error": {message, type, param, code}}`; all texts, `param` may be null.
+
+    The address of an upstream that could not be reached stays in the log.
+    """
+    status = _status(error)
+    message = error.message
+    if isinstance(error, APIConnectionError):
+        message = _ADDRESS.sub("the upstream", message)
     code = error.code
     if error_source(error) == "upstream":
         code = _UPSTREAM_WORDS.get(status, code)
     kind = _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004
-    return {
-        "error": {"message": error.message, "type": kind, "param": error.param, "code": str(code)}
-    }
+    return {"error": {"message": message, "type": kind, "param": error.param, "code": str(code)}}
+
+
+def internal_error() -> InternalServerError:
+    """For what nobody foresaw: the client learns that it failed, the log says why."""
+    return InternalServerError(
+        "The gateway failed on this request; its log says why.",
+        code="internal_error",
+        fault="operator",
+    )
 
 
 def error_source(error: APIError) -> str:
-    """`upstream` for what a provider answered, else `gateway`."""
-    return "upstream" if error.provider and error.body is not None else "gateway"
+    """`upstream` for what a provider answered, or failed to answer; else `gateway`."""
+    is_theirs = error.body is not None or error.fault in ("upstream", "network")
+    return "upstream" if error.provider and is_theirs else "gateway"
+
+
+def _status(error: APIError) -> int:
+    """A status that HTTP knows as an error; some hosts answer with others."""
+    return error.status_code if 400 <= error.status_code < 600 else 502  # noqa: PLR2004 - RFC 9110
 
 
 def report_headers(report: CallReport) -> dict[str, str]:
@@ -115,7 +144,11 @@ def report_headers(report: CallReport) -> dict[str, str]:
 
 def _limits(headers: Mapping[str, str]) -> dict[str, str]:
     """An upstream's rate-limit headers: the only ones of its that are handed on."""
-    return {name: value for name, value in headers.items() if name.startswith("x-ratelimit-")}
+    return {
+        name: value
+        for name, value in headers.items()
+        if _LIMIT_NAME.fullmatch(name) and _LIMIT_VALUE.fullmatch(value)
+    }
 
 
 def event_headers(report: CallReport) -> Headers:
@@ -135,7 +168,7 @@ def event_headers(report: CallReport) -> Headers:
 def encode_headers(headers: Mapping[str, str]) -> Headers:
     """Text headers as bytes; what is no header text is left out rather than breaking a reply."""
     return [
-        (name.encode("ascii", "ignore"), value.encode("ascii", "replace"))
+        (name.encode("ascii", "ignore"), value[:_LONGEST_HEADER].encode("ascii", "replace"))
         for name, value in headers.items()
-        if "\r" not in value and "\n" not in value
+        if value.isprintable()
     ]

@@ -30,6 +30,8 @@ REFUSED_FIELDS = frozenset(
         "input_cost_per_token",
         "mock_delay",
         "mock_response",
+        "mock_timeout",
+        "mock_tool_calls",
         "output_cost_per_token",
         "ssl_verify",
         "success_callback",
@@ -43,7 +45,10 @@ LOCAL_FIELDS = frozenset(
         "allowed_openai_params",
         "drop_params",
         "fallbacks",
+        "litellm_call_id",
         "litellm_metadata",
+        "litellm_session_id",
+        "litellm_trace_id",
         "max_retries",
         "metadata",
         "num_retries",
@@ -52,6 +57,10 @@ LOCAL_FIELDS = frozenset(
     )
 )
 """Fields that steer the call inside the gateway and are not sent upstream."""
+
+
+_BOM = b"\xef\xbb\xbf"
+_LONGEST_NAME = 256
 
 
 class ClientDisconnected(Exception):  # noqa: N818 - not an error of anybody
@@ -115,7 +124,7 @@ def read_json(body: bytes, head: Incoming) -> dict[str, Any]:
     if not body.strip():
         raise BadRequestError("The body is empty; send a JSON object.", code="invalid_json")
     try:
-        value = from_json(body, allow_inf_nan=False)
+        value = from_json(body.removeprefix(_BOM), allow_inf_nan=False)
     except ValueError as error:
         kind = head.headers.get("content-type", "").partition(";")[0] or "no content type"
         raise BadRequestError(
@@ -127,19 +136,32 @@ def read_json(body: bytes, head: Incoming) -> dict[str, Any]:
 
 
 def check_fields(body: Mapping[str, Any]) -> None:
-    """Refuse what only the operator may set.
+    """Refuse what only the operator may set. A null says nothing, as everywhere.
 
     Raises:
         BadRequestError: `param` names the field.
     """
-    for name in body:
-        if name in REFUSED_FIELDS:
+    for name, value in body.items():
+        if name in REFUSED_FIELDS and value is not None:
             raise BadRequestError(
                 f"`{name}` cannot be set by a client of this gateway; the operator sets it in the "
                 "configuration.",
                 code="field_not_allowed",
                 param=name,
             )
+
+
+def check_model_name(name: Any) -> None:
+    """Refuse names that no model has: they end up in headers, logs and addresses.
+
+    Raises:
+        BadRequestError: it holds control characters, or is very long.
+    """
+    if isinstance(name, str) and (len(name) > _LONGEST_NAME or not name.isprintable()):
+        raise BadRequestError(
+            f"`model` must be at most {_LONGEST_NAME} characters without control characters.",
+            param="model",
+        )
 
 
 def _too_large(limit: int) -> BadRequestError:

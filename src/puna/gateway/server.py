@@ -7,8 +7,11 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -20,6 +23,7 @@ from puna.embedded.supervisor import Supervisor, SupervisorPool
 from puna.errors import ConfigError
 from puna.gateway.app import Gateway
 from puna.gateway.directory import Directory
+from puna.gateway.hooks import load_hooks
 from puna.gateway.logs import set_up_logging
 from puna.gateway.options import (
     EMBEDDED_NAME,
@@ -28,10 +32,13 @@ from puna.gateway.options import (
     host_of,
     load_directory,
 )
+from puna.gateway.protocol import GatewayProtocol
 
 Say = Callable[[str], None]
 
 _OPTIONS_VARIABLE = "PUNA_SERVE_OPTIONS"
+_PARENT_VARIABLE = "PUNA_SERVE_PARENT"
+_POLL_S = 0.25
 _BACKLOG = 2048
 _LOCAL = frozenset(("127.0.0.1", "localhost", "::1"))
 
@@ -46,21 +53,19 @@ def serve(options: ServeOptions, say: Say) -> None:
         APIError: a model or an address in it is wrong.
     """
     directory = load_directory(options, os.environ)
-    set_up_logging(
-        is_debug=options.debug or directory.config.settings.set_verbose,
-        is_json=directory.config.settings.json_logs,
-    )
-    _apply_environment(directory)
+    _set_up(options, directory)
+    hooks = load_hooks(directory.config)
     for notice in directory.notices:
         say(f"{notice.severity}: {f'line {notice.line}: ' if notice.line else ''}{notice.message}")
     host = host_of(options, directory)
     sockets = _listen(host, options.port)
+    options = replace(options, port=sockets[0].getsockname()[1])
     if options.num_workers > 1:
         _serve_many(options, directory, sockets, say)
         return
     pool = SupervisorPool(lambda model: Supervisor(model, progress=say))
     server = _Server(
-        _uvicorn_config(options, Gateway(directory, pool=pool)),
+        _uvicorn_config(options, Gateway(directory, hooks=hooks, pool=pool)),
         lambda: _greet(options, directory, host, say),
     )
     try:
@@ -74,9 +79,27 @@ def serve(options: ServeOptions, say: Say) -> None:
 def app_from_environment() -> Gateway:
     """The application of one worker of several; its options stand in the environment."""
     options = ServeOptions.from_json(os.environ[_OPTIONS_VARIABLE])
+    end_with_parent(int(os.environ[_PARENT_VARIABLE]))
     directory = load_directory(options, os.environ)
-    set_up_logging(is_debug=options.debug, is_json=directory.config.settings.json_logs)
-    return Gateway(directory)
+    _set_up(options, directory)
+    return Gateway(directory, hooks=load_hooks(directory.config))
+
+
+def end_with_parent(parent_pid: int) -> None:
+    """End this process, in order, when the process that started it is gone."""
+
+    def watch() -> None:
+        while os.getppid() == parent_pid:
+            time.sleep(_POLL_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+
+def _set_up(options: ServeOptions, directory: Directory) -> None:
+    settings = directory.config.settings
+    set_up_logging(is_debug=options.debug or settings.set_verbose, is_json=settings.json_logs)
+    _apply_environment(directory)
 
 
 class _Server(uvicorn.Server):
@@ -110,6 +133,7 @@ def _serve_many(
 ) -> None:
     """Several worker processes on the same sockets."""
     os.environ[_OPTIONS_VARIABLE] = options.to_json()
+    os.environ[_PARENT_VARIABLE] = str(os.getpid())
     config = _uvicorn_config(options, "puna.gateway.server:app_from_environment")
     _greet(options, directory, host_of(options, directory), say)
     Multiprocess(config, sockets=sockets).run()
@@ -120,7 +144,7 @@ def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
         app,
         factory=isinstance(app, str),
         workers=options.num_workers,
-        http="httptools",
+        http=GatewayProtocol,
         loop="uvloop",
         ws="none",
         lifespan="on",

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from puna.catalog.facts import find_model
+from puna.config.reading import looks_secret
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
 from puna.errors import APIError
+from puna.gateway.deployments import id_of
 from puna.gateway.directory import Directory
+from puna.gateway.replies import error_body
 from puna.providers.table import split_model
-from puna.routing.attempts import Plan, RetryPolicy
+from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.types.requests import make_chat_request
-from puna.wire.http import Timeouts
 
 _CREATED = 1_677_610_602  # LiteLLM's constant: clients sort by it, none reads it as a date
 _HEALTH_TIMEOUT_S = 20.0
@@ -50,10 +53,10 @@ def model_info(directory: Directory) -> dict[str, Any]:
                 "model_info": {
                     **_facts(directory, one.model),
                     **_plain(one.model_info),
-                    "id": one.deployment_id or str(position),
+                    "id": id_of(one),
                 },
             }
-            for position, one in enumerate(directory.config.deployments)
+            for one in directory.config.deployments
         ]
     }
 
@@ -78,19 +81,18 @@ async def _probe(engine: AsyncEngine, one: Deployment) -> tuple[dict[str, Any], 
         "model_id": one.deployment_id,
         "provider": one.target.provider,
     }
+    asked = replace(one, max_retries=0, timeout_s=_HEALTH_TIMEOUT_S)
     call = Call(
         request=make_chat_request(
             one.public_name, [{"role": "user", "content": "Hi"}], {"max_tokens": 1}
         ),
-        plan=Plan(group=[one]),
-        policy=RetryPolicy(max_retries=0),
-        timeouts=Timeouts(total_s=_HEALTH_TIMEOUT_S),
+        plan=Plan(group=[asked]),
         metadata={"health_check": True},
     )
     try:
         await engine.chat(call)
     except APIError as error:
-        return entry, error.message
+        return entry, str(error_body(error)["error"]["message"])
     return entry, None
 
 
@@ -137,6 +139,6 @@ def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: item
         for name, item in value.items()
-        if not any(word in name.lower() for word in ("key", "secret", "token_", "password"))
-        and isinstance(item, str | int | float | bool)
+        if isinstance(item, int | float | bool)
+        or (isinstance(item, str) and not looks_secret(name))
     }

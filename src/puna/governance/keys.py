@@ -13,7 +13,7 @@ from puna.types.secret import Secret
 KEY_HEADERS = ("x-litellm-api-key", "authorization", "api-key", "x-api-key", "x-goog-api-key")
 """Where a key may stand; the first one present counts (LiteLLM's order)."""
 
-_BEARER = "bearer "
+_BEARER = "bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,9 @@ def _find_key(headers: Mapping[str, str], key_header: str | None) -> str | None:
     names = (key_header.lower(), *KEY_HEADERS) if key_header else KEY_HEADERS
     for name in names:
         value = headers.get(name, "").strip()
-        if value[: len(_BEARER)].lower() == _BEARER:
-            value = value[len(_BEARER) :].strip()
+        scheme, _, rest = value.partition(" ")
+        if scheme.lower() == _BEARER:
+            value = rest.strip()
         if value:
             return value
     return None
@@ -66,5 +67,6 @@ def _find_key(headers: Mapping[str, str], key_header: str | None) -> str | None:
 
 def _is_same(given: str, known: str) -> bool:
     """Compare in constant time, whatever the lengths."""
-    digests = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in (given, known)]
-    return hmac.compare_digest(*digests)
+    # A header's bytes were read as Latin-1, whatever the client wrote them in.
+    forms = (given.encode("latin-1", "replace"), known.encode("utf-8", "replace"))
+    return hmac.compare_digest(*(hashlib.sha256(form).digest() for form in forms))

@@ -77,8 +77,6 @@ def resolve_target(
     if key is None and not (provider.is_key_bound_to_host and is_named_by_call):
         found = first_set(environ, provider.key_variables)
         key = _check_key(Secret(found), provider) if found else None
-    if key is not None:
-        _check_key(key, provider)
     if key is None and is_own_host and provider.needs_key:
         raise _no_key(provider, model)
     facts = find_model(provider.name, model)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from puna.errors import BadRequestError
 from puna.providers import embedded, litellm_proxy, meta_llama, openai
 from puna.providers.base import Provider
+from puna.types.shown import shown
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
@@ -58,7 +59,7 @@ def split_model(
 
 def _nameless(provider: str, model: str) -> BadRequestError:
     return BadRequestError(
-        f"`{model}` names no model: write `{provider}/` and then the model's name.",
+        f"`{shown(model)}` names no model: write `{provider}/` and then the model's name.",
         param="model",
         provider=provider,
         model=model,
@@ -67,9 +68,9 @@ def _nameless(provider: str, model: str) -> BadRequestError:
 
 def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadRequestError:
     known = ", ".join(f"{name}/" for name in sorted(providers))
-    what = f"Unknown provider `{prefix}` in `{model}`" if prefix else f"No provider in `{model}`"
+    what = f"Unknown provider `{shown(prefix)}` in" if prefix else "No provider in"
     return BadRequestError(
-        f"{what}: begin the model with one of {known} or give `api_base` for an "
+        f"{what} `{shown(model)}`: begin the model with one of {known} or give `api_base` for an "
         "OpenAI-compatible server.",
         param="model",
         model=model,

@@ -37,13 +37,15 @@ class RetryPolicy:
     """How often and how patiently.
 
     The pause before retry n is `first_pause_s * 2**(n-1)`, at most `longest_pause_s`, less up to
-    a quarter by chance. A host's `Retry-After` replaces it, at most `longest_retry_after_s`.
+    a quarter by chance. A host's `Retry-After` replaces it, at most `longest_retry_after_s`. No
+    pause is shorter than `shortest_pause_s`.
     """
 
     max_retries: int = 2
     first_pause_s: float = 0.5
     longest_pause_s: float = 8.0
     longest_retry_after_s: float = 60.0
+    shortest_pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +151,12 @@ class Attempts:
     def _pause_after(self, error: APIError) -> float:
         policy = self.policy
         if error.retry_after_s is not None:
-            return min(error.retry_after_s, policy.longest_retry_after_s)
+            asked = min(error.retry_after_s, policy.longest_retry_after_s)
+            return max(asked, policy.shortest_pause_s)
         # 2**n is capped before it is computed: many retries must not make a huge number.
         doubled = policy.first_pause_s * 2.0 ** min(self._failures - 1, 16)
-        return float(min(doubled, policy.longest_pause_s) * (1 - self.dice() / 4))
+        pause_s = float(min(doubled, policy.longest_pause_s) * (1 - self.dice() / 4))
+        return max(pause_s, policy.shortest_pause_s)
 
     def _fall_back(self, error: APIError) -> bool:
         """Move to the next name that may do better; whether there is one."""

@@ -22,6 +22,13 @@ class OpenReply(Protocol):
         """The body in pieces as they arrive, decompressed."""
         ...
 
+    def finish(self, within_s: float) -> None:
+        """Read the end of a body that has said all, so that the connection can serve again.
+
+        A host that does not end its body in time has its connection cut. Never raises.
+        """
+        ...
+
     def close(self) -> None:
         """Give the connection back if the body was read to its end, else cut it. Idempotent."""
         ...

@@ -73,6 +73,10 @@ class _EmbeddedReply:
         except APIConnectionError as error:
             raise _explain(error, self._supervisor) from error
 
+    def finish(self, within_s: float) -> None:
+        """Read the end of the body, so that the connection can serve again."""
+        self._reply.finish(within_s)
+
     def close(self) -> None:
         """Give back or cut the connection; the engine stops an answer that nobody reads."""
         self._reply.close()

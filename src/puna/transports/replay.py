@@ -81,6 +81,9 @@ class _ReplayReply:
         if self._recorded.error is not None:
             raise self._recorded.error
 
+    def finish(self, within_s: float) -> None:
+        """Nothing is left to read."""
+
     def close(self) -> None:
         """Count the reply as closed."""
         if self._is_open:

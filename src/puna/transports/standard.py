@@ -6,10 +6,12 @@ Redirects are never followed: a reply must not carry a key to another host.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -90,6 +92,7 @@ class _StandardReply:
             _limit_reads(reply, request.timeouts.idle_s)
         elif deadline is not None:
             _limit_reads(reply, max(0.001, deadline - time.monotonic()))
+        self._body = reply.iter_bytes()
 
     def read(self) -> bytes:
         """The whole body."""
@@ -103,7 +106,18 @@ class _StandardReply:
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces."""
         with _translated(self._request):
-            yield from self._reply.iter_bytes()
+            yield from self._body
+
+    def finish(self, within_s: float) -> None:
+        """Read the end of the body, so that the connection can serve again."""
+        # httpx2 takes no new limit once a body has begun, so the limit comes from outside.
+        sock = self._reply.extensions["network_stream"].get_extra_info("socket")
+        watch = threading.Timer(within_s, _cut, (sock,))
+        watch.daemon = True
+        watch.start()
+        with suppress(APIConnectionError):
+            next(self.pieces(), None)
+        watch.cancel()
 
     def close(self) -> None:
         """Give back or cut the connection."""
@@ -190,6 +204,12 @@ class _Handshakes:
         """Close what was left half open."""
         for stream in self._streams:
             await stream.aclose()
+
+
+def _cut(sock: socket.socket) -> None:
+    """Wake whoever reads from a socket: closing it would not."""
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _deadline(timeouts: Timeouts) -> float | None:

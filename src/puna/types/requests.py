@@ -19,9 +19,13 @@ from puna.types.shown import shown
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _TOOL_CHOICES = ("none", "auto", "required")
+_FRAMING_HEADERS = frozenset(
+    ("connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade")
+)
+"""Headers that the transport writes: a caller's own would let one request look like two."""
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
-_FRAMING_HEADERS = frozenset(("content-length", "transfer-encoding"))
 
 
 @dataclass(frozen=True, slots=True)

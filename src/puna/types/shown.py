@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_LINE = 40
+_LINE = 80
 _WORDS: Mapping[type, str] = {dict: "an object", list: "a list", tuple: "a list"}
 
 
 def shown(value: Any) -> str:
-    """A value as an error may show it: short, and never as Python source."""
+    """A value as an error may show it: one short line, and never as Python source."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -19,5 +19,8 @@ def shown(value: Any) -> str:
         return "a huge number"  # Python refuses to write out the hugest
     if isinstance(value, str | int | float):
         text = str(value)
-        return text if len(text) <= _LINE else text[:_LINE] + "…"
+        line = "".join(
+            char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:_LINE]
+        )
+        return line if len(text) <= _LINE else line + "…"
     return _WORDS.get(type(value), type(value).__name__)

@@ -1,0 +1,372 @@
+"""The `litellm` module, thin over Puna.
+
+Names are loaded on first use, so that `import litellm` costs next to nothing. The plain attributes
+below are LiteLLM's settings: set them, and the next call reads them. No `.env` file is read, no
+price list is fetched, nothing is sent home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from litellm._logging import (
+    _disable_debugging as _disable_debugging,
+)
+from litellm._logging import (
+    _turn_on_debug as _turn_on_debug,
+)
+from litellm._logging import (
+    verbose_logger as verbose_logger,
+)
+
+if TYPE_CHECKING:
+    from litellm.cost_calculator import completion_cost, cost_per_token
+    from litellm.exceptions import (
+        APIConnectionError,
+        APIError,
+        APIResponseValidationError,
+        AuthenticationError,
+        AzureOpenAIError,
+        BadGatewayError,
+        BadRequestError,
+        BudgetExceededError,
+        ContentPolicyViolationError,
+        ContextWindowExceededError,
+        ImageFetchError,
+        InternalServerError,
+        InvalidRequestError,
+        JSONSchemaValidationError,
+        LiteLLMUnknownProvider,
+        MidStreamFallbackError,
+        MockException,
+        ModelNotMappedError,
+        NotFoundError,
+        OpenAIError,
+        PaymentRequiredError,
+        PermissionDeniedError,
+        RateLimitError,
+        RejectedRequestError,
+        ServiceUnavailableError,
+        Timeout,
+        UnprocessableEntityError,
+        UnsupportedParamsError,
+        VectorStoreSearchError,
+    )
+    from litellm.integrations.custom_logger import CustomLogger
+    from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
+    from litellm.main import (
+        acompletion,
+        atext_completion,
+        completion,
+        stream_chunk_builder,
+        text_completion,
+    )
+    from litellm.types.router import RouterRateLimitError
+    from litellm.types.utils import (
+        ChatCompletionDeltaToolCall,
+        ChatCompletionMessageToolCall,
+        Choices,
+        Delta,
+        Function,
+        LlmProviders,
+        Message,
+        ModelResponse,
+        ModelResponseStream,
+        StreamingChoices,
+        TextChoices,
+        TextCompletionResponse,
+        Usage,
+    )
+    from litellm.utils import (
+        TextCompletionStreamWrapper,
+        decode,
+        encode,
+        get_llm_provider,
+        get_max_tokens,
+        get_model_info,
+        get_supported_openai_params,
+        get_valid_models,
+        register_model,
+        supports_audio_input,
+        supports_audio_output,
+        supports_function_calling,
+        supports_parallel_function_calling,
+        supports_pdf_input,
+        supports_prompt_caching,
+        supports_reasoning,
+        supports_response_schema,
+        supports_system_messages,
+        supports_tool_choice,
+        supports_vision,
+        supports_web_search,
+        token_counter,
+        validate_environment,
+    )
+
+    model_cost: dict[str, dict[str, Any]]
+    model_list: list[str]
+    provider_list: list[LlmProviders]
+    models_by_provider: dict[str, set[str]]
+
+# --- settings that the next call reads
+
+drop_params: bool = False
+num_retries: int | None = None
+request_timeout: Any = 6000.0
+api_base: str | None = None
+api_key: str | None = None
+headers: Mapping[str, str] | None = None
+ssl_verify: bool | str = True
+model_alias_map: dict[str, str] = {}
+model_fallbacks: list[Any] | None = None
+turn_off_message_logging: bool = False
+
+callbacks: list[Any] = []
+input_callback: list[Any] = []
+success_callback: list[Any] = []
+failure_callback: list[Any] = []
+_async_input_callback: list[Any] = []
+_async_success_callback: list[Any] = []
+_async_failure_callback: list[Any] = []
+
+# --- settings that are kept and mean nothing here: what they switch is not there
+
+add_function_to_prompt: bool = False
+allowed_fails: int = 3
+api_version: str | None = None
+cache: Any = None
+disable_hf_tokenizer_download: bool = False  # tokens are always counted offline
+enable_json_schema_validation: bool = False
+modify_params: bool = False
+openai_key: str | None = None
+organization: str | None = None
+service_callback: list[Any] = []
+set_verbose: bool = False
+suppress_debug_info: bool = False
+telemetry: bool = False  # there is none
+use_litellm_proxy: bool = False
+
+_EXCEPTIONS = (
+    "APIConnectionError",
+    "APIError",
+    "APIResponseValidationError",
+    "AuthenticationError",
+    "BadGatewayError",
+    "BadRequestError",
+    "BudgetExceededError",
+    "ContentPolicyViolationError",
+    "ContextWindowExceededError",
+    "ImageFetchError",
+    "InternalServerError",
+    "InvalidRequestError",
+    "JSONSchemaValidationError",
+    "LiteLLMUnknownProvider",
+    "MockException",
+    "NotFoundError",
+    "OpenAIError",
+    "RateLimitError",
+    "ServiceUnavailableError",
+    "Timeout",
+    "UnprocessableEntityError",
+    "UnsupportedParamsError",
+)
+_UNLISTED = (
+    "AzureOpenAIError",
+    "MidStreamFallbackError",
+    "ModelNotMappedError",
+    "PaymentRequiredError",
+    "PermissionDeniedError",
+    "RejectedRequestError",
+    "VectorStoreSearchError",
+)
+"""Exceptions that can be asked for but are not in `dir()`: aider 0.86 refuses to start when `dir()`
+shows an `…Error` that its table does not hold."""
+
+_HOMES: Mapping[str, tuple[str, ...]] = {
+    "litellm.exceptions": _EXCEPTIONS,
+    "litellm.types.router": ("RouterRateLimitError",),
+    "litellm.main": (
+        "acompletion",
+        "atext_completion",
+        "completion",
+        "stream_chunk_builder",
+        "text_completion",
+    ),
+    "litellm.litellm_core_utils.streaming_handler": ("CustomStreamWrapper",),
+    "litellm.integrations.custom_logger": ("CustomLogger",),
+    "litellm.cost_calculator": ("completion_cost", "cost_per_token"),
+    "litellm.types.utils": (
+        "ChatCompletionDeltaToolCall",
+        "ChatCompletionMessageToolCall",
+        "Choices",
+        "Delta",
+        "Function",
+        "LlmProviders",
+        "Message",
+        "ModelResponse",
+        "ModelResponseStream",
+        "StreamingChoices",
+        "TextChoices",
+        "TextCompletionResponse",
+        "Usage",
+    ),
+    "litellm.utils": (
+        "TextCompletionStreamWrapper",
+        "decode",
+        "encode",
+        "get_llm_provider",
+        "get_max_tokens",
+        "get_model_info",
+        "get_supported_openai_params",
+        "get_valid_models",
+        "register_model",
+        "supports_audio_input",
+        "supports_audio_output",
+        "supports_function_calling",
+        "supports_parallel_function_calling",
+        "supports_pdf_input",
+        "supports_prompt_caching",
+        "supports_reasoning",
+        "supports_response_schema",
+        "supports_system_messages",
+        "supports_tool_choice",
+        "supports_vision",
+        "supports_web_search",
+        "token_counter",
+        "validate_environment",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_TABLES = ("model_cost", "model_list", "models_by_provider", "provider_list")
+_MODULES = (
+    "cost_calculator",
+    "exceptions",
+    "integrations",
+    "litellm_core_utils",
+    "main",
+    "types",
+    "utils",
+)
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"litellm.{name}")
+    if name in _TABLES:
+        value = _make_table(name)
+    elif name in _HOME_OF:
+        value = getattr(import_module(_HOME_OF[name]), name)
+    elif name in _UNLISTED:
+        return getattr(import_module("litellm.exceptions"), name)
+    else:
+        raise AttributeError(f"module 'litellm' has no attribute {name!r}")
+    # Kept, unless somebody has set it meanwhile: what a caller sets counts.
+    return globals().setdefault(name, value)
+
+
+def __dir__() -> list[str]:
+    known = {*globals(), *_HOME_OF, *_TABLES, *_MODULES}
+    return sorted(known.difference(_UNLISTED, ("TYPE_CHECKING", "Any", "Mapping", "annotations")))
+
+
+def _make_table(name: str) -> Any:
+    """One of the tables, of which `model_cost` is the source."""
+    from importlib import import_module
+
+    if name == "model_cost":
+        return import_module("litellm.model_table").make_model_cost()
+    if name == "provider_list":
+        return list(import_module("litellm.types.utils").LlmProviders)
+    table: dict[str, dict[str, Any]] = __getattr__("model_cost")
+    if name == "model_list":
+        return list(table)
+    by_provider: dict[str, set[str]] = {}
+    for model, entry in table.items():
+        by_provider.setdefault(entry["litellm_provider"], set()).add(model)
+    return by_provider
+
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIResponseValidationError",
+    "AuthenticationError",
+    "AzureOpenAIError",
+    "BadGatewayError",
+    "BadRequestError",
+    "BudgetExceededError",
+    "ChatCompletionDeltaToolCall",
+    "ChatCompletionMessageToolCall",
+    "Choices",
+    "ContentPolicyViolationError",
+    "ContextWindowExceededError",
+    "CustomLogger",
+    "CustomStreamWrapper",
+    "Delta",
+    "Function",
+    "ImageFetchError",
+    "InternalServerError",
+    "InvalidRequestError",
+    "JSONSchemaValidationError",
+    "LiteLLMUnknownProvider",
+    "LlmProviders",
+    "Message",
+    "MidStreamFallbackError",
+    "MockException",
+    "ModelNotMappedError",
+    "ModelResponse",
+    "ModelResponseStream",
+    "NotFoundError",
+    "OpenAIError",
+    "PaymentRequiredError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RejectedRequestError",
+    "RouterRateLimitError",
+    "ServiceUnavailableError",
+    "StreamingChoices",
+    "TextChoices",
+    "TextCompletionResponse",
+    "TextCompletionStreamWrapper",
+    "Timeout",
+    "UnprocessableEntityError",
+    "UnsupportedParamsError",
+    "Usage",
+    "VectorStoreSearchError",
+    "acompletion",
+    "atext_completion",
+    "completion",
+    "completion_cost",
+    "cost_per_token",
+    "decode",
+    "encode",
+    "get_llm_provider",
+    "get_max_tokens",
+    "get_model_info",
+    "get_supported_openai_params",
+    "get_valid_models",
+    "model_cost",
+    "model_list",
+    "models_by_provider",
+    "provider_list",
+    "register_model",
+    "stream_chunk_builder",
+    "supports_audio_input",
+    "supports_audio_output",
+    "supports_function_calling",
+    "supports_parallel_function_calling",
+    "supports_pdf_input",
+    "supports_prompt_caching",
+    "supports_reasoning",
+    "supports_response_schema",
+    "supports_system_messages",
+    "supports_tool_choice",
+    "supports_vision",
+    "supports_web_search",
+    "text_completion",
+    "token_counter",
+    "validate_environment",
+]

@@ -1,0 +1,180 @@
+"""Processes on a core of their own, and what the kernel says of them. Linux only."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+_TICKS = os.sysconf("SC_CLK_TCK")
+_CORES = sorted(os.sched_getaffinity(0))
+
+MEASURED_CORE = _CORES[0]
+OTHER_CORE = _CORES[-1]
+"""The gateway runs on the first core, upstream and load on the last (one core does for both)."""
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without proxies and keys: all load stays on this machine."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith(("_proxy", "_api_key", "_api_base", "_master_key"))
+    }
+
+
+@contextmanager
+def pinned(core: int) -> Generator[None]:
+    """Processes started inside stay on `core`."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], core: int, *, reads_line: bool = False
+) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """A process on `core`, ended at the end; with the first line that it prints, if wanted."""
+    with tempfile.TemporaryFile("w+") as errors:
+        with pinned(core):
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if reads_line else subprocess.DEVNULL,
+                stderr=errors,
+                text=True,
+                cwd=ROOT,
+                env=environment(),
+            )
+        try:
+            line = process.stdout.readline() if process.stdout is not None else ""
+            if reads_line and not line:
+                errors.seek(0)
+                raise RuntimeError(f"{command} did not start:\n{errors.read()}")
+            yield process, line
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a process: politely, then not."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def run_json(module: str, argument: Any, core: int = OTHER_CORE) -> Any:
+    """Run `python -m module ARGUMENT` on `core` to its end and read the JSON that it prints."""
+    with pinned(core):
+        done = subprocess.run(
+            [sys.executable, "-m", module, json.dumps(argument)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=environment(),
+            timeout=180,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"{module} failed:\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
+@contextmanager
+def upstream() -> Generator[tuple[int, int]]:
+    """The loopback upstream of `upstream.py`: its process id and its port."""
+    command = [sys.executable, "-m", "benchmarks.upstream"]
+    with running(command, OTHER_CORE, reads_line=True) as (process, line):
+        yield process.pid, int(line)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fetch(port: int, path: str, body: bytes | None = None, key: str = "") -> tuple[int, bytes]:
+    """One request over a fresh connection: status and body.
+
+    Raises:
+        OSError: nobody listens, or not yet.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+    try:
+        connection.request("GET" if body is None else "POST", path, body, headers)
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+def wait_for_answer(
+    process: subprocess.Popen[str], port: int, body: bytes, key: str = "", limit_s: float = 90
+) -> None:
+    """Ask every 10 ms until the chat endpoint answers with status 200.
+
+    Raises:
+        RuntimeError: the process ended, or did not answer in time.
+    """
+    until = time.monotonic() + limit_s
+    said: object = "nothing"
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode}")
+        with suppress(OSError, http.client.HTTPException):
+            said = fetch(port, "/v1/chat/completions", body, key)
+            if said[0] == http.client.OK:
+                return
+        time.sleep(0.01)
+    raise RuntimeError(f"no good answer within {limit_s:g} s; the last was {said!r}")
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far, in seconds, in steps of a clock tick."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process, in MB (2^20 bytes)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started and that still run."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for one in lists for child in one.read_text().split()]
+
+
+def sockets(pid: int) -> int:
+    """Open sockets of a process."""
+    count = 0
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            count += str(link.readlink()).startswith("socket:")
+    return count

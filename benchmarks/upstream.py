@@ -1,0 +1,160 @@
+"""The loopback upstream: OpenAI's chat completions from prepared bytes, on asyncio and uvloop.
+
+`python -m benchmarks.upstream` prints its port and serves until it is ended. The model's name says
+what comes: `bench-64-10` streams 64 chunks, one each 10 ms; with a pause of 0 all in one write.
+`GET /stats` tells the requests and connections so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+
+import uvloop
+
+CONTENT_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
+_MODEL = re.compile(rb'"model": ?"bench-(\d+)-(\d+)"')
+_STREAM = re.compile(rb'"stream": ?true')
+
+TEXT = "The sky is blue because air scatters short waves of light more than long ones. " * 3
+USAGE = {"prompt_tokens": 24, "completion_tokens": 64, "total_tokens": 88}
+
+
+def model_name(chunks: int, pause_ms: int) -> str:
+    """The model whose stream has so many chunks, with such pauses."""
+    return f"bench-{chunks}-{pause_ms}"
+
+
+def whole_body() -> bytes:
+    """The body of a reply that is not streamed."""
+    message = {"role": "assistant", "content": TEXT}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+    return _json({**_envelope("chat.completion"), "choices": [choice], "usage": USAGE})
+
+
+@lru_cache
+def events(chunks: int) -> tuple[bytes, ...]:
+    """The events of a stream: so many chunks of a word each, then the finish and `[DONE]`."""
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "The"}]
+    deltas += [{"content": " sky"}] * (chunks - 2)
+    frames = [_event(delta, None) for delta in deltas]
+    return (*frames, _event({}, "stop"), b"data: [DONE]\n\n")
+
+
+def _event(delta: dict[str, Any], finish_reason: str | None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+    chunk = {**_envelope("chat.completion.chunk"), "choices": [choice]}
+    return b"data: " + _json(chunk) + b"\n\n"
+
+
+def _envelope(kind: str) -> dict[str, Any]:
+    return {"id": "chatcmpl-1", "object": kind, "created": 1_750_000_000, "model": "bench"}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _framed(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _reply(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+        len(body),
+        body,
+    )
+
+
+_WHOLE = _reply(whole_body())
+_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+)
+
+
+@dataclass(slots=True)
+class _Counts:
+    requests: int = 0
+    connections: int = 0
+    open_connections: int = 0
+
+
+class _Connection(asyncio.Protocol):
+    """One client; requests come one after the other."""
+
+    def __init__(self, counts: _Counts) -> None:
+        self._counts = counts
+        self._buffer = b""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._counts.connections += 1
+        self._counts.open_connections += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's contract
+        self._counts.open_connections -= 1
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, blank, rest = self._buffer.partition(b"\r\n\r\n")
+        if not blank:
+            return
+        length = CONTENT_LENGTH.search(head)
+        if length is not None and len(rest) < int(length[1]):
+            return
+        self._buffer = b""
+        self._answer(head, rest)
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        if head.startswith(b"GET"):
+            counts = self._counts
+            self._transport.write(
+                _reply(
+                    _json(
+                        {
+                            "requests": counts.requests,
+                            "connections": counts.connections,
+                            "open_connections": counts.open_connections - 1,
+                        }
+                    )
+                )
+            )
+            return
+        self._counts.requests += 1
+        if _STREAM.search(body) is None:
+            self._transport.write(_WHOLE)
+            return
+        model = _MODEL.search(body)
+        chunks, pause_ms = (int(model[1]), int(model[2])) if model else (64, 0)
+        self._transport.write(_STREAM_HEAD)
+        if pause_ms:
+            self._play(events(chunks), 0, pause_ms / 1000)
+        else:
+            self._transport.write(b"".join(map(_framed, events(chunks))) + b"0\r\n\r\n")
+
+    def _play(self, frames: tuple[bytes, ...], at: int, pause_s: float) -> None:
+        self._transport.write(_framed(frames[at]))
+        if at + 1 < len(frames):
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(pause_s, self._play, frames, at + 1, pause_s)
+        else:
+            self._transport.write(b"0\r\n\r\n")
+
+
+async def _serve() -> None:
+    counts = _Counts()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(counts), "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve())

@@ -1,0 +1,118 @@
+"""Puna's answers as LiteLLM's, and LiteLLM's chunks as Puna's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from litellm.types.utils import ModelResponse, ModelResponseStream, TextCompletionResponse
+from puna.catalog.prices import dollars
+from puna.types.chat import ChatCompletion, ChatCompletionChunk, Delta, DeltaToolCall
+from puna.types.completions import TextCompletion
+from puna.types.report import CallReport
+
+
+def answer_of(completion: ChatCompletion) -> ModelResponse:
+    """A whole answer. A `refusal` that the host sent stands in `provider_specific_fields`."""
+    data = completion.model_dump(exclude_unset=True)
+    for choice in data["choices"]:
+        message = choice["message"]
+        if "refusal" in message:
+            message["provider_specific_fields"] = {"refusal": message.pop("refusal")}
+    return ModelResponse.model_validate(data)
+
+
+def chunk_of(chunk: ChatCompletionChunk) -> ModelResponseStream:
+    """A chunk. The usage chunk has one choice with an empty delta, as LiteLLM's has."""
+    data: dict[str, Any] = {
+        **(chunk.model_extra or {}),
+        "id": chunk.id,
+        "created": chunk.created,
+        "model": chunk.model,
+        "system_fingerprint": chunk.system_fingerprint,
+        "choices": [
+            {
+                **(choice.model_extra or {}),
+                "finish_reason": choice.finish_reason,
+                "index": choice.index,
+                "delta": _delta_of(choice.delta),
+                "logprobs": choice.logprobs,
+            }
+            for choice in chunk.choices
+        ]
+        or [{}],
+    }
+    if chunk.usage is not None:
+        data["usage"] = chunk.usage.model_dump(exclude_unset=True)
+    else:
+        data.setdefault("citations", None)
+    return ModelResponseStream.model_validate(data)
+
+
+def _delta_of(delta: Delta) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        **(delta.model_extra or {}),
+        "content": delta.content,
+        "role": delta.role,
+    }
+    if delta.refusal is not None:
+        data["provider_specific_fields"] = {"refusal": delta.refusal}
+    if delta.tool_calls is not None:
+        data["tool_calls"] = [_call_of(call) for call in delta.tool_calls]
+    if delta.function_call is not None:
+        data["function_call"] = delta.function_call.model_dump(exclude_unset=True)
+    return data
+
+
+def _call_of(call: DeltaToolCall) -> dict[str, Any]:
+    function = call.function
+    return {
+        **(call.model_extra or {}),
+        "id": call.id,
+        "index": call.index,
+        "type": call.type or "function",
+        "function": function.model_dump(exclude_unset=True) if function is not None else {},
+    }
+
+
+def text_answer_of(completion: TextCompletion) -> TextCompletionResponse:
+    """A text completion, or a chunk of one."""
+    return TextCompletionResponse.model_validate(completion.model_dump(exclude_none=True))
+
+
+def puna_chunk_of(chunk: ModelResponseStream | Mapping[str, Any]) -> ChatCompletionChunk:
+    """A chunk that the caller kept, as Puna folds it; fields that the caller set are left out."""
+    given = chunk if isinstance(chunk, Mapping) else chunk.model_dump(exclude_none=True)
+    data = cast("Mapping[str, Any]", given)
+    kept = ("id", "created", "model", "choices", "usage", "system_fingerprint")
+    fields = {name: data[name] for name in kept if data.get(name) is not None}
+    return ChatCompletionChunk.model_validate(
+        {"id": "", "created": 0, "model": "", "choices": [], **fields}
+    )
+
+
+def hidden_params_of(report: CallReport, *, call_id: str, is_mock: bool = False) -> dict[str, Any]:
+    """`_hidden_params`: how the call went, in LiteLLM's words.
+
+    `response_cost` is US dollars, 0.0 where no price is known. `additional_headers` are the host's
+    reply headers with the prefix `llm_provider-`, and its rate limits also without.
+    """
+    headers: dict[str, str] = {}
+    if not is_mock:
+        for name, value in report.headers.items():
+            if name.startswith("x-ratelimit-"):
+                headers[name] = value
+            headers[f"llm_provider-{name}"] = value
+    return {
+        "custom_llm_provider": report.provider,
+        "region_name": None,
+        "additional_headers": headers,
+        "_response_ms": max(report.duration_s * 1000, 0.001),
+        "callback_duration_ms": 0.0,
+        "litellm_call_id": call_id or report.call_id,
+        "api_base": report.api_base,
+        "model_id": None,
+        "response_cost": dollars(report.cost_picos or 0),
+        "litellm_model_name": report.model,
+        "provider_response_model": report.upstream_model,
+    }

@@ -1,0 +1,312 @@
+"""LiteLLM's keywords and globals read into what Puna's clients take."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+import litellm
+from litellm import exceptions
+from litellm.callback_delivery import CallRecord, listeners_of
+from litellm.types.utils import ModelResponse
+from puna.api.calls import DefaultClients
+from puna.client.asynchronous import AsyncClient
+from puna.client.keywords import OWN_KEYWORDS
+from puna.client.settings import ClientSettings
+from puna.client.synchronous import Client
+from puna.errors import BadRequestError, PunaError
+from puna.providers.table import split_model
+
+LOCAL_KEYWORDS = frozenset(
+    (
+        "acompletion",
+        "api_type",
+        "assistant_continue_message",
+        "async_call",
+        "atext_completion",
+        "base_model",
+        "bos_token",
+        "budget_duration",
+        "cache",
+        "cache_key",
+        "caching",
+        "caching_groups",
+        "callbacks",
+        "client",
+        "completion_call_id",
+        "context_window_fallback_dict",
+        "cooldown_time",
+        "custom_prompt_dict",
+        "deployment_id",
+        "disable_add_transform_inline_image_block",
+        "enable_json_schema_validation",
+        "ensure_alternating_roles",
+        "eos_token",
+        "failure_callback",
+        "fallback_depth",
+        "final_prompt_value",
+        "force_timeout",
+        "hf_model_name",
+        "id",
+        "initial_prompt_value",
+        "input_callback",
+        "input_cost_per_second",
+        "litellm_call_id",
+        "litellm_credential_name",
+        "litellm_logging_obj",
+        "litellm_metadata",
+        "litellm_request_debug",
+        "litellm_session_id",
+        "litellm_trace_id",
+        "logger_fn",
+        "logging_obj",
+        "max_budget",
+        "max_fallbacks",
+        "max_parallel_requests",
+        "merge_reasoning_content_in_choices",
+        "mock_timeout",
+        "mock_tool_calls",
+        "model_config",
+        "model_info",
+        "model_list",
+        "model_response",
+        "no-log",
+        "order",
+        "output_cost_per_second",
+        "parent_otel_span",
+        "preset_cache_key",
+        "prompt_id",
+        "prompt_variables",
+        "provider_specific_header",
+        "proxy_server_request",
+        "region_name",
+        "request_timeout",
+        "retry_policy",
+        "retry_strategy",
+        "roles",
+        "rpm",
+        "secret_fields",
+        "shared_session",
+        "stream_response",
+        "success_callback",
+        "supports_system_message",
+        "tags",
+        "text_completion",
+        "tpm",
+        "use_client",
+        "use_in_pass_through",
+        "use_litellm_proxy",
+        "user_continue_message",
+        "verbose",
+        "weight",
+    )
+)
+"""Keywords that mean something to LiteLLM only: read here or swallowed, never sent."""
+
+DEFAULT_REQUEST_TIMEOUT_S = 6000.0
+"""`litellm.request_timeout` as it stands; only another value is a wish."""
+
+_LOGGED_PARAMS = (
+    "api_base",
+    "base_model",
+    "litellm_session_id",
+    "litellm_trace_id",
+    "max_retries",
+    "model_info",
+    "no-log",
+    "proxy_server_request",
+    "tags",
+    "timeout",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """One call, ready for a client.
+
+    Attributes:
+        model: after `model_alias_map`.
+        keywords: as Puna's clients take them.
+        record: who hears of it.
+        ready_answer: a whole `mock_response`, which is the answer as it is.
+        own_client: a Puna client that the caller gave as `client=`.
+    """
+
+    model: str
+    stream: bool | None
+    keywords: dict[str, Any]
+    record: CallRecord
+    ready_answer: ModelResponse | None = None
+    own_client: Client | AsyncClient | None = None
+
+    @property
+    def is_mock(self) -> bool:
+        """Whether nothing is sent."""
+        return self.keywords.get("mock_response") is not None
+
+
+def prepare_call(
+    call_type: str, model: Any, messages: Any, keywords: Mapping[str, Any], *, is_async: bool
+) -> PreparedCall:
+    """Read what `completion()` and its siblings were given, and the module's globals as they are.
+
+    Nothing given is changed. What is wrong is found by Puna, when the call is made.
+    """
+    given = {name: value for name, value in keywords.items() if value is not None}
+    stream = given.pop("stream", None)
+    local = {name: given.pop(name) for name in LOCAL_KEYWORDS if name in given}
+    model = _aliased(model)
+    _apply_globals(given)
+    _apply_timeout(given, local)
+    _apply_fallbacks(given, local, model)
+    metadata = given.get("metadata") or local.get("litellm_metadata")
+    if metadata is not None:
+        given["metadata"] = metadata
+    answer = given.get("mock_response")
+    ready_answer = answer if isinstance(answer, ModelResponse) and not stream else None
+    provider, name = _names_of(model, given)
+    _apply_mock(given, local, model=name, provider=provider)
+    own_client = local.get("client")
+    return PreparedCall(
+        model=model,
+        stream=stream,
+        keywords=given,
+        record=CallRecord(
+            call_type=call_type,
+            model=name,
+            provider=provider,
+            messages=messages,
+            is_stream=bool(stream),
+            call_id=str(local.get("litellm_call_id") or uuid.uuid4()),
+            listeners=listeners_of(litellm, local, is_async=is_async),
+            optional_params={k: v for k, v in given.items() if k not in OWN_KEYWORDS},
+            litellm_params=_logged_params(given, local),
+            is_private=bool(litellm.turn_off_message_logging),
+        ),
+        ready_answer=ready_answer,
+        own_client=own_client if isinstance(own_client, Client | AsyncClient) else None,
+    )
+
+
+def _aliased(model: Any) -> Any:
+    aliases: Mapping[str, str] = litellm.model_alias_map or {}
+    return aliases.get(model, model) if isinstance(model, str) else model
+
+
+def _apply_globals(given: dict[str, Any]) -> None:
+    """What the call does not say, the module's attributes say."""
+    if litellm.drop_params:
+        given.setdefault("drop_params", True)
+    if litellm.num_retries is not None and "max_retries" not in given:
+        given.setdefault("num_retries", litellm.num_retries)
+    if "api_base" not in given and "base_url" not in given and litellm.api_base:
+        given["api_base"] = litellm.api_base
+    if litellm.api_key and "api_key" not in given:
+        given["api_key"] = litellm.api_key
+    if litellm.ssl_verify is not True:
+        given.setdefault("ssl_verify", litellm.ssl_verify)
+    if litellm.headers:
+        given["headers"] = {**litellm.headers, **given.get("headers", {})}
+
+
+def _apply_timeout(given: dict[str, Any], local: Mapping[str, Any]) -> None:
+    """`timeout`, or one of its older names, as seconds."""
+    wish = given.get("timeout") or local.get("request_timeout") or local.get("force_timeout")
+    if wish is None and litellm.request_timeout not in (None, DEFAULT_REQUEST_TIMEOUT_S):
+        wish = litellm.request_timeout
+    if wish is None:
+        return
+    if hasattr(wish, "read"):  # an HTTP client's timeout object: its time between bytes
+        wish = wish.read
+    if isinstance(wish, str):
+        with suppress(ValueError):  # Puna says what is wrong with it
+            wish = float(wish)
+    if wish is None:
+        given.pop("timeout", None)
+    else:
+        given["timeout"] = wish
+
+
+def _apply_fallbacks(given: dict[str, Any], local: Mapping[str, Any], model: Any) -> None:
+    if litellm.model_fallbacks:
+        given.setdefault("fallbacks", litellm.model_fallbacks)
+    larger = local.get("context_window_fallback_dict")
+    if isinstance(larger, Mapping):
+        named = cast("Mapping[str, Any]", larger).get(model)
+        if named is not None:
+            given.setdefault("context_window_fallbacks", [named])
+
+
+def _apply_mock(
+    given: dict[str, Any], local: Mapping[str, Any], *, model: str, provider: str
+) -> None:
+    """Mock answers that raise: exceptions, LiteLLM's three names of some, and `mock_timeout`."""
+    answer = given.get("mock_response")
+    if local.get("mock_timeout"):
+        timeout = given.get("timeout")
+        if isinstance(timeout, int | float) and timeout > 0:
+            given["mock_delay"] = timeout
+        answer = exceptions.Timeout("a mock timeout error", model, provider)
+    elif answer == "litellm.RateLimitError":
+        answer = exceptions.RateLimitError("a mock rate limit error", provider, model)
+    elif answer == "litellm.InternalServerError":
+        answer = exceptions.InternalServerError("a mock internal server error", provider, model)
+    elif answer == "litellm.ContextWindowExceededError":
+        answer = exceptions.ContextWindowExceededError(
+            "a mock context window error", model, provider
+        )
+    elif isinstance(answer, Exception) and not _is_known(answer):
+        answer = exceptions.InternalServerError(f"MockException: {answer}", provider, model)
+    elif isinstance(answer, ModelResponse):
+        answer = answer.choices[0].message.content or ""
+    elif isinstance(answer, bool | int | float):
+        answer = str(answer)
+    if answer is not None:
+        given["mock_response"] = answer
+
+
+def _is_known(error: Exception) -> bool:
+    """Whether callers know this exception already: LiteLLM's, OpenAI's or Puna's."""
+    homes = ("litellm", "openai", "puna")
+    return isinstance(error, PunaError) or any(
+        cls.__module__.partition(".")[0] in homes for cls in type(error).__mro__
+    )
+
+
+def _names_of(model: Any, given: Mapping[str, Any]) -> tuple[str, str]:
+    """The provider and the model without prefix; Puna refuses what cannot be read, later."""
+    if not isinstance(model, str):
+        return "", ""
+    try:
+        row, name = split_model(
+            model,
+            provider=given.get("custom_llm_provider"),
+            has_api_base=bool(given.get("api_base") or given.get("base_url")),
+        )
+    except BadRequestError:
+        return "", model
+    return row.name, name
+
+
+def _logged_params(given: Mapping[str, Any], local: Mapping[str, Any]) -> dict[str, Any]:
+    everything = {**local, **given}
+    params = {name: everything[name] for name in _LOGGED_PARAMS if name in everything}
+    return {**params, "metadata": dict(given.get("metadata") or {})}
+
+
+_default = DefaultClients(ClientSettings())
+
+
+def client_of(call: PreparedCall) -> Client:
+    """The client for a synchronous call."""
+    own = call.own_client
+    return own if isinstance(own, Client) else _default.client(call.keywords)
+
+
+def async_client_of(call: PreparedCall) -> AsyncClient:
+    """The client for an asyncio call."""
+    own = call.own_client
+    return own if isinstance(own, AsyncClient) else _default.async_client(call.keywords)

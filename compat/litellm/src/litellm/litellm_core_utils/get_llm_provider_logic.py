@@ -1,0 +1,7 @@
+"""LiteLLM's home of `get_llm_provider`."""
+
+from __future__ import annotations
+
+from litellm.utils import get_llm_provider
+
+__all__ = ["get_llm_provider"]

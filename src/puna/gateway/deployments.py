@@ -1,0 +1,100 @@
+"""A configured deployment, resolved against its provider's row and the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from puna.catalog.facts import find_model
+from puna.catalog.prices import Price, price_from_dollars_per_token
+from puna.config.schema import DeploymentConfig, GatewayConfig
+from puna.dialects.base import Target
+from puna.providers.base import Provider, resolve_target
+from puna.providers.table import split_model
+from puna.routing.deployment import Deployment
+
+
+def make_target(
+    one: DeploymentConfig, environ: Mapping[str, str], providers: Mapping[str, Provider]
+) -> Target:
+    """Where a deployment's requests go.
+
+    Raises:
+        AuthenticationError: its provider's own host asks for a key, and there is none.
+        BadRequestError: its provider or its address is none.
+    """
+    provider, upstream = split_config(one, providers)
+    if one.missing_variable is not None:
+        # A file that names a variable means that one: another key never takes its place.
+        environ = {k: v for k, v in environ.items() if k in provider.base_url_variables}
+    if one.mock_response is not None:
+        provider = replace(provider, needs_key=False)
+    target = resolve_target(provider, upstream, environ, api_key=one.api_key, api_base=one.api_base)
+    if one.api_version is None:
+        return target
+    return replace(target, query={**target.query, "api-version": one.api_version})
+
+
+def is_key_needed(
+    one: DeploymentConfig, environ: Mapping[str, str], providers: Mapping[str, Provider]
+) -> bool:
+    """Whether a deployment would be refused without a key: only at a provider's own host."""
+    provider, _ = split_config(one, providers)
+    has_other_base = bool(one.api_base) or any(
+        environ.get(name, "").strip() for name in provider.base_url_variables
+    )
+    return provider.needs_key and not has_other_base and one.mock_response is None
+
+
+def make_deployment(
+    one: DeploymentConfig,
+    config: GatewayConfig,
+    environ: Mapping[str, str],
+    providers: Mapping[str, Provider],
+) -> Deployment:
+    """A configured deployment, resolved against the environment. Raises as `make_target`."""
+    target = make_target(one, environ, providers)
+    settings = config.settings
+    return Deployment(
+        deployment_id=id_of(one),
+        public_name=one.public_name,
+        target=target,
+        params=one.params,
+        headers={name.lower(): value for name, value in one.extra_headers.items()},
+        timeout_s=config.timeout_s_of(one),
+        stream_timeout_s=config.timeout_s_of(one, is_stream=True),
+        max_retries=config.max_retries_of(one),
+        drop_params=settings.drop_params if one.drop_params is None else one.drop_params,
+        allowed_params=frozenset(one.allowed_openai_params),
+        unwanted_params=frozenset(one.additional_drop_params),
+        weight=float(one.weight),
+        order=one.order or 0,
+        price=price_of(one, target),
+        canned_answer=one.mock_response,
+    )
+
+
+def split_config(one: DeploymentConfig, providers: Mapping[str, Provider]) -> tuple[Provider, str]:
+    """The provider's row and the upstream's model name. Raises BadRequestError for no provider."""
+    return split_model(
+        one.model,
+        provider=one.custom_llm_provider,
+        has_api_base=bool(one.api_base),
+        providers=providers,
+    )
+
+
+def id_of(one: DeploymentConfig) -> str:
+    """Set for every deployment by `make_directory`; copies keep it, so that they rest together."""
+    return one.deployment_id or ""
+
+
+def price_of(one: DeploymentConfig, target: Target) -> Price | None:
+    """What a token costs: as the operator wrote, else as the catalogue knows; None if nobody."""
+    if one.input_price is None and one.output_price is None:
+        facts = find_model(target.provider, target.model)
+        return facts.price if facts is not None else None
+    return Price(
+        input_picos=price_from_dollars_per_token(one.input_price or "0"),
+        output_picos=price_from_dollars_per_token(one.output_price or "0"),
+    )

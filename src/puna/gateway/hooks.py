@@ -1,0 +1,104 @@
+"""The hooks that a configuration names: `module.attribute`, a file beside the configuration.
+
+# hooks.py, next to config.yaml
+def note(event: puna.telemetry.events.CallEvent) -> None: ...
+
+# config.yaml
+litellm_settings: {callbacks: [hooks.note]}
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Awaitable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from puna.config.schema import GatewayConfig, Notice
+from puna.errors import ConfigError
+from puna.telemetry.events import CallEvent, Hook, Outcome
+
+
+def report_callbacks(config: GatewayConfig) -> list[Notice]:
+    """A warning for each callback that is the name of an integration: none is built yet."""
+    settings = config.settings
+    names = (*settings.callbacks, *settings.success_callbacks, *settings.failure_callbacks)
+    return [
+        Notice(
+            "warning", f"the callback `{name}` is known to LiteLLM, not built in Puna yet: ignored"
+        )
+        for name in dict.fromkeys(names)
+        if "." not in name
+    ]
+
+
+def load_hooks(config: GatewayConfig) -> tuple[Hook, ...]:
+    """The hooks of `callbacks`, `success_callback` and `failure_callback`.
+
+    Raises:
+        ConfigError: one cannot be imported, or is no function of one event.
+    """
+    settings = config.settings
+    hooks = [
+        *_load_all(settings.callbacks, config.file),
+        *(_only("success", one) for one in _load_all(settings.success_callbacks, config.file)),
+        *(_only("failure", one) for one in _load_all(settings.failure_callbacks, config.file)),
+    ]
+    if settings.turn_off_message_logging:
+        hooks = [_without_texts(one) for one in hooks]
+    return tuple(hooks)
+
+
+def _load_all(names: Iterable[str], file: str | None) -> list[Hook]:
+    return [_load(name, file) for name in names if "." in name]
+
+
+def _load(name: str, file: str | None) -> Hook:
+    module_name, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(_import(module_name, file), attribute)
+    except Exception as error:
+        raise ConfigError(
+            f"the callback `{name}` cannot be loaded: {type(error).__name__}: {error}", file=file
+        ) from error
+    if not callable(found):
+        raise ConfigError(
+            f"the callback `{name}` is no function: give one that takes a `CallEvent`", file=file
+        )
+    return cast("Hook", found)
+
+
+def _import(name: str, file: str | None) -> ModuleType:
+    """A module in a file beside the configuration, else one that is installed."""
+    folder = Path(file or "config.yaml").resolve().parent
+    path = folder.joinpath(*name.split(".")).with_suffix(".py")
+    spec = importlib.util.spec_from_file_location(name, path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        return importlib.import_module(name)
+    if name in sys.modules:
+        return sys.modules[name]
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _only(outcome: Outcome, hook: Hook) -> Hook:
+    def note(event: CallEvent) -> Awaitable[None] | None:
+        return hook(event) if event.outcome == outcome else None
+
+    return note
+
+
+def _without_texts(hook: Hook) -> Hook:
+    def note(event: CallEvent) -> Awaitable[None] | None:
+        return hook(replace(event, messages=(), answer=None))
+
+    return note

@@ -1,0 +1,87 @@
+"""uvicorn's HTTP protocol, with a limit on heads, JSON in its own errors, and HTTP/1.0 as it is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from puna.errors import BadRequestError
+from puna.gateway.replies import error_reply
+
+MOST_HEAD_BYTES: Final = 64 * 1024
+"""Request line and headers together. The parser itself knows no limit."""
+
+_OVERHEAD: Final = 32
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """One client connection."""
+
+    @override
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    @override
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + _OVERHEAD)
+        super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            cycle: Any = self.cycle
+            cycle.send = _PlainSend(cycle)  # its task has not begun
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        if self._head_bytes > MOST_HEAD_BYTES:
+            status, said = 431, f"The request's head is larger than {MOST_HEAD_BYTES} bytes."
+        else:
+            status, said = 400, "This is not an HTTP request."
+        reply = error_reply(BadRequestError(said, status_code=status, code="invalid_request"))
+        head = [*reply.head(), (b"connection", b"close")]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in head)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + reply.body)
+        self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MOST_HEAD_BYTES:
+            # The parser turns it into its own error, and that becomes the reply above.
+            raise ValueError("the head is too large")
+
+
+class _PlainSend:
+    """ASGI's `send` for an HTTP/1.0 client, which knows no chunks: the end closes the body."""
+
+    def __init__(self, cycle: Any) -> None:
+        self._cycle = cycle
+
+    async def __call__(self, message: Any) -> None:
+        cycle = self._cycle
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected or cycle.response_complete:
+            return
+        if message["type"] == "http.response.start":
+            cycle.response_started = True
+            head = [*cycle.default_headers, *message["headers"], (b"connection", b"close")]
+            lines = b"".join(name + b": " + value + b"\r\n" for name, value in head)
+            cycle.transport.write(STATUS_LINE[message["status"]] + lines + b"\r\n")
+            return
+        if cycle.scope["method"] != "HEAD":
+            cycle.transport.write(message.get("body", b""))
+        if not message.get("more_body", False):
+            cycle.response_complete = True
+            cycle.message_event.set()
+            cycle.transport.close()
+            cycle.on_response()

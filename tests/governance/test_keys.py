@@ -1,0 +1,57 @@
+"""Whose key a request carries."""
+
+from __future__ import annotations
+
+import pytest
+
+from puna.errors import AuthenticationError
+from puna.governance.keys import ANYONE, KEY_HEADERS, Principal, authenticate
+from puna.types.secret import Secret
+
+MASTER = Secret("sk-master-schlüssel")
+
+
+def header(text: str) -> str:
+    """A header's value as a server reads it: UTF-8 bytes, taken for Latin-1."""
+    return text.encode().decode("latin-1")
+
+
+@pytest.mark.case(158)
+def test_without_a_master_key_anyone_may_come() -> None:
+    assert authenticate({}, None) is ANYONE
+
+
+@pytest.mark.case(157)
+@pytest.mark.parametrize("name", KEY_HEADERS)
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer  {} ", "BEARER {}"])
+def test_every_header_may_carry_the_key(name: str, form: str) -> None:
+    given = header(form.format(MASTER.reveal()))
+    assert authenticate({name: given}, MASTER) == Principal("master", is_admin=True)
+
+
+def test_the_operators_own_header_is_looked_at_first() -> None:
+    headers = {"x-team": header(MASTER.reveal()), "authorization": "Bearer other"}
+    assert authenticate(headers, MASTER, "X-Team").is_admin
+    with pytest.raises(AuthenticationError) as caught:
+        authenticate(headers, MASTER)
+    assert caught.value.code == "invalid_api_key"
+
+
+@pytest.mark.case(156)
+@pytest.mark.parametrize("value", ["", " ", "Bearer", "bearer  "])
+def test_an_empty_header_counts_as_absent(value: str) -> None:
+    with pytest.raises(AuthenticationError) as caught:
+        authenticate({"authorization": value}, MASTER)
+    assert caught.value.code == "missing_api_key"
+    known = {"authorization": value, "x-api-key": header(MASTER.reveal())}
+    assert authenticate(known, MASTER).is_admin
+
+
+@pytest.mark.case(156, 157)
+@pytest.mark.parametrize("value", ["sk", "Bearer sk-master", "Basic x", "€", "x" * 100_000])
+def test_any_other_key_is_refused_and_not_shown(value: str) -> None:
+    with pytest.raises(AuthenticationError) as caught:
+        authenticate({"authorization": value}, MASTER)
+    assert caught.value.code == "invalid_api_key"
+    assert MASTER.reveal() not in str(caught.value)
+    assert value not in str(caught.value)
