@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 
@@ -44,7 +45,7 @@ def main() -> int:
     print(intro)
     began_at = time.monotonic()
     sections = [_run(one, settings) for one in chosen]
-    text = "\n".join((intro, *map(as_markdown, sections)))
+    text = "\n".join((intro, *map(as_markdown, sections), _closing()))
     if options.write:
         _PAGE.write_text(text, encoding="utf-8")
         _say(f"wrote {_PAGE.relative_to(ROOT)}")
@@ -57,6 +58,11 @@ def _run(measurement: Measurement, settings: Settings) -> Section:
     section = measurement.run(settings)
     print(as_markdown(section), flush=True)
     return section
+
+
+def _closing() -> str:
+    """How busy the machine was in the end; on a quiet one the load is about 2."""
+    return f"Load average at the end: {os.getloadavg()[0]:.1f} (about 2 on a quiet machine).\n"
 
 
 def _say(line: str) -> None:

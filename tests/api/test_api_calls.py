@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from tests.support.upstream import Reply, Upstream
 
+import puna
+from puna.api.calls import DefaultClients
+
 
 def run(code: str, *flags: str, **environ: str) -> str:
     """What a fresh interpreter prints; its complaints fail the test."""
-    names = ("PATH", "HOME", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-    kept = {name: os.environ[name] for name in names if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-W", "error", *flags, "-c", code],
         env={**kept, **environ},
@@ -89,7 +91,6 @@ def test_streams_left_open_at_the_end_are_clean(upstream: Upstream) -> None:
     code = HEAD + (
         "kept = puna.completion(M, HI, stream=True); next(kept)\n"
         "async def main():\n"
-        "    global later\n"
         "    later = await puna.acompletion(M, HI, stream=True)\n"
         "    await anext(later)\n"
         "asyncio.run(main())\n"
@@ -165,3 +166,28 @@ def test_nothing_but_the_upstream_is_asked(upstream: Upstream) -> None:
     assert run(code + "print(set(asked) - {'127.0.0.1'})", **environ_for(upstream)).endswith(
         "set()"
     )
+
+
+MODEL = "meta_llama/Llama-3.3-8B-Instruct"
+HI = [{"role": "user", "content": "hi"}]
+
+
+@pytest.mark.case(27)
+@pytest.mark.anyio
+async def test_every_function_gives_a_mock_response() -> None:
+    assert puna.completion(MODEL, HI, mock_response="x").choices[0].message.content == "x"
+    answer = await puna.acompletion(MODEL, HI, mock_response="x")
+    assert answer.choices[0].message.content == "x"
+    assert puna.text_completion(MODEL, "Once", mock_response="x").choices[0].text == "x"
+    text = await puna.atext_completion(MODEL, "Once", mock_response="x")
+    assert text.choices[0].text == "x"
+    stream = await puna.atext_completion(MODEL, ["a", "b"], mock_response="x", stream=True)
+    assert "".join([c.choices[0].text or "" async for c in stream]) == "xx"
+
+
+def test_one_default_client_serves_each_way_of_trusting() -> None:
+    clients = DefaultClients(puna.ClientSettings(environ={}))
+    first = clients.client({})
+    assert clients.client({"ssl_verify": True}) is first
+    assert clients.client({"ssl_verify": False}) is not first
+    assert clients.async_client({}) is clients.async_client({"model": "x"})

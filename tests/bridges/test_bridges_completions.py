@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from puna.bridges.completions import (
     TextRequest,
+    TextStream,
     messages_of,
     read_text_request,
-    text_chunk_of,
     text_id,
     text_of,
 )
@@ -151,10 +151,12 @@ def streamed(request: TextRequest, answers: list[ChatCompletion]) -> dict[int, s
     """The texts of a stream by their index; every promise of a stream is checked on the way."""
     texts: dict[int, str] = {}
     reasons: dict[int, list[str | None]] = {}
+    stream = TextStream(request)
     for position, whole in enumerate(answers):
-        for chunk in unfold(whole, piece=2):
-            text = text_chunk_of(request, position, chunk, stream_id="chatcmpl-first")
-            assert (text.id, text.object) == ("cmpl-first", "text_completion")
+        for chunk in unfold(whole.model_copy(update={"id": f"chatcmpl-{position}"}), piece=2):
+            text = stream.change(position, chunk)
+            assert text is not None
+            assert (text.id, text.object) == ("cmpl-0", "text_completion")
             assert (text.created, text.model) == (17, "meta_llama/m")
             for choice in text.choices:
                 texts[choice.index] = texts.get(choice.index, "") + choice.text
@@ -181,13 +183,20 @@ def test_the_stream_says_the_same_as_the_whole(
 
 
 @pytest.mark.case(86)
-def test_a_usage_chunk_has_no_choices() -> None:
-    request = read_text_request("a", {"echo": True})
-    *_, last = unfold(answer("x", system_fingerprint="fp"), wants_usage=True)
-    chunk = text_chunk_of(request, 0, last)
-    assert chunk.choices == []
-    assert chunk.usage is not None
-    assert (chunk.id, chunk.system_fingerprint, chunk.usage.total_tokens) == ("cmpl-7", "fp", 3)
+def test_the_usage_of_all_prompts_comes_in_one_last_chunk_without_choices() -> None:
+    stream = TextStream(read_text_request(["a", "b"], {"echo": True}))
+    chunks = unfold(answer("x", system_fingerprint="fp"), wants_usage=True)
+    *_, given = [stream.change(position, chunk) for chunk in chunks for position in (0, 1)]
+    assert given is None
+    last = stream.last()
+    assert last is not None
+    assert last.choices == []
+    assert last.usage is not None
+    assert (last.id, last.system_fingerprint, last.usage.total_tokens) == ("cmpl-7", "fp", 6)
+
+
+def test_a_stream_that_told_no_usage_has_no_usage_chunk() -> None:
+    assert TextStream(read_text_request("a", {})).last() is None
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-import litellm
 import pytest
+
+import litellm
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +17,7 @@ def _settings_are_restored() -> Iterator[None]:
     lists = {name: list(value) for name, value in before.items() if isinstance(value, list)}
     yield
     for name in {"model_cost", "model_list", "models_by_provider", "provider_list"} - set(before):
-        vars(litellm).pop(name, None)
+        litellm.__dict__.pop(name, None)
     for name, value in before.items():
         setattr(litellm, name, value)
     for name, items in lists.items():

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-import litellm
 import pytest
-from litellm.integrations.custom_logger import CustomLogger
 from tests.support.drop_in import BOTH, FACES, HI, KEY, MODEL, NAME, DropIn, raised_by
 from tests.support.upstream import TEXT, Reply, Upstream, text_chunks
+
+import litellm
+from litellm.integrations.custom_logger import CustomLogger
 
 SYNC, ASYNC = FACES
 
@@ -82,12 +83,20 @@ class Duck:
         self.answers.append(answer)
 
 
+class _Keeper(logging.Handler):
+    def __init__(self, records: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self._records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append(record)
+
+
 @contextmanager
-def hearing() -> Iterator[list[logging.LogRecord]]:
+def hearing() -> Generator[list[logging.LogRecord]]:
     """The records of LiteLLM's logger."""
     records: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign]
+    handler = _Keeper(records)
     logger = logging.getLogger("LiteLLM")
     logger.addHandler(handler)
     try:
@@ -185,7 +194,8 @@ def test_a_stream_is_told_at_its_end_with_the_whole_answer(
     litellm.success_callback = [hear]
 
     streamed = face.stream(upstream)
-    list(streamed.wrapper) if face is SYNC else None
+    if face is SYNC:
+        assert list(streamed.wrapper) == []
 
     ((kwargs, told, _, _),) = hear.told
     assert told.choices[0].message.content == TEXT

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import litellm
 import openai
 import pytest
-from litellm.calls import LOCAL_KEYWORDS
 from tests.support.clock import FakeClock
 from tests.support.drop_in import BOTH, HI, KEY, MODEL, NAME, DropIn, raised_by
 from tests.support.upstream import TEXT, Reply, Upstream
+
+import litellm
+from litellm.calls import LOCAL_KEYWORDS
 
 SCOUT = "meta_llama/Llama-4-Scout-17B-16E-Instruct-FP8"
 
@@ -274,14 +275,18 @@ def test_a_mock_timeout_waits_and_raises(face: DropIn) -> None:
 def test_a_whole_response_can_be_the_mock(face: DropIn) -> None:
     made = litellm.ModelResponse(choices=[litellm.Choices(message=litellm.Message(content="x"))])
 
+    told: list[Any] = []
+    litellm.success_callback = [lambda kwargs, answer, start, end: told.append(answer)]  # noqa: ARG005 - LiteLLM's order
+
     assert face.ask(mock_response=made) is made
+    assert told == [made]
     assert face.stream(mock_response=made).text == "x"
 
 
 @pytest.mark.case(19, 150)
 @BOTH
 def test_what_is_wrong_is_found_before_anything_is_sent(face: DropIn, upstream: Upstream) -> None:
-    for wrong in (
+    wrongs: tuple[dict[str, Any], ...] = (
         {"messages": []},
         {"messages": "hi"},
         {"model": "nobody/x", "api_base": None},
@@ -289,7 +294,8 @@ def test_what_is_wrong_is_found_before_anything_is_sent(face: DropIn, upstream: 
         {"model": None},
         {"input_cost_per_token": -1},
         {"stream": "yes"},
-    ):
+    )
+    for wrong in wrongs:
         error = raised_by(lambda wrong=wrong: face.ask(upstream, **wrong))  # type: ignore[misc]
         assert isinstance(error, litellm.BadRequestError), wrong
         assert error.message.startswith("litellm.BadRequestError: ")

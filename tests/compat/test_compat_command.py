@@ -10,18 +10,63 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from litellm.command_line import litellm as command
 from tests.support.upstream import Received, Reply, Upstream
 
-FLAGS = """--host --port --num_workers --granian_threads --api_base --api_version --model --alias
---add_key --headers --save --debug --detailed_debug --use_queue --temperature --max_tokens
---request_timeout --drop_params --add_function_to_prompt --config --max_budget --log_config --setup
---version --health --test --test_async --iam_token_db_auth --azure_postgresql_auth --num_requests
---run_gunicorn --run_hypercorn --run_granian --ssl_keyfile_path --ssl_certfile_path --ciphers
---use_prisma_db_push --local --skip_server_startup --validate_config --keepalive_timeout
---timeout_worker_healthcheck --max_requests_before_restart --max_requests_before_restart_jitter
---limit_concurrency --use_v2_migration_resolver --use_legacy_migration_resolver --reload
---prometheus_metrics_port --help""".split()
+from litellm.command import main
+from litellm.command_line import litellm as command
+
+FLAGS = [
+    "--host",
+    "--port",
+    "--num_workers",
+    "--granian_threads",
+    "--api_base",
+    "--api_version",
+    "--model",
+    "--alias",
+    "--add_key",
+    "--headers",
+    "--save",
+    "--debug",
+    "--detailed_debug",
+    "--use_queue",
+    "--temperature",
+    "--max_tokens",
+    "--request_timeout",
+    "--drop_params",
+    "--add_function_to_prompt",
+    "--config",
+    "--max_budget",
+    "--log_config",
+    "--setup",
+    "--version",
+    "--health",
+    "--test",
+    "--test_async",
+    "--iam_token_db_auth",
+    "--azure_postgresql_auth",
+    "--num_requests",
+    "--run_gunicorn",
+    "--run_hypercorn",
+    "--run_granian",
+    "--ssl_keyfile_path",
+    "--ssl_certfile_path",
+    "--ciphers",
+    "--use_prisma_db_push",
+    "--local",
+    "--skip_server_startup",
+    "--validate_config",
+    "--keepalive_timeout",
+    "--timeout_worker_healthcheck",
+    "--max_requests_before_restart",
+    "--max_requests_before_restart_jitter",
+    "--limit_concurrency",
+    "--use_v2_migration_resolver",
+    "--use_legacy_migration_resolver",
+    "--reload",
+    "--prometheus_metrics_port",
+    "--help",
+]
 
 
 def _command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -77,6 +122,15 @@ def test_validate_config_answers_without_serving(tmp_path: Path) -> None:
     assert line.startswith("litellm: ")
     assert "bad.yaml" in line
     assert CliRunner().invoke(command, ["--validate_config"]).exit_code == 2
+
+
+def test_main_exits_with_the_commands_status(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as shown:
+        main(["--version"])
+    assert shown.value.code == 0
+    assert "1.106.2" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"litellm: nothing-here\.yaml"):
+        main(["--config", "nothing-here.yaml", "--validate_config"])
 
 
 @pytest.mark.case(169)

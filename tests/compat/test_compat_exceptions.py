@@ -9,15 +9,15 @@ import subprocess
 import sys
 from typing import Any
 
-import litellm
 import openai
 import pytest
-from litellm import exceptions
-from litellm.error_translation import litellm_exception_of
-from litellm.types.router import RouterRateLimitError
 from tests.support.drop_in import BOTH, KEY, NAME, DropIn, raised_by
 from tests.support.upstream import Reply, Upstream
 
+import litellm
+from litellm import exceptions
+from litellm.error_translation import litellm_exception_of
+from litellm.types.router import RouterRateLimitError
 from puna import errors
 
 FACTS = {"message": "m", "llm_provider": "p", "model": "mo"}
@@ -27,7 +27,8 @@ PREFIXES = {
     "AuthenticationError": "litellm.AuthenticationError: m",
     "BadGatewayError": "litellm.BadGatewayError: m",
     "BadRequestError": "litellm.BadRequestError: m",
-    "ContentPolicyViolationError": "litellm.BadRequestError: litellm.ContentPolicyViolationError: m",
+    "ContentPolicyViolationError": "litellm.BadRequestError: "
+    "litellm.ContentPolicyViolationError: m",
     "ContextWindowExceededError": "litellm.ContextWindowExceededError: litellm.BadRequestError: m",
     "ImageFetchError": "litellm.BadRequestError: m",
     "InternalServerError": "litellm.InternalServerError: m",
@@ -121,14 +122,13 @@ def test_each_is_a_subclass_of_openais(name: str) -> None:
 @BOTH
 def test_openais_names_catch_what_a_call_raises(face: DropIn, upstream: Upstream) -> None:
     upstream.plays(Reply.error(429))
-    try:
+
+    with pytest.raises(openai.RateLimitError) as caught:
         face.ask(upstream, max_retries=0)
-    except openai.RateLimitError as error:
-        assert type(error) is litellm.RateLimitError
-        assert error.status_code == 429
-        assert error.response.status_code == 429
-    else:
-        pytest.fail("nothing was raised")
+
+    error: Any = caught.value
+    assert type(error) is litellm.RateLimitError
+    assert error.status_code == error.response.status_code == 429
 
 
 @pytest.mark.case(149)

@@ -20,7 +20,7 @@ import inspect, json, sys, warnings
 warnings.simplefilter("ignore")
 import litellm
 from litellm import exceptions
-from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices
+from litellm.types.utils import Delta, StreamingChoices
 litellm.suppress_debug_info = True
 litellm.disable_hf_tokenizer_download = True
 M = "meta_llama/Llama-3.3-8B-Instruct"
@@ -34,7 +34,10 @@ def shape(value):
     return type(value).__name__
 
 def parameters(cls):
-    return list(inspect.signature(cls).parameters)
+    try:
+        return list(inspect.signature(cls).parameters)
+    except ValueError:  # no constructor of its own
+        return []
 
 def told(name, **facts):
     try:
@@ -65,7 +68,6 @@ print(json.dumps({
     "chunk_ends": [c.choices[0].finish_reason for c in chunks],
     "text": shape(text.model_dump()),
     "empty": shape(litellm.ModelResponse().model_dump()),
-    "empty_chunk_choices": shape(ModelResponseStream().model_dump()["choices"]),
     "empty_choice": shape(StreamingChoices().model_dump()),
     "message_repr": repr(message),
     "delta_repr": repr(delta),
@@ -116,7 +118,6 @@ def _shapes(python: str) -> Any:
         "chunk_ends",
         "text",
         "empty",
-        "empty_chunk_choices",
         "empty_choice",
         "message_repr",
         "delta_repr",
@@ -158,9 +159,8 @@ def test_our_exceptions_say_what_the_released_ones_say() -> None:
 def test_our_exceptions_take_arguments_in_the_released_order() -> None:
     ours, theirs = _shapes(sys.executable)["orders"], _shapes(str(RELEASED))["orders"]
 
+    assert len(set(ours) & set(theirs)) > 20
     for name in ours:
-        if name in ("AzureOpenAIError", "ErrorResponse") or name not in theirs:
-            continue
-        if "kwargs" in theirs[name]:
+        if not ours[name] or name not in theirs:
             continue
         assert ours[name][: len(theirs[name])] == theirs[name], name

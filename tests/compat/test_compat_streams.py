@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import litellm
 import pytest
-from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices, TextCompletionResponse
-from litellm.utils import CustomStreamWrapper
 from tests.support.drop_in import BOTH, HI, KEY, MODEL, DropIn, raised_by
 from tests.support.upstream import TEXT, Reply, Upstream, chunk, text_chunks, usage_chunk
+
+import litellm
+from litellm.types.utils import Delta, ModelResponseStream, StreamingChoices, TextCompletionResponse
+from litellm.utils import CustomStreamWrapper
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
 
@@ -188,9 +189,7 @@ def test_an_exhausted_stream_stays_at_its_end(upstream: Upstream) -> None:
 def test_a_streamed_tool_call_comes_in_pieces(face: DropIn, upstream: Upstream) -> None:
     streamed = face.stream(upstream, tools=TOOLS)
 
-    pieces = [
-        call for one in streamed.chunks for call in one.choices[0].delta.tool_calls or ()
-    ]
+    pieces = [call for one in streamed.chunks for call in one.choices[0].delta.tool_calls or ()]
     assert pieces[0].id == "call_1"
     assert pieces[0].function.name == "get_weather"
     assert {piece.type for piece in pieces} == {"function"}
@@ -304,8 +303,9 @@ def test_chunks_with_usage_or_tools_are_built_too(upstream: Upstream) -> None:
     assert built.usage.total_tokens == 15
     assert built.choices[0].finish_reason == "tool_calls"
     assert built.choices[0].message.content is None
-    (call,) = built.choices[0].message.tool_calls or ()
-    assert call.function.arguments == '{"location":"San Francisco, CA"}'
+    calls = built.choices[0].message.tool_calls or []
+    assert len(calls) == 1
+    assert calls[0].function.arguments == '{"location":"San Francisco, CA"}'
     counted = litellm.stream_chunk_builder(chunks[:-1])
     assert isinstance(counted, litellm.ModelResponse)
     assert counted.usage is not None

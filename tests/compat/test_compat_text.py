@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import litellm
 import pytest
-from litellm.utils import TextCompletionStreamWrapper
 from tests.support.drop_in import KEY, MODEL, NAME, raised_by
 from tests.support.upstream import PIECES, TEXT, Reply, Upstream, text_chunks
+
+import litellm
+from litellm.utils import TextCompletionStreamWrapper
 
 
 def _ask(*, is_async: bool, **keywords: Any) -> Any:
@@ -63,9 +64,7 @@ def test_a_list_of_prompts_gives_choices_in_order(upstream: Upstream, *, is_asyn
 @pytest.mark.case(86)
 @BOTH
 def test_a_stream_has_text_and_an_end(upstream: Upstream, *, is_async: bool) -> None:
-    chunks = _ask(
-        is_async=is_async, prompt="Once", model=MODEL, api_base=upstream.url, stream=True
-    )
+    chunks = _ask(is_async=is_async, prompt="Once", model=MODEL, api_base=upstream.url, stream=True)
 
     assert "".join(chunk.choices[0].text or "" for chunk in chunks) == "".join(PIECES)
     assert chunks[-1].choices[0].finish_reason == "stop"

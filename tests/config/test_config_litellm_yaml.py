@@ -143,7 +143,9 @@ def test_an_unset_name_is_an_error(key: str) -> None:
 
 
 def test_any_other_unset_variable_is_a_warning_and_the_key_counts_as_not_given() -> None:
-    text = with_params("temperature: os.environ/T\nstop: a\nallowed_openai_params: [os.environ/U, a]")
+    text = with_params(
+        "temperature: os.environ/T\nstop: a\nallowed_openai_params: [os.environ/U, a]"
+    )
     config = parse(text + "router_settings:\n  timeout: os.environ/V\n")
     deployment = config.deployments[0]
     assert deployment.params == {"stop": "a"}

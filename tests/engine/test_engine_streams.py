@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,14 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.clock import FakeClock
-from tests.support.faces import BOTH, FACES, OFFLINE, Face, Streamed
+from tests.support.faces import BOTH, FACES, HI, KEY, MODEL, OFFLINE, Face, Streamed
 from tests.support.upstream import TEXT, chunk, event, text_chunks, tool_chunks, usage_chunk
 
-from puna import APIConnectionError, APITimeoutError, StreamInterruptedError
+from puna import APIConnectionError, APITimeoutError, Client, StreamInterruptedError
 from puna.engine.clock import SystemClock
 from puna.engine.streams import AsyncStream, Stream
-from puna.transports.replay import Recorded, in_order
+from puna.telemetry.events import CallEvent
+from puna.transports.replay import Recorded, ReplayTransport, in_order
 from puna.types.report import CallReport
+from puna.wire.http import HTTPRequest
 
 HEAD = {"content-type": "text/event-stream"}
 BODIES = [
@@ -123,6 +126,35 @@ def test_a_plain_call_is_tried_again_after_a_broken_connection(face: Face) -> No
     assert answer.choices[0].message.content == TEXT
     assert answer.report is not None
     assert answer.report.retries == 2
+
+
+@pytest.mark.case(37)
+@BOTH
+def test_a_transport_error_that_repeats_the_key_is_cleaned(face: Face) -> None:
+    telling = Recorded(error=APIConnectionError(f"bad header `Bearer {KEY}`"), is_refused=True)
+    with pytest.raises(APIConnectionError, match="bad header") as caught:
+        face.ask(OFFLINE, play=in_order(telling), max_retries=0)
+    assert KEY not in f"{caught.value} {vars(caught.value)}"
+    assert (caught.value.provider, caught.value.model) == ("meta_llama", MODEL)
+
+
+class _Interrupted(ReplayTransport):
+    """A caller who presses Ctrl-C while the request is under way."""
+
+    def __init__(self) -> None:
+        super().__init__(self._interrupt)
+
+    def _interrupt(self, _: HTTPRequest) -> Recorded:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.case(173)
+def test_an_interrupted_call_is_settled_as_cancelled() -> None:
+    seen: list[CallEvent] = []
+    interrupted = replace(OFFLINE, hooks=(seen.append,))
+    with Client(interrupted, transport=_Interrupted()) as client, pytest.raises(KeyboardInterrupt):
+        client.completion(MODEL, HI)
+    assert [e.outcome for e in seen] == ["cancelled"]
 
 
 def test_a_stream_can_be_left_and_mapped() -> None:

@@ -203,12 +203,6 @@ async def test_the_application_starts_without_its_embedded_model_and_ends_in_ord
     assert made[0].is_stopped
 
 
-def test_an_upgrade_is_answered_and_the_connection_closed(upstream: Upstream) -> None:
-    answer = House(upstream).ask(headers={"upgrade": "h2c"})
-    assert answer.status == 200
-    assert answer.headers["connection"] == "close"
-
-
 def test_importing_the_gateway_opens_nothing() -> None:
     code = "import puna.gateway.app, sys; assert 'uvicorn' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

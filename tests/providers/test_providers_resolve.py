@@ -71,6 +71,8 @@ def test_without_a_key_the_own_host_is_not_asked_and_the_error_names_the_ways_ou
     with pytest.raises(AuthenticationError) as other:
         resolve(OPENAI, {"LLAMA_API_KEY": "k"})
     assert "2026" not in str(other.value)
+    with pytest.raises(AuthenticationError, match="or give `api_key`; use the embedded"):
+        resolve(replace(OPENAI, base_url_variables=()), {})
 
 
 @pytest.mark.case(7)
@@ -149,6 +151,13 @@ def test_an_address_that_is_none_is_refused(base: str) -> None:
     with pytest.raises(BadRequestError, match="must be an address such as") as raised:
         resolve(LLAMA, {"LLAMA_API_KEY": "k"}, api_base=base)
     assert raised.value.param == "api_base"
+
+
+@pytest.mark.case(37)
+def test_a_password_in_a_wrong_address_is_not_shown() -> None:
+    with pytest.raises(BadRequestError, match="http://…@host:port") as raised:
+        resolve(LLAMA, {}, api_base="http://user:sk-1@host:port")
+    assert "sk-1" not in str(raised.value)
 
 
 def test_a_query_in_the_base_is_kept_apart_and_a_fragment_is_dropped() -> None:

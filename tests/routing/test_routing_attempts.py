@@ -157,9 +157,29 @@ def test_retry_after_is_honoured_and_capped(asked_s: float, waits: list[float]) 
     ],
 )
 def test_what_another_try_cannot_help_is_not_tried_again(error: APIError) -> None:
-    assert play(Plan(group("a", "a#2")), [error], policy=RetryPolicy(max_retries=5)).error is error
+    assert play(Plan(group("a")), [error], policy=RetryPolicy(max_retries=5)).error is error
     assert error.attempts == 1
     assert error.tries == (f"{error.tries[0]}",)
+
+
+@pytest.mark.case(163)
+@pytest.mark.parametrize(
+    "error", [AuthenticationError("x"), PermissionDeniedError("x"), NotFoundError("x")]
+)
+def test_a_deployment_with_a_bad_key_is_passed_over_for_another(error: APIError) -> None:
+    played = play(Plan(group("a", "a#2")), [error, None], policy=RetryPolicy(max_retries=5))
+
+    assert played.error is None
+    assert len(set(played.asked)) == 2
+    assert played.waits == []
+
+
+@pytest.mark.parametrize("error", [BadRequestError("x"), UnprocessableEntityError("x")])
+def test_what_every_deployment_would_refuse_is_asked_once(error: APIError) -> None:
+    played = play(Plan(group("a", "a#2")), [error], policy=RetryPolicy(max_retries=5))
+
+    assert played.error is error
+    assert error.attempts == 1
 
 
 @pytest.mark.case(141)

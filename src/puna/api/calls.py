@@ -5,6 +5,7 @@ The default clients are the only module-level state of Puna: they keep connectio
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,8 @@ class DefaultClients:
                 client = self._clients[tls] = Client(
                     replace(self._settings, tls=tls), pool=self._pool
                 )
+                # Nobody else can: an open socket at the end of a process is a ResourceWarning.
+                atexit.register(client.close)
             return client
 
     def async_client(self, keywords: Mapping[str, Any]) -> AsyncClient:

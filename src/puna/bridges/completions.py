@@ -108,37 +108,57 @@ def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextComp
     return completion.with_report(first.report)
 
 
-def text_chunk_of(
-    request: TextRequest,
-    position: int,
-    chunk: ChatCompletionChunk,
-    *,
-    stream_id: str | None = None,
-) -> TextCompletion:
-    """A chunk of the chat call for the prompt at `position`, as a text-completion chunk.
+class TextStream:
+    """The chunks of the chat calls, prompt after prompt, as one stream of text chunks.
 
-    `stream_id` is the chat id of the first prompt's call: all chunks of a stream carry one id.
-    An echoed prompt comes with the role, which is in each choice's first delta only.
+    All carry the first call's id. Usage is summed: one usage chunk comes at the very end.
     """
-    prompt = request.prompts[position] if request.is_echoed else ""
-    choices = [
-        TextChoice(
-            text=(prompt if choice.delta.role else "") + (choice.delta.content or ""),
-            index=position * request.choices_each + choice.index,
-            logprobs=None,
-            finish_reason=choice.finish_reason,
+
+    def __init__(self, request: TextRequest) -> None:
+        self._request = request
+        self._head: ChatCompletionChunk | None = None
+        self._usages: list[Usage] = []
+
+    def change(self, position: int, chunk: ChatCompletionChunk) -> TextCompletion | None:
+        """A chunk of the call for the prompt at `position`; None for its usage chunk.
+
+        An echoed prompt comes with the role, which is in each choice's first delta only.
+        """
+        self._head = self._head or chunk
+        if chunk.usage is not None:
+            self._usages.append(chunk.usage)
+        if not chunk.choices:
+            return None
+        prompt = self._request.prompts[position] if self._request.is_echoed else ""
+        choices = [
+            TextChoice(
+                text=(prompt if choice.delta.role else "") + (choice.delta.content or ""),
+                index=position * self._request.choices_each + choice.index,
+                logprobs=None,
+                finish_reason=choice.finish_reason,
+            )
+            for choice in chunk.choices
+        ]
+        return self._make(chunk, self._head, choices=choices)
+
+    def last(self) -> TextCompletion | None:
+        """The usage chunk, where usage was asked for."""
+        usage = _sum(self._usages)
+        if self._head is None or usage is None:
+            return None
+        return self._make(self._head, self._head, choices=[], usage=usage)
+
+    def _make(
+        self, chunk: ChatCompletionChunk, head: ChatCompletionChunk, **fields: Any
+    ) -> TextCompletion:
+        return TextCompletion(
+            id=text_id(head.id),
+            object="text_completion",
+            created=head.created,
+            model=head.model,
+            **_given(system_fingerprint=chunk.system_fingerprint),
+            **fields,
         )
-        for choice in chunk.choices
-    ]
-    fields = _given(usage=chunk.usage, system_fingerprint=chunk.system_fingerprint)
-    return TextCompletion(
-        id=text_id(stream_id or chunk.id),
-        object="text_completion",
-        created=chunk.created,
-        model=chunk.model,
-        choices=choices,
-        **fields,
-    )
 
 
 def text_id(chat_id: str) -> str:

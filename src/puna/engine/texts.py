@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import replace
 
-from puna.bridges.completions import TextRequest, messages_of, text_chunk_of, text_of
+from puna.bridges.completions import TextRequest, TextStream, messages_of, text_of
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
 from puna.engine.streams import AsyncStream, Stream
@@ -37,12 +37,16 @@ def stream_texts(
     first = engine.stream(calls[0])
 
     def chunks() -> Generator[TextCompletion, None, None]:
-        stream_id: str | None = None
+        texts = TextStream(request)
         for position, call in enumerate(calls):
             with first if position == 0 else engine.stream(call) as answer:
                 for chunk in answer:
-                    stream_id = stream_id or chunk.id
-                    yield text_chunk_of(request, position, chunk, stream_id=stream_id)
+                    text = texts.change(position, chunk)
+                    if text is not None:
+                        yield text
+        last = texts.last()
+        if last is not None:
+            yield last
 
     return Stream(chunks(), first.close, first.report)
 
@@ -72,12 +76,16 @@ async def stream_texts_async(
     first = await engine.stream(calls[0])
 
     async def chunks() -> AsyncGenerator[TextCompletion, None]:
-        stream_id: str | None = None
+        texts = TextStream(request)
         for position, call in enumerate(calls):
             answer = first if position == 0 else await engine.stream(call)
             async with answer:
                 async for chunk in answer:
-                    stream_id = stream_id or chunk.id
-                    yield text_chunk_of(request, position, chunk, stream_id=stream_id)
+                    text = texts.change(position, chunk)
+                    if text is not None:
+                        yield text
+        last = texts.last()
+        if last is not None:
+            yield last
 
     return AsyncStream(chunks(), first.aclose, first.report)

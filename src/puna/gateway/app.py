@@ -128,8 +128,6 @@ class Gateway:
         started = time.perf_counter()
         call_id = _call_id(head) or self._clock.make_id()
         headers = {"x-litellm-call-id": call_id, **self._cross_origin(head)}
-        if "upgrade" in head.headers:  # refused; the parser cannot go on after such a request
-            headers["connection"] = "close"
         responder = _Responder(send, headers, head.method)
         report: CallReport | None = None
         try:

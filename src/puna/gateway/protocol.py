@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -14,10 +15,16 @@ MOST_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together. The parser itself knows no limit."""
 
 _OVERHEAD: Final = 32
+_OF_AN_UPGRADE: Final = frozenset((b"connection", b"http2-settings", b"upgrade"))
 
 
 class GatewayProtocol(HttpToolsProtocol):
     """One client connection."""
+
+    @property
+    def _parser(self) -> Any:
+        """Never None while bytes come; httptools ships no types."""
+        return self.parser
 
     @override
     def on_message_begin(self) -> None:
@@ -35,7 +42,42 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     @override
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _go_on_without_upgrade(self, rest: bytes) -> None:
+        """Answer in HTTP/1.1: Java's clients ask for HTTP/2 like this, and send their body at once.
+
+        The parser leaves off after such a head. A fresh one gets the head again, without the wish.
+        """
+        head = b"".join(
+            name + b": " + value + b"\r\n"
+            for name, value in self.headers
+            if name not in _OF_AN_UPGRADE
+        )
+        line = self._method + b" " + self.url + b" HTTP/1.1\r\n"
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(line + head + b"\r\n" + rest)
+
+    @override
+    def on_message_complete(self) -> None:
+        if not self._parser.should_upgrade():
+            super().on_message_complete()
+
+    @override
     def on_headers_complete(self) -> None:
+        parser = self._parser
+        self._method = parser.get_method()
+        if parser.should_upgrade():
+            if self._method == b"CONNECT":
+                raise ValueError("this is no proxy")
+            return
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0":
             cycle: Any = self.cycle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -11,6 +12,8 @@ from puna.dialects.base import Quirks, Target
 from puna.errors import AuthenticationError, BadRequestError
 from puna.types.secret import Secret
 from puna.types.shown import shown
+
+_USER_INFO = re.compile(r"//[^/@]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,8 @@ def _read_base_url(base: str, provider: Provider) -> tuple[str, dict[str, str]]:
         parts, is_web = urlsplit(""), False
     if not is_web or not url.isprintable() or " " in url:
         raise BadRequestError(
-            f"`api_base` must be an address such as http://localhost:8000/v1, not `{shown(base)}`.",
+            "`api_base` must be an address such as http://localhost:8000/v1, not "
+            f"`{shown(_USER_INFO.sub('//…@', base))}`.",
             param="api_base",
             provider=provider.name,
         )

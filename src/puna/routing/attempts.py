@@ -6,8 +6,9 @@
 
 Rules. A call asks one model name at a time. Each name gets `1 + max_retries` requests at most,
 whatever the number of its deployments: a retry goes to another deployment at once when there is
-one, else to the same after a pause (`Retry-After`, capped, or an exponential backoff). Only
-errors with `is_retryable` are retried. When a name is done the next fallback name follows, unless
+one, else to the same after a pause (`Retry-After`, capped, or an exponential backoff). The same
+deployment is asked again only after an error with `is_retryable`; another one also after a refused
+key, say, which is that deployment's own trouble. When a name is done the next fallback name follows, unless
 the error is one that every host would give (a bad request): then the call ends. A context overflow
 and a content refusal have fallbacks of their own.
 """
@@ -19,14 +20,20 @@ from dataclasses import dataclass, field
 
 from puna.errors import (
     APIError,
+    AuthenticationError,
     BadRequestError,
     ContentPolicyViolationError,
     ContextWindowExceededError,
+    NotFoundError,
+    PermissionDeniedError,
     UnprocessableEntityError,
 )
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
 from puna.routing.policies import Dice, pick
+
+_OWN_TROUBLE = (AuthenticationError, NotFoundError, PermissionDeniedError)
+"""What one deployment refuses and another may grant: it has its own key and its own models."""
 
 Group = Sequence[Deployment]
 """The deployments of one public model name."""
@@ -130,7 +137,7 @@ class Attempts:
         self.health.failed(deployment.deployment_id, error, now)
         self.tried.append(f"{deployment.public_name}: {type(error).__name__} {error.status_code}")
         self._failures += 1
-        if error.is_retryable and self._failures <= self._allowed_retries():
+        if self._failures <= self._allowed_retries() and self._may_retry(deployment, error):
             self._retry(deployment, error)
         elif not self._fall_back(error):
             self._finish(error)
@@ -139,11 +146,19 @@ class Attempts:
         own = self._group[0].max_retries
         return own if own is not None else self.policy.max_retries
 
+    def _may_retry(self, deployment: Deployment, error: APIError) -> bool:
+        is_its_own = isinstance(error, _OWN_TROUBLE)
+        return error.is_retryable or (is_its_own and self._has_other(deployment))
+
+    def _has_other(self, deployment: Deployment) -> bool:
+        """Whether a deployment of this name has not failed in this call yet."""
+        avoid = self._avoid | {deployment.deployment_id}
+        return any(d.deployment_id not in avoid for d in self._group)
+
     def _retry(self, deployment: Deployment, error: APIError) -> None:
         self.retries += 1
-        avoid = self._avoid | {deployment.deployment_id}
-        if any(d.deployment_id not in avoid for d in self._group):
-            self._avoid = avoid  # another one can answer at once
+        if self._has_other(deployment):
+            self._avoid |= {deployment.deployment_id}  # another one can answer at once
             return
         self._avoid = frozenset()
         self._pause_s = self._pause_after(error)
@@ -184,12 +199,20 @@ class Attempts:
     def _finish(self, error: APIError) -> None:
         error.attempts = len(self.tried)
         error.tries = tuple(self.tried)
-        if len(self.tried) > 1:
-            error.args = (
-                f"{error.message} (after {len(self.tried)} tries: {'; '.join(self.tried)})",
-            )
-            error.message = str(error.args[0])
+        if len(self.tried) > 1 and " tries: " not in error.message:
+            error.message = f"{error.message} (after {len(self.tried)} tries: {self._told()})"
+            error.args = (error.message,)
         self._end = error
+
+    def _told(self) -> str:
+        """What was tried, in order; the same again is counted."""
+        counted: list[tuple[str, int]] = []
+        for what in self.tried:
+            if counted and counted[-1][0] == what:
+                counted[-1] = (what, counted[-1][1] + 1)
+            else:
+                counted.append((what, 1))
+        return "; ".join(what if n == 1 else f"{n} x {what}" for what, n in counted)
 
 
 def _is_final(error: APIError) -> bool:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from litellm.types.utils import ModelResponse, ModelResponseStream, TextCompletionResponse
+from litellm.types.utils import (
+    Delta,
+    ModelResponse,
+    ModelResponseStream,
+    StreamingChoices,
+    TextCompletionResponse,
+    Usage,
+)
 from puna.catalog.prices import dollars
-from puna.types.chat import ChatCompletion, ChatCompletionChunk, Delta, DeltaToolCall
+from puna.types.chat import ChatCompletion, ChatCompletionChunk, ChunkChoice, DeltaToolCall
+from puna.types.chat import Delta as PunaDelta
 from puna.types.completions import TextCompletion
 from puna.types.report import CallReport
 
@@ -22,46 +30,64 @@ def answer_of(completion: ChatCompletion) -> ModelResponse:
     return ModelResponse.model_validate(data)
 
 
-def chunk_of(chunk: ChatCompletionChunk) -> ModelResponseStream:
-    """A chunk. The usage chunk has one choice with an empty delta, as LiteLLM's has."""
-    data: dict[str, Any] = {
-        **(chunk.model_extra or {}),
+def chunk_of(
+    chunk: ChatCompletionChunk,
+    hidden_params: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> ModelResponseStream:
+    """A chunk. The usage chunk has one choice with an empty delta, as LiteLLM's has.
+
+    Puna's chunk was checked when it was read, so this one is made without checking again.
+    """
+    extra = dict(chunk.model_extra or {})
+    values: dict[str, Any] = {
         "id": chunk.id,
         "created": chunk.created,
         "model": chunk.model,
+        "object": "chat.completion.chunk",
         "system_fingerprint": chunk.system_fingerprint,
-        "choices": [
-            {
-                **(choice.model_extra or {}),
-                "finish_reason": choice.finish_reason,
-                "index": choice.index,
-                "delta": _delta_of(choice.delta),
-                "logprobs": choice.logprobs,
-            }
-            for choice in chunk.choices
-        ]
-        or [{}],
+        "choices": [_choice_of(choice) for choice in chunk.choices] or [StreamingChoices()],
+        "provider_specific_fields": extra.pop("provider_specific_fields", None),
     }
     if chunk.usage is not None:
-        data["usage"] = chunk.usage.model_dump(exclude_unset=True)
+        values["usage"] = Usage.model_validate(chunk.usage.model_dump(exclude_unset=True))
     else:
-        data.setdefault("citations", None)
-    return ModelResponseStream.model_validate(data)
+        extra.setdefault("citations", None)
+    private = {"_hidden_params": hidden_params or {}, "_response_headers": headers}
+    return ModelResponseStream.trusted(values, extra, private)
 
 
-def _delta_of(delta: Delta) -> dict[str, Any]:
-    data: dict[str, Any] = {
-        **(delta.model_extra or {}),
+def _choice_of(choice: ChunkChoice) -> StreamingChoices:
+    return StreamingChoices.trusted(
+        {
+            "finish_reason": choice.finish_reason,
+            "index": choice.index,
+            "delta": _delta_of(choice.delta),
+            "logprobs": choice.logprobs,
+        },
+        dict(choice.model_extra or {}),
+    )
+
+
+def _delta_of(delta: PunaDelta) -> Delta:
+    values: dict[str, Any] = {
+        "provider_specific_fields": None,
         "content": delta.content,
         "role": delta.role,
+        "function_call": None,
+        "tool_calls": None,
+        "audio": None,
     }
+    if not (delta.model_extra or delta.tool_calls or delta.function_call or delta.refusal):
+        return Delta.trusted(values)
+    values |= delta.model_extra or {}
     if delta.refusal is not None:
-        data["provider_specific_fields"] = {"refusal": delta.refusal}
+        values["provider_specific_fields"] = {"refusal": delta.refusal}
     if delta.tool_calls is not None:
-        data["tool_calls"] = [_call_of(call) for call in delta.tool_calls]
+        values["tool_calls"] = [_call_of(call) for call in delta.tool_calls]
     if delta.function_call is not None:
-        data["function_call"] = delta.function_call.model_dump(exclude_unset=True)
-    return data
+        values["function_call"] = delta.function_call.model_dump(exclude_unset=True)
+    return Delta.model_validate(values)
 
 
 def _call_of(call: DeltaToolCall) -> dict[str, Any]:

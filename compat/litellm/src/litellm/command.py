@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from puna.errors import PunaError
 
 
-def main() -> None:
-    """Run the command. An error of ours is one line on stderr and status 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit; without `arguments` with the process's own.
+
+    An error of ours is one line on stderr and status 1.
+    """
     try:
         from litellm.command_line import litellm
     except ModuleNotFoundError as error:
@@ -17,6 +21,6 @@ def main() -> None:
             "pip install 'litellm[proxy]'"
         )
     try:
-        litellm(prog_name="litellm")
+        litellm(arguments, prog_name="litellm")
     except PunaError as error:
         sys.exit(f"litellm: {error}")

@@ -66,7 +66,9 @@ def completion(
     call = prepare_call("completion", model, messages, kwargs, is_async=False)
     call.record.begin()
     if call.ready_answer is not None:
-        return call.ready_answer
+        ready = call.ready_answer
+        call.record.succeed(ready, ready._hidden_params)  # noqa: SLF001 - LiteLLM's public name
+        return ready
     try:
         answer = client_of(call).completion(
             call.model, messages, stream=call.stream, **call.keywords
@@ -103,7 +105,9 @@ async def acompletion(
     call = prepare_call("acompletion", model, messages, kwargs, is_async=True)
     call.record.begin()
     if call.ready_answer is not None:
-        return call.ready_answer
+        ready = call.ready_answer
+        await call.record.asucceed(ready, ready._hidden_params)  # noqa: SLF001 - LiteLLM's name
+        return ready
     try:
         answer = await async_client_of(call).completion(
             call.model, messages, stream=call.stream, **call.keywords

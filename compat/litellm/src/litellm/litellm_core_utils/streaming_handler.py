@@ -157,9 +157,7 @@ class CustomStreamWrapper:
             if choice.index == 0:
                 self.response_uptil_now += choice.delta.content or ""
                 self.received_finish_reason = choice.finish_reason or self.received_finish_reason
-        given = chunk_of(chunk)
-        given.note_call(self._hidden_params, self._response_headers)
-        return given
+        return chunk_of(chunk, self._hidden_params, self._response_headers)
 
     def _translated(self, error: Exception) -> Exception:
         return litellm_exception_of(

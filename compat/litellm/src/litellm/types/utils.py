@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import override
@@ -46,6 +46,25 @@ class SafeAttributeModel(BaseModel):
             if name in values and values[name] is None:
                 del values[name]  # pyright: ignore[reportIndexIssue]  # an instance's is a dict
                 self.__pydantic_fields_set__.discard(name)
+
+    @classmethod
+    def trusted(
+        cls,
+        values: dict[str, Any],
+        extra: dict[str, Any] | None = None,
+        private: dict[str, Any] | None = None,
+    ) -> Self:
+        """An object of values that are right already: nothing is checked, nothing filled in.
+
+        For chunks, of which there are many: a third of the time that checking takes.
+        """
+        made = cls.__new__(cls)
+        put = object.__setattr__
+        put(made, "__dict__", values)
+        put(made, "__pydantic_fields_set__", set(values))
+        put(made, "__pydantic_extra__", extra if extra is not None else {})
+        put(made, "__pydantic_private__", private)
+        return made
 
     def __getitem__(self, key: str) -> Any:
         return getattr(self, key)
