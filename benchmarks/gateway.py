@@ -84,9 +84,8 @@ def _run(settings: Settings) -> Section:
         rows=_rows(runs, control),
         notes=[
             f"for {requests:,} requests Puna opened {connections:,} upstream connections",
-            f"at {_MANY} connections Puna got {_share_of_core(runs):.0%} of its core; what is "
-            "missing went to other work on the machine, and requests/s and latencies are worse by "
-            "it (CPU µs are not)",
+            f"at {_MANY} connections Puna got {_share_of_core(runs):.0%} of its core; the rest, if "
+            + "any, went to other work, and requests/s and latencies are worse by it",
         ],
     )
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from puna.version import __version__
+
 if TYPE_CHECKING:
     from puna.api.calls import acompletion, atext_completion, completion, text_completion
     from puna.api.models import (
@@ -53,8 +55,6 @@ if TYPE_CHECKING:
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.completions import TextCompletion
     from puna.wire.fold import fold
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "puna.api.calls": ("acompletion", "atext_completion", "completion", "text_completion"),

@@ -44,6 +44,7 @@ def test_chunks_say_one_thing_of_the_answer_and_end_once(face: DropIn, upstream:
 def test_a_chunk_prints_as_litellm_prints_it(upstream: Upstream) -> None:
     first = next(litellm.completion(MODEL, HI, api_base=upstream.url, stream=True))
 
+    assert str(first) == repr(first)
     assert repr(first) == (
         "ModelResponseStream(id='cmpl-up-1', created=1747000000, "
         "model='meta_llama/Llama-3.3-8B-Instruct', object='chat.completion.chunk', "
@@ -331,4 +332,4 @@ def test_text_chunks_are_built_into_a_text_completion() -> None:
     assert isinstance(built, TextCompletionResponse)
     assert [choice.text for choice in built.choices] == ["hello", "hello"]
     assert [choice.finish_reason for choice in built.choices] == ["stop", "stop"]
-    assert built.usage.total_tokens == 30
+    assert built.usage.total_tokens == 60

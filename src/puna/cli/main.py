@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from puna import __version__
 from puna.cli.chat import chat
 from puna.cli.check import check
 from puna.cli.models import models
 from puna.cli.serve import serve
 from puna.errors import PunaError
+from puna.version import __version__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,11 +6,12 @@ Names are OpenAI's, and LiteLLM's for what goes beyond them, so that calls move 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.catalog.prices import Price, price_from_dollars_per_token
-from puna.client.settings import ClientSettings
+from puna.client.settings import ClientSettings, tls_from
 from puna.engine.call import Call, Canned
 from puna.engine.texts import calls_of
 from puna.errors import BadRequestError
@@ -68,6 +69,7 @@ def read_call(
         BadRequestError: a keyword is wrong; `param` names it.
         AuthenticationError: the host needs a key and there is none.
     """
+    _check_trust(keywords.get("ssl_verify"), settings)
     own = {name: keywords[name] for name in OWN_KEYWORDS if keywords.get(name) is not None}
     body = {name: value for name, value in keywords.items() if name not in OWN_KEYWORDS}
     request = make_chat_request(
@@ -174,12 +176,23 @@ def _deployment(
         api_key=secret,
         api_base=base or ("http://localhost" if is_canned and not provider.base_url else None),
     )
+    if own.get("api_version"):
+        target = replace(target, query={**target.query, "api-version": str(own["api_version"])})
     return Deployment(
         deployment_id=f"{provider.name}/{upstream}@{target.base_url}",
         public_name=model,
         target=target,
         price=_read_price(own),
     )
+
+
+def _check_trust(ssl_verify: object, settings: ClientSettings) -> None:
+    """Connections are shared by all calls of a client, so whom they trust is the client's."""
+    if ssl_verify is not None and tls_from(ssl_verify, settings.environ) != settings.tls:
+        raise BadRequestError(
+            "`ssl_verify` is set for a whole client: give `ClientSettings(tls=TLSConfig(…))`.",
+            param="ssl_verify",
+        )
 
 
 def _read_price(own: Mapping[str, Any]) -> Price | None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from puna import __version__
 from puna.client.compose import make_async_transport
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
@@ -54,6 +53,7 @@ from puna.routing.health import CooldownPolicy, Health
 from puna.telemetry.events import Hook
 from puna.transports.base import AsyncTransport
 from puna.types.report import CallReport
+from puna.version import __version__
 
 _log = logging.getLogger("puna.gateway")
 

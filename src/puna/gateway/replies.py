@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from puna import __version__
 from puna.catalog.prices import dollars
 from puna.errors import APIConnectionError, APIError, InternalServerError
 from puna.transports.embedded import SCHEME
 from puna.types.report import CallReport
+from puna.version import __version__
 from puna.wire.sse import encode_event
 
 Headers = list[tuple[bytes, bytes]]

@@ -18,7 +18,6 @@ import uvicorn
 from typing_extensions import override
 from uvicorn.supervisors import Multiprocess
 
-from puna import __version__
 from puna.embedded.supervisor import Supervisor, SupervisorPool
 from puna.errors import ConfigError
 from puna.gateway.app import Gateway
@@ -33,6 +32,7 @@ from puna.gateway.options import (
     load_directory,
 )
 from puna.gateway.protocol import GatewayProtocol
+from puna.version import __version__
 
 Say = Callable[[str], None]
 

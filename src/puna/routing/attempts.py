@@ -7,10 +7,10 @@
 Rules. A call asks one model name at a time. Each name gets `1 + max_retries` requests at most,
 whatever the number of its deployments: a retry goes to another deployment at once when there is
 one, else to the same after a pause (`Retry-After`, capped, or an exponential backoff). The same
-deployment is asked again only after an error with `is_retryable`; another one also after a refused
-key, say, which is that deployment's own trouble. When a name is done the next fallback name follows, unless
-the error is one that every host would give (a bad request): then the call ends. A context overflow
-and a content refusal have fallbacks of their own.
+deployment is asked again only after an error with `is_retryable`; another one also after a
+deployment's own trouble, such as a refused key. When a name is done the next fallback name
+follows, unless the error is one that every host would give (a bad request): then the call ends. A
+context overflow and a content refusal have fallbacks of their own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from puna.errors import (
     APIError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     ContentPolicyViolationError,
@@ -32,8 +33,8 @@ from puna.routing.deployment import Deployment
 from puna.routing.health import Health
 from puna.routing.policies import Dice, pick
 
-_OWN_TROUBLE = (AuthenticationError, NotFoundError, PermissionDeniedError)
-"""What one deployment refuses and another may grant: it has its own key and its own models."""
+_OWN_TROUBLE = (APITimeoutError, AuthenticationError, NotFoundError, PermissionDeniedError)
+"""What one deployment does not grant and another may: it has its own key, models and load."""
 
 Group = Sequence[Deployment]
 """The deployments of one public model name."""

@@ -20,8 +20,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from puna.errors import APIConnectionError, APIError, APITimeoutError, ConfigError
+from puna.version import __version__
 from puna.wire.http import HTTPRequest, Timeouts
 
+_HEADERS = {"accept-encoding": "gzip, deflate", "user-agent": f"puna/{__version__}"}
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
 
 
@@ -58,12 +60,13 @@ class StandardTransport:
     """Synchronous; one connection pool, shared by all threads."""
 
     def __init__(self, tls: TLSConfig | None = None) -> None:
-        self._client = httpx2.Client(
-            verify=(tls or TLSConfig()).context(),
-            limits=_LIMITS,
-            follow_redirects=False,
-            cookies=_no_cookies(),
-        )
+        with _usable_proxies():
+            self._client = httpx2.Client(
+                verify=(tls or TLSConfig()).context(),
+                limits=_LIMITS,
+                follow_redirects=False,
+                cookies=_no_cookies(),
+            )
 
     def open(self, request: HTTPRequest) -> _StandardReply:
         """Send the request and wait for the reply's headers."""
@@ -128,12 +131,13 @@ class AsyncStandardTransport:
     """For asyncio; one connection pool, for one event loop."""
 
     def __init__(self, tls: TLSConfig | None = None) -> None:
-        self._client = httpx2.AsyncClient(
-            verify=(tls or TLSConfig()).context(),
-            limits=_LIMITS,
-            follow_redirects=False,
-            cookies=_no_cookies(),
-        )
+        with _usable_proxies():
+            self._client = httpx2.AsyncClient(
+                verify=(tls or TLSConfig()).context(),
+                limits=_LIMITS,
+                follow_redirects=False,
+                cookies=_no_cookies(),
+            )
 
     async def open(self, request: HTTPRequest) -> _AsyncStandardReply:
         """Send the request and wait for the reply's headers."""
@@ -212,6 +216,17 @@ def _cut(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
+@contextmanager
+def _usable_proxies() -> Generator[None]:
+    """httpx2 reads `HTTPS_PROXY` and the like when a client is made."""
+    try:
+        yield
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        raise ConfigError(
+            f"a proxy that the environment names cannot be used: {error}", key="HTTPS_PROXY"
+        ) from error
+
+
 def _deadline(timeouts: Timeouts) -> float | None:
     return time.monotonic() + timeouts.total_s if timeouts.total_s is not None else None
 
@@ -226,7 +241,7 @@ def _build(
     return client.build_request(
         request.method,
         request.url,
-        headers={"accept-encoding": "gzip, deflate", **request.headers},
+        headers={**_HEADERS, **request.headers},
         content=request.body,
         timeout=limits,
         extensions=extensions,
@@ -257,6 +272,8 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
     """The one line where httpx2's errors become ours. Only the host is named, never the key."""
     try:
         yield
+    except httpx2.ConnectTimeout as error:
+        raise _not_connected(request) from error
     except (httpx2.TimeoutException, TimeoutError) as error:
         raise _timed_out(request, is_head=is_head) from error
     except (
@@ -271,15 +288,25 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
 
 
 def _timed_out(request: HTTPRequest, *, is_head: bool) -> APITimeoutError:
+    """The caller's patience is used up, so the same host is not asked again."""
     is_pause = request.is_stream and not is_head
     limit_s = request.timeouts.idle_s if is_pause else request.timeouts.total_s
-    if limit_s is None:
-        return APITimeoutError(f"No answer from `{_origin(request.url)}` in time.")
     keyword = "stream_timeout" if is_pause else "timeout"
-    return APITimeoutError(
-        f"No answer from `{_origin(request.url)}` within {limit_s:g} s; raise `{keyword}` or try "
-        "again."
-    )
+    return _timeout_after(limit_s, f"No answer from `{_origin(request.url)}`", keyword)
+
+
+def _not_connected(request: HTTPRequest) -> APITimeoutError:
+    """No connection in time; worth another try when the caller has time left."""
+    connect_s, total_s = request.timeouts.connect_s, request.timeouts.total_s
+    limit_s = _least(connect_s, total_s)
+    error = _timeout_after(limit_s, f"No connection to `{_origin(request.url)}`", "timeout")
+    error.is_retryable = limit_s != total_s
+    return error
+
+
+def _timeout_after(limit_s: float | None, what: str, keyword: str) -> APITimeoutError:
+    within = f"within {limit_s:g} s; raise `{keyword}` or try again" if limit_s else "in time"
+    return APITimeoutError(f"{what} {within}.", is_retryable=False)
 
 
 def _unreachable(request: HTTPRequest, error: Exception) -> APIError:

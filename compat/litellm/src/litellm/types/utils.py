@@ -66,6 +66,10 @@ class SafeAttributeModel(BaseModel):
         put(made, "__pydantic_private__", private)
         return made
 
+    @override
+    def __str__(self) -> str:
+        return repr(self)  # what `print(chunk)` shows
+
     def __getitem__(self, key: str) -> Any:
         return getattr(self, key)
 
