@@ -82,11 +82,7 @@ def _run(settings: Settings) -> Section:
         f"{seconds} s a step, median of {rounds} rounds taken in turns. CPU is the server's own "
         "user and system time. Added latency is that above the direct road.",
         rows=_rows(runs, control),
-        notes=[
-            f"for {requests:,} requests Puna opened {connections:,} upstream connections",
-            f"at {_MANY} connections Puna got {_share_of_core(runs):.0%} of its core; the rest, if "
-            + "any, went to other work, and requests/s and latencies are worse by it",
-        ],
+        notes=_notes(runs, connections, requests),
     )
 
 
@@ -114,6 +110,15 @@ def _measure(target: Target, job: Job) -> _Result:
     before_s = cpu_s(target.pid)
     outcome = run(job)
     return _Result(outcome, (cpu_s(target.pid) - before_s) * 1e6)
+
+
+def _notes(runs: _Runs, connections: int, requests: int) -> list[str]:
+    share = _share_of_core(runs)
+    core = f"at {_MANY} connections Puna got {share:.0%} of its core; the rest, if any, went to "
+    return [
+        f"for {requests:,} requests Puna opened {connections:,} upstream connections",
+        core + "other work, and requests/s and latencies are worse by it",
+    ]
 
 
 def _share_of_core(runs: _Runs) -> float:

@@ -25,11 +25,15 @@ OTHER_CORE = _CORES[-1]
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without proxies and keys: all load stays on this machine."""
+    """This process's environment without proxies and keys: all load stays on this machine.
+
+    Python's own variables go too: without byte code on disk every start would compile anew.
+    """
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.lower().endswith(("_proxy", "_api_key", "_api_base", "_master_key"))
+        if not name.startswith("PYTHON")
+        and not name.lower().endswith(("_proxy", "_api_key", "_api_base", "_master_key"))
     }
 
 

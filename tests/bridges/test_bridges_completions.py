@@ -204,3 +204,20 @@ def test_a_stream_that_told_no_usage_has_no_usage_chunk() -> None:
 )
 def test_the_id_of_a_text_completion_comes_from_its_chat_call(chat: str, text: str) -> None:
     assert text_id(chat) == text
+
+
+@pytest.mark.case(87)
+def test_the_report_of_several_prompts_says_what_all_of_them_cost() -> None:
+    reports = [
+        CallReport(call_id="first", attempts=1, prompt_tokens=1, completion_tokens=2, cost_picos=5),
+        CallReport(call_id="next", attempts=2, retries=1, prompt_tokens=3, cost_picos=7),
+    ]
+    answers = [answer("a").with_report(report) for report in reports]
+    joined = text_of(read_text_request(["a", "b"], {}), answers).report
+    assert joined is not None
+    assert (joined.call_id, joined.attempts, joined.retries) == ("first", 3, 1)
+    assert (joined.prompt_tokens, joined.completion_tokens, joined.cost_picos) == (4, 2, 12)
+    answers[1].with_report(CallReport(call_id="unpriced"))
+    unpriced = text_of(read_text_request(["a", "b"], {}), answers).report
+    assert unpriced is not None
+    assert unpriced.cost_picos is None

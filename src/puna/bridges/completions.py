@@ -8,13 +8,14 @@ What chat cannot do is refused (or left out under `drop_params`): `suffix`, `bes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.completions import TextChoice, TextCompletion
+from puna.types.report import CallReport
 
 _IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
     "suffix": lambda value: value not in (None, ""),
@@ -105,7 +106,7 @@ def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextComp
             system_fingerprint=first.system_fingerprint,
         ),
     )
-    return completion.with_report(first.report)
+    return completion.with_report(_join_reports([answer.report for answer in answers]))
 
 
 class TextStream:
@@ -190,6 +191,23 @@ def _read_prompts(prompt: Any) -> tuple[str, ...]:
                 f"`prompt[{position}]` must be a string.", param=f"prompt[{position}]"
             )
     return tuple(prompts)
+
+
+def _join_reports(reports: Sequence[CallReport | None]) -> CallReport | None:
+    """The first call's report, with what all calls used and cost."""
+    known = [report for report in reports if report is not None]
+    if len(known) < 2:  # noqa: PLR2004 - one is already joined
+        return known[0] if known else None
+    costs = [report.cost_picos for report in known]
+    return replace(
+        known[0],
+        attempts=sum(report.attempts for report in known),
+        retries=sum(report.retries for report in known),
+        prompt_tokens=sum(report.prompt_tokens for report in known),
+        completion_tokens=sum(report.completion_tokens for report in known),
+        is_usage_estimated=any(report.is_usage_estimated for report in known),
+        cost_picos=None if None in costs else sum(cost or 0 for cost in costs),
+    )
 
 
 def _sum(usages: Sequence[Usage]) -> Usage | None:

@@ -8,9 +8,11 @@ from puna.catalog.estimates import estimate_tokens
 from puna.engine.call import Attempt, Run, attribute
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
 from puna.types.chat import ChatCompletionChunk
+from puna.types.common import Usage
 from puna.wire.fold import unfold
 from puna.wire.http import HTTPReply
 
+_ESTIMATED_AT_ONCE = 16_384
 _EVENT_TYPES = ("", "text/event-stream", "text/plain", "application/octet-stream")
 
 
@@ -28,7 +30,7 @@ class Delivery:
         self._reader = attempt.dialect.stream_reader(attempt.context)
         self._ready: list[ChatCompletionChunk] = []
         self._last: ChatCompletionChunk | None = None
-        self._tokens = 0
+        self._tokens = _RunningEstimate()
         self._is_whole = False
 
     @property
@@ -51,7 +53,9 @@ class Delivery:
     def take(self, piece: bytes | None) -> None:
         """The next bytes of the body, or None at its end."""
         reader = self._reader
-        self._ready += reader.feed(piece) if piece is not None else reader.close()
+        chunks = reader.feed(piece) if piece is not None else reader.close()
+        self._ready += chunks
+        self._tokens.add(chunks)
         if piece is not None and not reader.is_done:
             return
         self.is_over = True
@@ -69,7 +73,6 @@ class Delivery:
             if self._last is None:
                 self._run.note_first_chunk()
             self._last = chunks[-1]
-            self._tokens += _count(chunks)
         return chunks
 
     def check(self) -> None:
@@ -80,8 +83,7 @@ class Delivery:
     def finish(self) -> None:
         """Note what the stream used, whether it came to its end or not."""
         if not self._is_whole:
-            reader = self._reader
-            self._run.finish_stream(self._attempt, reader.usage, self._tokens, reader.finish_reason)
+            self._note_usage()
 
     def broken(self, error: APIError) -> APIError:
         """What a failure is to the caller: before the first chunk it may be tried again."""
@@ -102,13 +104,17 @@ class Delivery:
         interrupted.__cause__ = error
         return interrupted
 
+    def _note_usage(self) -> Usage:
+        reader = self._reader
+        told = reader.usage
+        tokens = self._tokens.total() if told is None else 0
+        return self._run.finish_stream(self._attempt, told, tokens, reader.finish_reason)
+
     def _add_usage_chunk(self) -> None:
         head = self._ready[-1] if self._ready else self._last
         if head is None:
             return
-        reader = self._reader
-        tokens = self._tokens + _count(self._ready)
-        usage = self._run.finish_stream(self._attempt, None, tokens, reader.finish_reason)
+        usage = self._note_usage()
         self._ready.append(
             ChatCompletionChunk(
                 id=head.id,
@@ -121,10 +127,29 @@ class Delivery:
         )
 
 
-def _count(chunks: list[ChatCompletionChunk]) -> int:
-    return sum(
-        estimate_tokens(choice.delta.content)
-        for chunk in chunks
-        for choice in chunk.choices
-        if choice.delta.content
-    )
+class _RunningEstimate:
+    """Estimates the tokens of streamed text in large pieces: each estimate has a fixed cost."""
+
+    def __init__(self) -> None:
+        self._tokens = 0
+        self._texts: list[str] = []
+        self._length = 0
+
+    def add(self, chunks: list[ChatCompletionChunk]) -> None:
+        """Take the text of these chunks."""
+        for chunk in chunks:
+            for choice in chunk.choices:
+                text = choice.delta.content
+                if text:
+                    self._texts.append(text)
+                    self._length += len(text)
+        if self._length > _ESTIMATED_AT_ONCE:
+            self.total()
+
+    def total(self) -> int:
+        """The estimate for all text so far."""
+        if self._texts:
+            self._tokens += estimate_tokens("".join(self._texts))
+            self._texts = []
+            self._length = 0
+        return self._tokens
