@@ -22,9 +22,20 @@ from puna.cli.main import main, puna
 
 SEED = CONFIG.replace("UPSTREAM", "http://127.0.0.1:9/v1")
 OPTIONS = (
-    "--config --model --alias --api_base --temperature --max_tokens --request_timeout "
-    "--drop_params --host --port --num_workers --debug --detailed_debug"
-).split()
+    "--config",
+    "--model",
+    "--alias",
+    "--api_base",
+    "--temperature",
+    "--max_tokens",
+    "--request_timeout",
+    "--drop_params",
+    "--host",
+    "--port",
+    "--num_workers",
+    "--debug",
+    "--detailed_debug",
+)
 
 
 def run(*arguments: str, stdin: str | None = None, **variables: str) -> Result:
@@ -134,7 +145,7 @@ def test_check_of_an_info_without_a_line(file: Path) -> None:
         ("model_list: 5\n", 1),
         ("model_list:\n  - litellm_params: {}\n", 2),
         ("model_list: []\nmodel_list: []\n", 2),
-        (SEED.replace("meta_llama/Llama", "none/Llama"), 3),
+        (SEED + "      custom_llm_provider: none\n", 3),
         (SEED.replace("http:", "ftp:"), 3),
         (SEED + "router_settings: {routing_strategy: none}\n", 8),
     ],

@@ -265,9 +265,12 @@ model_list:
 def test_wildcards_fill_the_model_and_exact_names_beat_them(upstream: Upstream) -> None:
     config = """
 model_list:
-  - {model_name: meta_llama/*, litellm_params: {model: meta_llama/*, api_key: k, api_base: UPSTREAM}}
-  - {model_name: team-*-x, litellm_params: {model: meta_llama/big-*, api_key: k, api_base: UPSTREAM}}
-  - {model_name: meta_llama/one, litellm_params: {model: meta_llama/uno, api_key: k, api_base: UPSTREAM}}
+  - model_name: meta_llama/*
+    litellm_params: {model: meta_llama/*, api_key: k, api_base: UPSTREAM}
+  - model_name: team-*-x
+    litellm_params: {model: meta_llama/big-*, api_key: k, api_base: UPSTREAM}
+  - model_name: meta_llama/one
+    litellm_params: {model: meta_llama/uno, api_key: k, api_base: UPSTREAM}
 """
     house = House(upstream, config)
     for name in ("meta_llama/any/thing", "team-7-x", "meta_llama/one"):

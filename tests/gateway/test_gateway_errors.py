@@ -141,7 +141,7 @@ class Breaking:
         self.status = 200
         self.headers = {"content-type": "text/event-stream"}
 
-    async def open(self, _: HTTPRequest) -> Any:
+    async def open(self, request: HTTPRequest) -> Any:  # noqa: ARG002 - the transport's contract
         return self
 
     async def read(self) -> bytes:

@@ -147,9 +147,9 @@ def test_a_wrong_field_is_named(plain: openai.OpenAI) -> None:
 def test_a_stream_that_breaks_raises(plain: openai.OpenAI, up: Upstream) -> None:
     up.plays(Reply.sse(*text_chunks()[:3], is_done=False, end="close"))
     texts: list[str] = []
+    stream = plain.chat.completions.create(model=MODEL, messages=HI, stream=True)
     with pytest.raises(openai.APIError) as caught:
-        for chunk in plain.chat.completions.create(model=MODEL, messages=HI, stream=True):
-            texts += [chunk.choices[0].delta.content or ""]
+        texts.extend(chunk.choices[0].delta.content or "" for chunk in stream)
     assert "".join(texts) == "Hello"
     assert caught.value.code == "stream_interrupted"
 

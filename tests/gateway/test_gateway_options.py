@@ -215,7 +215,8 @@ def test_a_json_line_holds_the_traceback() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JSONFormatter())
-    logger = logging.Logger("own")
+    logger = logging.getLogger("own.json.lines")
+    logger.propagate = False
     logger.addHandler(handler)
     try:
         raise ValueError("x")

@@ -41,6 +41,7 @@ class Target:
         provider, model: who, and the upstream's name of the model.
         base_url: without a trailing slash.
         api_key: sent as a bearer token; None sends no `Authorization`.
+        basic_auth: `user:password`, from an address that held them; sent instead of a key.
         dialect: its name in `puna.dialects.table`.
         headers: sent with every request, lower-case names.
         query: appended to the URL, such as an API version.
@@ -52,10 +53,11 @@ class Target:
     model: str
     base_url: str
     api_key: Secret | None = None
+    basic_auth: Secret | None = None
     dialect: str = "openai_chat"
     quirks: Quirks = Quirks()
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    query: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     input_modalities: frozenset[str] | None = None
     retirement: str | None = None
 

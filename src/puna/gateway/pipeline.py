@@ -6,7 +6,6 @@ A client that leaves ends its call: the upstream connection is closed and the ca
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
@@ -182,10 +181,8 @@ async def until_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
         return task.result()
     finally:
         for one in (task, watch):
-            if not one.done():
-                one.cancel()
-                with contextlib.suppress(asyncio.CancelledError, APIError):
-                    await one
+            one.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from puna.catalog.facts import find_model
 from puna.dialects.base import Quirks, Target
@@ -41,7 +41,7 @@ class Provider:
     needs_key: bool = True
     is_key_bound_to_host: bool = False
     retirement: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 def resolve_target(
@@ -73,13 +73,21 @@ def resolve_target(
             provider=provider.name,
             model=model,
         )
-    base_url, query = _read_base_url(base, provider)
+    base_url, query, basic_auth = _read_base_url(base, provider)
     is_own_host = provider.base_url is not None and base_url == provider.base_url.rstrip("/")
     is_named_by_call = bool((api_base or "").strip()) and not is_own_host
     key = _check_key(api_key, provider)
     if key is None and not (provider.is_key_bound_to_host and is_named_by_call):
         found = first_set(environ, provider.key_variables)
         key = _check_key(Secret(found), provider) if found else None
+    if key is not None and basic_auth is not None:
+        raise BadRequestError(
+            "`api_base` holds a user and a password, and there is a key as well; a request can "
+            "carry only one of them.",
+            param="api_base",
+            provider=provider.name,
+            model=model,
+        )
     if key is None and is_own_host and provider.needs_key:
         raise _no_key(provider, model)
     facts = find_model(provider.name, model)
@@ -88,6 +96,7 @@ def resolve_target(
         model=model,
         base_url=base_url,
         api_key=key,
+        basic_auth=basic_auth,
         dialect=provider.dialect,
         quirks=provider.quirks,
         headers=provider.headers,
@@ -117,11 +126,13 @@ def _check_key(key: Secret | None, provider: Provider) -> Secret | None:
     return Secret(text)
 
 
-def _read_base_url(base: str, provider: Provider) -> tuple[str, dict[str, str]]:
-    """The address without slash, query and fragment at its end, and the query."""
+def _read_base_url(
+    base: str, provider: Provider
+) -> tuple[str, dict[str, str], Secret | None]:
+    """The address alone, without slash at its end; its query; and its `user:password`."""
     url = base.strip().rstrip("/")
     if provider.base_url is not None and url == provider.base_url.rstrip("/"):
-        return url, {}
+        return url, {}, None
     try:
         parts = urlsplit(url)
         is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -135,8 +146,9 @@ def _read_base_url(base: str, provider: Provider) -> tuple[str, dict[str, str]]:
             param="api_base",
             provider=provider.name,
         )
-    address = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-    return address, dict(parse_qsl(parts.query))
+    user, _, host = parts.netloc.rpartition("@")
+    address = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    return address, dict(parse_qsl(parts.query)), Secret(unquote(user)) if user else None
 
 
 def _no_key(provider: Provider, model: str) -> AuthenticationError:

@@ -31,7 +31,7 @@ class Deployment:
     public_name: str
     target: Target
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     timeout_s: float | None = None
     stream_timeout_s: float | None = None
     max_retries: int | None = None

@@ -48,7 +48,7 @@ class ChatRequest:
     messages: tuple[dict[str, Any], ...]
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     is_stream: bool = False
     drop_params: bool = False
     allowed_params: frozenset[str] = frozenset()

@@ -1,0 +1,58 @@
+"""What of a request nobody may see, and texts without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from puna.dialects.base import ReadContext
+
+_SENSITIVE_HEADERS = frozenset(
+    (
+        "api-key",
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-litellm-api-key",
+    )
+)
+_SENSITIVE_WORDS = ("key", "token", "secret", "sig")
+_SHORTEST = 4
+"""A shorter text is no secret, and taking it out would riddle an error with dots."""
+
+
+def scrub(text: str, context: ReadContext) -> str:
+    """Text without the secrets of the request: some hosts repeat them in their errors.
+
+    Scrub before cutting: half a key must not be left either.
+    """
+    for secret in _secrets(context):
+        for form in (secret, json.dumps(secret)[1:-1], secret.replace("/", "\\/")):
+            text = text.replace(form, "•••")
+    return text
+
+
+def _secrets(context: ReadContext) -> Iterator[str]:
+    """The key, what authorization-like headers hold, and what the query calls a key."""
+    target, request = context.target, context.request
+    if target.api_key is not None:
+        yield target.api_key.reveal()
+    if target.basic_auth is not None:
+        yield target.basic_auth.reveal()
+    for headers in (target.headers, request.headers):
+        yield from _header_secrets(headers)
+    for name, value in target.query.items():
+        if any(word in name.lower() for word in _SENSITIVE_WORDS) and len(value) >= _SHORTEST:
+            yield value
+
+
+def _header_secrets(headers: Mapping[str, str]) -> Iterator[str]:
+    for name, value in headers.items():
+        if name not in _SENSITIVE_HEADERS or len(value) < _SHORTEST:
+            continue
+        yield value
+        bare = value.partition(" ")[2].strip()  # without the scheme, such as `Bearer`
+        if len(bare) >= _SHORTEST:
+            yield bare
