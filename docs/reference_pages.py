@@ -174,6 +174,9 @@ def _key_rule(row: Provider) -> str:
 
 def _quirk_facts(quirks: Quirks) -> Iterator[tuple[str, str]]:
     yield "refuses", _names(sorted(quirks.unsupported_params))
+    yield "leaves out and reports", _names(sorted(quirks.ignored_params))
+    if quirks.extra_params is not None:
+        yield "beyond OpenAI's parameters", f"only {_names(sorted(quirks.extra_params))}"
     yield "`response_format`", _names(sorted(quirks.response_formats or ()))
     yield (
         "roles",

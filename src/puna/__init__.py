@@ -5,13 +5,36 @@
     answer = completion("embedded/smollm2-135m", [{"role": "user", "content": "Hello"}])
     print(answer.choices[0].message.content)
 
-The names below are loaded on first use, so that `import puna` costs next to nothing.
+All names but the errors are loaded on first use, so that `import puna` costs next to nothing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from puna.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadGatewayError,
+    BadRequestError,
+    BudgetExceededError,
+    ConfigError,
+    ContentPolicyViolationError,
+    ContextWindowExceededError,
+    InternalServerError,
+    MalformedReplyError,
+    NotFoundError,
+    PermissionDeniedError,
+    PunaError,
+    RateLimitError,
+    ServiceUnavailableError,
+    StreamInterruptedError,
+    UnprocessableEntityError,
+    UnsupportedParamsError,
+)
 from puna.version import __version__
 
 if TYPE_CHECKING:
@@ -29,76 +52,20 @@ if TYPE_CHECKING:
     )
     from puna.client import AsyncClient, Client, ClientSettings
     from puna.engine.streams import AsyncStream, Stream
-    from puna.errors import (
-        APIConnectionError,
-        APIError,
-        APIStatusError,
-        APITimeoutError,
-        AuthenticationError,
-        BadGatewayError,
-        BadRequestError,
-        BudgetExceededError,
-        ConfigError,
-        ContentPolicyViolationError,
-        ContextWindowExceededError,
-        InternalServerError,
-        MalformedReplyError,
-        NotFoundError,
-        PermissionDeniedError,
-        PunaError,
-        RateLimitError,
-        ServiceUnavailableError,
-        StreamInterruptedError,
-        UnprocessableEntityError,
-        UnsupportedParamsError,
-    )
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.completions import TextCompletion
     from puna.wire.fold import fold
 
-_HOMES = {
-    "puna.api.calls": ("acompletion", "atext_completion", "completion", "text_completion"),
-    "puna.api.models": (
-        "completion_cost",
-        "get_llm_provider",
-        "get_model_info",
-        "get_supported_openai_params",
-        "supports_function_calling",
-        "supports_response_schema",
-        "supports_vision",
-        "token_counter",
-        "validate_environment",
-    ),
-    "puna.client": ("AsyncClient", "Client", "ClientSettings"),
-    "puna.engine.streams": ("AsyncStream", "Stream"),
-    "puna.errors": (
-        "APIConnectionError",
-        "APIError",
-        "APIStatusError",
-        "APITimeoutError",
-        "AuthenticationError",
-        "BadGatewayError",
-        "BadRequestError",
-        "BudgetExceededError",
-        "ConfigError",
-        "ContentPolicyViolationError",
-        "ContextWindowExceededError",
-        "InternalServerError",
-        "MalformedReplyError",
-        "NotFoundError",
-        "PermissionDeniedError",
-        "PunaError",
-        "RateLimitError",
-        "ServiceUnavailableError",
-        "StreamInterruptedError",
-        "UnprocessableEntityError",
-        "UnsupportedParamsError",
-    ),
-    "puna.types.chat": ("ChatCompletion", "ChatCompletionChunk"),
-    "puna.types.completions": ("TextCompletion",),
-    "puna.wire.fold": ("fold",),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOMES = (
+    "puna.wire.fold",
+    "puna.types.chat",
+    "puna.types.completions",
+    "puna.engine.streams",
+    "puna.client",
+    "puna.api.calls",
+    "puna.api.models",
+)
+"""Where the names that cost something to load live; each may import those before it."""
 
 __all__ = [
     "APIConnectionError",
@@ -149,15 +116,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module 'puna' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(home), name)
+    value = next(vars(home)[name] for home in map(import_module, _HOMES) if name in vars(home))
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME_OF})
+    return sorted({*globals(), *__all__})

@@ -20,6 +20,7 @@ happened, the value in backticks, then the fix. No message holds a secret: see `
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any, Literal
 
 Fault = Literal["caller", "operator", "upstream", "network"]
@@ -80,7 +81,8 @@ class APIError(PunaError):
         fault: whose it is; `upstream` and `network` faults may be worth another attempt.
         is_retryable: whether another attempt may succeed.
         retry_after_s: how long the upstream asked to wait, or None.
-        attempts: requests sent in vain before this was raised.
+        tries: what was tried in vain, in order (`model: ErrorClass status`); `str(error)` tells
+            it when there was more than one. `attempts` is their number.
     """
 
     status_code: int = 500
@@ -118,8 +120,19 @@ class APIError(PunaError):
         self.body = body[:_BODY_LIMIT] if body is not None else None
         self.headers = dict(headers or {})
         self.retry_after_s = retry_after_s
-        self.attempts = 0
         self.tries: tuple[str, ...] = ()
+
+    @property
+    def attempts(self) -> int:
+        """How many requests were sent in vain before this was raised."""
+        return len(self.tries)
+
+    def __str__(self) -> str:
+        if len(self.tries) < 2:  # noqa: PLR2004 - one try needs no list
+            return self.message
+        runs = [(what, len(list(same))) for what, same in groupby(self.tries)]
+        told = "; ".join(f"{n} x {what}" if n > 1 else what for what, n in runs)
+        return f"{self.message} (after {len(self.tries)} tries: {told})"
 
 
 class APIStatusError(APIError):

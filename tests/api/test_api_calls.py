@@ -191,3 +191,26 @@ def test_one_default_client_serves_each_way_of_trusting() -> None:
     assert clients.client({"ssl_verify": True}) is first
     assert clients.client({"ssl_verify": False}) is not first
     assert clients.async_client({}) is clients.async_client({"model": "x"})
+
+
+def test_closed_default_clients_are_made_anew() -> None:
+    clients = DefaultClients(puna.ClientSettings(environ={}))
+    first = clients.client({})
+    clients.close()
+    clients.close()
+    assert clients.client({}) is not first
+    clients.close()
+
+
+def test_both_faces_share_one_embedded_process_that_ends_with_the_program() -> None:
+    code = (
+        "import os, pathlib, litellm, puna\n"
+        "ask = {'messages': [{'role': 'user', 'content': 'Hi'}], 'max_tokens': 1}\n"
+        "puna.completion('embedded/smollm2-135m', **ask)\n"
+        "litellm.completion('embedded/smollm2-135m', **ask)\n"
+        "pids = pathlib.Path(f'/proc/self/task/{os.getpid()}/children').read_text().split()\n"
+        "print(len(pids), *pids)\n"
+    )
+    count, pid = run(code).split()
+    assert count == "1"
+    assert not Path(f"/proc/{pid}").exists()

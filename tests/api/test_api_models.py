@@ -11,6 +11,7 @@ from tests.support.upstream import completion_body
 import puna
 from puna.errors import BadRequestError, NotFoundError
 from puna.types.chat import ChatCompletion
+from puna.types.secret import Secret
 
 MODELS = {
     "meta_llama/Llama-4-Scout-17B-16E-Instruct-FP8": True,
@@ -33,7 +34,10 @@ def test_a_model_name_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert puna.get_llm_provider("meta_llama/X") == ("X", "meta_llama", None, own)
     monkeypatch.setenv("LLAMA_API_KEY", "k")
     monkeypatch.setenv("LLAMA_API_BASE", "http://host/v1")
-    assert puna.get_llm_provider("meta_llama/X") == ("X", "meta_llama", "k", "http://host/v1")
+    name, provider, key, base = puna.get_llm_provider("meta_llama/X")
+    assert (name, provider, base) == ("X", "meta_llama", "http://host/v1")
+    assert isinstance(key, Secret)
+    assert key.reveal() == "k"
     assert puna.get_llm_provider("X", "meta_llama", "http://b")[3] == "http://b"
     with pytest.raises(BadRequestError, match="meta_llama/"):
         puna.get_llm_provider("nobody/X")
@@ -75,10 +79,12 @@ def test_model_info_has_limits_and_modalities(model: str) -> None:
     info = puna.get_model_info(model)
     assert info["max_input_tokens"] == 128_000
     assert info["max_output_tokens"] == 4028
-    assert "text" in info["supported_modalities"]
-    assert info["litellm_provider"] == "meta_llama"
+    assert "text" in info["input_modalities"]
+    assert info["output_modalities"] == ["text"]
+    assert (info["provider"], f"meta_llama/{info['model']}") == ("meta_llama", model)
     assert info["supports_function_calling"] is True
-    assert info["input_cost_per_token"] == 0.0
+    assert info["input_cost_per_token"] is None
+    assert not any(name.startswith("litellm") for name in info)
 
 
 @pytest.mark.case(31)
@@ -118,16 +124,19 @@ def test_cost_is_the_catalogues_or_the_callers() -> None:
     answer = ChatCompletion.model_validate(
         completion_body(model="meta_llama/Llama-3.3-8B-Instruct")
     )
-    assert puna.completion_cost(answer) == 0.0
+    assert puna.completion_cost(answer) is None
+    free = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0}
+    assert puna.completion_cost(answer, custom_cost_per_token=free) == 0.0
     price = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
     assert puna.completion_cost(answer, custom_cost_per_token=price) == pytest.approx(19e-6)
     cached: dict[str, Any] = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
     cached["prompt_tokens_details"] = {"cached_tokens": 5}
     detailed = ChatCompletion.model_validate(completion_body(usage=cached))
-    assert puna.completion_cost(detailed, custom_cost_per_token=price) >= 2e-6
+    assert puna.completion_cost(detailed, custom_cost_per_token=price) == pytest.approx(7e-6)
     counted = puna.completion_cost(
         model="x", prompt="a", completion="b", custom_cost_per_token=price
     )
+    assert counted is not None
     assert counted > 0
     with pytest.raises(NotFoundError, match="nobody/x"):
         puna.completion_cost(model="nobody/x", prompt="a")

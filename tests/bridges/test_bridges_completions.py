@@ -123,7 +123,7 @@ def test_answers_become_one_text_completion_with_the_usage_summed() -> None:
         ],
         "usage": {"prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6},
     }
-    assert text.report is report
+    assert text.report == report
     assert "system_fingerprint" not in text_of(read_text_request("a", {}), [answer("x")]).to_dict()
 
 

@@ -112,6 +112,15 @@ def test_each_takes_its_arguments_in_litellms_order(name: str) -> None:
     assert given[: len(wanted)] == wanted
 
 
+def test_what_is_missing_or_not_known_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="model"):
+        exceptions.RateLimitError("m", "p")
+    with pytest.raises(TypeError, match="colour"):
+        exceptions.RateLimitError("m", "p", "mo", colour="red")
+    unsure = exceptions.UnsupportedParamsError("m")
+    assert (unsure.llm_provider, unsure.model, unsure.status_code) == (None, None, 400)
+
+
 @pytest.mark.case(149)
 @pytest.mark.parametrize("name", OPENAI)
 def test_each_is_a_subclass_of_openais(name: str) -> None:
@@ -202,6 +211,9 @@ def test_the_rarer_ones_can_be_made() -> None:
         "vendor_rate_limit",
     )
     assert limited.detail == limited.message
+    reply = exceptions.ErrorResponse(429)
+    detailed = exceptions.RateLimitError("m", "p", "mo", reply, detail={"a": 1})
+    assert (detailed.response, detailed.detail) == (reply, {"a": 1})
     assert all(issubclass(one, Exception) for one in exceptions.LITELLM_EXCEPTION_TYPES)
     both = exceptions.BadRequestError("m", "mo", "p", num_retries=2, max_retries=3)
     assert str(both).endswith("LiteLLM Retried: 2 times, LiteLLM Max Retries: 3")

@@ -91,6 +91,8 @@ for _ in range(2):
 def test_every_public_name_can_be_had() -> None:
     for name in litellm.__all__:
         assert getattr(litellm, name) is not None
+        home = getattr(getattr(litellm, name), "__module__", "litellm")
+        assert home.startswith("litellm"), f"{name} is from {home}"
     assert set(dir(litellm)) > {"completion", "drop_params", "model_cost", "ModelResponse"}
     assert "annotations" not in dir(litellm)
     with pytest.raises(AttributeError, match="nothing_of_this_name"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -8,21 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.dialects.base import ReadContext, Target
+from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.embedded_chat import EmbeddedChat
 from puna.errors import (
+    APIError,
     BadRequestError,
     ContextWindowExceededError,
     InternalServerError,
     MalformedReplyError,
+    ServiceUnavailableError,
     StreamInterruptedError,
+    UnsupportedParamsError,
 )
+from puna.providers.embedded import PROVIDER
 from puna.types.chat import ChatCompletionChunk
-from puna.types.requests import ChatRequest, make_chat_request
+from puna.types.requests import PARAMS, ChatRequest, make_chat_request
 from puna.wire.http import HTTPReply, Timeouts
 
 DIALECT = EmbeddedChat()
-TARGET = Target(provider="embedded", model="/models/x y.gguf", base_url="embedded://local")
+TARGET = Target(
+    provider="embedded",
+    model="/models/x y.gguf",
+    base_url="embedded://local",
+    quirks=PROVIDER.quirks,
+)
 WEATHER = {
     "type": "function",
     "function": {
@@ -34,16 +44,28 @@ CALL = '{"name":"get_weather","arguments":{"city":"Köln"}}'
 USAGE = {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
 
 
-def asked(**fields: Any) -> ChatRequest:
-    stream = fields.pop("stream", False)
+def asked(
+    *, stream: bool = False, drop: bool = False, allowed: tuple[str, ...] = (), **fields: Any
+) -> ChatRequest:
     messages = [{"role": "user", "content": "Weather in Köln?"}]
-    return make_chat_request("local", messages, fields, stream=stream)
+    return make_chat_request(
+        "local", messages, fields, stream=stream, drop_params=drop, allowed_params=allowed
+    )
+
+
+def built(**fields: Any) -> BuiltRequest:
+    return DIALECT.build_request(asked(**fields), TARGET, Timeouts())
+
+
+def body_of(**fields: Any) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(built(**fields).http.body)
+    return body
 
 
 def context(**fields: Any) -> ReadContext:
-    return ReadContext(
-        target=TARGET, model="local", made_id="chatcmpl-9", now=7.0, request=asked(**fields)
-    )
+    request = asked(**fields)
+    made = DIALECT.build_request(request, TARGET, Timeouts())
+    return ReadContext(TARGET, "local", "chatcmpl-9", 7.0, request, made.reading)
 
 
 def reply(data: Any, status: int = 200) -> HTTPReply:
@@ -86,20 +108,130 @@ def read(body: bytes, cuts: list[int], **fields: Any) -> tuple[list[ChatCompleti
 
 
 def test_a_request_goes_to_the_models_own_address() -> None:
-    built = DIALECT.build_request(asked(tools=[WEATHER], user="u"), TARGET, Timeouts())
-    assert built.http.url == "embedded://%2Fmodels%2Fx%20y.gguf/v1/chat/completions"
-    body = json.loads(built.http.body)
+    made = built(tools=[WEATHER], user="u")
+    assert made.http.url == "embedded://%2Fmodels%2Fx%20y.gguf/v1/chat/completions"
+    body = json.loads(made.http.body)
     assert body.keys().isdisjoint({"tools", "user"})
     assert "grammar" in body
-    assert built.dropped_params == ("user",)
-    assert not built.http.is_stream
-    assert "authorization" not in built.http.headers
+    assert made.dropped_params == ("user",)
+    assert not made.http.is_stream
+    assert "authorization" not in made.http.headers
 
 
-def test_what_the_engine_cannot_do_names_the_callers_model() -> None:
+def test_what_the_server_cannot_do_names_who_was_asked() -> None:
     with pytest.raises(BadRequestError) as caught:
-        DIALECT.build_request(asked(temperature=3), TARGET, Timeouts())
-    assert caught.value.model == "local"
+        built(temperature=3)
+    assert (caught.value.provider, caught.value.model) == ("embedded", "local")
+
+
+_IMPOSSIBLE: dict[str, Any] = {
+    "audio": {"voice": "a"},
+    "function_call": "auto",
+    "functions": [],
+    "modalities": ["text", "audio"],
+    "prediction": {},
+    "reasoning_effort": "low",
+    "response_format": {"type": "xml"},
+    "thinking": {},
+    "verbosity": "low",
+    "web_search_options": {},
+    # Fields of llama.cpp's server and of nobody.
+    "chat_template": "x",
+    "grammar": "root ::= x",
+    "id_slot": 1,
+    "made_up": 1,
+}
+
+
+@pytest.mark.case(26, 76)
+@pytest.mark.parametrize("name", _IMPOSSIBLE)
+def test_what_is_impossible_is_refused_or_dropped_by_wish_and_never_sent(name: str) -> None:
+    given = {name: _IMPOSSIBLE[name]}
+    for allowed in ((), (name,)):
+        with pytest.raises(UnsupportedParamsError, match="drop_params") as caught:
+            built(allowed=allowed, **given)
+        assert caught.value.param == name
+        assert "allowed_openai_params" not in str(caught.value)
+    made = built(drop=True, **given)
+    assert made.dropped_params == (name,)
+    assert json.loads(made.http.body) == body_of()
+
+
+@pytest.mark.case(76)
+@pytest.mark.parametrize(
+    ("name", "now"), [("functions", "tools"), ("function_call", "tool_choice")]
+)
+def test_the_legacy_fields_are_refused_with_their_successors(name: str, now: str) -> None:
+    with pytest.raises(UnsupportedParamsError, match=f"use `{now}`"):
+        built(**{name: _IMPOSSIBLE[name]})
+
+
+_WITHOUT_EFFECT: dict[str, Any] = {
+    "metadata": {"a": "b"},
+    "modalities": ["text"],
+    "parallel_tool_calls": False,
+    "prompt_cache_key": "k",
+    "prompt_cache_retention": "24h",
+    "safety_identifier": "s",
+    "service_tier": "auto",
+    "store": True,
+    "user": "u",
+}
+
+
+@pytest.mark.case(79)
+@pytest.mark.parametrize("name", _WITHOUT_EFFECT)
+def test_what_changes_no_answer_is_left_out_and_reported(name: str) -> None:
+    made = built(**{name: _WITHOUT_EFFECT[name]})
+    assert made.dropped_params == (name,)
+    assert json.loads(made.http.body) == body_of()
+
+
+_SENT: dict[str, Any] = {
+    "frequency_penalty": 0.1,
+    "logit_bias": {"1": 2},
+    "logprobs": True,
+    "max_tokens": 7,
+    "min_p": 0.1,
+    "n": 1,
+    "presence_penalty": 0.1,
+    "repeat_penalty": 1.1,
+    "seed": 0,
+    "stop": ["a"],
+    "temperature": 0,
+    "top_k": 3,
+    "top_logprobs": 2,
+    "top_p": 0.5,
+    "typical_p": 0.5,
+}
+_TRANSLATED = {
+    "max_completion_tokens",
+    "repetition_penalty",
+    "response_format",
+    "stream_options",
+    "tool_choice",
+    "tools",
+}
+
+
+@pytest.mark.parametrize("name", _SENT)
+def test_what_the_server_knows_is_sent_as_it_is(name: str) -> None:
+    assert body_of(**{name: _SENT[name]}) == {**body_of(), name: _SENT[name]}
+
+
+def test_every_parameter_is_sent_translated_ignored_or_refused() -> None:
+    known = _SENT.keys() | _TRANSLATED | _WITHOUT_EFFECT.keys() | _IMPOSSIBLE.keys()
+    assert PARAMS.keys() | (PROVIDER.quirks.extra_params or frozenset()) <= known
+
+
+@pytest.mark.parametrize("parameters", [{"x": {1, 2}}, {"x": float("nan")}, {"x": "\ud800"}])
+def test_a_schema_of_odd_values_is_read_as_json_or_refused(parameters: dict[str, Any]) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    if isinstance(parameters["x"], set):
+        assert "grammar" in body_of(tools=[tool], tool_choice="required")
+        return
+    with pytest.raises(BadRequestError):
+        built(tools=[tool], tool_choice="required")
 
 
 def test_a_whole_call_is_read() -> None:
@@ -108,9 +240,26 @@ def test_a_whole_call_is_read() -> None:
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content is None
     assert choice.message.tool_calls is not None
-    assert choice.message.tool_calls[0].id == "call_9_0"
+    assert choice.message.tool_calls[0].id == "call_9_0_0"
     assert completion.model == "local"
     assert completion.system_fingerprint is None
+
+
+def test_a_reply_without_what_was_built_is_read_by_the_request() -> None:
+    whole_context = replace(context(tools=[WEATHER]), reading=None)
+    completion = DIALECT.read_reply(reply(whole(CALL)), whole_context)
+    assert completion.choices[0].message.tool_calls
+
+
+@pytest.mark.parametrize("finish", ["stop", None])
+def test_several_answers_of_which_one_breaks_are_an_error(finish: str | None) -> None:
+    body = frames("{}", finish=finish, done=False) + frames('{"city":', index=1, finish=None)
+    wanted = {"type": "json_object"}
+    with pytest.raises(StreamInterruptedError) as caught:
+        DIALECT.read_reply(reply(body[: body.rindex(b"data: [DONE]")]), context(n=2))
+    assert caught.value.model == "local"
+    with pytest.raises(APIError):
+        DIALECT.read_reply(reply(frames("Sure")), context(n=2, response_format=wanted))
 
 
 def test_several_answers_come_as_a_stream_and_are_folded() -> None:
@@ -131,6 +280,23 @@ def test_a_reply_that_is_no_json_object_is_malformed(body: bytes) -> None:
 def test_an_error_inside_a_success_is_raised() -> None:
     with pytest.raises(InternalServerError, match="boom"):
         DIALECT.read_reply(reply({"error": {"message": "boom"}}, 500), context())
+
+
+@pytest.mark.parametrize(
+    ("frame", "cls"),
+    [
+        ({"error": {"code": 503, "message": "boom"}}, ServiceUnavailableError),
+        ({"error": "boom"}, InternalServerError),
+        ({"error": {"code": 400, "message": "no grammar: boom"}}, BadRequestError),
+    ],
+)
+def test_an_error_inside_a_stream_ends_it(frame: dict[str, Any], cls: type[APIError]) -> None:
+    body = b"data: " + json.dumps(frame).encode() + b"\n\n"
+    chunks, reader = read(frames("He", finish=None, done=False) + body, [])
+    assert "".join(c.delta.content or "" for x in chunks for c in x.choices) == "He"
+    assert type(reader.error) is cls
+    assert "boom" in str(reader.error)
+    assert (reader.error.provider, reader.error.model) == ("embedded", "local")
 
 
 def test_errors_are_typed() -> None:
@@ -154,7 +320,7 @@ def test_a_streamed_call_is_the_whole_one_however_it_is_cut(cuts: list[int]) -> 
     assert reader.finish_reason == "tool_calls"
     assert reader.usage.completion_tokens == 2
     calls = [call for chunk in chunks for c in chunk.choices for call in c.delta.tool_calls or ()]
-    assert calls[0].id == "call_9_0"
+    assert calls[0].id == "call_9_0_0"
     assert calls[0].function is not None
     assert calls[0].function.name == "get_weather"
     arguments = "".join(call.function.arguments or "" for call in calls if call.function)

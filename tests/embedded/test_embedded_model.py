@@ -1,4 +1,4 @@
-"""The real engine with the packaged model. One child serves all of these tests."""
+"""The real server with the packaged model. One child serves all of these tests."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from puna.embedded.constrain import constrain
-from puna.embedded.engine_errors import read_engine_error
-from puna.embedded.replies import EngineStream, fold_stream, read_completion
+from puna.dialects.base import ReadContext, Target
+from puna.dialects.embedded_chat import EmbeddedChat
+from puna.embedded.server_errors import read_server_error
 from puna.embedded.supervisor import ChildAddress, Supervisor
 from puna.errors import (
     BadRequestError,
@@ -28,10 +28,15 @@ from puna.errors import (
     MalformedReplyError,
     ServiceUnavailableError,
 )
+from puna.providers.embedded import PROVIDER
+from puna.types.requests import make_chat_request
 from puna.types.secret import Secret
+from puna.wire.http import HTTPReply, Timeouts
 
 pytestmark = [pytest.mark.xdist_group("embedded")]
 
+DIALECT = EmbeddedChat()
+TARGET = Target(PROVIDER.name, "m", "embedded://local", quirks=PROVIDER.quirks)
 WEATHER = {
     "type": "function",
     "function": {
@@ -73,10 +78,10 @@ def supervisor() -> Iterator[Supervisor]:
     made.stop()
 
 
-def post(address: ChildAddress, body: Any) -> tuple[int, bytes]:
+def post(address: ChildAddress, body: bytes) -> tuple[int, bytes]:
     request = urllib.request.Request(  # noqa: S310 - loopback
         address.base_url + "/v1/chat/completions",
-        json.dumps(body).encode(),
+        body,
         {
             "content-type": "application/json",
             "authorization": f"Bearer {address.api_key.reveal()}",
@@ -90,25 +95,26 @@ def post(address: ChildAddress, body: Any) -> tuple[int, bytes]:
             return error.code, error.read()
 
 
-def events(body: bytes) -> list[dict[str, Any]]:
-    lines = [line[6:] for line in body.split(b"\n") if line.startswith(b"data: {")]
-    return [json.loads(line) for line in lines]
-
-
-def ask(supervisor: Supervisor, content: Any, **fields: Any) -> dict[str, Any]:
-    """What the dialect does with a whole answer."""
+def ask(supervisor: Supervisor, content: Any, *, stream: bool = False, **fields: Any) -> Any:
+    """The completion as a dict, or a stream's chunks under `chunks`: what a call does."""
     fields.setdefault("temperature", 0)
-    body = {"model": "m", "messages": [{"role": "user", "content": content}], **fields}
-    constrained = constrain(body)
-    status, reply = post(supervisor.ensure_running(), constrained.body)
-    if status != 200:
-        raise read_engine_error(status, json.loads(reply))
-    if constrained.body.get("stream") and not constrained.is_folded:
-        engine = EngineStream(constrained, id_base="chatcmpl-1")
-        made = [chunk for event in events(reply) for chunk in engine.feed(event)]
-        return {"chunks": made + engine.close()}
-    data = fold_stream(events(reply)) if constrained.is_folded else json.loads(reply)
-    return read_completion(data, constrained, id_base="chatcmpl-1")
+    if stream:
+        fields["stream_options"] = {"include_usage": True}
+    messages = [{"role": "user", "content": content}]
+    request = make_chat_request("m", messages, fields, stream=stream)
+    built = DIALECT.build_request(request, TARGET, Timeouts())
+    context = ReadContext(TARGET, "m", "chatcmpl-1", 0.0, request, built.reading)
+    status, body = post(supervisor.ensure_running(), built.http.body)
+    reply = HTTPReply(status, {}, body)
+    if not reply.is_success:
+        raise DIALECT.read_error(reply, context)
+    if not stream:
+        return DIALECT.read_reply(reply, context).model_dump()
+    reader = DIALECT.stream_reader(context)
+    chunks = [*reader.feed(reply.body), *reader.close()]
+    if reader.error is not None:
+        raise reader.error
+    return {"chunks": [chunk.model_dump() for chunk in chunks]}
 
 
 def call_of(completion: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -127,14 +133,16 @@ def test_it_starts_within_seconds_and_answers(supervisor: Supervisor) -> None:
     made = ask(supervisor, "Name three primary colors.", max_tokens=8)
     assert made["choices"][0]["message"]["content"].strip()
     assert made["usage"]["completion_tokens"] == 8
-    assert made.keys() == {"id", "object", "created", "model", "choices", "usage"}
+    assert made["model"] == "m"
+    assert made["system_fingerprint"] is None
+    assert "timings" not in made
 
 
 def test_other_users_of_the_machine_cannot_use_it(supervisor: Supervisor) -> None:
     address = supervisor.ensure_running()
-    status, body = post(ChildAddress(address.base_url, Secret("guess")), {"messages": []})
+    status, body = post(ChildAddress(address.base_url, Secret("guess")), b"{}")
     assert status == 401
-    assert isinstance(read_engine_error(status, json.loads(body)), ServiceUnavailableError)
+    assert isinstance(read_server_error(status, json.loads(body)), ServiceUnavailableError)
 
 
 @pytest.mark.case(75)
@@ -173,7 +181,7 @@ def test_auto_calls_for_a_chart_and_its_free_object_ends(
 
 def test_auto_answers_small_talk_in_text(supervisor: Supervisor) -> None:
     made = ask(supervisor, "Hello, how are you?", tools=[WEATHER, CHART], max_tokens=4)
-    assert "tool_calls" not in made["choices"][0]["message"]
+    assert made["choices"][0]["message"]["tool_calls"] is None
 
 
 @pytest.mark.case(70)
@@ -183,9 +191,9 @@ def test_a_streamed_call_has_the_same_pieces(supervisor: Supervisor) -> None:
         call
         for chunk in made
         for choice in chunk["choices"]
-        for call in choice["delta"].get("tool_calls", ())
+        for call in choice["delta"]["tool_calls"] or ()
     ]
-    assert calls[0]["id"] == "call_1_0"
+    assert calls[0]["id"] == "call_1_0_0"
     assert calls[0]["function"]["name"] == "get_weather"
     assert json.loads("".join(call["function"]["arguments"] for call in calls))
     assert made[-1]["usage"]["completion_tokens"] > 0
@@ -223,7 +231,7 @@ def test_json_schema_holds_whole_and_streamed(supervisor: Supervisor) -> None:
         "required": ["name", "age", "born", "ratio"],
         "additionalProperties": False,
     }
-    fields = {"response_format": json_schema(schema), "max_tokens": 200}
+    fields: dict[str, Any] = {"response_format": json_schema(schema), "max_tokens": 200}
     question = "Alice is 31 years old. Return JSON."
     made = ask(supervisor, question, **fields)
     value = json.loads(made["choices"][0]["message"]["content"])
@@ -256,7 +264,7 @@ def test_a_cut_answer_is_an_error_that_says_so(supervisor: Supervisor) -> None:
         {"type": "string", "pattern": "^[a-"},
     ],
 )
-def test_what_nothing_fits_is_a_bad_request_and_the_engine_lives_on(
+def test_what_nothing_fits_is_a_bad_request_and_the_server_lives_on(
     supervisor: Supervisor, schema: dict[str, Any]
 ) -> None:
     with pytest.raises(BadRequestError) as caught:
@@ -324,7 +332,7 @@ def test_a_killed_child_is_started_again(supervisor: Supervisor) -> None:
     assert supervisor.pid != pid
 
 
-def test_a_broken_gguf_file_is_told_with_the_engines_words(tmp_path: Path) -> None:
+def test_a_broken_gguf_file_is_told_with_the_servers_words(tmp_path: Path) -> None:
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF" + b"\0" * 100)
     with pytest.raises(ServiceUnavailableError, match="ended before it could answer") as caught:

@@ -14,7 +14,7 @@ import pytest
 from puna.embedded.child import POLL_S
 from puna.embedded.supervisor import (
     ChildAddress,
-    EngineSettings,
+    ServerSettings,
     Supervisor,
     SupervisorPool,
     child_command,
@@ -42,7 +42,7 @@ def supervisor() -> Iterator[Supervisor]:
 
 
 def test_nothing_runs_before_it_is_needed(supervisor: Supervisor) -> None:
-    assert not supervisor.is_running
+    assert supervisor.pid is None
     assert supervisor.pid is None
     assert supervisor.has_died(0.0)
 
@@ -53,7 +53,7 @@ def test_a_child_is_started_once_and_stopped(supervisor: Supervisor) -> None:
     assert supervisor.ensure_running() is address
     assert not supervisor.has_died(0.0)
     supervisor.stop()
-    assert not supervisor.is_running
+    assert supervisor.pid is None
     supervisor.stop()
 
 
@@ -93,7 +93,7 @@ def test_a_child_that_ends_at_its_start_is_reported_with_its_last_words() -> Non
     assert "tensor" in str(caught.value)
     assert "/home" not in str(caught.value)
     assert not caught.value.is_retryable
-    assert not supervisor.is_running
+    assert supervisor.pid is None
 
 
 def test_a_child_that_reads_nothing_and_says_nonsense_has_failed() -> None:
@@ -108,7 +108,7 @@ def test_a_child_that_takes_too_long_is_ended() -> None:
     )
     with pytest.raises(ServiceUnavailableError, match=r"not ready within 0\.3 s"):
         supervisor.ensure_running()
-    assert not supervisor.is_running
+    assert supervisor.pid is None
 
 
 def test_threads_that_wait_for_a_failing_start_share_its_error() -> None:
@@ -137,7 +137,7 @@ def test_a_child_that_ignores_the_end_is_killed() -> None:
     supervisor = Supervisor(command=fake(program + "time.sleep(60)"), check=lambda: None)
     supervisor.ensure_running()
     supervisor.stop()
-    assert not supervisor.is_running
+    assert supervisor.pid is None
 
 
 def test_progress_is_told() -> None:
@@ -149,7 +149,7 @@ def test_progress_is_told() -> None:
     assert told[1].startswith("ready in ")
 
 
-def test_an_engine_that_cannot_run_here_starts_nothing() -> None:
+def test_a_server_that_cannot_run_here_starts_nothing() -> None:
     def check() -> None:
         message = "no AVX2"
         raise ServiceUnavailableError(message)
@@ -183,13 +183,13 @@ supervisor.ensure_running()
 ours = supervisor.pid
 pid = os.fork()
 if pid == 0:
-    assert not supervisor.is_running
+    assert supervisor.pid is None
     supervisor.ensure_running()
     is_own = supervisor.pid not in (ours, None)
     supervisor.stop()
     os._exit(0 if is_own else 1)
 _, status = os.waitpid(pid, 0)
-assert supervisor.is_running and supervisor.pid == ours
+assert supervisor.pid == ours
 supervisor.stop()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
@@ -208,11 +208,11 @@ def test_the_pool_has_one_supervisor_a_model() -> None:
     assert pool.get("other") is not supervisor
     supervisor.ensure_running()
     pool.stop_all()
-    assert not supervisor.is_running
+    assert supervisor.pid is None
 
 
 def test_the_defaults_leave_half_the_cores_to_others() -> None:
-    settings = EngineSettings()
+    settings = ServerSettings()
     assert settings.threads == max(1, (os.cpu_count() or 2) // 2)
     assert child_command()[0] == sys.executable
     assert POLL_S < 1

@@ -6,7 +6,7 @@ import pytest
 
 from puna.embedded.weights import (
     PACKAGED_MODELS,
-    check_engine,
+    check_server,
     find_package,
     find_weights,
     missing_cpu_features,
@@ -60,12 +60,12 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
 
 
 def test_a_cpu_with_all_features_passes() -> None:
-    check_engine(_GOOD)
+    check_server(_GOOD)
 
 
 def test_a_cpu_without_avx2_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(ServiceUnavailableError, match="lacks `avx2, bmi2`") as caught:
-        check_engine("flags : fpu fma f16c\n")
+        check_server("flags : fpu fma f16c\n")
     assert not caught.value.is_retryable
     assert caught.value.fault == "operator"
 
@@ -74,9 +74,9 @@ def test_another_architecture_says_nothing_about_flags() -> None:
     assert missing_cpu_features("Features\t: fp asimd\n") == ()
 
 
-def test_a_missing_engine_is_named() -> None:
+def test_a_missing_server_is_named() -> None:
     with pytest.raises(ServiceUnavailableError, match="`xllamacpp`, is not installed"):
-        check_engine(_GOOD, find_package=lambda _name: None)
+        check_server(_GOOD, find_package=lambda _name: None)
 
 
 def test_cpuinfo_is_empty_where_there_is_none(tmp_path: Path) -> None:

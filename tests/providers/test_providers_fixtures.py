@@ -35,8 +35,7 @@ OF_HOSTS = frozenset(
 )
 
 NAMES_ELSEWHERE = {
-    # The engine is part of Puna: its dialect and transport carry its provider's name in errors,
-    # and the scheme of its addresses.
+    # The scheme of the embedded model's addresses.
     "dialects/embedded_chat.py": {"embedded"},
     "transports/embedded.py": {"embedded"},
     # The model that answers when nobody configured another one.
@@ -238,7 +237,7 @@ def test_no_code_outside_the_rows_knows_a_provider_by_name() -> None:
     found: dict[str, set[str]] = {}
     for path in SOURCE.rglob("*.py"):
         place = path.relative_to(SOURCE).as_posix()
-        if place.startswith(("providers/", "embedded/")):
+        if place.startswith("providers/"):
             continue
         for text in texts_of_code(ast.parse(path.read_text(encoding="utf-8"))):
             for name in PROVIDERS:

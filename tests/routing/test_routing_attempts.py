@@ -240,7 +240,7 @@ def test_the_error_lists_all_tries() -> None:
     played = play(plan, [slow(), error], policy=RetryPolicy(max_retries=0))
     assert played.error is error
     assert error.tries == ("a: RateLimitError 429", "b: InternalServerError 500")
-    assert str(error) == error.message
+    assert error.message == "last words"
     assert str(error) == (
         "last words (after 2 tries: a: RateLimitError 429; b: InternalServerError 500)"
     )

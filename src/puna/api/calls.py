@@ -23,7 +23,10 @@ from puna.types.completions import TextCompletion
 
 
 class DefaultClients:
-    """One client of each kind for each way of trusting hosts, made on first use."""
+    """One client of each kind for each way of trusting hosts, made on first use.
+
+    They share one pool, so that a program has one process for each embedded model.
+    """
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
@@ -41,8 +44,6 @@ class DefaultClients:
                 client = self._clients[tls] = Client(
                     replace(self._settings, tls=tls), pool=self._pool
                 )
-                # Nobody else can: an open socket at the end of a process is a ResourceWarning.
-                atexit.register(client.close)
             return client
 
     def async_client(self, keywords: Mapping[str, Any]) -> AsyncClient:
@@ -56,8 +57,28 @@ class DefaultClients:
                 )
             return client
 
+    def close(self) -> None:
+        """Close the synchronous clients and end the embedded models' processes.
+
+        The asyncio clients' connections are closed with their event loops. A later call makes new
+        clients.
+        """
+        with self._lock:
+            clients = list(self._clients.values())
+            self._clients.clear()
+        for client in clients:
+            client.close()
+        self._pool.stop_all()
+
 
 _default = DefaultClients(ClientSettings(environ=os.environ))
+# Nobody else can: what is open at the end of a process is a ResourceWarning.
+atexit.register(_default.close)
+
+
+def default_clients() -> DefaultClients:
+    """The clients behind the functions of this module; other faces of Puna share them."""
+    return _default
 
 
 @overload

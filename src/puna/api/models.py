@@ -15,11 +15,12 @@ from puna.providers.table import split_model
 from puna.types.chat import ChatCompletion
 from puna.types.completions import TextCompletion
 from puna.types.requests import PARAMS
+from puna.types.secret import Secret
 
 
 def get_llm_provider(
     model: str, custom_llm_provider: str | None = None, api_base: str | None = None
-) -> tuple[str, str, str | None, str | None]:
+) -> tuple[str, str, Secret | None, str | None]:
     """`provider/model` as (model, provider, key of the environment, base URL).
 
     Raises:
@@ -28,7 +29,7 @@ def get_llm_provider(
     row, name = split_model(model, provider=custom_llm_provider, has_api_base=bool(api_base))
     key = first_set(os.environ, row.key_variables)
     base = api_base or first_set(os.environ, row.base_url_variables) or row.base_url
-    return name, row.name, key, base
+    return name, row.name, Secret(key) if key is not None else None, base
 
 
 def find_facts(model: str, custom_llm_provider: str | None = None) -> ModelFacts | None:
@@ -41,9 +42,12 @@ def find_facts(model: str, custom_llm_provider: str | None = None) -> ModelFacts
 
 
 def get_model_info(model: str, custom_llm_provider: str | None = None) -> dict[str, Any]:
-    """The catalogue's entry of a model, with the field names that LiteLLM's map uses.
+    """The catalogue's entry of a model.
 
-    Costs are US dollars per token; 0.0 where no price was ever published.
+    `provider` and `model`; `mode`; `max_input_tokens` and `max_output_tokens`;
+    `input_cost_per_token` and `output_cost_per_token` in US dollars, None where no price was ever
+    published; `input_modalities` and `output_modalities`; `supported_openai_params`; `source`; and
+    `supports_…`, True, for each feature that it has.
 
     Raises:
         NotFoundError: the catalogue does not know the model; the message names near ones.
@@ -53,16 +57,15 @@ def get_model_info(model: str, custom_llm_provider: str | None = None) -> dict[s
         raise _unmapped(model, custom_llm_provider)
     price = facts.price
     return {
-        "key": f"{facts.provider}/{facts.model}",
-        "litellm_provider": facts.provider,
+        "provider": facts.provider,
+        "model": facts.model,
         "mode": facts.mode,
-        "max_tokens": facts.max_output_tokens,
         "max_input_tokens": facts.max_input_tokens,
         "max_output_tokens": facts.max_output_tokens,
-        "input_cost_per_token": dollars(price.input_picos) if price is not None else 0.0,
-        "output_cost_per_token": dollars(price.output_picos) if price is not None else 0.0,
-        "supported_modalities": list(facts.input_modalities),
-        "supported_output_modalities": list(facts.output_modalities),
+        "input_cost_per_token": dollars(price.input_picos) if price is not None else None,
+        "output_cost_per_token": dollars(price.output_picos) if price is not None else None,
+        "input_modalities": list(facts.input_modalities),
+        "output_modalities": list(facts.output_modalities),
         "supported_openai_params": get_supported_openai_params(model, custom_llm_provider),
         "source": facts.source,
         **{f"supports_{feature}": True for feature in sorted(facts.features)},
@@ -132,14 +135,19 @@ def completion_cost(
     messages: Sequence[Mapping[str, Any]] | None = None,
     completion: str = "",
     custom_cost_per_token: Mapping[str, float] | None = None,
-) -> float:
-    """What an answer cost, in US dollars. Known models without a published price cost 0.0.
+) -> float | None:
+    """What an answer cost, in US dollars; None for a model whose price was never published.
+
+    `custom_cost_per_token` is a price of your own: `input_cost_per_token` and
+    `output_cost_per_token`.
 
     Raises:
         NotFoundError: the catalogue does not know the model and no price is given.
     """
     name = model or (completion_response.model if completion_response is not None else "")
     price = _price_of(name, custom_cost_per_token)
+    if price is None:
+        return None
     if completion_response is not None and completion_response.usage is not None:
         usage = completion_response.usage
         details = usage.prompt_tokens_details
@@ -169,7 +177,7 @@ def validate_environment(model: str) -> dict[str, Any]:
     return {"keys_in_environment": not missing, "missing_keys": missing}
 
 
-def _price_of(model: str, custom: Mapping[str, float] | None) -> Price:
+def _price_of(model: str, custom: Mapping[str, float] | None) -> Price | None:
     if custom is not None:
         return Price(
             input_picos=price_from_dollars_per_token(custom.get("input_cost_per_token", 0)),
@@ -178,7 +186,7 @@ def _price_of(model: str, custom: Mapping[str, float] | None) -> Price:
     facts = find_facts(model)
     if facts is None:
         raise _unmapped(model, None)
-    return facts.price or Price(input_picos=0, output_picos=0)
+    return facts.price
 
 
 def _unmapped(model: str, provider: str | None) -> NotFoundError:

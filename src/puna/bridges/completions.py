@@ -106,7 +106,7 @@ def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextComp
             system_fingerprint=first.system_fingerprint,
         ),
     )
-    return completion.with_report(_join_reports([answer.report for answer in answers]))
+    return completion.with_report(join_reports(request, [answer.report for answer in answers]))
 
 
 class TextStream:
@@ -193,11 +193,14 @@ def _read_prompts(prompt: Any) -> tuple[str, ...]:
     return tuple(prompts)
 
 
-def _join_reports(reports: Sequence[CallReport | None]) -> CallReport | None:
-    """The first call's report, with what all calls used and cost."""
+def join_reports(request: TextRequest, reports: Sequence[CallReport | None]) -> CallReport | None:
+    """The reports of the chat calls as one: the first's, with what all used and cost.
+
+    What the bridge left out counts as dropped; a cost that is unknown for one is unknown for all.
+    """
     known = [report for report in reports if report is not None]
-    if len(known) < 2:  # noqa: PLR2004 - one is already joined
-        return known[0] if known else None
+    if not known:
+        return None
     costs = [report.cost_picos for report in known]
     return replace(
         known[0],
@@ -206,7 +209,9 @@ def _join_reports(reports: Sequence[CallReport | None]) -> CallReport | None:
         prompt_tokens=sum(report.prompt_tokens for report in known),
         completion_tokens=sum(report.completion_tokens for report in known),
         is_usage_estimated=any(report.is_usage_estimated for report in known),
+        finish_reason=known[-1].finish_reason,
         cost_picos=None if None in costs else sum(cost or 0 for cost in costs),
+        dropped_params=(*request.dropped_params, *known[0].dropped_params),
     )
 
 

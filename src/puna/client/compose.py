@@ -12,10 +12,12 @@ from puna.transports.standard import AsyncStandardTransport, StandardTransport
 
 def make_transport(settings: ClientSettings, pool: SupervisorPool) -> Transport:
     """The standard transport; `embedded://` goes to the processes of `pool`."""
-    return EmbeddedTransport(StandardTransport(settings.tls), pool)
+    local = StandardTransport(settings.tls, uses_proxies=False)
+    return EmbeddedTransport(StandardTransport(settings.tls), pool, local)
 
 
 def make_async_transport(settings: ClientSettings, pool: SupervisorPool) -> AsyncTransport:
     """`make_transport` for asyncio, one event loop after the other."""
     hosts = PerLoopTransport(lambda: AsyncStandardTransport(settings.tls))
-    return AsyncEmbeddedTransport(hosts, pool)
+    local = PerLoopTransport(lambda: AsyncStandardTransport(settings.tls, uses_proxies=False))
+    return AsyncEmbeddedTransport(hosts, pool, local)

@@ -14,12 +14,12 @@ from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings, tls_from
 from puna.engine.call import Call, Canned
 from puna.engine.texts import calls_of
-from puna.errors import BadRequestError
+from puna.errors import BadRequestError, ConfigError
 from puna.providers.base import resolve_target
 from puna.providers.table import split_model
 from puna.routing.attempts import Group, Plan, RetryPolicy
 from puna.routing.deployment import Deployment
-from puna.types.requests import ChatRequest, make_chat_request, shown
+from puna.types.requests import ChatRequest, make_chat_request, shown, split_params
 from puna.types.secret import Secret
 from puna.wire.http import Timeouts
 
@@ -52,7 +52,10 @@ OWN_KEYWORDS = frozenset(
 )
 """Keywords that steer the call and are never part of the body."""
 
-_HOST_KEYWORDS = ("api_key", "api_base", "base_url", "custom_llm_provider")
+_LONGEST_S = 31_536_000.0  # a year: what is longer is a mistake, or overflows a clock
+
+_HOST_KEYWORDS = ("api_key", "api_base", "api_version", "base_url", "custom_llm_provider")
+_DEPLOYMENT_KEYWORDS = (*_HOST_KEYWORDS, "input_cost_per_token", "output_cost_per_token")
 
 
 def read_call(
@@ -79,7 +82,7 @@ def read_call(
         stream=stream,
         headers={**_mapping(own, "headers"), **_mapping(own, "extra_headers")},
         extra_body=own.get("extra_body"),
-        drop_params=own.get("drop_params", settings.drop_params),
+        drop_params=_drops_params(own, settings),
         allowed_params=_names(own, "allowed_openai_params"),
         unwanted_params=_names(own, "additional_drop_params"),
     )
@@ -102,8 +105,7 @@ def read_text_calls(
     stream: Any = None,
 ) -> tuple[TextRequest, list[Call]]:
     """A text completion as the chat calls it takes, one for each prompt. Errors: `read_call`."""
-    drop_params = bool(keywords.get("drop_params", settings.drop_params))
-    request = read_text_request(prompt, keywords, drop_params=drop_params)
+    request = read_text_request(prompt, keywords, drop_params=_drops_params(keywords, settings))
     first = read_call(
         model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
     )
@@ -116,7 +118,7 @@ def _read_plan(request: ChatRequest, own: Mapping[str, Any], settings: ClientSet
 
     def groups(field: str) -> list[Group]:
         return [
-            (_deployment(model, {**keywords}, settings, is_canned=is_canned),)
+            (_deployment(model, keywords, settings, is_canned=is_canned, is_fallback=True),)
             for model, keywords in (
                 _read_fallback(item, field, first, own, settings) for item in _list(own, field)
             )
@@ -136,13 +138,19 @@ def _read_fallback(
     own: Mapping[str, Any],
     settings: ClientSettings,
 ) -> tuple[str, Mapping[str, Any]]:
-    """A fallback is a model name, or an object with `model` and its own key and base.
+    """A fallback is a model name, or an object with `model`, its own host and parameters.
 
     A mere name shares the call's key and base only with the same provider: a key never follows
     to another one's host.
     """
     if isinstance(item, Mapping) and isinstance(item.get("model"), str):
         fields = cast("Mapping[str, Any]", item)
+        for name in fields:
+            if name in OWN_KEYWORDS and name not in _DEPLOYMENT_KEYWORDS:
+                raise BadRequestError(
+                    f"`{name}` is set for a whole call, not for one of its `{field}`.",
+                    param=f"{field}.{name}",
+                )
         return str(fields["model"]), fields
     if not isinstance(item, str):
         raise BadRequestError(f"`{field}` must be a list of model names.", param=field)
@@ -152,14 +160,24 @@ def _read_fallback(
 
 
 def _deployment(
-    model: str, own: Mapping[str, Any], settings: ClientSettings, *, is_canned: bool
+    model: str,
+    own: Mapping[str, Any],
+    settings: ClientSettings,
+    *,
+    is_canned: bool,
+    is_fallback: bool = False,
 ) -> Deployment:
     base = own.get("api_base") or own.get("base_url")
     if base is not None and not isinstance(base, str):
         raise BadRequestError("`api_base` must be a string.", param="api_base")
+    named = own.get("custom_llm_provider")
+    if named is not None and not isinstance(named, str):
+        raise BadRequestError(
+            "`custom_llm_provider` must be a string.", param="custom_llm_provider"
+        )
     provider, upstream = split_model(
         model,
-        provider=own.get("custom_llm_provider"),
+        provider=named,
         has_api_base=bool(base),
         providers=settings.providers,
     )
@@ -182,8 +200,27 @@ def _deployment(
         deployment_id=f"{provider.name}/{upstream}@{target.base_url}",
         public_name=model,
         target=target,
+        overrides=_read_overrides(own) if is_fallback else {},
         price=_read_price(own),
     )
+
+
+def _read_overrides(own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A fallback's own request parameters, checked like a call's; they replace the call's."""
+    given = {k: v for k, v in own.items() if k not in OWN_KEYWORDS and k != "model"}
+    params, extra = split_params(given)
+    return {**params, **extra}
+
+
+def _drops_params(own: Mapping[str, Any], settings: ClientSettings) -> bool:
+    wish = own.get("drop_params")
+    if wish is None:
+        return settings.drop_params
+    if not isinstance(wish, bool):
+        raise BadRequestError(
+            f"`drop_params` must be true or false, not `{shown(wish)}`.", param="drop_params"
+        )
+    return wish
 
 
 def _check_trust(ssl_verify: object, settings: ClientSettings) -> None:
@@ -199,8 +236,15 @@ def _read_price(own: Mapping[str, Any]) -> Price | None:
     wanted = ("input_cost_per_token", "output_cost_per_token")
     if not any(own.get(name) is not None for name in wanted):
         return None
-    given, made = (price_from_dollars_per_token(own.get(name) or 0) for name in wanted)
+    given, made = (_read_picos(own, name) for name in wanted)
     return Price(input_picos=given, output_picos=made)
+
+
+def _read_picos(own: Mapping[str, Any], name: str) -> int:
+    try:
+        return price_from_dollars_per_token(own.get(name) or 0)
+    except ConfigError as error:
+        raise BadRequestError(f"`{name}`: {error}", param=name) from error
 
 
 def _read_retries(own: Mapping[str, Any], settings: ClientSettings) -> int:
@@ -226,13 +270,11 @@ def _seconds(own: Mapping[str, Any], name: str, default: float | None) -> float 
     value = own.get(name)
     if value is None:
         return default
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 < value < float("inf")
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_S:
         raise BadRequestError(
-            f"`{name}` must be a number of seconds above 0, not `{shown(value)}`.", param=name
+            f"`{name}` must be a number of seconds above 0 and at most {_LONGEST_S:g}, "
+            f"not `{shown(value)}`.",
+            param=name,
         )
     return float(value)
 
@@ -241,9 +283,10 @@ def _read_canned(own: Mapping[str, Any]) -> Canned | None:
     answer = own.get("mock_response")
     if answer is None:
         return None
-    if not isinstance(answer, str | Exception):
+    is_broken = isinstance(answer, str) and any("\ud800" <= char <= "\udfff" for char in answer)
+    if not isinstance(answer, str | Exception) or is_broken:
         raise BadRequestError(
-            "`mock_response` must be a string or an exception.", param="mock_response"
+            "`mock_response` must be a whole string or an exception.", param="mock_response"
         )
     return Canned(answer, delay_s=_seconds(own, "mock_delay", 0.0) or 0.0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
@@ -22,12 +22,18 @@ class Quirks:
 
     Attributes:
         unsupported_params: refused, or left out under `drop_params`.
+        ignored_params: left out and reported: the host does not know them, and the answer would be
+            the same if it did.
+        extra_params: the fields beyond OpenAI's that the host takes; None means all of them. With
+            a list nothing else is ever sent, not under `allowed_params` either.
         response_formats: the `response_format` types that the host knows; None means all.
         rename_roles: message roles that the host knows by another name.
         max_images: the most images in one request; None means no limit is known.
     """
 
     unsupported_params: frozenset[str] = frozenset()
+    ignored_params: frozenset[str] = frozenset()
+    extra_params: frozenset[str] | None = None
     response_formats: frozenset[str] | None = None
     rename_roles: Mapping[str, str] = field(default_factory=dict[str, str])
     max_images: int | None = None
@@ -64,10 +70,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class BuiltRequest:
-    """A request ready to send, and the parameters that were left out on the way."""
+    """A request ready to send.
+
+    Attributes:
+        http: what to send.
+        dropped_params: the parameters that were left out on the way.
+        reading: what the same dialect wants to know when it reads the reply; see `ReadContext`.
+    """
 
     http: HTTPRequest
     dropped_params: tuple[str, ...] = ()
+    reading: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,7 @@ class ReadContext:
         made_id: the answer's id where the upstream gives none; tool-call ids derive from it.
         now: Unix time in seconds, the answer's `created` where the upstream gives none.
         request: what was asked.
+        reading: `BuiltRequest.reading` of the request that was sent; None where none was built.
     """
 
     target: Target
@@ -87,6 +101,7 @@ class ReadContext:
     made_id: str
     now: float
     request: ChatRequest
+    reading: Any = None
 
 
 class StreamReader(Protocol):

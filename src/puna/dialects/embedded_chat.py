@@ -1,4 +1,4 @@
-"""The embedded engine's chat: OpenAI's protocol, with requests made to what the engine can do.
+"""The embedded model's chat: OpenAI's protocol, with requests made to what its server can do.
 
 The rules are in `puna.embedded.constrain`. Requests go to `embedded://<model>/v1/...`, which the
 embedded transport turns into the address of the model's process.
@@ -6,174 +6,144 @@ embedded transport turns into the address of the model's process.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote
 
+from pydantic_core import from_json
 from typing_extensions import override
 
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
-from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.openai_chat import OpenAIChat, encode, post
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.embedded.constrain import Constrained, constrain
-from puna.embedded.engine_errors import read_engine_error
-from puna.embedded.replies import EngineStream, fold_stream, read_completion
-from puna.errors import APIError, MalformedReplyError
+from puna.embedded.replies import ServerStream, read_completion
+from puna.embedded.server_errors import read_server_error
+from puna.errors import APIError
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
-from puna.types.common import Usage
 from puna.types.requests import ChatRequest
+from puna.wire.fold import fold
 from puna.wire.http import HTTPReply, Timeouts
-from puna.wire.sse import SSEDecoder, SSEEvent
-
-_DONE = b"[DONE]"
 
 
 class EmbeddedChat(OpenAIChat):
-    """Stateless; one instance serves all calls."""
+    """Stateless; one instance serves all calls. What it built is what it reads the reply by."""
 
     @override
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
         """POST `embedded://<percent-encoded model>/v1/chat/completions`."""
-        built = super().build_request(request, target, timeouts)
-        with _for_model(request.model):
-            constrained = self._constrain(request, target)
-        body = json.dumps(constrained.body, ensure_ascii=False, separators=(",", ":")).encode()
+        constrained, dropped = self._constrain(request, target)
         url = f"embedded://{quote(target.model, safe='')}/v1{self.path}"
         return BuiltRequest(
-            replace(built.http, url=url, body=body),
-            (*built.dropped_params, *constrained.dropped_params),
+            post(url, encode(constrained.body), request, target, timeouts), dropped, constrained
         )
 
     @override
+    def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
+        """A decoded body as a completion, checked against the schema that was asked for."""
+        with _attributed(context.target, context.model):
+            completion = read_completion(data, self._constrained(context))
+        return super().read_body(completion, context)
+
+    @override
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion, checked against the schema that was asked for."""
-        with _for_model(context.model):
-            constrained = self._constrain(context.request, context.target)
-            if constrained.is_folded:
-                data = fold_stream(_decode_events(reply.body))
-            else:
-                data = _decode(reply.body)
-                if "error" in data:
-                    raise read_engine_error(reply.status, data)
-            completion = read_completion(data, constrained, id_base=context.made_id)
-        return self.read_body(completion, context)
+        """A success as a completion, also where the server had to stream it."""
+        if not self._constrained(context).is_folded:
+            return super().read_reply(reply, context)
+        reader = self.stream_reader(context)
+        chunks = [*reader.feed(reply.body), *reader.close()]
+        if reader.error is not None:
+            raise reader.error
+        completion = fold(chunks)
+        completion.usage = reader.usage
+        return completion
 
     @override
     def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
         """The typed error of a reply that is not a success."""
-        constrained = self._constrain(context.request, context.target)
         try:
-            body: Any = json.loads(reply.body)
+            body: Any = from_json(reply.body)
         except ValueError:
             body = None
-        return read_engine_error(reply.status, body, model=context.model, param=constrained.param)
+        return _server_error(reply.status, body, context, self._constrained(context))
+
+    @override
+    def read_error_body(self, data: dict[str, Any], context: ReadContext) -> APIError:
+        """The typed error of a decoded body that came as a success."""
+        return _server_error(_status_of(data), data, context, self._constrained(context))
 
     @override
     def stream_reader(self, context: ReadContext) -> StreamReader:
         """A fresh reader for one streamed reply."""
-        return EmbeddedStreamReader(context, self._constrain(context.request, context.target))
+        return EmbeddedStreamReader(context, self._constrained(context))
 
-    def _constrain(self, request: ChatRequest, target: Target) -> Constrained:
-        return constrain(self.build_body(request, target)[0])
+    def _constrained(self, context: ReadContext) -> Constrained:
+        """What was built, carried here by the context; built again for a context without it."""
+        carried = context.reading
+        if isinstance(carried, Constrained):
+            return carried
+        return self._constrain(context.request, context.target)[0]
+
+    def _constrain(
+        self, request: ChatRequest, target: Target
+    ) -> tuple[Constrained, tuple[str, ...]]:
+        body, dropped = self.build_body(request, target)
+        with _attributed(target, request.model):
+            # Decoded again, the body holds plain JSON values only, whatever the caller gave.
+            constrained = constrain(from_json(encode(body)))
+        return constrained, (*dropped, *constrained.dropped_params)
 
 
-class EmbeddedStreamReader:
-    """The engine's events, rewritten and handed to the reader of OpenAI's protocol."""
+class EmbeddedStreamReader(OpenAIStreamReader):
+    """The server's events, rewritten before they are read as OpenAI's."""
 
     def __init__(self, context: ReadContext, constrained: Constrained) -> None:
-        self._context = context
-        self._decoder = SSEDecoder()
-        self._engine = EngineStream(constrained, id_base=context.made_id)
-        self._reader = OpenAIStreamReader(context)
-        self._error: APIError | None = None
+        super().__init__(context)
+        self._constrained = constrained
+        self._server = ServerStream(constrained)
 
-    @property
-    def usage(self) -> Usage | None:
-        """What the engine said of tokens, for all choices."""
-        return self._reader.usage
-
-    @property
-    def finish_reason(self) -> str | None:
-        """The first choice's, once it is known."""
-        return self._reader.finish_reason
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing more will come."""
-        return self.error is not None or self._reader.is_done
-
-    @property
-    def error(self) -> APIError | None:
-        """Why the stream failed, or None."""
-        return self._error or self._reader.error
-
-    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        """Take bytes; give the chunks that they complete."""
-        return self._take(self._decoder.feed(data))
-
-    def close(self) -> list[ChatCompletionChunk]:
-        """The reply has ended: give what is left. Too early an end sets `error`."""
-        chunks = self._take(self._decoder.close())
-        return chunks if self.is_done else chunks + self._reader.close()
-
-    def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
+    @override
+    def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        with _attributed(self._context.target, self._context.model):
+            made = self._server.feed(data)
         chunks: list[ChatCompletionChunk] = []
-        for event in events:
-            if self.is_done:
-                break
-            try:
-                with _for_model(self._context.model):
-                    chunks += self._read_event(event)
-            except APIError as error:
-                # Kept, not raised: the chunks before it are whole and must reach the caller first.
-                self._error = error
+        for chunk in made:
+            chunks += super().take_frame(chunk)
         return chunks
 
-    def _read_event(self, event: SSEEvent) -> list[ChatCompletionChunk]:
-        if event.data.strip() == _DONE:
-            made = self._engine.close()
-        else:
-            made = self._engine.feed(_decode(event.data))
-        chunks = [chunk for data in made for chunk in self._reader.feed(_event(data))]
-        if event.data.strip() == _DONE:
-            chunks += self._reader.feed(b"data: [DONE]\n\n")
-        return chunks
+    @override
+    def read_error(self, frame: Any) -> APIError:
+        return _server_error(_status_of(frame), frame, self._context, self._constrained)
 
 
-def _event(data: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(data, ensure_ascii=False).encode("utf-8", "replace") + b"\n\n"
+def _server_error(
+    status: int, body: Any, context: ReadContext, constrained: Constrained
+) -> APIError:
+    error = read_server_error(status, body, param=constrained.param)
+    return _attribute(error, context.target, context.model)
 
 
-def _decode(body: bytes) -> dict[str, Any]:
-    try:
-        data: Any = json.loads(body)
-    except ValueError:
-        data = None
-    if not isinstance(data, dict):
-        raise MalformedReplyError(
-            "The embedded model's process answered with something that is no JSON object.",
-            provider="embedded",
-        )
-    return cast("dict[str, Any]", data)
-
-
-def _decode_events(body: bytes) -> Iterator[dict[str, Any]]:
-    decoder = SSEDecoder()
-    for event in (*decoder.feed(body), *decoder.close()):
-        if event.data.strip() != _DONE:
-            yield _decode(event.data)
+def _status_of(body: Any) -> int:
+    """The status that an error inside a success names, or 500."""
+    error = cast("dict[str, Any]", body).get("error") if isinstance(body, dict) else None
+    code = cast("dict[str, Any]", error).get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) else 500
 
 
 @contextmanager
-def _for_model(model: str) -> Generator[None]:
-    """Errors of the embedded package, which knows no public names, carry the model's."""
+def _attributed(target: Target, model: str) -> Generator[None]:
+    """Errors of the embedded package, which knows no public names, tell who was asked for what."""
     try:
         yield
     except APIError as error:
-        error.model = error.model or model
+        _attribute(error, target, model)
         raise
+
+
+def _attribute(error: APIError, target: Target, model: str) -> APIError:
+    error.provider = error.provider or target.provider
+    error.model = error.model or model
+    return error

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any, cast
 
-from puna.dialects.base import ReadContext, Target
+from puna.dialects.base import ReadContext
+from puna.dialects.secrets import scrub, scrub_headers
 from puna.errors import (
     APIError,
     BadRequestError,
@@ -49,11 +50,10 @@ _ERROR_STATUS = re.compile(r"[45][0-9][0-9]")
 
 def read_error_reply(reply: HTTPReply, context: ReadContext) -> APIError:
     """The typed error of a reply whose status is not a success, or that holds an error body."""
-    target = context.target
-    text = _decode(reply.body, target)
+    text = scrub(reply.body.decode("utf-8", "replace"), context)
     return _make(
         status=reply.status,
-        headers=reply.headers,
+        headers=scrub_headers(reply.headers, context),
         details=_read_details(text),
         text=text,
         context=context,
@@ -63,7 +63,7 @@ def read_error_reply(reply: HTTPReply, context: ReadContext) -> APIError:
 def read_error_frame(frame: Any, context: ReadContext) -> APIError:
     """The typed error of an error object that came inside a success: a body or a stream event."""
     raw = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
-    text = scrub(raw, target=context.target)
+    text = scrub(raw, context)
     details = _Details(message=text) if isinstance(frame, str) else _read_details(text)
     return _make(
         status=_status_of(details), headers={}, details=details, text=text, context=context
@@ -78,19 +78,6 @@ def is_error_body(body: Mapping[str, Any]) -> bool:
     if body.get("error") or body.get("object") == "error":
         return True
     return "choices" not in body and bool(_first_text(body, "detail", "title", "message"))
-
-
-def scrub(text: str, *, target: Target) -> str:
-    """Text without the target's key: some hosts repeat it in their errors.
-
-    Scrub before cutting: half a key must not be left either.
-    """
-    if target.api_key is None:
-        return text
-    key = target.api_key.reveal()
-    for form in (key, json.dumps(key)[1:-1], key.replace("/", "\\/")):
-        text = text.replace(form, "•••") if form else text
-    return text
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -126,7 +113,7 @@ def _make(
 ) -> APIError:
     target = context.target
     said = details.get("message") or _plain(text) or f"status {status} with an empty body"
-    message = f"{target.provider} answered {status}: {scrub(said, target=target)}"
+    message = f"{target.provider} answered {status}: {scrub(said, context)}"
     is_redirect = 300 <= status < 400  # noqa: PLR2004 - RFC 9110
     is_page = _is_html(text) or is_redirect
     cls = _class_of(status, details, said)
@@ -137,7 +124,7 @@ def _make(
             f"{target.provider} answered {status}, a redirect{' to ' + place if place else ''}; "
             "redirects are not followed, so that no key travels to another host."
         )
-    if target.retirement and (is_page or status in _GONE):
+    if target.retirement and (status in _GONE or (is_page and status < 500)):  # noqa: PLR2004
         message = f"{message.rstrip('.')}. {target.retirement}"
     error = cls(
         message,
@@ -186,10 +173,6 @@ def _decide_retry(error: APIError, headers: Mapping[str, str], details: _Details
     elif isinstance(error, ContextWindowExceededError):
         error.is_retryable = False
     return error
-
-
-def _decode(body: bytes, target: Target) -> str:
-    return scrub(body.decode("utf-8", "replace"), target=target)
 
 
 def _read_details(text: str) -> _Details:

@@ -7,6 +7,7 @@ Source: OpenAI API reference, "Chat"; the deviations mended here are those seen 
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -14,17 +15,19 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
-from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply, scrub
+from puna.dialects.base import BuiltRequest, Quirks, ReadContext, StreamReader, Target
+from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
 from puna.dialects.openai_replies import mend_completion
 from puna.dialects.openai_stream import OpenAIStreamReader
+from puna.dialects.secrets import scrub
 from puna.errors import APIError, BadRequestError, MalformedReplyError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion
 from puna.types.messages import image_parts
 from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
-_TEXT_FORMAT = "text"
+_TEXT = "text"
+_SUCCESSORS = {"functions": "tools", "function_call": "tool_choice"}
 _BODY_LIMIT = 1_000
 
 
@@ -38,17 +41,8 @@ class OpenAIChat:
     ) -> BuiltRequest:
         """POST `<base>/chat/completions`. Only what the caller gave is in the body."""
         body, dropped = self.build_body(request, target)
-        return BuiltRequest(
-            HTTPRequest(
-                method="POST",
-                url=_url(target, self.path),
-                headers=_headers(request, target),
-                body=_encode(body),
-                timeouts=timeouts,
-                is_stream=request.is_stream,
-            ),
-            dropped,
-        )
+        url = _url(target, self.path)
+        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
 
     def build_body(
         self, request: ChatRequest, target: Target
@@ -60,9 +54,7 @@ class OpenAIChat:
             "model": target.model,
             "messages": _rename_roles(request, target),
             **params,
-            **{k: v for k, v in request.extra.items() if k not in request.unwanted_params},
         }
-        dropped = (*dropped, *(name for name in request.extra if name in request.unwanted_params))
         if request.is_stream:
             body["stream"] = True
         elif body.pop("stream_options", None) is not None:
@@ -73,7 +65,7 @@ class OpenAIChat:
         """A success as a completion; an error body inside a success as its error."""
         data = _parse_object(reply, context)
         if is_error_body(data):
-            raise read_error_frame(data, context)
+            raise self.read_error_body(data, context)
         return self.read_body(data, context)
 
     def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
@@ -86,6 +78,10 @@ class OpenAIChat:
                 f"fields of the wrong kind: {_first_problem(error)}", context
             ) from error
 
+    def read_error_body(self, data: dict[str, Any], context: ReadContext) -> APIError:
+        """The typed error of a decoded body that came as a success."""
+        return read_error_frame(data, context)
+
     def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
         """The typed error of a reply that is not a success."""
         return read_error_reply(reply, context)
@@ -93,6 +89,20 @@ class OpenAIChat:
     def stream_reader(self, context: ReadContext) -> StreamReader:
         """A fresh reader for one streamed reply."""
         return OpenAIStreamReader(context)
+
+
+def post(
+    url: str, body: bytes, request: ChatRequest, target: Target, timeouts: Timeouts
+) -> HTTPRequest:
+    """The POST of an encoded body, with the headers of the request and of the target."""
+    return HTTPRequest(
+        method="POST",
+        url=url,
+        headers=_headers(request, target),
+        body=body,
+        timeouts=timeouts,
+        is_stream=request.is_stream,
+    )
 
 
 def malformed(what: str, context: ReadContext) -> MalformedReplyError:
@@ -112,7 +122,7 @@ def _parse_object(reply: HTTPReply, context: ReadContext) -> dict[str, Any]:
             raise read_error_reply(reply, context) from error
         what = "broken JSON" if reply.body.strip() else "an empty body"
         problem = malformed(f"{what} (status {reply.status})", context)
-        text = scrub(reply.body.decode("utf-8", "replace"), target=context.target)
+        text = scrub(reply.body.decode("utf-8", "replace"), context)
         problem.body = text[:_BODY_LIMIT]
         raise problem from error
     if not isinstance(data, dict):
@@ -140,12 +150,26 @@ def _headers(request: ChatRequest, target: Target) -> dict[str, str]:
     # An extra header may name its own authorization; leaving it empty must not remove the key.
     if not headers.get("authorization"):
         headers.pop("authorization", None)
-    if target.api_key is not None and not request.headers.get("authorization"):
-        headers["authorization"] = f"Bearer {target.api_key.reveal()}"
+    own = _authorization(target)
+    if own is not None and not request.headers.get("authorization"):
+        headers["authorization"] = own
     return headers
 
 
-def _encode(body: Mapping[str, Any]) -> bytes:
+def _authorization(target: Target) -> str | None:
+    if target.api_key is not None:
+        return f"Bearer {target.api_key.reveal()}"
+    if target.basic_auth is not None:
+        return f"Basic {b64encode(target.basic_auth.reveal().encode()).decode()}"
+    return None
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """A body as JSON.
+
+    Raises:
+        BadRequestError: it holds something that JSON cannot say.
+    """
     try:
         return json.dumps(
             body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json
@@ -184,34 +208,44 @@ def _choose_params(request: ChatRequest, target: Target) -> tuple[dict[str, Any]
     """The parameters to send, and those left out: by wish, or by rule under `drop_params`."""
     chosen: dict[str, Any] = {}
     dropped: list[str] = []
-    for name, value in request.params.items():
-        if name in request.unwanted_params:
+    quirks = target.quirks
+    for name, value in (*request.params.items(), *request.extra.items()):
+        is_allowed = name in request.allowed_params and quirks.extra_params is None
+        if name in request.unwanted_params or name in quirks.ignored_params:
             dropped.append(name)
-        elif name in request.allowed_params or _is_supported(name, value, target):
+        elif is_allowed or _is_supported(name, value, request, quirks):
             chosen[name] = value
-        elif name == "response_format" and value.get("type") == _TEXT_FORMAT:
-            dropped.append(name)  # the default: a host that does not know the word does it anyway
-        elif request.drop_params:
+        elif request.drop_params or _is_default(name, value):
             dropped.append(name)
         else:
             raise _unsupported(name, value, request, target)
     return chosen, tuple(dropped)
 
 
-def _is_supported(name: str, value: Any, target: Target) -> bool:
-    formats = target.quirks.response_formats
-    if name == "response_format" and formats is not None:
-        return value.get("type") in formats
-    return name not in target.quirks.unsupported_params
+def _is_supported(name: str, value: Any, request: ChatRequest, quirks: Quirks) -> bool:
+    if name in request.extra:
+        return quirks.extra_params is None or name in quirks.extra_params
+    if name == "response_format" and quirks.response_formats is not None:
+        return value.get("type") in quirks.response_formats
+    return name not in quirks.unsupported_params
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether a host that does not know the parameter does what it says anyway."""
+    if name == "response_format":
+        return bool(value.get("type") == _TEXT)
+    return name == "modalities" and list(value) == [_TEXT]
 
 
 def _unsupported(
     name: str, value: Any, request: ChatRequest, target: Target
 ) -> UnsupportedParamsError:
     what = f"`{name}`"
-    ways = (
-        f"set `drop_params=True` to leave it out, or `allowed_openai_params=['{name}']` to send it"
-    )
+    ways = "set `drop_params=True` to leave it out"
+    if target.quirks.extra_params is None:
+        ways = f"{ways}, or `allowed_openai_params=['{name}']` to send it"
+    if name in _SUCCESSORS:
+        ways = f"use `{_SUCCESSORS[name]}`; {ways}"
     if name == "response_format":
         what = f"`response_format` of type `{value.get('type')}`"
         known = ", ".join(sorted(target.quirks.response_formats or ()))

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from puna.dialects.base import ReadContext
-from puna.dialects.error_replies import is_error_body, read_error_frame, scrub
+from puna.dialects.error_replies import is_error_body, read_error_frame
 from puna.dialects.openai_deltas import ChoiceState
 from puna.dialects.openai_replies import is_index, mend_envelope
+from puna.dialects.secrets import scrub
 from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
@@ -101,30 +102,38 @@ class OpenAIStreamReader:
         if not frame:
             return []  # a heartbeat
         if frame == _DONE:
-            if not self._choices:
-                raise MalformedReplyError(
-                    f"{self._context.target.provider} ended its stream without any content.",
-                    provider=self._context.target.provider,
-                    model=self._context.model,
-                )
-            self._is_done = True
-            return self._flush()
+            return self._take_end()
         try:
             data = from_json(event.data)
         except ValueError as error:
             if event.event == "error":
                 text = event.data.decode("utf-8", "replace")
-                raise read_error_frame(text, self._context) from error
+                raise self.read_error(text) from error
             raise self._malformed("a frame that is not JSON", event.data) from error
         if event.event == "error" or (isinstance(data, dict) and is_error_body(data)):
-            raise read_error_frame(data, self._context)
+            raise self.read_error(data)
         if not isinstance(data, dict):
             raise self._malformed("a frame that is no JSON object", event.data)
-        return self._read_chunk(cast("dict[str, Any]", data))
+        return self.take_frame(cast("dict[str, Any]", data))
+
+    def read_error(self, frame: Any) -> APIError:
+        """The typed error of a decoded event, or of its text, that tells of one."""
+        return read_error_frame(frame, self._context)
+
+    def _take_end(self) -> list[ChatCompletionChunk]:
+        """The host said `[DONE]`."""
+        if not self._choices:
+            raise MalformedReplyError(
+                f"{self._context.target.provider} ended its stream without any content.",
+                provider=self._context.target.provider,
+                model=self._context.model,
+            )
+        self._is_done = True
+        return self._flush()
 
     def _malformed(self, what: str, frame: bytes) -> MalformedReplyError:
         target = self._context.target
-        text = scrub(frame.decode("utf-8", "replace"), target=target)
+        text = scrub(frame.decode("utf-8", "replace"), self._context)
         return MalformedReplyError(
             f"{target.provider} sent {what} in its stream{f': `{text[:120]}`' if text else '.'}",
             provider=target.provider,
@@ -132,7 +141,12 @@ class OpenAIStreamReader:
             body=text[:500],
         )
 
-    def _read_chunk(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+    def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        """Take one decoded event, which is changed; give what it makes ready.
+
+        Raises:
+            MalformedReplyError: it is no chunk.
+        """
         self._mend(data)
         ready: list[dict[str, Any]] = []
         held: list[dict[str, Any]] = []

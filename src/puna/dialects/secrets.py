@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from puna.dialects.base import ReadContext
+from puna.wire.http import shown_headers
 
 _SENSITIVE_HEADERS = frozenset(
     (
@@ -19,8 +20,8 @@ _SENSITIVE_HEADERS = frozenset(
     )
 )
 _SENSITIVE_WORDS = ("key", "token", "secret", "sig")
-_SHORTEST = 4
-"""A shorter text is no secret, and taking it out would riddle an error with dots."""
+_SHORTEST = 8
+"""A shorter text is a dummy for a local server: taking it out would riddle an error with dots."""
 
 
 def scrub(text: str, context: ReadContext) -> str:
@@ -34,13 +35,22 @@ def scrub(text: str, context: ReadContext) -> str:
     return text
 
 
+def without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
+    """Request headers without those that let somebody in."""
+    return {name: value for name, value in headers.items() if name not in _SENSITIVE_HEADERS}
+
+
+def scrub_headers(headers: Mapping[str, str], context: ReadContext) -> dict[str, str]:
+    """A reply's headers as reports and errors may carry them."""
+    return {name: scrub(value, context) for name, value in shown_headers(headers).items()}
+
+
 def _secrets(context: ReadContext) -> Iterator[str]:
     """The key, what authorization-like headers hold, and what the query calls a key."""
     target, request = context.target, context.request
-    if target.api_key is not None:
-        yield target.api_key.reveal()
-    if target.basic_auth is not None:
-        yield target.basic_auth.reveal()
+    for secret in (target.api_key, target.basic_auth):
+        if secret is not None and len(secret.reveal()) >= _SHORTEST:
+            yield secret.reveal()
     for headers in (target.headers, request.headers):
         yield from _header_secrets(headers)
     for name, value in target.query.items():

@@ -8,6 +8,9 @@ from puna.dialects.base import Dialect
 from puna.dialects.embedded_chat import EmbeddedChat
 from puna.dialects.openai_chat import OpenAIChat
 
+CANNED_DIALECT = "openai_chat"
+"""What prepared answers are written in."""
+
 DIALECTS: Mapping[str, Dialect] = {
     "embedded_chat": EmbeddedChat(),
     "openai_chat": OpenAIChat(),

@@ -1,1 +1,1 @@
-"""The local engine as a supervised child process, and what makes a small model keep to a shape."""
+"""llama.cpp's server as a supervised child, and what makes a small model keep to a shape."""

@@ -1,16 +1,16 @@
 """JSON schemas made finite: whatever the model writes under one, it comes to an end.
 
 A small model that may write a string, a list or an object without a limit often never stops, and
-an answer that is cut is no JSON. So the schema that the engine gets is a narrower one: all that
-fits it fits the caller's schema as well, but for the keywords that the engine does not know; for
+an answer that is cut is no JSON. So the schema that the server gets is a narrower one: all that
+fits it fits the caller's schema as well, but for the keywords that the server does not know; for
 those the answer is checked against the caller's schema (`puna.embedded.checks`).
 
 References are put in their places, a recursive one at most `MAX_REPEATS` times inside itself: at
 the end of that the way that would go on is left out, for a small model always takes it.
 
-Measured with the engine's llguidance grammars: `maxLength` with `pattern`, `maxProperties` with
+Measured with the server's llguidance grammars: `maxLength` with `pattern`, `maxProperties` with
 `patternProperties`, `multipleOf` and numeric limits are followed exactly; look-around in a
-`pattern` and contradictions silently remove the whole grammar. The engine's other way
+`pattern` and contradictions silently remove the whole grammar. The server's other way
 (`response_format`, a GBNF grammar) hangs for ever when `minLength` is above `maxLength`, which is
 why it is not used.
 """
@@ -28,7 +28,7 @@ MAX_ITEMS = 8
 MAX_FREE_PROPERTIES = 6
 MOST_CHARACTERS = 2_000
 MOST_ITEMS = 100
-"""Of the limits that a caller sets: the engine gives up on a grammar with many more states."""
+"""Of the limits that a caller sets: the server gives up on a grammar with many more states."""
 
 MAX_DEPTH = 60
 MAX_REPEATS = 3
@@ -79,7 +79,7 @@ def free_value() -> dict[str, Any]:
 
 
 def bound_schema(schema: Any, *, param: str) -> dict[str, Any]:
-    """A finite schema without references, for the engine.
+    """A finite schema without references, for the server.
 
     `schema` is the caller's; it is not changed. `param` is how errors call it.
 
@@ -93,7 +93,6 @@ def bound_schema(schema: Any, *, param: str) -> dict[str, Any]:
             f"Nothing finite fits the JSON schema of `{param}`: it requires `false`, or itself "
             "within itself.",
             param=param,
-            provider="embedded",
         )
     return made
 
@@ -266,7 +265,6 @@ class _Bounds:
         raise BadRequestError(
             f"The JSON schema of `{self._param}` {problem} (at `#{path}`).",
             param=self._param,
-            provider="embedded",
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from puna.embedded.engine_errors import cannot_follow
+from puna.embedded.server_errors import cannot_follow
 from puna.errors import BadRequestError, MalformedReplyError, ServiceUnavailableError
 
 if TYPE_CHECKING:
@@ -34,18 +34,17 @@ def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
         raise BadRequestError(
             f"`{param}` is not a JSON schema: at `#/{path}`, {error.message[:200]}.",
             param=param,
-            provider="embedded",
         ) from error
     except RecursionError as error:
         raise BadRequestError(
-            f"The JSON schema of `{param}` is nested too deeply.", param=param, provider="embedded"
+            f"The JSON schema of `{param}` is nested too deeply.", param=param
         ) from error
 
 
 def looks_like_json(text: str) -> bool:
     """Whether text may be JSON so far.
 
-    The engine ignores a grammar that it cannot compile and then writes prose, which begins
+    The server ignores a grammar that it cannot compile and then writes prose, which begins
     differently.
     """
     start = text.lstrip()[:1]
@@ -56,16 +55,15 @@ def read_json(text: str, finish_reason: str | None, *, param: str, what: str) ->
     """The value of an answer that had to be JSON.
 
     Raises:
-        BadRequestError: it is prose, so the engine could not follow the schema.
+        BadRequestError: it is prose, so the server could not follow the schema.
         MalformedReplyError: it was cut, by the token limit or a stop string.
     """
     if not looks_like_json(text):
-        raise cannot_follow(param, "the engine found no grammar for it")
+        raise cannot_follow(param, "the server found no grammar for it")
     if finish_reason == "length":
         raise MalformedReplyError(
             f"The embedded model's {what} was cut by the token limit and is not complete JSON; "
             "raise `max_tokens`.",
-            provider="embedded",
             is_retryable=False,
         )
     try:
@@ -74,7 +72,6 @@ def read_json(text: str, finish_reason: str | None, *, param: str, what: str) ->
         raise MalformedReplyError(
             f"The embedded model's {what} is not complete JSON"
             f"{' (did a `stop` string cut it?)' if finish_reason == 'stop' else ''}.",
-            provider="embedded",
         ) from error
 
 
@@ -98,7 +95,6 @@ def check_value(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
     raise MalformedReplyError(
         f"The embedded model's {what} does not satisfy the JSON schema: at `${path}`, "
         f"{error.message[:200]}. Ask again, or make the schema simpler.",
-        provider="embedded",
     )
 
 
@@ -109,8 +105,7 @@ def _check_installed() -> None:
         raise ServiceUnavailableError(
             "The embedded model checks JSON with the package `jsonschema`, which is not "
             "installed: install Puna's `embedded` extra.",
-            code="embedded_engine_unavailable",
-            provider="embedded",
+            code="embedded_server_unavailable",
             fault="operator",
             is_retryable=False,
         ) from error

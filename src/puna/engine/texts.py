@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from puna.bridges.completions import TextRequest, TextStream, messages_of, text_of
+from puna.bridges.completions import (
+    TextRequest,
+    TextStream,
+    join_reports,
+    messages_of,
+    text_of,
+)
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
 from puna.engine.streams import AsyncStream, Stream
 from puna.engine.synchronous import Engine
 from puna.types.chat import ChatCompletion
 from puna.types.completions import TextCompletion
+from puna.types.report import CallReport
 
 _AT_ONCE = 8
 
@@ -35,6 +42,7 @@ def stream_texts(
 ) -> Stream[TextCompletion]:
     """The texts as chunks, prompt after prompt, under one id."""
     first = engine.stream(calls[0])
+    reports = _Reports(request, first.report)
 
     def chunks() -> Generator[TextCompletion, None, None]:
         texts = TextStream(request)
@@ -44,11 +52,12 @@ def stream_texts(
                     text = texts.change(position, chunk)
                     if text is not None:
                         yield text
+            reports.add(answer.report)
         last = texts.last()
         if last is not None:
             yield last
 
-    return Stream(chunks(), first.close, first.report)
+    return Stream(chunks(), first.close, reports.joined)
 
 
 async def complete_texts_async(
@@ -74,6 +83,7 @@ async def stream_texts_async(
 ) -> AsyncStream[TextCompletion]:
     """The texts as chunks, prompt after prompt, under one id."""
     first = await engine.stream(calls[0])
+    reports = _Reports(request, first.report)
 
     async def chunks() -> AsyncGenerator[TextCompletion, None]:
         texts = TextStream(request)
@@ -84,8 +94,26 @@ async def stream_texts_async(
                     text = texts.change(position, chunk)
                     if text is not None:
                         yield text
+            reports.add(answer.report)
         last = texts.last()
         if last is not None:
             yield last
 
-    return AsyncStream(chunks(), first.aclose, first.report)
+    return AsyncStream(chunks(), first.aclose, reports.joined)
+
+
+class _Reports:
+    """The report of a stream over several calls: filled in again whenever one of them has ended."""
+
+    def __init__(self, request: TextRequest, first: CallReport) -> None:
+        self._request = request
+        self._ended: list[CallReport] = []
+        # A copy: the first call's own report stays with its hooks, as it was.
+        self.joined = join_reports(request, [first]) or first
+
+    def add(self, report: CallReport) -> None:
+        """A call has ended."""
+        self._ended.append(report)
+        joined = join_reports(self._request, self._ended) or report
+        for one in fields(CallReport):
+            setattr(self.joined, one.name, getattr(joined, one.name))

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from puna.bridges.completions import TextRequest, messages_of, read_text_request
+from puna.bridges.completions import messages_of, read_text_request
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
 from puna.engine.streams import AsyncStream
@@ -103,14 +103,12 @@ class Pipeline:
         if first.request.is_stream:
             opening = stream_texts_async(self.engine, request, calls)
             stream = await until_disconnect(opening, caller.receive)
-            _note_dropped(stream.report, request)
             return await _send_stream(stream, caller)
         answer = await until_disconnect(
             complete_texts_async(self.engine, request, calls), caller.receive
         )
         report = answer.report
         assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-        _note_dropped(report, request)
         await send_reply(caller.send, _whole(answer.to_json(), report))
         return report
 
@@ -220,11 +218,6 @@ async def _send_events(
         _log.exception("A stream failed")
         last = encode_event(json_reply(error_body(internal_error())).body)
     await send(_part(last, more=False))
-
-
-def _note_dropped(report: CallReport, request: TextRequest) -> None:
-    """What the text endpoint itself left out counts too."""
-    report.dropped_params = (*request.dropped_params, *report.dropped_params)
 
 
 def _part(body: bytes, *, more: bool = True) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def error_body(error: APIError) -> dict[str, Any]:
     The address of an upstream that could not be reached stays in the log.
     """
     status = _status(error)
-    message = error.message
+    message = str(error)
     if isinstance(error, APIConnectionError):
         message = _ADDRESS.sub("the upstream", message)
     code = error.code

@@ -126,9 +126,7 @@ def _check_key(key: Secret | None, provider: Provider) -> Secret | None:
     return Secret(text)
 
 
-def _read_base_url(
-    base: str, provider: Provider
-) -> tuple[str, dict[str, str], Secret | None]:
+def _read_base_url(base: str, provider: Provider) -> tuple[str, dict[str, str], Secret | None]:
     """The address alone, without slash at its end; its query; and its `user:password`."""
     url = base.strip().rstrip("/")
     if provider.base_url is not None and url == provider.base_url.rstrip("/"):

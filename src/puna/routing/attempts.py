@@ -198,22 +198,8 @@ class Attempts:
         return ()
 
     def _finish(self, error: APIError) -> None:
-        error.attempts = len(self.tried)
         error.tries = tuple(self.tried)
-        if len(self.tried) > 1 and " tries: " not in error.message:
-            error.message = f"{error.message} (after {len(self.tried)} tries: {self._told()})"
-            error.args = (error.message,)
         self._end = error
-
-    def _told(self) -> str:
-        """What was tried, in order; the same again is counted."""
-        counted: list[tuple[str, int]] = []
-        for what in self.tried:
-            if counted and counted[-1][0] == what:
-                counted[-1] = (what, counted[-1][1] + 1)
-            else:
-                counted.append((what, 1))
-        return "; ".join(what if n == 1 else f"{n} x {what}" for what, n in counted)
 
 
 def _is_final(error: APIError) -> bool:

@@ -19,6 +19,7 @@ class Deployment:
         public_name: the model name that callers use.
         target: where requests go.
         params: default request parameters; what a caller gives wins.
+        overrides: request parameters that win over a caller's: a fallback's own.
         headers: sent with each request, lower-case names.
         timeout_s, stream_timeout_s: for a whole reply; between two pieces of a stream.
         drop_params: overrides the gateway's setting when not None.
@@ -31,6 +32,7 @@ class Deployment:
     public_name: str
     target: Target
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    overrides: Mapping[str, Any] = field(default_factory=dict[str, Any])
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     timeout_s: float | None = None
     stream_timeout_s: float | None = None

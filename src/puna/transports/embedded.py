@@ -21,11 +21,15 @@ _DEATH_WAIT_S = 0.5
 
 
 class EmbeddedTransport:
-    """Synchronous; `inner` carries everything, `pool` holds the processes (and outlives this)."""
+    """Synchronous; `pool` holds the processes (and outlives this).
 
-    def __init__(self, inner: Transport, pool: SupervisorPool) -> None:
+    `inner` carries other requests, `local` those to the processes: no proxy may see those.
+    """
+
+    def __init__(self, inner: Transport, pool: SupervisorPool, local: Transport) -> None:
         self._inner = inner
         self._pool = pool
+        self._local = local
 
     def open(self, request: HTTPRequest) -> OpenReply:
         """Send the request and wait for the reply's headers.
@@ -40,7 +44,7 @@ class EmbeddedTransport:
         supervisor = self._pool.get(model)
         address = supervisor.ensure_running()
         try:
-            reply = self._inner.open(_rewrite(request, address, path))
+            reply = self._local.open(_rewrite(request, address, path))
         except APIConnectionError as error:
             raise _explain(error, supervisor) from error
         return _EmbeddedReply(reply, supervisor)
@@ -48,6 +52,7 @@ class EmbeddedTransport:
     def close(self) -> None:
         """Close all connections; the processes go on."""
         self._inner.close()
+        self._local.close()
 
 
 class _EmbeddedReply:
@@ -78,16 +83,17 @@ class _EmbeddedReply:
         self._reply.finish(within_s)
 
     def close(self) -> None:
-        """Give back or cut the connection; the engine stops an answer that nobody reads."""
+        """Give back or cut the connection; the server stops an answer that nobody reads."""
         self._reply.close()
 
 
 class AsyncEmbeddedTransport:
     """`EmbeddedTransport` for asyncio. The model loads in a thread, the loop goes on."""
 
-    def __init__(self, inner: AsyncTransport, pool: SupervisorPool) -> None:
+    def __init__(self, inner: AsyncTransport, pool: SupervisorPool, local: AsyncTransport) -> None:
         self._inner = inner
         self._pool = pool
+        self._local = local
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
         """As `EmbeddedTransport.open`."""
@@ -97,7 +103,7 @@ class AsyncEmbeddedTransport:
         supervisor = self._pool.get(model)
         address = await asyncio.to_thread(supervisor.ensure_running)
         try:
-            reply = await self._inner.open(_rewrite(request, address, path))
+            reply = await self._local.open(_rewrite(request, address, path))
         except APIConnectionError as error:
             raise await asyncio.to_thread(_explain, error, supervisor) from error
         return _AsyncEmbeddedReply(reply, supervisor)
@@ -105,6 +111,7 @@ class AsyncEmbeddedTransport:
     async def close(self) -> None:
         """Close all connections; the processes go on."""
         await self._inner.close()
+        await self._local.close()
 
 
 class _AsyncEmbeddedReply:
@@ -132,7 +139,7 @@ class _AsyncEmbeddedReply:
             raise await asyncio.to_thread(_explain, error, self._supervisor) from error
 
     async def close(self) -> None:
-        """Give back or cut the connection; the engine stops an answer that nobody reads."""
+        """Give back or cut the connection; the server stops an answer that nobody reads."""
         await self._reply.close()
 
 
@@ -155,6 +162,4 @@ def _explain(error: APIConnectionError, supervisor: Supervisor) -> APIConnection
         f"The process of the embedded model `{supervisor.model}` ended during the call; the next "
         "call starts it again.",
         code="embedded_model_stopped",
-        provider="embedded",
-        model=supervisor.model,
     )

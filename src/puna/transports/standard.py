@@ -6,6 +6,7 @@ Redirects are never followed: a reply must not carry a key to another host.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
@@ -57,27 +58,46 @@ class TLSConfig:
 
 
 class StandardTransport:
-    """Synchronous; one connection pool, shared by all threads."""
+    """Synchronous; one connection pool, shared by all threads of a process.
 
-    def __init__(self, tls: TLSConfig | None = None) -> None:
-        with _usable_proxies():
-            self._client = httpx2.Client(
-                verify=(tls or TLSConfig()).context(),
-                limits=_LIMITS,
-                follow_redirects=False,
-                cookies=_no_cookies(),
-            )
+    A process forked from this one gets a pool of its own: two processes that write to one socket
+    would read each other's answers. `uses_proxies` is whether the environment's proxies count.
+    """
+
+    def __init__(self, tls: TLSConfig | None = None, *, uses_proxies: bool = True) -> None:
+        self._tls = tls or TLSConfig()
+        self._uses_proxies = uses_proxies
+        self._clients: dict[int, httpx2.Client] = {}
+        self._client()
 
     def open(self, request: HTTPRequest) -> _StandardReply:
         """Send the request and wait for the reply's headers."""
         deadline = _deadline(request.timeouts)
+        client = self._client()
         with _translated(request, is_head=True):
-            reply = self._client.send(_build(self._client, request), stream=True)
+            reply = client.send(_build(client, request), stream=True)
         return _StandardReply(request, reply, deadline)
 
     def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
+        """Close all connections of this process."""
+        client = self._clients.pop(os.getpid(), None)
+        if client is not None:
+            client.close()
+
+    def _client(self) -> httpx2.Client:
+        """This process's client. A parent's is kept, unused: closing it could end its TLS."""
+        client = self._clients.get(os.getpid())
+        if client is not None:
+            return client
+        with _usable_proxies():
+            made = httpx2.Client(
+                verify=self._tls.context(),
+                limits=_LIMITS,
+                follow_redirects=False,
+                cookies=_no_cookies(),
+                trust_env=self._uses_proxies,
+            )
+        return self._clients.setdefault(os.getpid(), made)
 
 
 class _StandardReply:
@@ -123,20 +143,26 @@ class _StandardReply:
         watch.cancel()
 
     def close(self) -> None:
-        """Give back or cut the connection."""
+        """Give back or cut the connection, also while another thread is reading from it."""
+        if not self._reply.is_closed:
+            _cut(self._reply.extensions["network_stream"].get_extra_info("socket"))
         self._reply.close()
 
 
 class AsyncStandardTransport:
-    """For asyncio; one connection pool, for one event loop."""
+    """For asyncio; one connection pool, for one event loop.
 
-    def __init__(self, tls: TLSConfig | None = None) -> None:
+    `uses_proxies` is whether the environment's proxies count.
+    """
+
+    def __init__(self, tls: TLSConfig | None = None, *, uses_proxies: bool = True) -> None:
         with _usable_proxies():
             self._client = httpx2.AsyncClient(
                 verify=(tls or TLSConfig()).context(),
                 limits=_LIMITS,
                 follow_redirects=False,
                 cookies=_no_cookies(),
+                trust_env=uses_proxies,
             )
 
     async def open(self, request: HTTPRequest) -> _AsyncStandardReply:

@@ -59,6 +59,14 @@ class ChatRequest:
         """Whether a stream should end with a usage chunk."""
         return bool((self.params.get("stream_options") or {}).get("include_usage"))
 
+    def with_overrides(self, params: Mapping[str, Any]) -> ChatRequest:
+        """This request with parameters that replace the caller's."""
+        known, extra = split_params(params)
+        own = self.params
+        if "max_tokens" in known or "max_completion_tokens" in known:
+            own = {k: v for k, v in own.items() if k not in _OUTPUT_LIMITS}
+        return replace(self, params={**own, **known}, extra={**self.extra, **extra})
+
     def with_defaults(self, params: Mapping[str, Any]) -> ChatRequest:
         """This request with a deployment's default parameters; what the caller gave wins."""
         known, extra = split_params(params)

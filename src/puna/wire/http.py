@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +19,22 @@ class Timeouts:
     total_s: float | None = 600.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HTTPRequest:
-    """One request. `headers` have lower-case names and may hold a key, so `repr` omits them."""
+    """One request.
+
+    `headers` have lower-case names. They and the query may hold a key, so `repr` shows neither.
+    """
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str]
+    body: bytes = b""
     timeouts: Timeouts = Timeouts()
     is_stream: bool = False
+
+    def __repr__(self) -> str:
+        return f"HTTPRequest({self.method} {self.url.partition('?')[0]}, {len(self.body)} bytes)"
 
     def to(self, url: str, headers: Mapping[str, str]) -> HTTPRequest:
         """The same request for another address, with more headers."""
@@ -52,3 +58,11 @@ class HTTPReply:
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110
+
+
+_HIDDEN_HEADERS = frozenset(("authorization", "proxy-authorization", "set-cookie", "set-cookie2"))
+
+
+def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """A reply's headers as reports and errors may carry them: without cookies and the like."""
+    return {name: value for name, value in headers.items() if name not in _HIDDEN_HEADERS}

@@ -147,30 +147,6 @@ suppress_debug_info: bool = False
 telemetry: bool = False  # there is none
 use_litellm_proxy: bool = False
 
-_EXCEPTIONS = (
-    "APIConnectionError",
-    "APIError",
-    "APIResponseValidationError",
-    "AuthenticationError",
-    "BadGatewayError",
-    "BadRequestError",
-    "BudgetExceededError",
-    "ContentPolicyViolationError",
-    "ContextWindowExceededError",
-    "ImageFetchError",
-    "InternalServerError",
-    "InvalidRequestError",
-    "JSONSchemaValidationError",
-    "LiteLLMUnknownProvider",
-    "MockException",
-    "NotFoundError",
-    "OpenAIError",
-    "RateLimitError",
-    "ServiceUnavailableError",
-    "Timeout",
-    "UnprocessableEntityError",
-    "UnsupportedParamsError",
-)
 _UNLISTED = (
     "AzureOpenAIError",
     "MidStreamFallbackError",
@@ -183,61 +159,18 @@ _UNLISTED = (
 """Exceptions that can be asked for but are not in `dir()`: aider 0.86 refuses to start when `dir()`
 shows an `…Error` that its table does not hold."""
 
-_HOMES: Mapping[str, tuple[str, ...]] = {
-    "litellm.exceptions": _EXCEPTIONS,
-    "litellm.types.router": ("RouterRateLimitError",),
-    "litellm.main": (
-        "acompletion",
-        "atext_completion",
-        "completion",
-        "stream_chunk_builder",
-        "text_completion",
-    ),
-    "litellm.litellm_core_utils.streaming_handler": ("CustomStreamWrapper",),
-    "litellm.integrations.custom_logger": ("CustomLogger",),
-    "litellm.cost_calculator": ("completion_cost", "cost_per_token"),
-    "litellm.types.utils": (
-        "ChatCompletionDeltaToolCall",
-        "ChatCompletionMessageToolCall",
-        "Choices",
-        "Delta",
-        "Function",
-        "LlmProviders",
-        "Message",
-        "ModelResponse",
-        "ModelResponseStream",
-        "StreamingChoices",
-        "TextChoices",
-        "TextCompletionResponse",
-        "Usage",
-    ),
-    "litellm.utils": (
-        "TextCompletionStreamWrapper",
-        "decode",
-        "encode",
-        "get_llm_provider",
-        "get_max_tokens",
-        "get_model_info",
-        "get_supported_openai_params",
-        "get_valid_models",
-        "register_model",
-        "supports_audio_input",
-        "supports_audio_output",
-        "supports_function_calling",
-        "supports_parallel_function_calling",
-        "supports_pdf_input",
-        "supports_prompt_caching",
-        "supports_reasoning",
-        "supports_response_schema",
-        "supports_system_messages",
-        "supports_tool_choice",
-        "supports_vision",
-        "supports_web_search",
-        "token_counter",
-        "validate_environment",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOMES = (
+    "litellm.exceptions",
+    "litellm.types.router",
+    "litellm.types.utils",
+    "litellm.integrations.custom_logger",
+    "litellm.litellm_core_utils.streaming_handler",
+    "litellm.main",
+    "litellm.utils",
+    "litellm.cost_calculator",
+)
+"""Where the public names live; each may import those before it."""
+
 _TABLES = ("model_cost", "model_list", "models_by_provider", "provider_list")
 _MODULES = (
     "cost_calculator",
@@ -257,10 +190,9 @@ def __getattr__(name: str) -> Any:
         return import_module(f"litellm.{name}")
     if name in _TABLES:
         value = _make_table(name)
-    elif name in _HOME_OF:
-        value = getattr(import_module(_HOME_OF[name]), name)
-    elif name in _UNLISTED:
-        return getattr(import_module("litellm.exceptions"), name)
+    elif name in __all__:
+        homes = (vars(import_module(home)) for home in _HOMES)
+        value = next(home[name] for home in homes if name in home)
     else:
         raise AttributeError(f"module 'litellm' has no attribute {name!r}")
     # Kept, unless somebody has set it meanwhile: what a caller sets counts.
@@ -268,7 +200,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    known = {*globals(), *_HOME_OF, *_TABLES, *_MODULES}
+    known = {*globals(), *__all__, *_MODULES}
     return sorted(known.difference(_UNLISTED, ("TYPE_CHECKING", "Any", "Mapping", "annotations")))
 
 

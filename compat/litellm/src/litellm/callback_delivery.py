@@ -24,7 +24,7 @@ from typing import Any, Literal, cast
 
 from litellm._logging import verbose_logger
 from litellm.integrations.custom_logger import CustomLogger
-from puna.telemetry.events import run_hooks
+from puna.telemetry.events import run_hooks, wait_for_hooks
 
 Event = Literal["success", "failure"]
 
@@ -108,7 +108,7 @@ class CallRecord:
 
     async def asucceed(self, answer: Any, hidden_params: Mapping[str, Any]) -> None:
         """Tell of a success, from asyncio."""
-        await _wait(self._tell_success(answer, hidden_params, is_async=True))
+        await wait_for_hooks(self._tell_success(answer, hidden_params, is_async=True))
 
     def fail(self, error: BaseException) -> None:
         """Tell of a failure, from a synchronous call."""
@@ -116,7 +116,7 @@ class CallRecord:
 
     async def afail(self, error: BaseException) -> None:
         """Tell of a failure, from asyncio."""
-        await _wait(self._tell_failure(error, is_async=True))
+        await wait_for_hooks(self._tell_failure(error, is_async=True))
 
     def _tell_success(
         self, answer: Any, hidden_params: Mapping[str, Any], *, is_async: bool
@@ -321,14 +321,6 @@ def _guard(call: Any, *args: Any) -> Any:
     except Exception:  # noqa: BLE001 - a listener may fail in any way; the call goes on
         verbose_logger.exception("A callback failed; the call is not affected")
         return None
-
-
-async def _wait(pending: Iterable[Awaitable[None]]) -> None:
-    for awaitable in pending:
-        try:
-            await awaitable
-        except Exception:  # noqa: BLE001 - as above
-            verbose_logger.exception("A callback failed; the call is not affected")
 
 
 def listeners_of(module: Any, keywords: Mapping[str, Any], *, is_async: bool) -> Listeners:

@@ -12,10 +12,9 @@ import litellm
 from litellm import exceptions
 from litellm.callback_delivery import CallRecord, listeners_of
 from litellm.types.utils import ModelResponse
-from puna.api.calls import DefaultClients
+from puna.api.calls import default_clients
 from puna.client.asynchronous import AsyncClient
 from puna.client.keywords import OWN_KEYWORDS
-from puna.client.settings import ClientSettings
 from puna.client.synchronous import Client
 from puna.errors import BadRequestError, PunaError
 from puna.providers.table import split_model
@@ -131,7 +130,7 @@ class PreparedCall:
         model: after `model_alias_map`.
         keywords: as Puna's clients take them.
         record: who hears of it.
-        ready_answer: a whole `mock_response`, which is the answer as it is.
+        ready_answer: a whole chat answer in `mock_response`, which is the answer as it is.
         own_client: a Puna client that the caller gave as `client=`.
     """
 
@@ -139,7 +138,7 @@ class PreparedCall:
     stream: bool | None
     keywords: dict[str, Any]
     record: CallRecord
-    ready_answer: ModelResponse | None = None
+    ready_answer: Any = None
     own_client: Client | AsyncClient | None = None
 
     @property
@@ -166,7 +165,8 @@ def prepare_call(
     if metadata is not None:
         given["metadata"] = metadata
     answer = given.get("mock_response")
-    ready_answer = answer if isinstance(answer, ModelResponse) and not stream else None
+    is_chat = call_type in {"completion", "acompletion"}
+    is_ready = isinstance(answer, ModelResponse) and is_chat and not stream
     provider, name = _names_of(model, given)
     _apply_mock(given, local, model=name, provider=provider)
     own_client = local.get("client")
@@ -186,7 +186,7 @@ def prepare_call(
             litellm_params=_logged_params(given, local),
             is_private=bool(litellm.turn_off_message_logging),
         ),
-        ready_answer=ready_answer,
+        ready_answer=answer if is_ready else None,
         own_client=own_client if isinstance(own_client, Client | AsyncClient) else None,
     )
 
@@ -297,16 +297,13 @@ def _logged_params(given: Mapping[str, Any], local: Mapping[str, Any]) -> dict[s
     return {**params, "metadata": dict(given.get("metadata") or {})}
 
 
-_default = DefaultClients(ClientSettings())
-
-
 def client_of(call: PreparedCall) -> Client:
     """The client for a synchronous call."""
     own = call.own_client
-    return own if isinstance(own, Client) else _default.client(call.keywords)
+    return own if isinstance(own, Client) else default_clients().client(call.keywords)
 
 
 def async_client_of(call: PreparedCall) -> AsyncClient:
     """The client for an asyncio call."""
     own = call.own_client
-    return own if isinstance(own, AsyncClient) else _default.async_client(call.keywords)
+    return own if isinstance(own, AsyncClient) else default_clients().async_client(call.keywords)

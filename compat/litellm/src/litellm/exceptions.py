@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any, cast
+from inspect import Parameter, Signature
+from typing import Any, ClassVar, cast
 
 
 class ErrorResponse:
@@ -44,45 +45,60 @@ class ErrorResponse:
 
 
 class _CallFailure(Exception):  # noqa: N818 - the public names below are LiteLLM's
-    """What all of LiteLLM's exceptions of a call share."""
+    """What all of LiteLLM's exceptions of a call share.
 
-    prefix = ""
+    A class says in `order` which arguments it takes; the first `needed` of them must be given. One
+    that is left out, or None, is the class's attribute of that name. An argument becomes an
+    attribute; without an argument `message`, `template` is filled with the others.
+    """
+
+    order: ClassVar[tuple[str, ...]] = ()
+    needed: ClassVar[int] = 3
+    prefix: ClassVar[str] = ""
+    template: ClassVar[str] = ""
+    __signature__: ClassVar[Signature] = Signature()
+
+    message: str
     status_code: int = 500
+    model: str | None = None
+    llm_provider: str | None = None
+    litellm_debug_info: str | None = None
+    max_retries: int | None = None
+    num_retries: int | None = None
+    response: Any = None
+    request: Any = None
+    request_id: str | None = None
+    body: object = None
     type: str | None = None
     code: str | None = None
+    param: str | None = None
+    litellm_response_headers: dict[str, str] | None = None
 
-    def _fill(  # noqa: PLR0913 - an exception's facts, all but one by keyword
-        self,
-        message: str,
-        *,
-        model: str | None,
-        llm_provider: str | None,
-        status_code: int | None = None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-        body: object = None,
-        request: Any = None,
-    ) -> None:
+    def __init_subclass__(cls) -> None:
+        cls.__signature__ = Signature(
+            [
+                Parameter(
+                    name,
+                    Parameter.POSITIONAL_OR_KEYWORD,
+                    default=Parameter.empty if place < cls.needed else getattr(cls, name, None),
+                )
+                for place, name in enumerate(cls.order)
+            ]
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         adopt_openai_bases()
-        if status_code is not None:
-            self.status_code = status_code
+        bound = self.__signature__.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = bound.arguments
+        for name, value in given.items():
+            if value is not None:
+                setattr(self, _ATTRIBUTES.get(name, name), value)
+        message = given.get("message", self.template.format_map(given))
         self.message = f"{self.prefix}{message}"
         self.args = (self.message,)
-        self.model = model
-        self.llm_provider = llm_provider
-        self.litellm_debug_info = litellm_debug_info
-        self.max_retries = max_retries
-        self.num_retries = num_retries
-        self.response = response if response is not None else ErrorResponse(self.status_code)
-        self.request = request
-        self.request_id: str | None = None
-        self.body = body
-        self.code = type(self).code
-        self.type = type(self).type
-        self.param: str | None = None
-        self.litellm_response_headers: dict[str, str] | None = None
+        if self.response is None:
+            self.response = ErrorResponse(self.status_code)
 
     def __str__(self) -> str:
         text = self.message
@@ -108,89 +124,52 @@ def _restore(cls: type[_CallFailure], args: tuple[Any, ...], state: dict[str, An
     return error
 
 
-class _ProviderFirst(_CallFailure):
-    """Constructor order `message, llm_provider, model`."""
+_ATTRIBUTES = {"custom_llm_provider": "llm_provider", "exception_status_code": "status_code"}
+"""Arguments whose attribute has another name."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        llm_provider: str | None,
-        model: str | None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-        body: object = None,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            response=response,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-            body=body,
-        )
+_PROVIDER_FIRST = ("message", "llm_provider", "model")
+_MODEL_FIRST = ("message", "model", "llm_provider")
+_RETRIES = ("litellm_debug_info", "max_retries", "num_retries")
+_BY_PROVIDER: tuple[str, ...] = (*_PROVIDER_FIRST, "response", *_RETRIES, "body")
+_BY_MODEL: tuple[str, ...] = (*_MODEL_FIRST, "response", *_RETRIES, "body")
 
 
-class _ModelFirst(_CallFailure):
-    """Constructor order `message, model, llm_provider`."""
-
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        model: str | None,
-        llm_provider: str | None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-        body: object = None,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            response=response,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-            body=body,
-        )
-
-
-class AuthenticationError(_ProviderFirst):
+class AuthenticationError(_CallFailure):
     """No key, or one that the host refused (401)."""
 
+    order = _BY_PROVIDER
     prefix = "litellm.AuthenticationError: "
     status_code = 401
 
 
-class PermissionDeniedError(_ProviderFirst):
+class PermissionDeniedError(_CallFailure):
     """The key may not do this (403)."""
 
+    order = _BY_PROVIDER
     prefix = "litellm.PermissionDeniedError: "
     status_code = 403
 
 
-class NotFoundError(_ModelFirst):
+class NotFoundError(_CallFailure):
     """No such model or path (404)."""
 
+    order = _BY_MODEL
     prefix = "litellm.NotFoundError: "
     status_code = 404
 
 
-class UnprocessableEntityError(_ModelFirst):
+class UnprocessableEntityError(_CallFailure):
     """Well-formed, and still refused (422)."""
 
+    order = _BY_MODEL
     prefix = "litellm.UnprocessableEntityError: "
     status_code = 422
 
 
-class BadRequestError(_ModelFirst):
+class BadRequestError(_CallFailure):
     """The request is wrong (400)."""
 
+    order = _BY_MODEL
     prefix = "litellm.BadRequestError: "
     status_code = 400
 
@@ -198,66 +177,23 @@ class BadRequestError(_ModelFirst):
 class ImageFetchError(BadRequestError):
     """An image's address could not be read."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        model: str | None = None,
-        llm_provider: str | None = None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-        body: object = None,
-    ) -> None:
-        super().__init__(
-            message,
-            model,
-            llm_provider,
-            response,
-            litellm_debug_info,
-            max_retries,
-            num_retries,
-            body,
-        )
+    needed = 1
 
 
 class LiteLLMUnknownProvider(BadRequestError):  # noqa: N818 - LiteLLM's name
     """The provider has no way to serve this kind of call."""
 
-    def __init__(self, model: str, custom_llm_provider: str | None = None) -> None:
-        super().__init__(
-            f"The provider `{custom_llm_provider}` of `{model}` does not serve this kind of call.",
-            model,
-            custom_llm_provider,
-        )
+    order = ("model", "custom_llm_provider")
+    needed = 1
+    template = "The provider `{custom_llm_provider}` of `{model}` does not serve this kind of call."
 
 
 class UnsupportedParamsError(BadRequestError):
     """A parameter that this model or host cannot honour."""
 
+    order = (*_PROVIDER_FIRST, "status_code", "response", *_RETRIES)
+    needed = 1
     prefix = "litellm.UnsupportedParamsError: "
-
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        llm_provider: str | None = None,
-        model: str | None = None,
-        status_code: int = 400,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            status_code=status_code,
-            response=response,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-        )
 
 
 class ContextWindowExceededError(BadRequestError):
@@ -265,34 +201,13 @@ class ContextWindowExceededError(BadRequestError):
 
     prefix = "litellm.ContextWindowExceededError: litellm.BadRequestError: "
 
-    def __init__(
-        self,
-        message: str,
-        model: str | None,
-        llm_provider: str | None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-    ) -> None:
-        super().__init__(message, model, llm_provider, response, litellm_debug_info)
-
 
 class ContentPolicyViolationError(BadRequestError):
     """The host refused the content."""
 
+    order = (*_MODEL_FIRST, "response", "litellm_debug_info", "provider_specific_fields", "body")
     prefix = "litellm.BadRequestError: litellm.ContentPolicyViolationError: "
-
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        model: str | None,
-        llm_provider: str | None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-        provider_specific_fields: dict[str, Any] | None = None,
-        body: object = None,
-    ) -> None:
-        super().__init__(message, model, llm_provider, response, litellm_debug_info, body=body)
-        self.provider_specific_fields = provider_specific_fields
+    provider_specific_fields: dict[str, Any] | None = None
 
 
 class PaymentRequiredError(BadRequestError):
@@ -301,101 +216,73 @@ class PaymentRequiredError(BadRequestError):
     prefix = "litellm.PaymentRequiredError: "
     status_code = 402
 
-    def __init__(
-        self,
-        message: str,
-        model: str | None,
-        llm_provider: str | None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-    ) -> None:
-        super().__init__(message, model, llm_provider, response, litellm_debug_info)
-
 
 class RejectedRequestError(BadRequestError):
     """A rule of the caller's own refused the request."""
 
+    order = (*_MODEL_FIRST, "request_data", "litellm_debug_info")
+    needed = 4
     prefix = "litellm.BadRequestError: litellm.RejectedRequestError: "
-
-    def __init__(
-        self,
-        message: str,
-        model: str | None,
-        llm_provider: str | None,
-        request_data: dict[str, Any],
-        litellm_debug_info: str | None = None,
-    ) -> None:
-        super().__init__(message, model, llm_provider, None, litellm_debug_info)
-        self.request_data = request_data
+    request_data: dict[str, Any] | None = None
 
 
 class VectorStoreSearchError(BadRequestError):
     """A search in a vector store failed. Here for its name: nothing raises it."""
 
-    def __init__(
-        self, failures: Any, model: str | None = None, llm_provider: str | None = None
-    ) -> None:
-        super().__init__("A search in a vector store failed.", model, llm_provider)
-        self.failures = failures
+    order = ("failures", "model", "llm_provider")
+    needed = 1
+    template = "A search in a vector store failed."
+    failures: Any = None
 
 
-class RateLimitError(_ProviderFirst):
+class RateLimitError(_CallFailure):
     """Too many requests or tokens (429)."""
 
+    order = (
+        *_PROVIDER_FIRST,
+        "response",
+        *_RETRIES,
+        "category",
+        "rate_limit_type",
+        "headers",
+        "detail",
+        "body",
+    )
     prefix = "litellm.RateLimitError: "
     status_code = 429
     type = "throttling_error"
     code = "429"
+    category: str = "vendor_rate_limit"
+    rate_limit_type: str | None = None
+    headers: Mapping[str, str] | None = None
+    detail: Any = None
 
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        llm_provider: str | None,
-        model: str | None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-        category: str = "vendor_rate_limit",
-        rate_limit_type: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        detail: Any = None,
-        body: object = None,
-    ) -> None:
-        super().__init__(
-            message,
-            llm_provider,
-            model,
-            response,
-            litellm_debug_info,
-            max_retries,
-            num_retries,
-            body,
-        )
-        self.category = category
-        self.rate_limit_type = rate_limit_type
-        self.headers = dict(headers) if headers is not None else None
-        self.detail = detail if detail is not None else self.message
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.detail is None:
+            self.detail = self.message
 
 
-class InternalServerError(_ProviderFirst):
+class InternalServerError(_CallFailure):
     """The host failed (500)."""
 
+    order = _BY_PROVIDER
     prefix = "litellm.InternalServerError: "
-    status_code = 500
     type = "internal_server_error"
 
 
-class BadGatewayError(_ProviderFirst):
+class BadGatewayError(_CallFailure):
     """Something before the model failed (502)."""
 
+    order = _BY_PROVIDER
     prefix = "litellm.BadGatewayError: "
     status_code = 502
 
 
-class ServiceUnavailableError(_ProviderFirst):
+class ServiceUnavailableError(_CallFailure):
     """The host is overloaded or down (503)."""
 
+    order = _BY_PROVIDER
     prefix = "litellm.ServiceUnavailableError: "
     status_code = 503
 
@@ -403,116 +290,33 @@ class ServiceUnavailableError(_ProviderFirst):
 class Timeout(_CallFailure):
     """No answer in time (408, or the status that the host gave)."""
 
+    order = (*_MODEL_FIRST, *_RETRIES, "headers", "exception_status_code", "response")
     prefix = "litellm.Timeout: "
     status_code = 408
-
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        model: str | None,
-        llm_provider: str | None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        exception_status_code: int | None = None,
-        response: Any = None,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            status_code=exception_status_code,
-            response=response,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-        )
-        self.headers = dict(headers) if headers is not None else None
+    headers: Mapping[str, str] | None = None
 
 
 class APIError(_CallFailure):
     """The host answered with a status that has no class of its own."""
 
+    order = ("status_code", *_PROVIDER_FIRST, "request", *_RETRIES, "body")
+    needed = 4
     prefix = "litellm.APIError: "
-
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        status_code: int,
-        message: str,
-        llm_provider: str | None,
-        model: str | None,
-        request: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-        body: object = None,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            status_code=status_code,
-            request=request,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-            body=body,
-        )
 
 
 class MockException(_CallFailure):
     """What an unknown exception in `mock_response` becomes in LiteLLM."""
 
+    order = ("status_code", *_PROVIDER_FIRST, "request", *_RETRIES)
+    needed = 4
     prefix = "litellm.MockException: "
-
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        status_code: int,
-        message: str,
-        llm_provider: str | None,
-        model: str | None,
-        request: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            status_code=status_code,
-            request=request,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-        )
 
 
 class APIConnectionError(_CallFailure):
     """The host could not be reached, or the connection broke."""
 
+    order: ClassVar[tuple[str, ...]] = (*_PROVIDER_FIRST, "request", *_RETRIES)
     prefix = "litellm.APIConnectionError: "
-
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        llm_provider: str | None,
-        model: str | None,
-        request: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            request=request,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-        )
 
 
 class MidStreamFallbackError(ServiceUnavailableError, APIConnectionError):
@@ -522,92 +326,60 @@ class MidStreamFallbackError(ServiceUnavailableError, APIConnectionError):
     `APIConnectionError`.
     """
 
+    order = (
+        *_MODEL_FIRST,
+        "original_exception",
+        "response",
+        *_RETRIES,
+        "generated_content",
+        "is_pre_first_chunk",
+    )
     prefix = "litellm.MidStreamFallbackError: "
-
-    def __init__(  # noqa: PLR0913, PLR0917 - LiteLLM's signature
-        self,
-        message: str,
-        model: str | None,
-        llm_provider: str | None,
-        original_exception: BaseException | None = None,
-        response: Any = None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-        generated_content: str = "",
-        *,
-        is_pre_first_chunk: bool = False,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            response=response,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-        )
-        self.original_exception = original_exception
-        self.generated_content = generated_content
-        self.is_pre_first_chunk = is_pre_first_chunk
+    original_exception: BaseException | None = None
+    generated_content: str = ""
+    is_pre_first_chunk: bool = False
 
 
 class APIResponseValidationError(_CallFailure):
     """The host's answer does not hold what it should."""
 
-    def __init__(
-        self,
-        message: str,
-        llm_provider: str | None,
-        model: str | None,
-        litellm_debug_info: str | None = None,
-        max_retries: int | None = None,
-        num_retries: int | None = None,
-    ) -> None:
-        self._fill(
-            message,
-            model=model,
-            llm_provider=llm_provider,
-            litellm_debug_info=litellm_debug_info,
-            max_retries=max_retries,
-            num_retries=num_retries,
-        )
+    order: ClassVar[tuple[str, ...]] = (*_PROVIDER_FIRST, *_RETRIES)
 
 
 class JSONSchemaValidationError(APIResponseValidationError):
     """The answer does not keep to the JSON schema that was asked for."""
 
+    order = ("model", "llm_provider", "raw_response", "schema")
+    needed = 4
     prefix = "litellm.JSONSchemaValidationError: "
-
-    def __init__(self, model: str, llm_provider: str, raw_response: str, schema: str) -> None:
-        super().__init__(
-            f"`{model}` answered with `{raw_response}`, which does not keep to the schema "
-            f"`{schema}`; `raw_response` holds the answer.",
-            llm_provider,
-            model,
-        )
-        self.raw_response = raw_response
-        self.schema = schema
+    template = (
+        "`{model}` answered with `{raw_response}`, which does not keep to the schema "
+        "`{schema}`; `raw_response` holds the answer."
+    )
+    raw_response: str = ""
+    schema: str = ""
 
 
 class InvalidRequestError(_CallFailure):
     """LiteLLM's oldest name for a bad request."""
 
+    order = _MODEL_FIRST
     status_code = 400
-
-    def __init__(self, message: str, model: str | None, llm_provider: str | None) -> None:
-        self._fill(message, model=model, llm_provider=llm_provider)
 
 
 class OpenAIError(_CallFailure):
     """The base of the `openai` package's errors, under LiteLLM's name."""
 
-    def __init__(self, original_exception: BaseException | None = None) -> None:
-        self._fill(
-            str(original_exception) if original_exception is not None else "",
-            model=None,
-            llm_provider="openai",
-        )
+    order = ("original_exception",)
+    needed = 0
+    llm_provider = "openai"
+    original_exception: BaseException | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.original_exception is not None:
+            self.message = str(self.original_exception)
+            self.args = (self.message,)
 
 
 class BudgetExceededError(Exception):

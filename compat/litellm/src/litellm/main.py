@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NoReturn, cast, overload
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 from litellm.answers import answer_of, hidden_params_of, puna_chunk_of, text_answer_of
 from litellm.calls import PreparedCall, async_client_of, client_of, prepare_call
@@ -25,9 +26,93 @@ from litellm.types.utils import (
 )
 from puna.api.models import token_counter as count_tokens
 from puna.engine.streams import AsyncStream, Stream
-from puna.types.chat import ChatCompletion, ChatCompletionChunk
-from puna.types.completions import TextCompletion
 from puna.wire.fold import fold
+
+Whole = TypeVar("Whole", bound=ModelResponse | TextCompletionResponse)
+Wrapper = TypeVar("Wrapper", bound=CustomStreamWrapper)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[Whole, Wrapper]):
+    """What sets chat and text completions apart.
+
+    Attributes:
+        name: of the function, which is also the name of the clients' method.
+        read: a whole answer of Puna's as LiteLLM's.
+        wrapper: the class of a stream.
+    """
+
+    name: str
+    read: Callable[[Any], Whole]
+    wrapper: type[Wrapper]
+
+    def given(self, call: PreparedCall, answer: Any) -> Whole | Wrapper:
+        """What the caller gets for a client's answer or stream."""
+        if isinstance(answer, Stream | AsyncStream):
+            options = call.keywords.get("stream_options")
+            wrapper = self.wrapper(answer, call.model, call.record, call.record.provider, options)
+            return wrapper.without_headers() if call.is_mock else wrapper
+        whole = self.read(answer)
+        report = answer.report
+        if report is not None:
+            hidden = hidden_params_of(report, call_id=call.record.call_id, is_mock=call.is_mock)
+            whole.note_call(hidden, None if call.is_mock else dict(report.headers))
+        return whole
+
+
+_CHAT = _Kind("completion", answer_of, CustomStreamWrapper)
+_TEXT = _Kind("text_completion", text_answer_of, TextCompletionStreamWrapper)
+
+
+def _run(
+    kind: _Kind[Whole, Wrapper], model: Any, asked: Any, keywords: Mapping[str, Any]
+) -> Whole | Wrapper:
+    """One synchronous call, and its listeners told; a stream tells them at its end."""
+    call = prepare_call(kind.name, model, asked, keywords, is_async=False)
+    call.record.begin()
+    try:
+        given: Whole | Wrapper | None = call.ready_answer
+        if given is None:
+            ask = getattr(client_of(call), kind.name)
+            answer = ask(call.model, asked, stream=call.stream, **call.keywords)
+            given = kind.given(call, answer)
+    except Exception as error:
+        raised = _translated(call, error)
+        call.record.fail(raised)
+        if raised is error:
+            raise
+        raise raised from error
+    if not isinstance(given, CustomStreamWrapper):
+        call.record.succeed(given, given._hidden_params)  # noqa: SLF001 - LiteLLM's public name
+    return given
+
+
+async def _arun(
+    kind: _Kind[Whole, Wrapper], model: Any, asked: Any, keywords: Mapping[str, Any]
+) -> Whole | Wrapper:
+    """`_run` for asyncio."""
+    call = prepare_call(f"a{kind.name}", model, asked, keywords, is_async=True)
+    call.record.begin()
+    try:
+        given: Whole | Wrapper | None = call.ready_answer
+        if given is None:
+            ask = getattr(async_client_of(call), kind.name)
+            answer = await ask(call.model, asked, stream=call.stream, **call.keywords)
+            given = kind.given(call, answer)
+    except Exception as error:
+        raised = _translated(call, error)
+        await call.record.afail(raised)
+        if raised is error:
+            raise
+        raise raised from error
+    if not isinstance(given, CustomStreamWrapper):
+        await call.record.asucceed(given, given._hidden_params)  # noqa: SLF001 - as above
+    return given
+
+
+def _translated(call: PreparedCall, error: Exception) -> Exception:
+    record = call.record
+    return litellm_exception_of(error, model=record.model, provider=record.provider)
 
 
 @overload
@@ -63,23 +148,7 @@ def completion(
     Raises:
         litellm.exceptions: also catchable as the `openai` package's classes when it is loaded.
     """
-    call = prepare_call("completion", model, messages, kwargs, is_async=False)
-    call.record.begin()
-    if call.ready_answer is not None:
-        ready = call.ready_answer
-        call.record.succeed(ready, ready._hidden_params)  # noqa: SLF001 - LiteLLM's public name
-        return ready
-    try:
-        answer = client_of(call).completion(
-            call.model, messages, stream=call.stream, **call.keywords
-        )
-    except Exception as error:  # noqa: BLE001 - it is raised again, under LiteLLM's name
-        _raise_translated(call, error)
-    if isinstance(answer, Stream):
-        return _stream_of(call, answer)
-    whole = _whole_of(call, answer)
-    call.record.succeed(whole, whole._hidden_params)  # noqa: SLF001 - LiteLLM's public name
-    return whole
+    return _run(_CHAT, model, messages, kwargs)
 
 
 @overload
@@ -102,23 +171,7 @@ async def acompletion(
     model: str, messages: Sequence[Any] = (), **kwargs: Any
 ) -> ModelResponse | CustomStreamWrapper:
     """`completion` for asyncio; a stream is iterated with `async for`."""
-    call = prepare_call("acompletion", model, messages, kwargs, is_async=True)
-    call.record.begin()
-    if call.ready_answer is not None:
-        ready = call.ready_answer
-        await call.record.asucceed(ready, ready._hidden_params)  # noqa: SLF001 - LiteLLM's name
-        return ready
-    try:
-        answer = await async_client_of(call).completion(
-            call.model, messages, stream=call.stream, **call.keywords
-        )
-    except Exception as error:  # noqa: BLE001 - it is raised again, under LiteLLM's name
-        await _araise_translated(call, error)
-    if isinstance(answer, AsyncStream):
-        return _stream_of(call, answer)
-    whole = _whole_of(call, answer)
-    await call.record.asucceed(whole, whole._hidden_params)  # noqa: SLF001 - LiteLLM's public name
-    return whole
+    return await _arun(_CHAT, model, messages, kwargs)
 
 
 @overload
@@ -141,19 +194,7 @@ def text_completion(
     prompt: Any, model: str | None = None, **kwargs: Any
 ) -> TextCompletionResponse | TextCompletionStreamWrapper:
     """Continue a text, or each of a list of texts. The host sees chat calls only."""
-    call = prepare_call("text_completion", model, prompt, kwargs, is_async=False)
-    call.record.begin()
-    try:
-        answer = client_of(call).text_completion(
-            call.model, prompt, stream=call.stream, **call.keywords
-        )
-    except Exception as error:  # noqa: BLE001 - it is raised again, under LiteLLM's name
-        _raise_translated(call, error)
-    if isinstance(answer, Stream):
-        return _text_stream_of(call, answer)
-    whole = _whole_text_of(call, answer)
-    call.record.succeed(whole, whole._hidden_params)  # noqa: SLF001 - LiteLLM's public name
-    return whole
+    return _run(_TEXT, model, prompt, kwargs)
 
 
 @overload
@@ -176,19 +217,7 @@ async def atext_completion(
     prompt: Any, model: str | None = None, **kwargs: Any
 ) -> TextCompletionResponse | TextCompletionStreamWrapper:
     """`text_completion` for asyncio."""
-    call = prepare_call("atext_completion", model, prompt, kwargs, is_async=True)
-    call.record.begin()
-    try:
-        answer = await async_client_of(call).text_completion(
-            call.model, prompt, stream=call.stream, **call.keywords
-        )
-    except Exception as error:  # noqa: BLE001 - it is raised again, under LiteLLM's name
-        await _araise_translated(call, error)
-    if isinstance(answer, AsyncStream):
-        return _text_stream_of(call, answer)
-    whole = _whole_text_of(call, answer)
-    await call.record.asucceed(whole, whole._hidden_params)  # noqa: SLF001 - LiteLLM's public name
-    return whole
+    return await _arun(_TEXT, model, prompt, kwargs)
 
 
 def stream_chunk_builder(
@@ -228,76 +257,6 @@ def _count_usage(answer: ModelResponse, messages: Sequence[Mapping[str, Any]] | 
         completion_tokens=completion_tokens,
         total_tokens=prompt + completion_tokens,
     )
-
-
-def _translated(call: PreparedCall, error: Exception) -> Exception:
-    record = call.record
-    return litellm_exception_of(error, model=record.model, provider=record.provider)
-
-
-def _raise_translated(call: PreparedCall, error: Exception) -> NoReturn:
-    raised = _translated(call, error)
-    call.record.fail(raised)
-    if raised is error:
-        raise error
-    raise raised from error
-
-
-async def _araise_translated(call: PreparedCall, error: Exception) -> NoReturn:
-    raised = _translated(call, error)
-    await call.record.afail(raised)
-    if raised is error:
-        raise error
-    raise raised from error
-
-
-def _whole_of(call: PreparedCall, completion: ChatCompletion) -> ModelResponse:
-    answer = answer_of(completion)
-    _note_call(call, answer, completion)
-    return answer
-
-
-def _whole_text_of(call: PreparedCall, completion: TextCompletion) -> TextCompletionResponse:
-    answer = text_answer_of(completion)
-    _note_call(call, answer, completion)
-    return answer
-
-
-def _note_call(
-    call: PreparedCall,
-    answer: ModelResponse | TextCompletionResponse,
-    completion: ChatCompletion | TextCompletion,
-) -> None:
-    report = completion.report
-    if report is not None:
-        hidden = hidden_params_of(report, call_id=call.record.call_id, is_mock=call.is_mock)
-        answer.note_call(hidden, None if call.is_mock else dict(report.headers))
-
-
-def _stream_of(
-    call: PreparedCall, stream: Stream[ChatCompletionChunk] | AsyncStream[ChatCompletionChunk]
-) -> CustomStreamWrapper:
-    wrapper = CustomStreamWrapper(
-        stream,
-        call.model,
-        call.record,
-        call.record.provider,
-        call.keywords.get("stream_options"),
-    )
-    return wrapper.without_headers() if call.is_mock else wrapper
-
-
-def _text_stream_of(
-    call: PreparedCall, stream: Stream[TextCompletion] | AsyncStream[TextCompletion]
-) -> TextCompletionStreamWrapper:
-    wrapper = TextCompletionStreamWrapper(
-        stream,
-        call.model,
-        call.record,
-        call.record.provider,
-        call.keywords.get("stream_options"),
-    )
-    return wrapper.without_headers() if call.is_mock else wrapper
 
 
 __all__ = [

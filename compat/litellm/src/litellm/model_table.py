@@ -9,24 +9,38 @@ from typing import Any
 
 import litellm
 from litellm.exceptions import ModelNotMappedError
-from puna.api.models import get_model_info
-from puna.catalog.facts import known_providers, list_models
+from puna.catalog.facts import ModelFacts, known_providers, list_models
+from puna.catalog.prices import Price, dollars
 from puna.errors import BadRequestError
 from puna.providers.table import PROVIDERS, split_model
 
 
 def make_model_cost() -> dict[str, dict[str, Any]]:
     """A fresh table: `provider/model` to limits, prices in US dollars per token, and abilities."""
-    table: dict[str, dict[str, Any]] = {}
-    for provider in known_providers():
-        if provider not in PROVIDERS:
-            continue  # facts about a host that no row can call yet
-        for facts in list_models(provider):
-            info = get_model_info(facts.model, provider)
-            key = info.pop("key")
-            info.pop("supported_openai_params", None)
-            table[key] = info
-    return table
+    return {
+        f"{provider}/{facts.model}": _entry_of(facts)
+        for provider in known_providers()
+        if provider in PROVIDERS  # else they are facts about a host that no row can call yet
+        for facts in list_models(provider)
+    }
+
+
+def _entry_of(facts: ModelFacts) -> dict[str, Any]:
+    """A model's facts under LiteLLM's names. A price that was never published is 0.0, as there."""
+    price = facts.price or Price(input_picos=0, output_picos=0)
+    return {
+        "litellm_provider": facts.provider,
+        "mode": facts.mode,
+        "max_tokens": facts.max_output_tokens,
+        "max_input_tokens": facts.max_input_tokens,
+        "max_output_tokens": facts.max_output_tokens,
+        "input_cost_per_token": dollars(price.input_picos),
+        "output_cost_per_token": dollars(price.output_picos),
+        "supported_modalities": list(facts.input_modalities),
+        "supported_output_modalities": list(facts.output_modalities),
+        "source": facts.source,
+        **{f"supports_{feature}": True for feature in sorted(facts.features)},
+    }
 
 
 def find_entry(

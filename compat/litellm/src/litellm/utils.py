@@ -8,24 +8,13 @@ from typing import Any, TypeVar
 import litellm
 from litellm.error_translation import litellm_exception_of
 from litellm.litellm_core_utils.streaming_handler import (
-    CustomStreamWrapper,
-    TextCompletionStreamWrapper,
+    CustomStreamWrapper as CustomStreamWrapper,  # noqa: PLC0414 - LiteLLM has it here too
+)
+from litellm.litellm_core_utils.streaming_handler import (
+    TextCompletionStreamWrapper as TextCompletionStreamWrapper,  # noqa: PLC0414 - the same
 )
 from litellm.model_table import find_entry, get_entry, provider_of
-from litellm.types.utils import (
-    ChatCompletionDeltaToolCall,
-    ChatCompletionMessageToolCall,
-    Choices,
-    Delta,
-    Function,
-    Message,
-    ModelResponse,
-    ModelResponseStream,
-    StreamingChoices,
-    TextChoices,
-    TextCompletionResponse,
-    Usage,
-)
+from litellm.types.utils import *  # noqa: F403 - LiteLLM has them here too  # pyright: ignore[reportWildcardImportFromLibrary]
 from puna import errors
 from puna.api import models
 from puna.catalog import tokens as puna_tokens
@@ -78,7 +67,9 @@ def get_llm_provider(
         lambda: models.get_llm_provider(model, custom_llm_provider, api_base), model
     )
     name, provider, key, base = found
-    return name, provider, api_key or key, base
+    if not api_key and key is not None:
+        api_key = key.reveal()  # LiteLLM's callers get the key as text
+    return name, provider, api_key or None, base
 
 
 def get_model_info(
@@ -299,44 +290,3 @@ def _param(params: Any, name: str) -> Any:
 
 def _plain(message: Any) -> Any:
     return message.model_dump(exclude_none=True) if hasattr(message, "model_dump") else message
-
-
-__all__ = [
-    "ChatCompletionDeltaToolCall",
-    "ChatCompletionMessageToolCall",
-    "Choices",
-    "CustomStreamWrapper",
-    "Delta",
-    "Function",
-    "Message",
-    "ModelResponse",
-    "ModelResponseStream",
-    "StreamingChoices",
-    "TextChoices",
-    "TextCompletionResponse",
-    "TextCompletionStreamWrapper",
-    "Usage",
-    "decode",
-    "encode",
-    "get_llm_provider",
-    "get_max_tokens",
-    "get_model_info",
-    "get_supported_openai_params",
-    "get_valid_models",
-    "register_model",
-    "supports_audio_input",
-    "supports_audio_output",
-    "supports_factory",
-    "supports_function_calling",
-    "supports_parallel_function_calling",
-    "supports_pdf_input",
-    "supports_prompt_caching",
-    "supports_reasoning",
-    "supports_response_schema",
-    "supports_system_messages",
-    "supports_tool_choice",
-    "supports_vision",
-    "supports_web_search",
-    "token_counter",
-    "validate_environment",
-]

@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import override
 
+from puna.providers.table import PROVIDERS
+
 
 def _is_none(value: Any) -> bool:
     return value is None
@@ -353,12 +355,11 @@ class TextCompletionResponse(SafeAttributeModel):
 
 
 class LlmProviders(StrEnum):
-    """The providers, equal to their names as strings."""
+    """The providers, equal to their names as strings: `LlmProviders.META_LLAMA`."""
 
-    EMBEDDED = "embedded"
-    LITELLM_PROXY = "litellm_proxy"
-    META_LLAMA = "meta_llama"
-    OPENAI = "openai"
+    _ignore_ = "_name"
+    for _name in PROVIDERS:
+        vars()[_name.upper()] = _name
 
 
 OpenAIObject = SafeAttributeModel

@@ -1,4 +1,4 @@
-"""What the engine's error bodies mean, as our errors."""
+"""What the error bodies of llama.cpp's server mean, as our errors."""
 
 from __future__ import annotations
 
@@ -27,10 +27,8 @@ def without_paths(text: str) -> str:
     return _PATH.sub("…", text)
 
 
-def read_engine_error(
-    status: int, body: Any, *, model: str | None = None, param: str | None = None
-) -> APIError:
-    """The typed error of an engine's error reply.
+def read_server_error(status: int, body: Any, *, param: str | None = None) -> APIError:
+    """The typed error of the server's error reply.
 
     `body` is the decoded JSON, `{"error": {"message", "type", …}}`, or anything else. `param` is
     what to name when a schema is at fault: `response_format` or the path of a tool's parameters.
@@ -42,37 +40,26 @@ def read_engine_error(
             f"The prompt has `{details.get('n_prompt_tokens')}` tokens and the embedded model "
             f"holds `{details.get('n_ctx')}`, prompt and answer together; send less.",
             param="messages",
-            provider="embedded",
-            model=model,
         )
     if status in (401, 403):
         return ServiceUnavailableError(
-            "The embedded model's process refused our key; it belongs to somebody else. Try again.",
-            provider="embedded",
-            model=model,
+            "The embedded model's process refused our key; it belongs to somebody else. Try again."
         )
     is_about_schema = any(word in said.lower() for word in _SCHEMA_WORDS)
     if is_about_schema and status != _UNAVAILABLE:
-        return cannot_follow(param or "response_format", said, model=model)
+        return cannot_follow(param or "response_format", said)
     cls = class_for_status(status)
     if status >= _SERVER_ERRORS and not issubclass(cls, InternalServerError):
         cls = InternalServerError
-    return cls(
-        f"The embedded model answered {status}: {said}",
-        status_code=status,
-        provider="embedded",
-        model=model,
-    )
+    return cls(f"The embedded model answered {status}: {said}", status_code=status)
 
 
-def cannot_follow(param: str, reason: str, *, model: str | None = None) -> BadRequestError:
-    """The error for a schema that the engine cannot turn into a grammar."""
+def cannot_follow(param: str, reason: str) -> BadRequestError:
+    """The error for a schema that the server cannot turn into a grammar."""
     return BadRequestError(
         f"The embedded model cannot follow the JSON schema of `{param}`: {reason.rstrip('.')}. "
         "Look for limits that contradict each other, or make the schema simpler.",
         param=param,
-        provider="embedded",
-        model=model,
     )
 
 

@@ -1,0 +1,89 @@
+"""Messages as the model's chat template can take them: a role and text, nothing else.
+
+Functions, calls and their results become text. Special tokens in messages (`<|im_end|>` and all of
+the form `<|name|>`) would act as such: a word joiner (U+2060) is put after their `<`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from puna.errors import BadRequestError
+
+Message = dict[str, str]
+
+_SPECIAL_TOKEN = re.compile(r"<(?=\|[^<>|\s]{1,64}\|>)")
+_BROKEN = "<\N{WORD JOINER}"
+
+_TOLD = ("name", "description", "parameters")
+
+
+def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
+    """Messages in wire form as role and text; a result of a call becomes the user's.
+
+    Raises:
+        BadRequestError: a part is not text; `param` is its path.
+    """
+    names: dict[str, str] = {}
+    return [_plain_message(message, f"messages[{i}]", names) for i, message in enumerate(messages)]
+
+
+def with_functions(
+    messages: Sequence[Message], functions: Sequence[Mapping[str, Any]]
+) -> list[Message]:
+    """The messages, with the functions told in the system prompt."""
+    told = "\n".join(
+        json.dumps({key: one[key] for key in _TOLD if key in one}, ensure_ascii=False)
+        for one in functions
+    )
+    text = neutralise(
+        f"You call functions. Functions:\n{told}\n"
+        'Reply with {"name": ..., "arguments": ...} only.'
+    )
+    if messages[0]["role"] == "system":
+        # Some chat templates allow one system message, as the first.
+        joined = f"{text}\n\n{messages[0]['content']}"
+        return [{"role": "system", "content": joined}, *messages[1:]]
+    return [{"role": "system", "content": text}, *messages]
+
+
+def neutralise(text: str) -> str:
+    """Text whose special tokens are only text to the model."""
+    return _SPECIAL_TOKEN.sub(_BROKEN, text)
+
+
+def _plain_message(message: Mapping[str, Any], path: str, names: dict[str, str]) -> Message:
+    """`names` collects the functions of calls, by call id."""
+    role = message["role"]
+    text = neutralise(_read_text(message.get("content"), f"{path}.content"))
+    if role in ("tool", "function"):
+        name = names.get(str(message.get("tool_call_id")), message.get("name") or "the function")
+        return {"role": "user", "content": neutralise(f"Result of {name}: ") + text}
+    for call in message.get("tool_calls") or ():
+        function = call["function"]
+        name = names[str(call.get("id"))] = str(function.get("name"))
+        arguments = function.get("arguments") or "{}"
+        written = f'{{"name": {json.dumps(name)}, "arguments": {arguments}}}'
+        text = f"{text}\n{neutralise(written)}".strip()
+    return {"role": role, "content": text}
+
+
+def _read_text(content: Any, path: str) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    texts: list[str] = []
+    for i, part in enumerate(cast("Sequence[Mapping[str, Any]]", content)):
+        if part["type"] != "text":
+            raise BadRequestError(
+                f"The embedded model reads text only; `{path}[{i}]` is `{part['type'][:40]}`. "
+                "Remove it or choose a model with vision.",
+                param=f"{path}[{i}]",
+            )
+        texts.append(part["text"])
+    return "\n".join(texts)
+
+
+__all__ = ["Message", "neutralise", "plain_messages", "with_functions"]

@@ -1,0 +1,55 @@
+"""Tokens of answers whose host does not tell them: estimated, and marked as such."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from puna.catalog.estimates import estimate_tokens
+from puna.types.chat import ChatCompletion, ChatCompletionChunk, Delta, Message
+
+_AT_ONCE = 16_384
+
+
+def estimate_answer(completion: ChatCompletion) -> int:
+    """Tokens of all choices of a whole answer."""
+    return sum(estimate_tokens("".join(_texts(choice.message))) for choice in completion.choices)
+
+
+class RunningEstimate:
+    """Tokens of a streamed answer, estimated in large pieces: each estimate has a fixed cost."""
+
+    def __init__(self) -> None:
+        self._tokens = 0
+        self._pending: list[str] = []
+        self._length = 0
+
+    def add(self, chunks: Sequence[ChatCompletionChunk]) -> None:
+        """Take what these chunks say."""
+        for chunk in chunks:
+            for choice in chunk.choices:
+                for text in _texts(choice.delta):
+                    self._pending.append(text)
+                    self._length += len(text)
+        if self._length > _AT_ONCE:
+            self.total()
+
+    def total(self) -> int:
+        """The estimate for everything so far."""
+        if self._pending:
+            self._tokens += estimate_tokens("".join(self._pending))
+            self._pending = []
+            self._length = 0
+        return self._tokens
+
+
+def _texts(said: Message | Delta) -> Iterator[str]:
+    """Every text that the model wrote: content, refusal, reasoning, and its tool calls."""
+    for text in (said.content, said.refusal, getattr(said, "reasoning_content", None)):
+        if isinstance(text, str):
+            yield text
+    functions = [call.function for call in said.tool_calls or () if call.function is not None]
+    if said.function_call is not None:
+        functions.append(said.function_call)
+    for function in functions:
+        yield function.name or ""
+        yield function.arguments or ""
