@@ -275,6 +275,7 @@ def test_a_full_context_is_told_with_both_numbers() -> None:
         (400, {"error": {"message": "Field 'n'"}}, BadRequestError, "answered 400: Field 'n'"),
         (401, {"error": {"message": "Invalid"}}, ServiceUnavailableError, "refused our key"),
         (503, {"error": {"message": "Loading model"}}, ServiceUnavailableError, "Loading"),
+        (500, "plain words", InternalServerError, "answered 500: plain words"),
         (501, None, InternalServerError, "status 501"),
         (504, [], InternalServerError, "status 504"),
     ],

@@ -28,7 +28,10 @@ MAX_ITEMS = 8
 MAX_FREE_PROPERTIES = 6
 MOST_CHARACTERS = 2_000
 MOST_ITEMS = 100
+MOST_PROPERTIES = 100
 """Of the limits that a caller sets: the server gives up on a grammar with many more states."""
+
+_LEAST = {"minLength": MOST_CHARACTERS, "minItems": MOST_ITEMS, "minProperties": MOST_PROPERTIES}
 
 MAX_DEPTH = 60
 MAX_REPEATS = 3
@@ -130,7 +133,7 @@ class _Bounds:
             return None
         if "enum" in made or "const" in made:
             return made
-        self._cap(made, given)
+        self._cap(made, given, path)
         return made
 
     def _bound_reference(self, reference: Any, path: str, depth: int) -> dict[str, Any] | None:
@@ -194,7 +197,22 @@ class _Bounds:
                 return len(made.get("prefixItems", ())) >= int(made.get("minItems", 0))
         return True
 
-    def _cap(self, made: dict[str, Any], given: Mapping[str, Any]) -> None:
+    def _check_sizes(self, made: dict[str, Any], path: str) -> None:
+        """Whole numbers as such, and none that the context could never hold.
+
+        The server builds what a lower limit asks for in memory: a huge one would take it down.
+        """
+        for name, most in _LEAST.items():
+            least = made[name] = _whole(made.get(name, 0))
+            if least > most:
+                self._refuse(path, f"asks for `{name}` of more than {most}, which cannot be met")
+            if not least:
+                del made[name]
+        for name in ("maxLength", "maxItems", "maxProperties"):
+            if name in made:
+                made[name] = _whole(made[name])
+
+    def _cap(self, made: dict[str, Any], given: Mapping[str, Any], path: str) -> None:
         if "type" not in made:
             if "properties" in made or "patternProperties" in made or "required" in made:
                 made["type"] = "object"
@@ -206,6 +224,7 @@ class _Bounds:
                 return
         kinds = made.get("type", [])
         kinds = [kinds] if isinstance(kinds, str) else kinds
+        self._check_sizes(made, path)
         if "string" in kinds:
             _cap_string(made)
         if "array" in kinds:
@@ -266,6 +285,11 @@ class _Bounds:
             f"The JSON schema of `{self._param}` {problem} (at `#{path}`).",
             param=self._param,
         )
+
+
+def _whole(number: Any) -> int:
+    """JSON Schema's whole numbers may be written `3.0`."""
+    return int(number)
 
 
 def _cap_string(made: dict[str, Any]) -> None:

@@ -32,8 +32,13 @@ def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
     except SchemaError as error:
         path = "/".join(str(part) for part in error.absolute_path)
         raise BadRequestError(
-            f"`{param}` is not a JSON schema: at `#/{path}`, {error.message[:200]}.",
+            f"`{param}` is not a JSON schema: the value at `#/{path}` breaks the rule "
+            f"`{error.validator}` of its draft.",
             param=param,
+        ) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadRequestError(
+            f"`{param}` is not a JSON schema: `$schema` and `$id` must be texts.", param=param
         ) from error
     except RecursionError as error:
         raise BadRequestError(
@@ -93,8 +98,8 @@ def check_value(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
     )
     raise MalformedReplyError(
-        f"The embedded model's {what} does not satisfy the JSON schema: at `${path}`, "
-        f"{error.message[:200]}. Ask again, or make the schema simpler.",
+        f"The embedded model's {what} does not satisfy the JSON schema: the value at "
+        f"`${path}` breaks the rule `{error.validator}`. Ask again, or make the schema simpler.",
     )
 
 

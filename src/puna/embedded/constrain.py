@@ -43,6 +43,8 @@ _TRANSLATED = frozenset(("messages", "response_format", "stream_options", "tool_
 """What the server gets in another form; all else goes to it as it is."""
 
 _RANGES = {"temperature": (0, 2), "top_p": (0, 1), "n": (1, SLOTS)}
+_MOST_TOKENS = 1_000_000
+"""More than any context holds; the server counts in 32 bits and would wrap around."""
 
 _NOT_FOR_CALLS = ("stop", "logprobs", "top_logprobs")
 
@@ -81,7 +83,9 @@ def constrain(body: Mapping[str, Any]) -> Constrained:
     _check_ranges(body)
     messages = plain_messages(body["messages"])
     made = {_RENAMED.get(key, key): body[key] for key in body if key not in _TRANSLATED}
-    made.setdefault("max_tokens", DEFAULT_LIMIT)
+    made["max_tokens"] = min(made.get("max_tokens", DEFAULT_LIMIT), _MOST_TOKENS)
+    stops = [made["stop"]] if isinstance(made.get("stop"), str) else made.get("stop", ())
+    made["stop"] = [stop for stop in stops if stop]  # an empty one would stop at once
     is_folded = made.get("n", 1) > 1 and not made.get("stream")
     if is_folded:
         made["stream"] = True
@@ -161,6 +165,10 @@ def _read_function(tool: Mapping[str, Any], index: int) -> Mapping[str, Any]:
     param = f"tools[{index}].function.parameters"
     parameters = function.get("parameters") or _NO_PARAMETERS
     check_schema(parameters, param=param)
+    if parameters.get("type", "object") != "object":
+        raise BadRequestError(
+            f"`{param}` must describe an object: arguments have names.", param=param
+        )
     return {**function, "parameters": parameters, "param": param}
 
 

@@ -64,6 +64,8 @@ def cannot_follow(param: str, reason: str) -> BadRequestError:
 
 
 def _details(body: Any) -> Mapping[str, Any]:
+    if isinstance(body, str):
+        return {"message": body}
     if not isinstance(body, Mapping):
         return {}
     error = cast("Mapping[str, Any]", body).get("error")

@@ -73,9 +73,16 @@ def find_weights(model: str, *, find_package: Callable[[str], Path | None] = fin
     return folder / packaged.file_name
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long a name, a NUL in it
+        return False
+
+
 def _check_gguf(model: str, path: Path) -> Path:
     names = ", ".join(f"`{name}`" for name in PACKAGED_MODELS)
-    if not path.is_file():
+    if not _is_file(path):
         raise NotFoundError(
             f"There is no embedded model `{model}`: give {names} or the path of a GGUF file.",
             code="model_not_found",

@@ -89,7 +89,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and abs(value) < 2**63  # what any host's JSON reader takes
 
 
 def _is_stop(value: Any) -> bool:
@@ -126,7 +127,7 @@ PARAMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "thinking": (lambda v: isinstance(v, Mapping), "an object"),
     "tool_choice": (lambda v: isinstance(v, str | Mapping), "a string or an object"),
     "tools": (lambda v: isinstance(v, list | tuple), "a list"),
-    "top_logprobs": (lambda v: _is_int(v) and v >= 0, "a whole number from 0"),
+    "top_logprobs": (lambda v: _is_int(v) and 0 <= v <= 20, "a whole number from 0 to 20"),  # noqa: PLR2004 - OpenAI's limit
     "top_p": (_is_number, "a number"),
     "user": (lambda v: isinstance(v, str), "a string"),
     "verbosity": (lambda v: isinstance(v, str), "a string"),
