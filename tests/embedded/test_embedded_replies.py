@@ -151,7 +151,7 @@ def test_an_answer_that_is_no_json_is_an_error(
 
 
 def test_an_answer_that_does_not_fit_names_the_place() -> None:
-    with pytest.raises(MalformedReplyError, match=r"at `\$\.city`, 3 is not of type 'string'"):
+    with pytest.raises(MalformedReplyError, match=r"at `\$\.city` breaks the rule `type`"):
         read_completion(whole('{"city":3}'), JSON)
     call = '{"name":"get_weather","arguments":{"city":3}}'
     with pytest.raises(MalformedReplyError, match=r"call of `get_weather`.*\$\.city"):
@@ -318,7 +318,7 @@ def test_a_pattern_that_cannot_be_checked_is_a_bad_request() -> None:
 
 
 def test_keywords_that_the_server_ignores_are_checked() -> None:
-    with pytest.raises(MalformedReplyError, match="non-unique"):
+    with pytest.raises(MalformedReplyError, match="`uniqueItems`"):
         check_value([1, 1], {"uniqueItems": True}, what="answer")
 
 
