@@ -127,7 +127,7 @@ def test_a_refused_connection_is_told_by_the_process_it_was_for() -> None:
 
 
 def test_a_timeout_stays_one(transport: EmbeddedTransport) -> None:
-    slow = request(max_tokens=400)
+    slow = request(max_tokens=1_500, ignore_eos=True)
     limited = HTTPRequest(
         slow.method, slow.url, slow.headers, slow.body, timeouts=Timeouts(total_s=0.05)
     )
