@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.processes import free_port
 from tests.support.upstream import Upstream
 
 from puna.gateway.options import ServeOptions, load_directory
@@ -87,8 +87,7 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
     if not request.getfixturevalue("block").is_of_gateway:
         yield 4000
         return
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        free: int = probe.getsockname()[1]
+    free = free_port()
     command = [str(BIN / "puna"), "serve", "--port", str(free)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:

@@ -9,11 +9,10 @@ from typing import Any
 
 import openai
 import pytest
-from tests.support.processes import BIN, run, running
+from tests.support.processes import BIN, free_port, run, running
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("embedded")]
 
-PORT = 4002
 MODEL = "embedded/smollm2-135m"
 HELLO: list[Any] = [{"role": "user", "content": "Name three primary colors."}]
 TOOLS: list[Any] = [
@@ -51,8 +50,9 @@ PERSON: Any = {
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("serve")
-    with running([str(BIN / "puna"), "serve", "--port", str(PORT)], PORT, folder):
-        yield f"http://127.0.0.1:{PORT}"
+    port = free_port()
+    with running([str(BIN / "puna"), "serve", "--port", str(port)], port, folder):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.processes import BIN, run, running
+from tests.support.processes import BIN, free_port, run, running
 from tests.support.upstream import Upstream
 
 # One group: the page's samples name port 4000, so only one gateway can run at a time.
@@ -44,8 +44,9 @@ def host(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
         with Upstream() as upstream:
             yield request.param, upstream.url
         return
-    with running([str(BIN / "puna"), "serve", "--port", "4001"], 4001, ROOT):
-        yield request.param, "http://127.0.0.1:4001/v1"
+    port = free_port()
+    with running([str(BIN / "puna"), "serve", "--port", str(port)], port, ROOT):
+        yield request.param, f"http://127.0.0.1:{port}/v1"
 
 
 @pytest.fixture(scope="module")

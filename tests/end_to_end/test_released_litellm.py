@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.processes import BIN, run, running
+from tests.support.processes import BIN, free_port, run, running
 
 pytestmark = [
     pytest.mark.released_litellm,
@@ -15,7 +15,6 @@ pytestmark = [
     pytest.mark.xdist_group("embedded"),
 ]
 
-PORT = 4003
 PYTHON = Path(__file__).parents[2] / ".venv-litellm" / "bin" / "python"
 
 BEFORE = """
@@ -66,8 +65,9 @@ assert answer.choices[0].text
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("serve")
-    with running([str(BIN / "puna"), "serve", "--port", str(PORT)], PORT, folder):
-        yield f"http://127.0.0.1:{PORT}"
+    port = free_port()
+    with running([str(BIN / "puna"), "serve", "--port", str(port)], port, folder):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.case(115)
