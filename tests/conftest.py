@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from tests.support.upstream import Upstream
+
+# `make check` gives the same verdict twice; `--hypothesis-profile=explore` looks for new examples.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("explore", max_examples=2_000)
+settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def play(_: HTTPRequest) -> Recorded:
 
 
 @pytest.mark.case(129, 131, 155)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     path=st.sampled_from(["/v1/chat/completions", "/completions"]),
     fields=st.dictionaries(FIELDS, VALUES, max_size=3),

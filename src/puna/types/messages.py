@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from puna.errors import BadRequestError
-from puna.types.shown import shown
+from puna.types.shown import kind_of, shown
 
 _ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
@@ -52,8 +52,7 @@ def _read_message(message: Any, index: int) -> dict[str, Any]:
     given = as_mapping(message)
     if given is None:
         raise BadRequestError(
-            f"`{path}` must be an object with `role` and `content`, not "
-            f"`{type(message).__name__}`.",
+            f"`{path}` must be an object with `role` and `content`, not {kind_of(message)}.",
             param=path,
         )
     role = given.get("role")
@@ -111,7 +110,7 @@ def _read_content(content: Any, path: str) -> Any:
         return content
     if not isinstance(content, Sequence) or isinstance(content, bytes):
         raise BadRequestError(
-            f"`{path}` must be a string or a list of parts, not `{type(content).__name__}`.",
+            f"`{path}` must be a string or a list of parts, not {kind_of(content)}.",
             param=path,
         )
     return [

@@ -15,7 +15,7 @@ from typing import Any, cast
 from puna.errors import BadRequestError
 from puna.types.messages import read_messages
 from puna.types.schema import strict_json_schema
-from puna.types.shown import shown
+from puna.types.shown import kind_of, shown
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _TOOL_CHOICES = ("none", "auto", "required")
@@ -290,7 +290,7 @@ def _read_tool(tool: Any, index: int) -> dict[str, Any]:
         raise BadRequestError(
             f"`{path}` must be an object such as "
             '{"type": "function", "function": {"name": …, "parameters": …}}, '
-            f"not `{type(tool).__name__}`: give the function's JSON schema.",
+            f"not {kind_of(tool)}: give the function's JSON schema.",
             param=path,
         )
     read = dict(cast("Mapping[str, Any]", tool))

@@ -6,7 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 _LINE = 80
-_WORDS: Mapping[type, str] = {dict: "an object", list: "a list", tuple: "a list"}
+_KINDS: Mapping[type, str] = {
+    type(None): "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    dict: "an object",
+    list: "a list",
+    tuple: "a list",
+}
+
+
+def kind_of(value: Any) -> str:
+    """The JSON kind of a value in words such as `a string`; a class that JSON lacks by its name."""
+    kind = type(value)
+    return _KINDS.get(kind, f"`{kind.__name__}`")
 
 
 def shown(value: Any) -> str:
@@ -23,4 +38,4 @@ def shown(value: Any) -> str:
             char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:_LINE]
         )
         return line if len(text) <= _LINE else line + "…"
-    return _WORDS.get(type(value), type(value).__name__)
+    return _KINDS.get(type(value), type(value).__name__)
