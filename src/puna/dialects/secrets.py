@@ -42,7 +42,11 @@ def without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
 
 def scrub_headers(headers: Mapping[str, str], context: ReadContext) -> dict[str, str]:
     """A reply's headers as reports and errors may carry them."""
-    return {name: scrub(value, context) for name, value in shown_headers(headers).items()}
+    shown = shown_headers(headers)
+    together = "\n".join(shown.values())
+    if scrub(together, context) == together:
+        return shown
+    return {name: scrub(value, context) for name, value in shown.items()}
 
 
 def _secrets(context: ReadContext) -> Iterator[str]:

@@ -23,7 +23,7 @@ from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.types.requests import ChatRequest
-from puna.wire.http import HTTPReply, Timeouts
+from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Run:
         canned = self.canned_for(deployment)
         dialect = DIALECTS[target.dialect if canned is None else CANNED_DIALECT]
         self._note_attempt(deployment)
-        built = dialect.build_request(request, target, _timeouts(self.call.timeouts, deployment))
+        built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
         self.report.dropped_params = built.dropped_params
         context = ReadContext(
             target=target,
@@ -105,6 +105,19 @@ class Run:
             reading=built.reading,
         )
         return Attempt(deployment, dialect, built, context)
+
+    def prepare_built(self, deployment: Deployment, http: HTTPRequest) -> Attempt:
+        """An attempt whose request was built elsewhere, from the same call."""
+        self._note_attempt(deployment)
+        target = deployment.target
+        context = ReadContext(
+            target=target,
+            model=self.call.request.model,
+            made_id=f"chatcmpl-{self.report.call_id}",
+            now=self.report.started_at,
+            request=self.call.request,
+        )
+        return Attempt(deployment, DIALECTS[target.dialect], BuiltRequest(http), context)
 
     def canned_for(self, deployment: Deployment) -> Canned | None:
         """What to answer with instead of asking anybody."""
@@ -130,7 +143,7 @@ class Run:
         completion = attempt.dialect.read_reply(reply, attempt.context)
         if completion.usage is None:
             completion.usage = self._estimate_usage(estimate_answer(completion))
-        self._note_usage(completion.usage, attempt)
+        self._note_tokens(completion.usage, attempt)
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)
 
@@ -148,7 +161,7 @@ class Run:
         """Note what a stream used; `streamed_tokens` were counted where the host does not say."""
         if usage is None:
             usage = self._estimate_usage(streamed_tokens)
-        self._note_usage(usage, attempt)
+        self._note_tokens(usage, attempt)
         self.report.finish_reason = finish_reason
         return usage
 
@@ -197,20 +210,26 @@ class Run:
             }
         )
 
-    def _note_usage(self, usage: Usage, attempt: Attempt) -> None:
+    def _note_tokens(self, usage: Usage, attempt: Attempt) -> None:
+        details = usage.prompt_tokens_details
+        cached = (details.cached_tokens or 0) if details is not None else 0
+        self.report.is_usage_estimated = usage.is_estimate
+        self.note_usage(attempt, usage.prompt_tokens, usage.completion_tokens, cached)
+
+    def note_usage(
+        self, attempt: Attempt, prompt_tokens: int, completion_tokens: int, cached_tokens: int
+    ) -> None:
+        """Note the tokens of the answer, and what they cost where a price is known."""
         report = self.report
-        report.prompt_tokens = usage.prompt_tokens
-        report.completion_tokens = usage.completion_tokens
-        report.is_usage_estimated = usage.is_estimate
+        report.prompt_tokens = prompt_tokens
+        report.completion_tokens = completion_tokens
         target = attempt.deployment.target
-        facts = find_model(target.provider, target.model)
-        price = attempt.deployment.price or (facts.price if facts is not None else None)
+        price = attempt.deployment.price
+        if price is None:
+            facts = find_model(target.provider, target.model)
+            price = facts.price if facts is not None else None
         if price is not None:
-            details = usage.prompt_tokens_details
-            cached = (details.cached_tokens or 0) if details is not None else 0
-            report.cost_picos = cost_picos(
-                price, usage.prompt_tokens, usage.completion_tokens, cached
-            )
+            report.cost_picos = cost_picos(price, prompt_tokens, completion_tokens, cached_tokens)
 
 
 def attribute(error: APIError, attempt: Attempt) -> APIError:
@@ -248,7 +267,8 @@ def _for_deployment(call: Call, deployment: Deployment) -> ChatRequest:
     )
 
 
-def _timeouts(timeouts: Timeouts, deployment: Deployment) -> Timeouts:
+def timeouts_of(deployment: Deployment, timeouts: Timeouts) -> Timeouts:
+    """A deployment's own limits, and `timeouts` where it has none."""
     return replace(
         timeouts,
         total_s=deployment.timeout_s if deployment.timeout_s is not None else timeouts.total_s,

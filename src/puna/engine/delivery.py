@@ -66,6 +66,19 @@ class Delivery:
         if self._run.call.request.wants_usage and reader.usage is None:
             self._add_usage_chunk()
 
+    def take_over(self, events: bytes) -> None:
+        """Begin after chunks that were passed on unread; `events` are the first of each choice."""
+        began_s = self._run.report.first_chunk_s
+        tokens, self._tokens = self._tokens, RunningEstimate()
+        self.take(events)
+        self.drain()
+        self._tokens = tokens
+        self._run.report.first_chunk_s = began_s
+
+    def passed_on(self, text: str) -> None:
+        """Count a text that reached the caller unread, for a host that tells no usage."""
+        self._tokens.add_text(text)
+
     def drain(self) -> list[ChatCompletionChunk]:
         """The chunks that are ready, each once."""
         chunks, self._ready = self._ready, []

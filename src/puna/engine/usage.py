@@ -28,8 +28,12 @@ class RunningEstimate:
         for chunk in chunks:
             for choice in chunk.choices:
                 for text in _texts(choice.delta):
-                    self._pending.append(text)
-                    self._length += len(text)
+                    self.add_text(text)
+
+    def add_text(self, text: str) -> None:
+        """Take a piece of what the model said."""
+        self._pending.append(text)
+        self._length += len(text)
         if self._length > _AT_ONCE:
             self.total()
 

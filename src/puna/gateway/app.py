@@ -25,6 +25,7 @@ from puna.errors import (
     PermissionDeniedError,
     PunaError,
 )
+from puna.gateway.access_log import AccessLog, request_line
 from puna.gateway.directory import Directory
 from puna.gateway.endpoints import (
     NEEDS_STORE,
@@ -34,6 +35,9 @@ from puna.gateway.endpoints import (
     list_paths,
     missing_feature,
 )
+from puna.gateway.fast_call import Road
+from puna.gateway.fast_lane import FastLane, HotTransport
+from puna.gateway.hot_lane import HotLane
 from puna.gateway.pipeline import Caller, Pipeline, send_reply
 from puna.gateway.replies import Reply, error_reply, error_source, internal_error, json_reply
 from puna.gateway.requests import (
@@ -73,6 +77,7 @@ class Gateway:
         clock: Clock | None = None,
         hooks: tuple[Hook, ...] = (),
         pool: SupervisorPool | None = None,
+        hot_transport: HotTransport | None = None,
     ) -> None:
         self._directory = directory
         self._server = directory.config.server
@@ -80,21 +85,22 @@ class Gateway:
         self._transport = transport or make_async_transport(
             ClientSettings(environ=directory.environ), self._pool
         )
+        self._hot_transport = hot_transport
         self._clock = clock or SystemClock()
+        self._hooks = hooks
         router = directory.config.router
+        self._health = Health(
+            CooldownPolicy(
+                allowed_fails=router.allowed_fails,
+                cooldown_s=router.cooldown_s,
+                is_enabled=not router.disable_cooldowns,
+            )
+        )
         self._engine = AsyncEngine(
-            self._transport,
-            clock=self._clock,
-            health=Health(
-                CooldownPolicy(
-                    allowed_fails=router.allowed_fails,
-                    cooldown_s=router.cooldown_s,
-                    is_enabled=not router.disable_cooldowns,
-                )
-            ),
-            hooks=hooks,
+            self._transport, clock=self._clock, health=self._health, hooks=hooks
         )
         self._pipeline = Pipeline(directory, self._engine)
+        self.hot_lane: HotLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -108,12 +114,25 @@ class Gateway:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 await self._warm_up()
+                self._open_hot_lane()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                if self.hot_lane is not None:
+                    self.hot_lane.close()
                 await self._transport.close()
                 self._pool.stop_all()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    def _open_hot_lane(self) -> None:
+        """The fast lane needs a transport with callbacks and this loop."""
+        hot = self._hot_transport
+        if hot is None:
+            return
+        loop = asyncio.get_running_loop()
+        road = Road(hot.start, loop, self._clock, self._health, self._hooks)
+        lane = FastLane(self._directory, road, hot.can_carry)
+        self.hot_lane = HotLane(lane, AccessLog(loop), self._server.max_request_bytes)
 
     async def _warm_up(self) -> None:
         """Start the embedded model's process, so that the first request need not wait for it."""
@@ -141,14 +160,8 @@ class Gateway:
         except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
             _log.exception("%s %s failed", head.method, head.path)
             await responder.reply(error_reply(internal_error()))
-        _log.info(
-            "%s %s %d %.1f ms%s",
-            head.method,
-            head.path,
-            responder.status,
-            (time.perf_counter() - started) * 1000,
-            f" {report.model} -> {report.provider}/{report.upstream_model}" if report else "",
-        )
+        what = f"{head.method} {head.path} {responder.status}"
+        _log.info("%s", request_line(what, time.perf_counter() - started, report))
 
     async def _answer(
         self, head: Incoming, call_id: str, receive: Receive, responder: _Responder

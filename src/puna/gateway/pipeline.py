@@ -21,10 +21,9 @@ from puna.gateway.directory import Directory
 from puna.gateway.replies import (
     DONE,
     Reply,
-    error_body,
+    error_event,
     event_headers,
     internal_error,
-    json_reply,
     report_headers,
 )
 from puna.gateway.requests import (
@@ -133,7 +132,7 @@ class Pipeline:
         return Call(
             request=request,
             plan=self._plan(request, body),
-            policy=RetryPolicy(shortest_pause_s=self.directory.config.router.retry_after_s),
+            policy=retry_policy(self.directory),
             metadata={
                 **read_mapping(body, "metadata"),
                 **read_mapping(body, "litellm_metadata"),
@@ -156,6 +155,11 @@ class Pipeline:
         if not isinstance(wish, bool):
             raise BadRequestError("`drop_params` must be true or false.", param="drop_params")
         return wish
+
+
+def retry_policy(directory: Directory) -> RetryPolicy:
+    """How patiently the gateway's calls are tried again."""
+    return RetryPolicy(shortest_pause_s=directory.config.router.retry_after_s)
 
 
 async def send_reply(send: Send, reply: Reply, *, has_body: bool = True) -> None:
@@ -212,11 +216,10 @@ async def _send_events(
         async for chunk in stream:
             await send(_part(encode_event(chunk.to_json().encode())))
     except APIError as error:
-        # The status has gone out. The clients' SDKs raise on this frame; no [DONE] follows.
-        last = encode_event(json_reply(error_body(error)).body)
+        last = error_event(error)  # the status has gone out
     except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
         _log.exception("A stream failed")
-        last = encode_event(json_reply(error_body(internal_error())).body)
+        last = error_event(internal_error())
     await send(_part(last, more=False))
 
 

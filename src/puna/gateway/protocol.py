@@ -9,6 +9,8 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from puna.errors import BadRequestError
+from puna.gateway.hot_cycle import HotCycle
+from puna.gateway.hot_lane import HotLane
 from puna.gateway.replies import error_reply
 
 MOST_HEAD_BYTES: Final = 64 * 1024
@@ -18,8 +20,21 @@ _OVERHEAD: Final = 32
 _OF_AN_UPGRADE: Final = frozenset((b"connection", b"http2-settings", b"upgrade"))
 
 
+_HOT_PATHS: Final = frozenset((b"/v1/chat/completions", b"/chat/completions"))
+
+
 class GatewayProtocol(HttpToolsProtocol):
-    """One client connection."""
+    """One client connection.
+
+    A request for a hot path is offered to the application's fast lane when its body is whole; what
+    that does not take goes on as an ASGI request, as all others do.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lane: HotLane | None = getattr(self.app, "hot_lane", None)
+        self._hot: HotCycle | None = None
+        self._hot_body: list[bytes] | None = None
 
     @property
     def _parser(self) -> Any:
@@ -66,9 +81,76 @@ class GatewayProtocol(HttpToolsProtocol):
         self.data_received(line + head + b"\r\n" + rest)
 
     @override
+    def on_body(self, body: bytes) -> None:
+        if self._hot_body is not None:
+            self._hot_body.append(body)
+        else:
+            super().on_body(body)
+
+    @override
     def on_message_complete(self) -> None:
-        if not self._parser.should_upgrade():
-            super().on_message_complete()
+        if self._parser.should_upgrade():
+            return
+        pieces, self._hot_body = self._hot_body, None
+        if pieces is not None:
+            body = b"".join(pieces)
+            if self._begin_hot(body):
+                return
+            self._begin_asgi()
+            super().on_body(body)
+        super().on_message_complete()
+
+    def _begin_hot(self, body: bytes) -> bool:
+        """Whether the fast lane has taken the request."""
+        lane = self._lane
+        cycle = lane.begin(self, self.url, self.headers, body) if lane is not None else None
+        if cycle is None:
+            return False
+        known: Any = cycle  # it has what uvicorn asks of a cycle
+        self._hot = cycle
+        self.cycle = known
+        cycle.start()
+        return True
+
+    def _is_hot(self) -> bool:
+        """Whether to keep the body for the fast lane: of known length, and nothing else going on.
+
+        A second request on a busy connection waits in uvicorn's queue, so it goes the long way.
+        """
+        return (
+            self._lane is not None
+            and self.url in _HOT_PATHS
+            and self._method == b"POST"
+            and not self.expect_100_continue
+            and not self.root_path
+            and self.limit_concurrency is None
+            and self._is_idle()
+            and self._parser.get_http_version() == "1.1"
+            and self._lane.admits(self.headers)
+        )
+
+    def _is_idle(self) -> bool:
+        cycle: Any = self.cycle  # None before the first request
+        return cycle is None or cycle.response_complete
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._hot_body = None
+        if self._hot is not None:
+            self._hot.leave()
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._hot is not None:
+            self._hot.pause()
+
+    @override
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._hot is not None:
+            self._hot.resume()
 
     @override
     def on_headers_complete(self) -> None:
@@ -78,6 +160,12 @@ class GatewayProtocol(HttpToolsProtocol):
             if self._method == b"CONNECT":
                 raise ValueError("this is no proxy")
             return
+        if self._is_hot():
+            self._hot_body = []
+            return
+        self._begin_asgi()
+
+    def _begin_asgi(self) -> None:
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0":
             cycle: Any = self.cycle

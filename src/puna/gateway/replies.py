@@ -101,6 +101,11 @@ def error_body(error: APIError) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": error.param, "code": str(code)}}
 
 
+def error_event(error: APIError) -> bytes:
+    """The last event of a stream that broke: OpenAI's SDKs raise on it, and no [DONE] follows."""
+    return encode_event(json_reply(error_body(error)).body)
+
+
 def internal_error() -> InternalServerError:
     """For what nobody foresaw: the client learns that it failed, the log says why."""
     return InternalServerError(
@@ -127,6 +132,7 @@ def report_headers(report: CallReport) -> dict[str, str]:
         "x-litellm-model-group": report.model,
         "x-litellm-model-id": report.deployment_id,
         "x-litellm-version": __version__,
+        "x-puna-lane": report.lane,
         "x-litellm-attempted-retries": str(report.retries),
         "x-litellm-attempted-fallbacks": str(report.fallbacks),
         "x-litellm-response-duration-ms": f"{report.duration_s * 1000:.3f}",

@@ -24,6 +24,7 @@ class CallReport:
         cost_picos: 1e-12 US dollars; None when no price is known.
         prompt_tokens, completion_tokens: as in the answer's usage.
         is_usage_estimated: whether Puna counted the tokens because the upstream did not.
+        lane: `fast` where a gateway passed the bytes on (docs/concepts/fast-lane.md), else `full`.
     """
 
     call_id: str
@@ -46,3 +47,4 @@ class CallReport:
     completion_tokens: int = 0
     is_usage_estimated: bool = False
     finish_reason: str | None = None
+    lane: str = "full"

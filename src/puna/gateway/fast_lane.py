@@ -1,0 +1,203 @@
+"""Which requests the fast lane takes, and how it begins them.
+
+The choice is a pure question on the request (`wire/envelope.py`: is it plain?) and on the route of
+its model (do all deployments speak OpenAI's protocol, with nothing to add or to take away?). Both
+lanes authenticate, admit and settle alike and give the same answers; a test drives both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Protocol
+
+from puna.config.matching import find_deployments
+from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.table import DIALECTS
+from puna.engine.call import Call, timeouts_of
+from puna.errors import APIError
+from puna.gateway.directory import Directory
+from puna.gateway.fast_call import Client, Errand, Exchange, FastCall, Road, StreamCall, WholeCall
+from puna.gateway.pipeline import retry_policy
+from puna.gateway.steering import read_steering
+from puna.governance.keys import Principal, authenticate
+from puna.routing.attempts import Plan
+from puna.routing.deployment import Deployment
+from puna.types.requests import ChatRequest
+from puna.wire.envelope import (
+    PLAIN_ROLES,
+    ChatEnvelope,
+    Renaming,
+    encode_request,
+    read_envelope,
+)
+from puna.wire.http import HTTPRequest, Timeouts
+
+_MOST_ROUTES: Final = 4096
+"""A wildcard serves any name; more than these are resolved anew."""
+
+_STEERING_HEADERS: Final = frozenset(("origin",))
+"""Requests of pages go the long way, which knows about other sites."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How the calls of one public model name go, plain or streamed.
+
+    `requests` are empty ones, by deployment id; a call puts its body in.
+    """
+
+    plan: Plan
+    requests: Mapping[str, HTTPRequest]
+    refused_params: frozenset[str]
+    renaming: Renaming
+
+
+class HotTransport(Protocol):
+    """A transport with callbacks."""
+
+    def start(self, request: HTTPRequest, sink: FastCall, /) -> Exchange:
+        """Send a request; `sink` hears of its reply, never before this returns."""
+        ...
+
+    def can_carry(self, url: str, /) -> bool:
+        """Whether it reaches a URL: no proxy stands before it."""
+        ...
+
+
+class FastLane:
+    """Begins calls. One for each worker."""
+
+    def __init__(self, directory: Directory, road: Road, can_carry: Callable[[str], bool]) -> None:
+        self._directory = directory
+        self._road = road
+        self._can_carry = can_carry
+        self._server = directory.config.server
+        self._policy = retry_policy(directory)
+        self._routes: dict[tuple[str, bool], Route | None] = {}
+
+    def begin(
+        self, headers: Mapping[str, str], body: bytes, call_id: str, client: Client
+    ) -> FastCall | None:
+        """The call of a request, ready to start; None where the long way must answer.
+
+        `headers` have lower-case names.
+        """
+        if not _STEERING_HEADERS.isdisjoint(headers):
+            return None
+        try:
+            principal = authenticate(headers, self._server.master_key, self._server.key_header_name)
+        except APIError:
+            return None  # the long way says why
+        envelope = read_envelope(body)
+        if envelope is None:
+            return None
+        route = self._route(envelope.model, is_stream=envelope.stream)
+        if route is None:
+            return None
+        params = envelope.params()
+        if not route.refused_params.isdisjoint(params):
+            return None
+        request = ChatRequest(
+            envelope.model, tuple(envelope.messages), params, is_stream=envelope.stream
+        )
+        return self._make_call(request, route, envelope, principal, call_id, client)
+
+    def _make_call(
+        self,
+        request: ChatRequest,
+        route: Route,
+        envelope: ChatEnvelope,
+        principal: Principal,
+        call_id: str,
+        client: Client,
+    ) -> FastCall:
+        call = Call(
+            request=request,
+            plan=route.plan,
+            policy=self._policy,
+            metadata={"key_id": principal.key_id},
+            call_id=call_id,
+        )
+        errand = Errand(call, client, partial(_build, route, envelope), route.renaming)
+        return (StreamCall if request.is_stream else WholeCall)(self._road, errand)
+
+    def _route(self, name: str, *, is_stream: bool) -> Route | None:
+        key = (name, is_stream)
+        if key in self._routes:
+            return self._routes[key]
+        config = self._directory.config
+        if not find_deployments(config.deployments, name, config.router.model_group_alias):
+            return None  # lent by open mode, or unknown
+        route = make_route(self._directory, name, self._can_carry, is_stream=is_stream)
+        if len(self._routes) < _MOST_ROUTES:
+            self._routes[key] = route
+        return route
+
+
+def make_route(
+    directory: Directory, name: str, can_carry: Callable[[str], bool], *, is_stream: bool
+) -> Route | None:
+    """The route of a configured name; None where a deployment needs the long way.
+
+    `can_carry` says whether the lane's transport reaches a URL.
+    """
+    try:
+        plan = read_steering({}, is_stream=is_stream).apply(directory.plan(name))
+    except APIError:
+        return None  # the long way says why
+    deployments = [
+        one
+        for group in (
+            plan.group,
+            *plan.fallbacks,
+            *plan.context_window_fallbacks,
+            *plan.content_policy_fallbacks,
+        )
+        for one in group
+    ]
+    if not all(_adds_nothing(one) for one in deployments):
+        return None
+    requests = {one.deployment_id: _empty_request(one, is_stream=is_stream) for one in deployments}
+    if not all(can_carry(request.url) for request in requests.values()):
+        return None
+    quirks = [one.target.quirks for one in deployments]
+    return Route(
+        plan=plan,
+        requests=requests,
+        refused_params=frozenset[str]().union(
+            *(one.unsupported_params | one.ignored_params for one in quirks)
+        ),
+        renaming=Renaming(name),
+    )
+
+
+def _adds_nothing(one: Deployment) -> bool:
+    """Whether a plain request reaches the host as it came, and a plain reply needs no reader."""
+    return (
+        isinstance(DIALECTS[one.target.dialect], OpenAIChat)
+        and one.canned_answer is None
+        and not (one.params or one.overrides or one.headers or one.unwanted_params)
+        and PLAIN_ROLES.isdisjoint(one.target.quirks.rename_roles)
+    )
+
+
+def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
+    """What the dialect would send, without the body."""
+    asked = ChatRequest(one.public_name, ({"role": "user", "content": ""},), is_stream=is_stream)
+    dialect = DIALECTS[one.target.dialect]
+    built = dialect.build_request(asked, one.target, timeouts_of(one, Timeouts()))
+    return replace(built.http, body=b"")
+
+
+def _build(route: Route, envelope: ChatEnvelope, deployment: Deployment) -> HTTPRequest:
+    empty = route.requests[deployment.deployment_id]
+    return HTTPRequest(
+        empty.method,
+        empty.url,
+        empty.headers,
+        encode_request(envelope, deployment.target.model),
+        empty.timeouts,
+        empty.is_stream,
+    )

@@ -1,0 +1,231 @@
+"""The few fields that the hot path reads, and the splicing of a model's name into bytes.
+
+What is read here is *plain*: it means the same to every reader, so it can be passed on as it is.
+Anything else, right or wrong, reads as None and goes the long way, whose readers mend and explain.
+Plain is what fits these types. Fields of a reply that they do not name are passed on unread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
+from msgspec.json import Decoder, Encoder
+
+T = TypeVar("T")
+
+PLAIN_ROLES = frozenset(("system", "user", "assistant"))
+"""Whose messages are plain: a role, and a text as content."""
+
+# Inside a JSON text every quote is escaped, so these match keys only; a key of a nested object
+# may match as well, and is counted.
+_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
+_NULL = re.compile(rb'[{,]\s*"(?:usage|system_fingerprint)"\s*:\s*null')
+_MOST = 2**63 - 1
+
+_Text = str | UnsetType
+_TextOrNull = str | UnsetType | None
+_Number = int | float | UnsetType
+_Count = Annotated[int, Meta(ge=1, le=_MOST)] | UnsetType
+_Tokens = Annotated[int, Meta(ge=0, le=_MOST)]
+_Never = Literal["\0"] | UnsetType
+"""A field that no plain value has."""
+
+
+class _StreamOptions(Struct, forbid_unknown_fields=True):
+    include_usage: bool
+
+
+class ChatEnvelope(Struct, forbid_unknown_fields=True):
+    """A plain chat request: texts and sampling parameters, nothing to mend or to refuse."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    messages: Annotated[list[dict[str, str]], Meta(min_length=1)]
+    stream: bool = False
+    frequency_penalty: _Number = UNSET
+    max_completion_tokens: _Count = UNSET
+    max_tokens: _Count = UNSET
+    n: _Count = UNSET
+    presence_penalty: _Number = UNSET
+    seed: Annotated[int, Meta(gt=-_MOST, le=_MOST)] | UnsetType = UNSET
+    stop: str | list[str] | UnsetType = UNSET
+    stream_options: _StreamOptions | UnsetType = UNSET
+    temperature: _Number = UNSET
+    top_p: _Number = UNSET
+    user: _Text = UNSET
+
+    def params(self) -> dict[str, Any]:
+        """The parameters that the caller gave, as plain values."""
+        given = {name: value for name in _PARAMS if (value := getattr(self, name)) is not UNSET}
+        if self.stream_options is not UNSET:
+            given["stream_options"] = {"include_usage": self.stream_options.include_usage}
+        return given
+
+
+_PARAMS = tuple(
+    name
+    for name in ChatEnvelope.__struct_fields__
+    if name not in ("model", "messages", "stream", "stream_options")
+)
+
+
+class _PromptDetails(Struct):
+    cached_tokens: _Tokens | UnsetType = UNSET
+    audio_tokens: _Tokens | UnsetType = UNSET
+
+
+class _CompletionDetails(Struct):
+    reasoning_tokens: _Tokens | UnsetType = UNSET
+    audio_tokens: _Tokens | UnsetType = UNSET
+    accepted_prediction_tokens: _Tokens | UnsetType = UNSET
+    rejected_prediction_tokens: _Tokens | UnsetType = UNSET
+
+
+class PlainUsage(Struct):
+    """Tokens, all told."""
+
+    prompt_tokens: _Tokens
+    completion_tokens: _Tokens
+    total_tokens: _Tokens
+    prompt_tokens_details: _PromptDetails | UnsetType = UNSET
+    completion_tokens_details: _CompletionDetails | UnsetType = UNSET
+    estimated: _Never = UNSET
+
+    @property
+    def cached_tokens(self) -> int:
+        """Prompt tokens that came from the host's cache."""
+        details = self.prompt_tokens_details
+        cached = details.cached_tokens if details is not UNSET else UNSET
+        return cached if cached is not UNSET else 0
+
+
+class _PlainMessage(Struct):
+    role: str
+    content: str
+    refusal: str | UnsetType | None = UNSET
+    tool_calls: _Never = UNSET
+    function_call: _Never = UNSET
+
+
+class _PlainChoice(Struct):
+    index: int
+    message: _PlainMessage
+    finish_reason: str
+
+
+class PlainReply(Struct):
+    """A whole answer that needs no mending."""
+
+    id: Annotated[str, Meta(min_length=1)]
+    object: Literal["chat.completion"]
+    created: Annotated[int, Meta(ge=1)]
+    model: str
+    choices: Annotated[list[_PlainChoice], Meta(min_length=1)]
+    usage: PlainUsage
+    system_fingerprint: _TextOrNull = UNSET
+    error: _Never = UNSET
+
+
+class _PlainDelta(Struct, forbid_unknown_fields=True):
+    content: str
+    role: _Text = UNSET
+    refusal: UnsetType | None = UNSET
+
+
+class _PlainChunkChoice(Struct, forbid_unknown_fields=True):
+    index: int
+    delta: _PlainDelta
+    finish_reason: UnsetType | None = UNSET
+    logprobs: UnsetType | None = UNSET
+
+
+class PlainChunk(Struct):
+    """A chunk that only adds text to one choice."""
+
+    id: Annotated[str, Meta(min_length=1)]
+    object: Literal["chat.completion.chunk"]
+    created: Annotated[int, Meta(ge=1)]
+    model: str
+    choices: Annotated[list[_PlainChunkChoice], Meta(min_length=1, max_length=1)]
+    usage: UnsetType | None = UNSET
+    system_fingerprint: _TextOrNull = UNSET
+    error: _Never = UNSET
+
+
+_request_decoder = Decoder(ChatEnvelope)
+_reply_decoder = Decoder(PlainReply)
+_chunk_decoder = Decoder(PlainChunk)
+_encoder = Encoder()
+
+
+def read_envelope(body: bytes) -> ChatEnvelope | None:
+    """A request's body, where it is plain."""
+    envelope = _read(_request_decoder.decode, body)
+    if envelope is None or not envelope.model.isprintable() or not envelope.model.strip():
+        return None
+    for message in envelope.messages:
+        if len(message) != 2 or "content" not in message or message.get("role") not in PLAIN_ROLES:  # noqa: PLR2004
+            return None
+    if envelope.max_tokens is not UNSET and envelope.max_completion_tokens is not UNSET:
+        return None
+    if envelope.stream_options is not UNSET and not envelope.stream:
+        return None
+    return envelope
+
+
+def encode_request(envelope: ChatEnvelope, upstream_model: str) -> bytes:
+    """The body for a host that knows the model as `upstream_model`."""
+    body: dict[str, Any] = {
+        "model": upstream_model,
+        "messages": envelope.messages,
+        **envelope.params(),
+    }
+    if envelope.stream:
+        body["stream"] = True
+    return _encoder.encode(body)
+
+
+def read_reply(body: bytes) -> PlainReply | None:
+    """A whole reply, where it is plain."""
+    return _read(_reply_decoder.decode, body)
+
+
+def read_chunk(data: bytes) -> PlainChunk | None:
+    """An event's data, where it only adds text to one choice."""
+    return _read(_chunk_decoder.decode, data)
+
+
+class Renaming:
+    """Puts one model's public name in the bytes of plain replies and chunks."""
+
+    def __init__(self, public_name: str) -> None:
+        self._name = public_name
+        self._field = b'"model":' + _encoder.encode(public_name)
+
+    def apply(self, data: bytes, plain: PlainReply | PlainChunk) -> bytes | None:
+        """The same JSON under the public name, without nulls that say nothing.
+
+        None where a name to change cannot be told from others.
+        """
+        nulls = (plain.usage is None) + (plain.system_fingerprint is None)
+        if nulls:
+            found = _NULL.findall(data)
+            if len(found) != nulls or any(field[:1] == b"{" for field in found):
+                return None
+            data = _NULL.sub(b"", data)
+        if plain.model == self._name:
+            return data
+        data, renamed = _MODEL.subn(self._make, data)
+        return data if renamed == 1 else None
+
+    def _make(self, _: re.Match[bytes]) -> bytes:
+        return self._field
+
+
+def _read(decode: Callable[[bytes], T], data: bytes) -> T | None:
+    try:
+        return decode(data)
+    except (MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
