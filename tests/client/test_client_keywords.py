@@ -10,7 +10,7 @@ from tests.support.upstream import TEXT, Reply, Upstream, text_chunks
 
 from puna import BadRequestError, Client, ClientSettings
 from puna.client.settings import tls_from
-from puna.transports.standard import TLSConfig
+from puna.transports.tls import TLSConfig
 from puna.types.secret import Secret
 
 

@@ -16,7 +16,8 @@ import pytest
 from tests.support.upstream import Reply, Upstream
 
 from puna.errors import APIConnectionError, APIError, APITimeoutError, ConfigError
-from puna.transports.standard import AsyncStandardTransport, StandardTransport, TLSConfig
+from puna.transports.standard import AsyncStandardTransport, StandardTransport
+from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
 PATIENT = Timeouts()

@@ -17,7 +17,7 @@ from puna.client.settings import ClientSettings, tls_from
 from puna.client.synchronous import Client
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.streams import AsyncStream, Stream
-from puna.transports.standard import TLSConfig
+from puna.transports.tls import TLSConfig
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 

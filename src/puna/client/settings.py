@@ -12,7 +12,7 @@ from puna.providers.base import Provider
 from puna.providers.table import PROVIDERS
 from puna.routing.health import CooldownPolicy
 from puna.telemetry.events import Hook
-from puna.transports.standard import TLSConfig
+from puna.transports.tls import TLSConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,53 +8,23 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 
-from puna.errors import APIConnectionError, APIError, APITimeoutError, ConfigError
+from puna.errors import APIConnectionError, ConfigError
+from puna.transports.failures import least, not_connected, timed_out, unreachable
+from puna.transports.tls import TLSConfig
 from puna.version import __version__
 from puna.wire.http import HTTPRequest, Timeouts
 
 _HEADERS = {"accept-encoding": "gzip, deflate", "user-agent": f"puna/{__version__}"}
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
-
-
-@dataclass(frozen=True, slots=True)
-class TLSConfig:
-    """Whom to trust: the system's roots, a file of certificates, or (at your own risk) anyone."""
-
-    is_verified: bool = True
-    ca_file: str | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """A fresh TLS context.
-
-        Raises:
-            ConfigError: the file cannot be read or holds no certificate.
-        """
-        if not self.is_verified:
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            return context
-        if self.ca_file is not None:
-            try:
-                return ssl.create_default_context(cafile=self.ca_file)
-            except OSError as error:
-                raise ConfigError(
-                    f"`{self.ca_file}` is no readable file of certificates ({error}); give a PEM "
-                    "file in `ssl_verify` or `SSL_CERT_FILE`."
-                ) from error
-        return httpx2.create_ssl_context()
 
 
 class StandardTransport:
@@ -123,7 +93,7 @@ class _StandardReply:
         for piece in self.pieces():
             pieces.append(piece)
             if self._deadline is not None and time.monotonic() > self._deadline:
-                raise _timed_out(self._request, is_head=False)
+                raise timed_out(self._request, is_head=False)
         return b"".join(pieces)
 
     def pieces(self) -> Iterator[bytes]:
@@ -262,7 +232,7 @@ def _build(
 ) -> httpx2.Request:
     timeouts = request.timeouts
     total_s = timeouts.total_s
-    connect_s = _least(timeouts.connect_s, total_s)
+    connect_s = least(timeouts.connect_s, total_s)
     limits = httpx2.Timeout(connect=connect_s, read=total_s, write=total_s, pool=connect_s)
     return client.build_request(
         request.method,
@@ -284,11 +254,6 @@ def _no_cookies() -> CookieJar:
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
-def _least(*limits: float | None) -> float | None:
-    known = [limit for limit in limits if limit is not None]
-    return min(known) if known else None
-
-
 def _headers(reply: httpx2.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in reply.headers.items()}
 
@@ -299,9 +264,9 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
     try:
         yield
     except httpx2.ConnectTimeout as error:
-        raise _not_connected(request) from error
+        raise not_connected(request) from error
     except (httpx2.TimeoutException, TimeoutError) as error:
-        raise _timed_out(request, is_head=is_head) from error
+        raise timed_out(request, is_head=is_head) from error
     except (
         httpx2.RequestError,
         httpx2.InvalidURL,
@@ -310,36 +275,4 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
         ValueError,
     ) as error:
         # A ValueError is a host name that cannot be looked up.
-        raise _unreachable(request, error) from error
-
-
-def _timed_out(request: HTTPRequest, *, is_head: bool) -> APITimeoutError:
-    """The caller's patience is used up, so the same host is not asked again."""
-    is_pause = request.is_stream and not is_head
-    limit_s = request.timeouts.idle_s if is_pause else request.timeouts.total_s
-    keyword = "stream_timeout" if is_pause else "timeout"
-    return _timeout_after(limit_s, f"No answer from `{_origin(request.url)}`", keyword)
-
-
-def _not_connected(request: HTTPRequest) -> APITimeoutError:
-    """No connection in time; worth another try when the caller has time left."""
-    connect_s, total_s = request.timeouts.connect_s, request.timeouts.total_s
-    limit_s = _least(connect_s, total_s)
-    error = _timeout_after(limit_s, f"No connection to `{_origin(request.url)}`", "timeout")
-    error.is_retryable = limit_s != total_s
-    return error
-
-
-def _timeout_after(limit_s: float | None, what: str, keyword: str) -> APITimeoutError:
-    within = f"within {limit_s:g} s; raise `{keyword}` or try again" if limit_s else "in time"
-    return APITimeoutError(f"{what} {within}.", is_retryable=False)
-
-
-def _unreachable(request: HTTPRequest, error: Exception) -> APIError:
-    reason = str(error) or type(error).__name__
-    return APIConnectionError(f"Cannot reach `{_origin(request.url)}`: {reason}")
-
-
-def _origin(url: str) -> str:
-    parts: Any = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        raise unreachable(request, error) from error

@@ -1,0 +1,39 @@
+"""Whom a transport trusts."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+from puna.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TLSConfig:
+    """Whom to trust: the system's roots, a file of certificates, or (at your own risk) anyone."""
+
+    is_verified: bool = True
+    ca_file: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """A fresh TLS context.
+
+        Raises:
+            ConfigError: the file cannot be read or holds no certificate.
+        """
+        if not self.is_verified:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        if self.ca_file is not None:
+            try:
+                return ssl.create_default_context(cafile=self.ca_file)
+            except OSError as error:
+                raise ConfigError(
+                    f"`{self.ca_file}` is no readable file of certificates ({error}); give a PEM "
+                    "file in `ssl_verify` or `SSL_CERT_FILE`."
+                ) from error
+        import httpx2
+
+        return httpx2.create_ssl_context()
