@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from puna.dialects.base import ReadContext
+from puna.dialects.base import ReadContext, Target
 from puna.wire.http import shown_headers
 
 _SENSITIVE_HEADERS = frozenset(
@@ -29,10 +29,15 @@ def scrub(text: str, context: ReadContext) -> str:
 
     Scrub before cutting: half a key must not be left either.
     """
-    for secret in _secrets(context):
-        for form in (secret, json.dumps(secret)[1:-1], secret.replace("/", "\\/")):
+    for secret in _secrets(context.target, context.request.headers):
+        for form in _forms(secret):
             text = text.replace(form, "•••")
     return text
+
+
+def secret_forms(target: Target) -> frozenset[str]:
+    """Every form in which a host could repeat what is secret about it, without a caller's own."""
+    return frozenset(form for secret in _secrets(target, {}) for form in _forms(secret))
 
 
 def without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
@@ -49,13 +54,16 @@ def scrub_headers(headers: Mapping[str, str], context: ReadContext) -> dict[str,
     return {name: scrub(value, context) for name, value in shown.items()}
 
 
-def _secrets(context: ReadContext) -> Iterator[str]:
+def _forms(secret: str) -> tuple[str, str, str]:
+    return secret, json.dumps(secret)[1:-1], secret.replace("/", "\\/")
+
+
+def _secrets(target: Target, extra_headers: Mapping[str, str]) -> Iterator[str]:
     """The key, what authorization-like headers hold, and what the query calls a key."""
-    target, request = context.target, context.request
     for secret in (target.api_key, target.basic_auth):
         if secret is not None and len(secret.reveal()) >= _SHORTEST:
             yield secret.reveal()
-    for headers in (target.headers, request.headers):
+    for headers in (target.headers, extra_headers):
         yield from _header_secrets(headers)
     for name, value in target.query.items():
         if any(word in name.lower() for word in _SENSITIVE_WORDS) and len(value) >= _SHORTEST:

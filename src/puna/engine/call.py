@@ -93,7 +93,7 @@ class Run:
         # A canned answer is written in OpenAI's shape, whatever the host speaks.
         canned = self.canned_for(deployment)
         dialect = DIALECTS[target.dialect if canned is None else CANNED_DIALECT]
-        self._note_attempt(deployment)
+        self.note_attempt(deployment)
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
         self.report.dropped_params = built.dropped_params
         context = ReadContext(
@@ -106,9 +106,8 @@ class Run:
         )
         return Attempt(deployment, dialect, built, context)
 
-    def prepare_built(self, deployment: Deployment, http: HTTPRequest) -> Attempt:
-        """An attempt whose request was built elsewhere, from the same call."""
-        self._note_attempt(deployment)
+    def built_attempt(self, deployment: Deployment, http: HTTPRequest) -> Attempt:
+        """An attempt that was noted, and whose request was built elsewhere from the same call."""
         target = deployment.target
         context = ReadContext(
             target=target,
@@ -176,6 +175,8 @@ class Run:
         report.duration_s = self.clock.monotonic() - self._started_at
         report.retries = self.attempts.retries
         report.fallbacks = self.attempts.fallbacks
+        if not self._hooks:
+            return []
         event = CallEvent(
             report=report,
             outcome=outcome,
@@ -187,7 +188,8 @@ class Run:
         )
         return notify(self._hooks, event)
 
-    def _note_attempt(self, deployment: Deployment) -> None:
+    def note_attempt(self, deployment: Deployment) -> None:
+        """Note whom the next request goes to."""
         report = self.report
         report.attempts += 1
         report.provider = deployment.target.provider
@@ -214,19 +216,23 @@ class Run:
         details = usage.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details is not None else 0
         self.report.is_usage_estimated = usage.is_estimate
-        self.note_usage(attempt, usage.prompt_tokens, usage.completion_tokens, cached)
+        deployment = attempt.deployment
+        self.note_usage(deployment, usage.prompt_tokens, usage.completion_tokens, cached)
 
     def note_usage(
-        self, attempt: Attempt, prompt_tokens: int, completion_tokens: int, cached_tokens: int
+        self,
+        deployment: Deployment,
+        prompt_tokens: int,
+        completion_tokens: int,
+        cached_tokens: int,
     ) -> None:
         """Note the tokens of the answer, and what they cost where a price is known."""
         report = self.report
         report.prompt_tokens = prompt_tokens
         report.completion_tokens = completion_tokens
-        target = attempt.deployment.target
-        price = attempt.deployment.price
+        price = deployment.price
         if price is None:
-            facts = find_model(target.provider, target.model)
+            facts = find_model(deployment.target.provider, deployment.target.model)
             price = facts.price if facts is not None else None
         if price is not None:
             report.cost_picos = cost_picos(price, prompt_tokens, completion_tokens, cached_tokens)

@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Final
 
+from puna.gateway.logs import handle_together
 from puna.types.report import CallReport
 
 _log = logging.getLogger("puna.gateway")
@@ -43,8 +44,11 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
-        for at, what, spent_s, report in waiting:
-            line = request_line(what, spent_s, report)
-            record = _log.makeRecord(_log.name, logging.INFO, "", 0, line, (), None)
-            record.created, record.msecs = at, (at % 1) * 1000
-            _log.handle(record)
+        handle_together(_log, [_record(*one) for one in waiting])
+
+
+def _record(at: float, what: str, spent_s: float, report: CallReport | None) -> logging.LogRecord:
+    line = request_line(what, spent_s, report)
+    record = logging.LogRecord(_log.name, logging.INFO, "", 0, line, (), None)
+    record.created, record.msecs = at, (at % 1) * 1000
+    return record

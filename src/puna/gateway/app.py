@@ -7,6 +7,7 @@ error body, and nothing that is not ours to show (a traceback, a path, a key) le
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import re
 import time
@@ -115,6 +116,9 @@ class Gateway:
             if message["type"] == "lifespan.startup":
                 await self._warm_up()
                 self._open_hot_lane()
+                # What start made stays: the collector need not look at it again.
+                gc.collect()
+                gc.freeze()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 if self.hot_lane is not None:

@@ -26,8 +26,8 @@ from puna.routing.deployment import Deployment
 from puna.routing.health import Health
 from puna.telemetry.events import Hook, Outcome, wait_for_hooks
 from puna.types.report import CallReport
-from puna.wire.envelope import PlainChunk, Renaming, read_chunk, read_reply
-from puna.wire.http import HTTPReply, HTTPRequest
+from puna.wire.envelope import ChatEnvelope, PlainChunk, Renaming, read_chunk, read_reply
+from puna.wire.http import HTTPReply, HTTPRequest, shown_headers
 
 _log = logging.getLogger("puna.gateway")
 
@@ -103,26 +103,32 @@ class Road:
             task.add_done_callback(self.waiting.discard)
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """One call, for whom it is, and how its requests are built for a deployment."""
+class Route(Protocol):
+    """How the calls of one public model name go."""
 
-    call: Call
-    client: Client
-    build: Callable[[Deployment], HTTPRequest]
     renaming: Renaming
+    secrets: frozenset[str]
+    """What no header of a reply may hold."""
+
+    def build(self, envelope: ChatEnvelope, deployment: Deployment, /) -> HTTPRequest:
+        """The request that asks a deployment."""
+        ...
 
 
 class FastCall(ABC):
     """A call under way; hears of the reply of one attempt after the other."""
 
-    def __init__(self, road: Road, errand: Errand) -> None:
+    def __init__(
+        self, road: Road, route: Route, envelope: ChatEnvelope, call: Call, client: Client
+    ) -> None:
         self._road = road
-        self._client = errand.client
-        self._build = errand.build
-        self._renaming = errand.renaming
-        self._run = Run(errand.call, road.health, road.clock, road.hooks)
+        self._route = route
+        self._envelope = envelope
+        self._client = client
+        self._run = Run(call, road.health, road.clock, road.hooks)
         self._run.report.lane = "fast"
+        self._deployment: Deployment | None = None
+        self._request: HTTPRequest | None = None
         self._attempt: Attempt | None = None
         self._exchange: Exchange | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -196,7 +202,11 @@ class FastCall(ABC):
 
     @property
     def _tried(self) -> Attempt:
-        assert self._attempt is not None, "a reply without an attempt"  # noqa: S101 - narrows
+        """The attempt under way, for the readers of the long way."""
+        if self._attempt is None:
+            assert self._deployment is not None, "a reply without a try"  # noqa: S101 - narrows
+            assert self._request is not None, "the same"  # noqa: S101 - narrows
+            self._attempt = self._run.built_attempt(self._deployment, self._request)
         return self._attempt
 
     def _step(self) -> None:
@@ -208,9 +218,10 @@ class FastCall(ABC):
         elif isinstance(step, GiveUp):
             self._fail(step.error)
         else:
-            request = self._build(step.deployment)
-            self._attempt = self._run.prepare_built(step.deployment, request)
-            self._exchange = self._road.start(request, self)
+            self._deployment, self._attempt = step.deployment, None
+            self._request = self._route.build(self._envelope, step.deployment)
+            self._run.note_attempt(step.deployment)
+            self._exchange = self._road.start(self._request, self)
 
     def _failed(self, error: APIError) -> None:
         """An attempt failed before the client got a byte: another may follow."""
@@ -253,8 +264,10 @@ class FastCall(ABC):
 class WholeCall(FastCall):
     """A call whose answer comes whole."""
 
-    def __init__(self, road: Road, errand: Errand) -> None:
-        super().__init__(road, errand)
+    def __init__(
+        self, road: Road, route: Route, envelope: ChatEnvelope, call: Call, client: Client
+    ) -> None:
+        super().__init__(road, route, envelope, call, client)
         self._status = 0
         self._headers: Mapping[str, str] = {}
         self._pieces: list[bytes] = []
@@ -295,13 +308,19 @@ class WholeCall(FastCall):
         if self._status != 200:  # noqa: PLR2004 - RFC 9110
             return None
         plain = read_reply(body)
-        renamed = self._renaming.apply(body, plain) if plain is not None else None
+        renamed = self._route.renaming.apply(body, plain) if plain is not None else None
         if plain is None or renamed is None:
             return None
         run, usage = self._run, plain.usage
-        run.take_headers(self._tried, self._status, self._headers)
+        values = "\n".join(self._headers.values())
+        if any(secret in values for secret in self._route.secrets):
+            run.take_headers(self._tried, self._status, self._headers)
+        else:
+            run.report.status_code = self._status
+            run.report.headers = shown_headers(self._headers)
+        assert self._deployment is not None, "a reply without a try"  # noqa: S101 - narrows
         run.note_usage(
-            self._tried, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
+            self._deployment, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
         )
         run.report.finish_reason = plain.choices[0].finish_reason
         return renamed
@@ -314,8 +333,10 @@ class WholeCall(FastCall):
 class StreamCall(FastCall):
     """A call whose answer comes as events."""
 
-    def __init__(self, road: Road, errand: Errand) -> None:
-        super().__init__(road, errand)
+    def __init__(
+        self, road: Road, route: Route, envelope: ChatEnvelope, call: Call, client: Client
+    ) -> None:
+        super().__init__(road, route, envelope, call, client)
         self._delivery: Delivery | None = None
         self._plain: PlainStream | None = None
         self._whole: HTTPReply | None = None
@@ -334,7 +355,7 @@ class StreamCall(FastCall):
         if self._delivery.needs_whole(status, headers):
             self._whole = HTTPReply(status, headers)
         else:
-            self._plain = PlainStream(self._renaming)
+            self._plain = PlainStream(self._route.renaming)
 
     @override
     def _take_piece(self, data: bytes) -> None:

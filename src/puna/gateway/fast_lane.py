@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final, Protocol
 
 from puna.config.matching import find_deployments
 from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.secrets import secret_forms
 from puna.dialects.table import DIALECTS
 from puna.engine.call import Call, timeouts_of
 from puna.errors import APIError
 from puna.gateway.directory import Directory
-from puna.gateway.fast_call import Client, Errand, Exchange, FastCall, Road, StreamCall, WholeCall
+from puna.gateway.fast_call import Client, Exchange, FastCall, Road, StreamCall, WholeCall
 from puna.gateway.pipeline import retry_policy
 from puna.gateway.steering import read_steering
-from puna.governance.keys import Principal, authenticate
+from puna.governance.keys import KEY_HEADERS, Principal, authenticate
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.types.requests import ChatRequest
@@ -37,21 +37,33 @@ from puna.wire.http import HTTPRequest, Timeouts
 _MOST_ROUTES: Final = 4096
 """A wildcard serves any name; more than these are resolved anew."""
 
-_STEERING_HEADERS: Final = frozenset(("origin",))
-"""Requests of pages go the long way, which knows about other sites."""
+_MOST_PRINCIPALS: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+@dataclass(slots=True)
+class PlainRoute:
     """How the calls of one public model name go, plain or streamed.
 
-    `requests` are empty ones, by deployment id; a call puts its body in.
+    `requests` are without their bodies, by deployment id; a call puts its own in.
     """
 
     plan: Plan
     requests: Mapping[str, HTTPRequest]
     refused_params: frozenset[str]
     renaming: Renaming
+    secrets: frozenset[str]
+
+    def build(self, envelope: ChatEnvelope, deployment: Deployment, /) -> HTTPRequest:
+        """The request that asks a deployment."""
+        empty = self.requests[deployment.deployment_id]
+        return HTTPRequest(
+            empty.method,
+            empty.url,
+            empty.headers,
+            encode_request(envelope, deployment.target.model),
+            empty.timeouts,
+            empty.is_stream,
+        )
 
 
 class HotTransport(Protocol):
@@ -75,23 +87,22 @@ class FastLane:
         self._can_carry = can_carry
         self._server = directory.config.server
         self._policy = retry_policy(directory)
-        self._routes: dict[tuple[str, bool], Route | None] = {}
+        own = self._server.key_header_name
+        names = (own.lower(), *KEY_HEADERS) if own else KEY_HEADERS
+        self._key_headers = tuple(name.encode("latin-1") for name in names)
+        self._principals: dict[tuple[bytes | None, ...], Principal] = {}
+        self._routes: dict[tuple[str, bool], PlainRoute | None] = {}
 
     def begin(
-        self, headers: Mapping[str, str], body: bytes, call_id: str, client: Client
+        self, headers: Mapping[bytes, bytes], body: bytes, call_id: str, client: Client
     ) -> FastCall | None:
         """The call of a request, ready to start; None where the long way must answer.
 
         `headers` have lower-case names.
         """
-        if not _STEERING_HEADERS.isdisjoint(headers):
-            return None
-        try:
-            principal = authenticate(headers, self._server.master_key, self._server.key_header_name)
-        except APIError:
-            return None  # the long way says why
-        envelope = read_envelope(body)
-        if envelope is None:
+        principal = None if b"origin" in headers else self._principal(headers)
+        envelope = read_envelope(body) if principal is not None else None
+        if principal is None or envelope is None:
             return None
         route = self._route(envelope.model, is_stream=envelope.stream)
         if route is None:
@@ -99,31 +110,35 @@ class FastLane:
         params = envelope.params()
         if not route.refused_params.isdisjoint(params):
             return None
-        request = ChatRequest(
-            envelope.model, tuple(envelope.messages), params, is_stream=envelope.stream
-        )
-        return self._make_call(request, route, envelope, principal, call_id, client)
-
-    def _make_call(
-        self,
-        request: ChatRequest,
-        route: Route,
-        envelope: ChatEnvelope,
-        principal: Principal,
-        call_id: str,
-        client: Client,
-    ) -> FastCall:
         call = Call(
-            request=request,
+            request=ChatRequest(
+                envelope.model, tuple(envelope.messages), params, is_stream=envelope.stream
+            ),
             plan=route.plan,
             policy=self._policy,
             metadata={"key_id": principal.key_id},
             call_id=call_id,
         )
-        errand = Errand(call, client, partial(_build, route, envelope), route.renaming)
-        return (StreamCall if request.is_stream else WholeCall)(self._road, errand)
+        kind = StreamCall if envelope.stream else WholeCall
+        return kind(self._road, route, envelope, call, client)
 
-    def _route(self, name: str, *, is_stream: bool) -> Route | None:
+    def _principal(self, headers: Mapping[bytes, bytes]) -> Principal | None:
+        """Who asks; None for who may not, or who must be told why not."""
+        given = tuple(headers.get(name) for name in self._key_headers)
+        known = self._principals.get(given)
+        if known is not None:
+            return known
+        named = {n.decode("latin-1"): v.decode("latin-1") for n, v in headers.items()}
+        try:
+            principal = authenticate(named, self._server.master_key, self._server.key_header_name)
+        except APIError:
+            return None
+        if len(self._principals) < _MOST_PRINCIPALS:
+            # Looked up by a keyed hash, so the time that takes tells nothing about the keys.
+            self._principals[given] = principal
+        return principal
+
+    def _route(self, name: str, *, is_stream: bool) -> PlainRoute | None:
         key = (name, is_stream)
         if key in self._routes:
             return self._routes[key]
@@ -138,7 +153,7 @@ class FastLane:
 
 def make_route(
     directory: Directory, name: str, can_carry: Callable[[str], bool], *, is_stream: bool
-) -> Route | None:
+) -> PlainRoute | None:
     """The route of a configured name; None where a deployment needs the long way.
 
     `can_carry` says whether the lane's transport reaches a URL.
@@ -163,13 +178,14 @@ def make_route(
     if not all(can_carry(request.url) for request in requests.values()):
         return None
     quirks = [one.target.quirks for one in deployments]
-    return Route(
+    return PlainRoute(
         plan=plan,
         requests=requests,
         refused_params=frozenset[str]().union(
             *(one.unsupported_params | one.ignored_params for one in quirks)
         ),
         renaming=Renaming(name),
+        secrets=frozenset[str]().union(*(secret_forms(one.target) for one in deployments)),
     )
 
 
@@ -189,15 +205,3 @@ def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
     dialect = DIALECTS[one.target.dialect]
     built = dialect.build_request(asked, one.target, timeouts_of(one, Timeouts()))
     return replace(built.http, body=b"")
-
-
-def _build(route: Route, envelope: ChatEnvelope, deployment: Deployment) -> HTTPRequest:
-    empty = route.requests[deployment.deployment_id]
-    return HTTPRequest(
-        empty.method,
-        empty.url,
-        empty.headers,
-        encode_request(envelope, deployment.target.model),
-        empty.timeouts,
-        empty.is_stream,
-    )

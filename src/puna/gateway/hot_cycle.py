@@ -14,7 +14,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from puna.errors import APIError
 from puna.gateway.fast_call import FastCall
-from puna.gateway.replies import Headers, encode_headers, error_reply, event_headers, report_headers
+from puna.gateway.hot_head import stream_head, whole_head, write_lines
+from puna.gateway.replies import error_reply
 from puna.types.report import CallReport
 
 CLIENT_LEFT: Final = 499
@@ -71,25 +72,19 @@ class HotCycle:
 
     def reply(self, report: CallReport, body: bytes) -> None:
         """A whole answer."""
-        head = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            *encode_headers(report_headers(report)),
-        ]
-        self._transport.write(self._head(200, head) + body)
+        head = self._head(200, b"%bcontent-length: %d\r\n" % (whole_head(report), len(body)))
+        self._transport.write(head + body)
         self._done(200, report)
 
     def refuse(self, error: APIError) -> None:
         """An error, where no byte has been sent."""
         reply = error_reply(error)
-        self._transport.write(self._head(reply.status, reply.head()) + reply.body)
+        self._transport.write(self._head(reply.status, write_lines(reply.head())) + reply.body)
         self._done(reply.status, None, error)
 
     def begin(self, report: CallReport) -> None:
         """The head of a stream of events; it goes out with the first of them."""
-        self._pending = self._head(
-            200, [*event_headers(report), (b"transfer-encoding", b"chunked")]
-        )
+        self._pending = self._head(200, stream_head(report) + b"transfer-encoding: chunked\r\n")
 
     def send(self, events: bytes) -> None:
         """Some of its events, as one HTTP chunk."""
@@ -101,13 +96,14 @@ class HotCycle:
         self._transport.write(b"0\r\n\r\n")
         self._done(200, report)
 
-    def _head(self, status: int, headers: Headers) -> bytes:
-        lines = [STATUS_LINE[status]]
-        for name, value in (*self._protocol.server_state.default_headers, *headers):
-            lines += (name, b": ", value, b"\r\n")
-        lines += (b"x-litellm-call-id: ", self._call_id, b"\r\n")
-        lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        return b"".join(lines)
+    def _head(self, status: int, lines: bytes) -> bytes:
+        return b"%b%b%bx-litellm-call-id: %b\r\n%b" % (
+            STATUS_LINE[status],
+            write_lines(self._protocol.server_state.default_headers),
+            lines,
+            self._call_id,
+            b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
+        )
 
     def _done(self, status: int, report: CallReport | None, error: APIError | None = None) -> None:
         self.response_complete = True

@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from puna.errors import APIError
@@ -19,7 +19,7 @@ from puna.types.report import CallReport
 
 _log = logging.getLogger("puna.gateway")
 
-_CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_CALL_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _SERVER_ERROR: Final = 500
 
 
@@ -48,8 +48,8 @@ class HotLane:
         self, protocol: Any, url: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
     ) -> HotCycle | None:
         """The cycle of a request, ready to start; None where the long way must answer."""
-        named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-        call_id = self._call_id(named)
+        named = dict(headers)  # of a repeated header the last counts, as everywhere
+        call_id = self._call_id(named.get(b"x-litellm-call-id"))
         cycle = HotCycle(protocol, call_id, self._done)
         call = self._lane.begin(named, body, call_id, cycle)
         if call is None:
@@ -64,11 +64,10 @@ class HotLane:
             cycle.leave()
         self._access_log.flush()
 
-    def _call_id(self, headers: Mapping[str, str]) -> str:
+    def _call_id(self, given: bytes | None) -> str:
         """The id that a client gave its call, or the next of this worker: 32 hex digits."""
-        given = headers.get("x-litellm-call-id", "")
-        if given and _CALL_ID.fullmatch(given):
-            return given
+        if given is not None and _CALL_ID.fullmatch(given):
+            return given.decode("ascii")
         return f"{self._prefix}{next(self._numbers):016x}"
 
     def _done(

@@ -43,18 +43,24 @@ class GatewayProtocol(HttpToolsProtocol):
 
     @override
     def on_message_begin(self) -> None:
+        # The scope is made when it is known that ASGI will want it.
         self._head_bytes = 0
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     @override
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
-        super().on_url(url)
+        self.url += url
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value) + _OVERHEAD)
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -166,6 +172,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self._begin_asgi()
 
     def _begin_asgi(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # the list that the scope holds
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0":
             cycle: Any = self.cycle

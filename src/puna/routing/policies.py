@@ -25,6 +25,8 @@ def pick(
     left. When all rest, the one whose cooldown ends first is asked all the same: a call never
     fails only because of our own bookkeeping.
     """
+    if len(deployments) == 1:
+        return deployments[0]
     fresh = [d for d in deployments if d.deployment_id not in avoid] or list(deployments)
     awake = [d for d in fresh if not health.is_resting(d.deployment_id, now)]
     if not awake:

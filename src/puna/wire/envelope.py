@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
+from msgspec.structs import replace
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class _StreamOptions(Struct, forbid_unknown_fields=True):
     include_usage: bool
 
 
-class ChatEnvelope(Struct, forbid_unknown_fields=True):
+class ChatEnvelope(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A plain chat request: texts and sampling parameters, nothing to mend or to refuse."""
 
     model: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -177,14 +178,9 @@ def read_envelope(body: bytes) -> ChatEnvelope | None:
 
 def encode_request(envelope: ChatEnvelope, upstream_model: str) -> bytes:
     """The body for a host that knows the model as `upstream_model`."""
-    body: dict[str, Any] = {
-        "model": upstream_model,
-        "messages": envelope.messages,
-        **envelope.params(),
-    }
-    if envelope.stream:
-        body["stream"] = True
-    return _encoder.encode(body)
+    if envelope.model == upstream_model:
+        return _encoder.encode(envelope)
+    return _encoder.encode(replace(envelope, model=upstream_model))
 
 
 def read_reply(body: bytes) -> PlainReply | None:
