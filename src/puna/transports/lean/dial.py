@@ -74,11 +74,13 @@ class _ResumingTLS(ssl.SSLObject):
     """A TLS connection that begins with the last session of its host."""
 
     sessions: dict[str, ssl.SSLSession]
+    _has_begun = False
 
     def do_handshake(self) -> None:
-        """Go on with the handshake."""
-        if self.session is None and self.server_hostname in self.sessions:
-            with suppress(ValueError):  # the handshake has begun
+        """Begin, or go on with, the handshake."""
+        if not self._has_begun:
+            self._has_begun = True
+            if self.server_hostname in self.sessions:
                 self.session = self.sessions[self.server_hostname]
         super().do_handshake()
 
