@@ -1,0 +1,10 @@
+"""The gateway's own HTTP/1.1 client: callbacks from socket to sink, no task for a request.
+
+Proxies, HTTP/2 and client certificates are the standard transport's business.
+"""
+
+from puna.transports.lean.exchange import Exchange, ReplySink
+from puna.transports.lean.pool import PoolLimits
+from puna.transports.lean.transport import LeanTransport
+
+__all__ = ["Exchange", "LeanTransport", "PoolLimits", "ReplySink"]

@@ -1,0 +1,317 @@
+"""One connection: writes a request, reads its reply, and says when it may serve again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import select
+import zlib
+from typing import Protocol, cast
+
+from puna.transports.failures import timed_out, unreachable
+from puna.transports.lean.decoding import Decoder, make_decoder
+from puna.transports.lean.exchange import Exchange
+from puna.transports.lean.reading import ReplyReader
+
+_log = logging.getLogger("puna.transports")
+
+_JOINED_BYTES = 65_536  # up to here one string costs less than two writes
+_TICK_S = 0.001  # a loop's timers may be early by as much
+
+
+class Owner(Protocol):
+    """Who keeps connections: a pool."""
+
+    def adopt(self, connection: Connection) -> None:
+        """It is open."""
+        ...
+
+    def release(self, connection: Connection) -> None:
+        """Its reply is read and it may serve again."""
+        ...
+
+    def lost(self, connection: Connection) -> None:
+        """It is closed."""
+        ...
+
+    def retry(self, exchange: Exchange) -> None:
+        """The host had closed a kept connection before this request: it gets a fresh one."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """Made for `wanted_by`; kept alive for others after that.
+
+    It has one timer. A deadline that moves later is only noted, and looked at when the timer ends:
+    no request arms or cancels one unless its limit is shorter than the timer's.
+    """
+
+    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, wanted_by: Exchange) -> None:
+        self.wanted_by: Exchange | None = wanted_by
+        self.born_at = loop.time()
+        self.expires_at = math.inf
+        self.is_closed = False
+        self.uses = 0
+        self._owner = owner
+        self._loop = loop
+        self._reader = ReplyReader()
+        self._decoder: Decoder | None = None
+        self._exchange: Exchange | None = None
+        self._is_answered = False
+        self._has_told_head = False
+        self._is_lost = False
+        self._idle_s: float | None = None
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._poll: select.poll | None = None
+
+    # --- what the pool calls
+
+    def begin(self, exchange: Exchange) -> None:
+        """Send a request."""
+        self._exchange = exchange
+        exchange.line = self
+        self.uses += 1
+        self._is_answered = self._has_told_head = False
+        self._decoder = None
+        self._idle_s = None
+        self._reader.begin(has_no_body=exchange.has_no_reply_body)
+        self._limit(exchange.deadline)
+        if exchange.is_paused:
+            self.transport.pause_reading()
+        body = exchange.request.body
+        if len(body) <= _JOINED_BYTES:
+            self.transport.write(exchange.start + body)
+        else:
+            self.transport.writelines((exchange.start, body))
+
+    def has_unread(self) -> bool:
+        """Whether something came while nothing was asked: bytes, or the end.
+
+        The loop may not have told yet, and the next request must not take it for its answer.
+        """
+        return self._poll is not None and bool(self._poll.poll(0))
+
+    def watch_unread(self) -> None:
+        """Prepare `has_unread`. A transport without a socket has none."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(sock.fileno(), select.POLLIN)
+
+    def fail(self, error: Exception) -> None:
+        """Close at once and tell the exchange why."""
+        exchange = self._exchange
+        self.cut()
+        if exchange is not None:
+            exchange.fail(unreachable(exchange.request, error))
+
+    # --- what the exchange calls
+
+    def pause(self) -> None:
+        """Stop reading. The pauses of the reader are not the host's."""
+        if not self.is_closed:
+            self.transport.pause_reading()
+        if self._idle_s is not None:
+            self._deadline = math.inf
+
+    def resume(self) -> None:
+        """Read on, with what was held back first."""
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if self._idle_s is not None:
+            self._limit(self._loop.time() + self._idle_s)
+        if self._decoder is not None:
+            self._tell(exchange)
+        if self._exchange is exchange and not exchange.is_paused and not self.is_closed:
+            self.transport.resume_reading()
+
+    def cut(self) -> None:
+        """Close at once."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.line = None
+        self._stop_timer()
+        if self._is_lost:
+            self._owner.lost(self)
+        elif not self.is_closed:
+            self.is_closed = True
+            self.transport.abort()
+
+    # --- what the loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected, and TLS agreed."""
+        self.transport = cast("asyncio.Transport", transport)
+        self._owner.adopt(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the reply; anything else ends the connection."""
+        exchange = self._exchange
+        if exchange is None:
+            self.cut()
+            return
+        self._is_answered = True
+        self._reader.feed(data)
+        if self._idle_s is not None and not exchange.is_paused:
+            self._limit(self._loop.time() + self._idle_s)
+        self._tell(exchange)
+
+    def eof_received(self) -> bool:
+        """The host says no more. Over TLS this comes only with its word for it (close_notify)."""
+        exchange, reader = self._exchange, self._reader
+        if exchange is None:
+            self.cut()
+        elif reader.ends_at_close and reader.failure is None:
+            reader.is_complete = True
+            self._tell(exchange)
+        else:
+            self._broken(exchange, None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Closed, by whomever."""
+        self._is_lost = self.is_closed = True
+        exchange = self._exchange
+        if exchange is None:
+            self.cut()
+        elif not self._reader.is_complete:
+            self._broken(exchange, exc)
+        # Else a paused reader has the rest of its body still to come.
+
+    # --- delivery
+
+    def _tell(self, exchange: Exchange) -> None:
+        """Hand on what the reader has, then the end if it has come."""
+        try:
+            goes_on = self._hand_on(exchange)
+        except (zlib.error, _UnreadableError) as error:
+            self.fail(error)
+            return
+        except Exception as error:  # noqa: BLE001 - whatever a sink raises ends its exchange only
+            _log.error("A reader of replies failed", exc_info=error)
+            self.fail(RuntimeError("the reader of the reply failed"))
+            return
+        if not goes_on:
+            return
+        reader = self._reader
+        if reader.is_complete:
+            self._finish(exchange)
+        elif reader.failure is not None:
+            self.fail(ValueError(reader.failure))
+
+    def _hand_on(self, exchange: Exchange) -> bool:
+        """Whether the exchange goes on and has had all that came."""
+        reader = self._reader
+        if not self._has_told_head and reader.has_head:
+            self._tell_head(exchange)
+            if self._exchange is not exchange:
+                return False
+        if self._decoder is not None:
+            return self._tell_opened(exchange, self._decoder)
+        pieces = reader.pieces
+        if pieces:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            exchange.sink.on_piece(data)
+            return self._exchange is exchange
+        return True
+
+    def _tell_head(self, exchange: Exchange) -> None:
+        reader, request = self._reader, exchange.request
+        self._has_told_head = True
+        if request.is_stream:
+            self._idle_s = idle_s = request.timeouts.idle_s
+            self._deadline = math.inf
+            if idle_s is not None and not exchange.is_paused:
+                self._limit(self._loop.time() + idle_s)
+        encoding = reader.headers.get("content-encoding")
+        if encoding is not None:
+            try:
+                self._decoder = make_decoder(encoding)
+            except ValueError as error:
+                raise _UnreadableError(str(error)) from error
+        exchange.sink.on_head(reader.status, reader.headers)
+
+    def _tell_opened(self, exchange: Exchange, decoder: Decoder) -> bool:
+        """Whether all that came is delivered and the exchange goes on."""
+        pieces = self._reader.pieces
+        if pieces:
+            decoder.feed(b"".join(pieces))
+            pieces.clear()
+        while not exchange.is_paused or not decoder.may_hold:
+            piece = decoder.step()
+            if not piece:
+                if self._reader.is_complete:
+                    decoder.check_end()
+                return True
+            exchange.sink.on_piece(piece)
+            if self._exchange is not exchange:
+                return False
+        return False
+
+    def _finish(self, exchange: Exchange) -> None:
+        """The reply is whole: the connection first, so that `on_end` may use it again."""
+        self._exchange = None
+        self._deadline = math.inf
+        if (
+            self._reader.keeps_alive
+            and not self.is_closed
+            and self.transport.get_write_buffer_size() == 0
+        ):
+            if exchange.is_paused:
+                self.transport.resume_reading()
+            self._owner.release(self)
+        else:
+            self.cut()
+        exchange.end()
+
+    def _broken(self, exchange: Exchange, exc: Exception | None) -> None:
+        """The connection ended before the reply did."""
+        is_late = self.uses > 1 and not self._is_answered and not exchange.is_retry
+        where = "in the middle of its reply" if self._is_answered else "without a reply"
+        error = exc or ConnectionError(f"the host closed the connection {where}")
+        if self._is_answered and exc is not None:
+            error = ConnectionError(f"the connection broke {where}: {exc}")
+        self.cut()
+        if is_late:
+            exchange.is_retry = True
+            self._owner.retry(exchange)
+        else:
+            exchange.fail(unreachable(exchange.request, error))
+
+    # --- time
+
+    def _limit(self, deadline: float) -> None:
+        """The reply, or its next bytes, must come until then."""
+        self._deadline = deadline
+        if deadline < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = deadline
+            self._timer = self._loop.call_at(deadline, self._on_time)
+
+    def _stop_timer(self) -> None:
+        self._deadline = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._timer_at = math.inf
+        exchange = self._exchange
+        if exchange is None or self._deadline == math.inf:
+            return
+        if self._loop.time() + _TICK_S < self._deadline:
+            self._limit(self._deadline)
+            return
+        self.cut()
+        exchange.fail(timed_out(exchange.request, is_head=not self._has_told_head))
+
+
+class _UnreadableError(ValueError):
+    """A body in an encoding that is not read."""

@@ -1,0 +1,158 @@
+"""Opens connections: names looked up each time, IPv6 and IPv4 raced (RFC 8305), TLS resumed.
+
+TLS sessions are used again. asyncio and uvloop offer no argument for that, but both make their TLS
+objects through `SSLContext.sslobject_class`, and `SSLObject.session` may be set before a handshake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from asyncio.staggered import staggered_race
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import chain, zip_longest
+from typing import Any
+
+from puna.transports.lean.connection import Connection
+from puna.transports.lean.head import Origin
+from puna.transports.tls import TLSConfig
+
+_HEAD_START_S = 0.25
+_MAX_SESSIONS = 256
+
+Address = tuple[int, int, int, str, Any]
+"""As `getaddrinfo` gives it."""
+
+
+class NetworkDialer:
+    """Opens TCP connections, with TLS for `https`.
+
+    Raises ConfigError when the certificates of `tls` cannot be read.
+    """
+
+    def __init__(self, tls: TLSConfig | None) -> None:
+        self._context = _resuming(tls.context()) if tls is not None else None
+
+    async def __call__(self, origin: Origin, make: Callable[[], Connection]) -> None:
+        """Connect and hand over.
+
+        Raises:
+            OSError: nobody answers, or TLS cannot be agreed on.
+            ValueError: the host name is none.
+        """
+        loop = asyncio.get_running_loop()
+        sock = await _connect(await _look_up(origin))
+        try:
+            if origin.scheme != "https":
+                await loop.create_connection(make, sock=sock)
+                return
+            await loop.create_connection(
+                make, sock=sock, ssl=self._tls_context(), server_hostname=origin.host
+            )
+        except BaseException:
+            with suppress(OSError, RuntimeError):  # it may be closed, or the loop's to close
+                sock.close()
+            raise
+
+    def remember(self, connection: Connection) -> None:
+        """Keep the TLS session of a connection that has brought a reply, ticket and all."""
+        tls = connection.transport.get_extra_info("ssl_object")
+        if isinstance(tls, _ResumingTLS):
+            tls.remember()
+
+    def _tls_context(self) -> ssl.SSLContext:
+        # Loading the system's certificates takes milliseconds: only where TLS is spoken.
+        if self._context is None:
+            self._context = _resuming(TLSConfig().context())
+        return self._context
+
+
+class _ResumingTLS(ssl.SSLObject):
+    """A TLS connection that begins with the last session of its host."""
+
+    sessions: dict[str, ssl.SSLSession]
+    _has_begun = False
+
+    def do_handshake(self) -> None:
+        """Begin, or go on with, the handshake."""
+        if not self._has_begun:
+            self._has_begun = True
+            if self.server_hostname in self.sessions:
+                self.session = self.sessions[self.server_hostname]
+        super().do_handshake()
+
+    def remember(self) -> None:
+        """Keep the session for the next connection."""
+        session, host = self.session, self.server_hostname
+        if session is not None and host is not None:
+            if len(self.sessions) >= _MAX_SESSIONS:
+                self.sessions.clear()
+            self.sessions[host] = session
+
+
+def _resuming(context: ssl.SSLContext) -> ssl.SSLContext:
+    """This context, with a memory of its own."""
+    context.set_alpn_protocols(["http/1.1"])
+    context.sslobject_class = type("ResumingTLS", (_ResumingTLS,), {"sessions": {}})
+    return context
+
+
+async def _look_up(origin: Origin) -> list[Address]:
+    """The addresses of a host, families alternating."""
+    with suppress(OSError):  # a name, not an address
+        return _of(socket.getaddrinfo(origin.host, origin.port, flags=socket.AI_NUMERICHOST))
+    loop = asyncio.get_running_loop()
+    return _of(await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM))
+
+
+def _of(found: Sequence[Address]) -> list[Address]:
+    streams = [one for one in found if one[1] == socket.SOCK_STREAM]
+    if not streams:
+        raise OSError("the host name has no address")
+    first = [one for one in streams if one[0] == streams[0][0]]
+    others = [one for one in streams if one[0] != streams[0][0]]
+    paired = chain.from_iterable(zip_longest(first, others))
+    return [one for one in paired if one is not None]
+
+
+async def _connect(addresses: Sequence[Address]) -> socket.socket:
+    """The first address that answers; each has a head start before the next."""
+    if len(addresses) == 1:
+        return await _connect_one(addresses[0])
+    opened: list[socket.socket] = []
+
+    async def attempt(address: Address) -> socket.socket:
+        sock = await _connect_one(address)
+        opened.append(sock)
+        return sock
+
+    try:
+        winner: socket.socket | None
+        winner, _, errors = await staggered_race(
+            [partial(attempt, address) for address in addresses], _HEAD_START_S
+        )
+    except BaseException:
+        for sock in opened:
+            sock.close()
+        raise
+    if winner is None:
+        raise next(error for error in errors if error is not None)
+    for sock in opened:
+        if sock is not winner:
+            sock.close()
+    return winner
+
+
+async def _connect_one(address: Address) -> socket.socket:
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,191 @@
+"""The connections to one origin, and who waits for one.
+
+A request takes the connection that was used last, or has one dialled for itself, or, where the
+limit is reached, waits its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from puna.transports.failures import not_connected, unreachable
+from puna.transports.lean.connection import Connection
+from puna.transports.lean.exchange import Exchange
+from puna.transports.lean.head import Origin
+
+Dialer = Callable[[Origin, Callable[[], Connection]], Awaitable[None]]
+"""Opens a connection and gives it to the protocol that the function makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """What a pool keeps.
+
+    Attributes:
+        connections: how many to one origin; more requests wait, first come, first served.
+        idle_s: how long an unused connection is kept.
+        age_s: how long any is used: after that the host's name is looked up anew.
+    """
+
+    connections: int = 1_000
+    idle_s: float = 30.0
+    age_s: float = 300.0
+
+
+class Pool:
+    """Bound to one event loop."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        limits: PoolLimits,
+        loop: asyncio.AbstractEventLoop,
+        dialer: Dialer,
+        used: Callable[[Connection], None],
+    ) -> None:
+        self.connections: set[Connection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._origin = origin
+        self._limits = limits
+        self._loop = loop
+        self._dialer = dialer
+        self._used = used
+        self._idle: list[Connection] = []
+        self._waiting: OrderedDict[Exchange, None] = OrderedDict()
+        self._dials: dict[Exchange, asyncio.Task[None]] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is open, being opened or waited for."""
+        return not (self.connections or self.tasks or self._waiting)
+
+    def serve(self, exchange: Exchange, now: float) -> None:
+        """Send a request, now or when a connection is there."""
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.is_closed:
+                continue
+            if connection.expires_at > now and not connection.has_unread():
+                connection.begin(exchange)
+                return
+            connection.cut()
+        exchange.queue = self
+        self._watch(exchange, now)
+        if self._waiting or not self._has_room:
+            self._waiting[exchange] = None
+        else:
+            self._dial(exchange)
+
+    def leave(self, exchange: Exchange) -> None:
+        """A request waits no longer."""
+        self._waiting.pop(exchange, None)
+        task = self._dials.pop(exchange, None)
+        if task is not None:
+            task.cancel()
+            self._serve_next()
+
+    # --- what connections call
+
+    def adopt(self, connection: Connection) -> None:
+        """A connection is open; it serves the request that it was opened for."""
+        self.connections.add(connection)
+        exchange, connection.wanted_by = connection.wanted_by, None
+        if exchange is None or self._dials.pop(exchange, None) is None:
+            connection.cut()
+            return
+        exchange.stop_timer()
+        connection.begin(exchange)
+
+    def release(self, connection: Connection) -> None:
+        """A connection may serve again: who waits longest, or whoever comes."""
+        now = self._loop.time()
+        if connection.uses == 1:
+            connection.watch_unread()
+            self._used(connection)
+        grows_old_at = connection.born_at + self._limits.age_s
+        connection.expires_at = min(now + self._limits.idle_s, grows_old_at)
+        if grows_old_at <= now:
+            connection.cut()
+        elif self._waiting:
+            exchange, _ = self._waiting.popitem(last=False)
+            exchange.stop_timer()
+            connection.begin(exchange)
+        else:
+            self._idle.append(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """A connection is closed, so another may be opened."""
+        self.connections.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._serve_next()
+
+    def retry(self, exchange: Exchange) -> None:
+        """Dial for a request whose kept connection had been closed; its place was its own."""
+        exchange.queue = self
+        self._watch(exchange, self._loop.time())
+        self._dial(exchange)
+
+    # --- housekeeping
+
+    def sweep(self, now: float) -> None:
+        """Close what was unused for too long."""
+        for connection in tuple(self._idle):
+            if connection.expires_at <= now:
+                connection.cut()
+
+    def close(self) -> None:
+        """Close all at once. Who is being served or waits is told."""
+        reason = ConnectionError("the transport was closed")
+        for exchange in (*self._waiting, *self._dials):
+            self.leave(exchange)
+            exchange.fail(unreachable(exchange.request, reason))
+        for connection in tuple(self.connections):
+            connection.fail(reason)
+
+    # --- dialling
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self.connections) + len(self._dials) < self._limits.connections
+
+    def _serve_next(self) -> None:
+        while self._waiting and self._has_room:
+            exchange, _ = self._waiting.popitem(last=False)
+            self._dial(exchange)
+
+    def _watch(self, exchange: Exchange, now: float) -> None:
+        """Until when the exchange must have a connection."""
+        connect_s = exchange.request.timeouts.connect_s
+        limit = min(exchange.deadline, math.inf if connect_s is None else now + connect_s)
+        if limit < math.inf:
+            exchange.timer = self._loop.call_at(limit, self._expire, exchange)
+
+    def _expire(self, exchange: Exchange) -> None:
+        self.leave(exchange)
+        exchange.fail(not_connected(exchange.request))
+
+    def _dial(self, exchange: Exchange) -> None:
+        task = self._loop.create_task(self._connect(exchange))
+        self._dials[exchange] = task
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _connect(self, exchange: Exchange) -> None:
+        reason: Exception
+        try:
+            await self._dialer(self._origin, lambda: Connection(self, self._loop, exchange))
+        except Exception as error:  # noqa: BLE001 - nobody else would tell the exchange
+            reason = error
+        else:
+            reason = ConnectionError("the host closed the connection at once")
+        if self._dials.pop(exchange, None) is not None:  # not served, and not given up
+            failure = unreachable(exchange.request, reason)
+            failure.__cause__ = reason
+            exchange.fail(failure)
+            self._serve_next()

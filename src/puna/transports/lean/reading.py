@@ -1,0 +1,161 @@
+"""Bytes to the parts of a reply. No socket: pieces in, facts out.
+
+httptools (llhttp, strict) frames; what it leaves open is refused here. Nothing raises: a reply that
+cannot be read has its reason in `failure`, and what was good before it is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httptools
+
+MAX_HEAD_BYTES = 65_536
+MAX_HEADERS = 256
+
+_NO_BODY = (204, 304)
+_FIRST_FINAL = 200
+_SWITCHING = 101
+_PARSER: Any = httptools.HttpResponseParser
+
+
+class _RefusedError(ValueError):
+    """Stops the parser; the reason is in `failure`, or the rest is not wanted."""
+
+
+class ReplyReader:
+    """Reads the replies of one connection, one after the other.
+
+    Attributes, valid after each `feed`:
+        status, headers: the head, once `has_head`. Names are lower-case; repeated ones are joined.
+        pieces: body bytes that nobody took yet; the taker clears the list.
+        is_complete: the reply is whole.
+        ends_at_close: the body ends where the connection does.
+        keeps_alive: the connection can carry another reply.
+        failure: why the reply cannot be read, or None.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.on_body = self.pieces.append  # the parser calls the list itself: no frame for a chunk
+        self._raw: list[tuple[bytes, bytes]] = []
+        self.begin()
+        self._parser: Any = _PARSER(self)
+
+    def begin(self, *, has_no_body: bool = False) -> None:
+        """Make ready for the next reply. `has_no_body`: it answers a HEAD request."""
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.has_head = False
+        self.is_complete = False
+        self.ends_at_close = False
+        self.keeps_alive = False
+        self.failure: str | None = None
+        self._has_no_body = has_no_body
+        self._is_interim = False
+        self._head_bytes = 0
+        self._idle_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        """Read on."""
+        if not self.has_head:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self.keeps_alive = False
+            if not self.is_complete and self.failure is None:
+                self.failure = f"the reply is not HTTP: {error}"
+        if self.is_complete or self.failure is not None:
+            return
+        if not self.has_head:
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.failure = f"the head of the reply is longer than {MAX_HEAD_BYTES} bytes"
+        elif self.pieces:
+            self._idle_bytes = 0
+        else:
+            # Trailers and chunk extensions: unread, but not without end.
+            self._idle_bytes += len(data)
+            if self._idle_bytes > MAX_HEAD_BYTES:
+                self.failure = f"the reply has over {MAX_HEAD_BYTES} bytes between two pieces"
+
+    # --- what httptools calls
+
+    def on_message_begin(self) -> None:
+        """A reply begins. A second one, that nobody asked for, is not read."""
+        if self.is_complete:
+            self.keeps_alive = False
+            raise _RefusedError
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; after the body, a trailer, which nobody reads."""
+        if not self.has_head:
+            self._raw.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        parser, raw = self._parser, self._raw
+        status: int = parser.get_status_code()
+        if status < _FIRST_FINAL:
+            self._skip(status)
+            return
+        if parser.get_http_version() not in ("1.1", "1.0"):
+            self._refuse(f"the reply is HTTP/{parser.get_http_version()}")
+        if len(raw) > MAX_HEADERS:
+            self._refuse(f"the reply has more than {MAX_HEADERS} headers")
+        if self._head_bytes > MAX_HEAD_BYTES and sum(map(_size, raw)) > MAX_HEAD_BYTES:
+            self._refuse(f"the head of the reply is longer than {MAX_HEAD_BYTES} bytes")
+        headers = self.headers
+        for name_bytes, value_bytes in raw:
+            name = name_bytes.decode("latin-1").lower()
+            value = value_bytes.decode("latin-1").rstrip(" \t")
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        raw.clear()
+        self.status = status
+        self._frame(headers, parser)
+
+    def on_message_complete(self) -> None:
+        """The reply is whole, or an interim one is."""
+        if self._is_interim:
+            self._is_interim = False
+        else:
+            self.is_complete = True
+
+    # --- what is left open by httptools
+
+    def _frame(self, headers: dict[str, str], parser: Any) -> None:
+        """How the body ends."""
+        coding = headers.get("transfer-encoding")
+        if coding is not None and coding.lower() != "chunked":
+            self._refuse(f"the transfer encoding `{coding:.40}` is not read")
+        self.has_head = True
+        has_length = coding is not None or "content-length" in headers
+        self.keeps_alive = bool(parser.should_keep_alive())
+        if self._has_no_body:
+            # The parser would wait for the body that the head announces, so it must not go on.
+            self.is_complete = True
+            self.keeps_alive = False
+            raise _RefusedError
+        if self.status in _NO_BODY:
+            # Bytes of a body that may not be would be read as the next reply.
+            self.keeps_alive = self.keeps_alive and not has_length
+        elif not has_length:
+            self.ends_at_close = True
+            self.keeps_alive = False
+
+    def _skip(self, status: int) -> None:
+        """An interim reply (100, 103): it says nothing that we need."""
+        if status == _SWITCHING:
+            self._refuse("the host wants to switch protocols")
+        if any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._raw):
+            self._refuse("an interim reply has a body")
+        self._is_interim = True
+        self._raw.clear()
+
+    def _refuse(self, failure: str) -> None:
+        self.failure = failure
+        raise _RefusedError(failure)
+
+
+def _size(header: tuple[bytes, bytes]) -> int:
+    return len(header[0]) + len(header[1]) + 4

@@ -1,0 +1,138 @@
+"""The transport: `start` with callbacks, `open` with futures over it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from puna.errors import APIError
+from puna.transports.failures import unreachable
+from puna.transports.lean.connection import Connection
+from puna.transports.lean.dial import NetworkDialer
+from puna.transports.lean.exchange import Exchange, ReplySink
+from puna.transports.lean.head import HeadCache, Origin
+from puna.transports.lean.pool import Dialer, Pool, PoolLimits
+from puna.transports.lean.replies import LeanReply
+from puna.transports.tls import TLSConfig
+from puna.wire.http import HTTPRequest
+
+_SWEEP_S = 5.0
+_CLOSE_S = 1.0
+
+
+class LeanTransport:
+    """HTTP/1.1 over kept connections, for the event loop that first uses it.
+
+    No proxy, no redirect, no cookie. Bodies that come compressed are opened, though none is asked
+    for; the headers of a reply stay as they came. A connection that the host closed before it could
+    hear of a request is replaced once, in silence; nothing else is sent twice.
+
+    `dialer` opens the connections; the default is the network.
+    """
+
+    def __init__(
+        self,
+        tls: TLSConfig | None = None,
+        *,
+        limits: PoolLimits | None = None,
+        dialer: Dialer | None = None,
+    ) -> None:
+        network = NetworkDialer(tls)
+        self._dialer: Dialer = dialer or network
+        self._remember = network.remember
+        self._limits = limits or PoolLimits()
+        self._heads = HeadCache()
+        self._pools: dict[Origin, Pool] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are, in use or kept."""
+        return sum(len(pool.connections) for pool in self._pools.values())
+
+    def start(self, request: HTTPRequest, sink: ReplySink) -> Exchange:
+        """Send a request. Never raises: all that fails reaches the sink, after this returned."""
+        loop = self._loop or self._bind()
+        now = loop.time()
+        total_s = request.timeouts.total_s
+        exchange = Exchange(request, sink, math.inf if total_s is None else now + total_s)
+        try:
+            head = self._heads.get(request)
+            exchange.take_head(head)
+        except (ValueError, TypeError, AttributeError) as error:  # bad values, or bad types of them
+            self._refuse(exchange, error)
+            return exchange
+        if self._is_closed:
+            self._refuse(exchange, ConnectionError("the transport was closed"))
+            return exchange
+        pool = self._pools.get(head.origin)
+        if pool is None:
+            pool = self._make_pool(head.origin, loop)
+        pool.serve(exchange, now)
+        return exchange
+
+    async def open(self, request: HTTPRequest) -> LeanReply:
+        """Send a request and wait for its reply's head.
+
+        Raises:
+            APITimeoutError: no answer in time.
+            APIConnectionError: no connection, or it broke.
+        """
+        reply = LeanReply(request, asyncio.get_running_loop())
+        reply.exchange = self.start(request, reply)
+        try:
+            await reply.wait_head()
+        except APIError:
+            raise
+        except BaseException:
+            reply.cancel()
+            raise
+        return reply
+
+    async def close(self) -> None:
+        """Close all connections at once. Who waits for a reply is told."""
+        self._is_closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        pools = tuple(self._pools.values())
+        for pool in pools:
+            pool.close()
+        # The loop closes sockets on its next turns.
+        limit = asyncio.get_running_loop().time() + _CLOSE_S
+        while not all(pool.is_empty for pool in pools):
+            if asyncio.get_running_loop().time() > limit:
+                break
+            await asyncio.sleep(0)
+        self._pools.clear()
+
+    def _bind(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    def _refuse(self, exchange: Exchange, reason: Exception) -> None:
+        error = unreachable(exchange.request, reason)
+        error.__cause__ = reason
+        asyncio.get_running_loop().call_soon(exchange.fail, error)
+
+    def _make_pool(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> Pool:
+        pool = Pool(origin, self._limits, loop, self._dialer, self._used)
+        self._pools[origin] = pool
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
+        return pool
+
+    def _used(self, connection: Connection) -> None:
+        """A connection has brought its first reply."""
+        self._remember(connection)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close what is old; forget hosts that nobody asks any more."""
+        now = loop.time()
+        for origin, pool in tuple(self._pools.items()):
+            pool.sweep(now)
+            if pool.is_empty:
+                del self._pools[origin]
+        self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop) if self._pools else None
