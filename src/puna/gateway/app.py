@@ -115,7 +115,7 @@ class Gateway:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 await self._warm_up()
-                self._open_hot_lane()
+                self.open_hot_lane()
                 # What start made stays: the collector need not look at it again.
                 gc.collect()
                 gc.freeze()
@@ -128,7 +128,7 @@ class Gateway:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    def _open_hot_lane(self) -> None:
+    def open_hot_lane(self) -> None:
         """The fast lane needs a transport with callbacks and this loop."""
         hot = self._hot_transport
         if hot is None:

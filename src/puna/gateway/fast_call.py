@@ -25,6 +25,7 @@ from puna.routing.attempts import GiveUp, Wait
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
 from puna.telemetry.events import Hook, Outcome, wait_for_hooks
+from puna.types.chat import ChatCompletion
 from puna.types.report import CallReport
 from puna.wire.envelope import ChatEnvelope, PlainChunk, Renaming, read_chunk, read_reply
 from puna.wire.http import HTTPReply, HTTPRequest, shown_headers
@@ -284,8 +285,10 @@ class WholeCall(FastCall):
     def _take_end(self) -> None:
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        answer = None if self._road.hooks else self._pass_on(body)
+        answer = self._pass_on(body)
         completion = None
+        if answer is not None and self._road.hooks:
+            completion = ChatCompletion.model_validate_json(answer).with_report(self._run.report)
         if answer is None:
             reply = HTTPReply(self._status, self._headers, body)
             try:

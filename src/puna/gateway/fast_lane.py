@@ -192,7 +192,7 @@ def make_route(
 def _adds_nothing(one: Deployment) -> bool:
     """Whether a plain request reaches the host as it came, and a plain reply needs no reader."""
     return (
-        isinstance(DIALECTS[one.target.dialect], OpenAIChat)
+        type(DIALECTS[one.target.dialect]) is OpenAIChat  # not one that builds upon it
         and one.canned_answer is None
         and not (one.params or one.overrides or one.headers or one.unwanted_params)
         and PLAIN_ROLES.isdisjoint(one.target.quirks.rename_roles)

@@ -1,0 +1,617 @@
+"""Both lanes of the gateway give the same answers and the same records of a call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from tests.support.asgi import Answer, directory_of
+from tests.support.lanes import Edge, read_answer, request_bytes
+
+from puna.errors import APIConnectionError, APITimeoutError
+from puna.gateway.fast_lane import make_route
+from puna.telemetry.events import CallEvent
+from puna.transports.replay import Player, Recorded
+from puna.wire.http import HTTPRequest
+
+KEY = "sk-master-1234567890"
+HOST_KEY = "sk-host-canary-5550"
+CONFIG = f"""
+model_list:
+  - model_name: public
+    litellm_params: {{model: openai/up/model, api_base: "http://up/v1", api_key: {HOST_KEY}}}
+  - model_name: priced
+    litellm_params:
+      model: openai/priced
+      api_base: http://up/v1
+      api_key: {HOST_KEY}
+      input_cost_per_token: 0.000001
+      output_cost_per_token: 0.000002
+  - model_name: same
+    litellm_params: {{model: openai/same, api_base: "http://up/v1"}}
+  - model_name: falls
+    litellm_params: {{model: openai/falls, api_base: "http://down/v1"}}
+  - model_name: wild/*
+    litellm_params: {{model: openai/*, api_base: "http://up/v1"}}
+litellm_settings: {{num_retries: 0}}
+router_settings: {{fallbacks: [{{falls: [public]}}], disable_cooldowns: true}}
+general_settings: {{master_key: {KEY}}}
+"""
+AUTH = {"authorization": f"Bearer {KEY}", "x-litellm-call-id": "call-1"}
+
+_VARIES = re.compile(r"(chatcmpl|call)[-_][0-9a-z_-]+")
+_OWN_HEADERS = ("date", "x-puna-lane", "x-litellm-response-duration-ms", "transfer-encoding")
+
+
+def same_ids(text: str) -> str:
+    """Text with the ids that a gateway makes replaced."""
+    return _VARIES.sub("ID", text)
+
+
+def shape(answer: Answer) -> Any:
+    """What both lanes must agree on."""
+    headers = {
+        k: v for k, v in answer.headers.items() if k not in (*_OWN_HEADERS, "content-length")
+    }
+    if answer.headers.get("content-type") == "text/event-stream":
+        body: Any = [
+            json.loads(same_ids(event)) if event != "[DONE]" else event for event in answer.events
+        ]
+    else:
+        body = json.loads(same_ids(answer.text))
+    return answer.status, headers, body
+
+
+def record(event: CallEvent) -> Any:
+    """What of a call's record both lanes must agree on."""
+    report = asdict(event.report)
+    for name in ("lane", "duration_s", "first_chunk_s", "started_at"):
+        report.pop(name)
+    error = (type(event.error).__name__, str(event.error)) if event.error else None
+    answer = same_ids(event.answer.to_json()) if event.answer is not None else None
+    return (
+        report,
+        event.outcome,
+        event.is_stream,
+        error,
+        event.messages,
+        dict(event.metadata),
+        json.loads(answer) if answer else None,
+    )
+
+
+async def ask_both(play: Player, data: bytes) -> tuple[Edge, Edge, Answer]:
+    """Send the same bytes through both lanes, which must agree; the fast lane's answer."""
+    fast, full = Edge(play, CONFIG, is_fast=True), Edge(play, CONFIG, is_fast=False)
+    answer = await fast.ask(data)
+    other = await full.ask(data)
+    assert shape(answer) == shape(other)
+    assert [record(one) for one in fast.events] == [record(one) for one in full.events]
+    bodies = [json.loads(r.body) for r in (*fast.hot.requests, *fast.full.requests)]
+    assert bodies == [json.loads(r.body) for r in full.full.requests]
+    for ours, theirs in zip(fast.hot.requests, full.full.requests, strict=False):
+        assert (ours.url, ours.headers, ours.timeouts) == (
+            theirs.url,
+            theirs.headers,
+            theirs.timeouts,
+        )
+    return fast, full, answer
+
+
+# --- a thousand requests, drawn by a seed
+
+
+def envelope(kind: str, dice: random.Random) -> dict[str, Any]:
+    return {
+        "id": "cmpl-7",
+        "object": kind,
+        "created": 1_750_000_001,
+        "model": dice.choice(["up/model", "public", "same", "other"]),
+    }
+
+
+def usage(dice: random.Random) -> dict[str, Any]:
+    plain = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+    odd: list[dict[str, Any]] = [
+        {"prompt_tokens": 7, "completion_tokens": None},
+        {**plain, "prompt_tokens_details": {"cached_tokens": 3}},
+        {**plain, "prompt_tokens_details": None, "x": 1},
+        {},
+    ]
+    return plain if dice.random() < 0.7 else dice.choice(odd)
+
+
+def whole(dice: random.Random) -> Recorded:
+    message: dict[str, Any] = {"role": "assistant", "content": 'Hé "model":"up/model" \n'}
+    if dice.random() < 0.2:
+        message |= dice.choice(
+            [
+                {"content": None},
+                {"content": [{"type": "text", "text": "a"}]},
+                {"refusal": None},
+                {"tool_calls": []},
+                {"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
+                {"reasoning_content": "hm"},
+            ]
+        )
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+    reply = {**envelope("chat.completion", dice), "choices": [choice], "usage": usage(dice)}
+    if dice.random() < 0.2:
+        reply |= dice.choice(
+            [
+                {"system_fingerprint": None},
+                {"system_fingerprint": "fp"},
+                {"x": {"model": "up/model"}},
+                {"id": ""},
+                {"choices": []},
+                {"error": {"message": "no"}},
+            ]
+        )
+    body = json.dumps(reply, ensure_ascii=dice.random() < 0.5).encode()
+    cut = dice.randrange(len(body))
+    headers = {"content-type": "application/json", "x-ratelimit-remaining-requests": "9"}
+    if dice.random() < 0.1:
+        headers["x-echo"] = HOST_KEY
+    return Recorded(200, headers, (body[:cut], body[cut:]))
+
+
+def deltas(dice: random.Random) -> list[dict[str, Any]]:
+    said: list[dict[str, Any]] = [{"role": "assistant", "content": dice.choice(["", "He"])}]
+    said += [
+        {"content": dice.choice(["lo", " wörld", "\n", '"'])} for _ in range(dice.randrange(6))
+    ]
+    if dice.random() < 0.25:
+        odd = dice.choice(
+            [
+                {"content": ""},
+                {"role": "assistant", "content": "again"},
+                {"content": None},
+                {"reasoning_content": "hm"},
+                {
+                    "tool_calls": [
+                        {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+                    ]
+                },
+            ]
+        )
+        said.insert(dice.randrange(len(said) + 1), odd)
+    return said
+
+
+def frames(dice: random.Random) -> list[bytes]:
+    head = envelope("chat.completion.chunk", dice)
+    extra = dice.choice([{}, {}, {"usage": None}, {"system_fingerprint": None}, {"x": 1}])
+    ends = "\r\n" if dice.random() < 0.1 else "\n"
+    made = [
+        {**head, **extra, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        for delta in deltas(dice)
+    ]
+    made.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if dice.random() < 0.6:
+        made.append({**head, "choices": [], "usage": usage(dice)})
+    texts = [json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in made]
+    if dice.random() < 0.2:
+        texts.insert(
+            dice.randrange(len(texts)),
+            dice.choice(['{"error":{"message":"broke","code":500}}', "{", "null", "", "[1]"]),
+        )
+    if dice.random() < 0.8:
+        texts.append("[DONE]")
+    lines = [f"data: {text}{ends}{ends}".encode() for text in texts]
+    if dice.random() < 0.2:
+        lines.insert(dice.randrange(len(lines)), b": ping\n\n")
+    return lines
+
+
+def stream(dice: random.Random) -> Recorded:
+    data = b"".join(frames(dice))
+    if dice.random() < 0.15:
+        data = data[: dice.randrange(len(data))]
+    cuts = sorted(dice.randrange(len(data) + 1) for _ in range(dice.randrange(8)))
+    pieces = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True) if a < b]
+    error = APIConnectionError("Cannot reach `http://up`: cut") if dice.random() < 0.1 else None
+    return Recorded(200, {"content-type": "text/event-stream"}, pieces, error)
+
+
+def failure(dice: random.Random) -> Recorded:
+    status = dice.choice([400, 401, 403, 404, 410, 422, 429, 500, 503])
+    body = dice.choice(
+        [
+            json.dumps({"error": {"message": f"no {HOST_KEY}", "type": "t", "code": "c"}}),
+            json.dumps({"title": "t", "detail": "d", "status": status}),
+            "<html>gone</html>",
+            "",
+        ]
+    )
+    return Recorded(status, {"content-type": "application/json"}, (body.encode(),))
+
+
+def reply_of(dice: random.Random, *, is_stream: bool) -> Recorded:
+    kind = dice.random()
+    if kind < 0.15:
+        return failure(dice)
+    if kind < 0.2:
+        return Recorded(error=APITimeoutError("No answer from `http://up`."), is_refused=True)
+    return stream(dice) if is_stream == (kind < 0.97) else whole(dice)
+
+
+def body_of(dice: random.Random) -> dict[str, Any]:
+    names = ["public", "public", "priced", "same", "falls", "wild/x", "nobody"]
+    body: dict[str, Any] = {
+        "model": dice.choice(names),
+        "messages": [{"role": "user", "content": "hi é"}],
+    }
+    known = {
+        "temperature": 0.5,
+        "max_tokens": 9,
+        "stop": ["x"],
+        "seed": 3,
+        "user": "u",
+        "n": 1,
+        "top_p": 1,
+    }
+    odd = {
+        "temperature": None,
+        "tools": [],
+        "top_k": 4,
+        "metadata": {"a": 1},
+        "max_tokens": 0,
+        "messages": [],
+        "stream_options": {},
+        "timeout": 5,
+        "api_base": "http://x",
+    }
+    body |= {name: value for name, value in known.items() if dice.random() < 0.3}
+    if dice.random() < 0.5:
+        body["stream"] = True
+        if dice.random() < 0.4:
+            body["stream_options"] = {"include_usage": dice.random() < 0.7}
+    if dice.random() < 0.15:
+        name = dice.choice(list(odd))
+        body[name] = odd[name]
+    return body
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_thousand_requests_get_the_same_through_both_lanes(part: int) -> None:
+    async def run() -> list[str]:
+        lanes: list[str] = []
+        for seed in range(part * 250, part * 250 + 250):
+            dice = random.Random(seed)  # noqa: S311 - chance of tests, not of keys
+            body = body_of(dice)
+            recorded = reply_of(dice, is_stream=bool(body.get("stream")))
+
+            def play(request: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
+                return failure(random.Random(1)) if "down" in request.url else recorded  # noqa: S311
+
+            _, _, answer = await ask_both(play, request_bytes(body, AUTH))
+            lanes.append(answer.headers.get("x-puna-lane", "none"))
+        return lanes
+
+    lanes = asyncio.run(run())
+    assert lanes.count("fast") > 50
+    assert lanes.count("full") > 5
+
+
+# --- which lane
+
+
+HI = {"model": "public", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def plain_reply(model: str = "up/model") -> Recorded:
+    message = {"role": "assistant", "content": "Hello"}
+    reply = {
+        "id": "cmpl-7",
+        "object": "chat.completion",
+        "created": 5,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+    }
+    return Recorded(200, {"content-type": "application/json"}, (json.dumps(reply).encode(),))
+
+
+@pytest.mark.parametrize(
+    ("change", "headers", "lane"),
+    [
+        ({}, {}, "fast"),
+        ({"model": "wild/any"}, {}, "fast"),
+        ({"temperature": 0.5, "user": "u"}, {}, "fast"),
+        ({"tools": []}, {}, "full"),
+        ({"metadata": {"a": 1}}, {}, "full"),
+        ({"top_k": 3}, {}, "full"),
+        ({}, {"origin": "http://localhost"}, "full"),
+        ({}, {"expect": "100-continue"}, "full"),
+    ],
+)
+def test_the_lane_is_chosen_by_the_request(
+    change: dict[str, Any], headers: Mapping[str, str], lane: str
+) -> None:
+    data = request_bytes({**HI, **change}, {**AUTH, **headers})
+
+    async def ask() -> tuple[Edge, Answer]:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(data)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        wire.written = wire.written.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+        answer = read_answer(wire.written)
+        assert answer is not None
+        return edge, answer
+
+    edge, answer = asyncio.run(ask())
+    assert answer.status == 200
+    assert answer.headers["x-puna-lane"] == lane
+    assert [event.report.lane for event in edge.events] == [lane]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "drop_params: true, temperature: 0.3",
+        "extra_headers: {x-a: b}",
+        "mock_response: Hello",
+        "additional_drop_params: [user]",
+    ],
+)
+def test_a_deployment_that_adds_or_takes_away_goes_the_long_way(settings: str) -> None:
+    config = f"""
+model_list:
+  - model_name: public
+    litellm_params: {{model: openai/up, api_base: "http://up/v1", {settings}}}
+"""
+    assert ask_edge(HI, config=config).headers["x-puna-lane"] == "full"
+
+
+def test_what_a_host_does_not_take_goes_the_long_way() -> None:
+    config = """
+model_list:
+  - model_name: public
+    litellm_params: {model: embedded/smollm2-135m}
+"""
+    directory = directory_of(config)
+    assert make_route(directory, "public", lambda _: True, is_stream=False) is None
+    assert make_route(directory, "nobody", lambda _: True, is_stream=False) is None
+
+
+def ask_edge(body: Any, *, config: str = CONFIG, play: Player | None = None) -> Answer:
+    async def ask() -> Answer:
+        edge = Edge(play or (lambda _: plain_reply()), config, is_fast=True)
+        return await edge.ask(request_bytes(body, AUTH))
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.case(156)
+def test_a_wrong_key_is_told_by_the_long_way_and_a_right_one_is_known_again() -> None:
+    async def ask() -> list[int]:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        keys = (KEY, KEY + "x", KEY, "")
+        return [
+            (await edge.ask(request_bytes(HI, {"authorization": f"Bearer {key}"}))).status
+            for key in keys
+        ]
+
+    assert asyncio.run(ask()) == [200, 401, 200, 401]
+
+
+# --- the connection
+
+
+def chunk(text: str, **fields: Any) -> bytes:
+    choice = {"index": 0, "delta": {"content": text, **fields}, "finish_reason": None}
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 5, "model": "up/model"}
+    return b"data: " + json.dumps({**head, "choices": [choice]}).encode() + b"\n\n"
+
+
+def endless() -> Recorded:
+    pieces = (chunk("a", role="assistant"), *(chunk("b") for _ in range(500)))
+    return Recorded(200, {"content-type": "text/event-stream"}, pieces)
+
+
+STREAMED = {**HI, "stream": True}
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.case(126)
+def test_a_client_that_leaves_ends_the_call_and_it_is_settled() -> None:
+    async def run() -> Edge:
+        edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(STREAMED, AUTH))
+        await turns(10)
+        assert b'"model":"public"' in wire.written
+        protocol.connection_lost(None)
+        before = len(wire.written)
+        await turns(10)
+        assert len(wire.written) == before
+        return edge
+
+    edge = asyncio.run(run())
+    assert [exchange.is_cancelled for exchange in edge.hot.exchanges] == [True]
+    (event,) = edge.events
+    assert event.outcome == "cancelled"
+    assert event.report.is_usage_estimated
+    assert event.report.completion_tokens > 0
+
+
+@pytest.mark.case(127)
+def test_a_slow_reader_pauses_the_host() -> None:
+    async def run() -> None:
+        edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(STREAMED, AUTH))
+        await turns(10)
+        protocol.pause_writing()
+        await turns(2)
+        before = len(wire.written)
+        await turns(20)
+        assert len(wire.written) == before
+        protocol.resume_writing()
+        await turns(1_000)
+        assert len(wire.written) > before
+        assert wire.written.endswith(b"0\r\n\r\n")
+
+    asyncio.run(run())
+
+
+@pytest.mark.case(132)
+def test_requests_on_one_connection_are_answered_in_order_and_pipelined_ones_too() -> None:
+    async def run() -> None:
+        edge = Edge(
+            lambda request: plain_reply(json.loads(request.body)["model"]), CONFIG, is_fast=True
+        )
+        protocol, wire = edge.connect()
+        ask = [request_bytes({**HI, "model": f"wild/{n}"}, AUTH) for n in range(3)]
+        protocol.data_received(ask[0][:50])
+        protocol.data_received(ask[0][50:] + ask[1])
+        await turns(300)
+        protocol.data_received(ask[2])
+        await turns(300)
+        assert re.findall(rb'"model":"(wild/\d)"', wire.written) == [
+            b"wild/0",
+            b"wild/1",
+            b"wild/2",
+        ]
+        assert not wire.is_closed
+
+    asyncio.run(run())
+
+
+def test_a_client_that_wants_no_further_request_is_told_so() -> None:
+    async def run() -> None:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        for body, headers in ((HI, {"connection": "close"}), ({**HI, "model": "nobody"}, {})):
+            protocol, wire = edge.connect()
+            protocol.data_received(request_bytes(body, {**AUTH, **headers}))
+            await turns(100)
+            assert wire.is_closed == bool(headers)
+            assert (b"connection: close" in wire.written) == bool(headers)
+
+    asyncio.run(run())
+
+
+@pytest.mark.case(128)
+def test_the_end_of_the_gateway_settles_what_is_under_way() -> None:
+    async def run() -> Edge:
+        edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(STREAMED, AUTH))
+        await turns(10)
+        assert edge.app.hot_lane is not None
+        edge.app.hot_lane.close()
+        assert wire.is_closed
+        return edge
+
+    assert [event.outcome for event in asyncio.run(run()).events] == ["cancelled"]
+
+
+@pytest.mark.case(141)
+def test_a_failure_is_tried_again_after_its_pause() -> None:
+    config = CONFIG.replace("num_retries: 0", "num_retries: 1")
+
+    async def run() -> tuple[Edge, Answer]:
+        replies = iter((Recorded(503, {"retry-after-ms": "10"}, (b"",)), plain_reply()))
+        edge = Edge(lambda _: next(replies), config, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(HI, AUTH))
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            answer = read_answer(wire.written)
+            if answer is not None:
+                return edge, answer
+        raise AssertionError("no answer")
+
+    edge, answer = asyncio.run(run())
+    assert answer.status == 200
+    assert answer.headers["x-litellm-attempted-retries"] == "1"
+    assert len(edge.hot.requests) == 2
+
+
+def test_a_client_that_leaves_during_a_pause_ends_it() -> None:
+    config = CONFIG.replace("num_retries: 0", "num_retries: 1")
+
+    async def run() -> Edge:
+        edge = Edge(lambda _: Recorded(503, {"retry-after": "9"}, (b"",)), config, is_fast=True)
+        protocol, _ = edge.connect()
+        protocol.data_received(request_bytes(HI, AUTH))
+        await turns(20)
+        protocol.connection_lost(None)
+        return edge
+
+    edge = asyncio.run(run())
+    assert [event.outcome for event in edge.events] == ["cancelled"]
+    assert len(edge.hot.requests) == 1
+
+
+@pytest.mark.case(154, 155)
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_what_nobody_foresaw_is_an_answer_and_a_settlement(
+    after: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(bytes):
+        def rfind(self, *_: Any) -> int:
+            raise ZeroDivisionError("a secret detail")
+
+    pieces = [chunk("a", role="assistant"), chunk("b"), chunk("c")]
+    pieces.insert(after, Broken(b"data: {"))
+    answer = ask_edge(
+        STREAMED,
+        play=lambda _: Recorded(200, {"content-type": "text/event-stream"}, pieces),
+    )
+    assert "secret" not in answer.text
+    assert "A call failed" in caplog.text
+    if after == 0:
+        assert answer.status == 500
+    else:
+        assert answer.status == 200
+        assert json.loads(answer.events[-1])["error"]["code"] == "internal_error"
+
+
+def test_an_async_hook_is_awaited() -> None:
+    heard: list[str] = []
+
+    async def hook(event: CallEvent) -> None:
+        await asyncio.sleep(0)
+        heard.append(event.outcome)
+
+    async def run() -> None:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True, hooks=(hook,))
+        await edge.ask(request_bytes(HI, AUTH))
+        await turns(5)
+
+    asyncio.run(run())
+    assert heard == ["success"]
+
+
+def test_lines_of_the_log_come_together_and_each_is_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "puna.gateway")
+
+    async def run() -> None:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        for _ in range(3):
+            await edge.ask(request_bytes(HI, AUTH))
+        assert "-> openai/up/model" not in caplog.text
+        assert edge.app.hot_lane is not None
+        edge.app.hot_lane.close()
+
+    asyncio.run(run())
+    lines = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    assert len(lines) == 3
+    assert re.fullmatch(
+        r"POST /v1/chat/completions 200 \d+\.\d ms public -> openai/up/model", lines[0]
+    )
