@@ -167,7 +167,7 @@ def deltas(dice: random.Random) -> list[dict[str, Any]]:
         {"content": dice.choice(["lo", " wörld", "\n", '"'])} for _ in range(dice.randrange(6))
     ]
     if dice.random() < 0.25:
-        odd = dice.choice(
+        odd: dict[str, Any] = dice.choice(
             [
                 {"content": ""},
                 {"role": "assistant", "content": "again"},
@@ -186,7 +186,9 @@ def deltas(dice: random.Random) -> list[dict[str, Any]]:
 
 def frames(dice: random.Random) -> list[bytes]:
     head = envelope("chat.completion.chunk", dice)
-    extra = dice.choice([{}, {}, {"usage": None}, {"system_fingerprint": None}, {"x": 1}])
+    extra: dict[str, Any] = dice.choice(
+        [{}, {}, {"usage": None}, {"system_fingerprint": None}, {"x": 1}]
+    )
     ends = "\r\n" if dice.random() < 0.1 else "\n"
     made = [
         {**head, **extra, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
@@ -256,7 +258,7 @@ def body_of(dice: random.Random) -> dict[str, Any]:
         "n": 1,
         "top_p": 1,
     }
-    odd = {
+    odd: dict[str, Any] = {
         "temperature": None,
         "tools": [],
         "top_k": 4,

@@ -27,14 +27,14 @@ class AccessLog:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[tuple[float, str, float, CallReport | None]] = []
+        self._waiting: list[tuple[float, str]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, what: str, spent_s: float, report: CallReport | None) -> None:
         """Note a request that was answered now; `what` is its method, path and status."""
         if not _log.isEnabledFor(logging.INFO):
             return
-        self._waiting.append((time.time(), what, spent_s, report))
+        self._waiting.append((time.time(), request_line(what, spent_s, report)))
         if self._timer is None:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
 
@@ -47,8 +47,7 @@ class AccessLog:
         handle_together(_log, [_record(*one) for one in waiting])
 
 
-def _record(at: float, what: str, spent_s: float, report: CallReport | None) -> logging.LogRecord:
-    line = request_line(what, spent_s, report)
+def _record(at: float, line: str) -> logging.LogRecord:
     record = logging.LogRecord(_log.name, logging.INFO, "", 0, line, (), None)
     record.created, record.msecs = at, (at % 1) * 1000
     return record

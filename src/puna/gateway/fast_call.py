@@ -163,12 +163,19 @@ class FastCall(ABC):
 
     def on_head(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of a reply."""
-        self._guarded(self._take_head, status, headers)
+        try:
+            self._take_head(status, headers)
+        except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
+            self._crashed()
 
     def on_piece(self, data: bytes) -> None:
         """Some of its body."""
-        if not self._is_over:
-            self._guarded(self._take_piece, data)
+        if self._is_over:
+            return
+        try:
+            self._take_piece(data)
+        except Exception:  # noqa: BLE001 - the same
+            self._crashed()
 
     def on_end(self) -> None:
         """The body is whole."""
@@ -253,10 +260,13 @@ class FastCall(ABC):
         try:
             act(*facts)
         except Exception:  # noqa: BLE001 - the outermost shell of the fast lane
-            _log.exception("A call failed")
-            self._stop()
-            if not self._is_over:
-                self._crash(internal_error())
+            self._crashed()
+
+    def _crashed(self) -> None:
+        _log.exception("A call failed")
+        self._stop()
+        if not self._is_over:
+            self._crash(internal_error())
 
     def _crash(self, error: APIError) -> None:
         self._fail(error)
