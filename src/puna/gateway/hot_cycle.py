@@ -10,11 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
 from puna.errors import APIError
 from puna.gateway.fast_call import FastCall
-from puna.gateway.hot_head import stream_head, whole_head, write_lines
+from puna.gateway.hot_head import status_line, stream_head, whole_head, write_lines
 from puna.gateway.replies import error_reply
 from puna.types.report import CallReport
 
@@ -98,7 +96,7 @@ class HotCycle:
 
     def _head(self, status: int, lines: bytes) -> bytes:
         return b"%b%b%bx-litellm-call-id: %b\r\n%b" % (
-            STATUS_LINE[status],
+            status_line(status),
             write_lines(self._protocol.server_state.default_headers),
             lines,
             self._call_id,

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from http import HTTPStatus
 
 from puna.gateway.replies import Headers, encode_headers, event_headers, report_headers
 from puna.types.report import CallReport
 
 _JSON = (b"content-type", b"application/json")
+
+
+@lru_cache(maxsize=256)
+def status_line(status: int) -> bytes:
+    """The first line of a reply; a status that has no name goes without one."""
+    named = {one.value: one.phrase for one in HTTPStatus}
+    return f"HTTP/1.1 {status} {named.get(status, '')}\r\n".encode()
 
 
 def write_lines(headers: Headers | Sequence[tuple[bytes, bytes]]) -> bytes:
