@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._is_answered = False
         self._has_told_head = False
         self._is_lost = False
+        self._is_held = False
         self._idle_s: float | None = None
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
@@ -80,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._reader.begin(has_no_body=exchange.has_no_reply_body)
         self._limit(exchange.deadline)
         if exchange.is_paused:
-            self.transport.pause_reading()
+            self._hold()
         body = exchange.request.body
         if len(body) <= _JOINED_BYTES:
             self.transport.write(exchange.start + body)
@@ -113,7 +114,7 @@ class Connection(asyncio.Protocol):
     def pause(self) -> None:
         """Stop reading. The pauses of the reader are not the host's."""
         if not self.is_closed:
-            self.transport.pause_reading()
+            self._hold()
         if self._idle_s is not None:
             self._deadline = math.inf
 
@@ -127,7 +128,7 @@ class Connection(asyncio.Protocol):
         if self._decoder is not None:
             self._tell(exchange)
         if self._exchange is exchange and not exchange.is_paused and not self.is_closed:
-            self.transport.resume_reading()
+            self._let_go()
 
     def cut(self) -> None:
         """Close at once."""
@@ -262,8 +263,8 @@ class Connection(asyncio.Protocol):
             and not self.is_closed
             and self.transport.get_write_buffer_size() == 0
         ):
-            if exchange.is_paused:
-                self.transport.resume_reading()
+            if self._is_held:
+                self._let_go()
             self._owner.release(self)
         else:
             self.cut()
@@ -282,6 +283,14 @@ class Connection(asyncio.Protocol):
             self._owner.retry(exchange)
         else:
             exchange.fail(unreachable(exchange.request, error))
+
+    def _hold(self) -> None:
+        self._is_held = True
+        self.transport.pause_reading()
+
+    def _let_go(self) -> None:
+        self._is_held = False
+        self.transport.resume_reading()
 
     # --- time
 
