@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Final
 
-from puna.gateway.logs import handle_together
+from puna.gateway.logs import Entry, inform
 from puna.types.report import CallReport
 
 _log = logging.getLogger("puna.gateway")
@@ -27,7 +27,7 @@ class AccessLog:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[tuple[float, str]] = []
+        self._waiting: list[Entry] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, what: str, spent_s: float, report: CallReport | None) -> None:
@@ -44,10 +44,5 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
-        handle_together(_log, [_record(*one) for one in waiting])
-
-
-def _record(at: float, line: str) -> logging.LogRecord:
-    record = logging.LogRecord(_log.name, logging.INFO, "", 0, line, (), None)
-    record.created, record.msecs = at, (at % 1) * 1000
-    return record
+        if waiting:
+            inform(_log, waiting)

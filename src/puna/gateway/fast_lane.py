@@ -124,7 +124,7 @@ class FastLane:
 
     def _principal(self, headers: Mapping[bytes, bytes]) -> Principal | None:
         """Who asks; None for who may not, or who must be told why not."""
-        given = tuple(headers.get(name) for name in self._key_headers)
+        given = tuple(map(headers.get, self._key_headers))
         known = self._principals.get(given)
         if known is not None:
             return known

@@ -46,7 +46,7 @@ def _is_usual(report: CallReport) -> bool:
         and not report.fallbacks
         and report.cost_picos is None
         and not report.is_usage_estimated
-        and not any(name.startswith("x-ratelimit-") for name in report.headers)
+        and "x-ratelimit-" not in " ".join(report.headers)
     )
 
 

@@ -13,20 +13,32 @@ from typing import TextIO
 
 from typing_extensions import override
 
+Entry = tuple[float, str]
+"""A Unix time in seconds, and what happened then."""
+
 
 class JSONFormatter(logging.Formatter):
     """One JSON object a line: time (UTC), level, logger, message, and a traceback if any."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
+        traceback = self.formatException(record.exc_info) if record.exc_info is not None else None
+        return self.line(
+            record.created, record.levelname, record.getMessage(), record.name, traceback
+        )
+
+    def line(
+        self, at: float, level: str, message: str, logger: str, traceback: str | None = None
+    ) -> str:
+        """The line of what happened at a Unix time in seconds."""
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
+            "time": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+            "level": level.lower(),
+            "logger": logger,
+            "message": message,
         }
-        if record.exc_info is not None:
-            line["traceback"] = self.formatException(record.exc_info)
+        if traceback is not None:
+            line["traceback"] = traceback
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -39,16 +51,16 @@ class LineFormatter(logging.Formatter):
         self._shown_second = ""
 
     @override
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        second = int(record.created)
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return self.line(record.created, record.levelname, record.message, record.name)
+
+    def line(self, at: float, level: str, message: str, logger: str) -> str:  # noqa: ARG002 - as above
+        """The line of what happened at a Unix time in seconds."""
+        second = int(at)
         if second != self._second:
             self._second = second
-            self._shown_second = time.strftime("%Y-%m-%d %H:%M:%S", self.converter(second))
-        return f"{self._shown_second},{int(record.msecs):03d}"
-
-    @override
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        line = super().formatMessage(record)
+            self._shown_second = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        line = f"{self._shown_second},{int((at - second) * 1000):03d} {level} {message}"
         if line.isprintable():
             return line
         return "".join(
@@ -59,35 +71,44 @@ class LineFormatter(logging.Formatter):
 class LineHandler(logging.StreamHandler[TextIO]):
     """Writes lines to a stream, several of them in one write."""
 
-    def emit_together(self, records: Sequence[logging.LogRecord]) -> None:
-        """Write records that passed the logger's level."""
-        lines = "".join([self.format(record) + self.terminator for record in records])
+    def __init__(self, stream: TextIO, formatter: JSONFormatter | LineFormatter) -> None:
+        super().__init__(stream)
+        self.setFormatter(formatter)
+        self._line = formatter.line
+
+    def emit_together(self, logger: str, entries: Sequence[Entry]) -> None:
+        """Write what was informed of, in order."""
+        lines = [self._line(at, "INFO", text, logger) for at, text in entries]
         with self.lock or nullcontext():
             try:
-                self.stream.write(lines)
+                self.stream.write("\n".join((*lines, "")))
                 self.flush()
             except OSError:  # nobody reads: a log must not end a gateway
                 return
 
 
-def handle_together(logger: logging.Logger, records: Sequence[logging.LogRecord]) -> None:
-    """Give records to all handlers that hear the logger."""
+def inform(logger: logging.Logger, entries: Sequence[Entry]) -> None:
+    """`logger.info` for many entries at once, each with its own time."""
     hearing: logging.Logger | None = logger
     while hearing is not None:
         for handler in hearing.handlers:
             if isinstance(handler, LineHandler):
-                handler.emit_together(records)
-                continue
-            for record in records:
-                if record.levelno >= handler.level:
-                    handler.handle(record)
+                handler.emit_together(logger.name, entries)
+            elif handler.level <= logging.INFO:
+                for entry in entries:
+                    handler.handle(_record(logger.name, *entry))
         hearing = hearing.parent if hearing.propagate else None
+
+
+def _record(logger: str, at: float, text: str) -> logging.LogRecord:
+    record = logging.LogRecord(logger, logging.INFO, "", 0, text, (), None)
+    record.created, record.msecs = at, (at % 1) * 1000
+    return record
 
 
 def set_up_logging(*, is_debug: bool, is_json: bool) -> None:
     """Send the loggers `puna` and `uvicorn` to stderr; no other logger is touched."""
-    handler = LineHandler(sys.stderr)
-    handler.setFormatter(JSONFormatter() if is_json else LineFormatter())
+    handler = LineHandler(sys.stderr, JSONFormatter() if is_json else LineFormatter())
     for name, level in (("puna", logging.INFO), ("uvicorn", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

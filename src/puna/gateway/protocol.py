@@ -51,12 +51,16 @@ class GatewayProtocol(HttpToolsProtocol):
 
     @override
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise _TooLargeError
         self.url += url
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + _OVERHEAD)
+        self._head_bytes += len(name) + len(value) + _OVERHEAD
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise _TooLargeError
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -193,11 +197,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + reply.body)
         self.transport.close()
 
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MOST_HEAD_BYTES:
-            # The parser turns it into its own error, and that becomes the reply above.
-            raise ValueError("the head is too large")
+
+class _TooLargeError(ValueError):
+    """The head is; the parser turns this into its own error, and that becomes the reply above."""
 
 
 class _PlainSend:
