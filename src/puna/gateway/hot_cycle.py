@@ -38,7 +38,11 @@ class HotCycle:
         self.keep_alive: bool = protocol.parser.should_keep_alive()
         self.response_complete = False
         self.disconnected = False
-        self.message_event = self
+
+    @property
+    def message_event(self) -> HotCycle:
+        """Set by uvicorn when the connection is lost."""
+        return self
 
     def start(self) -> None:
         """Begin the call."""
@@ -63,8 +67,9 @@ class HotCycle:
         if self.response_complete:
             return
         self.response_complete = True
-        if self.call is not None:
-            self.call.client_left()
+        call, self.call = self.call, None
+        if call is not None:
+            call.client_left()
         self._transport.close()
         self._on_done(self, CLIENT_LEFT, None, None)
 
@@ -105,6 +110,7 @@ class HotCycle:
 
     def _done(self, status: int, report: CallReport | None, error: APIError | None = None) -> None:
         self.response_complete = True
+        self.call = None  # it holds this cycle: no work for the collector
         if not self.keep_alive:
             self._transport.close()
         self._on_done(self, status, report, error)
