@@ -65,7 +65,7 @@ def serve(options: ServeOptions, say: Say) -> None:
         return
     pool = SupervisorPool(lambda model: Supervisor(model, progress=say))
     server = _Server(
-        _uvicorn_config(options, Gateway(directory, hooks=hooks, pool=pool, hot_transport=_Hot())),
+        _uvicorn_config(options, Gateway(directory, hooks=hooks, pool=pool)),
         lambda: _greet(options, directory, host, say),
     )
     try:
@@ -100,17 +100,6 @@ def _set_up(options: ServeOptions, directory: Directory) -> None:
     settings = directory.config.settings
     set_up_logging(is_debug=options.debug or settings.set_verbose, is_json=settings.json_logs)
     _apply_environment(directory)
-
-
-class _Hot:
-    def __init__(self) -> None:
-        from puna.transports.lean.transport import LeanTransport
-
-        self.t = LeanTransport()
-        self.start = self.t.start
-
-    def can_carry(self, url: str, /) -> bool:
-        return not url.startswith("embedded")
 
 
 class _Server(uvicorn.Server):
