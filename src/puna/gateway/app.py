@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from puna.client.compose import make_async_transport
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
@@ -25,6 +24,7 @@ from puna.errors import (
     PermissionDeniedError,
     PunaError,
 )
+from puna.gateway.carriage import make_gateway_transport
 from puna.gateway.directory import Directory
 from puna.gateway.endpoints import (
     NEEDS_STORE,
@@ -77,7 +77,7 @@ class Gateway:
         self._directory = directory
         self._server = directory.config.server
         self._pool = pool or SupervisorPool()
-        self._transport = transport or make_async_transport(
+        self._transport = transport or make_gateway_transport(
             ClientSettings(environ=directory.environ), self._pool
         )
         self._clock = clock or SystemClock()
