@@ -137,6 +137,18 @@ def test_the_connection_used_last_serves_next_and_unused_ones_are_closed_in_time
     run(main())
 
 
+def test_only_so_many_unused_connections_are_kept() -> None:
+    async def main() -> None:
+        network = MemoryNetwork([[1.0, HI]] * 5)
+        transport = LeanTransport(dialer=network, limits=PoolLimits(unused=2))
+        await asyncio.gather(*(start(transport).over for _ in range(5)))
+        await asyncio.sleep(0)
+        assert transport.open_connections == 2
+        await transport.close()
+
+    run(main())
+
+
 def test_no_connection_grows_older_than_its_age() -> None:
     async def main() -> None:
         network = MemoryNetwork([HI] * 40)
@@ -586,8 +598,15 @@ def test_a_loop_with_nothing_left_to_do_is_told_from_one_that_waits() -> None:
     async def hang() -> None:
         await asyncio.Event().wait()
 
+    loop = VirtualLoop()
+    task = loop.create_task(hang())
     with pytest.raises(AssertionError, match="it hangs"):
-        VirtualLoop().run_until_complete(hang())
+        loop.run_until_complete(task)
+    loop.clock.is_patient = True
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(task)
+    loop.close()
 
 
 def test_a_connection_lost_before_anybody_could_use_it_is_an_error() -> None:

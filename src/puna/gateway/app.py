@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from puna.client.compose import make_async_transport
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
@@ -27,6 +26,7 @@ from puna.errors import (
     PunaError,
 )
 from puna.gateway.access_log import AccessLog, request_line
+from puna.gateway.carriage import GatewayTransport
 from puna.gateway.directory import Directory
 from puna.gateway.endpoints import (
     NEEDS_STORE,
@@ -83,7 +83,7 @@ class Gateway:
         self._directory = directory
         self._server = directory.config.server
         self._pool = pool or SupervisorPool()
-        self._transport = transport or make_async_transport(
+        self._transport = transport or GatewayTransport(
             ClientSettings(environ=directory.environ), self._pool
         )
         self._hot_transport = hot_transport
@@ -131,6 +131,8 @@ class Gateway:
     def open_hot_lane(self) -> None:
         """The fast lane needs a transport with callbacks and this loop."""
         hot = self._hot_transport
+        if hot is None and isinstance(self._transport, GatewayTransport):
+            hot = self._transport.hot()
         if hot is None:
             return
         loop = asyncio.get_running_loop()

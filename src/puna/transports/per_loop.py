@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from puna.transports.base import AsyncOpenReply, AsyncTransport
 from puna.wire.http import HTTPRequest
 
+T = TypeVar("T", bound=AsyncTransport)
 
-class PerLoopTransport:
+
+class PerLoopTransport(Generic[T]):
     """Makes a transport on the first request in a loop; hands later ones to it."""
 
-    def __init__(self, make: Callable[[], AsyncTransport]) -> None:
+    def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
         self._by_loop: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, tuple[AsyncTransport, AsyncGenerator[None, None]]
+            asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[None, None]]
         ] = WeakKeyDictionary()
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
         """Send through the running loop's transport."""
-        return await (await self._current()).open(request)
+        return await self.current().open(request)
 
     async def close(self) -> None:
         """Close the running loop's transport."""
@@ -33,18 +37,20 @@ class PerLoopTransport:
         if held is not None:
             await held[1].aclose()
 
-    async def _current(self) -> AsyncTransport:
+    def current(self) -> T:
+        """The running loop's transport, made now if there is none."""
         loop = asyncio.get_running_loop()
         held = self._by_loop.get(loop)
         if held is None:
             transport = self._make()
             closer = self._closer(loop, transport)
             held = self._by_loop[loop] = (transport, closer)
-            await anext(closer)
+            with suppress(StopIteration):  # it awaits nothing before its `yield`
+                closer.asend(None).send(None)
         return held[0]
 
     async def _closer(
-        self, loop: asyncio.AbstractEventLoop, transport: AsyncTransport
+        self, loop: asyncio.AbstractEventLoop, transport: T
     ) -> AsyncGenerator[None, None]:
         """A suspended generator: `asyncio.run` closes those when its loop ends."""
         try:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import select
+import ssl
 import zlib
 from typing import Protocol, cast
 
@@ -162,16 +163,26 @@ class Connection(asyncio.Protocol):
         self._tell(exchange)
 
     def eof_received(self) -> bool:
-        """The host says no more. Over TLS this comes only with its word for it (close_notify)."""
+        """The host says no more."""
         exchange, reader = self._exchange, self._reader
         if exchange is None:
             self.cut()
-        elif reader.ends_at_close and reader.failure is None:
+        elif reader.ends_at_close and reader.failure is None and self._is_meant():
             reader.is_complete = True
             self._tell(exchange)
         else:
             self._broken(exchange, None)
         return False
+
+    def _is_meant(self) -> bool:
+        """Whether the end came from the host: over TLS anybody can cut, so it has to say so."""
+        tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return not tls.read(1)  # nothing, after a close_notify
+        except ssl.SSLError:  # it waits for more
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Closed, by whomever."""

@@ -7,6 +7,7 @@ objects through `SSLContext.sslobject_class`, and `SSLObject.session` may be set
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from asyncio.staggered import staggered_race
@@ -152,6 +153,12 @@ async def _connect_one(address: Address) -> socket.socket:
     try:
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, where)
+    except OSError as error:
+        sock.close()
+        if error.errno is None:
+            raise
+        # asyncio's text tells the address, which an error body must not.
+        raise OSError(error.errno, os.strerror(error.errno)) from error
     except BaseException:
         sock.close()
         raise

@@ -27,11 +27,13 @@ class PoolLimits:
 
     Attributes:
         connections: how many to one origin; more requests wait, first come, first served.
+        unused: how many are kept for later requests; those beyond are closed after their reply.
         idle_s: how long an unused connection is kept.
         age_s: how long any is used: after that the host's name is looked up anew.
     """
 
     connections: int = 1_000
+    unused: int = 100
     idle_s: float = 30.0
     age_s: float = 300.0
 
@@ -109,7 +111,7 @@ class Pool:
             self._used(connection)
         grows_old_at = connection.born_at + self._limits.age_s
         connection.expires_at = min(now + self._limits.idle_s, grows_old_at)
-        if grows_old_at <= now:
+        if grows_old_at <= now or len(self._idle) >= self._limits.unused:
             connection.cut()
         elif self._waiting:
             exchange, _ = self._waiting.popitem(last=False)
