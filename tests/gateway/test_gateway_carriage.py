@@ -10,7 +10,7 @@ from tests.support.upstream import Upstream
 
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
-from puna.gateway.carriage import GatewayTransport, make_gateway_transport
+from puna.gateway.carriage import GatewayTransport
 from puna.wire.http import HTTPRequest
 
 
@@ -22,7 +22,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _made() -> GatewayTransport:
-    return make_gateway_transport(ClientSettings(), SupervisorPool())
+    return GatewayTransport(ClientSettings(), SupervisorPool())
 
 
 def _request(url: str) -> HTTPRequest:
@@ -41,10 +41,11 @@ async def test_hosts_are_reached_directly_and_their_connections_kept(upstream: U
     for _ in range(3):
         await _ask(transport, upstream.url)
     assert upstream.connections == 1
-    lean = transport.direct(upstream.url)
-    assert lean is not None
+    hosts = transport.hot()
+    lean = hosts.lean
     assert lean.open_connections == 1
-    assert transport.direct("embedded://model/chat/completions") is None
+    assert hosts.can_carry(upstream.url)
+    assert not hosts.can_carry("embedded://model/chat/completions")
     await transport.close()
     assert lean.open_connections == 0
 
@@ -65,11 +66,11 @@ async def test_the_proxy_of_the_environment_is_used_and_its_exceptions_kept(
         await _ask(transport, upstream.url)
         assert len(proxy.requests) == 2
         assert len(upstream.requests) == 1
-        assert transport.direct("http://llama.invalid/v1") is None
-        assert transport.direct("http://direct.test:8080/v1") is not None
-        assert transport.direct("http://[bad") is not None
-        https = transport.direct("https://llama.invalid/v1")
-        assert (https is None) == (name.upper() == "ALL_PROXY")
+        hosts = transport.hot()
+        assert not hosts.can_carry("http://llama.invalid/v1")
+        assert hosts.can_carry("http://direct.test:8080/v1")
+        assert hosts.can_carry("http://[bad")
+        assert hosts.can_carry("https://llama.invalid/v1") == (name.upper() != "ALL_PROXY")
         await transport.close()
 
 
@@ -80,7 +81,7 @@ async def test_many_hosts_behind_a_proxy_are_not_remembered_for_ever(
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:3128")
     transport = _made()
     for number in range(1_100):
-        assert transport.direct(f"http://host{number}.test/v1") is None
+        assert not transport.hot().can_carry(f"http://host{number}.test/v1")
     await transport.close()
 
 

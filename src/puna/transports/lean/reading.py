@@ -38,7 +38,7 @@ class ReplyReader:
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
         self.on_body = self.pieces.append  # the parser calls the list itself: no frame for a chunk
-        self._raw: list[tuple[bytes, bytes]] = []
+        self._names: dict[bytes, str] = {}  # a host says the same headers with each reply
         self.begin()
         self._parser: Any = _PARSER(self)
 
@@ -53,6 +53,7 @@ class ReplyReader:
         self.failure: str | None = None
         self._has_no_body = has_no_body
         self._is_interim = False
+        self._repeats = 0
         self._head_bytes = 0
         self._idle_bytes = 0
 
@@ -89,28 +90,31 @@ class ReplyReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; after the body, a trailer, which nobody reads."""
-        if not self.has_head:
-            self._raw.append((name, value))
+        if self.has_head:
+            return
+        known = self._names.get(name) or self._learn(name)
+        headers = self.headers
+        said = value.decode("latin-1").rstrip(" \t")
+        if known in headers:
+            self._repeats += 1
+            if self._repeats > MAX_HEADERS:
+                self._refuse(f"the reply has more than {MAX_HEADERS} headers")
+            said = f"{headers[known]}, {said}"
+        headers[known] = said
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        parser, raw = self._parser, self._raw
+        parser, headers = self._parser, self.headers
         status: int = parser.get_status_code()
         if status < _FIRST_FINAL:
             self._skip(status)
             return
         if parser.get_http_version() not in ("1.1", "1.0"):
             self._refuse(f"the reply is HTTP/{parser.get_http_version()}")
-        if len(raw) > MAX_HEADERS:
+        if len(headers) + self._repeats > MAX_HEADERS:
             self._refuse(f"the reply has more than {MAX_HEADERS} headers")
-        if self._head_bytes > MAX_HEAD_BYTES and sum(map(_size, raw)) > MAX_HEAD_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES and _size(headers) > MAX_HEAD_BYTES:
             self._refuse(f"the head of the reply is longer than {MAX_HEAD_BYTES} bytes")
-        headers = self.headers
-        for name_bytes, value_bytes in raw:
-            name = name_bytes.decode("latin-1").lower()
-            value = value_bytes.decode("latin-1").rstrip(" \t")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        raw.clear()
         self.status = status
         self._frame(headers, parser)
 
@@ -147,15 +151,22 @@ class ReplyReader:
         """An interim reply (100, 103): it says nothing that we need."""
         if status == _SWITCHING:
             self._refuse("the host wants to switch protocols")
-        if any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._raw):
+        if "content-length" in self.headers or "transfer-encoding" in self.headers:
             self._refuse("an interim reply has a body")
         self._is_interim = True
-        self._raw.clear()
+        self.headers.clear()
+
+    def _learn(self, name: bytes) -> str:
+        """A header name in lower case."""
+        if len(self._names) >= MAX_HEADERS:
+            self._names.clear()
+        known = self._names[name] = name.decode("latin-1").lower()
+        return known
 
     def _refuse(self, failure: str) -> None:
         self.failure = failure
         raise _RefusedError(failure)
 
 
-def _size(header: tuple[bytes, bytes]) -> int:
-    return len(header[0]) + len(header[1]) + 4
+def _size(headers: dict[str, str]) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers.items())
