@@ -27,11 +27,19 @@ class RunningEstimate:
         """Take what these chunks say."""
         for chunk in chunks:
             for choice in chunk.choices:
-                for text in _texts(choice.delta):
-                    self._pending.append(text)
-                    self._length += len(text)
+                delta = choice.delta
+                # Nearly always there is content alone, and to ask for the rest takes longer.
+                is_more = delta.tool_calls or delta.function_call or delta.refusal
+                if is_more or delta.__pydantic_extra__:
+                    self._keep("".join(_texts(delta)))
+                elif delta.content:
+                    self._keep(delta.content)
         if self._length > _AT_ONCE:
             self.total()
+
+    def _keep(self, text: str) -> None:
+        self._pending.append(text)
+        self._length += len(text)
 
     def total(self) -> int:
         """The estimate for everything so far."""

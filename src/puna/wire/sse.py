@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _BOM = b"\xef\xbb\xbf"
+_DATA = b"data: "
+_BLANK_LINE = b"\n\n"
 
 
 class SSEEvent(NamedTuple):
@@ -38,6 +40,12 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the events that they complete, in order."""
+        if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and self._is_between_events():
+            texts = data[len(_DATA) : -len(_BLANK_LINE)].split(_BLANK_LINE + _DATA)
+            # Nothing but events of one line each: there are no other line ends.
+            if b"\r" not in data and data.count(b"\n") == len(_BLANK_LINE) * len(texts):
+                self._is_first_line = False
+                return [SSEEvent("", text) for text in texts]
         if self._after_cr and data:
             # This LF is the other half of a CR LF that was cut between two pieces.
             data = data.removeprefix(b"\n")
@@ -61,6 +69,9 @@ class SSEDecoder:
         rest = b"".join(self._line)
         self._line = []
         return self._take([rest, b""])
+
+    def _is_between_events(self) -> bool:
+        return not (self._line or self._data or self._event or self._after_cr)
 
     def _take(self, lines: list[bytes]) -> list[SSEEvent]:
         events: list[SSEEvent] = []
