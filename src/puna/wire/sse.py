@@ -14,6 +14,7 @@ from typing import NamedTuple
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
 _BLANK_LINE = b"\n\n"
+_BETWEEN = _BLANK_LINE + _DATA
 
 
 class SSEEvent(NamedTuple):
@@ -41,9 +42,9 @@ class SSEDecoder:
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the events that they complete, in order."""
         if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and self._is_between_events():
-            texts = data[len(_DATA) : -len(_BLANK_LINE)].split(_BLANK_LINE + _DATA)
-            # Nothing but events of one line each: there are no other line ends.
-            if b"\r" not in data and data.count(b"\n") == len(_BLANK_LINE) * len(texts):
+            texts = data[6:-2].split(_BETWEEN)
+            # Without other line ends these are events of one line each, and nothing else.
+            if data.count(b"\n") == 2 * len(texts) and b"\r" not in data:
                 self._is_first_line = False
                 return [SSEEvent("", text) for text in texts]
         if self._after_cr and data:
