@@ -28,18 +28,20 @@ class RunningEstimate:
         for chunk in chunks:
             for choice in chunk.choices:
                 delta = choice.delta
+                text = delta.content
                 # Nearly always there is content alone, and to ask for the rest takes longer.
-                is_more = delta.tool_calls or delta.function_call or delta.refusal
-                if is_more or delta.__pydantic_extra__:
-                    self._keep("".join(_texts(delta)))
-                elif delta.content:
-                    self._keep(delta.content)
+                if (
+                    not text
+                    or delta.__pydantic_extra__
+                    or delta.tool_calls
+                    or delta.function_call
+                    or delta.refusal
+                ):
+                    text = "".join(_texts(delta))
+                self._pending.append(text)
+                self._length += len(text)
         if self._length > _AT_ONCE:
             self.total()
-
-    def _keep(self, text: str) -> None:
-        self._pending.append(text)
-        self._length += len(text)
 
     def total(self) -> int:
         """The estimate for everything so far."""

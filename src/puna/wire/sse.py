@@ -41,10 +41,10 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the events that they complete, in order."""
-        if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and self._is_between_events():
+        if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and b"\r" not in data:
             texts = data[6:-2].split(_BETWEEN)
             # Without other line ends these are events of one line each, and nothing else.
-            if data.count(b"\n") == 2 * len(texts) and b"\r" not in data:
+            if data.count(b"\n") == 2 * len(texts) and self._is_between_events():
                 self._is_first_line = False
                 return [SSEEvent("", text) for text in texts]
         if self._after_cr and data:
