@@ -329,6 +329,16 @@ def test_the_proxy_of_the_environment_is_used_and_its_exceptions_kept(
         assert len(proxy.requests) == len(upstream.requests) == 1
 
 
+@BOTH
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_an_error_of_the_configuration(
+    send: Send, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigError, match="a proxy that the environment names cannot be used"):
+        send(_request("http://llama.invalid/v1"))
+
+
 @pytest.mark.case(132)
 def test_a_connection_serves_again_when_its_body_was_read(upstream: Upstream) -> None:
     transport = StandardTransport()

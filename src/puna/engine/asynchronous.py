@@ -124,7 +124,7 @@ class _OpenStream:
         self._run = run
         self._delivery = delivery
         self._reply = reply
-        self._pieces: AsyncIterator[bytes] = _nothing()
+        self._pieces: AsyncIterator[bytes] | None = None
         self._is_closed = False
 
     async def begin(self) -> None:
@@ -136,7 +136,7 @@ class _OpenStream:
                 return
             self._pieces = reply.pieces()
             while not delivery.has_begun and not delivery.is_over:
-                delivery.take(await anext(self._pieces, None))
+                delivery.take(await self._next())
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
 
@@ -149,7 +149,7 @@ class _OpenStream:
                     yield chunk
                 if delivery.is_over:
                     break
-                delivery.take(await anext(self._pieces, None))
+                delivery.take(await self._next())
             delivery.check()
             await self._read_tail()
         except APIError as error:
@@ -168,24 +168,20 @@ class _OpenStream:
         await self._close()
         await _settle(self._run, "cancelled")
 
+    async def _next(self) -> bytes | None:
+        return await anext(self._pieces, None) if self._pieces is not None else None
+
     async def _read_tail(self) -> None:
         """Read the end of the body too: only then can the connection serve again."""
         with suppress(APIError, TimeoutError):
             async with asyncio.timeout(_TAIL_S):
-                await anext(self._pieces, None)
+                await self._next()
 
     async def _close(self) -> None:
         if not self._is_closed:
             self._is_closed = True
             await self._reply.close()
             self._delivery.finish()
-
-
-async def _nothing() -> AsyncGenerator[bytes, None]:
-    """The pieces of a body that was read whole, or not yet begun."""
-    pieces: tuple[bytes, ...] = ()
-    for piece in pieces:
-        yield piece
 
 
 async def _settle(run: Run, outcome: Outcome, **facts: Any) -> None:

@@ -45,10 +45,9 @@ class RunningEstimate:
 
     def total(self) -> int:
         """The estimate for everything so far."""
-        if self._pending:
-            self._tokens += estimate_tokens("".join(self._pending))
-            self._pending = []
-            self._length = 0
+        self._tokens += estimate_tokens("".join(self._pending))
+        self._pending = []
+        self._length = 0
         return self._tokens
 
 
