@@ -128,6 +128,19 @@ def test_ssl_verify_and_its_variables_choose_whom_to_trust(tmp_path: Path) -> No
 
 
 @pytest.mark.case(36)
+def test_importing_stays_within_its_budget_of_modules() -> None:
+    code = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "import puna\n"
+        "print(len(set(sys.modules) - before), *(n for n in sys.modules if n[:5] == 'puna.'))\n"
+    )
+    count, *own = run(code).split()
+    assert int(count) <= 40  # measured: 27 above the bare interpreter's
+    assert set(own) <= {"puna.errors", "puna.version"}
+
+
+@pytest.mark.case(36)
 def test_importing_is_light_and_leaves_the_process_alone() -> None:
     code = (
         "import logging, sys, warnings\n"

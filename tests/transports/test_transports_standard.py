@@ -23,6 +23,17 @@ def _request(url: str, *, is_stream: bool = False) -> HTTPRequest:
     return HTTPRequest("POST", url + "/chat/completions", headers, b"{}", is_stream=is_stream)
 
 
+@BOTH
+def test_headers_that_come_twice_are_joined_and_odd_letters_are_kept(
+    send: Send, upstream: Upstream
+) -> None:
+    upstream.plays(
+        Reply.bytes_of(b"abc", X_Twice="a", x_twice="b"), Reply.bytes_of(b"abc", X_Odd="é")
+    )
+    assert send(_request(upstream.url)).headers["x-twice"] == "a, b"
+    assert send(_request(upstream.url)).headers["x-odd"] == "é"
+
+
 def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -37,17 +48,31 @@ def test_a_ca_file_that_is_none_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.case(38)
 @BOTH
+@pytest.mark.parametrize("is_stream", [False, True])
 def test_the_proxy_of_the_environment_is_used_and_its_exceptions_kept(
-    send: Send, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    send: Send,
+    is_stream: bool,  # noqa: FBT001 - a parametrised case
+    upstream: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with Upstream() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.origin)
         monkeypatch.setenv("NO_PROXY", "")
-        send(_request("http://llama.invalid/v1"))
+        send(_request("http://llama.invalid/v1", is_stream=is_stream))
         assert proxy.requests[0].path == "http://llama.invalid/v1/chat/completions"
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        send(_request(upstream.url))
+        send(_request(upstream.url, is_stream=is_stream))
         assert len(proxy.requests) == len(upstream.requests) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_an_error_of_the_configuration(
+    send: Send, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigError, match="a proxy that the environment names cannot be used"):
+        send(_request("http://llama.invalid/v1"))
 
 
 @pytest.mark.case(132)
@@ -59,6 +84,25 @@ def test_a_connection_serves_again_when_its_body_was_read(upstream: Upstream) ->
         reply.close()
     assert upstream.connections == 1
     transport.close()
+
+
+@pytest.mark.case(132)
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_an_async_connection_serves_again_when_its_body_was_read(
+    is_stream: bool,  # noqa: FBT001 - a parametrised case
+    upstream: Upstream,
+) -> None:
+    transport = AsyncStandardTransport()
+    for _ in range(3):
+        reply = await transport.open(_request(upstream.url, is_stream=is_stream))
+        if is_stream:
+            assert [piece async for piece in reply.pieces()]
+        else:
+            await reply.read()
+        await reply.close()
+    assert upstream.connections == 1
+    await transport.close()
 
 
 @pytest.mark.case(57)

@@ -25,6 +25,7 @@ from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.requests import ChatRequest
 from puna.wire.fold import fold
 from puna.wire.http import HTTPReply, Timeouts
+from puna.wire.sse import SSEEvent
 
 
 class EmbeddedChat(OpenAIChat):
@@ -104,6 +105,10 @@ class EmbeddedStreamReader(OpenAIStreamReader):
         super().__init__(context)
         self._constrained = constrained
         self._server = ServerStream(constrained)
+
+    @override
+    def read_plain(self, event: SSEEvent) -> ChatCompletionChunk | None:
+        return None  # every event is rewritten first
 
     @override
     def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_replies import (
     is_index,
     made_call_id,
@@ -41,6 +42,11 @@ class ChoiceState:
         self._calls: list[_CallState] = []
         self._by_host_index: dict[int, _CallState] = {}
         self._finish: str | None = None
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a tool call has begun."""
+        return bool(self._calls)
 
     @property
     def finish_reason(self) -> str | None:
@@ -143,6 +149,4 @@ def _is_another(known: _CallState, host_id: str | None, name: Any) -> bool:
 def _says_something(choice: _Fields) -> bool:
     """Whether a choice without its finish still tells the caller anything."""
     delta = choice["delta"]
-    return bool(choice.get("logprobs")) or any(
-        value not in (None, "", []) for value in delta.values()
-    )
+    return bool(choice.get("logprobs")) or says_something(delta)

@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body, read_error_frame
 from puna.dialects.openai_deltas import ChoiceState
+from puna.dialects.openai_plain import read_plain_chunk
 from puna.dialects.openai_replies import is_index, mend_envelope
 from puna.dialects.secrets import scrub
 from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
@@ -35,8 +36,7 @@ class OpenAIStreamReader:
         self._context = context
         self._decoder = SSEDecoder()
         self._choices: dict[int, ChoiceState] = {}
-        self._id = ""
-        self._created = 0
+        self._envelope: dict[str, Any] = {}
         self._held: list[dict[str, Any]] = []
         self._usage: dict[str, Any] | None = None
         self._is_done = False
@@ -88,14 +88,26 @@ class OpenAIStreamReader:
     def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
         for event in events:
-            if self.is_done:
+            if self._is_done or self.error is not None:
                 break
+            plain = self.read_plain(event)
+            if plain is not None:
+                chunks.append(plain)
+                continue
             try:
                 chunks += self._read_event(event)
             except APIError as error:
                 # Kept, not raised: the chunks before it are whole and must reach the caller first.
                 self.error = error
         return chunks
+
+    def read_plain(self, event: SSEEvent) -> ChatCompletionChunk | None:
+        """The chunk of an event that needs no mending; None where `take_frame` must read it."""
+        first = self._choices.get(0)
+        # Once there are calls, pieces of calls are what comes: they all need mending.
+        if first is None or first.has_calls or event.event or event.data == _DONE:
+            return None
+        return read_plain_chunk(event.data, self._envelope)
 
     def _read_event(self, event: SSEEvent) -> list[ChatCompletionChunk]:
         frame = event.data.strip()
@@ -175,10 +187,14 @@ class OpenAIStreamReader:
 
     def _mend(self, data: dict[str, Any]) -> None:
         mend_envelope(data, self._context)
-        if not self._id:
-            self._id, self._created = data["id"], data["created"]
-        data["id"], data["created"] = self._id, self._created
-        data["object"] = "chat.completion.chunk"
+        if not self._envelope:
+            self._envelope = {
+                "id": data["id"],
+                "object": "chat.completion.chunk",
+                "created": data["created"],
+                "model": data["model"],
+            }
+        data.update(self._envelope)
         usage = data.pop("usage", None)
         if usage is not None:
             self._usage = usage
@@ -195,16 +211,7 @@ class OpenAIStreamReader:
         return chunks
 
     def _make_usage_chunk(self, usage: dict[str, Any]) -> ChatCompletionChunk:
-        return self._make(
-            {
-                "id": self._id,
-                "object": "chat.completion.chunk",
-                "created": self._created,
-                "model": self._context.model,
-                "choices": [],
-                "usage": usage,
-            }
-        )
+        return self._make({**self._envelope, "choices": [], "usage": usage})
 
     def _make(self, data: dict[str, Any]) -> ChatCompletionChunk:
         try:

@@ -27,8 +27,18 @@ class RunningEstimate:
         """Take what these chunks say."""
         for chunk in chunks:
             for choice in chunk.choices:
-                for text in _texts(choice.delta):
-                    self.add_text(text)
+                delta = choice.delta
+                text = delta.content
+                # Nearly always there is content alone, and to ask for the rest takes longer.
+                if (
+                    not text
+                    or delta.__pydantic_extra__
+                    or delta.tool_calls
+                    or delta.function_call
+                    or delta.refusal
+                ):
+                    text = "".join(_texts(delta))
+                self.add_text(text)
 
     def add_text(self, text: str) -> None:
         """Take a piece of what the model said."""
@@ -39,10 +49,9 @@ class RunningEstimate:
 
     def total(self) -> int:
         """The estimate for everything so far."""
-        if self._pending:
-            self._tokens += estimate_tokens("".join(self._pending))
-            self._pending = []
-            self._length = 0
+        self._tokens += estimate_tokens("".join(self._pending))
+        self._pending = []
+        self._length = 0
         return self._tokens
 
 

@@ -10,21 +10,17 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
+from typing import Any, cast
 
 import httpx2
 
-from puna.errors import APIConnectionError, ConfigError
+from puna.errors import APIConnectionError
 from puna.transports.failures import least, not_connected, timed_out, unreachable
+from puna.transports.roads import AsyncRoad, RequestMaker, Road, make_async_road, make_road
 from puna.transports.tls import TLSConfig
-from puna.version import __version__
 from puna.wire.http import HTTPRequest, Timeouts
-
-_HEADERS = {"accept-encoding": "gzip, deflate", "user-agent": f"puna/{__version__}"}
-_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
 
 
 class StandardTransport:
@@ -37,37 +33,36 @@ class StandardTransport:
     def __init__(self, tls: TLSConfig | None = None, *, uses_proxies: bool = True) -> None:
         self._tls = tls or TLSConfig()
         self._uses_proxies = uses_proxies
-        self._clients: dict[int, httpx2.Client] = {}
-        self._client()
+        self._requests = RequestMaker()
+        self._roads: dict[int, Road] = {}
+        self._road()
 
     def open(self, request: HTTPRequest) -> _StandardReply:
         """Send the request and wait for the reply's headers."""
         deadline = _deadline(request.timeouts)
-        client = self._client()
+        limits = _limits(request.timeouts, request.timeouts.total_s)
         with _translated(request, is_head=True):
-            reply = client.send(_build(client, request), stream=True)
+            reply = self._road().send(self._requests.make(request, limits))
+        if request.is_stream:
+            # How long each read of the body may take: httpx2 looks once, when the body begins.
+            limits["read"] = request.timeouts.idle_s
+        elif deadline is not None:
+            limits["read"] = max(0.001, deadline - time.monotonic())
         return _StandardReply(request, reply, deadline)
 
     def close(self) -> None:
         """Close all connections of this process."""
-        client = self._clients.pop(os.getpid(), None)
-        if client is not None:
-            client.close()
+        road = self._roads.pop(os.getpid(), None)
+        if road is not None:
+            road.close()
 
-    def _client(self) -> httpx2.Client:
-        """This process's client. A parent's is kept, unused: closing it could end its TLS."""
-        client = self._clients.get(os.getpid())
-        if client is not None:
-            return client
-        with _usable_proxies():
-            made = httpx2.Client(
-                verify=self._tls.context(),
-                limits=_LIMITS,
-                follow_redirects=False,
-                cookies=_no_cookies(),
-                trust_env=self._uses_proxies,
-            )
-        return self._clients.setdefault(os.getpid(), made)
+    def _road(self) -> Road:
+        """This process's road. A parent's is kept, unused: closing it could end its TLS."""
+        road = self._roads.get(os.getpid())
+        if road is not None:
+            return road
+        made = make_road(self._tls.context(), uses_proxies=self._uses_proxies)
+        return self._roads.setdefault(os.getpid(), made)
 
 
 class _StandardReply:
@@ -81,11 +76,7 @@ class _StandardReply:
         self._deadline = deadline
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
-        if request.is_stream:
-            _limit_reads(reply, request.timeouts.idle_s)
-        elif deadline is not None:
-            _limit_reads(reply, max(0.001, deadline - time.monotonic()))
-        self._body = reply.iter_bytes()
+        self._body = reply.iter_bytes() if _is_encoded(reply) else _plain_body(reply)
 
     def read(self) -> bytes:
         """The whole body."""
@@ -126,34 +117,34 @@ class AsyncStandardTransport:
     """
 
     def __init__(self, tls: TLSConfig | None = None, *, uses_proxies: bool = True) -> None:
-        with _usable_proxies():
-            self._client = httpx2.AsyncClient(
-                verify=(tls or TLSConfig()).context(),
-                limits=_LIMITS,
-                follow_redirects=False,
-                cookies=_no_cookies(),
-                trust_env=uses_proxies,
-            )
+        self._requests = RequestMaker()
+        self._road: AsyncRoad = make_async_road(
+            (tls or TLSConfig()).context(), uses_proxies=uses_proxies
+        )
 
     async def open(self, request: HTTPRequest) -> _AsyncStandardReply:
         """Send the request and wait for the reply's headers."""
         loop = asyncio.get_running_loop()
         total_s = request.timeouts.total_s
         deadline = loop.time() + total_s if total_s is not None else None
+        limits = _limits(request.timeouts, None)  # the deadline is over all reads and writes
         handshakes = _Handshakes()
-        built = _build(self._client, request, trace=handshakes.note)
         try:
             with _translated(request, is_head=True):
+                built = self._requests.make(request, limits, trace=handshakes.note)
+                if self._road.is_straight:
+                    handshakes.end_with(built.extensions)
                 async with asyncio.timeout_at(deadline):
-                    reply = await self._client.send(built, stream=True)
+                    reply = await self._road.send(built)
         except BaseException:
             await handshakes.cut()
             raise
+        limits["read"] = request.timeouts.idle_s if request.is_stream else total_s
         return _AsyncStandardReply(request, reply, deadline)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._road.close()
 
 
 class _AsyncStandardReply:
@@ -167,20 +158,25 @@ class _AsyncStandardReply:
         self._deadline = deadline
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
-        if request.is_stream:
-            _limit_reads(reply, request.timeouts.idle_s)
 
     async def read(self) -> bytes:
         """The whole body."""
         with _translated(self._request):
             async with asyncio.timeout_at(self._deadline):
-                return await self._reply.aread()
+                return b"".join([piece async for piece in self.pieces()])
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body in pieces."""
+        reply = self._reply
+        plain = cast("httpx2.AsyncByteStream", reply.stream)
+        body = reply.aiter_bytes() if _is_encoded(reply) else aiter(plain)
         with _translated(self._request):
-            async for piece in self._reply.aiter_bytes():
-                yield piece
+            try:
+                async with aclosing(cast("AsyncGenerator[bytes]", body)):
+                    async for piece in body:
+                        yield piece
+            finally:
+                await reply.aclose()
 
     async def close(self) -> None:
         """Give back or cut the connection."""
@@ -192,9 +188,16 @@ class _Handshakes:
 
     def __init__(self) -> None:
         self._streams: list[Any] = []
+        self._extensions: dict[str, Any] | None = None
+
+    def end_with(self, extensions: dict[str, Any]) -> None:
+        """Look no further once HTTP is spoken: on a straight road no handshake comes after it."""
+        self._extensions = extensions
 
     async def note(self, event: str, facts: Mapping[str, Any]) -> None:
         """Follow what httpx2 does (its "trace" extension)."""
+        if self._extensions is not None and event.startswith("http"):
+            self._extensions.pop("trace", None)
         if event == "connection.connect_tcp.complete":
             self._streams.append(facts["return_value"])
         elif event == "connection.start_tls.complete":
@@ -212,50 +215,38 @@ def _cut(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-@contextmanager
-def _usable_proxies() -> Generator[None]:
-    """httpx2 reads `HTTPS_PROXY` and the like when a client is made."""
-    try:
-        yield
-    except (ImportError, ValueError, httpx2.InvalidURL) as error:
-        raise ConfigError(
-            f"a proxy that the environment names cannot be used: {error}", key="HTTPS_PROXY"
-        ) from error
-
-
 def _deadline(timeouts: Timeouts) -> float | None:
     return time.monotonic() + timeouts.total_s if timeouts.total_s is not None else None
 
 
-def _build(
-    client: httpx2.Client | httpx2.AsyncClient, request: HTTPRequest, **extensions: Any
-) -> httpx2.Request:
-    timeouts = request.timeouts
-    total_s = timeouts.total_s
-    connect_s = least(timeouts.connect_s, total_s)
-    limits = httpx2.Timeout(connect=connect_s, read=total_s, write=total_s, pool=connect_s)
-    return client.build_request(
-        request.method,
-        request.url,
-        headers={**_HEADERS, **request.headers},
-        content=request.body,
-        timeout=limits,
-        extensions=extensions,
-    )
-
-
-def _limit_reads(reply: httpx2.Response, read_s: float | None) -> None:
-    """How long each read of the body may take: httpx2 looks once, when the body begins."""
-    reply.request.extensions["timeout"]["read"] = read_s
-
-
-def _no_cookies() -> CookieJar:
-    """A jar that keeps nothing: what one call is told must not be sent with another's."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+def _limits(timeouts: Timeouts, each_s: float | None) -> dict[str, float | None]:
+    """What httpx2 may wait: for a connection, and for each read and write."""
+    connect_s = least(timeouts.connect_s, timeouts.total_s)
+    return {"connect": connect_s, "read": each_s, "write": each_s, "pool": connect_s}
 
 
 def _headers(reply: httpx2.Response) -> dict[str, str]:
+    raw = reply.headers.raw
+    try:
+        headers = {name.decode("ascii").lower(): value.decode("ascii") for name, value in raw}
+    except UnicodeDecodeError:
+        headers = {}
+    if len(headers) == len(raw):
+        return headers
+    # Some name came twice, or a value is no ASCII: httpx2 knows how to join and to guess.
     return {name.lower(): value for name, value in reply.headers.items()}
+
+
+def _is_encoded(reply: httpx2.Response) -> bool:
+    return "content-encoding" in reply.headers
+
+
+def _plain_body(reply: httpx2.Response) -> Iterator[bytes]:
+    """A body that needs no decompression, without the steps that do it."""
+    try:
+        yield from cast("httpx2.SyncByteStream", reply.stream)
+    finally:
+        reply.close()
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _BOM = b"\xef\xbb\xbf"
+_DATA = b"data: "
+_BLANK_LINE = b"\n\n"
+_BETWEEN = _BLANK_LINE + _DATA
 
 
 class SSEEvent(NamedTuple):
@@ -38,6 +41,12 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the events that they complete, in order."""
+        if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and b"\r" not in data:
+            texts = data[6:-2].split(_BETWEEN)
+            # Without other line ends these are events of one line each, and nothing else.
+            if data.count(b"\n") == 2 * len(texts) and self._is_between_events():
+                self._is_first_line = False
+                return [SSEEvent("", text) for text in texts]
         if self._after_cr and data:
             # This LF is the other half of a CR LF that was cut between two pieces.
             data = data.removeprefix(b"\n")
@@ -61,6 +70,9 @@ class SSEDecoder:
         rest = b"".join(self._line)
         self._line = []
         return self._take([rest, b""])
+
+    def _is_between_events(self) -> bool:
+        return not (self._line or self._data or self._event or self._after_cr)
 
     def _take(self, lines: list[bytes]) -> list[SSEEvent]:
         events: list[SSEEvent] = []
