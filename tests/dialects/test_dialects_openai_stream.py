@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import itertools
 import gc
+import itertools
 import json
 import time
 import tracemalloc
