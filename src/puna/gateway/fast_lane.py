@@ -18,9 +18,11 @@ from puna.dialects.table import DIALECTS
 from puna.engine.call import Call, timeouts_of
 from puna.errors import APIError
 from puna.gateway.directory import Directory
-from puna.gateway.fast_call import Client, Exchange, FastCall, Road, StreamCall, WholeCall
+from puna.gateway.fast_call import Client, Exchange, FastCall, Road
 from puna.gateway.pipeline import retry_policy
 from puna.gateway.steering import read_steering
+from puna.gateway.stream_call import StreamCall
+from puna.gateway.whole_call import WholeCall
 from puna.governance.keys import KEY_HEADERS, Principal, authenticate
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment

@@ -1,0 +1,172 @@
+"""A call of the fast lane whose answer comes as events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from typing_extensions import override
+
+from puna.engine.call import Call, attribute
+from puna.engine.delivery import Delivery
+from puna.errors import APIError
+from puna.gateway.fast_call import Client, FastCall, Road, Route
+from puna.gateway.plain_stream import EVENT_END, EVENT_START, PlainStream
+from puna.gateway.replies import DONE, error_event
+from puna.telemetry.events import Outcome
+from puna.wire.envelope import ChatEnvelope
+from puna.wire.http import HTTPReply
+
+TAIL_S: Final = 1.0
+"""How long a host may take to end a body that has said all; then its connection is cut."""
+
+
+class StreamCall(FastCall):
+    """A call whose answer comes as events."""
+
+    def __init__(
+        self, road: Road, route: Route, envelope: ChatEnvelope, call: Call, client: Client
+    ) -> None:
+        super().__init__(road, route, envelope, call, client)
+        self._delivery: Delivery | None = None
+        self._plain: PlainStream | None = None
+        self._whole: HTTPReply | None = None
+        self._pieces: list[bytes] = []
+        self._has_begun = False
+
+    @property
+    def _under_way(self) -> Delivery:
+        assert self._delivery is not None, "a body without a head"  # noqa: S101 - narrows
+        return self._delivery
+
+    @override
+    def _take_head(self, status: int, headers: Mapping[str, str]) -> None:
+        self._delivery = Delivery(self._run, self._tried)
+        self._plain, self._whole, self._pieces = None, None, []
+        if self._delivery.needs_whole(status, headers):
+            self._whole = HTTPReply(status, headers)
+        else:
+            self._plain = PlainStream(self._route.renaming)
+
+    @override
+    def _take_piece(self, data: bytes) -> None:
+        if self._whole is not None:
+            self._pieces.append(data)
+            return
+        plain = self._plain
+        if plain is None:
+            self._read(data)
+            return
+        events, rest = plain.take(data)
+        if events:
+            if not self._has_begun:
+                self._run.note_first_chunk()
+            for text in plain.take_texts():
+                self._under_way.passed_on(text)
+            self._deliver(events)
+        if rest is not None:
+            self._hand_over()
+            self._read(rest)
+
+    @override
+    def _take_end(self) -> None:
+        delivery = self._under_way
+        if self._whole is None:
+            rest = self._hand_over()
+            if rest:
+                self._read(rest)
+            if self._delivery is delivery:  # else the rest was no answer, and another try began
+                self._read(None)
+            return
+        whole = HTTPReply(self._whole.status, self._whole.headers, b"".join(self._pieces))
+        try:
+            delivery.take_whole(whole)
+        except APIError as error:
+            self._failed(error)
+            return
+        self._drain()
+
+    @override
+    def _take_error(self, error: APIError) -> None:
+        if self._delivery is None:
+            self._failed(attribute(error, self._tried))
+            return
+        self._hand_over()
+        self._broken(self._delivery.broken(error))
+
+    @override
+    def _note_used(self) -> None:
+        if self._delivery is not None:
+            self._delivery.finish()
+
+    def _hand_over(self) -> bytes:
+        """From here on the dialect's reader reads; gives the bytes that wait for more."""
+        plain, self._plain = self._plain, None
+        if plain is None:
+            return b""
+        self._under_way.take_over(plain.first_events())
+        return plain.rest
+
+    def _read(self, data: bytes | None) -> None:
+        delivery = self._under_way
+        if delivery.is_over:
+            return
+        try:
+            delivery.take(data)
+        except APIError as error:
+            self._broken(error)
+            return
+        self._drain()
+
+    def _drain(self) -> None:
+        delivery = self._under_way
+        chunks = delivery.drain()
+        if chunks:
+            self._deliver(b"".join(EVENT_START + c.to_json().encode() + EVENT_END for c in chunks))
+        if not delivery.is_over:
+            return
+        try:
+            delivery.check()
+        except APIError as error:
+            self._broken(delivery.broken(error))
+        else:
+            self._finish("success", None, DONE)
+
+    def _deliver(self, events: bytes) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            self._succeeded()
+            self._client.begin(self._run.report)
+        self._client.send(events)
+
+    def _broken(self, error: APIError) -> None:
+        """A failure: another attempt, or after the first byte a last event."""
+        if self._has_begun:
+            self._stop()
+            self._finish("failure", error, error_event(error))
+            return
+        if self._exchange is not None:
+            self._exchange.cancel()
+            self._exchange = None
+        self._delivery = None
+        self._failed(error)
+
+    def _finish(self, outcome: Outcome, error: APIError | None, last: bytes) -> None:
+        self._under_way.finish()
+        self._settle(outcome, error)
+        exchange = self._exchange
+        if exchange is not None:
+            # The end of the body is still to come: only after it can the connection serve again.
+            self._timer = self._road.loop.call_later(TAIL_S, self._stop)
+        self._client.send(last)
+        self._client.end(self._run.report)
+
+    @override
+    def _crash(self, error: APIError) -> None:
+        if not self._has_begun:
+            self._fail(error)
+            return
+        self._note_used()
+        self._settle("failure", error)
+        self._client.send(error_event(error))
+        self._client.end(self._run.report)
