@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks.load import Job, Outcome, run
@@ -12,8 +12,10 @@ from benchmarks.processes import cpu_s, fetch
 from benchmarks.report import Measurement, Row, Section, Settings
 from benchmarks.targets import STREAM_CHUNKS, Target, all_targets
 
-_MANY = 32
+_FEW = 8
+_MANY = 64
 _STREAMS = 16
+_SIZES = {"16 KB": 16 * 1024, "256 KB": 256 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +90,16 @@ def _run(settings: Settings) -> Section:
 
 def _jobs(target: Target, seconds: int) -> dict[str, Job]:
     """The steps. `warm` is run and forgotten."""
-
-    def job(connections: int, chunks: int = 0, pause_ms: int = 0, length_s: float = seconds) -> Job:
-        return Job(target.port, connections, target.key, length_s, chunks=chunks, pause_ms=pause_ms)
-
+    usual = Job(target.port, _MANY, target.key, seconds)
+    sized = {name: replace(usual, connections=_FEW, padding=size) for name, size in _SIZES.items()}
     return {
-        "warm": job(_MANY, length_s=0.5),
-        "one": job(1),
-        "many": job(_MANY),
-        "burst": job(_STREAMS, STREAM_CHUNKS),
-        "paced": job(_STREAMS, STREAM_CHUNKS, 10),
+        "warm": replace(usual, seconds=0.5),
+        "one": replace(usual, connections=1),
+        "few": replace(usual, connections=_FEW),
+        "many": usual,
+        **sized,
+        "burst": replace(usual, connections=_STREAMS, chunks=STREAM_CHUNKS),
+        "paced": replace(usual, connections=_STREAMS, chunks=STREAM_CHUNKS, pause_ms=10),
     }
 
 
@@ -151,11 +153,14 @@ def _rows(runs: _Runs, control: str) -> list[Row]:
 
     return [
         row("requests/s, 1 connection", "one", _rate),
+        row(f"requests/s, {_FEW} connections", "few", _rate),
         row(f"requests/s, {_MANY} connections", "many", _rate),
         row("CPU µs a request, 1 connection", "one", _cpu_us_per_request),
         row(f"CPU µs a request, {_MANY} connections", "many", _cpu_us_per_request),
+        *(row(f"requests/s of {name}, {_FEW} connections", name, _rate) for name in _SIZES),
         row("latency p50 µs, 1 connection", "one", _p50_us),
         row("latency p99 µs, 1 connection", "one", _p99_us),
+        row(f"latency p99 µs, {_FEW} connections", "few", _p99_us),
         added("added latency p50 µs, 1 connection", _p50_us),
         added("added latency p99 µs, 1 connection", _p99_us),
         row(f"chunks/s, {_STREAMS} streams at once", "burst", _chunk_rate),

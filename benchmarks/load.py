@@ -19,12 +19,15 @@ import uvloop
 from benchmarks.processes import run_json
 from benchmarks.upstream import model_name
 
+_FILLER = " It was blue yesterday, and it will be blue again tomorrow."
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to send to 127.0.0.1. It ends after `seconds` or `requests`, whichever is given.
 
-    `chunks` above 0 asks for streams of so many chunks, `pause_ms` apart.
+    `chunks` above 0 asks for streams of so many chunks, `pause_ms` apart. `padding` is how many
+    bytes the question is longer than usual.
     """
 
     port: int
@@ -34,6 +37,7 @@ class Job:
     requests: int | None = None
     chunks: int = 0
     pause_ms: int = 0
+    padding: int = 0
 
     def request(self) -> bytes:
         """The request's bytes."""
@@ -41,7 +45,11 @@ class Job:
             "model": model_name(self.chunks or 64, self.pause_ms),
             "messages": [
                 {"role": "system", "content": "You are a helpful assistant."},
-                {"role": "user", "content": "Tell me in one paragraph why the sky is blue."},
+                {
+                    "role": "user",
+                    "content": "Tell me in one paragraph why the sky is blue."
+                    + _FILLER * (self.padding // len(_FILLER)),
+                },
             ],
             "max_tokens": 128,
             "temperature": 0.7,

@@ -199,6 +199,9 @@ class Renaming:
     def __init__(self, public_name: str) -> None:
         self._name = public_name
         self._field = b'"model":' + _encoder.encode(public_name)
+        # What the host wrote last, nearly always in the same way: found without the pattern.
+        self._their_name: str | None = None
+        self._their_field = b""
 
     def apply(self, data: bytes, plain: PlainReply | PlainChunk) -> bytes | None:
         """The same JSON under the public name, without nulls that say nothing.
@@ -213,6 +216,11 @@ class Renaming:
             data = _NULL.sub(b"", data)
         if plain.model == self._name:
             return data
+        if plain.model != self._their_name:
+            self._their_name = plain.model
+            self._their_field = b'"model":' + _encoder.encode(plain.model)
+        if data.count(b'"model"') == 1 and self._their_field in data:
+            return data.replace(self._their_field, self._field)
         data, renamed = _MODEL.subn(self._make, data)
         return data if renamed == 1 else None
 
