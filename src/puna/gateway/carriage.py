@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,7 +16,7 @@ from puna.transports.standard import AsyncStandardTransport
 from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPRequest
 
-_MAX_HOSTS = 1_024
+_MOST_HOSTS = 1_024
 
 
 class ProxyAwareTransport:
@@ -27,7 +27,7 @@ class ProxyAwareTransport:
         self._tls = tls
         self._standard: AsyncStandardTransport | None = None
         self._proxies = _proxies_of_environment()
-        self._is_proxied: dict[tuple[str, str], bool] = {}
+        self._has_proxy = lru_cache(_MOST_HOSTS)(self._find)
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
         """Send by the way that the environment asks for."""
@@ -57,16 +57,9 @@ class ProxyAwareTransport:
             return False
         try:
             parts = urlsplit(url)
-            key = (parts.scheme, parts.netloc)
-            known = self._is_proxied.get(key)
-            if known is None:
-                known = self._find(parts.scheme, parts.hostname or "", parts.port)
+            return self._has_proxy(parts.scheme, parts.hostname or "", parts.port)
         except ValueError:  # no URL: the lean transport says why
             return False
-        if len(self._is_proxied) >= _MAX_HOSTS:
-            self._is_proxied.clear()
-        self._is_proxied[key] = known
-        return known
 
     def _find(self, scheme: str, host: str, port: int | None) -> bool:
         if not (self._proxies.get(scheme) or self._proxies.get("all")):

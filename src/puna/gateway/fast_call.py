@@ -124,11 +124,6 @@ class FastCall(ABC):
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
 
-    @property
-    def report(self) -> CallReport:
-        """How the call goes."""
-        return self._run.report
-
     def start(self) -> None:
         """Send the first attempt."""
         self._guarded(self._step)

@@ -7,8 +7,10 @@ lanes authenticate, admit and settle alike and give the same answers; a test dri
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Protocol
 
 from puna.config.matching import find_deployments
@@ -23,7 +25,7 @@ from puna.gateway.pipeline import retry_policy
 from puna.gateway.steering import read_steering
 from puna.gateway.stream_call import StreamCall
 from puna.gateway.whole_call import WholeCall
-from puna.governance.keys import KEY_HEADERS, Principal, authenticate
+from puna.governance.keys import ANYONE, KEY_HEADERS, Principal, authenticate
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.types.requests import ChatRequest
@@ -37,7 +39,7 @@ from puna.wire.envelope import (
 from puna.wire.http import HTTPRequest, Timeouts
 
 _MOST_ROUTES: Final = 4096
-"""A wildcard serves any name; more than these are resolved anew."""
+"""A wildcard serves any name: those asked for last are kept."""
 
 _MOST_PRINCIPALS: Final = 1024
 
@@ -93,7 +95,7 @@ class FastLane:
         names = (own.lower(), *KEY_HEADERS) if own else KEY_HEADERS
         self._key_headers = tuple(name.encode("latin-1") for name in names)
         self._principals: dict[tuple[bytes | None, ...], Principal] = {}
-        self._routes: dict[tuple[str, bool], PlainRoute | None] = {}
+        self._route = lru_cache(_MOST_ROUTES)(self._find_route)
 
     def begin(
         self, headers: Mapping[bytes, bytes], body: bytes, call_id: str, client: Client
@@ -106,7 +108,7 @@ class FastLane:
         envelope = read_envelope(body) if principal is not None else None
         if principal is None or envelope is None:
             return None
-        route = self._route(envelope.model, is_stream=envelope.stream)
+        route = self._route(envelope.model, envelope.stream)
         if route is None:
             return None
         params = envelope.params()
@@ -124,8 +126,14 @@ class FastLane:
         kind = StreamCall if envelope.stream else WholeCall
         return kind(self._road, route, envelope, call, client)
 
+    async def wait_for_hooks(self) -> None:
+        """Until the hooks of all calls that have ended are done."""
+        await asyncio.gather(*self._road.waiting)
+
     def _principal(self, headers: Mapping[bytes, bytes]) -> Principal | None:
         """Who asks; None for who may not, or who must be told why not."""
+        if self._server.master_key is None:
+            return ANYONE
         given = tuple(map(headers.get, self._key_headers))
         known = self._principals.get(given)
         if known is not None:
@@ -140,17 +148,11 @@ class FastLane:
             self._principals[given] = principal
         return principal
 
-    def _route(self, name: str, *, is_stream: bool) -> PlainRoute | None:
-        key = (name, is_stream)
-        if key in self._routes:
-            return self._routes[key]
+    def _find_route(self, name: str, is_stream: bool) -> PlainRoute | None:  # noqa: FBT001 - cached by both
         config = self._directory.config
         if not find_deployments(config.deployments, name, config.router.model_group_alias):
             return None  # lent by open mode, or unknown
-        route = make_route(self._directory, name, self._can_carry, is_stream=is_stream)
-        if len(self._routes) < _MOST_ROUTES:
-            self._routes[key] = route
-        return route
+        return make_route(self._directory, name, self._can_carry, is_stream=is_stream)
 
 
 def make_route(

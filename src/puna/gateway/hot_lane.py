@@ -58,10 +58,11 @@ class HotLane:
         self._paths[cycle] = url.decode("ascii")
         return cycle
 
-    def close(self) -> None:
-        """End what is still under way."""
+    async def close(self) -> None:
+        """End what is still under way, and wait for what hooks want awaited."""
         for cycle in list(self._paths):
             cycle.leave()
+        await self._lane.wait_for_hooks()
         self._access_log.flush()
 
     def _call_id(self, given: bytes | None) -> str:

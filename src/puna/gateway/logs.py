@@ -78,8 +78,8 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
     def emit_together(self, logger: str, entries: Sequence[Entry]) -> None:
         """Write what was informed of, in order."""
-        lines = [self._line(at, "INFO", text, logger) for at, text in entries]
         with self.lock or nullcontext():
+            lines = [self._line(at, "INFO", text, logger) for at, text in entries]
             try:
                 self.stream.write("\n".join((*lines, "")))
                 self.flush()

@@ -9,7 +9,8 @@ from puna.wire.envelope import PlainChunk, Renaming, read_chunk
 EVENT_START: Final = b"data: "
 EVENT_END: Final = b"\n\n"
 
-_LONGEST_EVENT: Final = 256 * 1024
+_LONGEST_EVENT: Final = 16 * 1024
+"""An unfinished event is searched again with each piece; a longer one is for the linear reader."""
 
 
 class PlainStream:

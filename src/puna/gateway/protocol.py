@@ -147,8 +147,12 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._hot_body = None
-        if self._hot is not None:
-            self._hot.leave()
+        hot, self._hot = self._hot, None
+        if hot is not None:
+            hot.leave()
+            known: Any = self
+            if known.cycle is hot:
+                known.cycle = None  # it holds this connection: no work for the collector
 
     @override
     def pause_writing(self) -> None:

@@ -11,11 +11,12 @@ from puna.engine.call import Call, attribute
 from puna.engine.delivery import Delivery
 from puna.errors import APIError
 from puna.gateway.fast_call import Client, FastCall, Road, Route
-from puna.gateway.plain_stream import EVENT_END, EVENT_START, PlainStream
+from puna.gateway.plain_stream import PlainStream
 from puna.gateway.replies import DONE, error_event
 from puna.telemetry.events import Outcome
 from puna.wire.envelope import ChatEnvelope
 from puna.wire.http import HTTPReply
+from puna.wire.sse import encode_event
 
 TAIL_S: Final = 1.0
 """How long a host may take to end a body that has said all; then its connection is cut."""
@@ -82,7 +83,7 @@ class StreamCall(FastCall):
         try:
             delivery.take_whole(whole)
         except APIError as error:
-            self._failed(error)
+            self._broken(error)
             return
         self._drain()
 
@@ -122,7 +123,7 @@ class StreamCall(FastCall):
         delivery = self._under_way
         chunks = delivery.drain()
         if chunks:
-            self._deliver(b"".join(EVENT_START + c.to_json().encode() + EVENT_END for c in chunks))
+            self._deliver(b"".join([encode_event(chunk.to_json().encode()) for chunk in chunks]))
         if not delivery.is_over:
             return
         try:

@@ -19,11 +19,13 @@ class CallReport:
             `fallbacks` the moves to another model name.
         started_at, duration_s, first_chunk_s: Unix time in seconds; the whole call; the time to
             the first chunk of a stream.
+        status_code: of the last reply; 0 where none came.
         headers: the upstream's reply headers (lower-case names), without cookies.
         dropped_params: parameters that were left out by `drop_params` or by rule.
         cost_picos: 1e-12 US dollars; None when no price is known.
         prompt_tokens, completion_tokens: as in the answer's usage.
         is_usage_estimated: whether Puna counted the tokens because the upstream did not.
+        finish_reason: the first choice's.
         lane: `fast` where a gateway passed the bytes on (docs/concepts/fast-lane.md), else `full`.
     """
 

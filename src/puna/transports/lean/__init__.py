@@ -1,6 +1,6 @@
 """The gateway's own HTTP/1.1 client: callbacks from socket to sink, no task for a request.
 
-Proxies, HTTP/2 and client certificates are the standard transport's business.
+Proxies are the standard transport's business.
 """
 
 from puna.transports.lean.exchange import Exchange, ReplySink

@@ -288,11 +288,11 @@ class Connection(asyncio.Protocol):
         error = exc or ConnectionError(f"the host closed the connection {where}")
         if self._is_answered and exc is not None:
             error = ConnectionError(f"the connection broke {where}: {exc}")
-        self.cut()
         if is_late:
             exchange.is_retry = True
-            self._owner.retry(exchange)
-        else:
+            self._owner.retry(exchange)  # first: the place is its own, not a waiter's
+        self.cut()
+        if not is_late:
             exchange.fail(unreachable(exchange.request, error))
 
     def _hold(self) -> None:

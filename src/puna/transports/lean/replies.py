@@ -82,6 +82,7 @@ class LeanReply:
         if self.exchange is not None and not self._is_over:
             self.exchange.cancel()
         self._is_over = True
+        self.exchange = None  # it holds this reply: no work for the collector
         self._pieces.clear()
         self._wake()
 
@@ -105,12 +106,14 @@ class LeanReply:
     def on_end(self) -> None:
         """The body is whole."""
         self._is_over = True
+        self.exchange = None
         self._wake()
 
     def on_error(self, error: APIError) -> None:
         """It will not be."""
         self._error = error
         self._is_over = True
+        self.exchange = None
         self._wake()
 
     async def _read(self) -> bytes:
