@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import pytest
@@ -14,6 +14,8 @@ from tests.support.memory_network import Heard, MemoryNetwork, Script, Step, Vir
 
 from puna.errors import APIConnectionError, APIError, APITimeoutError
 from puna.transports.lean import Exchange, LeanTransport, PoolLimits
+from puna.transports.lean.connection import Connection
+from puna.transports.lean.head import Origin
 from puna.wire.http import HTTPRequest, Timeouts
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
@@ -282,6 +284,26 @@ def test_a_kept_connection_that_was_closed_is_replaced_once_in_silence(end: Step
         await failed.over
         assert type(failed.error) is APIConnectionError
         assert len(network.lines) == 3
+        await transport.close()
+
+    run(main())
+
+
+def test_who_is_tried_again_keeps_the_place_that_others_wait_for() -> None:
+    async def main() -> None:
+        network = MemoryNetwork([HI, ["reset"], HI, HI])
+        open_at_dials: list[int] = []
+
+        async def dial(origin: Origin, make: Callable[[], Connection]) -> None:
+            open_at_dials.append(sum(not line.is_closing() for line in network.lines))
+            await network(origin, make)
+
+        transport = LeanTransport(dialer=dial, limits=PoolLimits(connections=1))
+        await start(transport).over
+        second, third = start(transport), start(transport)
+        await third.over
+        assert (second.body, third.body) == (b"hi", b"hi")
+        assert open_at_dials == [0, 0]
         await transport.close()
 
     run(main())
