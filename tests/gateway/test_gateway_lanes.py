@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.support.asgi import Answer, directory_of
-from tests.support.lanes import Edge, read_answer, request_bytes
+from tests.support.lanes import Edge, Wire, read_answer, request_bytes
 
 from puna.errors import APIConnectionError, APITimeoutError
 from puna.gateway.fast_call import FastCall
@@ -734,3 +734,142 @@ def test_one_byte_at_a_time_a_long_event_is_read_by_the_linear_reader() -> None:
     reply = Recorded(200, {"content-type": "text/event-stream"}, (*pieces, b"\n\n"))
     answer = ask_edge(STREAMED, play=lambda _: reply)
     assert answer.said == "x" * 40_000
+
+
+# --- what a hostile tester found
+
+
+@pytest.mark.case(127)
+def test_who_does_not_read_gets_no_further_call_of_the_fast_lane() -> None:
+    async def run() -> Edge:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        protocol, _ = edge.connect()
+        protocol.data_received(request_bytes(HI, AUTH))
+        await turns(50)
+        protocol.pause_writing()
+        protocol.data_received(request_bytes(STREAMED, AUTH))
+        await turns(50)
+        protocol.connection_lost(None)
+        await turns(50)
+        return edge
+
+    assert len(asyncio.run(run()).hot.requests) == 1
+
+
+@pytest.mark.case(127)
+def test_a_pause_holds_for_the_next_attempt_too() -> None:
+    config = CONFIG.replace("num_retries: 0", "num_retries: 1")
+
+    async def run() -> tuple[int, int]:
+        replies = iter((Recorded(503, {"retry-after-ms": "1"}, (b"",)), ended()))
+        edge = Edge(lambda _: next(replies), config, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(STREAMED, AUTH))
+        protocol.pause_writing()
+        await turns(5)
+        edge.hot.exchanges[0].resume()
+        await asyncio.sleep(0.05)
+        held = len(wire.written)
+        protocol.resume_writing()
+        await turns(1_200)
+        return held, len(wire.written)
+
+    held, written = asyncio.run(run())
+    assert held == 0
+    assert written > 10_000
+
+
+@pytest.mark.case(129, 156)
+@pytest.mark.parametrize("key", [{}, {"authorization": "Bearer sk-other"}])
+def test_without_a_right_key_no_body_is_waited_for(key: Mapping[str, str]) -> None:
+    async def run() -> bytes:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(HI, key).partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        await turns(50)
+        return wire.written
+
+    assert asyncio.run(run()).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.case(128)
+@pytest.mark.parametrize("body", [HI, {**HI, "tools": []}])
+def test_a_request_whose_body_is_on_its_way_at_the_end_is_answered(body: Any) -> None:
+    async def run() -> Wire:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        data = request_bytes(body, AUTH)
+        protocol.data_received(data[:-5])
+        protocol.shutdown()
+        assert not wire.is_closed
+        protocol.data_received(data[-5:])
+        await turns(100)
+        return wire
+
+    wire = asyncio.run(run())
+    answer = read_answer(wire.written)
+    assert answer is not None
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert wire.is_closed
+
+
+@pytest.mark.case(132)
+def test_bad_bytes_behind_a_request_do_not_stand_in_its_answer() -> None:
+    async def run() -> Wire:
+        edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(STREAMED, AUTH))
+        await turns(10)
+        protocol.data_received(b"\0garbage\r\n\r\n")
+        return wire
+
+    wire = asyncio.run(run())
+    assert wire.is_closed
+    assert b"HTTP/1.1 400" not in wire.written
+
+
+DEEP = b"[" * 300 + b"]" * 300
+
+
+@pytest.mark.parametrize("odd", [b'"\xff\xfe"', DEEP], ids=["not UTF-8", "deep"])
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("position", [0, 1])
+def test_what_is_not_read_must_be_sound_all_the_same(
+    odd: bytes,
+    is_stream: bool,  # noqa: FBT001 - a parametrised case
+    position: int,
+) -> None:
+    if is_stream:
+        pieces = [chunk("a", role="assistant"), chunk("b")]
+        pieces[position] = pieces[position].replace(b'"created"', b'"zz": ' + odd + b', "created"')
+        reply = Recorded(
+            200, {"content-type": "text/event-stream"}, (*pieces, *ended().pieces[-1:])
+        )
+    else:
+        body = plain_reply().pieces[0].replace(b'"created"', b'"zz": ' + odd + b', "created"')
+        reply = Recorded(200, {}, (body,))
+
+    async def run() -> Answer:
+        data = request_bytes({**HI, "stream": is_stream}, AUTH)
+        _, _, answer = await ask_both(lambda _: reply, data)
+        return answer
+
+    assert "internal_error" not in asyncio.run(run()).text
+
+
+def test_numbers_beyond_every_reader_go_the_long_way() -> None:
+    answer = ask_edge({**HI, "temperature": 10**500})
+    assert (answer.status, answer.error["param"]) == (400, "temperature")
+
+
+@pytest.mark.case(121)
+@pytest.mark.parametrize("is_fast", [False, True])
+def test_a_streams_head_says_what_it_took(is_fast: bool) -> None:  # noqa: FBT001 - a parametrised case
+    def play(request: HTTPRequest) -> Recorded:
+        return ended() if "up" in request.url else Recorded(503, {}, (b"",))
+
+    async def run() -> Answer:
+        edge = Edge(play, CONFIG, is_fast=is_fast)
+        return await edge.ask(request_bytes({**STREAMED, "model": "falls"}, AUTH))
+
+    assert asyncio.run(run()).headers["x-litellm-attempted-fallbacks"] == "1"

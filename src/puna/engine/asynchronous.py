@@ -73,7 +73,7 @@ class AsyncEngine:
                 except APIError as error:
                     run.attempts.failed(error, self._clock.monotonic())
                 else:
-                    run.attempts.succeeded(self._clock.monotonic())
+                    run.succeeded()
                     return answer
         except Exception as error:
             await _settle(run, "failure", error=error)

@@ -146,6 +146,12 @@ class Run:
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)
 
+    def succeeded(self) -> None:
+        """Note that a deployment answers, and what it took."""
+        self.attempts.succeeded(self.clock.monotonic())
+        self.report.retries = self.attempts.retries
+        self.report.fallbacks = self.attempts.fallbacks
+
     def note_first_chunk(self) -> None:
         """Note when a stream began."""
         self.report.first_chunk_s = self.clock.monotonic() - self._started_at

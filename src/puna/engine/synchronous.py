@@ -71,7 +71,7 @@ class Engine:
                 except APIError as error:
                     run.attempts.failed(error, self._clock.monotonic())
                 else:
-                    run.attempts.succeeded(self._clock.monotonic())
+                    run.succeeded()
                     return answer
         except Exception as error:
             _settle(run, "failure", error=error)

@@ -123,6 +123,7 @@ class FastCall(ABC):
         self._exchange: Exchange | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
+        self._is_paused = False
 
     def start(self) -> None:
         """Send the first attempt."""
@@ -137,11 +138,13 @@ class FastCall(ABC):
 
     def pause(self) -> None:
         """The client reads slowly: read no faster from the host."""
+        self._is_paused = True
         if self._exchange is not None:
             self._exchange.pause()
 
     def resume(self) -> None:
         """The client has caught up."""
+        self._is_paused = False
         if self._exchange is not None:
             self._exchange.resume()
 
@@ -214,6 +217,8 @@ class FastCall(ABC):
             self._request = self._route.build(self._envelope, step.deployment)
             self._run.note_attempt(step.deployment)
             self._exchange = self._road.start(self._request, self)
+            if self._is_paused:
+                self._exchange.pause()
 
     def _failed(self, error: APIError) -> None:
         """An attempt failed before the client got a byte: another may follow."""
@@ -221,7 +226,7 @@ class FastCall(ABC):
         self._step()
 
     def _succeeded(self) -> None:
-        self._run.attempts.succeeded(self._road.clock.monotonic())
+        self._run.succeeded()
 
     def _fail(self, error: APIError) -> None:
         self._settle("failure", error)

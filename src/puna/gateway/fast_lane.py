@@ -104,7 +104,7 @@ class FastLane:
 
         `headers` have lower-case names.
         """
-        principal = None if b"origin" in headers else self._principal(headers)
+        principal = self._principal(headers)
         envelope = read_envelope(body) if principal is not None else None
         if principal is None or envelope is None:
             return None
@@ -125,6 +125,10 @@ class FastLane:
         )
         kind = StreamCall if envelope.stream else WholeCall
         return kind(self._road, route, envelope, call, client)
+
+    def admits(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request with these headers may take the lane, whatever its body."""
+        return b"origin" not in headers and self._principal(headers) is not None
 
     async def wait_for_hooks(self) -> None:
         """Until the hooks of all calls that have ended are done."""

@@ -38,6 +38,7 @@ class HotCycle:
         self.keep_alive: bool = protocol.parser.should_keep_alive()
         self.response_complete = False
         self.disconnected = False
+        self.response_started = True  # an answer may come at any time
 
     @property
     def message_event(self) -> HotCycle:

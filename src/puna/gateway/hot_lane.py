@@ -35,14 +35,15 @@ class HotLane:
         self._paths: dict[HotCycle, str] = {}
 
     def admits(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-        """Whether the body has a told length within the limit."""
-        length = b""
-        for name, value in headers:
-            if name == b"content-length":
-                length = value
-            elif name == b"transfer-encoding":
-                return False
-        return length.isdigit() and int(length) <= self._most_bytes
+        """Whether to wait for the body: it has a told length, within the limit, and a right key."""
+        named = dict(headers)
+        length = named.get(b"content-length", b"")
+        return (
+            length.isdigit()
+            and int(length) <= self._most_bytes
+            and b"transfer-encoding" not in named
+            and self._lane.admits(named)
+        )
 
     def begin(
         self, protocol: Any, url: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes

@@ -35,6 +35,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._lane: HotLane | None = getattr(self.app, "hot_lane", None)
         self._hot: HotCycle | None = None
         self._hot_body: list[bytes] | None = None
+        self._is_last = False
 
     @property
     def _parser(self) -> Any:
@@ -107,6 +108,7 @@ class GatewayProtocol(HttpToolsProtocol):
             if self._begin_hot(body):
                 return
             self._begin_asgi()
+            self.cycle.keep_alive = self.cycle.keep_alive and not self._is_last
             super().on_body(body)
         super().on_message_complete()
 
@@ -117,6 +119,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if cycle is None:
             return False
         known: Any = cycle  # it has what uvicorn asks of a cycle
+        cycle.keep_alive = cycle.keep_alive and not self._is_last
         self._hot = cycle
         self.cycle = known
         cycle.start()
@@ -134,10 +137,17 @@ class GatewayProtocol(HttpToolsProtocol):
             and not self.expect_100_continue
             and not self.root_path
             and self.limit_concurrency is None
+            and not self.flow.write_paused  # whoever does not read waits, as with ASGI
             and self._is_idle()
             and self._parser.get_http_version() == "1.1"
             and self._lane.admits(self.headers)
         )
+
+    @override
+    def shutdown(self) -> None:
+        if self._hot_body is None:
+            super().shutdown()
+        self._is_last = True  # a request whose body is on its way is answered
 
     def _is_idle(self) -> bool:
         cycle: Any = self.cycle  # None before the first request
@@ -191,6 +201,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
+        known: Any = self.cycle
+        if known is not None and not known.response_complete and known.response_started:
+            self.transport.close()  # the bytes would stand in the middle of a reply
+            return
         if self._head_bytes > MOST_HEAD_BYTES:
             status, said = 431, f"The request's head is larger than {MOST_HEAD_BYTES} bytes."
         else:

@@ -26,9 +26,12 @@ _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
 _NULL = re.compile(rb'[{,]\s*"(?:usage|system_fingerprint)"\s*:\s*null')
 _MOST = 2**63 - 1
 
+_MOST_BRACKETS = 150
+"""Nesting is at most so deep; a text that holds as many brackets is no worse off the long way."""
+
 _Text = str | UnsetType
 _TextOrNull = str | UnsetType | None
-_Number = int | float | UnsetType
+_Number = Annotated[int, Meta(gt=-_MOST, le=_MOST)] | float | UnsetType
 _Count = Annotated[int, Meta(ge=1, le=_MOST)] | UnsetType
 _Tokens = Annotated[int, Meta(ge=0, le=_MOST)]
 _Never = Literal["\0"] | UnsetType
@@ -229,7 +232,12 @@ class Renaming:
 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T | None:
+    # Fields that are not read are not looked into: the readers of the other way may refuse them.
+    if data.count(b"[") + data.count(b"{") > _MOST_BRACKETS:
+        return None
     try:
+        if not data.isascii():
+            data.decode()
         return decode(data)
     except (MsgspecError, UnicodeDecodeError, RecursionError):
         return None
