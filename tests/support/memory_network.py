@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from puna.errors import APIError
-from puna.transports.lean import Exchange
+from puna.transports.lean import Exchange, WholeReply
 from puna.transports.lean.connection import Connection
 from puna.transports.lean.head import Origin
 
@@ -212,6 +212,12 @@ class Heard:
         if self.pauses_each_piece and self.exchange is not None:
             self.exchange.pause()
             asyncio.get_running_loop().call_later(0.001, self.exchange.resume)
+
+    def on_whole(self, reply: WholeReply) -> None:
+        self.on_head(reply.status, reply.headers)
+        if reply.body:
+            self.on_piece(reply.body)
+        self.on_end()
 
     def on_end(self) -> None:
         assert self.status

@@ -452,7 +452,7 @@ def test_a_sink_may_cancel_in_a_callback(where: str) -> None:
             cancel(self)
 
     async def main() -> None:
-        network = MemoryNetwork([HI, HI])
+        network = MemoryNetwork([[HI[:-1], HI[-1:]], HI])
         transport = LeanTransport(dialer=network)
         heard = Leaving()
         heard.exchange = transport.start(request_of(), heard)

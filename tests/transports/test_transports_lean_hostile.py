@@ -19,6 +19,7 @@ from tests.support.memory_network import Heard, MemoryNetwork, Script, Step, run
 from puna.errors import APIConnectionError, APITimeoutError
 from puna.transports.lean import LeanTransport
 from puna.transports.lean.reading import ReplyReader
+from puna.transports.lean.whole import read_whole
 from puna.wire.http import HTTPRequest, Timeouts
 
 NEXT = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nthe next one"
@@ -347,3 +348,48 @@ def test_a_slow_drip_ends_with_the_total_time_and_a_stream_with_its_pauses() -> 
 
     first, _, _ = run(exchange([1.0, b"HTTP/1.1 100 Continue\r\n\r\n"] * 50, is_stream=True))
     assert "within 30 s; raise `timeout`" in str(first.error)
+
+
+_LINES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                *(b"content-length: 2", b"Content-Length:3", b"content-length: 02"),
+                *(b"content-length : 2", b"content-length: 2, 2", b"content-length:"),
+                *(b"transfer-encoding: chunked", b"connection: keep-alive", b"connection: close"),
+                *(b"content-encoding: gzip", b"content-encoding: identity", b"upgrade: h2c"),
+                *(b"x: \r", b"x: \n", b" folded: y", b"x\ty: z", b": nameless", b"x", b"x: \xff"),
+                *(b"x-a: 1", b"x-a: 2 ", b"X-A:\t3", b"date: Wed, 25 Nov 2026 10:00:00 GMT"),
+            ]
+        ),
+        st.binary(max_size=12),
+    ),
+    max_size=6,
+)
+
+
+@given(
+    start=st.sampled_from(
+        [
+            b"HTTP/1.1 200 OK",
+            b"HTTP/1.1 200 ",
+            b"HTTP/1.1 200",
+            b"HTTP/1.0 200 OK",
+            b"HTTP/1.1 204 ",
+        ]
+    ),
+    lines=_LINES,
+    body=st.sampled_from([b"", b"hi", b"hi!", b"0\r\n\r\n", b"hiHTTP/1.1 200 OK\r\n\r\n"]),
+)
+def test_what_is_taken_at_once_the_parser_reads_the_same(
+    start: bytes, lines: list[bytes], body: bytes
+) -> None:
+    wire = b"\r\n".join([start, *lines, b"", body])
+    taken = read_whole(wire)
+    if taken is None:
+        return
+    reader = ReplyReader()
+    reader.feed(wire)
+    assert (reader.failure, reader.is_complete, reader.keeps_alive) == (None, True, True)
+    assert (reader.status, reader.headers) == (taken.status, dict(taken.headers))
+    assert b"".join(reader.pieces) == taken.body

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+
+from typing_extensions import override
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +68,44 @@ _HIDDEN_HEADERS = frozenset(("authorization", "proxy-authorization", "set-cookie
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """A reply's headers as reports and errors may carry them: without cookies and the like."""
     return {name: value for name, value in headers.items() if name not in _HIDDEN_HEADERS}
+
+
+class HeaderLines(Mapping[str, str]):
+    """Headers of a checked head, read when somebody asks for one: most calls never do.
+
+    Names are lower-case; repeated ones are joined. `is_shown` leaves out what `shown_headers` does.
+    """
+
+    __slots__ = ("_is_shown", "_lines", "_read")
+
+    def __init__(self, lines: bytes, *, is_shown: bool = False) -> None:
+        """`lines` are `name: value` with CR LF between them."""
+        self._lines = lines
+        self._is_shown = is_shown
+        self._read: dict[str, str] | None = None
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        return self._named()[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named())
+
+    @override
+    def __len__(self) -> int:
+        return len(self._named())
+
+    @override
+    def __repr__(self) -> str:
+        return repr(self._named())
+
+    def _named(self) -> dict[str, str]:
+        if self._read is None:
+            named: dict[str, str] = {}
+            for line in self._lines.decode("latin-1").split("\r\n"):
+                name, _, value = line.partition(":")
+                name, value = name.lower(), value.strip(" \t")
+                named[name] = f"{named[name]}, {value}" if name in named else value
+            self._read = shown_headers(named) if self._is_shown else named
+        return self._read

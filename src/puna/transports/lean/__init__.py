@@ -5,6 +5,14 @@ Proxies are the standard transport's business.
 
 from puna.transports.lean.exchange import Exchange, ReplySink
 from puna.transports.lean.pool import PoolLimits
-from puna.transports.lean.transport import LeanTransport
+from puna.transports.lean.transport import LeanTransport, PreparedRequest
+from puna.transports.lean.whole import WholeReply
 
-__all__ = ["Exchange", "LeanTransport", "PoolLimits", "ReplySink"]
+__all__ = [
+    "Exchange",
+    "LeanTransport",
+    "PoolLimits",
+    "PreparedRequest",
+    "ReplySink",
+    "WholeReply",
+]

@@ -14,6 +14,7 @@ from puna.transports.failures import timed_out, unreachable
 from puna.transports.lean.decoding import Decoder, make_decoder
 from puna.transports.lean.exchange import Exchange
 from puna.transports.lean.reading import ReplyReader
+from puna.transports.lean.whole import WholeReply, read_whole
 
 _log = logging.getLogger("puna.transports")
 
@@ -50,13 +51,14 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, wanted_by: Exchange) -> None:
         self.wanted_by: Exchange | None = wanted_by
-        self.born_at = loop.time()
+        self.grows_old_at = math.inf
         self.expires_at = math.inf
         self.is_closed = False
         self.uses = 0
         self._owner = owner
         self._loop = loop
         self._reader = ReplyReader()
+        self._is_read = False
         self._decoder: Decoder | None = None
         self._exchange: Exchange | None = None
         self._is_answered = False
@@ -76,14 +78,13 @@ class Connection(asyncio.Protocol):
         self._exchange = exchange
         exchange.line = self
         self.uses += 1
-        self._is_answered = self._has_told_head = False
-        self._decoder = None
-        self._idle_s = None
-        self._reader.begin(has_no_body=exchange.has_no_reply_body)
+        self._is_answered = False
+        if self._is_read or exchange.has_no_reply_body:
+            self._begin_reader(exchange)
         self._limit(exchange.deadline)
         if exchange.is_paused:
             self._hold()
-        body = exchange.request.body
+        body = exchange.body
         if len(body) <= _JOINED_BYTES:
             self.transport.write(exchange.start + body)
         else:
@@ -156,7 +157,14 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             self.cut()
             return
-        self._is_answered = True
+        if not self._is_answered:
+            self._is_answered = True
+            if not self._is_read:
+                whole = read_whole(data)
+                if whole is not None:
+                    self._finish_whole(exchange, whole)
+                    return
+                self._is_read = True
         self._reader.feed(data)
         if self._idle_s is not None and not exchange.is_paused:
             self._limit(self._loop.time() + self._idle_s)
@@ -195,6 +203,14 @@ class Connection(asyncio.Protocol):
         # Else a paused reader has the rest of its body still to come.
 
     # --- delivery
+
+    def _begin_reader(self, exchange: Exchange) -> None:
+        """The reader as new: a reply that came whole has not used it."""
+        self._is_read = exchange.has_no_reply_body
+        self._has_told_head = False
+        self._decoder = None
+        self._idle_s = None
+        self._reader.begin(has_no_body=exchange.has_no_reply_body)
 
     def _tell(self, exchange: Exchange) -> None:
         """Hand on what the reader has, then the end if it has come."""
@@ -267,19 +283,23 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, exchange: Exchange) -> None:
         """The reply is whole: the connection first, so that `on_end` may use it again."""
+        self._give_back(is_kept=self._reader.keeps_alive)
+        exchange.end()
+
+    def _finish_whole(self, exchange: Exchange, reply: WholeReply) -> None:
+        self._give_back(is_kept=True)
+        exchange.end_whole(reply)
+
+    def _give_back(self, *, is_kept: bool) -> None:
         self._exchange = None
         self._deadline = math.inf
-        if (
-            self._reader.keeps_alive
-            and not self.is_closed
-            and self.transport.get_write_buffer_size() == 0
-        ):
+        # A host may answer before it has the whole request: the next one must not stand behind it.
+        if is_kept and not self.is_closed and self.transport.get_write_buffer_size() == 0:
             if self._is_held:
                 self._let_go()
             self._owner.release(self)
         else:
             self.cut()
-        exchange.end()
 
     def _broken(self, exchange: Exchange, exc: Exception | None) -> None:
         """The connection ended before the reply did."""

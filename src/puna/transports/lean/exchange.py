@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from puna.errors import APIError
-from puna.transports.lean.head import Head
+from puna.transports.failures import unreachable
+from puna.transports.lean.whole import WholeReply
 from puna.wire.http import HTTPRequest
 
 _log = logging.getLogger("puna.transports")
@@ -17,8 +18,9 @@ _log = logging.getLogger("puna.transports")
 class ReplySink(Protocol):
     """Hears of a reply, on the loop and in order.
 
-    Exactly one of `on_end` and `on_error` comes, last; after `Exchange.cancel` nothing comes. A
-    sink that raises in `on_head` or `on_piece` has its connection cut and gets `on_error`.
+    Exactly one of `on_end`, `on_whole` and `on_error` comes, last; after `Exchange.cancel` nothing comes. A
+    sink that raises in `on_head` or `on_piece` has its connection cut and gets `on_error`; so does
+    one that raises in `on_whole`, whose connection goes on.
     """
 
     def on_head(self, status: int, headers: Mapping[str, str]) -> None:
@@ -31,6 +33,10 @@ class ReplySink(Protocol):
 
     def on_end(self) -> None:
         """The body is whole. It may come while paused, when nothing more had to be read."""
+        ...
+
+    def on_whole(self, reply: WholeReply) -> None:
+        """Instead of head, piece and end: a reply that came in one read."""
         ...
 
     def on_error(self, error: APIError) -> None:
@@ -63,9 +69,13 @@ class Queue(Protocol):
 
 
 class Exchange:
-    """The handle of one request. Made by `LeanTransport.start`."""
+    """The handle of one request. Made by `PreparedRequest.start`.
+
+    `start` and `body` are what is to be written; `request` may lack them.
+    """
 
     __slots__ = (
+        "body",
         "deadline",
         "has_no_reply_body",
         "is_over",
@@ -79,11 +89,14 @@ class Exchange:
         "timer",
     )
 
-    def __init__(self, request: HTTPRequest, sink: ReplySink, deadline: float) -> None:
+    def __init__(
+        self, request: HTTPRequest, start: bytes, body: bytes, sink: ReplySink, deadline: float
+    ) -> None:
         self.request = request
+        self.start = start
+        self.body = body
         self.sink = sink
         self.deadline = deadline
-        self.start = b""
         self.has_no_reply_body = False
         self.is_over = False
         self.is_paused = False
@@ -121,15 +134,6 @@ class Exchange:
 
     # --- for the pool and the connection
 
-    def take_head(self, head: Head) -> None:
-        """Note what is to be written.
-
-        Raises:
-            ValueError: the caller's `content-length` is wrong.
-        """
-        self.start = head.to_bytes(self.request.body)
-        self.has_no_reply_body = head.has_no_reply_body
-
     def stop_timer(self) -> None:
         """The wait for a connection is over."""
         if self.timer is not None:
@@ -144,6 +148,17 @@ class Exchange:
             self.sink.on_end()
         except Exception:  # noqa: BLE001 - a sink's failure must not break its connection
             _log.exception("A reader of replies failed at the end of one")
+
+    def end_whole(self, reply: WholeReply) -> None:
+        """Tell the sink all at once."""
+        self.is_over = True
+        self.line = None
+        try:
+            self.sink.on_whole(reply)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("A reader of replies failed at a whole one")
+            self.is_over = False
+            self.fail(unreachable(self.request, RuntimeError("the reader of the reply failed")))
 
     def fail(self, error: APIError) -> None:
         """Tell the sink that it is not, unless it was told before."""

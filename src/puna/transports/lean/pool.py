@@ -96,6 +96,7 @@ class Pool:
     def adopt(self, connection: Connection) -> None:
         """A connection is open; it serves the request that it was opened for."""
         self.connections.add(connection)
+        connection.grows_old_at = self._loop.time() + self._limits.age_s
         exchange, connection.wanted_by = connection.wanted_by, None
         if exchange is None or self._dials.pop(exchange, None) is None:
             connection.cut()
@@ -109,8 +110,8 @@ class Pool:
         if connection.uses == 1:
             connection.watch_unread()
             self._used(connection)
-        grows_old_at = connection.born_at + self._limits.age_s
-        connection.expires_at = min(now + self._limits.idle_s, grows_old_at)
+        expires_at, grows_old_at = now + self._limits.idle_s, connection.grows_old_at
+        connection.expires_at = expires_at if expires_at < grows_old_at else grows_old_at
         if grows_old_at <= now or len(self._idle) >= self._limits.unused:
             connection.cut()
         elif self._waiting:

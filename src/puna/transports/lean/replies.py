@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from puna.errors import APIError
 from puna.transports.failures import timed_out
 from puna.transports.lean.exchange import Exchange
+from puna.transports.lean.whole import WholeReply
 from puna.wire.http import HTTPRequest
 
 _HIGH_BYTES = 262_144
@@ -108,6 +109,15 @@ class LeanReply:
         self._is_over = True
         self.exchange = None
         self._wake()
+
+    def on_whole(self, reply: WholeReply) -> None:
+        """All has come at once."""
+        self.status = reply.status
+        self.headers = reply.headers
+        self._has_head = True
+        if reply.body:
+            self._pieces.append(reply.body)
+        self.on_end()
 
     def on_error(self, error: APIError) -> None:
         """It will not be."""

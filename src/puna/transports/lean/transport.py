@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 
 from puna.errors import APIError
 from puna.transports.failures import unreachable
 from puna.transports.lean.connection import Connection
 from puna.transports.lean.dial import NetworkDialer
 from puna.transports.lean.exchange import Exchange, ReplySink
-from puna.transports.lean.head import HeadCache, Origin
+from puna.transports.lean.head import Head, HeadCache, Origin, build_head
 from puna.transports.lean.pool import Dialer, Pool, PoolLimits
 from puna.transports.lean.replies import LeanReply
 from puna.transports.tls import TLSConfig
@@ -18,6 +19,24 @@ from puna.wire.http import HTTPRequest
 
 _SWEEP_S = 5.0
 _CLOSE_S = 1.0
+
+_Send = Callable[[HTTPRequest, Head, bytes, bytes, ReplySink], Exchange]
+
+
+class PreparedRequest:
+    """A request without its body, checked once. Made by `LeanTransport.prepare`."""
+
+    __slots__ = ("_head", "_request", "_send")
+
+    def __init__(self, request: HTTPRequest, head: Head, send: _Send) -> None:
+        self._request = request
+        self._head = head
+        self._send = send
+
+    def start(self, body: bytes, sink: ReplySink, /) -> Exchange:
+        """Send it with a body. As `LeanTransport.start`."""
+        head = self._head
+        return self._send(self._request, head, head.to_bytes(body), body, sink)
 
 
 class LeanTransport:
@@ -54,22 +73,41 @@ class LeanTransport:
 
     def start(self, request: HTTPRequest, sink: ReplySink) -> Exchange:
         """Send a request. Never raises: all that fails reaches the sink, after this returned."""
+        try:
+            head = self._heads.get(request)
+            start = head.to_bytes(request.body)
+        except (ValueError, TypeError, AttributeError) as error:  # bad values, or bad types of them
+            exchange = Exchange(request, b"", b"", sink, math.inf)
+            self._refuse(exchange, error)
+            return exchange
+        return self._send(request, head, start, request.body, sink)
+
+    def prepare(self, request: HTTPRequest) -> PreparedRequest:
+        """What sends this request with one body after the other.
+
+        Raises:
+            ValueError: its URL, method or headers cannot be sent.
+        """
+        head = build_head(request)
+        if head.claimed_length is not None:
+            raise ValueError("the header `content-length` is the transport's own; leave it out")
+        return PreparedRequest(request, head, self._send)
+
+    def _send(
+        self, request: HTTPRequest, head: Head, start: bytes, body: bytes, sink: ReplySink
+    ) -> Exchange:
         loop = self._loop or self._bind()
         now = loop.time()
         total_s = request.timeouts.total_s
-        exchange = Exchange(request, sink, math.inf if total_s is None else now + total_s)
-        try:
-            head = self._heads.get(request)
-            exchange.take_head(head)
-        except (ValueError, TypeError, AttributeError) as error:  # bad values, or bad types of them
-            self._refuse(exchange, error)
-            return exchange
+        deadline = math.inf if total_s is None else now + total_s
+        exchange = Exchange(request, start, body, sink, deadline)
         if self._is_closed:
             self._refuse(exchange, ConnectionError("the transport was closed"))
             return exchange
         pool = self._pools.get(head.origin)
         if pool is None:
             pool = self._make_pool(head.origin, loop)
+        exchange.has_no_reply_body = head.has_no_reply_body
         pool.serve(exchange, now)
         return exchange
 

@@ -1,0 +1,73 @@
+"""A reply that one read brought whole, in the form that nearly all have.
+
+Only what every reader understands alike is taken here: status 200, clean lines, one length that is
+the body's. All else is None, and llhttp reads it (`reading.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from puna.transports.lean.reading import MAX_HEADERS
+from puna.wire.http import HeaderLines
+
+_START: Final = b"HTTP/1.1 200 "
+_HEAD_END: Final = b"\r\n\r\n"
+_TEXT: Final = bytes((0x09, *range(0x20, 0x7F)))
+_LONGEST_HEAD: Final = 16_384
+
+_BAD_NAME = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9a-z-]+:)")
+_FRAMING = re.compile(
+    rb"\r\n((?:content-(?:length|encoding)|transfer-encoding|connection|trailer|upgrade):[^\r]*)"
+)
+_LENGTH = re.compile(rb"content-length:[ \t]*([0-9]{1,15})[ \t]*")
+_KEPT = re.compile(rb"connection:[ \t]*keep-alive[ \t]*")
+
+
+class WholeReply:
+    """Status, headers and body.
+
+    Attributes:
+        lines: the headers' lines as they came, with CR LF between them.
+        lower_lines: the same in lower case, with CR LF before each.
+    """
+
+    __slots__ = ("body", "lines", "lower_lines", "status")
+
+    def __init__(self, status: int, lines: bytes, lower_lines: bytes, body: bytes) -> None:
+        self.status = status
+        self.lines = lines
+        self.lower_lines = lower_lines
+        self.body = body
+
+    @property
+    def headers(self) -> HeaderLines:
+        """The headers by name."""
+        return HeaderLines(self.lines)
+
+
+def read_whole(data: bytes) -> WholeReply | None:
+    """The reply that these bytes are, no byte less or more; None where llhttp must say."""
+    end = data.find(_HEAD_END)
+    if end < 0 or end > _LONGEST_HEAD or not data.startswith(_START):
+        return None
+    at = data.find(b"\r\n") + 2
+    head = data[:end]
+    lines = head.count(b"\r\n")
+    # Each CR and LF stands in a pair, and the rest is printable.
+    if lines > MAX_HEADERS or len(head.translate(None, _TEXT)) != 2 * lines:
+        return None
+    lower = data[at - 2 : end].lower()
+    if _BAD_NAME.search(lower) is not None:
+        return None
+    length = -1
+    for line in _FRAMING.findall(lower):
+        told = _LENGTH.fullmatch(line)
+        if told is not None and length < 0:
+            length = int(told[1])
+        elif _KEPT.fullmatch(line) is None:
+            return None
+    if length != len(data) - end - len(_HEAD_END):
+        return None
+    return WholeReply(200, data[at:end], lower, data[end + len(_HEAD_END) :])
