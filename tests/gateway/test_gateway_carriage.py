@@ -41,7 +41,7 @@ async def test_hosts_are_reached_directly_and_their_connections_kept(upstream: U
     for _ in range(3):
         await _ask(transport, upstream.url)
     assert upstream.connections == 1
-    hosts = transport.hot()
+    hosts = transport.to_hosts()
     lean = hosts.lean
     assert lean.open_connections == 1
     assert hosts.can_carry(upstream.url)
@@ -66,7 +66,7 @@ async def test_the_proxy_of_the_environment_is_used_and_its_exceptions_kept(
         await _ask(transport, upstream.url)
         assert len(proxy.requests) == 2
         assert len(upstream.requests) == 1
-        hosts = transport.hot()
+        hosts = transport.to_hosts()
         assert not hosts.can_carry("http://llama.invalid/v1")
         assert hosts.can_carry("http://direct.test:8080/v1")
         assert hosts.can_carry("http://[bad")
@@ -81,8 +81,8 @@ async def test_many_hosts_behind_a_proxy_are_not_remembered_for_ever(
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:3128")
     transport = _made()
     for number in range(1_100):
-        assert not transport.hot().can_carry(f"http://host{number}.test/v1")
-    assert transport.hot()._has_proxy.cache_info().currsize == 1_024
+        assert not transport.to_hosts().can_carry(f"http://host{number}.test/v1")
+    assert transport.to_hosts()._has_proxy.cache_info().currsize == 1_024
     await transport.close()
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 from tests.support.asgi import Answer, directory_of
-from tests.support.lanes import Edge, Wire, read_answer, request_bytes
+from tests.support.lanes import Edge, PlayedTransport, Wire, read_answer, request_bytes
 
 from puna.errors import APIConnectionError, APITimeoutError
 from puna.gateway.fast_call import FastCall
-from puna.gateway.fast_lane import make_route
-from puna.gateway.hot_cycle import HotCycle
+from puna.gateway.fast_cycle import FastCycle
+from puna.gateway.fast_routes import make_route
 from puna.gateway.protocol import GatewayProtocol
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Player, Recorded
@@ -384,8 +384,14 @@ model_list:
     litellm_params: {model: embedded/smollm2-135m}
 """
     directory = directory_of(config)
-    assert make_route(directory, "public", lambda _: True, is_stream=False) is None
-    assert make_route(directory, "nobody", lambda _: True, is_stream=False) is None
+    assert (
+        make_route(directory, "public", PlayedTransport(lambda _: plain_reply()), is_stream=False)
+        is None
+    )
+    assert (
+        make_route(directory, "nobody", PlayedTransport(lambda _: plain_reply()), is_stream=False)
+        is None
+    )
 
 
 def ask_edge(body: Any, *, config: str = CONFIG, play: Player | None = None) -> Answer:
@@ -522,8 +528,8 @@ def test_the_end_of_the_gateway_settles_what_is_under_way() -> None:
         protocol, wire = edge.connect()
         protocol.data_received(request_bytes(STREAMED, AUTH))
         await turns(10)
-        assert edge.app.hot_lane is not None
-        await edge.app.hot_lane.close()
+        assert edge.app.fast_lane is not None
+        await edge.app.fast_lane.close()
         assert wire.is_closed
         return edge
 
@@ -618,8 +624,8 @@ def test_lines_of_the_log_come_together_and_each_is_one_line(
         for _ in range(3):
             await edge.ask(request_bytes(HI, AUTH))
         assert "-> openai/up/model" not in caplog.text
-        assert edge.app.hot_lane is not None
-        await edge.app.hot_lane.close()
+        assert edge.app.fast_lane is not None
+        await edge.app.fast_lane.close()
 
     asyncio.run(run())
     lines = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
@@ -696,8 +702,8 @@ def test_the_end_of_the_gateway_waits_for_the_hooks_of_the_last_calls() -> None:
         protocol, _ = edge.connect()
         protocol.data_received(request_bytes(STREAMED, AUTH))
         await turns(10)
-        assert edge.app.hot_lane is not None
-        await edge.app.hot_lane.close()
+        assert edge.app.fast_lane is not None
+        await edge.app.fast_lane.close()
 
     asyncio.run(run())
     assert heard == ["cancelled"]
@@ -717,7 +723,7 @@ def test_a_request_and_its_connection_leave_no_work_for_the_collector(body: Any)
             edge.events.clear()
             edge.hot.exchanges.clear()
             await turns(3)
-            kinds = (HotCycle, GatewayProtocol, FastCall)
+            kinds = (FastCycle, GatewayProtocol, FastCall)
             return sum(isinstance(one, kinds) for one in gc.get_objects())
         finally:
             gc.enable()

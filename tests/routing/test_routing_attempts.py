@@ -76,7 +76,7 @@ def play(
                 played.asked.append(tried.deployment_id)
                 error_now = errors[min(len(played.asked), len(errors)) - 1]
                 if error_now is None:
-                    machine.succeeded(clock.monotonic())
+                    machine.succeeded()
                     return played
                 machine.failed(error_now, clock.monotonic())
     raise AssertionError("the call does not end")
@@ -281,7 +281,7 @@ def test_a_resting_deployment_is_passed_over_until_all_rest() -> None:
 
 def test_failing_without_a_try_is_a_mistake_of_the_engine() -> None:
     machine = Attempts(Plan(group("a")), RetryPolicy(), Health(), lambda: 0.0)
-    machine.succeeded(0.0)
+    machine.succeeded()
     with pytest.raises(AssertionError, match="without a Try"):
         machine.failed(slow(), 0.0)
 

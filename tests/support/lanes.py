@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httptools
@@ -67,7 +67,10 @@ class PlayedTransport:
     requests: list[HTTPRequest] = field(default_factory=list[HTTPRequest])
     exchanges: list[PlayedExchange] = field(default_factory=list[PlayedExchange])
 
-    def start(self, request: HTTPRequest, sink: Any, /) -> PlayedExchange:
+    def prepare(self, request: HTTPRequest, /) -> PlayedRequest:
+        return PlayedRequest(self, request)
+
+    def start(self, request: HTTPRequest, sink: Any) -> PlayedExchange:
         self.requests.append(request)
         exchange = PlayedExchange(sink, self._steps(request))
         self.exchanges.append(exchange)
@@ -89,6 +92,17 @@ class PlayedTransport:
         for piece in recorded.pieces:
             yield "on_piece", piece
         yield ("on_error", recorded.error) if recorded.error is not None else ("on_end",)
+
+
+@dataclass(frozen=True)
+class PlayedRequest:
+    """A request that lacks its body only."""
+
+    transport: PlayedTransport
+    empty: HTTPRequest
+
+    def start(self, body: bytes, sink: Any, /) -> PlayedExchange:
+        return self.transport.start(replace(self.empty, body=body), sink)
 
 
 class Wire(asyncio.Transport):
@@ -168,9 +182,9 @@ class Edge:
             transport=self.full,
             clock=FakeClock(),
             hooks=(self.events.append, *hooks),
-            hot_transport=self.hot if is_fast else None,
+            lane_transport=self.hot if is_fast else None,
         )
-        self.app.open_hot_lane()
+        self.app.open_fast_lane()
         self._config = uvicorn.Config(
             self.app, http=GatewayProtocol, lifespan="off", log_config=None, proxy_headers=False
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from puna.catalog.facts import find_model
-from puna.catalog.prices import cost_picos
+from puna.catalog.prices import Price, cost_picos
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import BuiltRequest, Dialect, ReadContext
 from puna.dialects.secrets import scrub, scrub_headers, without_credentials
@@ -73,18 +73,23 @@ class Attempt:
 class Run:
     """A call under way, from the first try to the one settlement at its end."""
 
+    _is_settled = False
+
     def __init__(self, call: Call, health: Health, clock: Clock, hooks: Sequence[Hook]) -> None:
-        self.call = call
+        self._call = call
+        self.attempts = Attempts(call.plan, call.policy, health, clock.dice)
+        self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
+
+    def _begin(self, call_id: str, model: str, clock: Clock, hooks: Sequence[Hook]) -> None:
         self.clock = clock
         self._hooks = hooks
         self._started_at = clock.monotonic()
-        self._is_settled = False
-        self.attempts = Attempts(call.plan, call.policy, health, clock.dice)
-        self.report = CallReport(
-            call_id=call.call_id or clock.make_id(),
-            model=call.request.model,
-            started_at=clock.now(),
-        )
+        self.report = CallReport.begin(call_id, model, clock.now())
+
+    @property
+    def call(self) -> Call:
+        """What was asked."""
+        return self._call
 
     def prepare(self, deployment: Deployment) -> Attempt:
         """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
@@ -148,9 +153,10 @@ class Run:
 
     def succeeded(self) -> None:
         """Note that a deployment answers, and what it took."""
-        self.attempts.succeeded(self.clock.monotonic())
-        self.report.retries = self.attempts.retries
-        self.report.fallbacks = self.attempts.fallbacks
+        attempts, report = self.attempts, self.report
+        attempts.succeeded()
+        report.retries = attempts.retries
+        report.fallbacks = attempts.fallbacks
 
     def note_first_chunk(self) -> None:
         """Note when a stream began."""
@@ -223,11 +229,12 @@ class Run:
         cached = (details.cached_tokens or 0) if details is not None else 0
         self.report.is_usage_estimated = usage.is_estimate
         deployment = attempt.deployment
-        self.note_usage(deployment, usage.prompt_tokens, usage.completion_tokens, cached)
+        price = price_of(deployment)
+        self.note_usage(price, usage.prompt_tokens, usage.completion_tokens, cached)
 
     def note_usage(
         self,
-        deployment: Deployment,
+        price: Price | None,
         prompt_tokens: int,
         completion_tokens: int,
         cached_tokens: int,
@@ -236,12 +243,16 @@ class Run:
         report = self.report
         report.prompt_tokens = prompt_tokens
         report.completion_tokens = completion_tokens
-        price = deployment.price
-        if price is None:
-            facts = find_model(deployment.target.provider, deployment.target.model)
-            price = facts.price if facts is not None else None
         if price is not None:
             report.cost_picos = cost_picos(price, prompt_tokens, completion_tokens, cached_tokens)
+
+
+def price_of(deployment: Deployment) -> Price | None:
+    """What a deployment's tokens cost: its own price, else the catalogue's."""
+    if deployment.price is not None:
+        return deployment.price
+    facts = find_model(deployment.target.provider, deployment.target.model)
+    return facts.price if facts is not None else None
 
 
 def attribute(error: APIError, attempt: Attempt) -> APIError:

@@ -7,7 +7,9 @@ import logging
 import time
 from typing import Final
 
+from puna.errors import APIError
 from puna.gateway.logs import Entry, inform
+from puna.gateway.replies import error_source
 from puna.types.report import CallReport
 
 _log = logging.getLogger("puna.gateway")
@@ -16,10 +18,26 @@ BATCH_S: Final = 0.25
 """The longest time a line waits. Lines of that time are lost when the process is killed."""
 
 
-def request_line(what: str, spent_s: float, report: CallReport | None) -> str:
+CLIENT_LEFT: Final = 499
+"""The status of a call whose client left."""
+
+_SERVER_ERROR: Final = 500
+
+
+def request_line(
+    method: str, path: str, status: int, spent_s: float, report: CallReport | None
+) -> str:
     """`POST /path 200 1.2 ms name -> provider/model`."""
-    whom = f" {report.model} -> {report.provider}/{report.upstream_model}" if report else ""
-    return f"{what} {spent_s * 1000:.1f} ms{whom}"
+    line = f"{method} {path} {status} {spent_s * 1000:.1f} ms"
+    if report is None:
+        return line
+    return f"{line} {report.model} -> {report.provider}/{report.upstream_model}"
+
+
+def warn_of(what: str, error: APIError) -> None:
+    """Say why a request was refused, where that is not its own fault."""
+    if error.status_code >= _SERVER_ERROR or error_source(error) == "upstream":
+        _log.warning("%s: %s", what, error)
 
 
 class AccessLog:
@@ -30,11 +48,13 @@ class AccessLog:
         self._waiting: list[Entry] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, what: str, spent_s: float, report: CallReport | None) -> None:
-        """Note a request that was answered now; `what` is its method, path and status."""
+    def add(
+        self, method: str, path: str, status: int, spent_s: float, report: CallReport | None
+    ) -> None:
+        """Note a request that was answered now."""
         if not _log.isEnabledFor(logging.INFO):
             return
-        self._waiting.append((time.time(), request_line(what, spent_s, report)))
+        self._waiting.append((time.time(), request_line(method, path, status, spent_s, report)))
         if self._timer is None:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
 

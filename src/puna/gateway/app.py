@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -25,7 +24,7 @@ from puna.errors import (
     PermissionDeniedError,
     PunaError,
 )
-from puna.gateway.access_log import AccessLog, request_line
+from puna.gateway.access_log import CLIENT_LEFT, AccessLog, request_line, warn_of
 from puna.gateway.carriage import GatewayTransport
 from puna.gateway.directory import Directory
 from puna.gateway.endpoints import (
@@ -36,11 +35,11 @@ from puna.gateway.endpoints import (
     list_paths,
     missing_feature,
 )
-from puna.gateway.fast_call import Road
-from puna.gateway.fast_lane import FastLane, HotTransport
-from puna.gateway.hot_lane import HotLane
-from puna.gateway.pipeline import Caller, Pipeline, send_reply
-from puna.gateway.replies import Reply, error_reply, error_source, internal_error, json_reply
+from puna.gateway.fast_lane import FastLane
+from puna.gateway.fast_routes import CallbackTransport, FastRoutes
+from puna.gateway.fast_run import LaneContext
+from puna.gateway.pipeline import Caller, Pipeline, retry_policy, send_reply
+from puna.gateway.replies import Reply, error_reply, internal_error, json_reply
 from puna.gateway.requests import (
     ClientDisconnected,
     Incoming,
@@ -49,6 +48,7 @@ from puna.gateway.requests import (
     Send,
     check_model_name,
     read_body,
+    read_call_id,
     read_head,
     read_json,
 )
@@ -62,7 +62,6 @@ from puna.version import __version__
 
 _log = logging.getLogger("puna.gateway")
 
-_CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 _ALLOWED_HEADERS = "authorization, content-type, x-api-key, api-key, x-litellm-api-key"
 
@@ -78,7 +77,7 @@ class Gateway:
         clock: Clock | None = None,
         hooks: tuple[Hook, ...] = (),
         pool: SupervisorPool | None = None,
-        hot_transport: HotTransport | None = None,
+        lane_transport: CallbackTransport | None = None,
     ) -> None:
         self._directory = directory
         self._server = directory.config.server
@@ -86,7 +85,7 @@ class Gateway:
         self._transport = transport or GatewayTransport(
             ClientSettings(environ=directory.environ), self._pool
         )
-        self._hot_transport = hot_transport
+        self._lane_transport = lane_transport
         self._clock = clock or SystemClock()
         self._hooks = hooks
         router = directory.config.router
@@ -101,7 +100,7 @@ class Gateway:
             self._transport, clock=self._clock, health=self._health, hooks=hooks
         )
         self._pipeline = Pipeline(directory, self._engine)
-        self.hot_lane: HotLane | None = None
+        self.fast_lane: FastLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -115,30 +114,33 @@ class Gateway:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 await self._warm_up()
-                self.open_hot_lane()
+                self.open_fast_lane()
                 # What start made stays: the collector need not look at it again.
                 gc.collect()
                 gc.freeze()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                if self.hot_lane is not None:
-                    await self.hot_lane.close()
+                if self.fast_lane is not None:
+                    await self.fast_lane.close()
                 await self._transport.close()
                 self._pool.stop_all()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    def open_hot_lane(self) -> None:
+    def open_fast_lane(self) -> None:
         """The fast lane needs a transport with callbacks and this loop."""
-        hot = self._hot_transport
-        if hot is None and isinstance(self._transport, GatewayTransport):
-            hot = self._transport.hot()
-        if hot is None:
+        transport = self._lane_transport
+        if transport is None and isinstance(self._transport, GatewayTransport):
+            transport = self._transport.to_hosts()
+        if transport is None:
             return
-        loop = asyncio.get_running_loop()
-        road = Road(hot.start, loop, self._clock, self._health, self._hooks)
-        lane = FastLane(self._directory, road, hot.can_carry)
-        self.hot_lane = HotLane(lane, AccessLog(loop), self._server.max_request_bytes)
+        directory, loop = self._directory, asyncio.get_running_loop()
+        self.fast_lane = FastLane(
+            directory,
+            FastRoutes(directory, transport),
+            LaneContext(loop, self._clock, retry_policy(directory), self._health, self._hooks),
+            AccessLog(loop),
+        )
 
     async def _warm_up(self) -> None:
         """Start the embedded model's process, so that the first request need not wait for it."""
@@ -151,23 +153,23 @@ class Gateway:
     async def _serve(self, head: Incoming, receive: Receive, send: Send) -> None:
         """One request to its reply, with one line in the log."""
         started = time.perf_counter()
-        call_id = _call_id(head) or self._clock.make_id()
+        call_id = read_call_id(head.headers.get("x-litellm-call-id", "")) or self._clock.make_id()
         headers = {"x-litellm-call-id": call_id, **self._cross_origin(head)}
         responder = _Responder(send, headers, head.method)
         report: CallReport | None = None
         try:
             report = await self._answer(head, call_id, receive, responder)
         except ClientDisconnected:
-            responder.status = 499
+            responder.status = CLIENT_LEFT
         except APIError as error:
-            if error.status_code >= 500 or error_source(error) == "upstream":  # noqa: PLR2004
-                _log.warning("%s %s: %s", head.method, head.path, error)
+            warn_of(f"{head.method} {head.path}", error)
             await responder.reply(error_reply(error))
         except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
             _log.exception("%s %s failed", head.method, head.path)
             await responder.reply(error_reply(internal_error()))
-        what = f"{head.method} {head.path} {responder.status}"
-        _log.info("%s", request_line(what, time.perf_counter() - started, report))
+        spent_s = time.perf_counter() - started
+        line = request_line(head.method, head.path, responder.status, spent_s, report)
+        _log.info("%s", line)
 
     async def _answer(
         self, head: Incoming, call_id: str, receive: Receive, responder: _Responder
@@ -285,12 +287,6 @@ def _no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
         f"There is no endpoint `{head.method} {head.path}`{reason}. `GET /routes` lists all.",
         code="unknown_endpoint",
     )
-
-
-def _call_id(head: Incoming) -> str:
-    """The id that a client gave its call, if it is one."""
-    given = head.headers.get("x-litellm-call-id", "")
-    return given if _CALL_ID.fullmatch(given) else ""
 
 
 def _is_local(origin: str) -> bool:

@@ -10,7 +10,7 @@ from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.transports.base import AsyncOpenReply, AsyncTransport
 from puna.transports.embedded import SCHEME, AsyncEmbeddedTransport
-from puna.transports.lean import Exchange, LeanTransport, ReplySink
+from puna.transports.lean import LeanTransport, PreparedRequest
 from puna.transports.per_loop import PerLoopTransport
 from puna.transports.standard import AsyncStandardTransport
 from puna.transports.tls import TLSConfig
@@ -37,12 +37,16 @@ class ProxyAwareTransport:
             self._standard = AsyncStandardTransport(self._tls)
         return await self._standard.open(request)
 
-    def start(self, request: HTTPRequest, sink: ReplySink) -> Exchange:
-        """Send to an address that this can carry; `sink` hears of the reply."""
-        return self.lean.start(request, sink)
+    def prepare(self, request: HTTPRequest) -> PreparedRequest:
+        """What sends a request to an address that this can carry, with one body after the other.
+
+        Raises:
+            ValueError: it cannot be sent.
+        """
+        return self.lean.prepare(request)
 
     def can_carry(self, url: str) -> bool:
-        """Whether `start` reaches an address: a host's, with no proxy before it."""
+        """Whether `prepare` reaches an address: a host's, with no proxy before it."""
         return not url.startswith(SCHEME) and not self.is_proxied(url)
 
     async def close(self) -> None:
@@ -71,7 +75,7 @@ class ProxyAwareTransport:
 class GatewayTransport:
     """All upstreams of a gateway: hosts, and the embedded model's process.
 
-    `hot` is the way in for callbacks.
+    `to_hosts` is the way in for callbacks.
     """
 
     def __init__(self, settings: ClientSettings, pool: SupervisorPool) -> None:
@@ -87,7 +91,7 @@ class GatewayTransport:
         """Close all connections of this loop; the embedded model's processes go on."""
         await self._all.close()
 
-    def hot(self) -> ProxyAwareTransport:
+    def to_hosts(self) -> ProxyAwareTransport:
         """The running loop's way to hosts, for callbacks."""
         return self._hosts.current()
 

@@ -10,45 +10,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
-from puna.engine.call import Attempt, Call, Run
-from puna.engine.clock import Clock
+from puna.engine.call import Attempt
 from puna.errors import APIError
+from puna.gateway.fast_routes import Exchange, PlainRoute, ReadyDeployment
+from puna.gateway.fast_run import FastRun, LaneContext
 from puna.gateway.replies import internal_error
 from puna.routing.attempts import GiveUp, Wait
-from puna.routing.deployment import Deployment
-from puna.routing.health import Health
-from puna.telemetry.events import Hook, Outcome, wait_for_hooks
+from puna.telemetry.events import Outcome
+from puna.transports.lean import WholeReply
 from puna.types.report import CallReport
-from puna.wire.envelope import ChatEnvelope, Renaming
-from puna.wire.http import HTTPRequest
+from puna.wire.envelope import ChatEnvelope, encode_request
 
 _log = logging.getLogger("puna.gateway")
 
 
-class Exchange(Protocol):
-    """A request under way at the transport."""
+class ReplyWriter(Protocol):
+    """The way back to who asked. `lines` are the headers that tell of the call."""
 
-    def pause(self) -> None:
-        """Read no more for now."""
-        ...
-
-    def resume(self) -> None:
-        """Read on."""
-        ...
-
-    def cancel(self) -> None:
-        """Cut the connection; nothing is heard of it again."""
-        ...
-
-
-class Client(Protocol):
-    """The way back to who asked."""
-
-    def reply(self, report: CallReport, body: bytes) -> None:
+    def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
         """A whole answer."""
         ...
 
@@ -56,7 +39,7 @@ class Client(Protocol):
         """An error, where no byte has been sent."""
         ...
 
-    def begin(self, report: CallReport) -> None:
+    def begin(self, lines: bytes) -> None:
         """The head of a stream of events."""
         ...
 
@@ -69,61 +52,32 @@ class Client(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Road:
-    """What every call of a lane shares.
+class FastCall(ABC):
+    """A call under way: the sink of the reply of one attempt after the other.
 
-    `start` sends a request and tells the call (a `ReplySink`) of its reply.
+    What a usual call never sets begins as the class's own value.
     """
 
-    start: Callable[[HTTPRequest, FastCall], Exchange]
-    loop: asyncio.AbstractEventLoop
-    clock: Clock
-    health: Health
-    hooks: tuple[Hook, ...]
-    waiting: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-
-    def settle(self, run: Run, outcome: Outcome, **facts: Any) -> None:
-        """End a call; what its hooks want awaited is awaited later."""
-        pending: list[Awaitable[None]] = run.settle(outcome, **facts)
-        if pending:
-            # The loop itself keeps only a weak reference to a task.
-            task = self.loop.create_task(wait_for_hooks(pending))
-            self.waiting.add(task)
-            task.add_done_callback(self.waiting.discard)
-
-
-class Route(Protocol):
-    """How the calls of one public model name go."""
-
-    renaming: Renaming
-    secrets: frozenset[str]
-    """What no header of a reply may hold."""
-
-    def build(self, envelope: ChatEnvelope, deployment: Deployment, /) -> HTTPRequest:
-        """The request that asks a deployment."""
-        ...
-
-
-class FastCall(ABC):
-    """A call under way; hears of the reply of one attempt after the other."""
+    _ready: ReadyDeployment | None = None
+    _attempt: Attempt | None = None
+    _exchange: Exchange | None = None
+    _timer: asyncio.TimerHandle | None = None
+    _is_over = False
+    _is_paused = False
 
     def __init__(
-        self, road: Road, route: Route, envelope: ChatEnvelope, call: Call, client: Client
+        self,
+        context: LaneContext,
+        route: PlainRoute,
+        envelope: ChatEnvelope,
+        run: FastRun,
+        writer: ReplyWriter,
     ) -> None:
-        self._road = road
+        self._context = context
         self._route = route
         self._envelope = envelope
-        self._client = client
-        self._run = Run(call, road.health, road.clock, road.hooks)
-        self._run.report.lane = "fast"
-        self._deployment: Deployment | None = None
-        self._request: HTTPRequest | None = None
-        self._attempt: Attempt | None = None
-        self._exchange: Exchange | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._is_over = False
-        self._is_paused = False
+        self._run = run
+        self._writer = writer
 
     def start(self) -> None:
         """Send the first attempt."""
@@ -147,6 +101,8 @@ class FastCall(ABC):
         self._is_paused = False
         if self._exchange is not None:
             self._exchange.resume()
+
+    # --- what the transport calls
 
     def on_head(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of a reply."""
@@ -173,6 +129,15 @@ class FastCall(ABC):
         if not self._is_over:
             self._guarded(self._take_end)
 
+    def on_whole(self, reply: WholeReply) -> None:
+        """All at once."""
+        exchange = self._exchange
+        self.on_head(reply.status, reply.headers)
+        if reply.body:
+            self.on_piece(reply.body)
+        if self._exchange is exchange:  # else it was no answer, and another try began
+            self.on_end()
+
     def on_error(self, error: APIError) -> None:
         """No reply, or it broke."""
         self._exchange = None
@@ -196,45 +161,50 @@ class FastCall(ABC):
         """Before a settlement: what was used so far."""
 
     @property
+    def _asked(self) -> ReadyDeployment:
+        assert self._ready is not None, "a reply without a try"  # noqa: S101 - narrows
+        return self._ready
+
+    @property
     def _tried(self) -> Attempt:
         """The attempt under way, for the readers of the long way."""
         if self._attempt is None:
-            assert self._deployment is not None, "a reply without a try"  # noqa: S101 - narrows
-            assert self._request is not None, "the same"  # noqa: S101 - narrows
-            self._attempt = self._run.built_attempt(self._deployment, self._request)
+            asked = self._asked
+            body = encode_request(self._envelope, asked.model)
+            http = replace(asked.request, body=body)
+            self._attempt = self._run.built_attempt(asked.deployment, http)
         return self._attempt
 
     def _step(self) -> None:
         """Do what the attempt machine says."""
         self._timer = None
-        step = self._run.attempts.next(self._road.clock.monotonic())
+        step = self._run.attempts.next(self._context.clock.monotonic())
         if isinstance(step, Wait):
-            self._timer = self._road.loop.call_later(step.seconds, self._guarded, self._step)
+            self._timer = self._context.loop.call_later(step.seconds, self._guarded, self._step)
         elif isinstance(step, GiveUp):
             self._fail(step.error)
         else:
-            self._deployment, self._attempt = step.deployment, None
-            self._request = self._route.build(self._envelope, step.deployment)
-            self._run.note_attempt(step.deployment)
-            self._exchange = self._road.start(self._request, self)
+            deployment = step.deployment
+            self._ready = ready = self._route.ready[deployment.deployment_id]
+            self._attempt = None
+            body = encode_request(self._envelope, ready.model)
+            self._run.note_attempt(deployment)
+            self._exchange = ready.prepared.start(body, self)
             if self._is_paused:
                 self._exchange.pause()
 
     def _failed(self, error: APIError) -> None:
         """An attempt failed before the client got a byte: another may follow."""
-        self._run.attempts.failed(error, self._road.clock.monotonic())
+        self._run.attempts.failed(error, self._context.clock.monotonic())
         self._step()
-
-    def _succeeded(self) -> None:
-        self._run.succeeded()
 
     def _fail(self, error: APIError) -> None:
         self._settle("failure", error)
-        self._client.refuse(error)
+        self._writer.refuse(error)
 
     def _settle(self, outcome: Outcome, error: Exception | None = None) -> None:
         self._is_over = True
-        self._road.settle(self._run, outcome, error=error)
+        self._run.end(outcome, error=error)
 
     def _stop(self) -> None:
         if self._timer is not None:

@@ -1,100 +1,142 @@
-"""uvicorn's HTTP protocol, with a limit on heads, JSON in its own errors, and HTTP/1.0 as it is."""
+"""The server's protocol: chat requests go to the fast lane, all others to ASGI."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
-import httptools
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from puna.errors import BadRequestError
-from puna.gateway.hot_cycle import HotCycle
-from puna.gateway.hot_lane import HotLane
-from puna.gateway.replies import error_reply
+from puna.gateway.edge import EdgeProtocol
+from puna.gateway.endpoints import ENDPOINTS
+from puna.gateway.fast_cycle import FastCycle
+from puna.gateway.fast_head import write_lines
+from puna.gateway.fast_lane import FastLane
+from puna.gateway.known_head import KnownHead, LaneHead, learn_head
 
-MOST_HEAD_BYTES: Final = 64 * 1024
-"""Request line and headers together. The parser itself knows no limit."""
-
-_OVERHEAD: Final = 32
-_OF_AN_UPGRADE: Final = frozenset((b"connection", b"http2-settings", b"upgrade"))
-
-
-_HOT_PATHS: Final = frozenset((b"/v1/chat/completions", b"/chat/completions"))
+_FAST_PATHS: Final = frozenset(
+    one.path.encode()
+    for one in ENDPOINTS
+    if (one.method, one.action) == ("POST", "chat") and "{" not in one.path
+)
 
 
-class GatewayProtocol(HttpToolsProtocol):
+class GatewayProtocol(EdgeProtocol):
     """One client connection.
 
-    A request for a hot path is offered to the application's fast lane when its body is whole; what
-    that does not take goes on as an ASGI request, as all others do.
+    A chat request is offered to the application's fast lane when its body is whole; what that does
+    not take goes on as an ASGI request. A head that this connection has brought before is known by
+    its bytes, and the parser never hears of the request.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._lane: HotLane | None = getattr(self.app, "hot_lane", None)
-        self._hot: HotCycle | None = None
-        self._hot_body: list[bytes] | None = None
+        self._lane: FastLane | None = getattr(self.app, "fast_lane", None)
+        self._is_open = (
+            self._lane is not None and not self.root_path and self.limit_concurrency is None
+        )
+        self._fast: FastCycle | None = None
         self._is_last = False
+        # A request that the parser reads for the lane.
+        self._head: LaneHead | None = None
+        self._pieces: list[bytes] = []
+        self._is_between = True
+        self._is_declined = False
+        self._first_read = b""
+        # One whose head is known.
+        self._known: KnownHead | None = None
+        self._missing = 0
+        # The first lines of a good reply, and the headers that they were made of.
+        self._ok_start = b""
+        self._ok_headers: object = None
 
-    @property
-    def _parser(self) -> Any:
-        """Never None while bytes come; httptools ships no types."""
-        return self.parser
-
-    @override
-    def on_message_begin(self) -> None:
-        # The scope is made when it is known that ASGI will want it.
-        self._head_bytes = 0
-        self.url = b""
-        self.headers = []
-        self.expect_100_continue = False
-
-    @override
-    def on_url(self, url: bytes) -> None:
-        self._head_bytes += len(url)
-        if self._head_bytes > MOST_HEAD_BYTES:
-            raise _TooLargeError
-        self.url += url
-
-    @override
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value) + _OVERHEAD
-        if self._head_bytes > MOST_HEAD_BYTES:
-            raise _TooLargeError
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+    # --- bytes
 
     @override
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_without_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("")
+        if self._missing:
+            data = self._take_missing(data)
+        elif self._known is not None and self._is_between and self._is_free():
+            self._idle_since = math.inf
+            data = self._take_known(self._known, data)
+        if data:
+            self._first_read = data if self._is_between else b""
+            super().data_received(data)
 
-    def _go_on_without_upgrade(self, rest: bytes) -> None:
-        """Answer in HTTP/1.1: Java's clients ask for HTTP/2 like this, and send their body at once.
+    def _take_known(self, known: KnownHead, data: bytes) -> bytes:
+        """Begin the request that `data` is, if its head is known; gives what the parser must read.
 
-        The parser leaves off after such a head. A fresh one gets the head again, without the wish.
+        The parser stands between two messages, and goes on from there.
         """
-        head = b"".join(
-            name + b": " + value + b"\r\n"
-            for name, value in self.headers
-            if name not in _OF_AN_UPGRADE
+        found = known.find_body(data)
+        if found is None or self._lane is None or not self._lane.takes_length(found[1]):
+            return data
+        at, length = found
+        missing = length - (len(data) - at)
+        if missing > 0:
+            self._pieces = [data]
+            self._missing = missing
+            return b""
+        if missing < 0:
+            return data
+        if self._begin_fast(known.meaning, data[at:], is_kept=known.is_kept):
+            return b""
+        self._is_declined = True
+        return data
+
+    def _take_missing(self, data: bytes) -> bytes:
+        """More of a request with a known head; gives what the parser must read."""
+        self._pieces.append(data)
+        self._missing = max(0, self._missing - len(data))
+        if self._missing or self._known is None:
+            return b""
+        pieces, self._pieces = self._pieces, []
+        return self._take_known(self._known, b"".join(pieces))
+
+    # --- messages
+
+    @override
+    def on_message_begin(self) -> None:
+        self._is_between = False
+        super().on_message_begin()
+
+    @override
+    def _begin_message(self) -> None:
+        self._head = self._read_fast_head()
+        if self._head is None:
+            self._begin_asgi()
+
+    def _read_fast_head(self) -> LaneHead | None:
+        """The head, if the body is kept for the fast lane: one of known length, nothing going on.
+
+        A second request on a busy connection waits in uvicorn's queue, so it goes the long way.
+        """
+        if (
+            self._lane is None
+            or self._is_declined
+            or self.url not in _FAST_PATHS
+            or self._method != b"POST"
+            or self.expect_100_continue
+            or not self._is_free()
+            or self._parser.get_http_version() != "1.1"
+        ):
+            return None
+        return self._lane.read_head(self.url, self.headers)
+
+    def _is_free(self) -> bool:
+        """Whether a request can be taken at once. Whoever does not read waits, as with ASGI."""
+        cycle: Any = self.cycle  # None before the first request
+        return (
+            self._is_open
+            and (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
         )
-        line = self._method + b" " + self.url + b" HTTP/1.1\r\n"
-        self.parser = httptools.HttpRequestParser(self)
-        self.data_received(line + head + b"\r\n" + rest)
 
     @override
     def on_body(self, body: bytes) -> None:
-        if self._hot_body is not None:
-            self._hot_body.append(body)
+        if self._head is not None:
+            self._pieces.append(body)
         else:
             super().on_body(body)
 
@@ -102,146 +144,74 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._parser.should_upgrade():
             return
-        pieces, self._hot_body = self._hot_body, None
-        if pieces is not None:
+        self._is_between, self._is_declined = True, False
+        head, self._head = self._head, None
+        if head is not None:
+            pieces, self._pieces = self._pieces, []
             body = b"".join(pieces)
-            if self._begin_hot(body):
+            is_kept = self._parser.should_keep_alive()
+            if self._begin_fast(head, body, is_kept=is_kept):
+                self._known = learn_head(self._first_read, body, head, is_kept=is_kept)
                 return
             self._begin_asgi()
             self.cycle.keep_alive = self.cycle.keep_alive and not self._is_last
             super().on_body(body)
         super().on_message_complete()
 
-    def _begin_hot(self, body: bytes) -> bool:
+    def _begin_fast(self, head: LaneHead, body: bytes, *, is_kept: bool) -> bool:
         """Whether the fast lane has taken the request."""
-        lane = self._lane
-        cycle = lane.begin(self, self.url, self.headers, body) if lane is not None else None
+        if self._lane is None:
+            return False
+        keeps_alive = is_kept and not self._is_last
+        cycle = self._lane.begin(self, head, body, keeps_alive=keeps_alive)
         if cycle is None:
             return False
         known: Any = cycle  # it has what uvicorn asks of a cycle
-        cycle.keep_alive = cycle.keep_alive and not self._is_last
-        self._hot = cycle
+        self._fast = cycle
         self.cycle = known
         cycle.start()
         return True
 
-    def _is_hot(self) -> bool:
-        """Whether to keep the body for the fast lane: of known length, and nothing else going on.
-
-        A second request on a busy connection waits in uvicorn's queue, so it goes the long way.
-        """
-        return (
-            self._lane is not None
-            and self.url in _HOT_PATHS
-            and self._method == b"POST"
-            and not self.expect_100_continue
-            and not self.root_path
-            and self.limit_concurrency is None
-            and not self.flow.write_paused  # whoever does not read waits, as with ASGI
-            and self._is_idle()
-            and self._parser.get_http_version() == "1.1"
-            and self._lane.admits(self.headers)
-        )
+    # --- what happens to the connection
 
     @override
     def shutdown(self) -> None:
-        if self._hot_body is None:
+        if self._head is None and not self._missing:
             super().shutdown()
         self._is_last = True  # a request whose body is on its way is answered
-
-    def _is_idle(self) -> bool:
-        cycle: Any = self.cycle  # None before the first request
-        return cycle is None or cycle.response_complete
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._hot_body = None
-        hot, self._hot = self._hot, None
-        if hot is not None:
-            hot.leave()
+        self._head, self._pieces, self._missing = None, [], 0
+        fast, self._fast = self._fast, None
+        if fast is not None:
+            fast.leave()
             known: Any = self
-            if known.cycle is hot:
+            if known.cycle is fast:
                 known.cycle = None  # it holds this connection: no work for the collector
 
     @override
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self._hot is not None:
-            self._hot.pause()
+        if self._fast is not None:
+            self._fast.pause()
 
     @override
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._hot is not None:
-            self._hot.resume()
+        if self._fast is not None:
+            self._fast.resume()
 
-    @override
-    def on_headers_complete(self) -> None:
-        parser = self._parser
-        self._method = parser.get_method()
-        if parser.should_upgrade():
-            if self._method == b"CONNECT":
-                raise ValueError("this is no proxy")
-            return
-        if self._is_hot():
-            self._hot_body = []
-            return
-        self._begin_asgi()
+    # --- what a cycle writes first
 
-    def _begin_asgi(self) -> None:
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
-        self.headers += headers  # the list that the scope holds
-        super().on_headers_complete()
-        if self.scope["http_version"] == "1.0":
-            cycle: Any = self.cycle
-            cycle.send = _PlainSend(cycle)  # its task has not begun
+    def start_of(self, status: int) -> bytes:
+        """The first lines of a reply; uvicorn makes its headers anew each second."""
+        return STATUS_LINE[status] + write_lines(self.server_state.default_headers)
 
-    @override
-    def send_400_response(self, msg: str) -> None:
-        known: Any = self.cycle
-        if known is not None and not known.response_complete and known.response_started:
-            self.transport.close()  # the bytes would stand in the middle of a reply
-            return
-        if self._head_bytes > MOST_HEAD_BYTES:
-            status, said = 431, f"The request's head is larger than {MOST_HEAD_BYTES} bytes."
-        else:
-            status, said = 400, "This is not an HTTP request."
-        reply = error_reply(BadRequestError(said, status_code=status, code="invalid_request"))
-        head = [*reply.head(), (b"connection", b"close")]
-        lines = b"".join(name + b": " + value + b"\r\n" for name, value in head)
-        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + reply.body)
-        self.transport.close()
-
-
-class _TooLargeError(ValueError):
-    """The head is; the parser turns this into its own error, and that becomes the reply above."""
-
-
-class _PlainSend:
-    """ASGI's `send` for an HTTP/1.0 client, which knows no chunks: the end closes the body."""
-
-    def __init__(self, cycle: Any) -> None:
-        self._cycle = cycle
-
-    async def __call__(self, message: Any) -> None:
-        cycle = self._cycle
-        if cycle.flow.write_paused and not cycle.disconnected:
-            await cycle.flow.drain()
-        if cycle.disconnected or cycle.response_complete:
-            return
-        if message["type"] == "http.response.start":
-            cycle.response_started = True
-            head = [*cycle.default_headers, *message["headers"], (b"connection", b"close")]
-            lines = b"".join(name + b": " + value + b"\r\n" for name, value in head)
-            cycle.transport.write(STATUS_LINE[message["status"]] + lines + b"\r\n")
-            return
-        if cycle.scope["method"] != "HEAD":
-            cycle.transport.write(message.get("body", b""))
-        if not message.get("more_body", False):
-            cycle.response_complete = True
-            cycle.message_event.set()
-            cycle.transport.close()
-            cycle.on_response()
+    def start_of_ok(self) -> bytes:
+        """Those of a good reply, kept while they hold."""
+        headers = self.server_state.default_headers
+        if headers is not self._ok_headers:
+            self._ok_headers, self._ok_start = headers, self.start_of(200)
+        return self._ok_start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -61,6 +62,14 @@ LOCAL_FIELDS = frozenset(
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_NAME = 256
+
+
+_CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def read_call_id(given: str) -> str | None:
+    """The id that a client gave its call, if it is one."""
+    return given if _CALL_ID.fullmatch(given) else None
 
 
 class ClientDisconnected(Exception):  # noqa: N818 - not an error of anybody

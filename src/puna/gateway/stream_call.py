@@ -7,14 +7,14 @@ from typing import Final
 
 from typing_extensions import override
 
-from puna.engine.call import Call, attribute
+from puna.engine.call import attribute
 from puna.engine.delivery import Delivery
 from puna.errors import APIError
-from puna.gateway.fast_call import Client, FastCall, Road, Route
+from puna.gateway.fast_call import FastCall
+from puna.gateway.fast_head import LIMIT_PREFIX, stream_lines
 from puna.gateway.plain_stream import PlainStream
 from puna.gateway.replies import DONE, error_event
 from puna.telemetry.events import Outcome
-from puna.wire.envelope import ChatEnvelope
 from puna.wire.http import HTTPReply
 from puna.wire.sse import encode_event
 
@@ -25,15 +25,12 @@ TAIL_S: Final = 1.0
 class StreamCall(FastCall):
     """A call whose answer comes as events."""
 
-    def __init__(
-        self, road: Road, route: Route, envelope: ChatEnvelope, call: Call, client: Client
-    ) -> None:
-        super().__init__(road, route, envelope, call, client)
-        self._delivery: Delivery | None = None
-        self._plain: PlainStream | None = None
-        self._whole: HTTPReply | None = None
-        self._pieces: list[bytes] = []
-        self._has_begun = False
+    _delivery: Delivery | None = None
+    _plain: PlainStream | None = None
+    _whole: HTTPReply | None = None
+    _has_begun = False
+    _has_limits = False
+    _pieces: list[bytes]
 
     @property
     def _under_way(self) -> Delivery:
@@ -42,6 +39,7 @@ class StreamCall(FastCall):
 
     @override
     def _take_head(self, status: int, headers: Mapping[str, str]) -> None:
+        self._has_limits = any(name.startswith(LIMIT_PREFIX) for name in headers)
         self._delivery = Delivery(self._run, self._tried)
         self._plain, self._whole, self._pieces = None, None, []
         if self._delivery.needs_whole(status, headers):
@@ -136,9 +134,12 @@ class StreamCall(FastCall):
     def _deliver(self, events: bytes) -> None:
         if not self._has_begun:
             self._has_begun = True
-            self._succeeded()
-            self._client.begin(self._run.report)
-        self._client.send(events)
+            self._run.succeeded()
+            lines = stream_lines(
+                self._asked.stream_lines, self._run.report, has_limits=self._has_limits
+            )
+            self._writer.begin(lines)
+        self._writer.send(events)
 
     def _broken(self, error: APIError) -> None:
         """A failure: another attempt, or after the first byte a last event."""
@@ -158,9 +159,9 @@ class StreamCall(FastCall):
         exchange = self._exchange
         if exchange is not None:
             # The end of the body is still to come: only after it can the connection serve again.
-            self._timer = self._road.loop.call_later(TAIL_S, self._stop)
-        self._client.send(last)
-        self._client.end(self._run.report)
+            self._timer = self._context.loop.call_later(TAIL_S, self._stop)
+        self._writer.send(last)
+        self._writer.end(self._run.report)
 
     @override
     def _crash(self, error: APIError) -> None:
@@ -169,5 +170,5 @@ class StreamCall(FastCall):
             return
         self._note_used()
         self._settle("failure", error)
-        self._client.send(error_event(error))
-        self._client.end(self._run.report)
+        self._writer.send(error_event(error))
+        self._writer.end(self._run.report)

@@ -6,24 +6,34 @@ from collections.abc import Mapping
 
 from typing_extensions import override
 
-from puna.engine.call import Call, attribute
+from puna.engine.call import attribute
 from puna.errors import APIError
-from puna.gateway.fast_call import Client, FastCall, Road, Route
+from puna.gateway.fast_call import FastCall
+from puna.gateway.fast_head import LIMIT_PREFIX, whole_lines
+from puna.transports.lean import WholeReply
 from puna.types.chat import ChatCompletion
-from puna.wire.envelope import ChatEnvelope, read_reply
-from puna.wire.http import HTTPReply, shown_headers
+from puna.wire.envelope import PlainReply, read_reply
+from puna.wire.http import HeaderLines, HTTPReply, shown_headers
+
+_LIMIT_LINE = b"\r\n" + LIMIT_PREFIX.encode()
 
 
 class WholeCall(FastCall):
     """A call whose answer comes whole."""
 
-    def __init__(
-        self, road: Road, route: Route, envelope: ChatEnvelope, call: Call, client: Client
-    ) -> None:
-        super().__init__(road, route, envelope, call, client)
-        self._status = 0
-        self._headers: Mapping[str, str] = {}
-        self._pieces: list[bytes] = []
+    _status = 0
+    _headers: Mapping[str, str]
+    _pieces: list[bytes]
+
+    @override
+    def on_whole(self, reply: WholeReply) -> None:
+        self._exchange = None
+        if self._is_over:
+            return
+        try:
+            self._take_whole(reply)
+        except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
+            self._crashed()
 
     @override
     def _take_head(self, status: int, headers: Mapping[str, str]) -> None:
@@ -35,24 +45,28 @@ class WholeCall(FastCall):
 
     @override
     def _take_end(self) -> None:
-        pieces = self._pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        answer = self._pass_on(body)
-        completion = None
-        if answer is not None and self._road.hooks:
-            completion = ChatCompletion.model_validate_json(answer).with_report(self._run.report)
+        reply = HTTPReply(self._status, self._headers, b"".join(self._pieces))
+        answer = self._pass_on(reply.body) if reply.status == 200 else None  # noqa: PLR2004 - RFC 9110
         if answer is None:
-            reply = HTTPReply(self._status, self._headers, body)
-            try:
-                completion = self._run.read_whole(self._tried, reply)
-            except APIError as error:
-                self._failed(error)
-                return
-            answer = completion.to_json().encode()
-        self._succeeded()
-        self._is_over = True
-        self._road.settle(self._run, "success", answer=completion)
-        self._client.reply(self._run.report, answer)
+            self._read(reply)
+            return
+        held = "\n".join(reply.headers.values()).encode("latin-1", "replace")
+        if self._holds_secret(held):
+            self._run.take_headers(self._tried, reply.status, reply.headers)
+        else:
+            self._run.report.headers = shown_headers(reply.headers)
+        self._answer(answer, has_limits=any(n.startswith(LIMIT_PREFIX) for n in reply.headers))
+
+    def _take_whole(self, reply: WholeReply) -> None:
+        answer = self._pass_on(reply.body)
+        if answer is None:
+            self._read(HTTPReply(reply.status, reply.headers, reply.body))
+            return
+        if self._holds_secret(reply.lines):
+            self._run.take_headers(self._tried, reply.status, reply.headers)
+        else:
+            self._run.report.headers = HeaderLines(reply.lines, is_shown=True)
+        self._answer(answer, has_limits=_LIMIT_LINE in reply.lower_lines)
 
     @override
     def _note_used(self) -> None:
@@ -60,30 +74,49 @@ class WholeCall(FastCall):
 
     def _pass_on(self, body: bytes) -> bytes | None:
         """The body under the public name, when it is plain."""
-        if self._status != 200:  # noqa: PLR2004 - RFC 9110
-            return None
         plain = read_reply(body)
         renamed = self._route.renaming.apply(body, plain) if plain is not None else None
-        if plain is None or renamed is None:
-            return None
-        run, usage = self._run, plain.usage
-        if self._holds_secret():
-            run.take_headers(self._tried, self._status, self._headers)
-        else:
-            run.report.status_code = self._status
-            run.report.headers = shown_headers(self._headers)
-        assert self._deployment is not None, "a reply without a try"  # noqa: S101 - narrows
-        run.note_usage(
-            self._deployment, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
-        )
-        run.report.finish_reason = plain.choices[0].finish_reason
+        if plain is not None and renamed is not None:
+            self._note(plain)
         return renamed
 
-    def _holds_secret(self) -> bool:
+    def _note(self, plain: PlainReply) -> None:
+        run, usage = self._run, plain.usage
+        run.report.status_code = 200
+        run.report.finish_reason = plain.choices[0].finish_reason
+        run.note_usage(
+            self._asked.price, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
+        )
+
+    def _answer(self, answer: bytes, *, has_limits: bool) -> None:
+        run = self._run
+        completion = None
+        if self._context.hooks:
+            completion = ChatCompletion.model_validate_json(answer).with_report(run.report)
+        run.succeeded()
+        self._is_over = True
+        run.end("success", answer=completion)
+        lines = whole_lines(self._asked.whole_lines, run.report, has_limits=has_limits)
+        self._writer.reply(run.report, lines, answer)
+
+    def _read(self, reply: HTTPReply) -> None:
+        """The long way's reader, for what is not plain."""
+        run = self._run
+        try:
+            completion = run.read_whole(self._tried, reply)
+        except APIError as error:
+            self._failed(error)
+            return
+        run.succeeded()
+        self._is_over = True
+        run.end("success", answer=completion)
+        lines = whole_lines(self._asked.whole_lines, run.report, has_limits=True)
+        self._writer.reply(run.report, lines, completion.to_json().encode())
+
+    def _holds_secret(self, held: bytes) -> bool:
         """Whether the host repeats a secret in its headers: then they are to be scrubbed."""
-        values = "\n".join(self._headers.values())
         for secret in self._route.secrets:  # noqa: SIM110 - a generator costs more than the rest
-            if secret in values:
+            if secret in held:
                 return True
         return False
 

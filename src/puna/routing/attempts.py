@@ -2,7 +2,7 @@
 
     next(now)          -> Try(deployment) | Wait(seconds) | GiveUp(error)
     failed(error, now) -> records the failure; chooses retry, fallback or the end
-    succeeded(now)     -> clears the deployment's failures
+    succeeded()        -> clears the deployment's failures
 
 Rules. A call asks one model name at a time. Each name gets `1 + max_retries` requests at most,
 whatever the number of its deployments: a retry goes to another deployment at once when there is
@@ -16,7 +16,7 @@ context overflow and a content refusal have fallbacks of their own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from puna.errors import (
     APIError,
@@ -66,7 +66,7 @@ class Plan:
     content_policy_fallbacks: Sequence[Group] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Try:
     """Ask this deployment."""
 
@@ -90,29 +90,29 @@ class GiveUp:
 Step = Try | Wait | GiveUp
 
 
-@dataclass(slots=True)
 class Attempts:
-    """The state of one call."""
+    """The state of one call.
 
-    plan: Plan
-    policy: RetryPolicy
-    health: Health
-    dice: Dice
-    tried: list[str] = field(default_factory=list[str])
-    retries: int = 0
-    fallbacks: int = 0
-    _group: Group = ()
-    _left: list[Group] = field(default_factory=list[Group])
+    What only a failure changes begins as the class's own value: most calls never set it.
+    """
+
+    tried: tuple[str, ...] = ()
+    retries = 0
+    fallbacks = 0
+    _left: tuple[Group, ...] | None = None
     _current: Deployment | None = None
-    _failures: int = 0
+    _failures = 0
     _avoid: frozenset[str] = frozenset()
-    _pause_s: float = 0.0
+    _pause_s = 0.0
     _end: APIError | None = None
-    _has_branched: bool = False
+    _has_branched = False
 
-    def __post_init__(self) -> None:
-        self._group = self.plan.group
-        self._left = list(self.plan.fallbacks)
+    def __init__(self, plan: Plan, policy: RetryPolicy, health: Health, dice: Dice) -> None:
+        self.plan = plan
+        self.policy = policy
+        self.health = health
+        self.dice = dice
+        self._group = plan.group
 
     def next(self, now: float) -> Step:
         """What to do now. `now` is in seconds of the clock that `Health` uses."""
@@ -126,7 +126,7 @@ class Attempts:
         )
         return Try(self._current)
 
-    def succeeded(self, now: float) -> None:  # noqa: ARG002 - the machine's contract
+    def succeeded(self) -> None:
         """The deployment answered."""
         if self._current is not None:
             self.health.succeeded(self._current.deployment_id)
@@ -136,7 +136,8 @@ class Attempts:
         deployment = self._current
         assert deployment is not None, "failed() without a Try"  # noqa: S101 - the contract
         self.health.failed(deployment.deployment_id, error, now)
-        self.tried.append(f"{deployment.public_name}: {type(error).__name__} {error.status_code}")
+        said = f"{deployment.public_name}: {type(error).__name__} {error.status_code}"
+        self.tried = (*self.tried, said)
         self._failures += 1
         if self._failures <= self._allowed_retries() and self._may_retry(deployment, error):
             self._retry(deployment, error)
@@ -177,13 +178,15 @@ class Attempts:
     def _fall_back(self, error: APIError) -> bool:
         """Move to the next name that may do better; whether there is one."""
         branch = self._branch_for(error)
+        left = self.plan.fallbacks if self._left is None else self._left
         if branch and not self._has_branched:
             self._has_branched = True
-            self._left = list(branch)
+            left = branch
         elif _is_final(error):
             return False
-        while self._left:
-            group = self._left.pop(0)
+        while left:
+            group, *rest = left
+            left = self._left = tuple(rest)
             if group:
                 self._group, self._failures, self._avoid = group, 0, frozenset()
                 self.fallbacks += 1
@@ -198,7 +201,7 @@ class Attempts:
         return ()
 
     def _finish(self, error: APIError) -> None:
-        error.tries = tuple(self.tried)
+        error.tries = self.tried
         self._end = error
 
 

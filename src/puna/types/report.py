@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True)
+@dataclass
 class CallReport:
     """How one call went. The engine fills it in while the call runs.
 
@@ -50,3 +50,16 @@ class CallReport:
     is_usage_estimated: bool = False
     finish_reason: str | None = None
     lane: str = "full"
+
+    @classmethod
+    def begin(cls, call_id: str, model: str, started_at: float) -> CallReport:
+        """The report of a call that begins.
+
+        Every call makes one: what is not known yet stays the class's default, unset.
+        """
+        report = cls.__new__(cls)
+        report.call_id = call_id
+        report.model = model
+        report.started_at = started_at
+        report.headers = {}
+        return report

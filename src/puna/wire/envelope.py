@@ -42,11 +42,16 @@ class _StreamOptions(Struct, forbid_unknown_fields=True):
     include_usage: bool
 
 
+class _PlainRequestMessage(Struct, forbid_unknown_fields=True):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
 class ChatEnvelope(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A plain chat request: texts and sampling parameters, nothing to mend or to refuse."""
 
     model: Annotated[str, Meta(min_length=1, max_length=256)]
-    messages: Annotated[list[dict[str, str]], Meta(min_length=1)]
+    messages: Annotated[list[_PlainRequestMessage], Meta(min_length=1)]
     stream: bool = False
     frequency_penalty: _Number = UNSET
     max_completion_tokens: _Count = UNSET
@@ -59,6 +64,10 @@ class ChatEnvelope(Struct, forbid_unknown_fields=True, omit_defaults=True):
     temperature: _Number = UNSET
     top_p: _Number = UNSET
     user: _Text = UNSET
+
+    def plain_messages(self) -> list[dict[str, Any]]:
+        """The messages as plain values."""
+        return [{"role": one.role, "content": one.content} for one in self.messages]
 
     def params(self) -> dict[str, Any]:
         """The parameters that the caller gave, as plain values."""
@@ -167,11 +176,8 @@ _encoder = Encoder()
 def read_envelope(body: bytes) -> ChatEnvelope | None:
     """A request's body, where it is plain."""
     envelope = _read(_request_decoder.decode, body)
-    if envelope is None or not envelope.model.isprintable() or not envelope.model.strip():
+    if envelope is None:
         return None
-    for message in envelope.messages:
-        if len(message) != 2 or "content" not in message or message.get("role") not in PLAIN_ROLES:  # noqa: PLR2004
-            return None
     if envelope.max_tokens is not UNSET and envelope.max_completion_tokens is not UNSET:
         return None
     if envelope.stream_options is not UNSET and not envelope.stream:

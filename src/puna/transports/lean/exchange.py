@@ -18,9 +18,9 @@ _log = logging.getLogger("puna.transports")
 class ReplySink(Protocol):
     """Hears of a reply, on the loop and in order.
 
-    Exactly one of `on_end`, `on_whole` and `on_error` comes, last; after `Exchange.cancel` nothing comes. A
-    sink that raises in `on_head` or `on_piece` has its connection cut and gets `on_error`; so does
-    one that raises in `on_whole`, whose connection goes on.
+    Exactly one of `on_end`, `on_whole` and `on_error` comes, last; after `Exchange.cancel` nothing
+    comes. A sink that raises in `on_head` or `on_piece` has its connection cut and gets `on_error`;
+    so does one that raises in `on_whole`, whose connection goes on.
     """
 
     def on_head(self, status: int, headers: Mapping[str, str]) -> None:

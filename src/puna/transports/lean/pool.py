@@ -111,7 +111,7 @@ class Pool:
             connection.watch_unread()
             self._used(connection)
         expires_at, grows_old_at = now + self._limits.idle_s, connection.grows_old_at
-        connection.expires_at = expires_at if expires_at < grows_old_at else grows_old_at
+        connection.expires_at = min(grows_old_at, expires_at)
         if grows_old_at <= now or len(self._idle) >= self._limits.unused:
             connection.cut()
         elif self._waiting:

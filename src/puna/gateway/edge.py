@@ -1,0 +1,194 @@
+"""uvicorn's HTTP protocol, with a limit on heads, JSON in its own errors, and HTTP/1.0 as it is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import httptools
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from puna.errors import BadRequestError
+from puna.gateway.fast_head import write_lines
+from puna.gateway.replies import error_reply
+
+MOST_HEAD_BYTES: Final = 64 * 1024
+"""Request line and headers together. The parser itself knows no limit."""
+
+_OVERHEAD: Final = 32
+_OF_AN_UPGRADE: Final = frozenset((b"connection", b"http2-settings", b"upgrade"))
+_TICK_S: Final = 0.01
+
+
+class EdgeProtocol(HttpToolsProtocol):
+    """One client connection, each of its requests an ASGI request.
+
+    Its keep-alive limit needs one timer, which is looked at when it ends, not armed with each
+    reply.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle_since = math.inf
+
+    @property
+    def _parser(self) -> Any:
+        """Never None while bytes come; httptools ships no types."""
+        return self.parser
+
+    # --- heads
+
+    @override
+    def on_message_begin(self) -> None:
+        # The scope is made when it is known that ASGI will want it.
+        self._head_bytes = 0
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    @override
+    def on_url(self, url: bytes) -> None:
+        self._head_bytes += len(url)
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise _TooLargeError
+        self.url += url
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + _OVERHEAD
+        if self._head_bytes > MOST_HEAD_BYTES:
+            raise _TooLargeError
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    @override
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        self._method = parser.get_method()
+        if not parser.should_upgrade():
+            self._begin_message()
+        elif self._method == b"CONNECT":
+            raise ValueError("this is no proxy")
+
+    def _begin_message(self) -> None:
+        """The head is whole."""
+        self._begin_asgi()
+
+    def _begin_asgi(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # the list that the scope holds
+        super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            cycle: Any = self.cycle
+            cycle.send = _PlainSend(cycle)  # its task has not begun
+
+    # --- bytes
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._idle_since = math.inf
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _go_on_without_upgrade(self, rest: bytes) -> None:
+        """Answer in HTTP/1.1: Java's clients ask for HTTP/2 like this, and send their body at once.
+
+        The parser leaves off after such a head. A fresh one gets the head again, without the wish.
+        """
+        head = b"".join(
+            name + b": " + value + b"\r\n"
+            for name, value in self.headers
+            if name not in _OF_AN_UPGRADE
+        )
+        line = self._method + b" " + self.url + b" HTTP/1.1\r\n"
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(line + head + b"\r\n" + rest)
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        known: Any = self.cycle
+        if known is not None and not known.response_complete and known.response_started:
+            self.transport.close()  # the bytes would stand in the middle of a reply
+            return
+        if self._head_bytes > MOST_HEAD_BYTES:
+            status, said = 431, f"The request's head is larger than {MOST_HEAD_BYTES} bytes."
+        else:
+            status, said = 400, "This is not an HTTP request."
+        reply = error_reply(BadRequestError(said, status_code=status, code="invalid_request"))
+        lines = write_lines([*reply.head(), (b"connection", b"close")])
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + reply.body)
+        self.transport.close()
+
+    # --- the end of a reply, and of a connection
+
+    @override
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._watch_idle(self.timeout_keep_alive)
+
+    @override
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s <= _TICK_S:
+            super().timeout_keep_alive_handler()
+        elif left_s < math.inf:
+            self._watch_idle(left_s)
+
+    def _watch_idle(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+
+class _TooLargeError(ValueError):
+    """The head is; the parser turns this into its own error, and that becomes the reply above."""
+
+
+class _PlainSend:
+    """ASGI's `send` for an HTTP/1.0 client, which knows no chunks: the end closes the body."""
+
+    def __init__(self, cycle: Any) -> None:
+        self._cycle = cycle
+
+    async def __call__(self, message: Any) -> None:
+        cycle = self._cycle
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if cycle.disconnected or cycle.response_complete:
+            return
+        if message["type"] == "http.response.start":
+            cycle.response_started = True
+            head = [*cycle.default_headers, *message["headers"], (b"connection", b"close")]
+            cycle.transport.write(STATUS_LINE[message["status"]] + write_lines(head) + b"\r\n")
+            return
+        if cycle.scope["method"] != "HEAD":
+            cycle.transport.write(message.get("body", b""))
+        if not message.get("more_body", False):
+            cycle.response_complete = True
+            cycle.message_event.set()
+            cycle.transport.close()
+            cycle.on_response()

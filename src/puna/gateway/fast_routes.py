@@ -1,0 +1,221 @@
+"""Where plain requests go: the deployments of each public name, made ready once.
+
+A route is a pure question on its deployments: do all speak OpenAI's protocol, with nothing to add
+or to take away? Then a plain request reaches them as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from puna.catalog.prices import Price
+from puna.config.matching import find_deployments
+from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.secrets import secret_forms
+from puna.dialects.table import DIALECTS
+from puna.engine.call import price_of, timeouts_of
+from puna.errors import APIError
+from puna.gateway.directory import Directory
+from puna.gateway.fast_head import usual_stream_lines, usual_whole_lines
+from puna.gateway.steering import read_steering
+from puna.routing.attempts import Plan
+from puna.routing.deployment import Deployment
+from puna.transports.lean import ReplySink
+from puna.types.requests import ChatRequest
+from puna.wire.envelope import PLAIN_ROLES, ChatEnvelope, Renaming
+from puna.wire.http import HTTPRequest, Timeouts
+
+_MOST_ROUTES: Final = 4096
+"""A wildcard serves any name: when so many were asked for, they are found anew."""
+
+
+class Exchange(Protocol):
+    """A request under way at the transport."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
+
+    def cancel(self) -> None:
+        """Cut the connection; nothing is heard of it again."""
+        ...
+
+
+class Prepared(Protocol):
+    """A request that lacks its body only."""
+
+    def start(self, body: bytes, sink: ReplySink, /) -> Exchange:
+        """Send it; `sink` hears of its reply, never before this returns."""
+        ...
+
+
+class CallbackTransport(Protocol):
+    """A transport with callbacks."""
+
+    def prepare(self, request: HTTPRequest, /) -> Prepared:
+        """Check a request that will be sent with many bodies. Raises ValueError."""
+        ...
+
+    def can_carry(self, url: str, /) -> bool:
+        """Whether it reaches a URL: no proxy stands before it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyDeployment:
+    """A deployment with all that does not differ from call to call.
+
+    `request` has no body; `whole_lines` and `stream_lines` are the headers of a usual answer.
+    """
+
+    deployment: Deployment
+    request: HTTPRequest
+    prepared: Prepared
+    model: str
+    price: Price | None
+    whole_lines: bytes
+    stream_lines: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRoute:
+    """How the calls of one public model name go, plain or streamed.
+
+    `ready` has all deployments of the plan by their ids; no header of a reply may hold one of the
+    `secrets`.
+    """
+
+    name: str
+    plan: Plan
+    ready: Mapping[str, ReadyDeployment]
+    refused_params: frozenset[str]
+    renaming: Renaming
+    secrets: tuple[bytes, ...]
+
+    def refuses(self, envelope: ChatEnvelope) -> bool:
+        """Whether a host does not take one of the parameters."""
+        return bool(self.refused_params) and not self.refused_params.isdisjoint(envelope.params())
+
+
+class FastRoutes:
+    """Finds and keeps routes. One for each worker."""
+
+    def __init__(self, directory: Directory, transport: CallbackTransport) -> None:
+        self._directory = directory
+        self._transport = transport
+        self._plain: dict[str, PlainRoute | None] = {}
+        self._streamed: dict[str, PlainRoute | None] = {}
+
+    def find(self, name: str, *, is_stream: bool) -> PlainRoute | None:
+        """The route of a public name; None where the long way must answer."""
+        known = self._streamed if is_stream else self._plain
+        try:
+            return known[name]
+        except KeyError:
+            if len(known) >= _MOST_ROUTES:
+                known.clear()
+            route = known[name] = self._make(name, is_stream=is_stream)
+            return route
+
+    def _make(self, name: str, *, is_stream: bool) -> PlainRoute | None:
+        config = self._directory.config
+        if not name.isprintable() or not name.strip():
+            return None
+        if not find_deployments(config.deployments, name, config.router.model_group_alias):
+            return None  # lent by open mode, or unknown
+        return make_route(self._directory, name, self._transport, is_stream=is_stream)
+
+
+def make_route(
+    directory: Directory, name: str, transport: CallbackTransport, *, is_stream: bool
+) -> PlainRoute | None:
+    """The route of a configured name; None where a deployment needs the long way."""
+    try:
+        plan = read_steering({}, is_stream=is_stream).apply(directory.plan(name))
+    except APIError:
+        return None  # the long way says why
+    groups = (
+        plan.group,
+        *plan.fallbacks,
+        *plan.context_window_fallbacks,
+        *plan.content_policy_fallbacks,
+    )
+    deployments = [one for group in groups for one in group]
+    if not all(_adds_nothing(one) for one in deployments):
+        return None
+    ready: dict[str, ReadyDeployment] = {}
+    for one in deployments:
+        made = _make_ready(one, name, transport, is_stream=is_stream)
+        if made is None:
+            return None
+        ready[one.deployment_id] = made
+    quirks = [one.target.quirks for one in deployments]
+    return PlainRoute(
+        name=name,
+        plan=plan,
+        ready=ready,
+        refused_params=frozenset[str]().union(
+            *(one.unsupported_params | one.ignored_params for one in quirks)
+        ),
+        renaming=Renaming(name),
+        secrets=_secrets_of(deployments),
+    )
+
+
+def _adds_nothing(one: Deployment) -> bool:
+    """Whether a plain request reaches the host as it came, and a plain reply needs no reader."""
+    return (
+        type(DIALECTS[one.target.dialect]) is OpenAIChat  # not one that builds upon it
+        and one.canned_answer is None
+        and not (one.params or one.overrides or one.headers or one.unwanted_params)
+        and PLAIN_ROLES.isdisjoint(one.target.quirks.rename_roles)
+    )
+
+
+def _make_ready(
+    one: Deployment, name: str, transport: CallbackTransport, *, is_stream: bool
+) -> ReadyDeployment | None:
+    request = _empty_request(one, is_stream=is_stream)
+    if not transport.can_carry(request.url):
+        return None
+    try:
+        prepared = transport.prepare(request)
+    except ValueError:
+        return None  # the long way says why
+    return ReadyDeployment(
+        deployment=one,
+        request=request,
+        prepared=prepared,
+        model=one.target.model,
+        price=price_of(one),
+        whole_lines=usual_whole_lines(name, one.deployment_id),
+        stream_lines=usual_stream_lines(name, one.deployment_id),
+    )
+
+
+def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
+    """What the dialect would send, without the body."""
+    asked = ChatRequest(one.public_name, ({"role": "user", "content": ""},), is_stream=is_stream)
+    dialect = DIALECTS[one.target.dialect]
+    built = dialect.build_request(asked, one.target, timeouts_of(one, Timeouts()))
+    return replace(built.http, body=b"")
+
+
+def _secrets_of(deployments: list[Deployment]) -> tuple[bytes, ...]:
+    """As a header could hold them; what is no Latin-1 stands in none."""
+    forms = frozenset[str]().union(*(secret_forms(one.target) for one in deployments))
+    return tuple(form.encode("latin-1") for form in sorted(forms) if _is_latin(form))
+
+
+def _is_latin(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True

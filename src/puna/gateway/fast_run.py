@@ -1,0 +1,87 @@
+"""The run of a call of the fast lane: the engine's, over a call that is made when it is asked for.
+
+A usual call ends without anybody having looked at its request as the long way's value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any
+
+from typing_extensions import override
+
+from puna.engine.call import Call, Run
+from puna.engine.clock import Clock
+from puna.gateway.fast_routes import PlainRoute
+from puna.governance.keys import Principal
+from puna.routing.attempts import Attempts, RetryPolicy
+from puna.routing.health import Health
+from puna.telemetry.events import Hook, Outcome, wait_for_hooks
+from puna.types.requests import ChatRequest
+from puna.wire.envelope import ChatEnvelope
+
+
+@dataclass(frozen=True, slots=True)
+class LaneContext:
+    """What every call of a lane shares."""
+
+    loop: asyncio.AbstractEventLoop
+    clock: Clock
+    policy: RetryPolicy
+    health: Health
+    hooks: tuple[Hook, ...]
+    waiting: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+
+class FastRun(Run):
+    """A run that knows the plain request instead of a `Call`."""
+
+    _made: Call | None = None
+
+    def __init__(
+        self,
+        context: LaneContext,
+        route: PlainRoute,
+        envelope: ChatEnvelope,
+        principal: Principal,
+        call_id: str,
+    ) -> None:
+        self._context = context
+        self._route = route
+        self._envelope = envelope
+        self._principal = principal
+        clock = context.clock
+        self.attempts = Attempts(route.plan, context.policy, context.health, clock.dice)
+        self._begin(call_id, route.name, clock, context.hooks)
+        self.report.lane = "fast"
+
+    @property
+    @override
+    def call(self) -> Call:
+        if self._made is None:
+            envelope = self._envelope
+            self._made = Call(
+                request=ChatRequest(
+                    envelope.model,
+                    tuple(envelope.plain_messages()),
+                    envelope.params(),
+                    is_stream=envelope.stream,
+                ),
+                plan=self._route.plan,
+                policy=self._context.policy,
+                metadata={"key_id": self._principal.key_id},
+                call_id=self.report.call_id,
+            )
+        return self._made
+
+    def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
+        """Settle; what hooks want awaited is awaited later."""
+        pending: list[Awaitable[None]] = self.settle(outcome, error=error, answer=answer)
+        if pending:
+            # The loop itself keeps only a weak reference to a task.
+            waiting = self._context.waiting
+            task = self._context.loop.create_task(wait_for_hooks(pending))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)

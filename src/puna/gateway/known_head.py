@@ -1,0 +1,79 @@
+"""A head that a connection's parser has read before: a client says the same with each request.
+
+The same bytes mean the same, so nothing is parsed: the head's bytes are compared, all but the
+digits of its content length.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from puna.governance.keys import Principal
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([1-9][0-9]{0,8})\r\n", re.IGNORECASE)
+_HEAD_END: Final = b"\r\n\r\n"
+_LONGEST: Final = 8_192
+_MOST_DIGITS: Final = 9
+
+
+class LaneHead:
+    """What the fast lane reads of a head: path, whose key it is, and the client's own call id."""
+
+    __slots__ = ("call_id", "path", "principal")
+
+    def __init__(self, path: str, principal: Principal, call_id: str | None) -> None:
+        self.path = path
+        self.principal = principal
+        self.call_id = call_id
+
+
+class KnownHead:
+    """Bytes that stand before and behind the digits, and what such a head means."""
+
+    __slots__ = ("_after", "_before", "_digits_at", "is_kept", "meaning")
+
+    def __init__(self, before: bytes, after: bytes, meaning: LaneHead, *, is_kept: bool) -> None:
+        self._before = before
+        self._after = after
+        self._digits_at = len(before)
+        self.meaning = meaning
+        self.is_kept = is_kept
+        """Whether the connection serves on after the answer."""
+
+    def find_body(self, data: bytes) -> tuple[int, int] | None:
+        """Where the body begins and how long it is, if `data` begins with such a head."""
+        if not data.startswith(self._before):
+            return None
+        at = self._digits_at
+        end = data.find(b"\r", at, at + _MOST_DIGITS + 1)
+        digits = data[at:end]
+        if (
+            end < 0
+            or not digits.isdigit()
+            or digits.startswith(b"0")
+            or not data.startswith(self._after, end)
+        ):
+            return None
+        return end + len(self._after), int(digits)
+
+
+def learn_head(data: bytes, body: bytes, meaning: LaneHead, *, is_kept: bool) -> KnownHead | None:
+    """The head that `data` begins with, to be known again; None where it is not worth it.
+
+    `data` is the read that a request began with and `body` the body that the parser found: it
+    proves where the head ends.
+    """
+    end = data.find(_HEAD_END)
+    head = data[: end + len(_HEAD_END)]
+    if end < 0 or len(head) > _LONGEST or meaning.call_id is not None:
+        return None
+    if head.count(b"\n") != head.count(b"\r\n") or head.count(b"\r") != head.count(b"\r\n"):
+        return None
+    if not head.startswith(b"POST ") or not body.startswith(data[len(head) :]):
+        return None
+    told = _LENGTH.findall(head)
+    found = _LENGTH.search(head)
+    if found is None or len(told) != 1 or int(found[1]) != len(body):
+        return None
+    return KnownHead(head[: found.start(1)], head[found.end(1) :], meaning, is_kept=is_kept)
