@@ -24,7 +24,7 @@ from puna.errors import (
     StreamInterruptedError,
     UnprocessableEntityError,
 )
-from puna.routing.attempts import Attempts, GiveUp, Group, Plan, RetryPolicy, Try, Wait
+from puna.routing.attempts import Attempts, GiveUp, Group, Plan, RetryPolicy, Wait
 from puna.routing.deployment import Deployment
 from puna.routing.health import CooldownPolicy, Health
 
@@ -72,7 +72,7 @@ def play(
                 played.error = error
                 assert machine.next(clock.monotonic()) == step
                 return played
-            case Try(tried):
+            case Deployment() as tried:
                 played.asked.append(tried.deployment_id)
                 error_now = errors[min(len(played.asked), len(errors)) - 1]
                 if error_now is None:
@@ -282,7 +282,7 @@ def test_a_resting_deployment_is_passed_over_until_all_rest() -> None:
 def test_failing_without_a_try_is_a_mistake_of_the_engine() -> None:
     machine = Attempts(Plan(group("a")), RetryPolicy(), Health(), lambda: 0.0)
     machine.succeeded()
-    with pytest.raises(AssertionError, match="without a Try"):
+    with pytest.raises(AssertionError, match="before next"):
         machine.failed(slow(), 0.0)
 
 

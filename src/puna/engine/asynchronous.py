@@ -69,7 +69,7 @@ class AsyncEngine:
                 if isinstance(step, GiveUp):
                     raise step.error
                 try:
-                    answer = await ask(run, step.deployment)
+                    answer = await ask(run, step)
                 except APIError as error:
                     run.attempts.failed(error, self._clock.monotonic())
                 else:

@@ -67,7 +67,7 @@ class Engine:
                 if isinstance(step, GiveUp):
                     raise step.error
                 try:
-                    answer = ask(run, step.deployment)
+                    answer = ask(run, step)
                 except APIError as error:
                     run.attempts.failed(error, self._clock.monotonic())
                 else:

@@ -45,6 +45,7 @@ class AccessLog:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._is_on = _log.isEnabledFor(logging.INFO)
         self._waiting: list[Entry] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -52,7 +53,7 @@ class AccessLog:
         self, method: str, path: str, status: int, spent_s: float, report: CallReport | None
     ) -> None:
         """Note a request that was answered now."""
-        if not _log.isEnabledFor(logging.INFO):
+        if not self._is_on:
             return
         self._waiting.append((time.time(), request_line(method, path, status, spent_s, report)))
         if self._timer is None:
@@ -63,6 +64,7 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._is_on = _log.isEnabledFor(logging.INFO)
         waiting, self._waiting = self._waiting, []
         if waiting:
             inform(_log, waiting)

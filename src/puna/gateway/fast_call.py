@@ -81,7 +81,10 @@ class FastCall(ABC):
 
     def start(self) -> None:
         """Send the first attempt."""
-        self._guarded(self._step)
+        try:
+            self._step()
+        except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
+            self._crashed()
 
     def client_left(self) -> None:
         """End the call: the upstream is cut and what was used is settled."""
@@ -184,11 +187,10 @@ class FastCall(ABC):
         elif isinstance(step, GiveUp):
             self._fail(step.error)
         else:
-            deployment = step.deployment
-            self._ready = ready = self._route.ready[deployment.deployment_id]
+            self._ready = ready = self._route.ready[step.deployment_id]
             self._attempt = None
             body = encode_request(self._envelope, ready.model)
-            self._run.note_attempt(deployment)
+            self._run.note_attempt(step)
             self._exchange = ready.prepared.start(body, self)
             if self._is_paused:
                 self._exchange.pause()

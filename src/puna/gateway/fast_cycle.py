@@ -50,11 +50,6 @@ class FastCycle:
         """Set by uvicorn when the connection is lost."""
         return self
 
-    def start(self) -> None:
-        """Begin the call."""
-        if self.call is not None:
-            self.call.start()
-
     def pause(self) -> None:
         """The client reads slowly."""
         if self.call is not None and not self.response_complete:

@@ -38,7 +38,8 @@ def whole_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
 
     `usual` are its deployment's; `has_limits` says whether the host told of limits.
     """
-    if has_limits or not _is_usual(report):
+    # A usual call differs in nothing but duration and price from the deployment's calls before.
+    if has_limits or report.retries or report.fallbacks or report.is_usage_estimated:
         return write_lines([_JSON, *encode_headers(report_headers(report))])
     ms = report.duration_s * 1000
     if report.cost_picos is None:
@@ -53,14 +54,9 @@ def whole_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
 
 def stream_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
     """The headers of a stream of events."""
-    if has_limits or not _is_usual(report):
+    if has_limits or report.retries or report.fallbacks:
         return write_lines(event_headers(report))
     return usual
-
-
-def _is_usual(report: CallReport) -> bool:
-    """Whether nothing but duration and price differs from the deployment's calls before."""
-    return not (report.retries or report.fallbacks or report.is_usage_estimated)
 
 
 def _usual(model: str, deployment_id: str) -> CallReport:

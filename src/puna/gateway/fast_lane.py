@@ -38,6 +38,8 @@ class FastLane:
         self, directory: Directory, routes: FastRoutes, context: LaneContext, access_log: AccessLog
     ) -> None:
         self._server = directory.config.server
+        self.most_bytes = self._server.max_request_bytes
+        """How long a body may be."""
         self._routes = routes
         self._context = context
         self._access_log = access_log
@@ -59,7 +61,7 @@ class FastLane:
         length = named.get(b"content-length", b"")
         if (
             not length.isdigit()
-            or not self.takes_length(int(length))
+            or int(length) > self.most_bytes
             or b"transfer-encoding" in named
             or b"origin" in named
         ):
@@ -71,10 +73,6 @@ class FastLane:
         call_id = read_call_id(given.decode("latin-1")) if given is not None else None
         return LaneHead(url.decode("ascii"), principal, call_id)
 
-    def takes_length(self, length: int) -> bool:
-        """Whether a body is not too long."""
-        return length <= self._server.max_request_bytes
-
     def begin(
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
     ) -> FastCycle | None:
@@ -83,7 +81,7 @@ class FastLane:
         if envelope is None:
             return None
         route = self._routes.find(envelope.model, is_stream=envelope.stream)
-        if route is None or route.refuses(envelope):
+        if route is None or (route.refused_params and route.refuses(envelope)):
             return None
         context = self._context
         call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"

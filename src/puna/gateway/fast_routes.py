@@ -100,7 +100,7 @@ class PlainRoute:
 
     def refuses(self, envelope: ChatEnvelope) -> bool:
         """Whether a host does not take one of the parameters."""
-        return bool(self.refused_params) and not self.refused_params.isdisjoint(envelope.params())
+        return not self.refused_params.isdisjoint(envelope.params())
 
 
 class FastRoutes:

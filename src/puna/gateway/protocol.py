@@ -38,6 +38,7 @@ class GatewayProtocol(EdgeProtocol):
         )
         self._fast: FastCycle | None = None
         self._is_last = False
+        self._most_bytes = self._lane.most_bytes if self._lane is not None else 0
         # A request that the parser reads for the lane.
         self._head: LaneHead | None = None
         self._pieces: list[bytes] = []
@@ -57,7 +58,12 @@ class GatewayProtocol(EdgeProtocol):
     def data_received(self, data: bytes) -> None:
         if self._missing:
             data = self._take_missing(data)
-        elif self._known is not None and self._is_between and self._is_free():
+        elif (
+            self._known is not None
+            and self._is_between
+            and self.cycle.response_complete
+            and not self.flow.write_paused
+        ):
             self._idle_since = math.inf
             data = self._take_known(self._known, data)
         if data:
@@ -70,7 +76,7 @@ class GatewayProtocol(EdgeProtocol):
         The parser stands between two messages, and goes on from there.
         """
         found = known.find_body(data)
-        if found is None or self._lane is None or not self._lane.takes_length(found[1]):
+        if found is None or found[1] > self._most_bytes:
             return data
         at, length = found
         missing = length - (len(data) - at)
@@ -164,12 +170,12 @@ class GatewayProtocol(EdgeProtocol):
             return False
         keeps_alive = is_kept and not self._is_last
         cycle = self._lane.begin(self, head, body, keeps_alive=keeps_alive)
-        if cycle is None:
+        if cycle is None or cycle.call is None:
             return False
         known: Any = cycle  # it has what uvicorn asks of a cycle
         self._fast = cycle
         self.cycle = known
-        cycle.start()
+        cycle.call.start()
         return True
 
     # --- what happens to the connection

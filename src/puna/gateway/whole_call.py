@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import UNSET
 from typing_extensions import override
 
 from puna.engine.call import attribute
@@ -13,7 +14,7 @@ from puna.gateway.fast_head import LIMIT_PREFIX, whole_lines
 from puna.transports.lean import WholeReply
 from puna.types.chat import ChatCompletion
 from puna.wire.envelope import PlainReply, read_reply
-from puna.wire.http import HeaderLines, HTTPReply, shown_headers
+from puna.wire.http import HeaderLines, HTTPReply
 
 _LIMIT_LINE = b"\r\n" + LIMIT_PREFIX.encode()
 
@@ -50,11 +51,7 @@ class WholeCall(FastCall):
         if answer is None:
             self._read(reply)
             return
-        held = "\n".join(reply.headers.values()).encode("latin-1", "replace")
-        if self._holds_secret(held):
-            self._run.take_headers(self._tried, reply.status, reply.headers)
-        else:
-            self._run.report.headers = shown_headers(reply.headers)
+        self._run.take_headers(self._tried, reply.status, reply.headers)
         self._answer(answer, has_limits=any(n.startswith(LIMIT_PREFIX) for n in reply.headers))
 
     def _take_whole(self, reply: WholeReply) -> None:
@@ -62,10 +59,12 @@ class WholeCall(FastCall):
         if answer is None:
             self._read(HTTPReply(reply.status, reply.headers, reply.body))
             return
-        if self._holds_secret(reply.lines):
-            self._run.take_headers(self._tried, reply.status, reply.headers)
-        else:
-            self._run.report.headers = HeaderLines(reply.lines, is_shown=True)
+        lines = reply.lines
+        self._run.report.headers = HeaderLines(lines, is_shown=True)
+        for secret in self._route.secrets:
+            if secret in lines:
+                self._run.take_headers(self._tried, reply.status, reply.headers)
+                break
         self._answer(answer, has_limits=_LIMIT_LINE in reply.lower_lines)
 
     @override
@@ -84,9 +83,8 @@ class WholeCall(FastCall):
         run, usage = self._run, plain.usage
         run.report.status_code = 200
         run.report.finish_reason = plain.choices[0].finish_reason
-        run.note_usage(
-            self._asked.price, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
-        )
+        cached = usage.cached_tokens if usage.prompt_tokens_details is not UNSET else 0
+        run.note_usage(self._asked.price, usage.prompt_tokens, usage.completion_tokens, cached)
 
     def _answer(self, answer: bytes, *, has_limits: bool) -> None:
         run = self._run
@@ -112,13 +110,6 @@ class WholeCall(FastCall):
         run.end("success", answer=completion)
         lines = whole_lines(self._asked.whole_lines, run.report, has_limits=True)
         self._writer.reply(run.report, lines, completion.to_json().encode())
-
-    def _holds_secret(self, held: bytes) -> bool:
-        """Whether the host repeats a secret in its headers: then they are to be scrubbed."""
-        for secret in self._route.secrets:  # noqa: SIM110 - a generator costs more than the rest
-            if secret in held:
-                return True
-        return False
 
     @override
     def _take_error(self, error: APIError) -> None:

@@ -1,6 +1,6 @@
 """The attempt machine: after each step it says what to do next.
 
-    next(now)          -> Try(deployment) | Wait(seconds) | GiveUp(error)
+    next(now)          -> the deployment to ask | Wait(seconds) | GiveUp(error)
     failed(error, now) -> records the failure; chooses retry, fallback or the end
     succeeded()        -> clears the deployment's failures
 
@@ -66,13 +66,6 @@ class Plan:
     content_policy_fallbacks: Sequence[Group] = ()
 
 
-@dataclass(slots=True)
-class Try:
-    """Ask this deployment."""
-
-    deployment: Deployment
-
-
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Pause, then ask again what is next."""
@@ -87,7 +80,7 @@ class GiveUp:
     error: APIError
 
 
-Step = Try | Wait | GiveUp
+Step = Deployment | Wait | GiveUp
 
 
 class Attempts:
@@ -121,10 +114,14 @@ class Attempts:
         if self._pause_s > 0:
             pause_s, self._pause_s = self._pause_s, 0.0
             return Wait(pause_s)
-        self._current = pick(
-            self._group, avoid=self._avoid, health=self.health, now=now, dice=self.dice
-        )
-        return Try(self._current)
+        group = self._group
+        if len(group) == 1:
+            self._current = group[0]
+        else:
+            self._current = pick(
+                group, avoid=self._avoid, health=self.health, now=now, dice=self.dice
+            )
+        return self._current
 
     def succeeded(self) -> None:
         """The deployment answered."""
@@ -134,7 +131,7 @@ class Attempts:
     def failed(self, error: APIError, now: float) -> None:
         """The deployment failed with `error`."""
         deployment = self._current
-        assert deployment is not None, "failed() without a Try"  # noqa: S101 - the contract
+        assert deployment is not None, "failed() before next()"  # noqa: S101 - the contract
         self.health.failed(deployment.deployment_id, error, now)
         said = f"{deployment.public_name}: {type(error).__name__} {error.status_code}"
         self.tried = (*self.tried, said)

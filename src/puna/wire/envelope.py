@@ -175,8 +175,11 @@ _encoder = Encoder()
 
 def read_envelope(body: bytes) -> ChatEnvelope | None:
     """A request's body, where it is plain."""
-    envelope = _read(_request_decoder.decode, body)
-    if envelope is None:
+    try:
+        if not body.isascii():
+            body.decode()
+        envelope = _request_decoder.decode(body)
+    except (MsgspecError, UnicodeDecodeError):
         return None
     if envelope.max_tokens is not UNSET and envelope.max_completion_tokens is not UNSET:
         return None

@@ -14,7 +14,7 @@ from puna.transports.failures import timed_out, unreachable
 from puna.transports.lean.decoding import Decoder, make_decoder
 from puna.transports.lean.exchange import Exchange
 from puna.transports.lean.reading import ReplyReader
-from puna.transports.lean.whole import WholeReply, read_whole
+from puna.transports.lean.whole import read_whole
 
 _log = logging.getLogger("puna.transports")
 
@@ -69,7 +69,8 @@ class Connection(asyncio.Protocol):
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
-        self._poll: select.poll | None = None
+        self.unread: select.poll | None = None
+        """Tells of bytes, or an end, that the loop has not told yet."""
 
     # --- what the pool calls
 
@@ -81,7 +82,9 @@ class Connection(asyncio.Protocol):
         self._is_answered = False
         if self._is_read or exchange.has_no_reply_body:
             self._begin_reader(exchange)
-        self._limit(exchange.deadline)
+        self._deadline = exchange.deadline
+        if self._deadline < self._timer_at:
+            self._limit(self._deadline)
         if exchange.is_paused:
             self._hold()
         body = exchange.body
@@ -90,19 +93,12 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.writelines((exchange.start, body))
 
-    def has_unread(self) -> bool:
-        """Whether something came while nothing was asked: bytes, or the end.
-
-        The loop may not have told yet, and the next request must not take it for its answer.
-        """
-        return self._poll is not None and bool(self._poll.poll(0))
-
     def watch_unread(self) -> None:
-        """Prepare `has_unread`. A transport without a socket has none."""
+        """Make `unread`. A transport without a socket has none."""
         sock = self.transport.get_extra_info("socket")
-        if sock is not None and self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(sock.fileno(), select.POLLIN)
+        if sock is not None and self.unread is None:
+            self.unread = select.poll()
+            self.unread.register(sock.fileno(), select.POLLIN)
 
     def fail(self, error: Exception) -> None:
         """Close at once and tell the exchange why."""
@@ -162,7 +158,8 @@ class Connection(asyncio.Protocol):
             if not self._is_read:
                 whole = read_whole(data)
                 if whole is not None:
-                    self._finish_whole(exchange, whole)
+                    self._give_back(is_kept=True)
+                    exchange.end_whole(whole)
                     return
                 self._is_read = True
         self._reader.feed(data)
@@ -285,10 +282,6 @@ class Connection(asyncio.Protocol):
         """The reply is whole: the connection first, so that `on_end` may use it again."""
         self._give_back(is_kept=self._reader.keeps_alive)
         exchange.end()
-
-    def _finish_whole(self, exchange: Exchange, reply: WholeReply) -> None:
-        self._give_back(is_kept=True)
-        exchange.end_whole(reply)
 
     def _give_back(self, *, is_kept: bool) -> None:
         self._exchange = None

@@ -72,7 +72,9 @@ class Pool:
             connection = idle.pop()
             if connection.is_closed:
                 continue
-            if connection.expires_at > now and not connection.has_unread():
+            # What came while nothing was asked must not be taken for the answer.
+            poll = connection.unread
+            if connection.expires_at > now and (poll is None or not poll.poll(0)):
                 connection.begin(exchange)
                 return
             connection.cut()

@@ -36,7 +36,8 @@ class PreparedRequest:
     def start(self, body: bytes, sink: ReplySink, /) -> Exchange:
         """Send it with a body. As `LeanTransport.start`."""
         head = self._head
-        return self._send(self._request, head, head.to_bytes(body), body, sink)
+        start = b"%bcontent-length: %d\r\n\r\n" % (head.start, len(body))
+        return self._send(self._request, head, start, body, sink)
 
 
 class LeanTransport:
