@@ -48,21 +48,34 @@ class StreamCall(FastCall):
             self._plain = PlainStream(self._route.renaming)
 
     @override
+    def on_piece(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        try:
+            if self._plain is not None:
+                self._pass_on(self._plain, data)
+            else:
+                self._take_piece(data)
+        except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
+            self._crashed()
+
+    @override
     def _take_piece(self, data: bytes) -> None:
         if self._whole is not None:
             self._pieces.append(data)
-            return
-        plain = self._plain
-        if plain is None:
+        else:
             self._read(data)
-            return
+
+    def _pass_on(self, plain: PlainStream, data: bytes) -> None:
         events, rest = plain.take(data)
         if events:
-            if not self._has_begun:
+            if self._has_begun:
+                self._writer.send(events)
+            else:
                 self._run.note_first_chunk()
-            for text in plain.take_texts():
-                self._under_way.passed_on(text)
-            self._deliver(events)
+                self._deliver(events)
+            if plain.is_full:
+                self._under_way.passed_on(plain.take_text())
         if rest is not None:
             self._hand_over()
             self._read(rest)
@@ -96,6 +109,7 @@ class StreamCall(FastCall):
     @override
     def _note_used(self) -> None:
         if self._delivery is not None:
+            self._hand_over()
             self._delivery.finish()
 
     def _hand_over(self) -> bytes:
@@ -103,6 +117,7 @@ class StreamCall(FastCall):
         plain, self._plain = self._plain, None
         if plain is None:
             return b""
+        self._under_way.passed_on(plain.take_text())
         self._under_way.take_over(plain.first_events())
         return plain.rest
 

@@ -164,7 +164,9 @@ class Connection(asyncio.Protocol):
                 self._is_read = True
         self._reader.feed(data)
         if self._idle_s is not None and not exchange.is_paused:
-            self._limit(self._loop.time() + self._idle_s)
+            self._deadline = deadline = self._loop.time() + self._idle_s
+            if deadline < self._timer_at:
+                self._limit(deadline)
         self._tell(exchange)
 
     def eof_received(self) -> bool:
