@@ -168,7 +168,8 @@ def whole(dice: random.Random) -> Recorded:
 def deltas(dice: random.Random) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = [{"role": "assistant", "content": dice.choice(["", "He"])}]
     said += [
-        {"content": dice.choice(["lo", " wörld", "\n", '"'])} for _ in range(dice.randrange(6))
+        {"content": dice.choice(["lo", " w", "wörld", "\n", '"', "\\", "\x7f"])}
+        for _ in range(dice.randrange(9))
     ]
     if dice.random() < 0.25:
         odd: dict[str, Any] = dice.choice(

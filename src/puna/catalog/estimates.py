@@ -33,6 +33,16 @@ def _weighted_patterns() -> tuple[tuple[re.Pattern[str], int], ...]:
     return tuple((re.compile(pattern), weight) for pattern, weight in _WEIGHTS.items())
 
 
+@cache
+def _ascii_patterns() -> tuple[tuple[re.Pattern[str], int], ...]:
+    """Those that can match ASCII."""
+    return tuple(
+        (re.compile(pattern), weight)
+        for pattern, weight in _WEIGHTS.items()
+        if not pattern.startswith(("[\\u", "[\\U"))
+    )
+
+
 def estimate_tokens(text: str) -> int:
     """About how many tokens a Llama-like vocabulary makes of `text`; 0 only for empty text.
 
@@ -51,10 +61,11 @@ def estimate_tokens(text: str) -> int:
     """
     if not text:
         return 0
+    patterns = _ascii_patterns() if text.isascii() else _weighted_patterns()
     long_words = re.findall(_LONG_WORD, text)
     letters_past_six = sum(map(len, long_words)) - _SHORT_WORD * len(long_words)
     hundredths = letters_past_six * _WEIGHT_PER_LETTER_PAST_SIX
-    for pattern, weight in _weighted_patterns():
+    for pattern, weight in patterns:
         hundredths += weight * len(pattern.findall(text))
     return max(1, -(-hundredths // 100))
 

@@ -72,8 +72,8 @@ def learn_head(data: bytes, body: bytes, meaning: LaneHead, *, is_kept: bool) ->
         return None
     if not head.startswith(b"POST ") or not body.startswith(data[len(head) :]):
         return None
-    told = _LENGTH.findall(head)
     found = _LENGTH.search(head)
-    if found is None or len(told) != 1 or int(found[1]) != len(body):
+    is_clear = head.lower().count(b"\r\ncontent-length") == 1
+    if found is None or not is_clear or int(found[1]) != len(body):
         return None
     return KnownHead(head[: found.start(1)], head[found.end(1) :], meaning, is_kept=is_kept)
