@@ -509,6 +509,36 @@ def test_requests_on_one_connection_are_answered_in_order_and_pipelined_ones_too
     asyncio.run(run())
 
 
+HI_BYTES = request_bytes(HI, AUTH)
+
+
+def test_a_client_that_leaves_with_a_request_in_the_queue_is_noticed() -> None:
+    async def run() -> Edge:
+        edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        reads: list[bool] = []
+        for data in (request_bytes(STREAMED, AUTH) + request_bytes(HI, AUTH), HI_BYTES * 20):
+            protocol.data_received(data)
+            await turns(20)
+            reads.append(wire.reads)
+        assert reads == [True, False]
+        protocol.connection_lost(None)
+        await turns(50)
+        return edge
+
+    assert [event.outcome for event in asyncio.run(run()).events] == ["cancelled"]
+
+
+def test_another_version_of_http_is_refused() -> None:
+    async def ask(version: bytes) -> Answer:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        return await edge.ask(request_bytes(HI, AUTH).replace(b"HTTP/1.1", version))
+
+    answer = asyncio.run(ask(b"HTTP/2.0"))
+    assert (answer.status, answer.error["code"]) == (505, "invalid_request")
+    assert asyncio.run(ask(b"HTTP/1.1")).status == 200
+
+
 def test_a_client_that_wants_no_further_request_is_told_so() -> None:
     async def run() -> None:
         edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)

@@ -112,6 +112,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.is_closed = False
+        self.reads = True
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
@@ -124,9 +125,11 @@ class Wire(asyncio.Transport):
 
     def pause_reading(self) -> None:
         """The gateway reads no more for now."""
+        self.reads = False
 
     def resume_reading(self) -> None:
         """It reads on."""
+        self.reads = True
 
 
 class _Reader:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.support.memory_network import Heard, MemoryNetwork, Script, Step, run
 
 from puna.errors import APIConnectionError, APITimeoutError
-from puna.transports.lean import LeanTransport
+from puna.transports.lean import LeanTransport, PoolLimits
 from puna.transports.lean.reading import ReplyReader
 from puna.transports.lean.whole import read_whole
 from puna.wire.http import HTTPRequest, Timeouts
@@ -330,6 +330,35 @@ def test_a_bomb_that_is_paused_when_its_host_leaves_is_still_read_to_its_end() -
         first, second, _ = run(exchange([wire, "eof"], pauses=True))
         assert (first.error, len(first.body)) == (None, 1_000_000)
         assert_is_next(second)
+
+
+def test_a_reply_without_end_is_an_error_and_a_stream_may_be_long() -> None:
+    async def ask(wire: bytes, *, is_stream: bool) -> Heard:
+        transport = LeanTransport(
+            dialer=MemoryNetwork([wire]), limits=PoolLimits(body_bytes=100_000)
+        )
+        heard = Heard()
+        heard.exchange = transport.start(request_of(is_stream=is_stream), heard)
+        await heard.over
+        await transport.close()
+        return heard
+
+    bomb = gzip.compress(b"\x00" * 5_000_000)
+    head = b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(bomb)
+    plain = b"content-length: 100001\r\n\r\n" + b"x" * 100_001
+    failed = b"HTTP/1.1 500 No\r\n"
+    for start, rest, is_stream in (
+        (OK, head + bomb, False),
+        (failed, plain, True),
+        (failed, head + bomb, True),
+    ):
+        heard = run(ask(start + rest, is_stream=is_stream))
+        assert isinstance(heard.error, APIConnectionError)
+        assert "longer than 100000 bytes" in str(heard.error)
+        assert len(heard.body) <= 100_000
+    for wire in (OK + head + bomb, OK + plain):
+        heard = run(ask(wire, is_stream=True))
+        assert heard.error is None
 
 
 def test_a_slow_drip_ends_with_the_total_time_and_a_stream_with_its_pauses() -> None:

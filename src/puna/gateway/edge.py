@@ -19,6 +19,9 @@ MOST_HEAD_BYTES: Final = 64 * 1024
 _OVERHEAD: Final = 32
 _OF_AN_UPGRADE: Final = frozenset((b"connection", b"http2-settings", b"upgrade"))
 _TICK_S: Final = 0.01
+_VERSIONS: Final = ("1.1", "1.0")
+_MOST_QUEUED: Final = 16
+"""Requests of one connection that wait for their turn; behind them no more is read."""
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -31,6 +34,8 @@ class EdgeProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle_since = math.inf
+        self._head_bytes = 0
+        self._is_other_version = False
 
     @property
     def _parser(self) -> Any:
@@ -68,10 +73,16 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         self._method = parser.get_method()
+        self._check_version()
         if not parser.should_upgrade():
             self._begin_message()
         elif self._method == b"CONNECT":
             raise ValueError("this is no proxy")
+
+    def _check_version(self) -> None:
+        if self._parser.get_http_version() not in _VERSIONS:
+            self._is_other_version = True
+            raise ValueError("no version that is spoken here")
 
     def _begin_message(self) -> None:
         """The head is whole."""
@@ -83,6 +94,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers  # the list that the scope holds
         super().on_headers_complete()
+        if self.pipeline and len(self.pipeline) <= _MOST_QUEUED:
+            self.flow.resume_reading()  # else nobody hears that the client leaves
         if self.scope["http_version"] == "1.0":
             cycle: Any = self.cycle
             cycle.send = _PlainSend(cycle)  # its task has not begun
@@ -121,6 +134,8 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         if self._head_bytes > MOST_HEAD_BYTES:
             status, said = 431, f"The request's head is larger than {MOST_HEAD_BYTES} bytes."
+        elif self._is_other_version:
+            status, said = 505, "This server speaks HTTP/1.1."
         else:
             status, said = 400, "This is not an HTTP request."
         reply = error_reply(BadRequestError(said, status_code=status, code="invalid_request"))

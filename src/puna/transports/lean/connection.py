@@ -19,6 +19,7 @@ from puna.transports.lean.whole import read_whole
 _log = logging.getLogger("puna.transports")
 
 _JOINED_BYTES = 65_536  # up to here one string costs less than two writes
+_OK = 200
 _TICK_S = 0.001  # a loop's timers may be early by as much
 
 
@@ -49,7 +50,14 @@ class Connection(asyncio.Protocol):
     no request arms or cancels one unless its limit is shorter than the timer's.
     """
 
-    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, wanted_by: Exchange) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        loop: asyncio.AbstractEventLoop,
+        wanted_by: Exchange,
+        most_body_bytes: int,
+    ) -> None:
+        """`most_body_bytes` limits what is kept whole: an answer that is no stream, an error."""
         self.wanted_by: Exchange | None = wanted_by
         self.grows_old_at = math.inf
         self.expires_at = math.inf
@@ -63,6 +71,9 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._is_answered = False
         self._has_told_head = False
+        self._most_body_bytes = most_body_bytes
+        self._is_kept_whole = False
+        self._body_bytes = 0
         self._is_lost = False
         self._is_held = False
         self._idle_s: float | None = None
@@ -243,13 +254,22 @@ class Connection(asyncio.Protocol):
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
+            if self._is_kept_whole:
+                self._count(len(data))
             exchange.sink.on_piece(data)
             return self._exchange is exchange
         return True
 
+    def _count(self, length: int) -> None:
+        self._body_bytes += length
+        if self._body_bytes > self._most_body_bytes:
+            raise _UnreadableError(f"the reply is longer than {self._most_body_bytes} bytes")
+
     def _tell_head(self, exchange: Exchange) -> None:
         reader, request = self._reader, exchange.request
         self._has_told_head = True
+        self._is_kept_whole = not request.is_stream or reader.status != _OK
+        self._body_bytes = 0
         if request.is_stream:
             self._idle_s = idle_s = request.timeouts.idle_s
             self._deadline = math.inf
@@ -275,6 +295,8 @@ class Connection(asyncio.Protocol):
                 if self._reader.is_complete:
                     decoder.check_end()
                 return True
+            if self._is_kept_whole:
+                self._count(len(piece))
             exchange.sink.on_piece(piece)
             if self._exchange is not exchange:
                 return False
@@ -349,4 +371,4 @@ class Connection(asyncio.Protocol):
 
 
 class _UnreadableError(ValueError):
-    """A body in an encoding that is not read."""
+    """A body in an encoding that is not read, or a larger one than any answer."""

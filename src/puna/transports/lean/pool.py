@@ -30,12 +30,14 @@ class PoolLimits:
         unused: how many are kept for later requests; those beyond are closed after their reply.
         idle_s: how long an unused connection is kept.
         age_s: how long any is used: after that the host's name is looked up anew.
+        body_bytes: the longest body of a reply that is no stream, or of an error.
     """
 
     connections: int = 1_000
     unused: int = 100
     idle_s: float = 30.0
     age_s: float = 300.0
+    body_bytes: int = 256 * 1024 * 1024
 
 
 class Pool:
@@ -184,7 +186,8 @@ class Pool:
     async def _connect(self, exchange: Exchange) -> None:
         reason: Exception
         try:
-            await self._dialer(self._origin, lambda: Connection(self, self._loop, exchange))
+            limit = self._limits.body_bytes
+            await self._dialer(self._origin, lambda: Connection(self, self._loop, exchange, limit))
         except Exception as error:  # noqa: BLE001 - nobody else would tell the exchange
             reason = error
         else:
