@@ -1,4 +1,4 @@
-"""The few fields that the hot path reads, and the splicing of a model's name into bytes.
+"""The few fields that the fast lane reads, and the splicing of a model's name into bytes.
 
 What is read here is *plain*: it means the same to every reader, so it can be passed on as it is.
 Anything else, right or wrong, reads as None and goes the long way, whose readers mend and explain.
