@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.dialects.table import DIALECTS
 from puna.errors import BadRequestError, RateLimitError, UnsupportedParamsError
+from puna.providers.base import resolve_target
 from puna.providers.meta_llama import PROVIDER as META_LLAMA
+from puna.providers.table import PROVIDERS
 from puna.types.chat import ChatCompletion
 from puna.types.requests import ChatRequest, make_chat_request
+from puna.types.secret import Secret
 from puna.wire.http import HTTPReply, Timeouts
 
 LLAMA = target_for(quirks=META_LLAMA.quirks)
@@ -55,6 +59,34 @@ def test_a_stream_is_asked_for_as_one() -> None:
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
     assert built.http.headers["accept"] == "text/event-stream"
     assert built.http.is_stream
+
+
+def test_a_host_that_tells_is_asked_for_the_usage_of_a_stream() -> None:
+    asks = target_for(asks_usage=True)
+    asked = {"include_usage": True}
+    assert body_of(request_for(stream=True), asks)["stream_options"] == asked
+    wish = {"include_usage": False, "x": 1}
+    body = body_of(request_for(stream=True, stream_options=wish), asks)
+    assert body["stream_options"] == {"include_usage": True, "x": 1}
+    assert "stream_options" not in body_of(request_for(), asks)
+    assert "stream_options" not in body_of(request_for(stream=True))
+    unwanted = replace(request_for(stream=True), unwanted_params=frozenset({"stream_options"}))
+    assert "stream_options" not in body_of(unwanted, asks)
+
+
+@pytest.mark.parametrize(
+    ("model", "base", "asks"),
+    [
+        ("openai/gpt-4o", None, True),
+        ("openai/gpt-4o", "https://api.openai.com/v1/", True),
+        ("openai/llama", "http://host/v1", False),
+        ("meta_llama/Llama-3.3-8B-Instruct", None, False),
+    ],
+)
+def test_only_a_hosts_own_word_is_taken_for_it(model: str, base: str | None, asks: bool) -> None:  # noqa: FBT001 - a parametrised case
+    name, _, upstream = model.partition("/")
+    target = resolve_target(PROVIDERS[name], upstream, {}, api_key=Secret("k"), api_base=base)
+    assert target.asks_usage == asks
 
 
 def test_stream_options_without_a_stream_are_left_out_and_reported() -> None:

@@ -47,6 +47,11 @@ litellm_settings: {{num_retries: 0}}
 router_settings: {{fallbacks: [{{falls: [public]}}], disable_cooldowns: true}}
 general_settings: {{master_key: {KEY}}}
 """
+ASKING = f"{CONFIG}  always_include_stream_usage: true\n".replace(
+    f"{{master_key: {KEY}}}", f"\n  master_key: {KEY}"
+)
+"""Every host is asked for the usage of its streams."""
+
 AUTH = {"authorization": f"Bearer {KEY}", "x-litellm-call-id": "call-1"}
 
 _VARIES = re.compile(r"(chatcmpl|call)[-_][0-9a-z_-]+")
@@ -90,9 +95,9 @@ def record(event: CallEvent) -> Any:
     )
 
 
-async def ask_both(play: Player, data: bytes) -> tuple[Edge, Edge, Answer]:
+async def ask_both(play: Player, data: bytes, config: str = CONFIG) -> tuple[Edge, Edge, Answer]:
     """Send the same bytes through both lanes, which must agree; the fast lane's answer."""
-    fast, full = Edge(play, CONFIG, is_fast=True), Edge(play, CONFIG, is_fast=False)
+    fast, full = Edge(play, config, is_fast=True), Edge(play, config, is_fast=False)
     answer = await fast.ask(data)
     other = await full.ask(data)
     assert shape(answer) == shape(other)
@@ -158,7 +163,7 @@ def whole(dice: random.Random) -> Recorded:
             ]
         )
     body = json.dumps(reply, ensure_ascii=dice.random() < 0.5).encode()
-    cut = dice.randrange(len(body))
+    cut = dice.randrange(len(body)) if dice.random() < 0.5 else 0
     headers = {"content-type": "application/json", "x-ratelimit-remaining-requests": "9"}
     if dice.random() < 0.1:
         headers["x-echo"] = HOST_KEY
@@ -287,6 +292,8 @@ def body_of(dice: random.Random) -> dict[str, Any]:
 
 @pytest.mark.parametrize("part", range(4))
 def test_a_thousand_requests_get_the_same_through_both_lanes(part: int) -> None:
+    config = ASKING if part % 2 else CONFIG
+
     async def run() -> list[str]:
         lanes: list[str] = []
         for seed in range(part * 250, part * 250 + 250):
@@ -297,7 +304,7 @@ def test_a_thousand_requests_get_the_same_through_both_lanes(part: int) -> None:
             def play(request: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
                 return failure(random.Random(1)) if "down" in request.url else recorded  # noqa: S311
 
-            _, _, answer = await ask_both(play, request_bytes(body, AUTH))
+            _, _, answer = await ask_both(play, request_bytes(body, AUTH), config)
             lanes.append(answer.headers.get("x-puna-lane", "none"))
         return lanes
 
@@ -358,6 +365,47 @@ def test_the_lane_is_chosen_by_the_request(
     assert answer.status == 200
     assert answer.headers["x-puna-lane"] == lane
     assert [event.report.lane for event in edge.events] == [lane]
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("wish", [None, True, False])
+def test_a_streams_usage_is_asked_for_and_shown_to_who_asked(
+    is_fast: bool,  # noqa: FBT001 - a parametrised case
+    wish: bool | None,  # noqa: FBT001 - the same
+) -> None:
+    spent = {"prompt_tokens": 700, "completion_tokens": 500, "total_tokens": 1_200}
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 5, "model": "up/model"}
+    deltas = [{"role": "assistant", "content": "Hel"}, {"content": "lo"}, {}]
+    said = [
+        {
+            **head,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}],
+            "usage": None,  # as OpenAI says in all chunks but one
+        }
+        for delta in deltas
+    ]
+    said.append({**head, "choices": [], "usage": spent})
+    events = [b"data: " + json.dumps(one).encode() + b"\n\n" for one in said]
+    asked: list[Any] = []
+
+    def play(request: HTTPRequest) -> Recorded:
+        asked.append(json.loads(request.body)["stream_options"])
+        events_and_end = (*events, b"data: [DONE]\n\n")
+        return Recorded(200, {"content-type": "text/event-stream"}, events_and_end)
+
+    async def ask() -> tuple[Answer, CallEvent]:
+        edge = Edge(play, ASKING, is_fast=is_fast)
+        options = {} if wish is None else {"stream_options": {"include_usage": wish}}
+        answer = await edge.ask(request_bytes({**HI, "stream": True, **options}, AUTH))
+        return answer, edge.events[0]
+
+    answer, event = asyncio.run(ask())
+    assert asked == [{"include_usage": True}]
+    assert answer.headers["x-puna-lane"] == ("fast" if is_fast else "full")
+    assert (b'"usage":{' in answer.body) == bool(wish)
+    report = event.report
+    assert (report.prompt_tokens, report.completion_tokens) == (700, 500)
+    assert not report.is_usage_estimated
 
 
 @pytest.mark.parametrize(

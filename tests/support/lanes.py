@@ -23,6 +23,7 @@ from puna.errors import APIError
 from puna.gateway.app import Gateway
 from puna.gateway.protocol import GatewayProtocol
 from puna.telemetry.events import CallEvent, Hook
+from puna.transports.lean import WholeReply
 from puna.transports.replay import AsyncReplayTransport, Player
 from puna.wire.http import HTTPRequest
 
@@ -88,10 +89,20 @@ class PlayedTransport:
         if recorded.error is not None and recorded.is_refused:
             yield "on_error", recorded.error
             return
+        pieces = [piece for piece in recorded.pieces if piece]
+        if recorded.status == 200 and len(pieces) == 1 and recorded.error is None:
+            yield "on_whole", whole_reply(recorded.headers, pieces[0])
+            return
         yield "on_head", recorded.status, recorded.headers
         for piece in recorded.pieces:
             yield "on_piece", piece
         yield ("on_error", recorded.error) if recorded.error is not None else ("on_end",)
+
+
+def whole_reply(headers: Mapping[str, str], body: bytes) -> WholeReply:
+    """A reply that comes at once."""
+    lines = "\r\n".join(f"{name}: {value}" for name, value in headers.items()).encode("latin-1")
+    return WholeReply(200, lines, b"\r\n" + lines.lower(), body)
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ GENERAL = SectionKeys(
         "master_key": "the key that callers must send; without one the gateway is open",
         "max_request_size_mb": "largest request body, in MB of 1,048,576 bytes (default 32)",
         "litellm_key_header_name": "another header that may carry the caller's key",
+        "always_include_stream_usage": "every host is asked for the usage of a stream",
     },
     always={
         "cancel_on_disconnect": "a caller that leaves ends the upstream request",
@@ -177,9 +178,8 @@ GENERAL = SectionKeys(
     planned=_words(
         "admin_only_routes alert_to_webhook_url alert_types alerting alerting_args "
         "alerting_threshold allow_client_side_credentials allow_requests_on_db_unavailable "
-        "allow_user_auth allowed_ips allowed_routes always_include_stream_usage "
-        "background_health_checks "
-        "block_robots completion_model coordination_redis custom_auth custom_key_generate "
+        "allow_user_auth allowed_ips allowed_routes background_health_checks block_robots "
+        "completion_model coordination_redis custom_auth custom_key_generate "
         "custom_key_update custom_sso "
         "database_connection_pool_limit database_connection_timeout database_type database_url "
         "default_team_disabled disable_adding_master_key_hash_to_db disable_error_logs "

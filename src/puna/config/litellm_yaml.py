@@ -206,6 +206,7 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
             else max(1, int(megabytes * _BYTES_PER_MB))
         ),
         key_header_name=header.lower() or None,
+        always_include_stream_usage=section.flag("always_include_stream_usage") or False,
     )
     return server, notices
 

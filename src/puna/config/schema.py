@@ -114,6 +114,7 @@ class ServerConfig:
     master_key: Secret | None = None
     max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
     key_header_name: str | None = None
+    always_include_stream_usage: bool = False
     host: str | None = None
     port: int | None = None
 

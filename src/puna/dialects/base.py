@@ -29,6 +29,7 @@ class Quirks:
         response_formats: the `response_format` types that the host knows; None means all.
         rename_roles: message roles that the host knows by another name.
         max_images: the most images in one request; None means no limit is known.
+        tells_stream_usage: its own host documents `stream_options.include_usage`.
     """
 
     unsupported_params: frozenset[str] = frozenset()
@@ -37,6 +38,7 @@ class Quirks:
     response_formats: frozenset[str] | None = None
     rename_roles: Mapping[str, str] = field(default_factory=dict[str, str])
     max_images: int | None = None
+    tells_stream_usage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Target:
         query: appended to the URL, such as an API version.
         input_modalities: what the model reads, None when that is not known.
         retirement: a sentence for errors that look like a service which is gone.
+        asks_usage: whether a stream is asked for its usage, also where the caller did not ask: then
+            the caller does not see it.
     """
 
     provider: str
@@ -66,6 +70,7 @@ class Target:
     query: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     input_modalities: frozenset[str] | None = None
     retirement: str | None = None
+    asks_usage: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class OpenAIChat:
         }
         if request.is_stream:
             body["stream"] = True
+            if target.asks_usage and "stream_options" not in request.unwanted_params:
+                body["stream_options"] = {**body.get("stream_options", {}), "include_usage": True}
         elif body.pop("stream_options", None) is not None:
             dropped = (*dropped, "stream_options")
         return body, dropped

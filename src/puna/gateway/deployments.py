@@ -54,6 +54,8 @@ def make_deployment(
 ) -> Deployment:
     """A configured deployment, resolved against the environment. Raises as `make_target`."""
     target = make_target(one, environ, providers)
+    if config.server.always_include_stream_usage:
+        target = replace(target, asks_usage=True)
     settings = config.settings
     return Deployment(
         deployment_id=id_of(one),

@@ -173,7 +173,7 @@ class FastCall(ABC):
         """The attempt under way, for the readers of the long way."""
         if self._attempt is None:
             asked = self._asked
-            body = encode_request(self._envelope, asked.model)
+            body = encode_request(self._envelope, asked.model, asks_usage=asked.asks_usage)
             http = replace(asked.request, body=body)
             self._attempt = self._run.built_attempt(asked.deployment, http)
         return self._attempt
@@ -189,7 +189,7 @@ class FastCall(ABC):
         else:
             self._ready = ready = self._route.ready[step.deployment_id]
             self._attempt = None
-            body = encode_request(self._envelope, ready.model)
+            body = encode_request(self._envelope, ready.model, asks_usage=ready.asks_usage)
             self._run.note_attempt(step)
             self._exchange = ready.prepared.start(body, self)
             if self._is_paused:

@@ -71,13 +71,15 @@ class CallbackTransport(Protocol):
 class ReadyDeployment:
     """A deployment with all that does not differ from call to call.
 
-    `request` has no body; `whole_lines` and `stream_lines` are the headers of a usual answer.
+    `request` has no body, and `asks_usage` says whether the body asks for a stream's usage;
+    `whole_lines` and `stream_lines` are the headers of a usual answer.
     """
 
     deployment: Deployment
     request: HTTPRequest
     prepared: Prepared
     model: str
+    asks_usage: bool
     price: Price | None
     whole_lines: bytes
     stream_lines: bytes
@@ -193,6 +195,7 @@ def _make_ready(
         request=request,
         prepared=prepared,
         model=one.target.model,
+        asks_usage=is_stream and one.target.asks_usage,
         price=price_of(one),
         whole_lines=usual_whole_lines(name, one.deployment_id),
         stream_lines=usual_stream_lines(name, one.deployment_id),

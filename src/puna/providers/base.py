@@ -103,6 +103,8 @@ def resolve_target(
         query=query,
         input_modalities=frozenset(facts.input_modalities) if facts is not None else None,
         retirement=provider.retirement,
+        # Another host may refuse a field that it does not know.
+        asks_usage=provider.quirks.tells_stream_usage and is_own_host,
     )
 
 

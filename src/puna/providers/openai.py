@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from puna.dialects.base import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(
@@ -11,4 +12,5 @@ PROVIDER = Provider(
     base_url_variables=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     key_variables=("OPENAI_API_KEY",),
     is_key_bound_to_host=True,
+    quirks=Quirks(tells_stream_usage=True),
 )

@@ -188,8 +188,17 @@ def read_envelope(body: bytes) -> ChatEnvelope | None:
     return envelope
 
 
-def encode_request(envelope: ChatEnvelope, upstream_model: str) -> bytes:
-    """The body for a host that knows the model as `upstream_model`."""
+def encode_request(
+    envelope: ChatEnvelope, upstream_model: str, *, asks_usage: bool = False
+) -> bytes:
+    """The body for a host that knows the model as `upstream_model`.
+
+    `asks_usage` asks for a stream's usage, whether the caller did or not.
+    """
+    if asks_usage:
+        return _encoder.encode(
+            replace(envelope, model=upstream_model, stream_options=_StreamOptions(True))
+        )
     if envelope.model == upstream_model:
         return _encoder.encode(envelope)
     return _encoder.encode(replace(envelope, model=upstream_model))

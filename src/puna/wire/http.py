@@ -103,7 +103,8 @@ class HeaderLines(Mapping[str, str]):
     def _named(self) -> dict[str, str]:
         if self._read is None:
             named: dict[str, str] = {}
-            for line in self._lines.decode("latin-1").split("\r\n"):
+            lines = self._lines.decode("latin-1").split("\r\n") if self._lines else ()
+            for line in lines:
                 name, _, value = line.partition(":")
                 name, value = name.lower(), value.strip(" \t")
                 named[name] = f"{named[name]}, {value}" if name in named else value
