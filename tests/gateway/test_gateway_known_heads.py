@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,15 +59,20 @@ async def answers_of(
         await asyncio.sleep(0)
     found: list[Answer] = []
     for _ in range(3_000):
-        answer = read_answer(wire.written)
-        if answer is not None:
+        length = _LENGTH.search(wire.written)
+        if length is not None:
+            end = wire.written.index(b"\r\n\r\n") + 4 + int(length[1])
+            answer = read_answer(wire.written[:end])
+            assert answer is not None
             found.append(answer)
-            head = wire.written.index(b"\r\n\r\n") + 4
-            wire.written = wire.written[head + len(answer.body) :]
-            if len(found) == count:
-                break
+            wire.written = wire.written[end:]
+        if len(found) == count:
+            break
         await asyncio.sleep(0)
     return found
+
+
+_LENGTH = re.compile(rb"content-length: (\d+)")
 
 
 def said_by(answer: Answer) -> Any:

@@ -376,7 +376,7 @@ def test_a_streams_usage_is_asked_for_and_shown_to_who_asked(
     spent = {"prompt_tokens": 700, "completion_tokens": 500, "total_tokens": 1_200}
     head = {"id": "c", "object": "chat.completion.chunk", "created": 5, "model": "up/model"}
     deltas = [{"role": "assistant", "content": "Hel"}, {"content": "lo"}, {}]
-    said = [
+    said: list[dict[str, Any]] = [
         {
             **head,
             "choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}],

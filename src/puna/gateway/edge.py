@@ -20,6 +20,9 @@ _OVERHEAD: Final = 32
 _OF_AN_UPGRADE: Final = frozenset((b"connection", b"http2-settings", b"upgrade"))
 _TICK_S: Final = 0.01
 _VERSIONS: Final = ("1.1", "1.0")
+_LAST_CALL_S: Final = 1.0
+"""How long an idle client may still ask when the server ends."""
+
 _MOST_QUEUED: Final = 16
 """Requests of one connection that wait for their turn; behind them no more is read."""
 
@@ -34,8 +37,11 @@ class EdgeProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle_since = math.inf
+        self._idle_limit_s: float = self.timeout_keep_alive
         self._head_bytes = 0
         self._is_other_version = False
+        self.is_last = False
+        """Whether the next reply is the connection's last."""
 
     @property
     def _parser(self) -> Any:
@@ -94,6 +100,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers += headers  # the list that the scope holds
         super().on_headers_complete()
+        self.cycle.keep_alive = self.cycle.keep_alive and not self.is_last
         if self.pipeline and len(self.pipeline) <= _MOST_QUEUED:
             self.flow.resume_reading()  # else nobody hears that the client leaves
         if self.scope["http_version"] == "1.0":
@@ -158,12 +165,12 @@ class EdgeProtocol(HttpToolsProtocol):
             return
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
-            self._watch_idle(self.timeout_keep_alive)
+            self._watch_idle(self._idle_limit_s)
 
     @override
     def timeout_keep_alive_handler(self) -> None:
         self.timeout_keep_alive_task = None
-        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        left_s = self._idle_since + self._idle_limit_s - self.loop.time()
         if left_s <= _TICK_S:
             super().timeout_keep_alive_handler()
         elif left_s < math.inf:
@@ -173,6 +180,22 @@ class EdgeProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(
             seconds, self.timeout_keep_alive_handler
         )
+
+    @override
+    def shutdown(self) -> None:
+        """The server ends: a client that is about to ask is answered, and told to close.
+
+        uvicorn would close an idle connection at once, and lose a request that is on its way.
+        """
+        known: Any = self.cycle
+        self.is_last = True
+        if known is not None and not known.response_complete:
+            known.keep_alive = False
+            return
+        self._unset_keepalive_if_required()
+        self._idle_since = self.loop.time()
+        self._idle_limit_s = _LAST_CALL_S
+        self._watch_idle(_LAST_CALL_S)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

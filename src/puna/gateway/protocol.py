@@ -37,7 +37,6 @@ class GatewayProtocol(EdgeProtocol):
             self._lane is not None and not self.root_path and self.limit_concurrency is None
         )
         self._fast: FastCycle | None = None
-        self._is_last = False
         self._most_bytes = self._lane.most_bytes if self._lane is not None else 0
         # A request that the parser reads for the lane.
         self._head: LaneHead | None = None
@@ -160,7 +159,6 @@ class GatewayProtocol(EdgeProtocol):
                 self._known = learn_head(self._first_read, body, head, is_kept=is_kept)
                 return
             self._begin_asgi()
-            self.cycle.keep_alive = self.cycle.keep_alive and not self._is_last
             super().on_body(body)
         super().on_message_complete()
 
@@ -168,7 +166,7 @@ class GatewayProtocol(EdgeProtocol):
         """Whether the fast lane has taken the request."""
         if self._lane is None:
             return False
-        keeps_alive = is_kept and not self._is_last
+        keeps_alive = is_kept and not self.is_last
         cycle = self._lane.begin(self, head, body, keeps_alive=keeps_alive)
         if cycle is None or cycle.call is None:
             return False
@@ -182,9 +180,10 @@ class GatewayProtocol(EdgeProtocol):
 
     @override
     def shutdown(self) -> None:
-        if self._head is None and not self._missing:
+        if self._head is not None or self._missing:
+            self.is_last = True  # a request whose body is on its way is answered
+        else:
             super().shutdown()
-        self._is_last = True  # a request whose body is on its way is answered
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

@@ -80,6 +80,8 @@ def app_from_environment() -> Gateway:
     """The application of one worker of several; its options stand in the environment."""
     options = ServeOptions.from_json(os.environ[_OPTIONS_VARIABLE])
     end_with_parent(int(os.environ[_PARENT_VARIABLE]))
+    # A terminal that closes tells all of its processes; the parent decides what comes of it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     directory = load_directory(options, os.environ)
     _set_up(options, directory)
     return Gateway(directory, hooks=load_hooks(directory.config))
@@ -136,7 +138,30 @@ def _serve_many(
     os.environ[_PARENT_VARIABLE] = str(os.getpid())
     config = _uvicorn_config(options, "puna.gateway.server:app_from_environment")
     _greet(options, directory, host_of(options, directory), say)
-    Multiprocess(config, sockets=sockets).run()
+    _Workers(config, sockets, say).run()
+
+
+class _Workers(Multiprocess):
+    """uvicorn's parent of workers, which says what it does on SIGHUP.
+
+    One worker after the other is replaced: the next is ready before the old one is told to end. One
+    that does not come up, as with a broken configuration file, leaves the old ones in place.
+    """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], say: Say) -> None:
+        super().__init__(config, sockets)
+        self._say = say
+
+    @override
+    def handle_hup(self) -> None:
+        old = {process.pid for process in self.processes}
+        self._say(f"SIGHUP: replacing {len(old)} workers, one after the other")
+        super().handle_hup()
+        left = len(old & {process.pid for process in self.processes})
+        if left == 0:
+            self._say("SIGHUP: all workers are new")
+        else:
+            self._say(f"SIGHUP: {left} old workers stay; the log above says why")
 
 
 def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
