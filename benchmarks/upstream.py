@@ -1,8 +1,9 @@
 """The loopback upstream: OpenAI's chat completions from prepared bytes, on asyncio and uvloop.
 
-`python -m benchmarks.upstream` prints its port and serves until it is ended. The model's name says
-what comes: `bench-64-10` streams 64 chunks, one each 10 ms; with a pause of 0 all in one write.
-`GET /stats` tells the requests and connections so far.
+`python -m benchmarks.upstream [CERTIFICATE KEY]` prints its port and serves, over TLS if it is given
+a certificate, until it is ended. The model's name says what comes: `bench-64-10` streams 64 chunks,
+one each 10 ms; with a pause of 0 all in one write. In `bench-64-10-timed` each chunk tells when it
+was written. `GET /stats` tells the requests and connections so far.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
+import sys
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -17,16 +21,16 @@ from typing import Any, cast
 import uvloop
 
 CONTENT_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
-_MODEL = re.compile(rb'"model": ?"bench-(\d+)-(\d+)"')
+_MODEL = re.compile(rb'"model": ?"bench-(\d+)-(\d+)(-timed)?"')
 _STREAM = re.compile(rb'"stream": ?true')
 
 TEXT = "The sky is blue because air scatters short waves of light more than long ones. " * 3
 USAGE = {"prompt_tokens": 24, "completion_tokens": 64, "total_tokens": 88}
 
 
-def model_name(chunks: int, pause_ms: int) -> str:
+def model_name(chunks: int, pause_ms: int, *, is_timed: bool = False) -> str:
     """The model whose stream has so many chunks, with such pauses."""
-    return f"bench-{chunks}-{pause_ms}"
+    return f"bench-{chunks}-{pause_ms}{'-timed' if is_timed else ''}"
 
 
 def whole_body() -> bytes:
@@ -43,6 +47,25 @@ def events(chunks: int) -> tuple[bytes, ...]:
     deltas += [{"content": " sky"}] * (chunks - 2)
     frames = [_event(delta, None) for delta in deltas]
     return (*frames, _event({}, "stop"), b"data: [DONE]\n\n")
+
+
+WRITTEN_AT = re.compile(rb"@(\d+)@")
+"""When a timed chunk was written: nanoseconds of the monotonic clock, which processes share."""
+
+
+@lru_cache
+def _timed_parts() -> tuple[bytes, bytes]:
+    """What stands before and after the time in a timed chunk."""
+    before, _, after = _event({"content": "@@"}, None).partition(b"@@")
+    return before + b"@", b"@" + after
+
+
+def timed(event: bytes) -> bytes:
+    """An event as it is written now: in the place of a word it tells the time."""
+    if b" sky" not in event:
+        return event
+    before, after = _timed_parts()
+    return b"%b%d%b" % (before, time.monotonic_ns(), after)
 
 
 def _event(delta: dict[str, Any], finish_reason: str | None) -> bytes:
@@ -90,6 +113,7 @@ class _Connection(asyncio.Protocol):
         self._counts = counts
         self._buffer = b""
         self._timer: asyncio.TimerHandle | None = None
+        self._is_timed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -133,6 +157,7 @@ class _Connection(asyncio.Protocol):
             return
         model = _MODEL.search(body)
         chunks, pause_ms = (int(model[1]), int(model[2])) if model else (64, 0)
+        self._is_timed = model is not None and model[3] is not None
         self._transport.write(_STREAM_HEAD)
         if pause_ms:
             self._play(events(chunks), 0, pause_ms / 1000)
@@ -140,7 +165,8 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"".join(map(_framed, events(chunks))) + b"0\r\n\r\n")
 
     def _play(self, frames: tuple[bytes, ...], at: int, pause_s: float) -> None:
-        self._transport.write(_framed(frames[at]))
+        event = timed(frames[at]) if self._is_timed else frames[at]
+        self._transport.write(_framed(event))
         if at + 1 < len(frames):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(pause_s, self._play, frames, at + 1, pause_s)
@@ -148,13 +174,19 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
 
 
-async def _serve() -> None:
+async def _serve(certificate: list[str]) -> None:
     counts = _Counts()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(counts), "127.0.0.1", 0, backlog=1024)
+    tls: ssl.SSLContext | None = None
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*certificate)
+    server = await loop.create_server(
+        lambda: _Connection(counts), "127.0.0.1", 0, backlog=4096, ssl=tls
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(_serve(sys.argv[1:]))
