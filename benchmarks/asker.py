@@ -1,4 +1,4 @@
-"""One keep-alive connection of a load: sends the job's request, checks the reply, notes its times."""
+"""One keep-alive connection of a load: sends the request, checks the reply, notes its times."""
 
 from __future__ import annotations
 

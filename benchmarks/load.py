@@ -78,8 +78,9 @@ async def _load(job: Job) -> Outcome:
     )
     askers: list[Asker] = []
     for _ in range(job.connections):
-        asker = Asker(job, request, outcome, way.answered, way.done)
-        await loop.create_connection(lambda one=asker: one, "127.0.0.1", job.port)
+        _, asker = await loop.create_connection(
+            lambda: Asker(job, request, outcome, way.answered, way.done), "127.0.0.1", job.port
+        )
         askers.append(asker)
     gc.disable()  # nothing here goes in circles, and a collection would be the server's latency
     way.begin(askers)

@@ -48,7 +48,7 @@ def is_installed() -> bool:
 
 @contextmanager
 def nginx(upstream_port: int, certificate: Path | None = None) -> Generator[Target]:
-    """nginx before the upstream; over TLS where it must hold this certificate."""
+    """Run nginx before the upstream; over TLS where it must hold this certificate."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "nginx.conf")

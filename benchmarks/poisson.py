@@ -15,7 +15,7 @@ from collections import deque
 from benchmarks.asker import Asker
 from benchmarks.job import Job, Outcome
 
-_SEED = 2611
+SEED = 2611
 _AHEAD_S = 0.05
 _SOON_S = 20e-6  # a request that is due so soon goes at once: an alarm takes as long
 
@@ -48,7 +48,7 @@ class OpenLoop:
 
     def begin(self, askers: list[Asker]) -> None:
         """Draw the moments and wait for the first."""
-        drawn = moments(self._job.rate, self._job.seconds or 0.0, random.Random(_SEED))
+        drawn = moments(self._job.rate, self._job.seconds or 0.0, random.Random(SEED))
         begins_at = time.perf_counter() + _AHEAD_S
         self._due.extend(begins_at + at for at in drawn)
         self._owed = len(drawn)

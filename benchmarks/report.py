@@ -35,8 +35,8 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Puna's figure over the control's."""
-        return self.value / self.control if self.control else None
+        """Puna's figure over the control's; none where that is not above 0."""
+        return self.value / self.control if self.control and self.control > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

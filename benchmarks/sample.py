@@ -59,6 +59,11 @@ def cpu_us_per_chunk(sample: Sample) -> float:
     return sample.cpu_us / sample.outcome.chunks
 
 
+def rate_per_core(sample: Sample) -> float:
+    """Requests for each second of the server's CPU time: what a whole core would do."""
+    return 1e6 / cpu_us_per_request(sample)
+
+
 def share_of_core(sample: Sample) -> float:
     """The part of the time that the server ran."""
     return sample.cpu_us / (sample.outcome.seconds * 1e6)
