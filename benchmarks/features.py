@@ -17,7 +17,7 @@ _BASE = Feature("usual")
 
 def _run(settings: Settings) -> Section:
     rounds = settings.rounds(3)
-    requests = settings.pick(1500, 300)
+    requests = settings.pick(1000, 300)
     samples: dict[str, list[Sample]] = {}
     with ExitStack() as stack:
         _, port = stack.enter_context(upstream())

@@ -33,7 +33,7 @@ _SIZES = {"16 KB": 16 * 1024, "256 KB": 256 * 1024}
 
 
 def _run(settings: Settings) -> Section:
-    seconds = settings.pick(3, 1)
+    seconds = settings.pick(2, 1)
     rounds = settings.rounds(3)
     runs: dict[tuple[str, str], list[Sample]] = {}
     with all_targets() as (direct, nginx, puna):

@@ -21,7 +21,6 @@ from benchmarks.sample import (
     cpu_us_per_request,
     measure,
     middle,
-    p50_us,
     rate,
 )
 from benchmarks.target import STREAM_CHUNKS, Target
@@ -60,7 +59,6 @@ def _measure_all(target: Target) -> dict[str, Sample]:
     measure(target, replace(job, seconds=0.3))
     return {
         "many": measure(target, job),
-        "one": measure(target, replace(job, connections=1)),
         "burst": measure(target, replace(job, connections=_STREAMS, chunks=STREAM_CHUNKS)),
     }
 
@@ -98,7 +96,6 @@ def _rows(runs: dict[str, _Steps], *, has_nginx: bool) -> list[Row]:
         rows += [
             row(f"{kind}: requests/s, {MANY} connections", "many", rate, names),
             row(f"{kind}: CPU µs a request, {MANY} connections", "many", cpu_us_per_request, names),
-            row(f"{kind}: latency p50 µs, 1 connection", "one", p50_us, names),
             row(f"{kind}: CPU µs a chunk, all at once", "burst", cpu_us_per_chunk, names, 1),
         ]
     for server, names in (
