@@ -19,9 +19,10 @@ _TAIL_GOAL = 5.0
 
 def _run(settings: Settings) -> Section:
     rounds = settings.rounds(3)
-    seconds = settings.pick(3, 1)
+    seconds = settings.pick(2, 1)
     full: dict[str, list[Sample]] = {}
     half: dict[str, list[Sample]] = {}
+    floor: list[Sample] = []
     with all_targets() as (direct, nginx, puna):
         control = direct if nginx is None else nginx
         for number in range(rounds):
@@ -30,6 +31,8 @@ def _run(settings: Settings) -> Section:
                 before, after = _round(target, seconds)
                 full.setdefault(target.name, []).append(before)
                 half.setdefault(target.name, []).append(after)
+            job = direct.job(_CONNECTIONS, seconds)
+            floor.append(measure(direct, replace(job, rate=half[puna.name][-1].outcome.rate)))
     ours, theirs = half[puna.name], half[control.name]
     return Section(
         title="Half load",
@@ -51,7 +54,7 @@ def _run(settings: Settings) -> Section:
             Row("latency p99 µs at half load", middle(ours, p99_us), middle(theirs, p99_us)),
             Row("p99 over p50", _tail(ours), _tail(theirs), _TAIL_GOAL, decimals=1),
         ],
-        notes=[_note(name, samples) for name, samples in half.items()],
+        notes=[*(_note(name, samples) for name, samples in half.items()), _floor_note(floor)],
     )
 
 
@@ -72,6 +75,14 @@ def _note(name: str, samples: list[Sample]) -> str:
     return (
         f"{name} ran {busy:.0%} of the time; 99 of 100 requests to it were sent within "
         f"{late_us:,.0f} µs of their moment"
+    )
+
+
+def _floor_note(samples: list[Sample]) -> str:
+    """What of the latencies is the load's own and the machine's."""
+    return (
+        f"the upstream itself, asked as often as Puna: p50 {middle(samples, p50_us):,.0f} µs, "
+        f"p99 {middle(samples, p99_us):,.0f} µs"
     )
 
 
