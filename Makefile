@@ -38,8 +38,8 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev  ## Print what Puna costs, as ratios against controls
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev  ## Print what Puna costs, as ratios against controls; ARGS="--only paced"
+	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.dev  ## Regenerate the generated pages of docs/
 	$(BIN)/python -m docs.generate

@@ -3,61 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from statistics import median
+from dataclasses import replace
 
-from benchmarks.load import Job, Outcome, run
-from benchmarks.processes import cpu_s, fetch
+from benchmarks.job import Job
+from benchmarks.nginx import NOT_INSTALLED
+from benchmarks.processes import fetch
 from benchmarks.report import Measurement, Row, Section, Settings
-from benchmarks.targets import STREAM_CHUNKS, Target, all_targets
+from benchmarks.sample import (
+    MANY,
+    Figure,
+    Runs,
+    Sample,
+    chunk_rate,
+    cpu_us_per_chunk,
+    cpu_us_per_request,
+    measure,
+    middle,
+    p50_us,
+    p99_us,
+    rate,
+    share_of_core,
+)
+from benchmarks.target import STREAM_CHUNKS, Target
+from benchmarks.targets import all_targets
 
 _FEW = 8
-_MANY = 64
 _STREAMS = 16
 _SIZES = {"16 KB": 16 * 1024, "256 KB": 256 * 1024}
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """One job on one target, with the target's own CPU time."""
-
-    outcome: Outcome
-    cpu_us: float
-
-
-_Runs = dict[tuple[str, str], list[_Result]]
-_Figure = Callable[[_Result], float]
-
-
-def _rate(result: _Result) -> float:
-    return result.outcome.rate
-
-
-def _cpu_us_per_request(result: _Result) -> float:
-    return result.cpu_us / result.outcome.requests
-
-
-def _cpu_us_per_chunk(result: _Result) -> float:
-    return result.cpu_us / result.outcome.chunks
-
-
-def _chunk_rate(result: _Result) -> float:
-    return result.outcome.chunks / result.outcome.seconds
-
-
-def _p50_us(result: _Result) -> float:
-    return result.outcome.latency_us(0.5)
-
-
-def _p99_us(result: _Result) -> float:
-    return result.outcome.latency_us(0.99)
-
-
 def _run(settings: Settings) -> Section:
-    seconds = settings.pick(3, 1)
-    rounds = settings.pick(3, 1)
-    runs: _Runs = {}
+    seconds = settings.pick(2, 1)
+    rounds = settings.rounds(3)
+    runs: dict[tuple[str, str], list[Sample]] = {}
     with all_targets() as (direct, nginx, puna):
         connections = 0
         for number in range(rounds):
@@ -65,7 +43,7 @@ def _run(settings: Settings) -> Section:
                 settings.say(f"gateway: {target.name}, round {number + 1} of {rounds}")
                 opened = _connections(direct)
                 for name, job in _jobs(target, seconds).items():
-                    runs.setdefault((target.name, name), []).append(_measure(target, job))
+                    runs.setdefault((target.name, name), []).append(measure(target, job))
                 if target is puna:
                     connections += _connections(direct) - opened - 1
     requests = sum(
@@ -90,7 +68,7 @@ def _run(settings: Settings) -> Section:
 
 def _jobs(target: Target, seconds: int) -> dict[str, Job]:
     """The steps. `warm` is run and forgotten."""
-    usual = Job(target.port, _MANY, target.key, seconds)
+    usual = target.job(MANY, seconds)
     sized = {name: replace(usual, connections=_FEW, padding=size) for name, size in _SIZES.items()}
     return {
         "warm": replace(usual, seconds=0.5),
@@ -108,64 +86,46 @@ def _connections(direct: Target) -> int:
     return int(json.loads(fetch(direct.port, "/stats")[1])["connections"])
 
 
-def _measure(target: Target, job: Job) -> _Result:
-    before_s = cpu_s(target.pid)
-    outcome = run(job)
-    return _Result(outcome, (cpu_s(target.pid) - before_s) * 1e6)
-
-
-def _notes(runs: _Runs, connections: int, requests: int) -> list[str]:
-    share = _share_of_core(runs)
-    core = f"at {_MANY} connections Puna got {share:.0%} of its core; the rest, if any, went to "
+def _notes(runs: Runs, connections: int, requests: int) -> list[str]:
+    share = middle(runs["puna", "many"], share_of_core)
+    core = f"at {MANY} connections Puna got {share:.0%} of its core; the rest, if any, went to "
     return [
         f"for {requests:,} requests Puna opened {connections:,} upstream connections",
         core + "other work, and requests/s and latencies are worse by it",
     ]
 
 
-def _share_of_core(runs: _Runs) -> float:
-    """The part of the time that the gateway ran while it had always something to do."""
-    ones = runs["puna", "many"]
-    return median(one.cpu_us / (one.outcome.seconds * 1e6) for one in ones)
-
-
 def _describe(control: str) -> str:
     if control == "nginx":
         return "nginx `proxy_pass`, one process, before the same upstream in the same run"
-    return (
-        "the same load sent to the upstream itself, which does none of a gateway's work "
-        "(nginx would be the control, and is not installed)"
-    )
+    return NOT_INSTALLED
 
 
-def _rows(runs: _Runs, control: str) -> list[Row]:
-    def middle(target: str, step: str, figure: _Figure) -> float:
-        return median(figure(one) for one in runs[target, step])
-
-    def row(what: str, step: str, figure: _Figure, decimals: int = 0) -> Row:
-        ours, theirs = middle("puna", step, figure), middle(control, step, figure)
+def _rows(runs: Runs, control: str) -> list[Row]:
+    def row(what: str, step: str, figure: Figure, decimals: int = 0) -> Row:
+        ours, theirs = middle(runs["puna", step], figure), middle(runs[control, step], figure)
         return Row(what, ours, theirs, decimals=decimals)
 
-    def added(what: str, figure: _Figure) -> Row:
-        floor = middle("direct", "one", figure)
-        theirs = middle(control, "one", figure) - floor if control != "direct" else None
-        return Row(what, middle("puna", "one", figure) - floor, theirs)
+    def added(what: str, figure: Figure) -> Row:
+        floor = middle(runs["direct", "one"], figure)
+        theirs = middle(runs[control, "one"], figure) - floor if control != "direct" else None
+        return Row(what, middle(runs["puna", "one"], figure) - floor, theirs)
 
     return [
-        row("requests/s, 1 connection", "one", _rate),
-        row(f"requests/s, {_FEW} connections", "few", _rate),
-        row(f"requests/s, {_MANY} connections", "many", _rate),
-        row("CPU µs a request, 1 connection", "one", _cpu_us_per_request),
-        row(f"CPU µs a request, {_MANY} connections", "many", _cpu_us_per_request),
-        *(row(f"requests/s of {name}, {_FEW} connections", name, _rate) for name in _SIZES),
-        row("latency p50 µs, 1 connection", "one", _p50_us),
-        row("latency p99 µs, 1 connection", "one", _p99_us),
-        row(f"latency p99 µs, {_FEW} connections", "few", _p99_us),
-        added("added latency p50 µs, 1 connection", _p50_us),
-        added("added latency p99 µs, 1 connection", _p99_us),
-        row(f"chunks/s, {_STREAMS} streams at once", "burst", _chunk_rate),
-        row("CPU µs a chunk, all at once", "burst", _cpu_us_per_chunk, 1),
-        row("CPU µs a chunk, one each 10 ms", "paced", _cpu_us_per_chunk, 1),
+        row("requests/s, 1 connection", "one", rate),
+        row(f"requests/s, {_FEW} connections", "few", rate),
+        row(f"requests/s, {MANY} connections", "many", rate),
+        row("CPU µs a request, 1 connection", "one", cpu_us_per_request),
+        row(f"CPU µs a request, {MANY} connections", "many", cpu_us_per_request),
+        *(row(f"requests/s of {name}, {_FEW} connections", name, rate) for name in _SIZES),
+        row("latency p50 µs, 1 connection", "one", p50_us),
+        row("latency p99 µs, 1 connection", "one", p99_us),
+        row(f"latency p99 µs, {_FEW} connections", "few", p99_us),
+        added("added latency p50 µs, 1 connection", p50_us),
+        added("added latency p99 µs, 1 connection", p99_us),
+        row(f"chunks/s, {_STREAMS} streams at once", "burst", chunk_rate),
+        row("CPU µs a chunk, all at once", "burst", cpu_us_per_chunk, 1),
+        row("CPU µs a chunk, one each 10 ms", "paced", cpu_us_per_chunk, 1),
     ]
 
 

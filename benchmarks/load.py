@@ -1,89 +1,28 @@
-"""The load generator: a closed loop over keep-alive connections, on asyncio, uvloop and httptools.
+"""The load generator, on asyncio, uvloop and httptools, over keep-alive connections.
 
 `python -m benchmarks.load JOB` runs a `Job` given as JSON and prints an `Outcome`. Every reply is
-checked: status, and for a stream the number of chunks and `[DONE]`.
+checked: status, and for a stream the number of chunks and `[DONE]`. A closed loop, unless the job
+has a rate (`poisson.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from dataclasses import asdict
 
-import httptools
 import uvloop
 
+from benchmarks.asker import Asker
+from benchmarks.job import Job, Outcome
+from benchmarks.poisson import OpenLoop
 from benchmarks.processes import run_json
-from benchmarks.upstream import model_name
 
-_FILLER = " It was blue yesterday, and it will be blue again tomorrow."
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to send to 127.0.0.1. It ends after `seconds` or `requests`, whichever is given.
-
-    `chunks` above 0 asks for streams of so many chunks, `pause_ms` apart. `padding` is how many
-    bytes the question is longer than usual.
-    """
-
-    port: int
-    connections: int
-    key: str = ""
-    seconds: float | None = None
-    requests: int | None = None
-    chunks: int = 0
-    pause_ms: int = 0
-    padding: int = 0
-
-    def request(self) -> bytes:
-        """The request's bytes."""
-        body: dict[str, Any] = {
-            "model": model_name(self.chunks or 64, self.pause_ms),
-            "messages": [
-                {"role": "system", "content": "You are a helpful assistant."},
-                {
-                    "role": "user",
-                    "content": "Tell me in one paragraph why the sky is blue."
-                    + _FILLER * (self.padding // len(_FILLER)),
-                },
-            ],
-            "max_tokens": 128,
-            "temperature": 0.7,
-        }
-        if self.chunks:
-            body["stream"] = True
-        content = json.dumps(body, separators=(",", ":")).encode()
-        head = (
-            f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\n"
-            f"authorization: Bearer {self.key}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(content)}\r\n\r\n"
-        )
-        return head.encode() + content
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a job. Times are sorted; `firsts_us` are those to a body's first byte."""
-
-    requests: int = 0
-    chunks: int = 0
-    seconds: float = 0.0
-    errors: list[str] = field(default_factory=list[str])
-    latencies_us: list[float] = field(default_factory=list[float])
-    firsts_us: list[float] = field(default_factory=list[float])
-
-    @property
-    def rate(self) -> float:
-        """Good requests per second."""
-        return self.requests / self.seconds
-
-    def latency_us(self, share: float) -> float:
-        """The latency that this share of the requests stays under."""
-        return self.latencies_us[min(int(share * self.requests), self.requests - 1)]
+_LONGEST_S = 150
+_USUAL_S = 120
 
 
 def run(job: Job) -> Outcome:
@@ -98,91 +37,60 @@ def run(job: Job) -> Outcome:
     return outcome
 
 
-class _Client(asyncio.Protocol):
-    """One connection; asks anew as soon as it has its answer."""
+class _ClosedLoop:
+    """Each connection asks anew as soon as it has its answer, until the time or its share is up."""
 
-    def __init__(self, job: Job, request: bytes, outcome: Outcome, until: float) -> None:
-        self._job = job
-        self._request = request
-        self._outcome = outcome
+    def __init__(self, job: Job, until: float) -> None:
         self._until = until
-        self._parser: Any = httptools.HttpResponseParser(self)
-        self._pieces: list[bytes] = []
-        self._began_at = 0.0
-        self._first_at = 0.0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.left = -(-(job.requests or 0) // job.connections)
+        share = -(-job.requests // job.connections) if job.requests else 0
+        self._share = share
+        self._left: dict[Asker, int] = {}
+        self._running = 0
+        self.done = asyncio.Event()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._ask()
+    def begin(self, askers: list[Asker]) -> None:
+        """Let all ask."""
+        self._left = dict.fromkeys(askers, self._share)
+        self._running = len(askers)
+        for asker in askers:
+            asker.ask(time.perf_counter())
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self._outcome.errors.append(f"connection lost: {exc}")
-            self.done.set_result(None)
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_body(self, body: bytes) -> None:
-        """Bytes of the reply's body."""
-        if not self._pieces:
-            self._first_at = time.perf_counter()
-        self._pieces.append(body)
-
-    def on_message_complete(self) -> None:
-        """The reply is whole."""
-        now = time.perf_counter()
-        outcome = self._outcome
-        body = b"".join(self._pieces)
-        status = self._parser.get_status_code()
-        chunks = body.count(b"data: {")
-        is_good = (
-            chunks >= self._job.chunks and b"data: [DONE]" in body
-            if self._job.chunks
-            else b'"finish_reason"' in body
-        )
-        if status != 200 or not is_good:  # noqa: PLR2004 - a status
-            outcome.errors.append(f"status {status}: {body[:200]!r}")
-        else:
-            outcome.requests += 1
-            outcome.chunks += chunks
-            outcome.latencies_us.append((now - self._began_at) * 1e6)
-            outcome.firsts_us.append((self._first_at - self._began_at) * 1e6)
-        self.left -= 1
-        if outcome.errors or now >= self._until or (self._job.requests and self.left <= 0):
-            self.done.set_result(None)
-            self._transport.close()
-        else:
-            self._ask()
-
-    def _ask(self) -> None:
-        # A parser serves one connection's replies in turn; only the pieces begin anew.
-        self._pieces = []
-        self._began_at = time.perf_counter()
-        self._transport.write(self._request)
+    def answered(self, asker: Asker, now: float) -> None:
+        """One has its answer."""
+        self._left[asker] -= 1
+        if now < self._until and self._left[asker]:
+            asker.ask(now)
+            return
+        self._running -= 1
+        if not self._running:
+            self.done.set()
 
 
 async def _load(job: Job) -> Outcome:
     loop = asyncio.get_running_loop()
     outcome = Outcome()
-    began_at = time.perf_counter()
-    until = began_at + (job.seconds if job.seconds is not None else 120)
     request = job.request()
-    clients = [
-        (
-            await loop.create_connection(
-                lambda: _Client(job, request, outcome, until), "127.0.0.1", job.port
-            )
-        )[1]
-        for _ in range(job.connections)
-    ]
-    async with asyncio.timeout(150):
-        await asyncio.gather(*(client.done for client in clients))
+    began_at = time.perf_counter()
+    way = (
+        OpenLoop(job, outcome)
+        if job.rate
+        else _ClosedLoop(job, began_at + (_USUAL_S if job.seconds is None else job.seconds))
+    )
+    askers: list[Asker] = []
+    for _ in range(job.connections):
+        _, asker = await loop.create_connection(
+            lambda: Asker(job, request, outcome, way.answered, way.done), "127.0.0.1", job.port
+        )
+        askers.append(asker)
+    gc.disable()  # nothing here goes in circles, and a collection would be the server's latency
+    way.begin(askers)
+    async with asyncio.timeout(_LONGEST_S):
+        await way.done.wait()
     outcome.seconds = time.perf_counter() - began_at
-    outcome.latencies_us.sort()
-    outcome.firsts_us.sort()
+    for times in (outcome.latencies_us, outcome.firsts_us, outcome.lates_us):
+        times.sort()
+    for asker in askers:
+        asker.close()
     return outcome
 
 

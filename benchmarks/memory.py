@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.load import Job, run
+from benchmarks.job import Job
+from benchmarks.load import run
 from benchmarks.processes import (
     MEASURED_CORE,
     children,
@@ -17,8 +18,9 @@ from benchmarks.processes import (
     sockets,
     upstream,
 )
+from benchmarks.puna_server import puna
 from benchmarks.report import Measurement, Row, Section, Settings
-from benchmarks.targets import MODELS, STREAM_CHUNKS, Target, puna
+from benchmarks.target import MODELS, STREAM_CHUNKS, Target
 
 _AT_ONCE = 200
 _POOL_EXPIRY_S = 31
@@ -28,7 +30,7 @@ _IDLE_GOAL_MB = 80
 
 def _run(settings: Settings) -> Section:
     bare_mb = _bare_interpreter_mb()
-    rounds = settings.pick(3, 1)
+    rounds = settings.rounds(3)
     embedded = [_idle_with_embedded(settings) for _ in range(rounds)]
     starts_s: list[float] = []
     with upstream() as (_, port):

@@ -10,14 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-_TICKS = os.sysconf("SC_CLK_TCK")
 _CORES = sorted(os.sched_getaffinity(0))
+_CPU_CLOCK = 2  # CPUCLOCK_SCHED, in the lowest three bits of a process's clock id
 
 MEASURED_CORE = _CORES[0]
 OTHER_CORE = _CORES[-1]
@@ -50,9 +50,17 @@ def pinned(core: int) -> Generator[None]:
 
 @contextmanager
 def running(
-    command: Sequence[str], core: int, *, reads_line: bool = False
+    command: Sequence[str],
+    core: int,
+    *,
+    reads_line: bool = False,
+    variables: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
 ) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """A process on `core`, ended at the end; with the first line that it prints, if wanted."""
+    """A process on `core`, ended at the end; with the first line that it prints, if wanted.
+
+    `variables` are added to its environment; it runs in `folder`.
+    """
     with tempfile.TemporaryFile("w+") as errors:
         with pinned(core):
             process = subprocess.Popen(
@@ -61,8 +69,8 @@ def running(
                 stdout=subprocess.PIPE if reads_line else subprocess.DEVNULL,
                 stderr=errors,
                 text=True,
-                cwd=ROOT,
-                env=environment(),
+                cwd=folder,
+                env={**environment(), **(variables or {})},
             )
         try:
             line = process.stdout.readline() if process.stdout is not None else ""
@@ -104,9 +112,12 @@ def run_json(module: str, argument: Any, core: int = OTHER_CORE) -> Any:
 
 
 @contextmanager
-def upstream() -> Generator[tuple[int, int]]:
-    """The loopback upstream of `upstream.py`: its process id and its port."""
-    command = [sys.executable, "-m", "benchmarks.upstream"]
+def upstream(*certificate: Path) -> Generator[tuple[int, int]]:
+    """The loopback upstream of `upstream.py`: its process id and its port.
+
+    With a certificate (its file and its key's file) it speaks TLS.
+    """
+    command = [sys.executable, "-m", "benchmarks.upstream", *map(str, certificate)]
     with running(command, OTHER_CORE, reads_line=True) as (process, line):
         yield process.pid, int(line)
 
@@ -118,47 +129,39 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def fetch(port: int, path: str, body: bytes | None = None, key: str = "") -> tuple[int, bytes]:
+def fetch(
+    port: int,
+    path: str,
+    body: bytes | None = None,
+    key: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, bytes]:
     """One request over a fresh connection: status and body.
 
     Raises:
         OSError: nobody listens, or not yet.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
+    sent = {"content-type": "application/json", "authorization": f"Bearer {key}", **(headers or {})}
     try:
-        connection.request("GET" if body is None else "POST", path, body, headers)
+        connection.request("GET" if body is None else "POST", path, body, sent)
         reply = connection.getresponse()
         return reply.status, reply.read()
     finally:
         connection.close()
 
 
-def wait_for_answer(
-    process: subprocess.Popen[str], port: int, body: bytes, key: str = "", limit_s: float = 90
-) -> None:
-    """Ask every 10 ms until the chat endpoint answers with status 200.
-
-    Raises:
-        RuntimeError: the process ended, or did not answer in time.
-    """
-    until = time.monotonic() + limit_s
-    said: object = "nothing"
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with status {process.returncode}")
-        with suppress(OSError, http.client.HTTPException):
-            said = fetch(port, "/v1/chat/completions", body, key)
-            if said[0] == http.client.OK:
-                return
-        time.sleep(0.01)
-    raise RuntimeError(f"no good answer within {limit_s:g} s; the last was {said!r}")
-
-
 def cpu_s(pid: int) -> float:
-    """User and system time of a process so far, in seconds, in steps of a clock tick."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """User and system time of a process and of those that it started, so far, in seconds.
+
+    The kernel's own clock of a process, to the nanosecond; a `clockid_t` names it by its number
+    (`clock_getcpuclockid`, which Python does not offer).
+    """
+    spent_s = time.clock_gettime((~pid << 3) | _CPU_CLOCK)
+    for child in children(pid):
+        with suppress(OSError):  # it ended in between
+            spent_s += cpu_s(child)
+    return spent_s
 
 
 def rss_mb(pid: int) -> float:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Row:
         value: the median for Puna.
         control: the control's median, of the same run; None where there is none.
         goal: the most that `value` (or `ratio_goal`: the ratio) may be; for the reader's eye only.
+        ratio_floor: the least that the ratio may be.
         decimals: places after the point of `value` and `control`.
     """
 
@@ -28,12 +30,13 @@ class Row:
     control: float | None = None
     goal: float | None = None
     ratio_goal: float | None = None
+    ratio_floor: float | None = None
     decimals: int = 0
 
     @property
     def ratio(self) -> float | None:
-        """Puna's figure over the control's."""
-        return self.value / self.control if self.control else None
+        """Puna's figure over the control's; none where that is not above 0."""
+        return self.value / self.control if self.control and self.control > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +53,34 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How thorough a run is, and where it tells what it is doing."""
+    """How thorough a run is, and where it tells what it is doing.
+
+    Attributes:
+        repeats: rounds of each measurement in the place of its usual ones.
+        peers: the folder in which other gateways are installed.
+    """
 
     is_quick: bool
     say: Callable[[str], None]
+    repeats: int | None = None
+    peers: Path | None = None
 
     def pick(self, usual: int, quick: int) -> int:
         """A count or duration: the usual one, or the one of a quick run."""
         return quick if self.is_quick else usual
 
+    def rounds(self, usual: int) -> int:
+        """How often to measure each thing, in turns."""
+        return self.repeats or self.pick(usual, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One entry of the registry."""
+    """One entry of the registry. One that needs peers is left out where there is no folder."""
 
     name: str
     run: Callable[[Settings], Section]
+    needs_peers: bool = False
 
 
 def as_markdown(section: Section) -> str:
@@ -122,6 +137,9 @@ def _cells(row: Row) -> list[str]:
     if row.ratio_goal is not None and ratio is not None:
         goals.append(f"ratio ≤ {row.ratio_goal:g}")
         is_met = is_met and ratio <= row.ratio_goal
+    if row.ratio_floor is not None and ratio is not None:
+        goals.append(f"ratio ≥ {row.ratio_floor:g}")
+        is_met = is_met and ratio >= row.ratio_floor
     verdict = ("met" if is_met else "MISSED") if goals else ""
     control = "" if row.control is None else f"{row.control:,.{row.decimals}f}"
     return [

@@ -19,7 +19,7 @@ def _run_network(settings: Settings) -> Section:
         for is_async in (False, True)
         for sdk in ("puna", "openai")
     }
-    rounds = settings.pick(5, 1)
+    rounds = settings.rounds(5)
     with upstream() as (_, port):
         costs = _medians([replace(one, port=port) for one in jobs.values()], rounds)
     found = dict(zip(jobs, costs, strict=True))
@@ -49,7 +49,7 @@ def _run_network(settings: Settings) -> Section:
 def _run_replay(settings: Settings) -> Section:
     job = Job("puna", False, 0, settings.pick(2000, 200), settings.pick(40, 4), _CHUNKS)
     jobs = [job, replace(job, is_async=True), replace(job, sdk="json")]
-    rounds = settings.pick(5, 1)
+    rounds = settings.rounds(5)
     ours, ours_async, parsing = _medians(jobs, rounds)
     return Section(
         title="SDK without a network",

@@ -1,8 +1,10 @@
 """The loopback upstream: OpenAI's chat completions from prepared bytes, on asyncio and uvloop.
 
-`python -m benchmarks.upstream` prints its port and serves until it is ended. The model's name says
-what comes: `bench-64-10` streams 64 chunks, one each 10 ms; with a pause of 0 all in one write.
-`GET /stats` tells the requests and connections so far.
+`python -m benchmarks.upstream [CERTIFICATE KEY]` prints its port and serves, over TLS if given a
+certificate, until it is ended. The model's name says what comes: `bench-64-10` streams 64 chunks,
+one each 10 ms; with a pause of 0 all in one write. In `bench-64-10-timed` each chunk tells which
+it is and when it was written. `GET /stats` tells the requests and connections so far; `GET /finish`
+ends the timed streams, each with its next chunk.
 """
 
 from __future__ import annotations
@@ -10,6 +12,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
+import sys
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -17,16 +22,16 @@ from typing import Any, cast
 import uvloop
 
 CONTENT_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
-_MODEL = re.compile(rb'"model": ?"bench-(\d+)-(\d+)"')
+_MODEL = re.compile(rb'"model": ?"bench-(\d+)-(\d+)(-timed)?"')
 _STREAM = re.compile(rb'"stream": ?true')
 
 TEXT = "The sky is blue because air scatters short waves of light more than long ones. " * 3
 USAGE = {"prompt_tokens": 24, "completion_tokens": 64, "total_tokens": 88}
 
 
-def model_name(chunks: int, pause_ms: int) -> str:
+def model_name(chunks: int, pause_ms: int, *, is_timed: bool = False) -> str:
     """The model whose stream has so many chunks, with such pauses."""
-    return f"bench-{chunks}-{pause_ms}"
+    return f"bench-{chunks}-{pause_ms}{'-timed' if is_timed else ''}"
 
 
 def whole_body() -> bytes:
@@ -43,6 +48,24 @@ def events(chunks: int) -> tuple[bytes, ...]:
     deltas += [{"content": " sky"}] * (chunks - 2)
     frames = [_event(delta, None) for delta in deltas]
     return (*frames, _event({}, "stop"), b"data: [DONE]\n\n")
+
+
+TIMED = re.compile(rb"@(\d+):(\d+)@")
+"""In a timed chunk: its number, and when it was written: nanoseconds of the monotonic clock, which
+processes share."""
+
+
+@lru_cache
+def _timed_parts() -> tuple[bytes, bytes]:
+    """What stands before and after number and time in a timed chunk."""
+    before, _, after = _event({"content": "@@"}, None).partition(b"@@")
+    return before + b"@", b"@" + after
+
+
+def timed(number: int) -> bytes:
+    """The event of a timed chunk that is written now."""
+    before, after = _timed_parts()
+    return b"%b%d:%d%b" % (before, number, time.monotonic_ns(), after)
 
 
 def _event(delta: dict[str, Any], finish_reason: str | None) -> bytes:
@@ -70,6 +93,8 @@ def _reply(body: bytes) -> bytes:
     )
 
 
+# Some gateways look up what their upstream serves.
+_LIST = {"object": "list", "data": [{"id": model_name(64, 0), "object": "model"}]}
 _WHOLE = _reply(whole_body())
 _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -81,6 +106,15 @@ class _Counts:
     requests: int = 0
     connections: int = 0
     open_connections: int = 0
+    finished_ns: int = 0
+
+    def told(self) -> dict[str, int]:
+        """The counts as they are told; the connection that asks is not open for it."""
+        return {
+            "requests": self.requests,
+            "connections": self.connections,
+            "open_connections": self.open_connections - 1,
+        }
 
 
 class _Connection(asyncio.Protocol):
@@ -90,6 +124,7 @@ class _Connection(asyncio.Protocol):
         self._counts = counts
         self._buffer = b""
         self._timer: asyncio.TimerHandle | None = None
+        self._timed_since_ns = 0  # of the monotonic clock; 0 where the stream is not timed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -114,18 +149,10 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET"):
-            counts = self._counts
-            self._transport.write(
-                _reply(
-                    _json(
-                        {
-                            "requests": counts.requests,
-                            "connections": counts.connections,
-                            "open_connections": counts.open_connections - 1,
-                        }
-                    )
-                )
-            )
+            if head.startswith(b"GET /finish"):
+                self._counts.finished_ns = time.monotonic_ns()
+            is_list = head.startswith(b"GET /v1/models")
+            self._transport.write(_reply(_json(_LIST if is_list else self._counts.told())))
             return
         self._counts.requests += 1
         if _STREAM.search(body) is None:
@@ -133,6 +160,7 @@ class _Connection(asyncio.Protocol):
             return
         model = _MODEL.search(body)
         chunks, pause_ms = (int(model[1]), int(model[2])) if model else (64, 0)
+        self._timed_since_ns = time.monotonic_ns() if model and model[3] else 0
         self._transport.write(_STREAM_HEAD)
         if pause_ms:
             self._play(events(chunks), 0, pause_ms / 1000)
@@ -140,7 +168,13 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"".join(map(_framed, events(chunks))) + b"0\r\n\r\n")
 
     def _play(self, frames: tuple[bytes, ...], at: int, pause_s: float) -> None:
-        self._transport.write(_framed(frames[at]))
+        if not self._timed_since_ns:
+            event = frames[at]
+        elif self._timed_since_ns < self._counts.finished_ns and at < len(frames) - 2:
+            at, event = len(frames) - 2, frames[-2]
+        else:
+            event = timed(at) if 0 < at < len(frames) - 2 else frames[at]
+        self._transport.write(_framed(event))
         if at + 1 < len(frames):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(pause_s, self._play, frames, at + 1, pause_s)
@@ -148,13 +182,19 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
 
 
-async def _serve() -> None:
+async def _serve(certificate: list[str]) -> None:
     counts = _Counts()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(counts), "127.0.0.1", 0, backlog=1024)
+    tls: ssl.SSLContext | None = None
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*certificate)
+    server = await loop.create_server(
+        lambda: _Connection(counts), "127.0.0.1", 0, backlog=4096, ssl=tls
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve())
+    uvloop.run(_serve(sys.argv[1:]))
