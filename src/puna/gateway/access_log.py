@@ -17,6 +17,9 @@ _log = logging.getLogger("puna.gateway")
 BATCH_S: Final = 0.25
 """The longest time a line waits. Lines of that time are lost when the process is killed."""
 
+BATCH_LINES: Final = 64
+"""So many are written at once: more would hold up the answers of that moment."""
+
 
 CLIENT_LEFT: Final = 499
 """The status of a call whose client left."""
@@ -56,7 +59,9 @@ class AccessLog:
         if not self._is_on:
             return
         self._waiting.append((time.time(), request_line(method, path, status, spent_s, report)))
-        if self._timer is None:
+        if len(self._waiting) >= BATCH_LINES:
+            self.flush()
+        elif self._timer is None:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
 
     def flush(self) -> None:
