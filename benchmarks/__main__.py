@@ -8,7 +8,18 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import cold_start, features, gateway, half_load, memory, paced, peers, sdk, tls
+from benchmarks import (
+    cold_start,
+    features,
+    gateway,
+    half_load,
+    memory,
+    paced,
+    peers,
+    scale,
+    sdk,
+    tls,
+)
 from benchmarks.processes import ROOT
 from benchmarks.report import Measurement, Section, Settings, as_markdown, machine
 
@@ -23,6 +34,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     features.MEASUREMENT,
     peers.MEASUREMENT,
     memory.MEASUREMENT,
+    scale.MEASUREMENT,
 )
 
 _PEERS_VARIABLE = "PUNA_BENCH_PEERS"

@@ -90,6 +90,7 @@ class Outcome:
         latencies_us: from the moment that a request was due, to the end of its reply.
         firsts_us: the same to the first byte of its body.
         lates_us: how long after its due moment a request of a `rate` was sent.
+        cpu_us: core time of the load itself.
     """
 
     requests: int = 0
@@ -99,6 +100,7 @@ class Outcome:
     latencies_us: list[float] = field(default_factory=list[float])
     firsts_us: list[float] = field(default_factory=list[float])
     lates_us: list[float] = field(default_factory=list[float])
+    cpu_us: float = 0.0
 
     @property
     def rate(self) -> float:

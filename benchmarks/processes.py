@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def pinned(core: int) -> Generator[None]:
 @contextmanager
 def running(
     command: Sequence[str],
-    core: int,
+    core: int | None,
     *,
     reads_line: bool = False,
     variables: Mapping[str, str] | None = None,
@@ -59,10 +59,12 @@ def running(
 ) -> Generator[tuple[subprocess.Popen[str], str]]:
     """A process on `core`, ended at the end; with the first line that it prints, if wanted.
 
+    Without a core it runs on all of them.
+
     `variables` are added to its environment; it runs in `folder`.
     """
     with tempfile.TemporaryFile("w+") as errors:
-        with pinned(core):
+        with nullcontext() if core is None else pinned(core):
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -29,6 +29,7 @@ class Setup:
         options: further options of `puna serve`.
         variables: further variables of its environment.
         files: texts of files beside the config, by name.
+        core: where it runs; None for everywhere.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -36,6 +37,7 @@ class Setup:
     options: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     files: Mapping[str, str] = field(default_factory=dict[str, str])
+    core: int | None = MEASURED_CORE
 
 
 def usual_setup(base_url: str, models: Sequence[str] = tuple(MODELS)) -> Setup:
@@ -67,7 +69,7 @@ def base_url_of(upstream_port: int, scheme: str = "http", host: str = "127.0.0.1
 
 @contextmanager
 def serving(setup: Setup) -> Generator[Target]:
-    """Puna on the measured core, up and answering."""
+    """Puna, up and answering."""
     port = free_port()
     command = [str(Path(sys.executable).with_name("puna")), "serve", "--port", str(port)]
     model = _EMBEDDED
@@ -81,7 +83,7 @@ def serving(setup: Setup) -> Generator[Target]:
             Path(folder, name).write_text(text)
         command += setup.options
         began_at = time.monotonic()
-        with running(command, MEASURED_CORE, variables=setup.variables) as (process, _):
+        with running(command, setup.core, variables=setup.variables) as (process, _):
             target = Target("puna", process.pid, port, setup.key)
             wait_for_answer(process, target, model)
             yield replace(target, first_answer_s=time.monotonic() - began_at)

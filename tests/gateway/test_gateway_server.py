@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -332,3 +333,17 @@ def test_json_logs_are_json_lines(up: Upstream, tmp_path: Path) -> None:
         lines = [json.loads(line) for line in one.lines if line.startswith("{")]
         assert any("POST /v1/chat/completions 200" in line["message"] for line in lines)
         assert "told success call-7\n" in one.lines
+
+
+def test_open_files_are_limited_by_the_hard_limit_only(up: Upstream, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.replace("UPSTREAM", up.url))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
+    try:
+        with Served("--config", str(path), LLAMA_API_KEY="k") as one:
+            limits = Path(f"/proc/{one.process.pid}/limits").read_text(encoding="ascii")
+            line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+            assert line.split()[3:5] == [str(hard), str(hard)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +54,7 @@ def serve(options: ServeOptions, say: Say) -> None:
         APIError: a model or an address in it is wrong.
     """
     directory = load_directory(options, os.environ)
+    raise_file_limit()
     _set_up(options, directory)
     hooks = load_hooks(directory.config)
     for notice in directory.notices:
@@ -85,6 +87,17 @@ def app_from_environment() -> Gateway:
     directory = load_directory(options, os.environ)
     _set_up(options, directory)
     return Gateway(directory, hooks=load_hooks(directory.config))
+
+
+def raise_file_limit() -> None:
+    """Each stream holds two sockets, and many systems begin at 1,024 open files: take what is allowed.
+
+    Workers inherit it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # a system that counts otherwise than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def end_with_parent(parent_pid: int) -> None:

@@ -33,7 +33,7 @@ class PoolLimits:
         body_bytes: the longest body of a reply that is no stream, or of an error.
     """
 
-    connections: int = 1_000
+    connections: int = 4_096
     unused: int = 100
     idle_s: float = 30.0
     age_s: float = 300.0
