@@ -127,14 +127,17 @@ def _notes(one: _One) -> list[str]:
     dice = random.Random(_SEED)
     wait_us = mean_wait(_HALF * one.capacity, one.gateway_us / 1e6, 0.0) * 1e6
     uneven = ", ".join(
-        f"{busiest(connections, workers, 501, dice):.2f} × the mean with {connections} connections "
+        f"{busiest(connections, workers, 501, dice):.2f} times the mean with {connections} connections "
         f"on {workers} workers"
         for connections, workers in ((64, 4), (256, 4), (1_000, 16))
     )
+    left_out = (
+        "what the simulation leaves out: reads that come together, pauses of the collector and of "
+        "the machine; they make the measured p99 longer"
+    )
     return [
         f"by the closed formula a request waits {wait_us:,.0f} µs in the mean at half load",
-        "what the simulation leaves out: reads that come together, pauses of the collector and of "
-        "the machine; they make the measured p99 longer",
+        left_out,
         f"the busiest worker, where connections are taken at random: {uneven}",
     ]
 

@@ -90,7 +90,7 @@ def app_from_environment() -> Gateway:
 
 
 def raise_file_limit() -> None:
-    """Each stream holds two sockets, and many systems begin at 1,024 open files: take what is allowed.
+    """Take all the open files that are allowed: a stream holds two, and 1,024 are usual at first.
 
     Workers inherit it.
     """
