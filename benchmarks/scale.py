@@ -127,8 +127,8 @@ def _notes(one: _One) -> list[str]:
     dice = random.Random(_SEED)
     wait_us = mean_wait(_HALF * one.capacity, one.gateway_us / 1e6, 0.0) * 1e6
     uneven = ", ".join(
-        f"{busiest(connections, workers, 501, dice):.2f} times the mean with {connections} connections "
-        f"on {workers} workers"
+        f"{busiest(connections, workers, 501, dice):.2f} times the mean with {connections} "
+        f"connections on {workers} workers"
         for connections, workers in ((64, 4), (256, 4), (1_000, 16))
     )
     left_out = (
