@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tests.support.upstream import Upstream
 
 # `make check` gives the same verdict twice; `--hypothesis-profile=explore` looks for new examples.
-settings.register_profile("steady", derandomize=True)
-settings.register_profile("explore", max_examples=2_000)
+# A busy machine is slow; that is no failure of a test, so neither looks at the clock.
+_timeless = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("steady", _timeless, derandomize=True)
+settings.register_profile("explore", _timeless, max_examples=2_000)
 settings.load_profile("steady")
 
 

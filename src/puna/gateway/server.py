@@ -41,6 +41,7 @@ _OPTIONS_VARIABLE = "PUNA_SERVE_OPTIONS"
 _PARENT_VARIABLE = "PUNA_SERVE_PARENT"
 _POLL_S = 0.25
 _BACKLOG = 2048
+_WORKER_START_S = 30  # on a busy machine; a worker that says nothing for so long is replaced
 _LOCAL = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
@@ -192,6 +193,7 @@ def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=options.keepalive_timeout,
         timeout_graceful_shutdown=options.drain_s,
+        timeout_worker_healthcheck=_WORKER_START_S,
         limit_concurrency=options.limit_concurrency,
         ssl_keyfile=options.ssl_keyfile_path,
         ssl_certfile=options.ssl_certfile_path,
