@@ -4,7 +4,7 @@
 certificate, until it is ended. The model's name says what comes: `bench-64-10` streams 64 chunks,
 one each 10 ms; with a pause of 0 all in one write. In `bench-64-10-timed` each chunk tells which
 it is and when it was written. `GET /stats` tells the requests and connections so far; `GET /finish`
-ends the timed streams, each with its next chunk.
+ends the timed streams, each with its next chunk. A stream that is asked for its usage tells it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import uvloop
 CONTENT_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _MODEL = re.compile(rb'"model": ?"bench-(\d+)-(\d+)(-timed)?"')
 _STREAM = re.compile(rb'"stream": ?true')
+_ASKS_USAGE = re.compile(rb'"include_usage": ?true')
 
 TEXT = "The sky is blue because air scatters short waves of light more than long ones. " * 3
 USAGE = {"prompt_tokens": 24, "completion_tokens": 64, "total_tokens": 88}
@@ -42,12 +43,19 @@ def whole_body() -> bytes:
 
 
 @lru_cache
-def events(chunks: int) -> tuple[bytes, ...]:
-    """The events of a stream: so many chunks of a word each, then the finish and `[DONE]`."""
+def events(chunks: int, *, tells_usage: bool = False) -> tuple[bytes, ...]:
+    """The events of a stream: so many chunks of a word each, then the finish and `[DONE]`.
+
+    With `tells_usage` as OpenAI says it: a null in each, and the usage behind the finish at once.
+    """
+    null: dict[str, Any] = {"usage": None} if tells_usage else {}
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": "The"}]
     deltas += [{"content": " sky"}] * (chunks - 2)
-    frames = [_event(delta, None) for delta in deltas]
-    return (*frames, _event({}, "stop"), b"data: [DONE]\n\n")
+    frames = [_event(delta, None, **null) for delta in deltas]
+    end = _event({}, "stop", **null)
+    if tells_usage:
+        end += _chunk_event(choices=[], usage=USAGE)
+    return (*frames, end, b"data: [DONE]\n\n")
 
 
 TIMED = re.compile(rb"@(\d+):(\d+)@")
@@ -68,10 +76,13 @@ def timed(number: int) -> bytes:
     return b"%b%d:%d%b" % (before, number, time.monotonic_ns(), after)
 
 
-def _event(delta: dict[str, Any], finish_reason: str | None) -> bytes:
+def _event(delta: dict[str, Any], finish_reason: str | None, **fields: Any) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
-    chunk = {**_envelope("chat.completion.chunk"), "choices": [choice]}
-    return b"data: " + _json(chunk) + b"\n\n"
+    return _chunk_event(choices=[choice], **fields)
+
+
+def _chunk_event(**fields: Any) -> bytes:
+    return b"data: " + _json({**_envelope("chat.completion.chunk"), **fields}) + b"\n\n"
 
 
 def _envelope(kind: str) -> dict[str, Any]:
@@ -162,10 +173,11 @@ class _Connection(asyncio.Protocol):
         chunks, pause_ms = (int(model[1]), int(model[2])) if model else (64, 0)
         self._timed_since_ns = time.monotonic_ns() if model and model[3] else 0
         self._transport.write(_STREAM_HEAD)
+        frames = events(chunks, tells_usage=_ASKS_USAGE.search(body) is not None)
         if pause_ms:
-            self._play(events(chunks), 0, pause_ms / 1000)
+            self._play(frames, 0, pause_ms / 1000)
         else:
-            self._transport.write(b"".join(map(_framed, events(chunks))) + b"0\r\n\r\n")
+            self._transport.write(b"".join(map(_framed, frames)) + b"0\r\n\r\n")
 
     def _play(self, frames: tuple[bytes, ...], at: int, pause_s: float) -> None:
         if not self._timed_since_ns:

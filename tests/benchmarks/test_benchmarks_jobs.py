@@ -55,6 +55,15 @@ def test_a_plain_answer_is_good_when_it_is_whole(
     assert is_good(Job(80, 1), status, body) is expected
 
 
+def test_the_usage_of_a_stream_is_told_once_to_who_asks() -> None:
+    *said, done = b"".join(events(8, tells_usage=True)).split(b"\n\n")[:-1]
+    chunks = [json.loads(one.removeprefix(b"data: ")) for one in said]
+    assert done == b"data: [DONE]"
+    assert [one["usage"] is None for one in chunks] == [True] * 8 + [False]
+    assert [bool(one["choices"]) for one in chunks] == [True] * 8 + [False]
+    assert b"usage" not in b"".join(events(8))
+
+
 def test_a_stream_is_good_with_all_its_chunks_and_its_end() -> None:
     job = Job(80, 1, chunks=8)
     whole = events(8)

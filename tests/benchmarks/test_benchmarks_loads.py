@@ -38,6 +38,15 @@ def test_a_closed_loop_counts_the_chunks_of_its_streams(server: tuple[int, int])
     assert run(Job(server[1], 2, requests=4, chunks=8)).chunks == 32
 
 
+def test_a_stream_that_asks_for_its_usage_is_good_too(server: tuple[int, int]) -> None:
+    asks = {"stream_options": {"include_usage": True}}
+    plain, asking = (
+        run(Job(server[1], 1, requests=2, chunks=8, extra=extra)) for extra in ({}, asks)
+    )
+    assert (plain.requests, asking.requests) == (2, 2)
+    assert (plain.chunks, asking.chunks) == (16, 18)
+
+
 def test_an_open_loop_sends_what_was_drawn_and_waits_for_all(server: tuple[int, int]) -> None:
     outcome = run(Job(server[1], 2, seconds=0.5, rate=400))
     drawn = moments(400, 0.5, random.Random(SEED))  # noqa: S311 - the load's own dice
