@@ -43,8 +43,14 @@ model_list:
     litellm_params: {{model: openai/falls, api_base: "http://down/v1"}}
   - model_name: wild/*
     litellm_params: {{model: openai/*, api_base: "http://up/v1"}}
+  - model_name: own
+    litellm_params: {{model: openai/up/model, api_key: {HOST_KEY}}}
+  - model_name: own-falls
+    litellm_params: {{model: openai/falls, api_base: "http://down/v1"}}
 litellm_settings: {{num_retries: 0}}
-router_settings: {{fallbacks: [{{falls: [public]}}], disable_cooldowns: true}}
+router_settings:
+  fallbacks: [{{falls: [public]}}, {{own-falls: [own]}}]
+  disable_cooldowns: true
 general_settings: {{master_key: {KEY}}}
 """
 ASKING = f"{CONFIG}  always_include_stream_usage: true\n".replace(
@@ -206,7 +212,8 @@ def frames(dice: random.Random) -> list[bytes]:
     ]
     made.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     if dice.random() < 0.6:
-        made.append({**head, "choices": [], "usage": usage(dice)})
+        nothing = [] if dice.random() < 0.8 else [{"index": 0, "delta": {}}]  # as LiteLLM's proxy
+        made.append({**head, "choices": nothing, "usage": usage(dice)})
     texts = [json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in made]
     if dice.random() < 0.2:
         texts.insert(
@@ -254,7 +261,7 @@ def reply_of(dice: random.Random, *, is_stream: bool) -> Recorded:
 
 
 def body_of(dice: random.Random) -> dict[str, Any]:
-    names = ["public", "public", "priced", "same", "falls", "wild/x", "nobody"]
+    names = ["public", "public", "priced", "same", "falls", "wild/x", "nobody", "own", "own-falls"]
     body: dict[str, Any] = {
         "model": dice.choice(names),
         "messages": [{"role": "user", "content": "hi é"}],

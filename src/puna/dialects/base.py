@@ -29,7 +29,8 @@ class Quirks:
         response_formats: the `response_format` types that the host knows; None means all.
         rename_roles: message roles that the host knows by another name.
         max_images: the most images in one request; None means no limit is known.
-        tells_stream_usage: its own host documents `stream_options.include_usage`.
+        tells_stream_usage: its own host documents `stream_options.include_usage`: true brings a
+            chunk with the usage at the end of a stream.
     """
 
     unsupported_params: frozenset[str] = frozenset()
@@ -39,6 +40,10 @@ class Quirks:
     rename_roles: Mapping[str, str] = field(default_factory=dict[str, str])
     max_images: int | None = None
     tells_stream_usage: bool = False
+
+    def takes(self, param: str) -> bool:
+        """Whether the host knows one of OpenAI's parameters, as far as the row says."""
+        return param not in self.unsupported_params and param not in self.ignored_params
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,10 @@ class Dialect(Protocol):
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """Raise BadRequestError for what the host cannot do; send nothing the caller did not."""
+        """Raise BadRequestError for what the host cannot do.
+
+        Nothing is sent that the caller did not, but for what the target asks (`asks_usage`).
+        """
         ...
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:

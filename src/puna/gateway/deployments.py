@@ -54,7 +54,8 @@ def make_deployment(
 ) -> Deployment:
     """A configured deployment, resolved against the environment. Raises as `make_target`."""
     target = make_target(one, environ, providers)
-    if config.server.always_include_stream_usage:
+    # The operator vouches for hosts that nobody knows, not against a row that knows better.
+    if config.server.always_include_stream_usage and target.quirks.takes("stream_options"):
         target = replace(target, asks_usage=True)
     settings = config.settings
     return Deployment(
