@@ -80,6 +80,8 @@ def test_a_host_that_tells_is_asked_for_the_usage_of_a_stream() -> None:
         ("openai/gpt-4o", None, True),
         ("openai/gpt-4o", "https://api.openai.com/v1/", True),
         ("openai/llama", "http://host/v1", False),
+        ("openai/gpt-4o", "https://api.openai.com.example/v1", False),
+        ("litellm_proxy/m", "http://host/v1", False),
         ("meta_llama/Llama-3.3-8B-Instruct", None, False),
     ],
 )

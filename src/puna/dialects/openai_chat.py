@@ -39,7 +39,10 @@ class OpenAIChat:
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/chat/completions`. Only what the caller gave is in the body."""
+        """POST `<base>/chat/completions`.
+
+        Only what the caller gave is in the body, and for a target that asks, a stream's usage.
+        """
         body, dropped = self.build_body(request, target)
         url = _url(target, self.path)
         return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
