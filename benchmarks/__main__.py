@@ -18,6 +18,7 @@ from benchmarks import (
     peers,
     scale,
     sdk,
+    soak,
     tls,
 )
 from benchmarks.processes import ROOT
@@ -35,6 +36,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     peers.MEASUREMENT,
     memory.MEASUREMENT,
     scale.MEASUREMENT,
+    soak.MEASUREMENT,
 )
 
 _PEERS_VARIABLE = "PUNA_BENCH_PEERS"
@@ -53,11 +55,7 @@ def main() -> int:
     """Measure, print, and write the page if asked. Status 1 when a promise is broken."""
     options = _options()
     settings = Settings(options.quick, _say, options.rounds, _whole_path(options.peers))
-    chosen = [
-        one
-        for one in MEASUREMENTS
-        if (one.name in options.only if options.only else options.peers or not one.needs_peers)
-    ]
+    chosen = _named(options.only) if options.only else _usual(has_peers=bool(options.peers))
     command = " ".join(("python -m benchmarks", *_shown(sys.argv[1:], options.peers)))
     intro = _INTRO.format(command=command, machine=machine())
     print(intro)
@@ -104,6 +102,10 @@ def _shown(arguments: list[str], peers: Path | None) -> list[str]:
 
 def _named(names: list[str] | None) -> list[Measurement]:
     return [one for one in MEASUREMENTS if one.name in (names or ())]
+
+
+def _usual(*, has_peers: bool) -> list[Measurement]:
+    return [one for one in MEASUREMENTS if not one.is_long and (has_peers or not one.needs_peers)]
 
 
 def _run(measurement: Measurement, settings: Settings) -> Section:

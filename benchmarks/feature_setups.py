@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from benchmarks.job import WITH_TOOL
 from benchmarks.puna_server import Setup
 from benchmarks.target import MODELS
 
@@ -15,14 +16,6 @@ _HOOK = """
 def note(event):
     note.last = event.report.usage
 """
-_TOOL = {
-    "type": "function",
-    "function": {
-        "name": "colour_of_the_sky",
-        "description": "Its colour at an hour.",
-        "parameters": {"type": "object", "properties": {"hour": {"type": "integer"}}},
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +107,5 @@ FEATURES: tuple[Feature, ...] = (
     Feature("default parameters of the model (full lane)", _params(top_p=0.9)),
     Feature("headers of the model (full lane)", _params(extra_headers={"x-team": "a"})),
     Feature("a limit of connections (full lane)", _options("--limit_concurrency", "1000")),
-    Feature("a request with a tool (full lane)", extra={"tools": [_TOOL]}),
+    Feature("a request with a tool (full lane)", extra=WITH_TOOL),
 )

@@ -12,6 +12,16 @@ from benchmarks.upstream import model_name
 _FILLER = " It was blue yesterday, and it will be blue again tomorrow."
 _CHUNKS = 64  # of the model that a plain question names
 CHAT = "/v1/chat/completions"
+_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "colour_of_the_sky",
+        "description": "Its colour at an hour.",
+        "parameters": {"type": "object", "properties": {"hour": {"type": "integer"}}},
+    },
+}
+WITH_TOOL: Mapping[str, Any] = {"tools": [_TOOL]}
+"""What a question has beside the usual fields to go the gateway's full lane."""
 
 
 @dataclass(frozen=True, slots=True)

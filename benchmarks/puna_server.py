@@ -30,6 +30,7 @@ class Setup:
         variables: further variables of its environment.
         files: texts of files beside the config, by name.
         core: where it runs; None for everywhere.
+        program: what runs in the place of `puna`.
     """
 
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -38,6 +39,7 @@ class Setup:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     core: int | None = MEASURED_CORE
+    program: tuple[str, ...] = (str(Path(sys.executable).with_name("puna")),)
 
 
 def usual_setup(base_url: str, models: Sequence[str] = tuple(MODELS)) -> Setup:
@@ -71,7 +73,7 @@ def base_url_of(upstream_port: int, scheme: str = "http", host: str = "127.0.0.1
 def serving(setup: Setup) -> Generator[Target]:
     """Puna, up and answering."""
     port = free_port()
-    command = [str(Path(sys.executable).with_name("puna")), "serve", "--port", str(port)]
+    command = [*setup.program, "serve", "--port", str(port)]
     model = _EMBEDDED
     with tempfile.TemporaryDirectory() as folder:
         if setup.config:

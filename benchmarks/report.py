@@ -76,11 +76,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One entry of the registry. One that needs peers is left out where there is no folder."""
+    """One entry of the registry.
+
+    One that needs peers is left out where there is no folder, a long one unless it is asked for.
+    """
 
     name: str
     run: Callable[[Settings], Section]
     needs_peers: bool = False
+    is_long: bool = False
 
 
 def as_markdown(section: Section) -> str:

@@ -7,10 +7,12 @@ import random
 from itertools import pairwise
 
 import pytest
-from benchmarks.job import Job, is_good, quantile
+from benchmarks.job import WITH_TOOL, Job, is_good, quantile
 from benchmarks.paced import streams_for
 from benchmarks.poisson import moments
 from benchmarks.upstream import TIMED, events, timed, whole_body
+
+from puna.wire.envelope import read_envelope
 
 
 def parsed(job: Job) -> tuple[dict[str, str], dict[str, object]]:
@@ -34,6 +36,14 @@ def test_headers_of_a_server_win_and_further_fields_are_sent() -> None:
     assert headers["authorization"] == "other"
     assert body["top_p"] == 0.5
     assert "stream" not in body
+
+
+def test_a_question_with_a_tool_is_none_of_the_fast_lane() -> None:
+    plain, with_tool = (
+        one.request().partition(b"\r\n\r\n")[2] for one in (Job(80, 1), Job(80, 1, extra=WITH_TOOL))
+    )
+    assert read_envelope(plain) is not None
+    assert read_envelope(with_tool) is None
 
 
 def test_padding_makes_the_request_so_much_longer() -> None:

@@ -1,0 +1,89 @@
+"""Clients that leave in the middle of a stream: `python -m benchmarks.leavers VISITS`.
+
+Each opens a connection, reads a part of a paced stream and closes; every other one resets the
+connection instead, and every other pair takes the full lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import struct
+import sys
+from dataclasses import asdict, dataclass, replace
+
+import uvloop
+
+from benchmarks.job import WITH_TOOL, Job
+from benchmarks.processes import run_json
+
+_CHUNKS = 64
+_PAUSE_MS = 10
+_LATEST = 40  # of the chunks; the stream goes on for a while after it
+_AT_ONCE = 32
+_LIMIT_S = 120
+_AT_ONCE_CLOSED = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """How many clients are to come to 127.0.0.1, and leave early."""
+
+    port: int
+    key: str
+    count: int
+    seed: int
+
+
+def visit(visits: Visits) -> None:
+    """Send the clients, from a process of its own.
+
+    Raises:
+        RuntimeError: one was answered otherwise than with a stream.
+    """
+    left = run_json("benchmarks.leavers", asdict(visits))
+    if left != visits.count:
+        raise RuntimeError(f"{left} of {visits.count} clients left a stream")
+
+
+async def _send_all(visits: Visits) -> int:
+    """How many left in the middle of their stream."""
+    dice = random.Random(visits.seed)
+    places = asyncio.Semaphore(_AT_ONCE)
+    plain = Job(visits.port, 1, visits.key, chunks=_CHUNKS, pause_ms=_PAUSE_MS)
+    requests = [one.request() for one in (plain, replace(plain, extra=WITH_TOOL))]
+
+    async def one(number: int, chunks: int) -> bool:
+        async with places:
+            request = requests[number // 2 % 2]
+            return await _leave(visits.port, request, chunks, is_reset=bool(number % 2))
+
+    async with asyncio.timeout(_LIMIT_S):
+        clients = [one(number, dice.randint(1, _LATEST)) for number in range(visits.count)]
+        return sum(await asyncio.gather(*clients))
+
+
+async def _leave(port: int, request: bytes, chunks: int, *, is_reset: bool) -> bool:
+    """Whether the stream had brought so many chunks, and not its end, when the client left."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    said = b""
+    while said.count(b"data: {") < chunks:
+        more = await reader.read(65_536)
+        if not more:
+            break
+        said += more
+    if is_reset:
+        sock: socket.socket = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE_CLOSED)
+        writer.transport.abort()
+    else:
+        writer.close()
+        await writer.wait_closed()
+    return said.startswith(b"HTTP/1.1 200 ") and b"data: [DONE]" not in said
+
+
+if __name__ == "__main__":
+    print(json.dumps(uvloop.run(_send_all(Visits(**json.loads(sys.argv[1]))))))
