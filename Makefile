@@ -6,10 +6,10 @@ CONFIG ?=
 ARGS ?=
 SOURCES := src compat/litellm/src tests benchmarks examples docs
 
-.PHONY: help install serve test check fmt lint types contracts bench docs lock clean
+.PHONY: help install serve test check fmt lint types contracts bench instructions instructions-record docs lock clean
 
 help:  ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 install: $(VENV)/.runtime  ## Make .venv: SDK, gateway, `litellm` command and the embedded model
 
@@ -19,7 +19,7 @@ serve: $(VENV)/.runtime  ## Serve on port 4000: the embedded model, or CONFIG=co
 test: $(VENV)/.dev  ## Run every test
 	$(BIN)/python -m pytest
 
-check: lint types contracts docs-fresh $(VENV)/.released-litellm  ## All that CI runs
+check: lint types contracts docs-fresh $(VENV)/.released-litellm  ## All that CI runs but `instructions`
 	$(BIN)/python -m pytest --cov --cov-report=term
 	$(BIN)/python -m pytest -m released_litellm
 
@@ -40,6 +40,12 @@ contracts: $(VENV)/.dev
 
 bench: $(VENV)/.dev  ## Print what Puna costs, as ratios against controls; ARGS="--only paced"
 	$(BIN)/python -m benchmarks $(ARGS)
+
+instructions: $(VENV)/.dev  ## Fail when a request, call or chunk needs 5 % more instructions (needs valgrind)
+	$(BIN)/python -m benchmarks.instructions
+
+instructions-record: $(VENV)/.dev  ## Hold it to what it needs now
+	$(BIN)/python -m benchmarks.instructions --record
 
 docs: $(VENV)/.dev  ## Regenerate the generated pages of docs/
 	$(BIN)/python -m docs.generate

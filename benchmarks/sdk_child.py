@@ -55,14 +55,15 @@ def measure(job: Job) -> Cost:
     """Run a job in this process."""
     if job.is_async:
         return asyncio.run(_measure_async(job))
-    call, stream = _synchronous(job)
+    call, stream = make_asks(job)
     return Cost(
         _spent_us(call, job.calls) / job.calls,
         _spent_us(stream, job.streams) / (job.streams * job.chunks),
     )
 
 
-def _synchronous(job: Job) -> tuple[Ask, Ask]:
+def make_asks(job: Job) -> tuple[Ask, Ask]:
+    """What does a call and a stream of this job."""
     if job.sdk == "json":
         return _parse_whole, partial(_parse_events, job)
     return _puna(job) if job.sdk == "puna" else _openai(job)
