@@ -905,6 +905,51 @@ def test_a_request_whose_body_is_on_its_way_at_the_end_is_answered(body: Any) ->
     assert wire.is_closed
 
 
+@pytest.mark.case(128)
+@pytest.mark.parametrize("body", [STREAMED, {**STREAMED, "tools": []}], ids=["fast", "full"])
+def test_a_client_that_asks_at_once_behind_its_stream_is_answered_at_the_end(body: Any) -> None:
+    async def run() -> tuple[bytes, Wire]:
+        edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(body, AUTH))
+        while b"\r\n\r\n" not in wire.written:  # the head promises that one more may come
+            await turns(1)
+        protocol.shutdown()
+        await turns(2_000)
+        first, wire.written = wire.written, b""
+        assert not wire.is_closed
+        protocol.data_received(request_bytes(body, AUTH))
+        await turns(2_000)
+        return first, wire
+
+    first, wire = asyncio.run(run())
+    assert b"connection: close" not in first
+    assert first.endswith(b"0\r\n\r\n")
+    answer = read_answer(wire.written)
+    assert answer is not None
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert wire.is_closed
+
+
+@pytest.mark.case(128)
+@pytest.mark.parametrize("body", [STREAMED, {**STREAMED, "tools": []}], ids=["fast", "full"])
+def test_a_stream_that_has_not_begun_at_the_end_says_that_it_is_the_last(body: Any) -> None:
+    async def run() -> Wire:
+        edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(body, AUTH))
+        assert not wire.written
+        protocol.shutdown()
+        await turns(2_000)
+        return wire
+
+    wire = asyncio.run(run())
+    answer = read_answer(wire.written)
+    assert answer is not None
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert wire.is_closed
+
+
 @pytest.mark.case(132)
 def test_bad_bytes_behind_a_request_do_not_stand_in_its_answer() -> None:
     async def run() -> Wire:

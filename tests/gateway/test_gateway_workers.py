@@ -6,16 +6,20 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG
-from tests.support.server import Served, is_alive
-from tests.support.upstream import Upstream
+from tests.support.processes import environment
+from tests.support.server import Served, is_alive, read_all, request_bytes
+from tests.support.upstream import Reply, Upstream
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("gateway")]
 
@@ -23,14 +27,18 @@ STREAM = {**CHAT, "stream": True}
 
 
 class Clients:
-    """Threads that ask one after the other over a kept connection, plain and streamed."""
+    """Threads that ask without a pause, plain and streamed, on kept connections and on new ones."""
 
     def __init__(self, served: Served) -> None:
         self.failures: list[str] = []
         self.answers = 0
         self._port = served.port
         self._is_over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(4)]
+        self._threads = [
+            threading.Thread(target=self._ask, args=(body, is_kept))
+            for body in (CHAT, STREAM)
+            for is_kept in (True, True, False)
+        ]
 
     @contextmanager
     def at_work(self) -> Generator[None]:
@@ -43,22 +51,21 @@ class Clients:
             for thread in self._threads:
                 thread.join(20)
 
-    def _ask(self, number: int) -> None:
+    def _ask(self, body: Mapping[str, Any], is_kept: bool) -> None:  # noqa: FBT001 - a thread's
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-        body = json.dumps(STREAM if number % 2 else CHAT)
         while not self._is_over.is_set():
             try:
-                connection.request("POST", "/v1/chat/completions", body)
+                connection.request("POST", "/v1/chat/completions", json.dumps(body))
                 reply = connection.getresponse()
                 text = reply.read()
-                is_good = reply.status == 200 and (b"[DONE]" in text or number % 2 == 0)
-                if not is_good:
+                if reply.status != 200 or (body is STREAM and b"[DONE]" not in text):
                     self.failures.append(f"{reply.status} {text[:200]!r}")
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 self.failures.append(repr(error))
                 connection.close()
             self.answers += 1
-            time.sleep(0.005)
+            if not is_kept:
+                connection.close()
         connection.close()
 
 
@@ -87,8 +94,12 @@ def test_sighup_replaces_all_workers_and_loses_no_request(up: Upstream, tmp_path
     with Served("--config", str(path), "--num_workers", "2", LLAMA_API_KEY="k") as served:
         assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
         old = set(served.children)
+        up.plays(Reply.text_stream(*["a"] * 80, pause_s=0.05))
+        held = served.connect()
+        held.sendall(request_bytes(STREAM, headers="connection: close\r\n"))
+        assert held.recv(100).startswith(b"HTTP/1.1 200")
         clients = Clients(served)
-        with clients.at_work():
+        with held, clients.at_work():
             path.write_text(
                 text.replace(
                     "model_list:",
@@ -98,20 +109,21 @@ def test_sighup_replaces_all_workers_and_loses_no_request(up: Upstream, tmp_path
                 )
             )
             served.process.send_signal(signal.SIGHUP)
-            wait_for(served, "SIGHUP: all workers are new")
+            wait_for(served, "all workers are new")
             assert "later" in models(served)
+            assert b"data: [DONE]" in read_all(held)
             before = clients.answers
             # A configuration that cannot be read: the new workers stay.
             kept = set(served.children)
             path.write_text("model_list: [")
             served.process.send_signal(signal.SIGHUP)
-            wait_for(served, "old workers stay")
+            wait_for(served, "the workers stay as they are")
             assert kept <= set(served.children)
             assert "later" in models(served)
         assert clients.failures == []
         assert clients.answers > before > 20
         assert not any(map(is_alive, old - set(served.children)))
-        assert "Traceback" not in served.log.partition("SIGHUP: all workers")[0]
+        assert "Traceback" not in served.log.partition("all workers are new")[0]
 
 
 def test_a_worker_that_dies_is_replaced(up: Upstream, tmp_path: Path) -> None:
@@ -127,3 +139,40 @@ def test_a_worker_that_dies_is_replaced(up: Upstream, tmp_path: Path) -> None:
             time.sleep(0.1)
         for _ in range(4):
             assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
+
+
+def test_with_a_broken_file_a_lost_worker_is_tried_again_and_the_others_serve(
+    up: Upstream, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.replace("UPSTREAM", up.url))
+    with Served("--config", str(path), "--num_workers", "2", LLAMA_API_KEY="k") as served:
+        assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
+        path.write_text("model_list: [")
+        os.kill(max(served.children), signal.SIGKILL)
+        wait_for(served, "another one starts in 1 s")  # the second death
+        assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
+        assert "Traceback" not in served.log
+        assert f"error: {path}:1: not valid YAML" in served.log
+
+
+def test_where_no_worker_comes_up_the_gateway_ends_with_status_1(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("litellm_settings: {callbacks: [own.note]}\n")
+    # Sound in the parent, which looks at it first, and broken in each worker.
+    (tmp_path / "own.py").write_text(
+        "import multiprocessing\nassert multiprocessing.parent_process() is None\n"
+        "def note(event): ...\n"
+    )
+    command = [sys.executable, "-m", "puna.cli", "serve", "--port", "0", "--num_workers", "2"]
+    ended = subprocess.run(
+        [*command, "--config", str(path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "there is nobody to serve" in ended.stderr
+    assert "serving on" not in ended.stderr

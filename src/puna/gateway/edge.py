@@ -189,13 +189,18 @@ class EdgeProtocol(HttpToolsProtocol):
         """
         known: Any = self.cycle
         self.is_last = True
-        if known is not None and not known.response_complete:
-            known.keep_alive = False
-            return
-        self._unset_keepalive_if_required()
-        self._idle_since = self.loop.time()
         self._idle_limit_s = _LAST_CALL_S
-        self._watch_idle(_LAST_CALL_S)
+        self._unset_keepalive_if_required()
+        if known is None or known.response_complete:
+            self._idle_since = self.loop.time()
+            self._watch_idle(_LAST_CALL_S)
+        elif not self._is_head_out():
+            known.keep_alive = False  # else it is promised that one more may come
+
+    def _is_head_out(self) -> bool:
+        """Whether the head of the reply under way was sent."""
+        known: Any = self.cycle
+        return bool(known.response_started)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

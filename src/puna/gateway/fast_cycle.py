@@ -28,6 +28,9 @@ class FastCycle:
     """Made for one request, and done when its reply is."""
 
     call: FastCall | None = None
+    has_head = False
+    """Whether the head of a stream is written."""
+
     _pending = b""
     # What uvicorn sets and reads.
     response_complete = False
@@ -98,6 +101,7 @@ class FastCycle:
 
     def begin(self, lines: bytes) -> None:
         """The head of a stream of events; it goes out with the first of them."""
+        self.has_head = True
         self._pending = self._head(
             self._protocol.start_of_ok(), lines + b"transfer-encoding: chunked\r\n"
         )

@@ -186,6 +186,14 @@ class GatewayProtocol(EdgeProtocol):
             super().shutdown()
 
     @override
+    def _is_head_out(self) -> bool:
+        fast = self._fast
+        known: Any = self.cycle
+        if fast is None or fast is not known:
+            return super()._is_head_out()
+        return fast.has_head
+
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._head, self._pieces, self._missing = None, [], 0

@@ -17,11 +17,11 @@ from typing import Any
 
 import uvicorn
 from typing_extensions import override
-from uvicorn.supervisors import Multiprocess
 
 from puna.embedded.supervisor import Supervisor, SupervisorPool
-from puna.errors import ConfigError
+from puna.errors import ConfigError, PunaError
 from puna.gateway.app import Gateway
+from puna.gateway.crew import Crew, CrewLimits
 from puna.gateway.directory import Directory
 from puna.gateway.hooks import load_hooks
 from puna.gateway.logs import set_up_logging
@@ -33,6 +33,7 @@ from puna.gateway.options import (
     load_directory,
 )
 from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.workers import WorkerProcess, run_crew
 from puna.version import __version__
 
 Say = Callable[[str], None]
@@ -41,7 +42,9 @@ _OPTIONS_VARIABLE = "PUNA_SERVE_OPTIONS"
 _PARENT_VARIABLE = "PUNA_SERVE_PARENT"
 _POLL_S = 0.25
 _BACKLOG = 2048
-_WORKER_START_S = 30  # on a busy machine; a worker that says nothing for so long is replaced
+_AFTER_DRAIN_S = 10.0
+"""For the rest of a worker's end: its hooks, its embedded model."""
+
 _LOCAL = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
@@ -54,6 +57,7 @@ def serve(options: ServeOptions, say: Say) -> None:
         ConfigError: the configuration is wrong, or the port is taken.
         APIError: a model or an address in it is wrong.
     """
+    own = dict(os.environ)
     directory = load_directory(options, os.environ)
     raise_file_limit()
     _set_up(options, directory)
@@ -64,6 +68,9 @@ def serve(options: ServeOptions, say: Say) -> None:
     sockets = _listen(host, options.port)
     options = replace(options, port=sockets[0].getsockname()[1])
     if options.num_workers > 1:
+        # Each worker adds the file's variables by itself: those of a later file are another set.
+        os.environ.clear()
+        os.environ.update(own)
         _serve_many(options, directory, sockets, say)
         return
     pool = SupervisorPool(lambda model: Supervisor(model, progress=say))
@@ -85,9 +92,12 @@ def app_from_environment() -> Gateway:
     end_with_parent(int(os.environ[_PARENT_VARIABLE]))
     # A terminal that closes tells all of its processes; the parent decides what comes of it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    directory = load_directory(options, os.environ)
-    _set_up(options, directory)
-    return Gateway(directory, hooks=load_hooks(directory.config))
+    try:
+        directory = load_directory(options, os.environ)
+        _set_up(options, directory)
+        return Gateway(directory, hooks=load_hooks(directory.config))
+    except PunaError as error:
+        sys.exit(f"error: {error}")  # the parent says what comes of it
 
 
 def raise_file_limit() -> None:
@@ -151,31 +161,26 @@ def _serve_many(
     os.environ[_OPTIONS_VARIABLE] = options.to_json()
     os.environ[_PARENT_VARIABLE] = str(os.getpid())
     config = _uvicorn_config(options, "puna.gateway.server:app_from_environment")
-    _greet(options, directory, host_of(options, directory), say)
-    _Workers(config, sockets, say).run()
+    crew = Crew(
+        size=options.num_workers,
+        make=lambda: WorkerProcess(config, sockets),
+        say=say,
+        on_ready=lambda: _greet(options, directory, host_of(options, directory), say),
+        limits=CrewLimits(end_s=options.drain_s + _AFTER_DRAIN_S),
+    )
+    run_crew(crew, lambda: _is_loadable(options, say))
+    if crew.has_failed:
+        sys.exit(1)
 
 
-class _Workers(Multiprocess):
-    """uvicorn's parent of workers, which says what it does on SIGHUP.
-
-    One worker after the other is replaced: the next is ready before the old one is told to end. One
-    that does not come up, as with a broken configuration file, leaves the old ones in place.
-    """
-
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], say: Say) -> None:
-        super().__init__(config, sockets)
-        self._say = say
-
-    @override
-    def handle_hup(self) -> None:
-        old = {process.pid for process in self.processes}
-        self._say(f"SIGHUP: replacing {len(old)} workers, one after the other")
-        super().handle_hup()
-        left = len(old & {process.pid for process in self.processes})
-        if left == 0:
-            self._say("SIGHUP: all workers are new")
-        else:
-            self._say(f"SIGHUP: {left} old workers stay; the log above says why")
+def _is_loadable(options: ServeOptions, say: Say) -> bool:
+    """Whether the configuration, as it stands now, can be served. Where not, says why."""
+    try:
+        load_directory(options, os.environ)
+    except PunaError as error:
+        say(f"error: {error}; the workers stay as they are")
+        return False
+    return True
 
 
 def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
@@ -193,7 +198,6 @@ def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=options.keepalive_timeout,
         timeout_graceful_shutdown=options.drain_s,
-        timeout_worker_healthcheck=_WORKER_START_S,
         limit_concurrency=options.limit_concurrency,
         ssl_keyfile=options.ssl_keyfile_path,
         ssl_certfile=options.ssl_certfile_path,

@@ -1,0 +1,304 @@
+"""Which workers run, come and go: in virtual time, without a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from puna.gateway.crew import Crew, CrewLimits
+
+LIMITS = CrewLimits()
+TICK_S = 0.1
+
+
+@dataclass
+class Played:
+    """A worker that does as it is told: ready when `is_up`, ending at once when `is_obedient`."""
+
+    number: int
+    is_up: bool = True
+    is_silent: bool = False
+    is_obedient: bool = True
+    how: str | None = None
+    told: list[str] = field(default_factory=list[str])
+
+    @property
+    def name(self) -> str:
+        return f"worker {self.number}"
+
+    def start(self) -> None:
+        self.told.append("start")
+
+    def hear(self) -> bool | None:
+        return None if self.is_silent else self.is_up
+
+    def ended(self) -> str | None:
+        return self.how
+
+    def terminate(self) -> None:
+        self.told.append("terminate")
+        if self.is_obedient:
+            self.how = "ended by SIGTERM"
+
+    def kill(self) -> None:
+        self.told.append("kill")
+        self.how = "ended by SIGKILL"
+
+
+class House:
+    """A crew, its clock, and all workers that it ever made."""
+
+    def __init__(self, size: int = 2) -> None:
+        self.now = 1_000.0
+        self.made: list[Played] = []
+        self.said: list[str] = []
+        self.readies = 0
+        self.next_is_up = True
+        self.next_is_obedient = True
+        self.crew = Crew(size, self._make, self.said.append, self._ready, LIMITS)
+
+    def _make(self) -> Played:
+        made = Played(len(self.made), self.next_is_up, is_obedient=self.next_is_obedient)
+        self.made.append(made)
+        return made
+
+    def _ready(self) -> None:
+        self.readies += 1
+
+    def run(self, seconds: float = 1.0) -> None:
+        for _ in range(round(seconds / TICK_S)):
+            self.crew.tick(self.now)
+            self.now += TICK_S
+            assert self.working <= self.crew.size + 1
+
+    @property
+    def working(self) -> int:
+        """How many run."""
+        return sum(one.how is None for one in self.made)
+
+    def is_over(self) -> bool:
+        return self.crew.is_over
+
+    @property
+    def alive(self) -> list[int]:
+        return [one.number for one in self.made if one.how is None]
+
+
+def up(size: int = 2) -> House:
+    house = House(size)
+    house.run()
+    return house
+
+
+def test_all_begin_and_the_operator_is_told_once_that_one_is_ready() -> None:
+    house = House(3)
+    house.next_is_up = False
+    house.run()
+    assert (house.alive, house.readies) == ([0, 1, 2], 0)
+    house.made[1].is_up = True
+    house.run()
+    house.made[0].is_up = house.made[2].is_up = True
+    house.run()
+    assert house.readies == 1
+    assert house.said == []
+
+
+def test_a_restart_has_the_next_ready_before_the_old_one_is_told_to_end() -> None:
+    house = up()
+    house.next_is_up = False
+    house.crew.replace(house.now)
+    house.run(5)
+    assert house.alive == [0, 1, 2]
+    assert house.made[0].told == ["start"]
+    house.made[2].is_up = True
+    house.run()
+    assert house.alive == [1, 2, 3]
+    house.made[3].is_up = True
+    house.run()
+    assert house.alive == [2, 3]
+    assert house.said == ["replacing 2 workers, one after the other", "all workers are new"]
+
+
+def test_the_next_post_waits_until_the_old_worker_has_ended() -> None:
+    house = up()
+    house.made[0].is_obedient = False
+    house.crew.replace(house.now)
+    house.run(LIMITS.end_s - 1)
+    assert house.alive == [0, 1, 2]
+    house.made[0].how = "ended with status 0"
+    house.run()
+    assert house.alive == [2, 3]
+
+
+def test_an_old_worker_that_does_not_end_is_killed() -> None:
+    house = up()
+    house.made[0].is_obedient = False
+    house.crew.replace(house.now)
+    house.run(LIMITS.end_s + 2)
+    assert house.made[0].told == ["start", "terminate", "kill"]
+    assert house.alive == [2, 3]
+
+
+def test_a_new_worker_that_ends_leaves_the_old_ones_in_place() -> None:
+    house = up()
+    house.next_is_up = False
+    house.crew.replace(house.now)
+    house.run()
+    house.made[2].how = "ended with status 1"
+    house.run()
+    assert house.alive == [0, 1]
+    assert house.said[-1] == "the new worker 2 ended with status 1; 2 old workers stay"
+
+
+def test_a_new_worker_that_is_never_ready_is_killed_and_the_old_ones_stay() -> None:
+    house = up()
+    house.next_is_up = False
+    house.crew.replace(house.now)
+    house.run(LIMITS.start_s - 1)
+    assert house.alive == [0, 1, 2]
+    house.run(3)
+    assert house.alive == [0, 1]
+    assert house.made[2].told == ["start", "kill"]
+    assert house.said[-1] == "the new worker 2 was not ready in time; 2 old workers stay"
+    house.next_is_up = True
+    house.crew.replace(house.now)
+    house.run(3)
+    assert house.alive == [3, 4]
+
+
+def test_a_second_wish_during_a_restart_begins_anew() -> None:
+    house = up()
+    house.next_is_up = False
+    house.crew.replace(house.now)
+    house.run()
+    house.next_is_up = True
+    house.crew.replace(house.now)  # worker 2 may have read the older file
+    house.run(3)
+    assert house.made[2].told == ["start", "terminate"]
+    assert house.alive == [3, 4]
+
+
+def test_the_end_comes_at_once_also_during_a_restart() -> None:
+    house = up()
+    house.made[0].is_obedient = False
+    house.crew.replace(house.now)
+    house.run()
+    house.crew.end(house.now)
+    house.crew.end(house.now)
+    assert house.alive == [0]
+    house.run()
+    assert not house.is_over()
+    house.crew.replace(house.now)
+    house.made[0].how = "ended with status 0"
+    house.run()
+    assert house.is_over()
+    assert not house.crew.has_failed
+    assert len(house.made) == 3
+
+
+def test_the_end_takes_a_coming_worker_along() -> None:
+    house = up()
+    house.next_is_up = False
+    house.crew.replace(house.now)
+    house.run()
+    house.crew.end(house.now)
+    house.run()
+    assert house.is_over()
+    assert house.alive == []
+
+
+def test_a_worker_that_lived_long_is_replaced_at_once() -> None:
+    house = up()
+    house.run(LIMITS.steady_s)
+    house.made[1].how = "ended by SIGSEGV"
+    house.run(2 * TICK_S)
+    assert house.alive == [0, 2]
+    assert house.said == ["worker 1 ended by SIGSEGV; another one starts now"]
+
+
+def test_workers_that_die_at_once_start_ever_more_seldom() -> None:
+    house = up()
+    house.next_is_up = False
+    begun: list[float] = []
+    for _ in range(12):
+        house.made[-1].how = "ended with status 1"
+        count, died_at = len(house.made), house.now
+        while len(house.made) == count:
+            house.run(TICK_S)
+        begun.append(round(house.now - died_at, 1))
+    assert begun[:7] == sorted(begun[:7])
+    assert 0.5 <= begun[0] <= 0.8
+    assert LIMITS.most_pause_s <= begun[-1] <= LIMITS.most_pause_s + 0.3
+    assert house.alive[0] == 0  # the other one is left alone
+    assert not house.crew.has_failed
+    # One that lives makes good for them.
+    house.made[-1].is_up = True
+    house.run(LIMITS.steady_s + 1)
+    house.made[-1].how = "ended by SIGKILL"
+    house.run(2 * TICK_S)
+    assert house.said[-1].endswith("another one starts now")
+
+
+def test_a_wish_to_restart_ends_the_pause_of_a_worker_that_died() -> None:
+    house = up()
+    for _ in range(6):
+        house.made[-1].how = "ended with status 1"
+        count = len(house.made)
+        while len(house.made) == count:
+            house.run(TICK_S)
+    house.made[-1].how = "ended with status 1"
+    house.run()
+    last = house.made[-1].number
+    house.crew.replace(house.now)
+    house.run(3)
+    assert house.alive == [last + 1, last + 2]
+
+
+def test_a_worker_that_says_nothing_is_killed_and_replaced() -> None:
+    house = up()
+    house.made[0].is_silent = True
+    house.run(LIMITS.silent_s - 1)
+    assert house.alive == [0, 1]
+    house.run(3)
+    assert house.alive == [1, 2]
+    assert house.said == ["worker 0 did not answer; another one starts now"]
+
+
+def test_an_old_worker_that_dies_during_its_replacement_leaves_its_post_to_the_next() -> None:
+    house = up()
+    house.next_is_up = False
+    house.crew.replace(house.now)
+    house.run()
+    house.made[0].how = "ended by SIGKILL"
+    house.run()
+    assert house.alive == [1, 2, 3]  # 2 has the post of 0, 3 comes for that of 1
+    house.made[2].is_up = house.made[3].is_up = True
+    house.run()
+    assert house.alive == [2, 3]
+    assert "worker 0 ended by SIGKILL; the next one takes its place" in house.said
+
+
+def test_an_old_worker_that_dies_before_its_turn_is_not_replaced_twice() -> None:
+    house = up()
+    house.next_is_up = False
+    house.crew.replace(house.now)
+    house.run()
+    house.made[1].how = "ended by SIGKILL"
+    house.next_is_up = True
+    house.run(2)
+    house.made[2].is_up = True
+    house.run(2)
+    assert house.alive == [2, 3]
+
+
+def test_where_no_worker_was_ever_ready_the_first_that_ends_ends_all() -> None:
+    house = House()
+    house.next_is_up = False
+    house.run()
+    house.made[1].how = "ended with status 1"
+    house.run()
+    assert house.crew.has_failed
+    assert house.is_over()
+    assert house.alive == []
+    assert house.said == [
+        "worker 1 ended with status 1 before it was ready: there is nobody to serve"
+    ]
