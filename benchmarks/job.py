@@ -35,6 +35,8 @@ class Job:
         padding: how many bytes the question is longer than usual.
         rate: requests a second at random moments (Poisson), whether answers come or not; 0 asks
             on each connection anew as soon as it has its answer.
+        is_in_turn: with a rate, the connection that was idle longest is asked; else the one that
+            fell idle last, as clients' pools do.
         model_form: how the server calls the upstream's model `{}`.
         extra: further fields of the request's body.
     """
@@ -48,6 +50,7 @@ class Job:
     pause_ms: int = 0
     padding: int = 0
     rate: float = 0.0
+    is_in_turn: bool = False
     path: str = CHAT
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     model_form: str = "{}"

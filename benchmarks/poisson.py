@@ -31,7 +31,7 @@ def moments(rate: float, seconds: float, dice: random.Random) -> list[float]:
 
 
 class OpenLoop:
-    """Sends each request when it is due, on the connection that fell idle last.
+    """Sends each request when it is due, on the connection that fell idle last, or first.
 
     Where all are busy it waits for one, and its waiting counts. The loop's own timers know whole
     milliseconds only, so an alarm of the kernel wakes it.
@@ -40,7 +40,7 @@ class OpenLoop:
     def __init__(self, job: Job, outcome: Outcome) -> None:
         self._job = job
         self._outcome = outcome
-        self._idle: list[Asker] = []
+        self._idle: deque[Asker] = deque()
         self._due: deque[float] = deque()
         self._waiting: deque[float] = deque()
         self._owed = 0
@@ -76,7 +76,7 @@ class OpenLoop:
 
     def _take(self, due_at: float, now: float) -> None:
         while self._idle:
-            asker = self._idle.pop()
+            asker = self._idle.popleft() if self._job.is_in_turn else self._idle.pop()
             if asker.is_open:
                 self._ask(asker, due_at, now)
                 return

@@ -166,10 +166,27 @@ def cpu_s(pid: int) -> float:
     return spent_s
 
 
+def machine_cpu_s() -> float:
+    """What all processes of the machine together have run so far, in seconds of a core."""
+    user, nice, system, _idle, _waits, interrupts, soft = map(
+        int, Path("/proc/stat").read_text().split()[1:8]
+    )
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory of a process, in MB (2^20 bytes)."""
+    return _memory_mb(pid, "VmRSS:")
+
+
+def peak_mb(pid: int) -> float:
+    """The most resident memory that a process ever had, in MB."""
+    return _memory_mb(pid, "VmHWM:")
+
+
+def _memory_mb(pid: int, name: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(name):
             return int(line.split()[1]) / 1024
     return 0.0
 
