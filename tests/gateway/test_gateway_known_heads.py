@@ -247,3 +247,17 @@ def test_a_head_that_is_not_clear_is_not_learned(head: bytes, body: bytes) -> No
 
 def test_a_head_with_a_call_id_of_its_own_is_not_learned() -> None:
     assert learn_head(HEAD + b"{}", b"{}", LaneHead("/", ANYONE, "mine"), is_kept=True) is None
+
+
+def test_a_client_that_sends_head_and_body_apart_is_known_too() -> None:
+    async def run() -> None:
+        edge = Edge(echo, CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        for text in ("one", "another", "x" * 500):
+            data = request_bytes(body_of(text), AUTH)
+            head = data.index(b"\r\n\r\n") + 4
+            (answer,) = await answers_of(protocol, wire, [data[:head], data[head:]], 1)
+            assert said_by(answer) == text
+        assert protocol.knows_head
+
+    asyncio.run(run())

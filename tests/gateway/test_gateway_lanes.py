@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import pickle
 import random
 import re
 from collections.abc import Mapping
@@ -1010,3 +1011,33 @@ def test_a_streams_head_says_what_it_took(is_fast: bool) -> None:  # noqa: FBT00
         return await edge.ask(request_bytes({**STREAMED, "model": "falls"}, AUTH))
 
     assert asyncio.run(run()).headers["x-litellm-attempted-fallbacks"] == "1"
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_a_hook_gets_plain_headers_without_cookies(is_fast: bool) -> None:  # noqa: FBT001 - a parametrised case
+    cookie = {"set-cookie": "sess=SECRET", "x-a": "b", "content-type": "application/json"}
+
+    async def ask() -> CallEvent:
+        edge = Edge(lambda _: Recorded(200, cookie, plain_reply().pieces), CONFIG, is_fast=is_fast)
+        await edge.ask(request_bytes(HI, AUTH))
+        return edge.events[0]
+
+    headers = asyncio.run(ask()).report.headers
+    assert json.loads(json.dumps(headers)) == {"x-a": "b", "content-type": "application/json"}
+    assert b"SECRET" not in pickle.dumps(headers)
+
+
+def test_many_wishes_to_upgrade_in_one_read_end_the_connection() -> None:
+    one = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+
+    async def run(count: int) -> Wire:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        protocol.data_received(one * count)
+        await turns(200)
+        return wire
+
+    few = asyncio.run(run(3))
+    assert few.written.count(b"HTTP/1.1 200 OK") == 3
+    assert not few.is_closed
+    assert asyncio.run(run(1_000)).is_closed

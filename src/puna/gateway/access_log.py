@@ -48,7 +48,6 @@ class AccessLog:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._is_on = _log.isEnabledFor(logging.INFO)
         self._waiting: list[Entry] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -56,7 +55,7 @@ class AccessLog:
         self, method: str, path: str, status: int, spent_s: float, report: CallReport | None
     ) -> None:
         """Note a request that was answered now."""
-        if not self._is_on:
+        if not _log.isEnabledFor(logging.INFO):
             return
         self._waiting.append((time.time(), request_line(method, path, status, spent_s, report)))
         if len(self._waiting) >= BATCH_LINES:
@@ -69,7 +68,6 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._is_on = _log.isEnabledFor(logging.INFO)
         waiting, self._waiting = self._waiting, []
         if waiting:
             inform(_log, waiting)

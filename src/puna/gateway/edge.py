@@ -112,26 +112,31 @@ class EdgeProtocol(HttpToolsProtocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._idle_since = math.inf
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_without_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("")
+        for _ in range(_MOST_QUEUED):
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._without_upgrade(data[upgrade.args[0] :])
+            except httptools.HttpParserError:
+                break
+            else:
+                return
+        self.send_400_response("")
 
-    def _go_on_without_upgrade(self, rest: bytes) -> None:
-        """Answer in HTTP/1.1: Java's clients ask for HTTP/2 like this, and send their body at once.
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """What to read instead, to answer in HTTP/1.1.
 
-        The parser leaves off after such a head. A fresh one gets the head again, without the wish.
+        Java's clients ask for HTTP/2 like this, and send their body at once. The parser leaves off
+        after such a head. A fresh one gets the head again, without the wish.
         """
         head = b"".join(
             name + b": " + value + b"\r\n"
             for name, value in self.headers
             if name not in _OF_AN_UPGRADE
         )
-        line = self._method + b" " + self.url + b" HTTP/1.1\r\n"
+        line: bytes = self._method + b" " + self.url + b" HTTP/1.1\r\n"
         self.parser = httptools.HttpRequestParser(self)
-        self.data_received(line + head + b"\r\n" + rest)
+        return line + head + b"\r\n" + rest
 
     @override
     def send_400_response(self, msg: str) -> None:

@@ -51,6 +51,10 @@ class ReplyWriter(Protocol):
         """The end of the stream."""
         ...
 
+    def break_off(self, error: APIError) -> None:
+        """End the reply in whatever state it is; nothing where it is whole."""
+        ...
+
 
 class FastCall(ABC):
     """A call under way: the sink of the reply of one attempt after the other.
@@ -90,7 +94,7 @@ class FastCall(ABC):
         """End the call: the upstream is cut and what was used is settled."""
         if not self._is_over:
             self._stop()
-            self._note_used()
+            self._note_used_safely()
             self._settle("cancelled")
 
     def pause(self) -> None:
@@ -226,8 +230,15 @@ class FastCall(ABC):
     def _crashed(self) -> None:
         _log.exception("A call failed")
         self._stop()
+        error = internal_error()
         if not self._is_over:
-            self._crash(internal_error())
+            self._note_used_safely()
+            self._settle("failure", error)
+        self._writer.break_off(error)
 
-    def _crash(self, error: APIError) -> None:
-        self._fail(error)
+    def _note_used_safely(self) -> None:
+        """What was used may be what failed: the settlement comes all the same."""
+        try:
+            self._note_used()
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("What a call used is not known")

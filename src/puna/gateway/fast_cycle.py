@@ -14,7 +14,7 @@ from puna.errors import APIError
 from puna.gateway.access_log import CLIENT_LEFT
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import write_lines
-from puna.gateway.replies import error_reply
+from puna.gateway.replies import error_event, error_reply
 from puna.types.report import CallReport
 
 OnDone = Callable[["FastCycle", int, CallReport | None, APIError | None], None]
@@ -72,10 +72,12 @@ class FastCycle:
             return
         self.response_complete = True
         call, self.call = self.call, None
-        if call is not None:
-            call.client_left()
-        self._transport.close()
-        self._on_done(self, CLIENT_LEFT, None, None)
+        try:
+            if call is not None:
+                call.client_left()
+        finally:
+            self._transport.close()
+            self._on_done(self, CLIENT_LEFT, None, None)
 
     def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
         """A whole answer."""
@@ -118,6 +120,17 @@ class FastCycle:
         """The end of the stream."""
         self._transport.write(b"0\r\n\r\n")
         self._done(200, report)
+
+    def break_off(self, error: APIError) -> None:
+        """End the reply in whatever state it is; nothing where it is whole."""
+        if self.response_complete:
+            return
+        if not self.has_head:
+            self.refuse(error)
+            return
+        self.send(error_event(error))
+        self._transport.write(b"0\r\n\r\n")
+        self._done(error.status_code, None, error)
 
     def _head(self, start: bytes, lines: bytes) -> bytes:
         end = _GOES_ON if self.keep_alive else _CLOSES

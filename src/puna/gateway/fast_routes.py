@@ -7,7 +7,7 @@ or to take away? Then a plain request reaches them as it came.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from puna.catalog.prices import Price
@@ -98,7 +98,7 @@ class PlainRoute:
     ready: Mapping[str, ReadyDeployment]
     refused_params: frozenset[str]
     renaming: Renaming
-    secrets: tuple[bytes, ...]
+    secrets: tuple[bytes, ...] = field(repr=False)
 
     def refuses(self, envelope: ChatEnvelope) -> bool:
         """Whether a host does not take one of the parameters."""

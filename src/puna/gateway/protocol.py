@@ -51,6 +51,11 @@ class GatewayProtocol(EdgeProtocol):
         self._ok_start = b""
         self._ok_headers: object = None
 
+    @property
+    def knows_head(self) -> bool:
+        """Whether the next request with the same head needs no parser."""
+        return self._known is not None
+
     # --- bytes
 
     @override
@@ -66,7 +71,8 @@ class GatewayProtocol(EdgeProtocol):
             self._idle_since = math.inf
             data = self._take_known(self._known, data)
         if data:
-            self._first_read = data if self._is_between else b""
+            if self._is_between:
+                self._first_read = data
             super().data_received(data)
 
     def _take_known(self, known: KnownHead, data: bytes) -> bytes:
@@ -157,6 +163,7 @@ class GatewayProtocol(EdgeProtocol):
             is_kept = self._parser.should_keep_alive()
             if self._begin_fast(head, body, is_kept=is_kept):
                 self._known = learn_head(self._first_read, body, head, is_kept=is_kept)
+                self._first_read = b""
                 return
             self._begin_asgi()
             super().on_body(body)

@@ -168,7 +168,7 @@ def _serve_many(
         on_ready=lambda: _greet(options, directory, host_of(options, directory), say),
         limits=CrewLimits(end_s=options.drain_s + _AFTER_DRAIN_S),
     )
-    run_crew(crew, lambda: _is_loadable(options, say))
+    run_crew(crew, sockets, lambda: _is_loadable(options, say))
     if crew.has_failed:
         sys.exit(1)
 

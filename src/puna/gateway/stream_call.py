@@ -177,13 +177,3 @@ class StreamCall(FastCall):
             self._timer = self._context.loop.call_later(TAIL_S, self._stop)
         self._writer.send(last)
         self._writer.end(self._run.report)
-
-    @override
-    def _crash(self, error: APIError) -> None:
-        if not self._has_begun:
-            self._fail(error)
-            return
-        self._note_used()
-        self._settle("failure", error)
-        self._writer.send(error_event(error))
-        self._writer.end(self._run.report)

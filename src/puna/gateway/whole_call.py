@@ -60,7 +60,8 @@ class WholeCall(FastCall):
             self._read(HTTPReply(reply.status, reply.headers, reply.body))
             return
         lines = reply.lines
-        self._run.report.headers = HeaderLines(lines, is_shown=True)
+        headers = HeaderLines(lines, is_shown=True)
+        self._run.report.headers = dict(headers) if self._context.hooks else headers
         for secret in self._route.secrets:
             if secret in lines:
                 self._run.take_headers(self._tried, reply.status, reply.headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import socket
 import time
@@ -42,7 +43,7 @@ class WorkerProcess:
             if not self._is_asked:
                 pipe.send(b"ping")
                 self._is_asked = True
-        except (OSError, EOFError):
+        except (OSError, EOFError, pickle.UnpicklingError):
             return None  # it is ending; that shows by itself
         return answer
 
@@ -62,10 +63,11 @@ class WorkerProcess:
         self._process.kill()
 
 
-def run_crew(crew: Crew, may_replace: Callable[[], bool]) -> None:
+def run_crew(crew: Crew, sockets: list[socket.socket], may_replace: Callable[[], bool]) -> None:
     """Keep workers at work until SIGTERM or SIGINT. Blocks.
 
-    On SIGHUP they are replaced, unless `may_replace` says no.
+    On SIGHUP they are replaced, unless `may_replace` says no. At the end the parent's `sockets` are
+    closed first: who connects meanwhile is refused, not left to wait for nobody.
     """
     received: list[int] = []
 
@@ -75,6 +77,8 @@ def run_crew(crew: Crew, may_replace: Callable[[], bool]) -> None:
         while received:
             if received.pop(0) != signal.SIGHUP:
                 crew.end(time.monotonic())
+                for one in sockets:
+                    one.close()
             elif may_replace():
                 crew.replace(time.monotonic())
         crew.tick(time.monotonic())

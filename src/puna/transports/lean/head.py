@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
@@ -60,7 +60,7 @@ class Head:
     """
 
     origin: Origin
-    start: bytes
+    start: bytes = field(repr=False)
     tells_length: bool
     claimed_length: str | None
     has_no_reply_body: bool

@@ -19,7 +19,7 @@ _LONGEST_HEAD: Final = 16_384
 
 _BAD_NAME = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9a-z-]+:)")
 _FRAMING = re.compile(
-    rb"\r\n((?:content-(?:length|encoding)|transfer-encoding|connection|trailer|upgrade):[^\r]*)"
+    rb"\r\n((?:content-(?:length|encoding)|transfer-encoding|(?:proxy-)?connection|trailer|upgrade):[^\r]*)"
 )
 _LENGTH = re.compile(rb"content-length:[ \t]*([0-9]{1,15})[ \t]*")
 _KEPT = re.compile(rb"connection:[ \t]*keep-alive[ \t]*")
@@ -42,9 +42,9 @@ class WholeReply:
         self.body = body
 
     @property
-    def headers(self) -> HeaderLines:
+    def headers(self) -> dict[str, str]:
         """The headers by name."""
-        return HeaderLines(self.lines)
+        return dict(HeaderLines(self.lines))
 
 
 def read_whole(data: bytes) -> WholeReply | None:
