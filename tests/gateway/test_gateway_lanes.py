@@ -17,6 +17,7 @@ from tests.support.asgi import Answer, directory_of
 from tests.support.lanes import Edge, PlayedTransport, Wire, read_answer, request_bytes
 
 from puna.errors import APIConnectionError, APITimeoutError
+from puna.gateway import whole_call
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_cycle import FastCycle
 from puna.gateway.fast_routes import make_route
@@ -683,6 +684,25 @@ def test_what_nobody_foresaw_is_an_answer_and_a_settlement(
     else:
         assert answer.status == 200
         assert json.loads(answer.events[-1])["error"]["code"] == "internal_error"
+
+
+@pytest.mark.parametrize("name", ["whole_lines", "reply"])
+def test_a_failure_behind_the_settlement_is_an_answer_all_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a secret detail")
+
+    async def ask() -> tuple[Edge, Answer]:
+        edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)
+        return edge, await edge.ask(request_bytes(HI, AUTH))
+
+    where = whole_call if name == "whole_lines" else FastCycle
+    monkeypatch.setattr(where, name, fail)
+    edge, answer = asyncio.run(ask())
+    assert (answer.status, answer.error["code"]) == (500, "internal_error")
+    assert [event.outcome for event in edge.events] == ["success"]
+    assert "A call failed" in caplog.text
 
 
 def test_an_async_hook_is_awaited() -> None:
