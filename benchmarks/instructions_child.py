@@ -221,7 +221,7 @@ def _reply(case: Case) -> list[bytes]:
     if not case.is_stream:
         body = whole_body()
         return [_HEAD % (b"application/json", b"content-length: %d" % len(body)) + body]
-    pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in events(CHUNKS)]
+    pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in events(CHUNKS, tells_usage=True)]
     pieces = [_HEAD % (b"text/event-stream", b"transfer-encoding: chunked"), *pieces]
     pieces[-1] += b"0\r\n\r\n"
     return [b"".join(pieces)] if case.at_once else pieces

@@ -17,7 +17,7 @@ _MOST_HELD: Final = 16_384
 """Bytes of text that wait to be counted."""
 
 _CONTENT = re.compile(rb'"content"\s*:\s*"')
-_PLAIN_TEXT = re.compile(rb"[ !#-\[\]-~]+")
+_PLAIN = bytes(code for code in range(0x20, 0x7F) if code not in b'"\\')
 """What stands in a JSON text as it is, without an escape."""
 
 
@@ -30,45 +30,61 @@ class PlainStream:
 
     def __init__(self, renaming: Renaming) -> None:
         self._renaming = renaming
-        self._head: PlainChunk | None = None
+        self.head: PlainChunk | None = None
         self._firsts: dict[int, bytes] = {}
         self._texts: list[bytes] = []
         self._held = 0
         # What stands around a text at the host, and to the client.
         self._start = self._end = b""
         self._our_start = self._our_end = b""
+        # What stands between two texts.
+        self._between = self._our_between = b""
         self.rest = b""
+
+    @property
+    def has_one_choice(self) -> bool:
+        """Whether all events were of the first choice."""
+        return self._firsts.keys() == {0}
 
     @property
     def is_full(self) -> bool:
         """Whether so much was said that it should be counted: see `take_text`."""
         return self._held > _MOST_HELD
 
+    def take_known(self, data: bytes) -> bytes:
+        """What to send for a read of known events only, as nearly every one is; else nothing."""
+        return b"" if self.rest else self._known(data)
+
     def take(self, data: bytes) -> tuple[bytes, bytes | None]:
         """Events to send as they are; and, when one is not plain, all bytes from it on."""
         data = self.rest + data if self.rest else data
-        end = data.rfind(EVENT_END)
-        if end < 0:
+        stop = data.rfind(EVENT_END) + len(EVENT_END)
+        if stop < len(EVENT_END):
             if len(data) > _LONGEST_EVENT or b"\r" in data:
                 self.rest = b""
                 return b"", data
             self.rest = data
             return b"", None
-        self.rest = data[end + len(EVENT_END) :]
-        events = data[:end].split(EVENT_END)
-        if len(events) == 1:
-            passed = self._pass_on(events[0])
-            if passed is not None:
-                return passed + EVENT_END, None
+        self.rest = data[stop:]
         ready: list[bytes] = []
-        for event in events:
-            passed = self._pass_on(event)
-            if passed is None:
-                rest = EVENT_END.join((*events[len(ready) :], self.rest))
+        at, may_run = 0, True
+        while at < stop:
+            if may_run and self._start:
+                run = data[at : data.rfind(self._end, at, stop) + len(self._end)]
+                known = self._known(run)
+                if known:
+                    ready.append(known)
+                    at += len(run)
+                    continue
+                may_run = False  # once a read: each trial looks at all of it
+            end = data.index(EVENT_END, at) + len(EVENT_END)
+            passed = self._known(data[at:end]) or self._read(data[at:end])
+            if not passed:
                 self.rest = b""
-                return _joined(ready), rest
+                return b"".join(ready), data[at:]
             ready.append(passed)
-        return _joined(ready), None
+            at = end
+        return b"".join(ready), None
 
     def take_text(self) -> str:
         """What the events said since the last call."""
@@ -77,62 +93,70 @@ class PlainStream:
 
     def first_events(self) -> bytes:
         """The first event of each choice, for a reader that takes over."""
-        return b"".join(event + EVENT_END for event in self._firsts.values())
+        return b"".join(self._firsts.values())
 
-    def _pass_on(self, event: bytes) -> bytes | None:
-        """The event under the public name, or None when it is not plain."""
+    def _known(self, data: bytes) -> bytes:
+        """What to send for events that differ from one that was read in their texts only."""
         start, end = self._start, self._end
-        if start and event.startswith(start) and event.endswith(end):
-            text = event[len(start) : len(event) - len(end)]
-            if _PLAIN_TEXT.fullmatch(text):
-                self._texts.append(text)
-                self._held += len(text)
-                return b"%b%b%b" % (self._our_start, text, self._our_end)
-        return self._read(event)
+        if not start or not (data.startswith(start) and data.endswith(end)):
+            return b""
+        said = data[len(start) : -len(end)]
+        if self._note(said):
+            return self._our_start + said + self._our_end
+        texts = said.split(self._between)
+        if len(texts) > 1 and all(texts) and self._note(b"".join(texts)):
+            return self._our_start + self._our_between.join(texts) + self._our_end
+        return b""
 
-    def _read(self, event: bytes) -> bytes | None:
+    def _note(self, text: bytes) -> bool:
+        """Whether a text needs no reading; then it is noted. One that is full goes the long way."""
+        if not text or text.translate(None, _PLAIN) or self._held > _MOST_HELD:
+            return False
+        self._texts.append(text)
+        self._held += len(text)
+        return True
+
+    def _read(self, data: bytes) -> bytes:
+        """The event under the public name; nothing when it is not plain."""
+        event = data.removesuffix(EVENT_END)
         if not event.startswith(EVENT_START) or b"\n" in event or b"\r" in event:
-            return None
+            return b""
         chunk = read_chunk(event[len(EVENT_START) :])
         if chunk is None or not self._fits(chunk):
-            return None
-        renamed = self._renaming.apply(event, chunk)
+            return b""
+        renamed = self._renaming.apply(data, chunk)
         if renamed is None:
-            return None
+            return b""
         choice = chunk.choices[0]
-        self._head = self._head or chunk
+        self.head = self.head or chunk
         text = choice.delta.content.encode()
         if choice.index in self._firsts:
-            self._learn(event, renamed, text)
+            self._learn(data, renamed, text)
         else:
-            self._firsts[choice.index] = event
+            self._firsts[choice.index] = data
         self._texts.append(text)
         self._held += len(text)
         return renamed
 
     def _learn(self, event: bytes, renamed: bytes, text: bytes) -> None:
         """Note what stands around this text, if it is clear where that is."""
-        theirs, ours = _CONTENT.findall(event), _CONTENT.search(renamed)
-        found = _CONTENT.search(event)
-        if found is None or ours is None or len(theirs) != 1 or not _PLAIN_TEXT.fullmatch(text):
+        theirs, ours = _CONTENT.search(event), _CONTENT.search(renamed)
+        if theirs is None or ours is None or len(_CONTENT.findall(event)) != 1:
             return
-        if event.startswith(text + b'"', found.end()):
-            self._start, self._end = event[: found.end()], event[found.end() + len(text) :]
-            self._our_start, self._our_end = (
-                renamed[: ours.end()],
-                renamed[ours.end() + len(text) :],
-            )
+        if text.translate(None, _PLAIN) or not event.startswith(text + b'"', theirs.end()):
+            return
+        self._start, self._end = event[: theirs.end()], event[theirs.end() + len(text) :]
+        self._our_start = renamed[: ours.end()]
+        self._our_end = renamed[ours.end() + len(text) :]
+        self._between = self._end + self._start
+        self._our_between = self._our_end + self._our_start
 
     def _fits(self, chunk: PlainChunk) -> bool:
         """Whether the chunk goes on as the stream began: one id, and one role for each choice."""
-        choice, head = chunk.choices[0], self._head
+        choice, head = chunk.choices[0], self.head
         has_role = isinstance(choice.delta.role, str)
         if head is not None and (chunk.id, chunk.created) != (head.id, head.created):
             return False
         if choice.index in self._firsts:
             return not has_role and bool(choice.delta.content)
         return has_role
-
-
-def _joined(events: list[bytes]) -> bytes:
-    return EVENT_END.join((*events, b"")) if events else b""

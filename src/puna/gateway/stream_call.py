@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec import UNSET
 from typing_extensions import override
 
 from puna.engine.call import attribute
@@ -12,11 +13,14 @@ from puna.engine.delivery import Delivery
 from puna.errors import APIError
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import LIMIT_PREFIX, stream_lines
+from puna.gateway.plain_end import Ending, PlainEnd
 from puna.gateway.plain_stream import PlainStream
 from puna.gateway.replies import DONE, error_event
 from puna.telemetry.events import Outcome
-from puna.wire.http import HTTPReply
+from puna.wire.http import HTTPReply, shown_headers
 from puna.wire.sse import encode_event
+
+_EVENTS: Final = "text/event-stream"
 
 TAIL_S: Final = 1.0
 """How long a host may take to end a body that has said all; then its connection is cut."""
@@ -26,7 +30,9 @@ class StreamCall(FastCall):
     """A call whose answer comes as events."""
 
     _delivery: Delivery | None = None
+    """Made when a reader of the long way is needed."""
     _plain: PlainStream | None = None
+    _plain_end: PlainEnd | None = None
     _whole: HTTPReply | None = None
     _has_begun = False
     _has_limits = False
@@ -34,28 +40,45 @@ class StreamCall(FastCall):
 
     @property
     def _under_way(self) -> Delivery:
-        assert self._delivery is not None, "a body without a head"  # noqa: S101 - narrows
+        if self._delivery is None:
+            self._delivery = Delivery(self._run, self._tried)
         return self._delivery
 
     @override
     def _take_head(self, status: int, headers: Mapping[str, str]) -> None:
         self._has_limits = any(name.startswith(LIMIT_PREFIX) for name in headers)
-        self._delivery = Delivery(self._run, self._tried)
-        self._plain, self._whole, self._pieces = None, None, []
-        if self._delivery.needs_whole(status, headers):
+        self._delivery = self._plain = self._plain_end = self._whole = None
+        self._pieces = []
+        if status == 200 and headers.get("content-type", "").startswith(_EVENTS):  # noqa: PLR2004
+            self._note_headers(status, headers)
+        elif self._under_way.needs_whole(status, headers):
             self._whole = HTTPReply(status, headers)
-        else:
-            self._plain = PlainStream(self._route.renaming)
+            return
+        self._plain = PlainStream(self._route.renaming)
+
+    def _note_headers(self, status: int, headers: Mapping[str, str]) -> None:
+        values = "\n".join(headers.values()).encode("latin-1")
+        for secret in self._route.secrets:
+            if secret in values:
+                self._run.take_headers(self._tried, status, headers)
+                return
+        report = self._run.report
+        report.status_code, report.headers = status, shown_headers(headers)
 
     @override
     def on_piece(self, data: bytes) -> None:
         if self._is_over:
             return
         try:
-            if self._plain is not None:
-                self._pass_on(self._plain, data)
-            else:
+            plain = self._plain
+            if plain is None or self._plain_end is not None:
                 self._take_piece(data)
+                return
+            events = plain.take_known(data) if self._has_begun else b""
+            if events:
+                self._writer.send(events)
+            else:
+                self._pass_on(plain, data)
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
             self._crashed()
 
@@ -63,6 +86,8 @@ class StreamCall(FastCall):
     def _take_piece(self, data: bytes) -> None:
         if self._whole is not None:
             self._pieces.append(data)
+        elif self._plain_end is not None:
+            self._take_plain_end(self._plain_end, data)
         else:
             self._read(data)
 
@@ -76,9 +101,30 @@ class StreamCall(FastCall):
                 self._deliver(events)
             if plain.is_full:
                 self._under_way.passed_on(plain.take_text())
-        if rest is not None:
-            self._hand_over()
-            self._read(rest)
+        if rest is None:
+            return
+        if plain.head is not None and plain.has_one_choice:
+            options = self._envelope.stream_options
+            wants_usage = options is not UNSET and options.include_usage
+            self._plain_end = PlainEnd(plain.head, self._route.name, wants_usage=wants_usage)
+            self._take_plain_end(self._plain_end, rest)
+        else:
+            self._read(self._hand_over() + rest)
+
+    def _take_plain_end(self, end: PlainEnd, data: bytes) -> None:
+        ending = end.take(data)
+        if ending is not None:
+            self._end_plainly(ending)
+        elif end.is_odd:
+            self._read(self._hand_over())
+
+    def _end_plainly(self, ending: Ending) -> None:
+        run, usage = self._run, ending.usage
+        run.report.finish_reason = ending.finish_reason
+        run.note_usage(
+            self._asked.price, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
+        )
+        self._finish("success", None, ending.events)
 
     @override
     def _take_end(self) -> None:
@@ -100,26 +146,33 @@ class StreamCall(FastCall):
 
     @override
     def _take_error(self, error: APIError) -> None:
-        if self._delivery is None:
+        if self._delivery is None and self._plain is None:
             self._failed(attribute(error, self._tried))
             return
-        self._hand_over()
-        self._broken(self._delivery.broken(error))
+        self._read_held()
+        self._broken(self._under_way.broken(error))
 
     @override
     def _note_used(self) -> None:
-        if self._delivery is not None:
-            self._hand_over()
-            self._delivery.finish()
+        if self._delivery is not None or self._plain is not None:
+            self._read_held()
+            self._under_way.finish()
+
+    def _read_held(self) -> None:
+        """At a break: what was held back may tell what was used."""
+        held = self._hand_over()
+        if held:
+            self._under_way.take(held)
 
     def _hand_over(self) -> bytes:
-        """From here on the dialect's reader reads; gives the bytes that wait for more."""
-        plain, self._plain = self._plain, None
+        """From here on the dialect's reader reads; gives the bytes that were held back."""
+        plain, end = self._plain, self._plain_end
+        self._plain = self._plain_end = None
         if plain is None:
             return b""
         self._under_way.passed_on(plain.take_text())
         self._under_way.take_over(plain.first_events())
-        return plain.rest
+        return end.held if end is not None else plain.rest
 
     def _read(self, data: bytes | None) -> None:
         delivery = self._under_way
@@ -144,6 +197,7 @@ class StreamCall(FastCall):
         except APIError as error:
             self._broken(delivery.broken(error))
         else:
+            delivery.finish()
             self._finish("success", None, DONE)
 
     def _deliver(self, events: bytes) -> None:
@@ -160,6 +214,7 @@ class StreamCall(FastCall):
         """A failure: another attempt, or after the first byte a last event."""
         if self._has_begun:
             self._stop()
+            self._under_way.finish()
             self._finish("failure", error, error_event(error))
             return
         if self._exchange is not None:
@@ -169,7 +224,6 @@ class StreamCall(FastCall):
         self._failed(error)
 
     def _finish(self, outcome: Outcome, error: APIError | None, last: bytes) -> None:
-        self._under_way.finish()
         self._settle(outcome, error)
         exchange = self._exchange
         if exchange is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
-from msgspec.json import Decoder, Encoder
+from msgspec.json import Decoder, Encoder, decode
 from msgspec.structs import replace
 
 T = TypeVar("T")
@@ -23,7 +23,9 @@ PLAIN_ROLES = frozenset(("system", "user", "assistant"))
 # Inside a JSON text every quote is escaped, so these match keys only; a key of a nested object
 # may match as well, and is counted.
 _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
-_NULL = re.compile(rb'[{,]\s*"(?:usage|system_fingerprint)"\s*:\s*null')
+_NULL = re.compile(
+    rb'[{,]\s*"(?:usage|system_fingerprint|(?:prompt|completion)_tokens_details)"\s*:\s*null'
+)
 _MOST = 2**63 - 1
 
 _MOST_BRACKETS = 150
@@ -102,16 +104,20 @@ class PlainUsage(Struct):
     prompt_tokens: _Tokens
     completion_tokens: _Tokens
     total_tokens: _Tokens
-    prompt_tokens_details: _PromptDetails | UnsetType = UNSET
-    completion_tokens_details: _CompletionDetails | UnsetType = UNSET
+    prompt_tokens_details: _PromptDetails | UnsetType | None = UNSET
+    completion_tokens_details: _CompletionDetails | UnsetType | None = UNSET
     estimated: _Never = UNSET
 
     @property
     def cached_tokens(self) -> int:
         """Prompt tokens that came from the host's cache."""
         details = self.prompt_tokens_details
-        cached = details.cached_tokens if details is not UNSET else UNSET
-        return cached if cached is not UNSET else 0
+        return details.cached_tokens or 0 if details else 0
+
+    @property
+    def nulls(self) -> int:
+        """How many fields say nothing."""
+        return (self.prompt_tokens_details is None) + (self.completion_tokens_details is None)
 
 
 class _PlainMessage(Struct):
@@ -152,6 +158,8 @@ class _PlainChunkChoice(Struct, forbid_unknown_fields=True):
     delta: _PlainDelta
     finish_reason: UnsetType | None = UNSET
     logprobs: UnsetType | None = UNSET
+    stop_reason: UnsetType | None = UNSET  # vLLM's, and the next
+    token_ids: UnsetType | None = UNSET
 
 
 class PlainChunk(Struct):
@@ -167,9 +175,44 @@ class PlainChunk(Struct):
     error: _Never = UNSET
 
 
+class _EmptyDelta(Struct, forbid_unknown_fields=True):
+    content: Literal[""] | UnsetType | None = UNSET
+    role: _TextOrNull = UNSET
+
+
+class _FinishChoice(Struct):
+    index: Literal[0]
+    delta: _EmptyDelta
+    finish_reason: Annotated[str, Meta(min_length=1)]
+    logprobs: UnsetType | None = UNSET
+
+
+class PlainFinish(Struct):
+    """A chunk that only says why the only choice ended; some hosts tell the usage in it."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: Annotated[list[_FinishChoice], Meta(min_length=1, max_length=1)]
+    usage: PlainUsage | UnsetType | None = UNSET
+    error: _Never = UNSET
+
+
+class PlainUsageChunk(Struct):
+    """A chunk that only tells the tokens."""
+
+    object: Literal["chat.completion.chunk"]
+    choices: Annotated[list[None], Meta(max_length=0)]
+    usage: PlainUsage
+    error: _Never = UNSET
+
+
 _request_decoder = Decoder(ChatEnvelope)
 _reply_decoder = Decoder(PlainReply)
 _chunk_decoder = Decoder(PlainChunk)
+_finish_decoder = Decoder(PlainFinish)
+_usage_decoder = Decoder(PlainUsageChunk)
 _encoder = Encoder()
 
 
@@ -214,11 +257,49 @@ def read_chunk(data: bytes) -> PlainChunk | None:
     return _read(_chunk_decoder.decode, data)
 
 
+def read_finish(data: bytes) -> PlainFinish | None:
+    """An event's data, where it only ends the only choice."""
+    return _read(_finish_decoder.decode, data)
+
+
+def read_usage_chunk(data: bytes) -> PlainUsageChunk | None:
+    """An event's data, where it only tells the tokens."""
+    return _read(_usage_decoder.decode, data)
+
+
+def finish_event(data: bytes, head: PlainChunk, public_name: str) -> bytes:
+    """What `read_finish` has read, as the caller gets it: the delta empty, and no usage."""
+    chunk: dict[str, Any] = decode(data)
+    chunk.pop("usage", None)
+    if chunk.get("system_fingerprint", "") is None:
+        del chunk["system_fingerprint"]
+    chunk.update(id=head.id, created=head.created, model=public_name)
+    chunk["choices"][0]["delta"] = {}
+    return b"data: %b\n\n" % _encoder.encode(chunk)
+
+
+def usage_event(data: bytes, head: PlainChunk, public_name: str) -> bytes:
+    """The event with the usage that an event's data tells."""
+    usage: dict[str, Any] = decode(data)["usage"]
+    for name in ("prompt_tokens_details", "completion_tokens_details"):
+        if usage.get(name, "") is None:
+            del usage[name]
+    chunk = {
+        "id": head.id,
+        "object": head.object,
+        "created": head.created,
+        "model": public_name,
+        "choices": [],
+        "usage": usage,
+    }
+    return b"data: %b\n\n" % _encoder.encode(chunk)
+
+
 class Renaming:
     """Puts one model's public name in the bytes of plain replies and chunks."""
 
     def __init__(self, public_name: str) -> None:
-        self._name = public_name
+        self.public_name = public_name
         self._field = b'"model":' + _encoder.encode(public_name)
         # What the host wrote last, nearly always in the same way: found without the pattern.
         self._their_name: str | None = None
@@ -230,12 +311,14 @@ class Renaming:
         None where a name to change cannot be told from others.
         """
         nulls = (plain.usage is None) + (plain.system_fingerprint is None)
+        if plain.usage:
+            nulls += plain.usage.nulls
         if nulls:
             found = _NULL.findall(data)
             if len(found) != nulls or any(field[:1] == b"{" for field in found):
                 return None
             data = _NULL.sub(b"", data)
-        if plain.model == self._name:
+        if plain.model == self.public_name:
             return data
         if plain.model != self._their_name:
             self._their_name = plain.model

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from puna.transports.failures import timed_out, unreachable
 from puna.transports.lean.decoding import Decoder, make_decoder
 from puna.transports.lean.exchange import Exchange
-from puna.transports.lean.reading import ReplyReader
+from puna.transports.lean.reading import ReplyReader, whole_chunk
 from puna.transports.lean.whole import read_whole
 
 _log = logging.getLogger("puna.transports")
@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._has_told_head = False
         self._most_body_bytes = most_body_bytes
         self._is_kept_whole = False
+        self._is_streamed = False
         self._body_bytes = 0
         self._is_lost = False
         self._is_held = False
@@ -173,12 +174,28 @@ class Connection(asyncio.Protocol):
                     exchange.end_whole(whole)
                     return
                 self._is_read = True
+        elif self._is_streamed and self._reader.is_between:
+            piece = whole_chunk(data)
+            if piece is not None:
+                self._pass_on(exchange, piece)
+                return
         self._reader.feed(data)
         if self._idle_s is not None and not exchange.is_paused:
             self._deadline = deadline = self._loop.time() + self._idle_s
             if deadline < self._timer_at:
                 self._limit(deadline)
         self._tell(exchange)
+
+    def _pass_on(self, exchange: Exchange, piece: bytes) -> None:
+        """Hand on a piece of a stream that came by itself: what nearly every read is."""
+        if self._idle_s is not None and not exchange.is_paused:
+            self._deadline = deadline = self._loop.time() + self._idle_s
+            if deadline < self._timer_at:
+                self._limit(deadline)
+        try:
+            exchange.sink.on_piece(piece)
+        except Exception as error:  # noqa: BLE001 - as in `_tell`
+            self._sink_failed(error)
 
     def eof_received(self) -> bool:
         """The host says no more."""
@@ -218,6 +235,7 @@ class Connection(asyncio.Protocol):
         """The reader as new: a reply that came whole has not used it."""
         self._is_read = exchange.has_no_reply_body
         self._has_told_head = False
+        self._is_streamed = False
         self._decoder = None
         self._idle_s = None
         self._reader.begin(has_no_body=exchange.has_no_reply_body)
@@ -230,8 +248,7 @@ class Connection(asyncio.Protocol):
             self.fail(error)
             return
         except Exception as error:  # noqa: BLE001 - whatever a sink raises ends its exchange only
-            _log.error("A reader of replies failed", exc_info=error)
-            self.fail(RuntimeError("the reader of the reply failed"))
+            self._sink_failed(error)
             return
         if not goes_on:
             return
@@ -240,6 +257,10 @@ class Connection(asyncio.Protocol):
             self._finish(exchange)
         elif reader.failure is not None:
             self.fail(ValueError(reader.failure))
+
+    def _sink_failed(self, error: Exception) -> None:
+        _log.error("A reader of replies failed", exc_info=error)
+        self.fail(RuntimeError("the reader of the reply failed"))
 
     def _hand_on(self, exchange: Exchange) -> bool:
         """Whether the exchange goes on and has had all that came."""
@@ -281,6 +302,7 @@ class Connection(asyncio.Protocol):
                 self._decoder = make_decoder(encoding)
             except ValueError as error:
                 raise _UnreadableError(str(error)) from error
+        self._is_streamed = not self._is_kept_whole and self._decoder is None
         exchange.sink.on_head(reader.status, reader.headers)
 
     def _tell_opened(self, exchange: Exchange, decoder: Decoder) -> bool:

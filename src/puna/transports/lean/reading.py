@@ -13,6 +13,8 @@ import httptools
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 256
 
+_CHUNK = b"%x\r\n%b\r\n"
+_LONGEST_SIZE = 10  # digits of a chunk's size, and its line's end
 _NO_BODY = (204, 304)
 _FIRST_FINAL = 200
 _SWITCHING = 101
@@ -32,6 +34,7 @@ class ReplyReader:
         is_complete: the reply is whole.
         ends_at_close: the body ends where the connection does.
         keeps_alive: the connection can carry another reply.
+        is_between: what came so far ends with a whole HTTP chunk; see `whole_chunk`.
         failure: why the reply cannot be read, or None.
     """
 
@@ -50,7 +53,9 @@ class ReplyReader:
         self.is_complete = False
         self.ends_at_close = False
         self.keeps_alive = False
+        self.is_between = False
         self.failure: str | None = None
+        self._is_chunked = False
         self._has_no_body = has_no_body
         self._is_interim = False
         self._repeats = 0
@@ -61,6 +66,8 @@ class ReplyReader:
         """Read on."""
         if not self.has_head:
             self._head_bytes += len(data)
+        had = len(self.pieces)
+        self.is_between = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -74,6 +81,9 @@ class ReplyReader:
                 self.failure = f"the head of the reply is longer than {MAX_HEAD_BYTES} bytes"
         elif self.pieces:
             self._idle_bytes = 0
+            if self._is_chunked and len(self.pieces) > had:
+                last = self.pieces[-1]
+                self.is_between = data.endswith(_CHUNK % (len(last), last))
         else:
             # Trailers and chunk extensions: unread, but not without end.
             self._idle_bytes += len(data)
@@ -133,6 +143,7 @@ class ReplyReader:
         if coding is not None and coding.lower() != "chunked":
             self._refuse(f"the transfer encoding `{coding:.40}` is not read")
         self.has_head = True
+        self._is_chunked = coding is not None
         has_length = coding is not None or "content-length" in headers
         self.keeps_alive = bool(parser.should_keep_alive())
         if self._has_no_body:
@@ -166,6 +177,18 @@ class ReplyReader:
     def _refuse(self, failure: str) -> None:
         self.failure = failure
         raise _RefusedError(failure)
+
+
+def whole_chunk(data: bytes) -> bytes | None:
+    """The content of a read that is one HTTP chunk, written in the usual way; else None.
+
+    A reader that `is_between` may be spared such a read: it stands after it as before.
+    """
+    at = data.find(b"\r\n", 0, _LONGEST_SIZE)
+    length = len(data) - at - 4
+    if at > 0 and length > 0 and data[:at] == b"%x" % length and data.endswith(b"\r\n"):
+        return data[at + 2 : -2]
+    return None
 
 
 def _size(headers: dict[str, str]) -> int:

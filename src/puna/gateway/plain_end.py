@@ -1,0 +1,96 @@
+"""The end of a plain stream: why it ended, what it used, and `[DONE]`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from puna.gateway.plain_stream import EVENT_END, EVENT_START
+from puna.gateway.replies import DONE
+from puna.wire.envelope import (
+    PlainChunk,
+    PlainUsage,
+    finish_event,
+    read_finish,
+    read_usage_chunk,
+    usage_event,
+)
+
+_DONE = DONE.removesuffix(EVENT_END)
+_MOST_HELD = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a stream of one choice ended; `events` are its last ones."""
+
+    events: bytes
+    finish_reason: str
+    usage: PlainUsage
+
+
+class PlainEnd:
+    """Holds the last events of a plain stream back until they are whole.
+
+    Attributes:
+        held: all bytes so far, for a reader that has to take over.
+        is_odd: whether it has to, because an event is not what a plain stream ends with.
+    """
+
+    def __init__(self, head: PlainChunk, public_name: str, *, wants_usage: bool) -> None:
+        self.held = b""
+        self.is_odd = False
+        self._head = head
+        self._public_name = public_name
+        self._wants_usage = wants_usage
+        self._read = 0
+        self._events = b""
+        self._finish_reason: str | None = None
+        self._usage: PlainUsage | None = None
+        self._usage_data = b""
+
+    def take(self, data: bytes) -> Ending | None:
+        """More bytes; the ending once it is whole, with the usage told."""
+        self.held += data
+        while not self.is_odd:
+            end = self.held.find(EVENT_END, self._read)
+            if end < 0:
+                self.is_odd = len(self.held) > _MOST_HELD or b"\r" in self.held[self._read :]
+                return None
+            event = self.held[self._read : end]
+            self._read = end + len(EVENT_END)
+            if event == _DONE:
+                return self._done()
+            self._take_event(event)
+        return None
+
+    def _take_event(self, event: bytes) -> None:
+        data = event[len(EVENT_START) :]
+        if not event.startswith(EVENT_START) or b"\n" in event or b"\r" in event:
+            self.is_odd = True
+        elif self._finish_reason is None:
+            self._take_finish(data)
+        else:
+            told = read_usage_chunk(data)
+            if told is None:
+                self.is_odd = True
+            else:
+                self._usage, self._usage_data = told.usage, data
+
+    def _take_finish(self, data: bytes) -> None:
+        finish = read_finish(data)
+        if finish is None:
+            self.is_odd = True
+            return
+        self._finish_reason = finish.choices[0].finish_reason
+        self._events = finish_event(data, self._head, self._public_name)
+        if finish.usage:
+            self._usage, self._usage_data = finish.usage, data
+
+    def _done(self) -> Ending | None:
+        if self._usage is None or self._finish_reason is None:
+            self.is_odd = True
+            return None
+        events = self._events
+        if self._wants_usage:
+            events += usage_event(self._usage_data, self._head, self._public_name)
+        return Ending(events + DONE, self._finish_reason, self._usage)
