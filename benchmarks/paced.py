@@ -15,6 +15,7 @@ from benchmarks.targets import all_targets
 _AT_ONCE = 1000
 _PROBED = 100
 _SHARE = 0.7
+_CPU_GOAL = 2.0
 _DELAY_GOAL_MS = 20.0
 
 _Found = dict[str, list[PacedOutcome]]
@@ -82,7 +83,10 @@ def _run(settings: Settings) -> Section:
         f"its delay is from there to its arrival, for all that were written in a window of "
         f"{job.window_s:g} s after the last had begun. Added delay is that above the direct road. "
         f"Every stream is checked to its end. Median of {rounds} rounds.",
-        rows=[*_rows(many, most, control), *_rows(fewer, streams, control, _DELAY_GOAL_MS)],
+        rows=[
+            *_rows(many, most, control, job.window_s),
+            *_rows(fewer, streams, control, job.window_s, _DELAY_GOAL_MS),
+        ],
         notes=[*_notes(many, most, job), *_notes(fewer, streams, job)],
         failures=[
             f"{name}, {number:,} streams: {len(one.errors)} bad ones, such as {one.errors[0]}"
@@ -94,7 +98,9 @@ def _run(settings: Settings) -> Section:
     )
 
 
-def _rows(found: _Found, streams: int, control: str, goal_ms: float | None = None) -> list[Row]:
+def _rows(
+    found: _Found, streams: int, control: str, window_s: float, goal_ms: float | None = None
+) -> list[Row]:
     """The figures for one number of streams; the goal is for the p99 of the added delay."""
     ours, theirs = found["puna"], found[control]
     head = f"{streams:,} streams: "
@@ -105,6 +111,13 @@ def _rows(found: _Found, streams: int, control: str, goal_ms: float | None = Non
     rows = [
         Row(head + "bad ones", sum(len(one.errors) for one in ours), goal=0),
         Row(head + "CPU, % of a core", 100 * _cpu(ours), 100 * _cpu(theirs)),
+        Row(
+            head + "CPU µs a chunk",
+            _cpu_us(ours, window_s),
+            _cpu_us(theirs, window_s),
+            ratio_goal=_CPU_GOAL,
+            decimals=1,
+        ),
     ]
     for name, shown in (("p50_us", "p50"), ("p99_us", "p99")):
         whole = (_middle(ours, name) / 1000, _middle(theirs, name) / 1000)
@@ -122,6 +135,11 @@ def _middle(ones: list[PacedOutcome], name: str) -> float:
 
 def _cpu(ones: list[PacedOutcome]) -> float:
     return median(one.cpu[0] for one in ones)
+
+
+def _cpu_us(ones: list[PacedOutcome], window_s: float) -> float:
+    """CPU microseconds a chunk."""
+    return median(one.cpu[0] * window_s * 1e6 / one.chunks for one in ones)
 
 
 def _notes(found: _Found, streams: int, job: PacedJob) -> list[str]:

@@ -18,7 +18,7 @@ from tests.support.memory_network import Heard, MemoryNetwork, Script, Step, run
 
 from puna.errors import APIConnectionError, APITimeoutError
 from puna.transports.lean import LeanTransport, PoolLimits
-from puna.transports.lean.reading import ReplyReader
+from puna.transports.lean.reading import ReplyReader, whole_chunk
 from puna.transports.lean.whole import read_whole
 from puna.wire.http import HTTPRequest, Timeouts
 
@@ -39,9 +39,9 @@ class Sent:
     ends_at_close: bool
 
 
-def _chunked(data: bytes, size: int) -> bytes:
+def _chunked(data: bytes, size: int, extension: bytes = b"") -> bytes:
     chunks = [data[i : i + size] for i in range(0, len(data), size)]
-    framed = b"".join(b"%x;ext=1\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    framed = b"".join(b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk in chunks)
     return framed + b"0\r\ntrailer: ignored\r\n\r\n"
 
 
@@ -51,7 +51,10 @@ def _deflated(data: bytes, wbits: int) -> bytes:
 
 
 def sent(body: bytes, framing: str, encoding: str = "identity", interim: int = 0) -> Sent:
-    """`framing`: length, chunked or close. `interim`: how many 1xx come before."""
+    """`framing`: length, chunked, extended (chunks with extensions) or close.
+
+    `interim`: how many 1xx come before.
+    """
     encoded = {
         "identity": lambda: body,
         "gzip": lambda: gzip.compress(body, mtime=0),
@@ -63,15 +66,15 @@ def sent(body: bytes, framing: str, encoding: str = "identity", interim: int = 0
     head = [b"HTTP/1.1 200 OK", b"X-Mark: mine", b"Content-Encoding: " + named.encode()]
     if framing == "length":
         head.append(b"content-length: %d" % len(encoded))
-    elif framing == "chunked":
+    elif framing in ("chunked", "extended"):
         head.append(b"transfer-encoding: chunked")
-        encoded = _chunked(encoded, 5)
+        encoded = _chunked(encoded, 5, b";ext=1" if framing == "extended" else b"")
     before = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
     wire = before * interim + b"\r\n".join(head) + b"\r\n\r\n" + encoded
     return Sent(wire, body, framing == "close")
 
 
-FRAMINGS = st.sampled_from(["length", "chunked", "close"])
+FRAMINGS = st.sampled_from(["length", "chunked", "extended", "close"])
 ENCODINGS = st.sampled_from(["identity", "gzip", "members", "deflate", "raw"])
 GOOD = st.builds(sent, st.binary(max_size=300), FRAMINGS, ENCODINGS, st.integers(0, 2))
 
@@ -123,14 +126,14 @@ def test_a_good_reply_reads_the_same_however_it_is_cut(
 
 
 @pytest.mark.case(146)
-@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("framing", ["length", "extended", "close"])
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate"])
 @pytest.mark.parametrize("end", ["eof", "reset"])
 def test_an_end_at_any_byte_is_an_error_and_never_a_shorter_answer(
     framing: str, encoding: str, end: Step
 ) -> None:
     reply = sent(b"a body that is told whole", framing, encoding, interim=1)
-    head_length = reply.wire.rindex(b"\r\n\r\n" if framing != "chunked" else b"5;ext") + 4
+    head_length = reply.wire.rindex(b"\r\n\r\n" if framing != "extended" else b"5;ext") + 4
     for place in range(len(reply.wire)):
         first, second, _ = run(exchange([reply.wire[:place], end] if place else [end]))
         assert_is_next(second)
@@ -422,3 +425,59 @@ def test_what_is_taken_at_once_the_parser_reads_the_same(
     assert (reader.failure, reader.is_complete, reader.keeps_alive) == (None, True, True)
     assert (reader.status, reader.headers) == (taken.status, dict(taken.headers))
     assert b"".join(reader.pieces) == taken.body
+
+
+# --- a read that is one HTTP chunk is handed on without the parser
+
+
+BODIES = st.one_of(
+    st.binary(min_size=1, max_size=40),
+    st.text("0123456789abcdef\r\n", min_size=1, max_size=24).map(str.encode),
+)
+CHUNKS = st.tuples(BODIES, st.sampled_from([b"%x", b"%x", b"%x", b"%X", b"0%x", b"%x;e=1"]))
+
+
+@given(
+    chunks=st.lists(CHUNKS, max_size=8),
+    places=st.lists(st.integers(0, 400), max_size=4),
+    damage=st.one_of(st.none(), st.tuples(st.integers(0, 400), st.binary(max_size=2))),
+    is_ended=st.booleans(),
+)
+def test_a_read_that_is_one_chunk_says_what_the_parser_reads(
+    chunks: list[tuple[bytes, bytes]],
+    places: list[int],
+    damage: tuple[int, bytes] | None,
+    is_ended: bool,  # noqa: FBT001 - drawn
+) -> None:
+    frames = [size % len(body) + b"\r\n" + body + b"\r\n" for body, size in chunks]
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    wire = b"".join(frames) + (b"0\r\n\r\n" if is_ended else b"")
+    if damage is not None:
+        place = damage[0] % (len(wire) + 1)
+        wire = wire[:place] + damage[1] + wire[place + 1 :]
+    bounds = {0, len(wire), *(place % (len(wire) + 1) for place in places)}
+    for frame in frames:
+        bounds.add(min(len(wire), max(bounds - {len(wire)}) + len(frame)))
+    reads = [head, *(wire[a:b] for a, b in pairwise(sorted(bounds)))]
+    parsed, spared = ReplyReader(), ReplyReader()
+    for data in reads:
+        parsed.feed(data)
+        piece = whole_chunk(data) if spared.is_between else None
+        if piece is None:
+            spared.feed(data)
+        else:
+            spared.pieces.append(piece)
+        assert b"".join(spared.pieces) == b"".join(parsed.pieces)
+        assert (spared.is_complete, spared.failure) == (parsed.is_complete, parsed.failure)
+        if parsed.is_complete or parsed.failure is not None:
+            break
+    assert spared.keeps_alive == parsed.keeps_alive
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\r\n", b"0\r\n\r\n", b"1\r\n\r\n", b"1\r\nab\r\n", b"+1\r\na\r\n", b"1\r\na\n\r"],
+)
+def test_what_is_not_one_chunk_is_for_the_parser(data: bytes) -> None:
+    assert whole_chunk(data) is None
+    assert whole_chunk(b"1\r\na\r\n") == b"a"

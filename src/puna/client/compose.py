@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.transports.base import AsyncTransport, Transport
 from puna.transports.embedded import AsyncEmbeddedTransport, EmbeddedTransport
+from puna.transports.lean import LeanTransport
 from puna.transports.per_loop import PerLoopTransport
-from puna.transports.standard import AsyncStandardTransport, StandardTransport
+from puna.transports.proxy_aware import ProxyAwareTransport
+from puna.transports.standard import StandardTransport
 
 
 def make_transport(settings: ClientSettings, pool: SupervisorPool) -> Transport:
@@ -18,6 +22,6 @@ def make_transport(settings: ClientSettings, pool: SupervisorPool) -> Transport:
 
 def make_async_transport(settings: ClientSettings, pool: SupervisorPool) -> AsyncTransport:
     """`make_transport` for asyncio, one event loop after the other."""
-    hosts = PerLoopTransport(lambda: AsyncStandardTransport(settings.tls))
-    local = PerLoopTransport(lambda: AsyncStandardTransport(settings.tls, uses_proxies=False))
+    hosts = PerLoopTransport(partial(ProxyAwareTransport, settings.tls))
+    local = PerLoopTransport(LeanTransport)
     return AsyncEmbeddedTransport(hosts, pool, local)

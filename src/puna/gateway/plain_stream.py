@@ -141,7 +141,8 @@ class PlainStream:
     def _learn(self, event: bytes, renamed: bytes, text: bytes) -> None:
         """Note what stands around this text, if it is clear where that is."""
         theirs, ours = _CONTENT.search(event), _CONTENT.search(renamed)
-        if theirs is None or ours is None or len(_CONTENT.findall(event)) != 1:
+        # An escape could spell a second `content`.
+        if theirs is None or ours is None or b"\\" in event or len(_CONTENT.findall(event)) != 1:
             return
         if text.translate(None, _PLAIN) or not event.startswith(text + b'"', theirs.end()):
             return
