@@ -11,10 +11,12 @@ from benchmarks.report import Measurement, Row, Section, Settings
 from benchmarks.sample import MANY, Sample, measure, middle, p50_us, p99_us, rate, share_of_core
 from benchmarks.target import Target
 from benchmarks.targets import all_targets
+from benchmarks.undisturbed import HOW, NOT_ALLOWED, undisturbed
 
 _SHARE = 0.5
 _CONNECTIONS = 256
 _TAIL_GOAL = 5.0
+_SPARE_S = 20.0
 
 
 def _run(settings: Settings) -> Section:
@@ -23,16 +25,19 @@ def _run(settings: Settings) -> Section:
     full: dict[str, list[Sample]] = {}
     half: dict[str, list[Sample]] = {}
     floor: list[Sample] = []
+    was_quiet = True
     with all_targets() as (direct, nginx, puna):
         control = direct if nginx is None else nginx
         for number in range(rounds):
             for target in (control, puna):
                 settings.say(f"half load: {target.name}, round {number + 1} of {rounds}")
-                before, after = _round(target, seconds)
+                before, after, is_quiet = _round(target, direct.pid, seconds)
+                was_quiet = was_quiet and is_quiet
                 full.setdefault(target.name, []).append(before)
                 half.setdefault(target.name, []).append(after)
             job = direct.job(_CONNECTIONS, seconds)
-            floor.append(measure(direct, replace(job, rate=half[puna.name][-1].outcome.rate)))
+            with undisturbed([direct.pid], seconds + _SPARE_S):
+                floor.append(measure(direct, replace(job, rate=half[puna.name][-1].outcome.rate)))
     ours, theirs = half[puna.name], half[control.name]
     return Section(
         title="Half load",
@@ -42,7 +47,8 @@ def _run(settings: Settings) -> Section:
         how=f"First the capacity (closed loop, {MANY} connections, 1 s), then half of it at random "
         f"moments drawn before (Poisson, open loop, {seconds} s, up to {_CONNECTIONS} "
         "connections). Latency counts from the moment that a request was due, so what waits behind "
-        f"a stall is counted. Median of {rounds} rounds taken in turns.",
+        f"a stall is counted. {HOW if was_quiet else NOT_ALLOWED}. Median of {rounds} rounds "
+        "taken in turns.",
         rows=[
             Row(
                 f"requests/s, {MANY} connections",
@@ -58,11 +64,12 @@ def _run(settings: Settings) -> Section:
     )
 
 
-def _round(target: Target, seconds: int) -> tuple[Sample, Sample]:
-    """The capacity, and what comes at half of it."""
+def _round(target: Target, upstream_pid: int, seconds: int) -> tuple[Sample, Sample, bool]:
+    """The capacity, what comes at half of it, and whether other work was kept away from that."""
     full = measure(target, target.job(MANY, 1))
     job = replace(target.job(_CONNECTIONS, seconds), rate=_SHARE * full.outcome.rate)
-    return full, measure(target, job)
+    with undisturbed([target.pid, upstream_pid], seconds + _SPARE_S) as was_quiet:
+        return full, measure(target, job), was_quiet
 
 
 def _tail(samples: list[Sample]) -> float:
