@@ -54,9 +54,13 @@ class House:
         self.readies = 0
         self.next_is_up = True
         self.next_is_obedient = True
+        self.refusals = 0
         self.crew = Crew(size, self._make, self.said.append, self._ready, LIMITS)
 
     def _make(self) -> Played:
+        if self.refusals:
+            self.refusals -= 1
+            raise BlockingIOError(11, "Resource temporarily unavailable")
         made = Played(len(self.made), self.next_is_up, is_obedient=self.next_is_obedient)
         self.made.append(made)
         return made
@@ -236,6 +240,25 @@ def test_workers_that_die_at_once_start_ever_more_seldom() -> None:
     house.made[-1].how = "ended by SIGKILL"
     house.run(2 * TICK_S)
     assert house.said[-1].endswith("another one starts now")
+
+
+def test_a_worker_that_the_machine_refuses_is_tried_again_later() -> None:
+    house = up()
+    house.made[1].how = "ended by SIGKILL"
+    house.refusals = 2
+    house.run(5)
+    assert house.alive == [0, 2]
+    assert [line.partition(":")[0] for line in house.said[1:]] == ["a worker could not be started"] * 2
+    assert house.said[2].endswith("another one starts in 2 s")
+
+
+def test_a_refusal_during_a_restart_leaves_the_old_workers_in_place() -> None:
+    house = up()
+    house.refusals = 1
+    house.crew.replace(house.now)
+    house.run(3)
+    assert house.alive == [0, 1]
+    assert house.said[-1].endswith("; 2 old workers stay")
 
 
 def test_a_wish_to_restart_ends_the_pause_of_a_worker_that_died() -> None:

@@ -62,6 +62,29 @@ class CrewLimits:
     most_pause_s: float = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Unborn:
+    """A worker that the machine refused; it counts as one that died at once."""
+
+    trouble: str
+    name: str = "a worker"
+
+    def start(self) -> None:
+        """It cannot."""
+
+    def hear(self) -> bool | None:
+        return None
+
+    def ended(self) -> str | None:
+        return self.trouble
+
+    def terminate(self) -> None:
+        """Nothing runs."""
+
+    def kill(self) -> None:
+        """The same."""
+
+
 @dataclass(slots=True)
 class _Member:
     worker: Worker
@@ -225,8 +248,11 @@ class Crew:
         return trouble
 
     def _start(self, now: float) -> _Member:
-        worker = self.make()
-        worker.start()
+        try:
+            worker: Worker = self.make()
+            worker.start()
+        except OSError as error:  # no process, memory or descriptor left: it may pass
+            worker = _Unborn(f"could not be started: {error}")
         return _Member(worker, now, now)
 
     def _dismiss(self, member: _Member, now: float) -> None:

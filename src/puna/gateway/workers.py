@@ -38,7 +38,7 @@ class WorkerProcess:
         answer: bool | None = None
         try:
             while pipe.poll():
-                answer = bool(pipe.recv())
+                answer = pipe.recv() is True
                 self._is_asked = False
             if not self._is_asked:
                 pipe.send(b"ping")
