@@ -97,7 +97,10 @@ def _notes(runs: Runs, connections: int, requests: int) -> list[str]:
 
 def _describe(control: str) -> str:
     if control == "nginx":
-        return "nginx `proxy_pass`, one process, before the same upstream in the same run"
+        return (
+            "nginx `proxy_pass`, one process, before the same upstream in the same run; it writes "
+            "an access log too, buffered"
+        )
     return NOT_INSTALLED
 
 

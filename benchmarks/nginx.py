@@ -19,7 +19,8 @@ _CONFIG = """
 daemon off; master_process off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
 events {{ worker_connections 4096; }}
 http {{
-  access_log off; client_body_buffer_size 1m; tcp_nodelay on;
+  access_log {folder}/access.log combined buffer=8k flush=1s;
+  client_body_buffer_size 1m; tcp_nodelay on;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   keepalive_requests 10000000;

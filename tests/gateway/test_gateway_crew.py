@@ -248,7 +248,9 @@ def test_a_worker_that_the_machine_refuses_is_tried_again_later() -> None:
     house.refusals = 2
     house.run(5)
     assert house.alive == [0, 2]
-    assert [line.partition(":")[0] for line in house.said[1:]] == ["a worker could not be started"] * 2
+    assert [line.partition(":")[0] for line in house.said[1:]] == [
+        "a worker could not be started"
+    ] * 2
     assert house.said[2].endswith("another one starts in 2 s")
 
 

@@ -8,9 +8,7 @@ from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.transports.base import AsyncTransport, Transport
 from puna.transports.embedded import AsyncEmbeddedTransport, EmbeddedTransport
-from puna.transports.lean import LeanTransport
 from puna.transports.per_loop import PerLoopTransport
-from puna.transports.proxy_aware import ProxyAwareTransport
 from puna.transports.standard import StandardTransport
 
 
@@ -22,6 +20,10 @@ def make_transport(settings: ClientSettings, pool: SupervisorPool) -> Transport:
 
 def make_async_transport(settings: ClientSettings, pool: SupervisorPool) -> AsyncTransport:
     """`make_transport` for asyncio, one event loop after the other."""
+    # Only who uses asyncio loads its HTTP parser.
+    from puna.transports.lean import LeanTransport
+    from puna.transports.proxy_aware import ProxyAwareTransport
+
     hosts = PerLoopTransport(partial(ProxyAwareTransport, settings.tls))
     local = PerLoopTransport(LeanTransport)
     return AsyncEmbeddedTransport(hosts, pool, local)

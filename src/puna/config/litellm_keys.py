@@ -169,7 +169,7 @@ GENERAL = SectionKeys(
         "master_key": "the key that callers must send; without one the gateway is open",
         "max_request_size_mb": "largest request body, in MB of 1,048,576 bytes (default 32)",
         "litellm_key_header_name": "another header that may carry the caller's key",
-        "always_include_stream_usage": "every host that takes `stream_options` is asked for a stream's usage",
+        "always_include_stream_usage": "ask hosts that take `stream_options` for a stream's usage",
     },
     always={
         "cancel_on_disconnect": "a caller that leaves ends the upstream request",

@@ -83,7 +83,7 @@ class Run:
     def _begin(self, call_id: str, model: str, clock: Clock, hooks: Sequence[Hook]) -> None:
         self.clock = clock
         self._hooks = hooks
-        self._started_at = clock.monotonic()
+        self.started_s = clock.monotonic()
         self.report = CallReport.begin(call_id, model, clock.now())
 
     @property
@@ -160,7 +160,7 @@ class Run:
 
     def note_first_chunk(self) -> None:
         """Note when a stream began."""
-        self.report.first_chunk_s = self.clock.monotonic() - self._started_at
+        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
 
     def finish_stream(
         self,
@@ -184,7 +184,7 @@ class Run:
             return []
         self._is_settled = True
         report = self.report
-        report.duration_s = self.clock.monotonic() - self._started_at
+        report.duration_s = self.clock.monotonic() - self.started_s
         report.retries = self.attempts.retries
         report.fallbacks = self.attempts.fallbacks
         if not self._hooks:

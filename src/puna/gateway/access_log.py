@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import Final
 
 from puna.errors import APIError
-from puna.gateway.logs import Entry, inform
+from puna.gateway.logs import inform
 from puna.gateway.replies import error_source
 from puna.types.report import CallReport
 
@@ -44,21 +43,20 @@ def warn_of(what: str, error: APIError) -> None:
 
 
 class AccessLog:
-    """Keeps records and writes them together, each with its own time."""
+    """Keeps what is to be told and writes it together, each line with its own time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[Entry] = []
+        self._waiting: list[tuple[float, str, int, float, CallReport | None]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def add(
-        self, method: str, path: str, status: int, spent_s: float, report: CallReport | None
+        self, at: float, path: str, status: int, spent_s: float, report: CallReport | None
     ) -> None:
-        """Note a request that was answered now."""
-        if not _log.isEnabledFor(logging.INFO):
-            return
-        self._waiting.append((time.time(), request_line(method, path, status, spent_s, report)))
-        if len(self._waiting) >= BATCH_LINES:
+        """Note a POST that was answered at a Unix time."""
+        waiting = self._waiting
+        waiting.append((at, path, status, spent_s, report))
+        if len(waiting) >= BATCH_LINES:
             self.flush()
         elif self._timer is None:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
@@ -69,5 +67,11 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            inform(_log, waiting)
+        if waiting and _log.isEnabledFor(logging.INFO):
+            inform(
+                _log,
+                [
+                    (at, request_line("POST", path, status, spent_s, report))
+                    for at, path, status, spent_s, report in waiting
+                ],
+            )

@@ -6,7 +6,6 @@ call it is the writer of its reply, whole or in HTTP chunks, without ASGI in bet
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from puna.errors import APIError
 from puna.gateway.access_log import CLIENT_LEFT
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import write_lines
+from puna.gateway.fast_run import FastRun
 from puna.gateway.replies import error_event, error_reply
 from puna.types.report import CallReport
 
@@ -38,14 +38,14 @@ class FastCycle:
     response_started = True  # an answer may come at any time
 
     def __init__(
-        self, protocol: Any, path: str, call_id: str, on_done: OnDone, *, keeps_alive: bool
+        self, protocol: Any, path: str, begun: FastRun, on_done: OnDone, *, keeps_alive: bool
     ) -> None:
         self.path = path
-        self.started_s = time.perf_counter()
+        self.begun = begun
+        """The call's run: when it began, and its id."""
         self.keep_alive = keeps_alive
         self._protocol = protocol
         self._transport = protocol.transport
-        self._call_id = call_id
         self._on_done = on_done
 
     @property
@@ -87,7 +87,7 @@ class FastCycle:
                 self._protocol.start_of_ok(),
                 lines,
                 len(body),
-                self._call_id.encode(),
+                report.call_id.encode(),
                 _GOES_ON if self.keep_alive else _CLOSES,
                 body,
             )
@@ -134,7 +134,12 @@ class FastCycle:
 
     def _head(self, start: bytes, lines: bytes) -> bytes:
         end = _GOES_ON if self.keep_alive else _CLOSES
-        return b"%b%bx-litellm-call-id: %b\r\n%b" % (start, lines, self._call_id.encode(), end)
+        return b"%b%bx-litellm-call-id: %b\r\n%b" % (
+            start,
+            lines,
+            self.begun.report.call_id.encode(),
+            end,
+        )
 
     def _done(self, status: int, report: CallReport | None, error: APIError | None = None) -> None:
         self.response_complete = True

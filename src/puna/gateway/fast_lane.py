@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -85,8 +84,8 @@ class FastLane:
             return None
         context = self._context
         call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
-        cycle = FastCycle(protocol, head.path, call_id, self._done, keeps_alive=keeps_alive)
         run = FastRun(context, route, envelope, head.principal, call_id)
+        cycle = FastCycle(protocol, head.path, run, self._done, keeps_alive=keeps_alive)
         kind = StreamCall if envelope.stream else WholeCall
         cycle.call = kind(context, route, envelope, run, cycle)
         self._under_way.add(cycle)
@@ -123,5 +122,10 @@ class FastLane:
         self._under_way.discard(cycle)
         if error is not None:
             warn_of(f"POST {cycle.path}", error)
-        spent_s = time.perf_counter() - cycle.started_s
-        self._access_log.add("POST", cycle.path, status, spent_s, report)
+        begun = cycle.begun
+        if report is not None:
+            spent_s = report.duration_s
+        else:
+            spent_s = self._context.clock.monotonic() - begun.started_s
+        at = begun.report.started_at + spent_s
+        self._access_log.add(at, cycle.path, status, spent_s, report)

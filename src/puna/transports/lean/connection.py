@@ -18,7 +18,7 @@ from puna.transports.lean.whole import read_whole
 
 _log = logging.getLogger("puna.transports")
 
-_JOINED_BYTES = 65_536  # up to here one string costs less than two writes
+JOINED_BYTES = 65_536  # up to here one string costs less than two writes
 _OK = 200
 _TICK_S = 0.001  # a loop's timers may be early by as much
 
@@ -100,7 +100,9 @@ class Connection(asyncio.Protocol):
         if exchange.is_paused:
             self._hold()
         body = exchange.body
-        if len(body) <= _JOINED_BYTES:
+        if not body:
+            self.transport.write(exchange.start)
+        elif len(body) <= JOINED_BYTES:
             self.transport.write(exchange.start + body)
         else:
             self.transport.writelines((exchange.start, body))

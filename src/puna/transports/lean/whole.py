@@ -17,12 +17,16 @@ _HEAD_END: Final = b"\r\n\r\n"
 _TEXT: Final = bytes((0x09, *range(0x20, 0x7F)))
 _LONGEST_HEAD: Final = 16_384
 
-_BAD_NAME = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9a-z-]+:)")
-_FRAMING = re.compile(
-    rb"\r\n((?:content-(?:length|encoding)|transfer-encoding|(?:proxy-)?connection|trailer|upgrade):[^\r]*)"
+_LENGTH: Final = b"\r\ncontent-length:"
+_LINES = re.compile(
+    rb"(?:\r\n(?:"
+    rb"content-length:[ \t]*([0-9]{1,15})[ \t]*"
+    rb"|connection:[ \t]*keep-alive[ \t]*"
+    rb"|(?!(?:content-(?:length|encoding)|transfer-encoding|(?:proxy-)?connection|trailer|upgrade):)"
+    rb"[!#$%&'*+.^_`|~0-9a-z-]+:[^\r]*"
+    rb"))*"
 )
-_LENGTH = re.compile(rb"content-length:[ \t]*([0-9]{1,15})[ \t]*")
-_KEPT = re.compile(rb"connection:[ \t]*keep-alive[ \t]*")
+"""Lines with good names, in lower case, of which none but a length says how the body ends."""
 
 
 class WholeReply:
@@ -59,15 +63,9 @@ def read_whole(data: bytes) -> WholeReply | None:
     if lines > MAX_HEADERS or len(head.translate(None, _TEXT)) != 2 * lines:
         return None
     lower = data[at - 2 : end].lower()
-    if _BAD_NAME.search(lower) is not None:
+    found = _LINES.fullmatch(lower)
+    if found is None or lower.count(_LENGTH) != 1:
         return None
-    length = -1
-    for line in _FRAMING.findall(lower):
-        told = _LENGTH.fullmatch(line)
-        if told is not None and length < 0:
-            length = int(told[1])
-        elif _KEPT.fullmatch(line) is None:
-            return None
-    if length != len(data) - end - len(_HEAD_END):
+    if int(found[1]) != len(data) - end - len(_HEAD_END):
         return None
     return WholeReply(200, data[at:end], lower, data[end + len(_HEAD_END) :])
