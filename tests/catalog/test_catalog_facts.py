@@ -120,7 +120,15 @@ def test_disagreeing_sources_are_named_in_the_notes() -> None:
 
 
 def test_every_entry_tells_its_source_and_date() -> None:
-    assert known_providers() == ("embedded", "meta", "meta_llama")
+    assert known_providers() == (
+        "cerebras",
+        "deepinfra",
+        "embedded",
+        "fireworks_ai",
+        "meta",
+        "meta_llama",
+        "sambanova",
+    )
     for provider in known_providers():
         for facts in list_models(provider, include_previews=True):
             assert facts.provider == provider
