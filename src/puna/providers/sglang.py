@@ -1,7 +1,7 @@
 """SGLang's server.
 
-Sources: its pages on the OpenAI-compatible API (address) and its chunks, read 2026-11-26. LiteLLM
-has no such prefix; the variables are named in its manner.
+Sources: public clients and tests of it (address, stream options), read 2026-11-26. LiteLLM has no
+such prefix; the variables are named in its manner.
 """
 
 from __future__ import annotations
