@@ -1,8 +1,8 @@
 """Azure OpenAI: a resource's address, a deployment in the path, a version, the key in a header.
 
 The model is the deployment's name. Sources: BAML's page on it (path, header, version),
-LiteLLM 1.106.2 (variables, default version); read 2026-11-26. Azure's newer `…/openai/v1` takes none
-of this: it is a server for `openai/` with `api_base`.
+LiteLLM 1.106.2 (variables, default version); read 2026-11-26. Azure's newer `…/openai/v1` takes
+none of this: it is a server for `openai/` with `api_base`.
 """
 
 from __future__ import annotations
