@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
@@ -153,11 +153,30 @@ def _provider_facts(row: Provider) -> Iterator[tuple[str, str]]:
     yield "documentation", _documentation(row.docs_url)
     yield "its own address", f"`{row.base_url}`" if row.base_url else "none: give `api_base`"
     yield "address from", _names(row.base_url_variables)
+    yield "in every URL", _query_rule(row)
     yield "key from", _names(row.key_variables)
     yield "key", _key_rule(row)
     yield "dialect", f"`{row.dialect}`"
+    yield "a name without slash", f"gets `{row.model_prefix}` before it" if row.model_prefix else ""
     yield from _quirk_facts(row.quirks)
     yield "note", row.retirement or ""
+
+
+def _query_rule(row: Provider) -> str:
+    """The query that the row appends, and where its values come from."""
+    names = dict.fromkeys((*row.query, *row.query_variables))
+    return ", ".join(
+        f"`{name}`: "
+        + " or ".join(
+            part
+            for part in (
+                _names(row.query_variables.get(name, ())),
+                f"`{row.query[name]}`" if name in row.query else "",
+            )
+            if part
+        )
+        for name in names
+    )
 
 
 def _documentation(url: str) -> str:
@@ -167,6 +186,8 @@ def _documentation(url: str) -> str:
 def _key_rule(row: Provider) -> str:
     if not row.needs_key:
         return "none needed"
+    if row.base_url is None:
+        return "sent where one is known"
     where = "needed at its own address; elsewhere no key means no `Authorization`"
     bound = "; the environment's key never goes to an `api_base` that a call names"
     return where + (bound if row.is_key_bound_to_host else "")
@@ -183,6 +204,26 @@ def _quirk_facts(quirks: Quirks) -> Iterator[tuple[str, str]]:
         ", ".join(f"`{ours}` is sent as `{its}`" for ours, its in quirks.rename_roles.items()),
     )
     yield "images", f"at most {quirks.max_images}" if quirks.max_images is not None else ""
+    yield from _wire_facts(quirks)
+
+
+def _renamed(names: Mapping[str, str]) -> str:
+    return ", ".join(f"`{ours}` as `{its}`" for ours, its in names.items())
+
+
+def _wire_facts(quirks: Quirks) -> Iterator[tuple[str, str]]:
+    yield "`tool_choice`", _names(sorted(quirks.tool_choices or ()))
+    yield "`n`", f"at most {quirks.max_choices}" if quirks.max_choices is not None else ""
+    yield "sends", _renamed(quirks.rename_params)
+    yield "refuses in messages", _names(sorted(quirks.unsupported_message_fields))
+    yield "reads the finish reason", _renamed(quirks.rename_finish_reasons)
+    yield (
+        "usage of a stream",
+        "asked for, and hidden from callers who did not ask" if quirks.tells_stream_usage else "",
+    )
+    yield "usage is also read from", f"`{quirks.usage_parent}.usage`" if quirks.usage_parent else ""
+    yield "path begins with", f"`{quirks.path_prefix}`" if quirks.path_prefix else ""
+    yield "the key stands in", f"the header `{quirks.key_header}`" if quirks.key_header else ""
 
 
 def _model_row(facts: ModelFacts) -> str:

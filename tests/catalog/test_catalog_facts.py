@@ -109,6 +109,13 @@ def test_the_successors_prices_are_exact_picos() -> None:
     )
 
 
+@pytest.mark.case(32)
+def test_a_host_that_names_no_price_for_cached_tokens_has_none() -> None:
+    facts = facts_of("sambanova", "Meta-Llama-3.3-70B-Instruct")
+    assert facts.price == Price(input_picos=600_000, output_picos=1_200_000)
+    assert facts.max_output_tokens is None
+
+
 def test_the_embedded_models_window_is_that_of_one_slot() -> None:
     facts = facts_of("embedded", "smollm2-135m")
     assert (facts.max_input_tokens, facts.input_modalities) == (2048, ("text",))
@@ -120,7 +127,15 @@ def test_disagreeing_sources_are_named_in_the_notes() -> None:
 
 
 def test_every_entry_tells_its_source_and_date() -> None:
-    assert known_providers() == ("embedded", "meta", "meta_llama")
+    assert known_providers() == (
+        "cerebras",
+        "deepinfra",
+        "embedded",
+        "fireworks_ai",
+        "meta",
+        "meta_llama",
+        "sambanova",
+    )
     for provider in known_providers():
         for facts in list_models(provider, include_previews=True):
             assert facts.provider == provider

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.contexts import KEY, NOW, context_for, request_for
+from tests.support.contexts import KEY, context_for, request_for
 from typing_extensions import override
 
 from puna.dialects.openai_stream import OpenAIStreamReader
@@ -97,8 +97,8 @@ def test_one_id_one_model_one_created_the_role_first_and_the_finish_last() -> No
     head = {
         "object": "chat.completion.chunk",
         "model": "meta_llama/m",
-        "id": "chatcmpl-00000000000000000000000000000001",
-        "created": int(NOW),
+        "id": "a",
+        "created": 5,
     }
     first = {"index": 0, "delta": {"role": "assistant", "content": "Hel"}}
     assert made.plain == [

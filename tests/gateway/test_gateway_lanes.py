@@ -22,6 +22,7 @@ from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_cycle import FastCycle
 from puna.gateway.fast_routes import make_route
 from puna.gateway.protocol import GatewayProtocol
+from puna.providers.table import PROVIDERS
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Player, Recorded
 from puna.wire.http import HTTPRequest
@@ -450,6 +451,40 @@ model_list:
         make_route(directory, "nobody", PlayedTransport(lambda _: plain_reply()), is_stream=False)
         is None
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "wish", "lane"),
+    [
+        ("groq/m", {"max_tokens": 5}, "fast"),
+        ("groq/m", {"n": 1}, "full"),
+        ("ollama/m", {"max_tokens": 5}, "fast"),
+        ("ollama/m", {"max_completion_tokens": 5}, "full"),
+        ("azure/m", {"n": 1}, "fast"),
+        ("together_ai/m", {}, "full"),
+    ],
+)
+def test_what_a_row_has_a_rule_about_goes_the_long_way(
+    model: str, wish: dict[str, int], lane: str
+) -> None:
+    config = f"""
+model_list:
+  - model_name: public
+    litellm_params: {{model: {model}, api_base: "http://up", api_key: sk-host}}
+"""
+    asked: list[HTTPRequest] = []
+
+    def play(request: HTTPRequest) -> Recorded:
+        asked.append(request)
+        return plain_reply()
+
+    answer = ask_edge({**HI, **wish}, config=config, play=play)
+    assert (answer.status, answer.headers["x-puna-lane"]) == (200, lane)
+    row = PROVIDERS[model.partition("/")[0]]
+    (sent,) = asked
+    assert row.quirks.path_prefix.replace("{model}", "m") in sent.url
+    name = row.quirks.key_header or "authorization"
+    assert sent.headers[name].endswith("sk-host")
 
 
 def ask_edge(body: Any, *, config: str = CONFIG, play: Player | None = None) -> Answer:

@@ -132,10 +132,11 @@ def _read_price(entry: Mapping[str, str] | None) -> Price | None:
     """A price from US dollars per million tokens, written as text so that no digit is lost."""
     if entry is None:
         return None
+    cached = entry.get("cached_input")
     return Price(
         input_picos=price_from_dollars_per_million(entry["input"]),
         output_picos=price_from_dollars_per_million(entry["output"]),
-        cached_input_picos=price_from_dollars_per_million(entry["cached_input"]),
+        cached_input_picos=price_from_dollars_per_million(cached) if cached is not None else None,
     )
 
 

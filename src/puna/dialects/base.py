@@ -31,6 +31,16 @@ class Quirks:
         max_images: the most images in one request; None means no limit is known.
         tells_stream_usage: its own host documents `stream_options.include_usage`: true brings a
             chunk with the usage at the end of a stream.
+        tool_choices: the kinds of `tool_choice` that the host knows, of `auto`, `none`, `required`
+            and `function` (a named one); None means all.
+        max_choices: the most answers to one request (`n`); None means no limit is known.
+        rename_params: parameters that the host knows by another name.
+        unsupported_message_fields: fields of a message, refused, or left out under `drop_params`.
+        rename_finish_reasons: finish reasons that the host has another name for.
+        usage_parent: the field of a reply or chunk whose `usage` counts where the reply has none.
+        path_prefix: stands between the address and the path, unless the address ends with it;
+            `{model}` in it is the model's name.
+        key_header: the header that carries the bare key, in place of `Authorization: Bearer`.
     """
 
     unsupported_params: frozenset[str] = frozenset()
@@ -40,10 +50,29 @@ class Quirks:
     rename_roles: Mapping[str, str] = field(default_factory=dict[str, str])
     max_images: int | None = None
     tells_stream_usage: bool = False
+    tool_choices: frozenset[str] | None = None
+    max_choices: int | None = None
+    rename_params: Mapping[str, str] = field(default_factory=dict[str, str])
+    unsupported_message_fields: frozenset[str] = frozenset()
+    rename_finish_reasons: Mapping[str, str] = field(default_factory=dict[str, str])
+    usage_parent: str | None = None
+    path_prefix: str = ""
+    key_header: str | None = None
 
     def takes(self, param: str) -> bool:
         """Whether the host knows one of OpenAI's parameters, as far as the row says."""
         return param not in self.unsupported_params and param not in self.ignored_params
+
+    @property
+    def watched_params(self) -> frozenset[str]:
+        """The parameters that are not always sent as they are."""
+        ruled = {"tool_choice": self.tool_choices, "n": self.max_choices}
+        return (
+            self.unsupported_params
+            | self.ignored_params
+            | self.rename_params.keys()
+            | {name for name, rule in ruled.items() if rule is not None}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +82,7 @@ class Target:
     Attributes:
         provider, model: who, and the upstream's name of the model.
         base_url: without a trailing slash.
-        api_key: sent as a bearer token; None sends no `Authorization`.
+        api_key: sent as a bearer token, or as the quirks say; None sends no `Authorization`.
         basic_auth: `user:password`, from an address that held them; sent instead of a key.
         dialect: its name in `puna.dialects.table`.
         headers: sent with every request, lower-case names.

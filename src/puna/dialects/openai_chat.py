@@ -10,24 +10,22 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from puna.dialects.base import BuiltRequest, Quirks, ReadContext, StreamReader, Target
+from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
 from puna.dialects.openai_replies import mend_completion
 from puna.dialects.openai_stream import OpenAIStreamReader
+from puna.dialects.request_rules import check_images, choose_params, fit_messages
 from puna.dialects.secrets import scrub
-from puna.errors import APIError, BadRequestError, MalformedReplyError, UnsupportedParamsError
+from puna.errors import APIError, BadRequestError, MalformedReplyError
 from puna.types.chat import ChatCompletion
-from puna.types.messages import image_parts
 from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
-_TEXT = "text"
-_SUCCESSORS = {"functions": "tools", "function_call": "tool_choice"}
 _BODY_LIMIT = 1_000
 
 
@@ -51,11 +49,13 @@ class OpenAIChat:
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The JSON body as a dict, and the names of the parameters left out."""
-        _check_images(request, target)
-        params, dropped = _choose_params(request, target)
+        check_images(request, target)
+        messages, cut = fit_messages(request, target)
+        params, left_out = choose_params(request, target)
+        dropped = (*cut, *left_out)
         body: dict[str, Any] = {
             "model": target.model,
-            "messages": _rename_roles(request, target),
+            "messages": messages,
             **params,
         }
         if request.is_stream:
@@ -142,7 +142,9 @@ def _first_problem(error: ValidationError) -> str:
 
 def _url(target: Target, path: str) -> str:
     query = f"?{urlencode(target.query)}" if target.query else ""
-    return f"{target.base_url}{path}{query}"
+    prefix = target.quirks.path_prefix.replace("{model}", quote(target.model, safe=""))
+    base = target.base_url if target.base_url.endswith(prefix) else target.base_url + prefix
+    return f"{base}{path}{query}"
 
 
 def _headers(request: ChatRequest, target: Target) -> dict[str, str]:
@@ -155,17 +157,21 @@ def _headers(request: ChatRequest, target: Target) -> dict[str, str]:
     # An extra header may name its own authorization; leaving it empty must not remove the key.
     if not headers.get("authorization"):
         headers.pop("authorization", None)
-    own = _authorization(target)
-    if own is not None and not request.headers.get("authorization"):
-        headers["authorization"] = own
+    own = _credentials(target)
+    if own is not None and not any(request.headers.get(name) for name in ("authorization", own[0])):
+        headers[own[0]] = own[1]
     return headers
 
 
-def _authorization(target: Target) -> str | None:
+def _credentials(target: Target) -> tuple[str, str] | None:
+    """The header that lets the request in, by name and value."""
+    if target.api_key is not None and target.quirks.key_header is not None:
+        return target.quirks.key_header, target.api_key.reveal()
     if target.api_key is not None:
-        return f"Bearer {target.api_key.reveal()}"
+        return "authorization", f"Bearer {target.api_key.reveal()}"
     if target.basic_auth is not None:
-        return f"Basic {b64encode(target.basic_auth.reveal().encode()).decode()}"
+        encoded = b64encode(target.basic_auth.reveal().encode()).decode()
+        return "authorization", f"Basic {encoded}"
     return None
 
 
@@ -199,88 +205,3 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, set | frozenset | tuple):
         return list(cast("tuple[Any, ...]", value))
     raise TypeError(f"`{type(value).__name__}` is not a JSON value")
-
-
-def _rename_roles(request: ChatRequest, target: Target) -> list[dict[str, Any]]:
-    names = target.quirks.rename_roles
-    return [
-        {**message, "role": names[message["role"]]} if message["role"] in names else message
-        for message in request.messages
-    ]
-
-
-def _choose_params(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The parameters to send, and those left out: by wish, or by rule under `drop_params`."""
-    chosen: dict[str, Any] = {}
-    dropped: list[str] = []
-    quirks = target.quirks
-    for name, value in (*request.params.items(), *request.extra.items()):
-        is_allowed = name in request.allowed_params and quirks.extra_params is None
-        if name in request.unwanted_params or name in quirks.ignored_params:
-            dropped.append(name)
-        elif is_allowed or _is_supported(name, value, request, quirks):
-            chosen[name] = value
-        elif request.drop_params or _is_default(name, value):
-            dropped.append(name)
-        else:
-            raise _unsupported(name, value, request, target)
-    return chosen, tuple(dropped)
-
-
-def _is_supported(name: str, value: Any, request: ChatRequest, quirks: Quirks) -> bool:
-    if name in request.extra:
-        return quirks.extra_params is None or name in quirks.extra_params
-    if name == "response_format" and quirks.response_formats is not None:
-        return value.get("type") in quirks.response_formats
-    return name not in quirks.unsupported_params
-
-
-def _is_default(name: str, value: Any) -> bool:
-    """Whether a host that does not know the parameter does what it says anyway."""
-    if name == "response_format":
-        return bool(value.get("type") == _TEXT)
-    return name == "modalities" and list(value) == [_TEXT]
-
-
-def _unsupported(
-    name: str, value: Any, request: ChatRequest, target: Target
-) -> UnsupportedParamsError:
-    what = f"`{name}`"
-    ways = "set `drop_params=True` to leave it out"
-    if target.quirks.extra_params is None:
-        ways = f"{ways}, or `allowed_openai_params=['{name}']` to send it"
-    if name in _SUCCESSORS:
-        ways = f"use `{_SUCCESSORS[name]}`; {ways}"
-    if name == "response_format":
-        what = f"`response_format` of type `{value.get('type')}`"
-        known = ", ".join(sorted(target.quirks.response_formats or ()))
-        ways = f"it knows {known}; {ways}"
-    return UnsupportedParamsError(
-        f"{target.provider} does not support {what} for `{request.model}`: {ways}.",
-        param=name,
-        provider=target.provider,
-        model=request.model,
-    )
-
-
-def _check_images(request: ChatRequest, target: Target) -> None:
-    limit = target.quirks.max_images
-    reads_images = target.input_modalities is None or "image" in target.input_modalities
-    if limit is None and reads_images:
-        return
-    paths = list(image_parts(request.messages))
-    if paths and not reads_images:
-        raise BadRequestError(
-            f"`{request.model}` reads {' and '.join(sorted(target.input_modalities or ()))} only; "
-            f"remove the image at `{paths[0]}` or choose a model with vision.",
-            param=paths[0],
-            provider=target.provider,
-            model=request.model,
-        )
-    if limit is not None and len(paths) > limit:
-        raise BadRequestError(
-            f"{target.provider} takes at most {limit} images in a request, not `{len(paths)}`.",
-            param=paths[limit],
-            provider=target.provider,
-            model=request.model,
-        )

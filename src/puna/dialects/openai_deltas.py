@@ -6,6 +6,7 @@ index 0, arguments as objects, `delta: null`. Facts: docs/concepts/dialects.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,10 +35,12 @@ class _CallState:
 class ChoiceState:
     """Feed it the choice of each chunk, in order."""
 
-    __slots__ = ("_by_host_index", "_calls", "_finish", "_has_role", "_made_id")
+    __slots__ = ("_by_host_index", "_calls", "_finish", "_has_role", "_made_id", "_reasons")
 
-    def __init__(self, made_id: str) -> None:
+    def __init__(self, made_id: str, reasons: Mapping[str, str]) -> None:
+        """`reasons`: the finish reasons that the host has another name for."""
         self._made_id = made_id
+        self._reasons = reasons
         self._has_role = False
         self._calls: list[_CallState] = []
         self._by_host_index: dict[int, _CallState] = {}
@@ -61,7 +64,7 @@ class ChoiceState:
         choice["delta"] = delta
         if not finish or self._finish is not None:
             return (choice if _says_something(choice) else None), None
-        self._finish = finish if isinstance(finish, str) else "stop"
+        self._finish = self._reasons.get(finish, finish) if isinstance(finish, str) else "stop"
         if not _says_something(choice):
             return None, {**choice, "delta": {}}
         return choice, {"index": choice["index"], "delta": {}}

@@ -6,6 +6,7 @@ Every function changes the given dict in place: it was just decoded and nobody e
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from math import isfinite
 from typing import Any, cast
 
@@ -55,9 +56,19 @@ def mend_envelope(data: dict[str, Any], context: ReadContext) -> None:
     data["model"] = context.model
     if not isinstance(data.get("system_fingerprint"), str):
         data.pop("system_fingerprint", None)
-    usage = data.get("usage")
-    if not isinstance(usage, dict) or not _mend_usage(cast("dict[str, Any]", usage)):
+    usage, parent = data.get("usage"), context.target.quirks.usage_parent
+    if parent is not None and not usage:
+        usage = _find_usage(data, parent)
+    if isinstance(usage, dict) and _mend_usage(cast("dict[str, Any]", usage)):
+        data["usage"] = usage
+    else:
         data.pop("usage", None)
+
+
+def _find_usage(data: dict[str, Any], parent: str) -> Any:
+    """A copy of the usage that a host puts elsewhere."""
+    found = data.get(parent)
+    return deepcopy(cast("dict[str, Any]", found).get("usage")) if isinstance(found, dict) else None
 
 
 def mend_text(content: Any) -> str | None:
@@ -109,6 +120,9 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
         message["content"] = mend_text(message["content"])
     mend_function_call(message)
     given = message.pop(_TOOL_CALLS, None)
+    finish, names = choice.get("finish_reason"), context.target.quirks.rename_finish_reasons
+    if isinstance(finish, str) and finish in names:
+        choice["finish_reason"] = names[finish]
     calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
     if not calls:
         return

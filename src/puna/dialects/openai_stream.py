@@ -189,12 +189,15 @@ class OpenAIStreamReader:
             index = choice["index"] = position
         state = self._choices.get(index)
         if state is None:
-            state = self._choices[index] = ChoiceState(f"{self._context.made_id}_{index}")
+            reasons = self._context.target.quirks.rename_finish_reasons
+            state = ChoiceState(f"{self._context.made_id}_{index}", reasons)
+            self._choices[index] = state
         return state
 
     def _mend(self, data: dict[str, Any]) -> None:
         mend_envelope(data, self._context)
-        if not self._envelope:
+        # A first event without choices may have empty names, too: Azure's is about filters.
+        if not self._envelope and data.get("choices"):
             self._envelope = {
                 "id": data["id"],
                 "object": "chat.completion.chunk",

@@ -26,7 +26,7 @@ def make_target(
     provider, upstream = split_config(one, providers)
     if one.missing_variable is not None:
         # A file that names a variable means that one: another key never takes its place.
-        environ = {k: v for k, v in environ.items() if k in provider.base_url_variables}
+        environ = {k: v for k, v in environ.items() if k in provider.address_variables}
     if one.mock_response is not None:
         provider = replace(provider, needs_key=False)
     target = resolve_target(provider, upstream, environ, api_key=one.api_key, api_base=one.api_base)

@@ -96,13 +96,13 @@ class PlainRoute:
     name: str
     plan: Plan
     ready: Mapping[str, ReadyDeployment]
-    refused_params: frozenset[str]
+    watched_params: frozenset[str]
     renaming: Renaming
     secrets: tuple[bytes, ...] = field(repr=False)
 
     def refuses(self, envelope: ChatEnvelope) -> bool:
-        """Whether a host does not take one of the parameters."""
-        return not self.refused_params.isdisjoint(envelope.params())
+        """Whether a host does not take one of the parameters as it is."""
+        return not self.watched_params.isdisjoint(envelope.params())
 
 
 class FastRoutes:
@@ -162,9 +162,7 @@ def make_route(
         name=name,
         plan=plan,
         ready=ready,
-        refused_params=frozenset[str]().union(
-            *(one.unsupported_params | one.ignored_params for one in quirks)
-        ),
+        watched_params=frozenset[str]().union(*(one.watched_params for one in quirks)),
         renaming=Renaming(name),
         secrets=_secrets_of(deployments),
     )
@@ -177,6 +175,7 @@ def _adds_nothing(one: Deployment) -> bool:
         and one.canned_answer is None
         and not (one.params or one.overrides or one.headers or one.unwanted_params)
         and PLAIN_ROLES.isdisjoint(one.target.quirks.rename_roles)
+        and not one.target.quirks.rename_finish_reasons
     )
 
 

@@ -27,6 +27,10 @@ class Provider:
         is_key_bound_to_host: the key of the environment goes only to `base_url` or to an address
             from `base_url_variables`, never to an `api_base` that a call names.
         needs_key: whether its own host asks for a key.
+        is_self_hosted: it is a kind of server, at users' own addresses; its row holds at any of
+            them.
+        model_prefix: put before a model's name that has no slash.
+        query, query_variables: appended to every URL: values, and environment variables for them.
         docs_url: the provider's documentation.
         retirement: a sentence for errors that look like the service is gone, or None.
     """
@@ -40,8 +44,19 @@ class Provider:
     quirks: Quirks = Quirks()
     needs_key: bool = True
     is_key_bound_to_host: bool = False
+    is_self_hosted: bool = False
+    model_prefix: str = ""
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    query_variables: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict[str, tuple[str, ...]]
+    )
     retirement: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @property
+    def address_variables(self) -> frozenset[str]:
+        """The environment variables that say where requests go, and hold no key."""
+        return frozenset(self.base_url_variables).union(*self.query_variables.values())
 
 
 def resolve_target(
@@ -90,27 +105,38 @@ def resolve_target(
         )
     if key is None and is_own_host and provider.needs_key:
         raise _no_key(provider, model)
-    facts = find_model(provider.name, model)
+    name = model if "/" in model else f"{provider.model_prefix}{model}"
+    facts = find_model(provider.name, name)
     return Target(
         provider=provider.name,
-        model=model,
+        model=name,
         base_url=base_url,
         api_key=key,
         basic_auth=basic_auth,
         dialect=provider.dialect,
         quirks=provider.quirks,
         headers=provider.headers,
-        query=query,
+        query={**_row_query(provider, environ), **query},
         input_modalities=frozenset(facts.input_modalities) if facts is not None else None,
         retirement=provider.retirement,
         # Another host may refuse a field that it does not know.
-        asks_usage=provider.quirks.tells_stream_usage and is_own_host,
+        asks_usage=provider.quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),
     )
 
 
 def first_set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     """The first of these variables that holds more than blanks."""
     return next((value for name in names if (value := environ.get(name, "").strip())), None)
+
+
+def _row_query(provider: Provider, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the row and the environment add to every URL."""
+    found = {
+        name: value
+        for name, variables in provider.query_variables.items()
+        if (value := first_set(environ, variables)) is not None
+    }
+    return {**provider.query, **found}
 
 
 def _check_key(key: Secret | None, provider: Provider) -> Secret | None:

@@ -6,7 +6,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from puna.errors import BadRequestError
-from puna.providers import embedded, litellm_proxy, meta_llama, openai
+from puna.providers import (
+    azure,
+    cerebras,
+    deepinfra,
+    embedded,
+    fireworks_ai,
+    groq,
+    hosted_vllm,
+    huggingface,
+    litellm_proxy,
+    llama_cpp,
+    llamafile,
+    lm_studio,
+    meta,
+    meta_llama,
+    nvidia_nim,
+    ollama,
+    openai,
+    openrouter,
+    sambanova,
+    sglang,
+    together_ai,
+)
 from puna.providers.base import Provider
 from puna.types.shown import shown
 
@@ -14,10 +36,28 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
         row.name: row
         for row in (
+            azure.PROVIDER,
+            cerebras.PROVIDER,
+            deepinfra.PROVIDER,
             embedded.PROVIDER,
+            fireworks_ai.PROVIDER,
+            groq.PROVIDER,
+            hosted_vllm.PROVIDER,
+            huggingface.PROVIDER,
             litellm_proxy.PROVIDER,
+            llama_cpp.PROVIDER,
+            llamafile.PROVIDER,
+            lm_studio.PROVIDER,
+            meta.PROVIDER,
             meta_llama.PROVIDER,
+            nvidia_nim.PROVIDER,
+            ollama.PROVIDER,
+            ollama.CHAT_PROVIDER,
             openai.PROVIDER,
+            openrouter.PROVIDER,
+            sambanova.PROVIDER,
+            sglang.PROVIDER,
+            together_ai.PROVIDER,
         )
     }
 )

@@ -1,0 +1,166 @@
+"""What of a request a host takes, by the quirks of its row: sent, renamed, left out, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from puna.dialects.base import Quirks, Target
+from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.types.messages import image_parts
+from puna.types.requests import ChatRequest
+
+_TEXT = "text"
+_SUCCESSORS = {"functions": "tools", "function_call": "tool_choice"}
+_DEFAULTS: Mapping[str, Any] = {
+    "frequency_penalty": 0,
+    "logprobs": False,
+    "n": 1,
+    "presence_penalty": 0,
+    "service_tier": "auto",
+    "tool_choice": "auto",
+}
+"""What a host does that is not told anything else. Source: OpenAI API reference, "Chat"."""
+
+
+def choose_params(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The parameters to send, and those left out: by wish, or by rule under `drop_params`.
+
+    Raises:
+        UnsupportedParamsError: the host does not take one of them.
+    """
+    chosen: dict[str, Any] = {}
+    dropped: list[str] = []
+    quirks = target.quirks
+    given = {**request.params, **request.extra}
+    for name, value in given.items():
+        is_allowed = name in request.allowed_params and quirks.extra_params is None
+        its_name = quirks.rename_params.get(name)
+        if name in request.unwanted_params or name in quirks.ignored_params:
+            dropped.append(name)
+        elif its_name is not None and its_name in given:
+            dropped.append(name)  # the caller gave it under the host's name, too
+        elif is_allowed:
+            chosen[name] = value
+        elif _is_supported(name, value, request, quirks):
+            chosen[its_name or name] = value
+        elif request.drop_params or _is_default(name, value):
+            dropped.append(name)
+        else:
+            raise _unsupported(name, value, request, target)
+    return chosen, tuple(dropped)
+
+
+def fit_messages(
+    request: ChatRequest, target: Target
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The messages as the host wants them, and the fields left out of them.
+
+    Raises:
+        UnsupportedParamsError: a message has a field that the host does not take.
+    """
+    quirks = target.quirks
+    names, unknown = quirks.rename_roles, quirks.unsupported_message_fields
+    fitted: list[dict[str, Any]] = []
+    dropped: dict[str, None] = {}
+    for position, given in enumerate(request.messages):
+        message = given
+        if message["role"] in names:
+            message = {**message, "role": names[message["role"]]}
+        found = sorted(unknown & message.keys())
+        if found and not request.drop_params:
+            raise _unknown_field(f"messages[{position}].{found[0]}", request, target)
+        if found:
+            message = {key: value for key, value in message.items() if key not in unknown}
+            dropped.update(dict.fromkeys(f"messages[].{field}" for field in found))
+        fitted.append(message)
+    return fitted, tuple(dropped)
+
+
+def check_images(request: ChatRequest, target: Target) -> None:
+    """Raise BadRequestError for images that the model does not read, or for too many of them."""
+    limit = target.quirks.max_images
+    reads_images = target.input_modalities is None or "image" in target.input_modalities
+    if limit is None and reads_images:
+        return
+    paths = list(image_parts(request.messages))
+    if paths and not reads_images:
+        raise BadRequestError(
+            f"`{request.model}` reads {' and '.join(sorted(target.input_modalities or ()))} only; "
+            f"remove the image at `{paths[0]}` or choose a model with vision.",
+            param=paths[0],
+            provider=target.provider,
+            model=request.model,
+        )
+    if limit is not None and len(paths) > limit:
+        raise BadRequestError(
+            f"{target.provider} takes at most {limit} images in a request, not `{len(paths)}`.",
+            param=paths[limit],
+            provider=target.provider,
+            model=request.model,
+        )
+
+
+def _is_supported(name: str, value: Any, request: ChatRequest, quirks: Quirks) -> bool:
+    if name in request.extra:
+        return quirks.extra_params is None or name in quirks.extra_params
+    if name in quirks.unsupported_params:
+        return False
+    if name == "response_format" and quirks.response_formats is not None:
+        return value.get("type") in quirks.response_formats
+    if name == "tool_choice" and quirks.tool_choices is not None:
+        return _kind_of_choice(value) in quirks.tool_choices
+    if name == "n" and quirks.max_choices is not None:
+        return bool(value <= quirks.max_choices)
+    return True
+
+
+def _kind_of_choice(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(cast("Mapping[str, Any]", value).get("type"))
+    return str(value)
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether a host that does not know the parameter does what it says anyway."""
+    if name == "response_format":
+        return bool(value.get("type") == _TEXT)
+    if name == "modalities":
+        return bool(list(value) == [_TEXT])
+    return name in _DEFAULTS and bool(value == _DEFAULTS[name])
+
+
+def _unsupported(
+    name: str, value: Any, request: ChatRequest, target: Target
+) -> UnsupportedParamsError:
+    quirks = target.quirks
+    what = f"`{name}`"
+    ways = "set `drop_params=True` to leave it out"
+    if quirks.extra_params is None:
+        ways = f"{ways}, or `allowed_openai_params=['{name}']` to send it"
+    if name in _SUCCESSORS:
+        ways = f"use `{_SUCCESSORS[name]}`; {ways}"
+    if name == "response_format" and quirks.response_formats is not None:
+        what = f"`response_format` of type `{value.get('type')}`"
+        ways = f"it knows {', '.join(sorted(quirks.response_formats))}; {ways}"
+    if name == "tool_choice" and quirks.tool_choices is not None:
+        what = f"`tool_choice` of the kind `{_kind_of_choice(value)}`"
+        ways = f"it knows {', '.join(sorted(quirks.tool_choices))}; {ways}"
+    if name == "n" and quirks.max_choices is not None:
+        what = f"`n` above {quirks.max_choices}"
+    return UnsupportedParamsError(
+        f"{target.provider} does not support {what} for `{request.model}`: {ways}.",
+        param=name,
+        provider=target.provider,
+        model=request.model,
+    )
+
+
+def _unknown_field(path: str, request: ChatRequest, target: Target) -> UnsupportedParamsError:
+    return UnsupportedParamsError(
+        f"{target.provider} does not support `{path}` for `{request.model}`: remove it, or set "
+        "`drop_params=True` to leave it out.",
+        param=path,
+        provider=target.provider,
+        model=request.model,
+    )

@@ -1,0 +1,22 @@
+"""Azure OpenAI: a resource's address, a deployment in the path, a version, the key in a header.
+
+The model is the deployment's name. Sources: BAML's page on it (path, header, version),
+LiteLLM 1.106.2 (variables, default version); read 2026-11-26. Azure's newer `…/openai/v1` takes
+none of this: it is a server for `openai/` with `api_base`.
+"""
+
+from __future__ import annotations
+
+from puna.dialects.base import Quirks
+from puna.providers.base import Provider
+
+PROVIDER = Provider(
+    name="azure",
+    base_url=None,
+    docs_url="https://learn.microsoft.com/en-us/azure/ai-services/openai/reference",
+    base_url_variables=("AZURE_API_BASE",),
+    key_variables=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
+    query={"api-version": "2025-02-01-preview"},
+    query_variables={"api-version": ("AZURE_API_VERSION",)},
+    quirks=Quirks(path_prefix="/openai/deployments/{model}", key_header="api-key"),
+)
