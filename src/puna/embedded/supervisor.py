@@ -201,6 +201,7 @@ class Supervisor:
             "api_key": key,
             "n_parallel": settings.slots,
             "n_ctx": settings.slots * settings.context_tokens,
+            "n_batch": settings.context_tokens,
             "n_threads": settings.threads,
             "cache_ram_mib": settings.prompt_cache_mib,
             "parent_pid": os.getpid(),
