@@ -69,12 +69,14 @@ def test_base64_says_the_same_numbers(client: Client) -> None:
 
 
 def test_a_long_text_that_fits_is_embedded_and_a_longer_one_is_refused(client: Client) -> None:
-    (vector,) = embed(client, "word " * 600)
+    (vector,) = embed(client, "word " * 500)
     assert math.isclose(math.hypot(*vector), 1, abs_tol=1e-4)
     with pytest.raises(ContextWindowExceededError) as caught:
-        embed(client, ["short", "word " * 2_200])
+        embed(client, ["short", "word " * 520])
     assert caught.value.param == "input"
     assert caught.value.provider == "embedded"
+    with pytest.raises(ContextWindowExceededError):
+        embed(client, "word " * 9_000)
 
 
 def test_texts_with_special_tokens_do_no_harm(client: Client) -> None:

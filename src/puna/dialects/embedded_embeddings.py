@@ -15,6 +15,7 @@ from typing_extensions import override
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.openai_embeddings import OpenAIEmbeddings
 from puna.embedded.server_errors import read_server_error
+from puna.embedded.weights import EMBEDDING_TOKENS
 from puna.errors import APIError, BadRequestError, ContextWindowExceededError
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.wire.http import HTTPReply, Timeouts
@@ -67,7 +68,8 @@ class EmbeddedEmbeddings(OpenAIEmbeddings):
         error = read_server_error(reply.status, body)
         if isinstance(error, ContextWindowExceededError) or _TOO_LARGE in error.message:
             error = ContextWindowExceededError(
-                "An input has more tokens than the embedded model holds; send shorter texts.",
+                f"An input has more than the `{EMBEDDING_TOKENS}` tokens that the embedded model "
+                "turns into a vector; send shorter texts.",
                 param="input",
             )
         error.provider = context.target.provider
