@@ -90,14 +90,11 @@ class EmbeddingRequest(ModelRequest):
         """Whether vectors are wanted as base64; else as numbers, as OpenAI's default is."""
         return self.params.get("encoding_format") == "base64"
 
+    @staticmethod
     @override
-    def with_defaults(self, params: Mapping[str, Any]) -> EmbeddingRequest:
-        """As for every request; a deployment's defaults for chat, such as `temperature`, are not.
-
-        They say nothing about embeddings, and a host may refuse them.
-        """
-        own = {n: v for n, v in params.items() if n in EMBEDDING_PARAMS or n not in PARAMS}
-        return ModelRequest.with_defaults(self, own)
+    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        # What is for chat, such as `temperature`, says nothing here, and a host may refuse it.
+        return {n: v for n, v in params.items() if n in EMBEDDING_PARAMS or n not in PARAMS}
 
     @staticmethod
     @override

@@ -45,9 +45,14 @@ class ModelRequest:
 
     def with_defaults(self, params: Mapping[str, Any]) -> Self:
         """This request with a deployment's default parameters; what the caller gave wins."""
-        known, extra = self.split(params)
+        known, extra = self.split(self.usable_defaults(params))
         filled = self.without_rivals(known, self.params)
         return replace(self, params={**filled, **self.params}, extra={**extra, **self.extra})
+
+    @staticmethod
+    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of a deployment's defaults that are for this kind of request."""
+        return params
 
     @staticmethod
     def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -54,11 +54,10 @@ class ModerationRequest(ModelRequest):
 
     input: Any
 
+    @staticmethod
     @override
-    def with_defaults(self, params: Mapping[str, Any]) -> ModerationRequest:
-        """As for every request, without a deployment's defaults for chat."""
-        own = {name: value for name, value in params.items() if name not in PARAMS}
-        return ModelRequest.with_defaults(self, own)
+    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {name: value for name, value in params.items() if name not in PARAMS}
 
     @staticmethod
     @override
