@@ -23,6 +23,8 @@ _MILLION = 1_000_000
 _ACTIONS: dict[Action, str] = {
     "chat": "a chat completion, whole or as a stream of events",
     "text": "a text completion, over chat",
+    "embedding": "a vector for each text, whole",
+    "moderation": "a verdict on each text, from a host that gives them",
     "models": "the models by name",
     "model": "one model; its name may hold slashes",
     "model_info": "what each deployment is, without key and address",
@@ -159,6 +161,7 @@ def _provider_facts(row: Provider) -> Iterator[tuple[str, str]]:
     yield "dialect", f"`{row.dialect}`"
     yield "a name without slash", f"gets `{row.model_prefix}` before it" if row.model_prefix else ""
     yield from _quirk_facts(row.quirks)
+    yield "embeddings", "none at its own address" if row.quirks.lacks_embeddings else ""
     yield "note", row.retirement or ""
 
 

@@ -38,7 +38,14 @@ from puna.errors import (
 from puna.version import __version__
 
 if TYPE_CHECKING:
-    from puna.api.calls import acompletion, atext_completion, completion, text_completion
+    from puna.api.calls import (
+        acompletion,
+        aembedding,
+        atext_completion,
+        completion,
+        embedding,
+        text_completion,
+    )
     from puna.api.models import (
         completion_cost,
         get_llm_provider,
@@ -54,12 +61,14 @@ if TYPE_CHECKING:
     from puna.engine.streams import AsyncStream, Stream
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.completions import TextCompletion
+    from puna.types.embeddings import EmbeddingResponse
     from puna.wire.fold import fold
 
 _HOMES = (
     "puna.wire.fold",
     "puna.types.chat",
     "puna.types.completions",
+    "puna.types.embeddings",
     "puna.engine.streams",
     "puna.client",
     "puna.api.calls",
@@ -85,6 +94,7 @@ __all__ = [
     "ConfigError",
     "ContentPolicyViolationError",
     "ContextWindowExceededError",
+    "EmbeddingResponse",
     "InternalServerError",
     "MalformedReplyError",
     "NotFoundError",
@@ -99,9 +109,11 @@ __all__ = [
     "UnsupportedParamsError",
     "__version__",
     "acompletion",
+    "aembedding",
     "atext_completion",
     "completion",
     "completion_cost",
+    "embedding",
     "fold",
     "get_llm_provider",
     "get_model_info",

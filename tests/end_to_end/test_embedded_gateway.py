@@ -169,3 +169,18 @@ def test_the_openai_sdk_gets_a_text_completion(client: openai.OpenAI) -> None:
     )
 
     assert answer.choices[0].text
+
+
+def test_openais_sdk_gets_vectors_in_its_own_default_form(client: openai.OpenAI) -> None:
+    """The SDK asks for base64 unless told otherwise, and decodes it."""
+    answer = client.embeddings.create(model="any", input=["a cat", "a kitten", "stock market"])
+    cat, kitten, market = (one.embedding for one in answer.data)
+    assert len(cat) == 576
+    assert sum(x * x for x in cat) == pytest.approx(1, abs=1e-3)
+    near, far = (sum(x * y for x, y in zip(cat, v, strict=True)) for v in (kitten, market))
+    assert near > far
+    assert answer.usage.prompt_tokens > 0
+    floats = client.embeddings.create(model=MODEL, input="a cat", encoding_format="float")
+    assert floats.data[0].embedding == pytest.approx(cat, abs=1e-3)
+    with pytest.raises(openai.BadRequestError, match="token ids"):
+        client.embeddings.create(model=MODEL, input=[1, 2, 3])

@@ -237,7 +237,7 @@ def test_virtual_keys_are_501_and_say_so(upstream: Upstream, path: str) -> None:
         ("/metrics", "metrics"),
         ("/v1/messages", "Messages API"),
         ("/v1/responses", "Responses API"),
-        ("/embeddings", "embeddings"),
+        ("/v1/rerank", "rerank"),
         ("/none", "There is no endpoint"),
         ("/v1/models-list", "There is no endpoint"),
         ("/engines//completions", "There is no endpoint"),

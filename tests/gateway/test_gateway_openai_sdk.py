@@ -196,3 +196,16 @@ def test_the_litellm_proxy_provider_answers(served: Served, up: Upstream, stream
     )
     assert said == TEXT
     assert up.requests[-1].json["model"] == MODEL.partition("/")[2]
+
+
+@pytest.mark.parametrize("form", ["base64", "float"])
+def test_vectors(client: openai.OpenAI, up: Upstream, form: str) -> None:
+    """The SDK asks for base64, and this host gives numbers: the gateway makes one of the other."""
+    items = [{"index": i, "embedding": [0.5, -0.25, i]} for i in (1, 0)]
+    up.plays(Reply.json({"data": items}))
+    options: Any = {"encoding_format": form} if form == "float" else {}
+    answer = client.embeddings.create(model=MODEL, input=["a", "b"], **options)
+    assert [one.embedding for one in answer.data] == [[0.5, -0.25, 0.0], [0.5, -0.25, 1.0]]
+    assert up.requests[-1].json["encoding_format"] == form
+    assert answer.model == MODEL
+    assert answer.usage.total_tokens > 0

@@ -39,6 +39,7 @@ OF_HOSTS = frozenset(
 NAMES_ELSEWHERE = {
     # The scheme of the embedded model's addresses.
     "dialects/embedded_chat.py": {"embedded"},
+    "dialects/embedded_embeddings.py": {"embedded"},
     "transports/embedded.py": {"embedded"},
     # The model that answers when nobody configured another one.
     "cli/chat.py": {"embedded", "litellm_proxy"},  # … and `--url` names a gateway

@@ -14,7 +14,15 @@ from typing import Any, Protocol
 import pytest
 from tests.support.upstream import Upstream
 
-from puna import APIError, AsyncClient, ChatCompletion, ChatCompletionChunk, Client, ClientSettings
+from puna import (
+    APIError,
+    AsyncClient,
+    ChatCompletion,
+    ChatCompletionChunk,
+    Client,
+    ClientSettings,
+    EmbeddingResponse,
+)
 from puna.engine.clock import Clock
 from puna.transports.replay import AsyncReplayTransport, Player, ReplayTransport
 from puna.types.report import CallReport
@@ -73,6 +81,19 @@ class Face(Protocol):
         """The streamed answer to its end; raises what is raised before the first chunk."""
         ...
 
+    def embed(
+        self,
+        settings: ClientSettings,
+        model: str = MODEL,
+        given: Any = "hi",
+        *,
+        play: Player | None = None,
+        clock: Clock | None = None,
+        **keywords: Any,
+    ) -> EmbeddingResponse:
+        """The vectors."""
+        ...
+
 
 class SyncFace:
     """Over `Client`."""
@@ -115,6 +136,23 @@ class SyncFace:
                 streamed.error = error
         assert transport is None or transport.open_replies == 0
         return streamed
+
+    def embed(
+        self,
+        settings: ClientSettings,
+        model: str = MODEL,
+        given: Any = "hi",
+        *,
+        play: Player | None = None,
+        clock: Clock | None = None,
+        **keywords: Any,
+    ) -> EmbeddingResponse:
+        """As `Face.embed`."""
+        transport = ReplayTransport(play) if play else None
+        with Client(settings, transport=transport, clock=clock) as client:
+            answer = client.embedding(model, given, **keywords)
+        assert transport is None or transport.open_replies == 0
+        return answer
 
 
 class AsyncFace:
@@ -169,6 +207,27 @@ class AsyncFace:
         streamed = asyncio.run(stream())
         assert transport is None or transport.open_replies == 0
         return streamed
+
+    def embed(
+        self,
+        settings: ClientSettings,
+        model: str = MODEL,
+        given: Any = "hi",
+        *,
+        play: Player | None = None,
+        clock: Clock | None = None,
+        **keywords: Any,
+    ) -> EmbeddingResponse:
+        """As `Face.embed`."""
+        transport = AsyncReplayTransport(play) if play else None
+
+        async def embed() -> EmbeddingResponse:
+            async with AsyncClient(settings, transport=transport, clock=clock) as client:
+                return await client.embedding(model, given, **keywords)
+
+        answer = asyncio.run(embed())
+        assert transport is None or transport.open_replies == 0
+        return answer
 
 
 FACES: tuple[Face, ...] = (SyncFace(), AsyncFace())

@@ -20,6 +20,7 @@ from puna.engine.streams import AsyncStream, Stream
 from puna.transports.tls import TLSConfig
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
+from puna.types.embeddings import EmbeddingResponse
 
 
 class DefaultClients:
@@ -188,3 +189,37 @@ async def atext_completion(
     """`text_completion` for asyncio."""
     client = _default.async_client(keywords)
     return await client.text_completion(model, prompt, stream=stream, **keywords)
+
+
+def embedding(
+    model: str,
+    input: str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]],  # noqa: A002 - OpenAI's name
+    **keywords: Any,
+) -> EmbeddingResponse:
+    """Turn texts into vectors, one for each input and in the same order.
+
+    Args:
+        model: `provider/model`, or any name with an `api_base`; `embedded/smollm2-135m` needs
+            neither key nor network.
+        input: a text, a list of at most 2,048 texts, or token ids of one or of several.
+        keywords: `dimensions`, `encoding_format` (`float`, or `base64` of little-endian float32)
+            and `user`; and those of `completion` that steer a call. `mock_response` is the vector
+            of every input. Any other keyword is sent in the body.
+
+    Returns:
+        The vectors, with a `report` on how the call went.
+
+    Raises:
+        puna.errors.BadRequestError: something given is wrong; nothing was sent.
+        puna.errors.APIError: the call failed, after retries and fallbacks.
+    """
+    return _default.client(keywords).embedding(model, input, **keywords)
+
+
+async def aembedding(
+    model: str,
+    input: str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]],  # noqa: A002 - OpenAI's name
+    **keywords: Any,
+) -> EmbeddingResponse:
+    """`embedding` for asyncio."""
+    return await _default.async_client(keywords).embedding(model, input, **keywords)

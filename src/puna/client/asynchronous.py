@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, overload
 
 from puna.client.compose import make_async_transport
+from puna.client.embeddings import read_embedding_call
 from puna.client.keywords import read_call, read_text_calls
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
@@ -18,6 +19,7 @@ from puna.routing.health import Health
 from puna.transports.base import AsyncTransport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
+from puna.types.embeddings import EmbeddingResponse
 
 
 class AsyncClient:
@@ -107,6 +109,16 @@ class AsyncClient:
         if calls[0].request.is_stream:
             return await stream_texts_async(self._engine, request, calls)
         return await complete_texts_async(self._engine, request, calls)
+
+    async def embedding(
+        self,
+        model: str,
+        input: str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]],  # noqa: A002 - OpenAI's name
+        **keywords: Any,
+    ) -> EmbeddingResponse:
+        """Turn texts into vectors; see `puna.embedding`."""
+        call = read_embedding_call(model, input, keywords, self.settings)
+        return await self._engine.embed(call)
 
     async def close(self) -> None:
         """Close the connections of the running loop."""

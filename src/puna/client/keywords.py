@@ -7,21 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings, tls_from
-from puna.engine.call import Call, Canned
+from puna.engine.call import Call, Canned, RequestT
 from puna.engine.texts import calls_of
 from puna.errors import BadRequestError, ConfigError
 from puna.providers.base import resolve_target
 from puna.providers.table import split_model
 from puna.routing.attempts import Group, Plan, RetryPolicy
 from puna.routing.deployment import Deployment
-from puna.types.requests import ChatRequest, make_chat_request, shown, split_params
+from puna.types.model_request import ModelRequest
+from puna.types.requests import make_chat_request, shown
 from puna.types.secret import Secret
 from puna.wire.http import Timeouts
+
+
+class RequestOptions(TypedDict):
+    """What the keywords say about a request of any kind."""
+
+    headers: Mapping[str, str]
+    extra_body: Mapping[str, Any] | None
+    drop_params: bool
+    allowed_params: Sequence[str]
+    unwanted_params: Sequence[str]
+
 
 OWN_KEYWORDS = frozenset(
     (
@@ -72,27 +84,42 @@ def read_call(
         BadRequestError: a keyword is wrong; `param` names it.
         AuthenticationError: the host needs a key and there is none.
     """
+    own, body = read_own(keywords, settings)
+    request = make_chat_request(model, messages, body, stream=stream, **read_options(own, settings))
+    return make_call(request, own, settings, _read_canned(own))
+
+
+def read_own(
+    keywords: Mapping[str, Any], settings: ClientSettings
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keywords that steer the call, without nulls; and those of the body."""
     _check_trust(keywords.get("ssl_verify"), settings)
     own = {name: keywords[name] for name in OWN_KEYWORDS if keywords.get(name) is not None}
-    body = {name: value for name, value in keywords.items() if name not in OWN_KEYWORDS}
-    request = make_chat_request(
-        model,
-        messages,
-        body,
-        stream=stream,
-        headers={**_mapping(own, "headers"), **_mapping(own, "extra_headers")},
-        extra_body=own.get("extra_body"),
-        drop_params=_drops_params(own, settings),
-        allowed_params=_names(own, "allowed_openai_params"),
-        unwanted_params=_names(own, "additional_drop_params"),
-    )
+    return own, {name: value for name, value in keywords.items() if name not in OWN_KEYWORDS}
+
+
+def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOptions:
+    """What `own` says about the request itself, whatever its kind."""
+    return {
+        "headers": {**_mapping(own, "headers"), **_mapping(own, "extra_headers")},
+        "extra_body": own.get("extra_body"),
+        "drop_params": _drops_params(own, settings),
+        "allowed_params": _names(own, "allowed_openai_params"),
+        "unwanted_params": _names(own, "additional_drop_params"),
+    }
+
+
+def make_call(
+    request: RequestT, own: Mapping[str, Any], settings: ClientSettings, canned: Canned | None
+) -> Call[RequestT]:
+    """A checked request with who may answer it, how patiently, and what hooks are told."""
     return Call(
         request=request,
         plan=_read_plan(request, own, settings),
         policy=RetryPolicy(max_retries=_read_retries(own, settings)),
         timeouts=_read_timeouts(own, settings),
         metadata=_mapping(own, "metadata"),
-        canned=_read_canned(own),
+        canned=canned,
     )
 
 
@@ -112,13 +139,17 @@ def read_text_calls(
     return request, calls_of(request, first)
 
 
-def _read_plan(request: ChatRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:
+def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:
     is_canned = own.get("mock_response") is not None
     first = _deployment(request.model, own, settings, is_canned=is_canned)
 
+    def fallback(model: str, keywords: Mapping[str, Any]) -> Deployment:
+        made = _deployment(model, keywords, settings, is_canned=is_canned)
+        return replace(made, overrides=_read_overrides(keywords, request))
+
     def groups(field: str) -> list[Group]:
         return [
-            (_deployment(model, keywords, settings, is_canned=is_canned, is_fallback=True),)
+            (fallback(model, keywords),)
             for model, keywords in (
                 _read_fallback(item, field, first, own, settings) for item in _list(own, field)
             )
@@ -165,7 +196,6 @@ def _deployment(
     settings: ClientSettings,
     *,
     is_canned: bool,
-    is_fallback: bool = False,
 ) -> Deployment:
     base = own.get("api_base") or own.get("base_url")
     if base is not None and not isinstance(base, str):
@@ -200,15 +230,14 @@ def _deployment(
         deployment_id=f"{provider.name}/{upstream}@{target.base_url}",
         public_name=model,
         target=target,
-        overrides=_read_overrides(own) if is_fallback else {},
         price=_read_price(own),
     )
 
 
-def _read_overrides(own: Mapping[str, Any]) -> Mapping[str, Any]:
+def _read_overrides(own: Mapping[str, Any], request: ModelRequest) -> Mapping[str, Any]:
     """A fallback's own request parameters, checked like a call's; they replace the call's."""
     given = {k: v for k, v in own.items() if k not in OWN_KEYWORDS and k != "model"}
-    params, extra = split_params(given)
+    params, extra = request.split(given)
     return {**params, **extra}
 
 
@@ -288,7 +317,12 @@ def _read_canned(own: Mapping[str, Any]) -> Canned | None:
         raise BadRequestError(
             "`mock_response` must be a whole string or an exception.", param="mock_response"
         )
-    return Canned(answer, delay_s=_seconds(own, "mock_delay", 0.0) or 0.0)
+    return Canned(answer, delay_s=read_delay(own))
+
+
+def read_delay(own: Mapping[str, Any]) -> float:
+    """How long a prepared answer takes."""
+    return _seconds(own, "mock_delay", 0.0) or 0.0
 
 
 def _mapping(own: Mapping[str, Any], name: str) -> Mapping[str, Any]:

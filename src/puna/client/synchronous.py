@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, overload
 
 from puna.client.compose import make_transport
+from puna.client.embeddings import read_embedding_call
 from puna.client.keywords import read_call, read_text_calls
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
@@ -18,6 +19,7 @@ from puna.routing.health import Health
 from puna.transports.base import Transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
+from puna.types.embeddings import EmbeddingResponse
 
 
 class Client:
@@ -104,6 +106,16 @@ class Client:
         request, calls = read_text_calls(model, prompt, keywords, self.settings, stream=stream)
         run = stream_texts if calls[0].request.is_stream else complete_texts
         return run(self._engine, request, calls)
+
+    def embedding(
+        self,
+        model: str,
+        input: str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]],  # noqa: A002 - OpenAI's name
+        **keywords: Any,
+    ) -> EmbeddingResponse:
+        """Turn texts into vectors; see `puna.embedding`."""
+        call = read_embedding_call(model, input, keywords, self.settings)
+        return self._engine.embed(call)
 
     def close(self) -> None:
         """Close all connections."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
+from puna.types.requests import ChatRequest, RequestT_co
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
 if TYPE_CHECKING:
     from puna.errors import APIError
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.common import Usage
-    from puna.types.requests import ChatRequest
+    from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
+    from puna.types.moderations import ModerationRequest, ModerationResponse
     from puna.types.secret import Secret
 
 
@@ -41,6 +43,8 @@ class Quirks:
         path_prefix: stands between the address and the path, unless the address ends with it;
             `{model}` in it is the model's name.
         key_header: the header that carries the bare key, in place of `Authorization: Bearer`.
+        lacks_embeddings: its own host has no endpoint for embeddings.
+        has_moderations: the host has an endpoint for moderations.
     """
 
     unsupported_params: frozenset[str] = frozenset()
@@ -58,6 +62,8 @@ class Quirks:
     usage_parent: str | None = None
     path_prefix: str = ""
     key_header: str | None = None
+    lacks_embeddings: bool = False
+    has_moderations: bool = False
 
     def takes(self, param: str) -> bool:
         """Whether the host knows one of OpenAI's parameters, as far as the row says."""
@@ -91,6 +97,7 @@ class Target:
         retirement: a sentence for errors that look like a service which is gone.
         asks_usage: whether a stream is asked for its usage, also where the caller did not ask: then
             the caller does not see it.
+        lacks_embeddings: whether it is known that there is no endpoint for embeddings.
     """
 
     provider: str
@@ -105,6 +112,7 @@ class Target:
     input_modalities: frozenset[str] | None = None
     retirement: str | None = None
     asks_usage: bool = False
+    lacks_embeddings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,7 @@ class BuiltRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadContext:
+class ReadContext(Generic[RequestT_co]):
     """What reading a reply needs to know that the reply may not say.
 
     Attributes:
@@ -139,7 +147,7 @@ class ReadContext:
     model: str
     made_id: str
     now: float
-    request: ChatRequest
+    request: RequestT_co
     reading: Any = None
 
 
@@ -179,6 +187,18 @@ class StreamReader(Protocol):
         ...
 
 
+class CallDialect(Protocol):
+    """What the dialects of every kind of call share; the request is of that kind."""
+
+    def build_request(self, request: Any, target: Target, timeouts: Timeouts) -> BuiltRequest:
+        """As in `Dialect`."""
+        ...
+
+    def read_error(self, reply: HTTPReply, context: ReadContext[Any]) -> APIError:
+        """The typed error of a reply that is not a success."""
+        ...
+
+
 class Dialect(Protocol):
     """A wire protocol for chat completions."""
 
@@ -201,4 +221,44 @@ class Dialect(Protocol):
 
     def stream_reader(self, context: ReadContext) -> StreamReader:
         """A fresh reader for one streamed reply."""
+        ...
+
+
+class EmbeddingDialect(Protocol):
+    """A wire protocol for embeddings."""
+
+    def build_request(
+        self, request: EmbeddingRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """Raise BadRequestError for what the host cannot do. Only what the caller gave is sent."""
+        ...
+
+    def read_reply(
+        self, reply: HTTPReply, context: ReadContext[EmbeddingRequest]
+    ) -> EmbeddingResponse:
+        """Raise MalformedReplyError for a success without one vector for each input, in order."""
+        ...
+
+    def read_error(self, reply: HTTPReply, context: ReadContext[EmbeddingRequest]) -> APIError:
+        """The typed error of a reply that is not a success."""
+        ...
+
+
+class ModerationDialect(Protocol):
+    """A wire protocol for moderations."""
+
+    def build_request(
+        self, request: ModerationRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """Raise BadRequestError for what the host cannot do. Only what the caller gave is sent."""
+        ...
+
+    def read_reply(
+        self, reply: HTTPReply, context: ReadContext[ModerationRequest]
+    ) -> ModerationResponse:
+        """Raise MalformedReplyError for a success without one verdict for each input."""
+        ...
+
+    def read_error(self, reply: HTTPReply, context: ReadContext[ModerationRequest]) -> APIError:
+        """The typed error of a reply that is not a success."""
         ...

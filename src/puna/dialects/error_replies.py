@@ -24,6 +24,7 @@ from puna.errors import (
     NotFoundError,
     class_for_status,
 )
+from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply
 
 _TEXT_LIMIT = 600
@@ -33,6 +34,7 @@ _CONTEXT_WORDS = re.compile(
     r"context[ _-]?(length|window|size)|maximum context|context_length_exceeded"
     r"|exceed(s|ed)? .{0,40}(context|token limit)|prompt is too long|input is too long"
     r"|too many (input )?tokens|maximum (number of )?(input )?tokens"
+    r"|input .{0,40}is too large to process"
     r"|reduce the length of the (messages|prompt|input)|tokens.{0,4} \+ .{0,4}max_new_tokens",
     re.IGNORECASE,
 )
@@ -48,7 +50,7 @@ _GONE = frozenset((403, 404, 410))
 _ERROR_STATUS = re.compile(r"[45][0-9][0-9]")
 
 
-def read_error_reply(reply: HTTPReply, context: ReadContext) -> APIError:
+def read_error_reply(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError:
     """The typed error of a reply whose status is not a success, or that holds an error body."""
     text = scrub(reply.body.decode("utf-8", "replace"), context)
     return _make(
@@ -60,7 +62,7 @@ def read_error_reply(reply: HTTPReply, context: ReadContext) -> APIError:
     )
 
 
-def read_error_frame(frame: Any, context: ReadContext) -> APIError:
+def read_error_frame(frame: Any, context: ReadContext[ModelRequest]) -> APIError:
     """The typed error of an error object that came inside a success: a body or a stream event."""
     raw = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
     text = scrub(raw, context)
@@ -109,7 +111,12 @@ class _Details(dict[str, str]):
 
 
 def _make(
-    *, status: int, headers: Mapping[str, str], details: _Details, text: str, context: ReadContext
+    *,
+    status: int,
+    headers: Mapping[str, str],
+    details: _Details,
+    text: str,
+    context: ReadContext[ModelRequest],
 ) -> APIError:
     target = context.target
     said = details.get("message") or _plain(text) or f"status {status} with an empty body"

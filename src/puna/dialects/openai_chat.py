@@ -23,6 +23,7 @@ from puna.dialects.request_rules import check_images, choose_params, fit_message
 from puna.dialects.secrets import scrub
 from puna.errors import APIError, BadRequestError, MalformedReplyError
 from puna.types.chat import ChatCompletion
+from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
@@ -42,7 +43,7 @@ class OpenAIChat:
         Only what the caller gave is in the body, and for a target that asks, a stream's usage.
         """
         body, dropped = self.build_body(request, target)
-        url = _url(target, self.path)
+        url = build_url(target, self.path)
         return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
 
     def build_body(
@@ -68,7 +69,7 @@ class OpenAIChat:
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
         """A success as a completion; an error body inside a success as its error."""
-        data = _parse_object(reply, context)
+        data = parse_object(reply, context)
         if is_error_body(data):
             raise self.read_error_body(data, context)
         return self.read_body(data, context)
@@ -79,9 +80,7 @@ class OpenAIChat:
         try:
             return ChatCompletion.model_validate(data)
         except ValidationError as error:
-            raise malformed(
-                f"fields of the wrong kind: {_first_problem(error)}", context
-            ) from error
+            raise malformed(f"fields of the wrong kind: {first_problem(error)}", context) from error
 
     def read_error_body(self, data: dict[str, Any], context: ReadContext) -> APIError:
         """The typed error of a decoded body that came as a success."""
@@ -97,7 +96,7 @@ class OpenAIChat:
 
 
 def post(
-    url: str, body: bytes, request: ChatRequest, target: Target, timeouts: Timeouts
+    url: str, body: bytes, request: ModelRequest, target: Target, timeouts: Timeouts
 ) -> HTTPRequest:
     """The POST of an encoded body, with the headers of the request and of the target."""
     return HTTPRequest(
@@ -110,8 +109,8 @@ def post(
     )
 
 
-def malformed(what: str, context: ReadContext) -> MalformedReplyError:
-    """The error for a success that holds no completion."""
+def malformed(what: str, context: ReadContext[ModelRequest]) -> MalformedReplyError:
+    """The error for a success that is not what was asked for."""
     return MalformedReplyError(
         f"{context.target.provider} answered with {what}.",
         provider=context.target.provider,
@@ -119,7 +118,8 @@ def malformed(what: str, context: ReadContext) -> MalformedReplyError:
     )
 
 
-def _parse_object(reply: HTTPReply, context: ReadContext) -> dict[str, Any]:
+def parse_object(reply: HTTPReply, context: ReadContext[ModelRequest]) -> dict[str, Any]:
+    """A success's body as a JSON object; raises the error that fits what else it is."""
     try:
         data = from_json(reply.body)
     except ValueError as error:
@@ -135,19 +135,21 @@ def _parse_object(reply: HTTPReply, context: ReadContext) -> dict[str, Any]:
     return cast("dict[str, Any]", data)
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """Which field is wrong, and how."""
     first = error.errors(include_url=False, include_input=False)[0]
     return f"`{'.'.join(str(part) for part in first['loc'])}` ({first['msg']})"
 
 
-def _url(target: Target, path: str) -> str:
+def build_url(target: Target, path: str) -> str:
+    """The address of a path of the target's."""
     query = f"?{urlencode(target.query)}" if target.query else ""
     prefix = target.quirks.path_prefix.replace("{model}", quote(target.model, safe=""))
     base = target.base_url if target.base_url.endswith(prefix) else target.base_url + prefix
     return f"{base}{path}{query}"
 
 
-def _headers(request: ChatRequest, target: Target) -> dict[str, str]:
+def _headers(request: ModelRequest, target: Target) -> dict[str, str]:
     headers = {
         "accept": "text/event-stream" if request.is_stream else "application/json",
         "content-type": "application/json",

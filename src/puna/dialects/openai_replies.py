@@ -52,7 +52,7 @@ def mend_envelope(data: dict[str, Any], context: ReadContext) -> None:
     """The fields around the choices, alike in whole replies and chunks."""
     if not data.get("id") or not isinstance(data["id"], str):
         data["id"] = context.made_id
-    data["created"] = _whole(data.get("created")) or int(context.now)
+    data["created"] = whole_number(data.get("created")) or int(context.now)
     data["model"] = context.model
     if not isinstance(data.get("system_fingerprint"), str):
         data.pop("system_fingerprint", None)
@@ -158,7 +158,7 @@ def made_call_id(made_id: str) -> str:
 
 def _mend_usage(usage: dict[str, Any]) -> bool:
     """Whether the usage says anything; if so its counts are whole numbers from 0."""
-    counts = {name: _whole(usage.get(name)) for name in _COUNTS}
+    counts = {name: whole_number(usage.get(name)) for name in _COUNTS}
     if all(count is None for count in counts.values()):
         return False
     asked, made, total = (counts[name] for name in _COUNTS)
@@ -172,7 +172,7 @@ def _mend_usage(usage: dict[str, Any]) -> bool:
             continue
         for kind in kinds:
             if kind in details:
-                details[kind] = _whole(details[kind])
+                details[kind] = whole_number(details[kind])
     return True
 
 
@@ -183,7 +183,7 @@ _DETAILS = {
 }
 
 
-def _whole(value: Any) -> int | None:
+def whole_number(value: Any) -> int | None:
     """A number as a whole one from 0; None for anything else, infinities too."""
     if isinstance(value, float) and isfinite(value):
         value = int(value)

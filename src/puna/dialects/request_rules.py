@@ -8,6 +8,7 @@ from typing import Any, cast
 from puna.dialects.base import Quirks, Target
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages import image_parts
+from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
 
 _TEXT = "text"
@@ -23,7 +24,7 @@ _DEFAULTS: Mapping[str, Any] = {
 """What a host does that is not told anything else. Source: OpenAI API reference, "Chat"."""
 
 
-def choose_params(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
+def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The parameters to send, and those left out: by wish, or by rule under `drop_params`.
 
     Raises:
@@ -101,7 +102,7 @@ def check_images(request: ChatRequest, target: Target) -> None:
         )
 
 
-def _is_supported(name: str, value: Any, request: ChatRequest, quirks: Quirks) -> bool:
+def _is_supported(name: str, value: Any, request: ModelRequest, quirks: Quirks) -> bool:
     if name in request.extra:
         return quirks.extra_params is None or name in quirks.extra_params
     if name in quirks.unsupported_params:
@@ -131,7 +132,7 @@ def _is_default(name: str, value: Any) -> bool:
 
 
 def _unsupported(
-    name: str, value: Any, request: ChatRequest, target: Target
+    name: str, value: Any, request: ModelRequest, target: Target
 ) -> UnsupportedParamsError:
     quirks = target.quirks
     what = f"`{name}`"
@@ -156,7 +157,7 @@ def _unsupported(
     )
 
 
-def _unknown_field(path: str, request: ChatRequest, target: Target) -> UnsupportedParamsError:
+def _unknown_field(path: str, request: ModelRequest, target: Target) -> UnsupportedParamsError:
     return UnsupportedParamsError(
         f"{target.provider} does not support `{path}` for `{request.model}`: remove it, or set "
         "`drop_params=True` to leave it out.",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from puna.dialects.base import ReadContext, Target
+from puna.types.model_request import ModelRequest
 from puna.wire.http import shown_headers
 
 _SENSITIVE_HEADERS = frozenset(
@@ -24,7 +25,7 @@ _SHORTEST = 8
 """A shorter text is a dummy for a local server: taking it out would riddle an error with dots."""
 
 
-def scrub(text: str, context: ReadContext) -> str:
+def scrub(text: str, context: ReadContext[ModelRequest]) -> str:
     """Text without the secrets of the request: some hosts repeat them in their errors.
 
     Scrub before cutting: half a key must not be left either.
@@ -45,7 +46,7 @@ def without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _SENSITIVE_HEADERS}
 
 
-def scrub_headers(headers: Mapping[str, str], context: ReadContext) -> dict[str, str]:
+def scrub_headers(headers: Mapping[str, str], context: ReadContext[ModelRequest]) -> dict[str, str]:
     """A reply's headers as reports and errors may carry them."""
     shown = shown_headers(headers)
     together = "\n".join(shown.values())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from puna.dialects.base import Dialect
+from puna.dialects.base import Dialect, EmbeddingDialect, ModerationDialect
 from puna.dialects.embedded_chat import EmbeddedChat
+from puna.dialects.embedded_embeddings import EmbeddedEmbeddings
 from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.openai_embeddings import OpenAIEmbeddings
+from puna.dialects.openai_moderations import OpenAIModerations
 
 CANNED_DIALECT = "openai_chat"
 """What prepared answers are written in."""
@@ -15,3 +18,12 @@ DIALECTS: Mapping[str, Dialect] = {
     "embedded_chat": EmbeddedChat(),
     "openai_chat": OpenAIChat(),
 }
+
+EMBEDDING_DIALECTS: Mapping[str, EmbeddingDialect] = {
+    "embedded_chat": EmbeddedEmbeddings(),
+    "openai_chat": OpenAIEmbeddings(),
+}
+"""How a host that chats in a dialect embeds. One that is not here embeds nothing."""
+
+MODERATION_DIALECTS: Mapping[str, ModerationDialect] = {"openai_chat": OpenAIModerations()}
+"""How a host that chats in a dialect moderates, where its row says that it does."""

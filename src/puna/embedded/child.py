@@ -1,9 +1,9 @@
 """The program that runs llama.cpp's server. It is started as a file and imports nothing of Puna.
 
-On stdin it gets one JSON line (`model`, `alias`, `api_key`, `n_parallel`, `n_ctx`, `n_threads`,
-`cache_ram_mib`, `parent_pid`); on stdout it gives one, `{"base_url": ...}`, when it can answer.
-The server listens on loopback only and asks for the key, so that other users of the machine
-cannot use it.
+On stdin it gets one JSON line (`model`, `alias`, `api_key`, `n_parallel`, `n_ctx`, `n_batch`,
+`n_threads`, `cache_ram_mib`, `parent_pid`); on stdout it gives one, `{"base_url": ...}`, when it
+can answer. The server listens on loopback only and asks for the key, so that other users of the
+machine cannot use it.
 
 It never outlives its parent. Two signs tell that the parent is gone: the end of stdin, whose
 other end only the parent holds, and another parent process id, for a parent that forked and so
@@ -61,6 +61,10 @@ def start_server(settings: dict[str, Any]) -> str:
     params.n_parallel = settings["n_parallel"]
     params.n_ctx = settings["n_ctx"]
     params.cache_ram_mib = settings["cache_ram_mib"]
+    # The same process embeds. An input must fit in one batch, for the mean is made of all states.
+    params.embedding = True
+    params.pooling_type = llama.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    params.n_batch = params.n_ubatch = settings["n_batch"]
     params.n_threads_http = 2 * settings["n_parallel"]
     params.cpuparams.n_threads = settings["n_threads"]
     params.cpuparams_batch.n_threads = settings["n_threads"]

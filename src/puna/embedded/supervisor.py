@@ -24,6 +24,7 @@ from puna.embedded.openmp import HOW_TO_INSTALL, LIBRARY, find_openmp, with_open
 from puna.embedded.server_errors import without_paths
 from puna.embedded.weights import (
     DEFAULT_MODEL,
+    EMBEDDING_TOKENS,
     SLOTS,
     check_server,
     find_weights,
@@ -201,6 +202,7 @@ class Supervisor:
             "api_key": key,
             "n_parallel": settings.slots,
             "n_ctx": settings.slots * settings.context_tokens,
+            "n_batch": EMBEDDING_TOKENS,
             "n_threads": settings.threads,
             "cache_ram_mib": settings.prompt_cache_mib,
             "parent_pid": os.getpid(),

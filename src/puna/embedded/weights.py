@@ -19,6 +19,13 @@ DEFAULT_MODEL = "smollm2-135m"
 SLOTS = 4
 """Requests that the server answers at once; also the most answers (`n`) of one request."""
 
+EMBEDDING_TOKENS = 512
+"""The longest input of an embeddings request.
+
+The server needs memory for every token of an input at once: 0.4 MB each, which it keeps. Small
+embedding models have the same limit.
+"""
+
 SERVER_PACKAGE = "xllamacpp"
 
 CPU_FEATURES = ("avx2", "fma", "f16c", "bmi2")

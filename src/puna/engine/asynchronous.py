@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from puna.engine.call import Attempt, Call, Run, attribute
+from puna.engine.call import AnswerT, Attempt, Call, CallRun, DialectT, RequestT, Run, attribute
 from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
+from puna.engine.embeddings import EmbeddingRun
+from puna.engine.moderations import ModerationRun
 from puna.engine.streams import AsyncStream
 from puna.errors import APIError
 from puna.routing.attempts import GiveUp, Wait
@@ -19,9 +21,16 @@ from puna.telemetry.events import Hook, Outcome, wait_for_hooks
 from puna.transports.base import AsyncOpenReply, AsyncTransport
 from puna.transports.canned import async_canned_transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
+from puna.types.model_request import ModelRequest
+from puna.types.moderations import ModerationRequest, ModerationResponse
 from puna.wire.http import HTTPReply
 
 T = TypeVar("T")
+
+AnyRun = CallRun[Any, Any, Any]
+RunT = TypeVar("RunT", bound=AnyRun)
+AnyAttempt = Attempt[Any, ModelRequest]
 
 _TAIL_S = 1.0
 
@@ -35,6 +44,9 @@ class AsyncEngine:
         self._transport = transport
         self._clock = clock
         self._health = health
+        # Of their own: a host without these endpoints must not rest for chat too.
+        self._embedding_health = Health(health.policy)
+        self._moderation_health = Health(health.policy)
         self._hooks = hooks
 
     async def chat(self, call: Call) -> ChatCompletion:
@@ -43,10 +55,25 @@ class AsyncEngine:
         Raises:
             APIError: after all attempts that the plan and the policy allow.
         """
-        run = Run(call, self._health, self._clock, self._hooks)
-        completion = await self._attempt(run, self._ask)
-        await _settle(run, "success", answer=completion)
-        return completion
+        return await self._whole(Run(call, self._health, self._clock, self._hooks))
+
+    async def embed(self, call: Call[EmbeddingRequest]) -> EmbeddingResponse:
+        """The vectors.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        run = EmbeddingRun(call, self._embedding_health, self._clock, self._hooks)
+        return await self._whole(run)
+
+    async def moderate(self, call: Call[ModerationRequest]) -> ModerationResponse:
+        """The verdicts.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        run = ModerationRun(call, self._moderation_health, self._clock, self._hooks)
+        return await self._whole(run)
 
     async def stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.
@@ -58,7 +85,13 @@ class AsyncEngine:
         opened = await self._attempt(run, self._open_stream)
         return AsyncStream(opened.chunks(), opened.abandon, run.report)
 
-    async def _attempt(self, run: Run, ask: Callable[[Run, Deployment], Awaitable[T]]) -> T:
+    async def _whole(self, run: CallRun[RequestT, DialectT, AnswerT]) -> AnswerT:
+        """A call whose answer comes whole, to its end."""
+        answer = await self._attempt(run, self._ask)
+        await _settle(run, "success", answer=answer)
+        return answer
+
+    async def _attempt(self, run: RunT, ask: Callable[[RunT, Deployment], Awaitable[T]]) -> T:
         """The one loop over the attempt machine."""
         try:
             while True:
@@ -82,7 +115,9 @@ class AsyncEngine:
             await _settle(run, "cancelled")
             raise
 
-    async def _ask(self, run: Run, deployment: Deployment) -> ChatCompletion:
+    async def _ask(
+        self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment
+    ) -> AnswerT:
         attempt = run.prepare(deployment)
         try:
             reply = await self._open(run, attempt)
@@ -94,7 +129,7 @@ class AsyncEngine:
             raise attribute(error, attempt) from error.__cause__
         return run.read_whole(attempt, whole)
 
-    async def _open(self, run: Run, attempt: Attempt) -> AsyncOpenReply:
+    async def _open(self, run: AnyRun, attempt: AnyAttempt) -> AsyncOpenReply:
         canned = run.canned_for(attempt.deployment)
         if canned is None:
             return await self._transport.open(attempt.built.http)
@@ -184,5 +219,5 @@ class _OpenStream:
             self._delivery.finish()
 
 
-async def _settle(run: Run, outcome: Outcome, **facts: Any) -> None:
+async def _settle(run: AnyRun, outcome: Outcome, **facts: Any) -> None:
     await wait_for_hooks(run.settle(outcome, **facts))

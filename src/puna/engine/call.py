@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from typing_extensions import TypeVar as TypeVarWithDefault
+from typing_extensions import override
 
 from puna.catalog.facts import find_model
 from puna.catalog.prices import Price, cost_picos
 from puna.catalog.tokens import count_message_tokens
-from puna.dialects.base import BuiltRequest, Dialect, ReadContext
+from puna.dialects.base import BuiltRequest, CallDialect, Dialect, ReadContext
 from puna.dialects.secrets import scrub, scrub_headers, without_credentials
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
 from puna.engine.clock import Clock
@@ -21,24 +24,31 @@ from puna.routing.health import Health
 from puna.telemetry.events import CallEvent, Hook, Outcome, notify
 from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
+from puna.types.model_request import ModelRequest
 from puna.types.report import CallReport
-from puna.types.requests import ChatRequest
+from puna.types.requests import ChatRequest, RequestT_co
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
+
+AnswerT = TypeVar("AnswerT")
+RequestT = TypeVar("RequestT", bound=ModelRequest)
+DialectT = TypeVar("DialectT", bound=CallDialect)
+DialectT_co = TypeVarWithDefault("DialectT_co", default=Dialect, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Canned:
     """An answer that is given instead of asking anybody: `mock_response`.
 
-    A text becomes a completion; an exception is raised. `delay_s` passes before either.
+    A text becomes a completion; an object is a reply's body; an exception is raised. `delay_s`
+    passes before any of them.
     """
 
-    answer: str | Exception
+    answer: str | Mapping[str, Any] | Exception
     delay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Call(Generic[RequestT_co]):
     """Everything one call needs.
 
     Attributes:
@@ -51,7 +61,7 @@ class Call:
         call_id: given by a gateway, else made.
     """
 
-    request: ChatRequest
+    request: RequestT_co
     plan: Plan
     policy: RetryPolicy = RetryPolicy()
     timeouts: Timeouts = Timeouts()
@@ -61,21 +71,23 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Generic[DialectT_co, RequestT_co]):
     """One try: who is asked, in which dialect, with which bytes."""
 
     deployment: Deployment
-    dialect: Dialect
+    dialect: DialectT_co
     built: BuiltRequest
-    context: ReadContext
+    context: ReadContext[RequestT_co]
 
 
-class Run:
-    """A call under way, from the first try to the one settlement at its end."""
+class CallRun(Generic[RequestT, DialectT, AnswerT]):
+    """A call of any kind under way, from the first try to the one settlement at its end."""
 
     _is_settled = False
 
-    def __init__(self, call: Call, health: Health, clock: Clock, hooks: Sequence[Hook]) -> None:
+    def __init__(
+        self, call: Call[RequestT], health: Health, clock: Clock, hooks: Sequence[Hook]
+    ) -> None:
         self._call = call
         self.attempts = Attempts(call.plan, call.policy, health, clock.dice)
         self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
@@ -87,17 +99,27 @@ class Run:
         self.report = CallReport.begin(call_id, model, clock.now())
 
     @property
-    def call(self) -> Call:
+    def call(self) -> Call[RequestT]:
         """What was asked."""
         return self._call
 
-    def prepare(self, deployment: Deployment) -> Attempt:
+    def dialect_for(self, deployment: Deployment) -> DialectT:
+        """How this kind of call is spoken there. Raises APIError where it cannot be."""
+        raise NotImplementedError
+
+    def read_answer(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
+        """A success as the answer, with its report. Raises APIError for one that holds none."""
+        raise NotImplementedError
+
+    def asked(self) -> Mapping[str, Any]:
+        """What was asked, as the fields of a `CallEvent`."""
+        raise NotImplementedError
+
+    def prepare(self, deployment: Deployment) -> Attempt[DialectT, RequestT]:
         """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
         target = deployment.target
-        request = _for_deployment(self.call, deployment)
-        # A canned answer is written in OpenAI's shape, whatever the host speaks.
-        canned = self.canned_for(deployment)
-        dialect = DIALECTS[target.dialect if canned is None else CANNED_DIALECT]
+        request = for_deployment(self.call, deployment)
+        dialect = self.dialect_for(deployment)
         self.note_attempt(deployment)
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
         self.report.dropped_params = built.dropped_params
@@ -111,17 +133,16 @@ class Run:
         )
         return Attempt(deployment, dialect, built, context)
 
-    def built_attempt(self, deployment: Deployment, http: HTTPRequest) -> Attempt:
-        """An attempt that was noted, and whose request was built elsewhere from the same call."""
-        target = deployment.target
-        context = ReadContext(
-            target=target,
-            model=self.call.request.model,
-            made_id=f"chatcmpl-{self.report.call_id}",
-            now=self.report.started_at,
-            request=self.call.request,
-        )
-        return Attempt(deployment, DIALECTS[target.dialect], BuiltRequest(http), context)
+    def read_whole(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
+        """A whole reply as the answer, with its report.
+
+        Raises:
+            APIError: the reply is an error, or holds no answer.
+        """
+        self.take_headers(attempt, reply.status, reply.headers)
+        if not reply.is_success:
+            raise attempt.dialect.read_error(reply, attempt.context)
+        return self.read_answer(attempt, reply)
 
     def canned_for(self, deployment: Deployment) -> Canned | None:
         """What to answer with instead of asking anybody."""
@@ -130,26 +151,12 @@ class Run:
         answer = deployment.canned_answer
         return Canned(answer) if answer is not None else None
 
-    def take_headers(self, attempt: Attempt, status: int, headers: Mapping[str, str]) -> None:
+    def take_headers(
+        self, attempt: Attempt[DialectT, RequestT], status: int, headers: Mapping[str, str]
+    ) -> None:
         """Note a reply's head."""
         self.report.status_code = status
         self.report.headers = scrub_headers(headers, attempt.context)
-
-    def read_whole(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
-        """A whole reply as the completion, with its report.
-
-        Raises:
-            APIError: the reply is an error, or holds no completion.
-        """
-        self.take_headers(attempt, reply.status, reply.headers)
-        if not reply.is_success:
-            raise attempt.dialect.read_error(reply, attempt.context)
-        completion = attempt.dialect.read_reply(reply, attempt.context)
-        if completion.usage is None:
-            completion.usage = self._estimate_usage(estimate_answer(completion))
-        self._note_tokens(completion.usage, attempt)
-        self.report.finish_reason = completion.choices[0].finish_reason
-        return completion.with_report(self.report)
 
     def succeeded(self) -> None:
         """Note that a deployment answers, and what it took."""
@@ -157,24 +164,6 @@ class Run:
         attempts.succeeded()
         report.retries = attempts.retries
         report.fallbacks = attempts.fallbacks
-
-    def note_first_chunk(self) -> None:
-        """Note when a stream began."""
-        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
-
-    def finish_stream(
-        self,
-        attempt: Attempt,
-        usage: Usage | None,
-        streamed_tokens: int,
-        finish_reason: str | None,
-    ) -> Usage:
-        """Note what a stream used; `streamed_tokens` were counted where the host does not say."""
-        if usage is None:
-            usage = self._estimate_usage(streamed_tokens)
-        self._note_tokens(usage, attempt)
-        self.report.finish_reason = finish_reason
-        return usage
 
     def settle(
         self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None
@@ -195,8 +184,8 @@ class Run:
             is_stream=self.call.request.is_stream,
             error=error,
             metadata=self.call.metadata,
-            messages=self.call.request.messages,
             answer=answer,
+            **self.asked(),
         )
         return notify(self._hooks, event)
 
@@ -209,22 +198,7 @@ class Run:
         report.deployment_id = deployment.deployment_id
         report.api_base = deployment.target.base_url
 
-    def _estimate_usage(self, completion_tokens: int) -> Usage:
-        request = self.call.request
-        # No model is named: an estimate must not load a vocabulary in the middle of a call.
-        prompt_tokens = count_message_tokens(
-            "", request.messages, request.params.get("tools")
-        ).count
-        return Usage.model_validate(
-            {
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": completion_tokens,
-                "total_tokens": prompt_tokens + completion_tokens,
-                "estimated": True,
-            }
-        )
-
-    def _note_tokens(self, usage: Usage, attempt: Attempt) -> None:
+    def _note_tokens(self, usage: Usage, attempt: Attempt[DialectT, RequestT]) -> None:
         details = usage.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details is not None else 0
         self.report.is_usage_estimated = usage.is_estimate
@@ -247,6 +221,74 @@ class Run:
             report.cost_picos = cost_picos(price, prompt_tokens, completion_tokens, cached_tokens)
 
 
+class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
+    """A chat call under way."""
+
+    @override
+    def dialect_for(self, deployment: Deployment) -> Dialect:
+        # A canned answer is written in OpenAI's shape, whatever the host speaks.
+        is_canned = self.canned_for(deployment) is not None
+        return DIALECTS[CANNED_DIALECT if is_canned else deployment.target.dialect]
+
+    def built_attempt(self, deployment: Deployment, http: HTTPRequest) -> Attempt:
+        """An attempt that was noted, and whose request was built elsewhere from the same call."""
+        target = deployment.target
+        context = ReadContext(
+            target=target,
+            model=self.call.request.model,
+            made_id=f"chatcmpl-{self.report.call_id}",
+            now=self.report.started_at,
+            request=self.call.request,
+        )
+        return Attempt(deployment, DIALECTS[target.dialect], BuiltRequest(http), context)
+
+    @override
+    def read_answer(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
+        completion = attempt.dialect.read_reply(reply, attempt.context)
+        if completion.usage is None:
+            completion.usage = self._estimate_usage(estimate_answer(completion))
+        self._note_tokens(completion.usage, attempt)
+        self.report.finish_reason = completion.choices[0].finish_reason
+        return completion.with_report(self.report)
+
+    def note_first_chunk(self) -> None:
+        """Note when a stream began."""
+        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
+
+    def finish_stream(
+        self,
+        attempt: Attempt,
+        usage: Usage | None,
+        streamed_tokens: int,
+        finish_reason: str | None,
+    ) -> Usage:
+        """Note what a stream used; `streamed_tokens` were counted where the host does not say."""
+        if usage is None:
+            usage = self._estimate_usage(streamed_tokens)
+        self._note_tokens(usage, attempt)
+        self.report.finish_reason = finish_reason
+        return usage
+
+    @override
+    def asked(self) -> Mapping[str, Any]:
+        return {"messages": self.call.request.messages}
+
+    def _estimate_usage(self, completion_tokens: int) -> Usage:
+        request = self.call.request
+        # No model is named: an estimate must not load a vocabulary in the middle of a call.
+        prompt_tokens = count_message_tokens(
+            "", request.messages, request.params.get("tools")
+        ).count
+        return Usage.model_validate(
+            {
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
+                "estimated": True,
+            }
+        )
+
+
 def price_of(deployment: Deployment) -> Price | None:
     """What a deployment's tokens cost: its own price, else the catalogue's."""
     if deployment.price is not None:
@@ -255,7 +297,7 @@ def price_of(deployment: Deployment) -> Price | None:
     return facts.price if facts is not None else None
 
 
-def attribute(error: APIError, attempt: Attempt) -> APIError:
+def attribute(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
     """An error of the transport, with who was asked and without any key."""
     target = attempt.deployment.target
     error.provider = error.provider or target.provider
@@ -267,7 +309,7 @@ def attribute(error: APIError, attempt: Attempt) -> APIError:
     return error
 
 
-def _for_deployment(call: Call, deployment: Deployment) -> ChatRequest:
+def for_deployment(call: Call[RequestT], deployment: Deployment) -> RequestT:
     """The request with a deployment's defaults; what the caller gave wins.
 
     A header that is a credential is for the host that the call named: it never follows a fallback

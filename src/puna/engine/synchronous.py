@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
-from puna.engine.call import Attempt, Call, Run, attribute
+from puna.engine.call import AnswerT, Attempt, Call, CallRun, DialectT, RequestT, Run, attribute
 from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
+from puna.engine.embeddings import EmbeddingRun
 from puna.engine.streams import Stream
 from puna.errors import APIError
 from puna.routing.attempts import GiveUp, Wait
@@ -17,9 +18,15 @@ from puna.telemetry.events import Hook, Outcome, run_hooks
 from puna.transports.base import OpenReply, Transport
 from puna.transports.canned import canned_transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
+from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply
 
 T = TypeVar("T")
+
+AnyRun = CallRun[Any, Any, Any]
+RunT = TypeVar("RunT", bound=AnyRun)
+AnyAttempt = Attempt[Any, ModelRequest]
 
 _TAIL_S = 1.0
 
@@ -33,6 +40,8 @@ class Engine:
         self._transport = transport
         self._clock = clock
         self._health = health
+        # Of its own: a host without embeddings must not rest for chat too.
+        self._embedding_health = Health(health.policy)
         self._hooks = hooks
 
     def chat(self, call: Call) -> ChatCompletion:
@@ -41,10 +50,16 @@ class Engine:
         Raises:
             APIError: after all attempts that the plan and the policy allow.
         """
-        run = Run(call, self._health, self._clock, self._hooks)
-        completion = self._attempt(run, self._ask)
-        _settle(run, "success", answer=completion)
-        return completion
+        return self._whole(Run(call, self._health, self._clock, self._hooks))
+
+    def embed(self, call: Call[EmbeddingRequest]) -> EmbeddingResponse:
+        """The vectors.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        run = EmbeddingRun(call, self._embedding_health, self._clock, self._hooks)
+        return self._whole(run)
 
     def stream(self, call: Call) -> Stream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.
@@ -56,7 +71,13 @@ class Engine:
         opened = self._attempt(run, self._open_stream)
         return Stream(opened.chunks(), opened.abandon, run.report)
 
-    def _attempt(self, run: Run, ask: Callable[[Run, Deployment], T]) -> T:
+    def _whole(self, run: CallRun[RequestT, DialectT, AnswerT]) -> AnswerT:
+        """A call whose answer comes whole, to its end."""
+        answer = self._attempt(run, self._ask)
+        _settle(run, "success", answer=answer)
+        return answer
+
+    def _attempt(self, run: RunT, ask: Callable[[RunT, Deployment], T]) -> T:
         """The one loop over the attempt machine."""
         try:
             while True:
@@ -80,7 +101,7 @@ class Engine:
             _settle(run, "cancelled")
             raise
 
-    def _ask(self, run: Run, deployment: Deployment) -> ChatCompletion:
+    def _ask(self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment) -> AnswerT:
         attempt = run.prepare(deployment)
         try:
             reply = self._open(run, attempt)
@@ -92,7 +113,7 @@ class Engine:
             raise attribute(error, attempt) from error.__cause__
         return run.read_whole(attempt, whole)
 
-    def _open(self, run: Run, attempt: Attempt) -> OpenReply:
+    def _open(self, run: AnyRun, attempt: AnyAttempt) -> OpenReply:
         canned = run.canned_for(attempt.deployment)
         if canned is None:
             return self._transport.open(attempt.built.http)
@@ -172,5 +193,5 @@ class _OpenStream:
             self._delivery.finish()
 
 
-def _settle(run: Run, outcome: Outcome, **facts: Any) -> None:
+def _settle(run: AnyRun, outcome: Outcome, **facts: Any) -> None:
     run_hooks(run.settle(outcome, **facts))

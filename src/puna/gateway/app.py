@@ -10,7 +10,9 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from puna.client.settings import ClientSettings
@@ -27,6 +29,7 @@ from puna.errors import (
 from puna.gateway.access_log import CLIENT_LEFT, AccessLog, request_line, warn_of
 from puna.gateway.carriage import GatewayTransport
 from puna.gateway.directory import Directory
+from puna.gateway.embeddings import serve_embedding
 from puna.gateway.endpoints import (
     NEEDS_STORE,
     Action,
@@ -38,6 +41,7 @@ from puna.gateway.endpoints import (
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
+from puna.gateway.moderations import serve_moderation
 from puna.gateway.pipeline import Caller, Pipeline, retry_policy, send_reply
 from puna.gateway.replies import Reply, error_reply, internal_error, json_reply
 from puna.gateway.requests import (
@@ -64,6 +68,10 @@ _log = logging.getLogger("puna.gateway")
 
 _LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 _ALLOWED_HEADERS = "authorization, content-type, x-api-key, api-key, x-litellm-api-key"
+
+
+Serve = Callable[[dict[str, Any], Caller], Awaitable[CallReport]]
+"""Answers one request to a model: its body and who asks."""
 
 
 class Gateway:
@@ -99,7 +107,13 @@ class Gateway:
         self._engine = AsyncEngine(
             self._transport, clock=self._clock, health=self._health, hooks=hooks
         )
-        self._pipeline = Pipeline(directory, self._engine)
+        pipeline = Pipeline(directory, self._engine)
+        self._serves: Mapping[Action, Serve] = {
+            "chat": pipeline.chat,
+            "text": pipeline.text,
+            "embedding": partial(serve_embedding, pipeline),
+            "moderation": partial(serve_moderation, pipeline),
+        }
         self.fast_lane: FastLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -191,7 +205,7 @@ class Gateway:
         if match.endpoint.action == "health":
             await responder.reply(json_reply(await check_health(self._directory, self._engine)))
             return None
-        if match.endpoint.action not in ("chat", "text"):
+        if match.endpoint.action not in self._serves:
             await responder.reply(self._status(match))
             return None
         caller = Caller(principal, call_id, receive, responder.send)
@@ -202,8 +216,7 @@ class Gateway:
         body = read_json(await read_body(caller.receive, head, limit), head)
         if match.model is not None:
             body["model"] = match.model
-        serve = self._pipeline.chat if match.endpoint.action == "chat" else self._pipeline.text
-        return await serve(body, caller)
+        return await self._serves[match.endpoint.action](body, caller)
 
     def _status(self, match: Match) -> Reply:
         """The endpoints that ask no model."""

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Action = Literal[
-    "chat", "text", "models", "model", "model_info", "health", "alive", "ready", "home", "routes"
+    "chat",
+    "text",
+    "embedding",
+    "moderation",
+    "models",
+    "model",
+    "model_info",
+    "health",
+    "alive",
+    "ready",
+    "home",
+    "routes",
 ]
 
 
@@ -40,6 +51,8 @@ def _both(method: str, path: str, action: Action) -> tuple[Endpoint, Endpoint]:
 ENDPOINTS: tuple[Endpoint, ...] = (
     *_both("POST", "/chat/completions", "chat"),
     *_both("POST", "/completions", "text"),
+    *_both("POST", "/embeddings", "embedding"),
+    *_both("POST", "/moderations", "moderation"),
     *_both("GET", "/models", "models"),
     *_both("GET", "/models/{model}", "model"),
     *_both("GET", "/model/info", "model_info"),
@@ -47,6 +60,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/engines/{model}/completions", "text"),
     Endpoint("POST", "/openai/deployments/{model}/chat/completions", "chat"),
     Endpoint("POST", "/openai/deployments/{model}/completions", "text"),
+    Endpoint("POST", "/engines/{model}/embeddings", "embedding"),
+    Endpoint("POST", "/openai/deployments/{model}/embeddings", "embedding"),
     Endpoint("GET", "/health", "health"),
     Endpoint("GET", "/health/liveliness", "alive", needs_key=False),
     Endpoint("GET", "/health/liveness", "alive", needs_key=False),
@@ -58,8 +73,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 NOT_BUILT: Mapping[str, str] = {
     "/responses": "the Responses API",
     "/messages": "Anthropic's Messages API",
-    "/embeddings": "embeddings",
-    "/moderations": "moderations",
     "/images": "images",
     "/audio": "audio",
     "/files": "files",

@@ -66,7 +66,7 @@ class FastRun(Run):
                 request=ChatRequest(
                     envelope.model,
                     tuple(envelope.plain_messages()),
-                    envelope.params(),
+                    params=envelope.params(),
                     is_stream=envelope.stream,
                 ),
                 plan=self._route.plan,

@@ -99,6 +99,6 @@ def _only(outcome: Outcome, hook: Hook) -> Hook:
 
 def _without_texts(hook: Hook) -> Hook:
     def note(event: CallEvent) -> Awaitable[None] | None:
-        return hook(replace(event, messages=(), answer=None))
+        return hook(replace(event, messages=(), answer=None, input=None))
 
     return note

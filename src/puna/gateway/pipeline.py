@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from puna.bridges.completions import messages_of, read_text_request
 from puna.engine.asynchronous import AsyncEngine
-from puna.engine.call import Call
+from puna.engine.call import Call, RequestT
 from puna.engine.streams import AsyncStream
 from puna.engine.texts import calls_of, complete_texts_async, stream_texts_async
 from puna.errors import APIError, BadRequestError
@@ -39,8 +39,9 @@ from puna.governance.keys import Principal
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.types.chat import ChatCompletionChunk
 from puna.types.completions import TextCompletion
+from puna.types.model_request import ModelRequest
 from puna.types.report import CallReport
-from puna.types.requests import ChatRequest, make_chat_request
+from puna.types.requests import make_chat_request
 from puna.wire.sse import encode_event
 
 T = TypeVar("T")
@@ -58,6 +59,14 @@ class Caller:
     call_id: str
     receive: Receive
     send: Send
+
+
+class RequestOptions(TypedDict):
+    """What a request's fields say about it, whatever its kind."""
+
+    drop_params: bool
+    allowed_params: Sequence[str]
+    unwanted_params: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,7 @@ class Pipeline:
         answer = await until_disconnect(self.engine.chat(call), caller.receive)
         report = answer.report
         assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-        await send_reply(caller.send, _whole(answer.to_json(), report))
+        await send_reply(caller.send, whole_reply(answer.to_json(), report))
         return report
 
     async def text(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
@@ -108,27 +117,43 @@ class Pipeline:
         )
         report = answer.report
         assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-        await send_reply(caller.send, _whole(answer.to_json(), report))
+        await send_reply(caller.send, whole_reply(answer.to_json(), report))
         return report
 
     def _read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
-        """A call from a request's fields, by the rules of `requests`."""
-        check_fields(body)
-        check_model_name(body.get("model"))
-        sent = {
-            name: value
-            for name, value in body.items()
-            if name not in LOCAL_FIELDS and name not in ("model", "messages", "stream")
-        }
+        """A chat call from a request's fields, by the rules of `requests`."""
+        sent = self.sent_fields(body, but=("model", "messages", "stream"))
         request = make_chat_request(
             body.get("model"),
             messages,
             sent,
             stream=body.get("stream", False),
-            drop_params=self._drops_params(body),
-            allowed_params=read_names(body, "allowed_openai_params"),
-            unwanted_params=read_names(body, "additional_drop_params"),
+            **self.request_options(body),
         )
+        return self.make_call(request, body, caller)
+
+    def sent_fields(self, body: Mapping[str, Any], *, but: Sequence[str]) -> Mapping[str, Any]:
+        """The fields that may go upstream, but for those that are read by themselves.
+
+        Raises:
+            BadRequestError: a field that only the operator may set, or a name that no model has.
+        """
+        check_fields(body)
+        check_model_name(body.get("model"))
+        return {n: v for n, v in body.items() if n not in LOCAL_FIELDS and n not in but}
+
+    def request_options(self, body: Mapping[str, Any]) -> RequestOptions:
+        """What the fields say about a request of any kind."""
+        return {
+            "drop_params": self._drops_params(body),
+            "allowed_params": read_names(body, "allowed_openai_params"),
+            "unwanted_params": read_names(body, "additional_drop_params"),
+        }
+
+    def make_call(
+        self, request: RequestT, body: Mapping[str, Any], caller: Caller
+    ) -> Call[RequestT]:
+        """A checked request with who may answer it, and what hooks are told."""
         return Call(
             request=request,
             plan=self._plan(request, body),
@@ -141,7 +166,7 @@ class Pipeline:
             call_id=caller.call_id,
         )
 
-    def _plan(self, request: ChatRequest, body: Mapping[str, Any]) -> Plan:
+    def _plan(self, request: ModelRequest, body: Mapping[str, Any]) -> Plan:
         plan = self.directory.plan(request.model)
         own = read_names(body, "fallbacks")
         if own:
@@ -227,5 +252,6 @@ def _part(body: bytes, *, more: bool = True) -> dict[str, Any]:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-def _whole(text: str, report: CallReport) -> Reply:
+def whole_reply(text: str, report: CallReport) -> Reply:
+    """A whole answer, with how the call went as headers."""
     return Reply(200, text.encode(), report_headers(report))

@@ -121,6 +121,8 @@ def resolve_target(
         retirement=provider.retirement,
         # Another host may refuse a field that it does not know.
         asks_usage=provider.quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),
+        # Another host with the same dialect may have the endpoint.
+        lacks_embeddings=provider.quirks.lacks_embeddings and is_own_host,
     )
 
 

@@ -10,8 +10,8 @@ from puna.dialects.base import Quirks
 from puna.providers.base import Provider
 
 _IMPOSSIBLE = frozenset((
-    "audio", "function_call", "functions", "modalities", "prediction", "reasoning_effort",
-    "thinking", "verbosity", "web_search_options",
+    "audio", "dimensions", "function_call", "functions", "modalities", "prediction",
+    "reasoning_effort", "thinking", "verbosity", "web_search_options",
 ))  # fmt: skip
 
 _WITHOUT_EFFECT = frozenset((

@@ -6,6 +6,7 @@ is not asked unbidden: `tells_stream_usage` stays false.
 
 from __future__ import annotations
 
+from puna.dialects.base import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(
@@ -14,5 +15,6 @@ PROVIDER = Provider(
     docs_url="https://docs.litellm.ai/docs/providers/litellm_proxy",
     base_url_variables=("LITELLM_PROXY_API_BASE",),
     key_variables=("LITELLM_PROXY_API_KEY",),
+    quirks=Quirks(has_moderations=True),
     needs_key=False,
 )

@@ -22,6 +22,7 @@ PROVIDER = Provider(
         response_formats=frozenset(("json_schema",)),
         rename_roles={"developer": "system"},
         max_images=9,
+        lacks_embeddings=True,
     ),
     retirement=(
         "Meta retired its hosted Llama API (api.llama.com) on 2026-07-06: set `api_base` or "

@@ -26,8 +26,9 @@ class CallEvent:
         is_stream: whether chunks were asked for.
         error: the error that the caller saw, for a failure.
         metadata: the caller's own, as given; it is never sent upstream.
-        messages: what was asked. Hooks decide what of it they keep.
-        answer: the completion, for a success that was not streamed.
+        messages: what was asked, of a chat. Hooks decide what of it they keep.
+        answer: the completion, for a success that was not streamed; or the vectors.
+        input: what was asked, of embeddings: a text, texts or token ids.
     """
 
     report: CallReport
@@ -37,6 +38,7 @@ class CallEvent:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     messages: tuple[Mapping[str, Any], ...] = ()
     answer: Any = None
+    input: Any = None
 
 
 Hook = Callable[[CallEvent], Awaitable[None] | None]

@@ -1,35 +1,40 @@
-"""A transport that gives one prepared answer in the OpenAI chat shape: `mock_response`.
+"""A transport that gives one prepared answer: `mock_response`.
 
-Usage is 10 + 20 tokens and a stream comes in pieces of three characters, as LiteLLM's mock does
-(observed, release 1.106.2).
+A text comes in the OpenAI chat shape: its usage is 10 + 20 tokens and a stream comes in pieces of
+three characters, as LiteLLM's mock does (observed, release 1.106.2). An object is the reply's body.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from puna.transports.replay import AsyncReplayTransport, Recorded, ReplayTransport
 from puna.wire.http import HTTPRequest
 from puna.wire.sse import encode_event
 
+Answer = str | Mapping[str, Any] | Exception
+
 _USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 _PIECE = 3
 
 
-def canned_transport(answer: str | Exception) -> ReplayTransport:
-    """Answers every request with this text, or raises this exception."""
+def canned_transport(answer: Answer) -> ReplayTransport:
+    """Answers every request with this text or body, or raises this exception."""
     return ReplayTransport(lambda request: _answer(answer, request))
 
 
-def async_canned_transport(answer: str | Exception) -> AsyncReplayTransport:
+def async_canned_transport(answer: Answer) -> AsyncReplayTransport:
     """`canned_transport` for asyncio."""
     return AsyncReplayTransport(lambda request: _answer(answer, request))
 
 
-def _answer(answer: str | Exception, request: HTTPRequest) -> Recorded:
+def _answer(answer: Answer, request: HTTPRequest) -> Recorded:
     if isinstance(answer, Exception):
         raise answer
+    if isinstance(answer, Mapping):
+        return Recorded(200, {"content-type": "application/json"}, [_encode(answer)])
     if not request.is_stream:
         body = {
             "choices": [_choice(message={"role": "assistant", "content": answer}, end="stop")],

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
+
+from typing_extensions import TypeVar, override
 
 from puna.errors import BadRequestError
 from puna.types.messages import read_messages
+from puna.types.model_request import (
+    ModelRequest,
+    ParamChecks,
+    check_extra_body,
+    check_model,
+    sort_params,
+)
 from puna.types.schema import strict_json_schema
 from puna.types.shown import kind_of, shown
 
@@ -29,51 +38,31 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """What the caller asked, in the OpenAI chat shape.
+class ChatRequest(ModelRequest):
+    """What the caller asked, in the OpenAI chat shape. `messages` are plain dicts in wire form."""
 
-    Attributes:
-        model: the name asked for; a deployment puts its upstream name in its place.
-        messages: plain dicts in wire form.
-        params: OpenAI's parameters that the caller gave, without nulls.
-        extra: other body fields, sent untouched at the top level.
-        headers: extra request headers, lower-case names.
-        is_stream: whether chunks are wanted.
-        drop_params: leave out what the host cannot do, and report it, instead of refusing.
-        allowed_params: sent although the provider's row says that it does not know them.
-        unwanted_params: never sent.
-    """
-
-    model: str
     messages: tuple[dict[str, Any], ...]
-    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    is_stream: bool = False
-    drop_params: bool = False
-    allowed_params: frozenset[str] = frozenset()
-    unwanted_params: frozenset[str] = frozenset()
 
     @property
     def wants_usage(self) -> bool:
         """Whether a stream should end with a usage chunk."""
         return bool((self.params.get("stream_options") or {}).get("include_usage"))
 
-    def with_overrides(self, params: Mapping[str, Any]) -> ChatRequest:
-        """This request with parameters that replace the caller's."""
-        known, extra = split_params(params)
-        own = self.params
-        if "max_tokens" in known or "max_completion_tokens" in known:
-            own = {k: v for k, v in own.items() if k not in _OUTPUT_LIMITS}
-        return replace(self, params={**own, **known}, extra={**self.extra, **extra})
+    @staticmethod
+    @override
+    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        return split_params(fields)
 
-    def with_defaults(self, params: Mapping[str, Any]) -> ChatRequest:
-        """This request with a deployment's default parameters; what the caller gave wins."""
-        known, extra = split_params(params)
-        if "max_tokens" in self.params or "max_completion_tokens" in self.params:
-            known = {k: v for k, v in known.items() if k not in _OUTPUT_LIMITS}
-        return replace(self, params={**known, **self.params}, extra={**extra, **self.extra})
+    @staticmethod
+    @override
+    def without_rivals(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not any(name in winners for name in _OUTPUT_LIMITS):
+            return params
+        return {name: value for name, value in params.items() if name not in _OUTPUT_LIMITS}
 
+
+RequestT_co = TypeVar("RequestT_co", bound=ModelRequest, default=ChatRequest, covariant=True)
+"""The kind of request that a value is about; chat unless it says otherwise."""
 
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 _OWN_FIELDS = ("model", "messages", "stream")
@@ -99,7 +88,7 @@ def _is_stop(value: Any) -> bool:
     )
 
 
-PARAMS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+PARAMS: ParamChecks = {
     "audio": (lambda v: isinstance(v, Mapping), "an object"),
     "frequency_penalty": (_is_number, "a number"),
     "function_call": (lambda v: isinstance(v, str | Mapping), "a string or an object"),
@@ -155,23 +144,15 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
     Raises:
         BadRequestError: with `param`, before anything is sent.
     """
-    if not isinstance(model, str) or not model.strip():
-        raise BadRequestError("`model` must be a non-empty string.", param="model")
+    name = check_model(model)
     if stream is not None and not isinstance(stream, bool):
         raise BadRequestError(
             f"`stream` must be true or false, not `{shown(stream)}`.", param="stream"
         )
-    if extra_body is not None and not isinstance(extra_body, Mapping):
-        raise BadRequestError("`extra_body` must be an object.", param="extra_body")
-    for name in _OWN_FIELDS:
-        if name in (extra_body or {}):
-            raise BadRequestError(
-                f"`extra_body` holds `{name}`; give it as an argument of its own.",
-                param=f"extra_body.{name}",
-            )
-    params, extra = split_params({**fields, **(extra_body or {})})
+    body = check_extra_body(extra_body, _OWN_FIELDS)
+    params, extra = split_params({**fields, **body})
     return ChatRequest(
-        model=model,
+        model=name,
         messages=tuple(read_messages(messages)),
         params=params,
         extra=extra,
@@ -185,19 +166,7 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
 
 def split_params(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Sort fields into OpenAI's parameters, checked, and all others. Nulls are left out."""
-    params: dict[str, Any] = {}
-    extra: dict[str, Any] = {}
-    for name, value in fields.items():
-        if value is None:
-            continue
-        check = PARAMS.get(name)
-        if check is None:
-            extra[name] = value
-            continue
-        is_right, expected = check
-        if not is_right(value):
-            raise BadRequestError(f"`{name}` must be {expected}, not `{shown(value)}`.", param=name)
-        params[name] = value
+    params, extra = sort_params(fields, PARAMS)
     _check_output_limit(params)
     _read_tools(params)
     _read_response_format(params)
@@ -342,6 +311,7 @@ def _read_response_format(params: dict[str, Any]) -> None:
 __all__ = [
     "PARAMS",
     "ChatRequest",
+    "RequestT_co",
     "check_headers",
     "make_chat_request",
     "shown",

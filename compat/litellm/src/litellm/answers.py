@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from litellm.types.utils import (
     Delta,
+    EmbeddingResponse,
     ModelResponse,
     ModelResponseStream,
     StreamingChoices,
@@ -17,6 +18,7 @@ from puna.catalog.prices import dollars
 from puna.types.chat import ChatCompletion, ChatCompletionChunk, ChunkChoice, DeltaToolCall
 from puna.types.chat import Delta as PunaDelta
 from puna.types.completions import TextCompletion
+from puna.types.embeddings import EmbeddingResponse as PunaEmbeddingResponse
 from puna.types.report import CallReport
 
 
@@ -104,6 +106,11 @@ def _call_of(call: DeltaToolCall) -> dict[str, Any]:
 def text_answer_of(completion: TextCompletion) -> TextCompletionResponse:
     """A text completion, or a chunk of one."""
     return TextCompletionResponse.model_validate(completion.model_dump(exclude_none=True))
+
+
+def vectors_of(response: PunaEmbeddingResponse) -> EmbeddingResponse:
+    """Vectors; each in a plain dict, and the usage with the tokens that were not made."""
+    return EmbeddingResponse.model_validate(response.model_dump(exclude_unset=True))
 
 
 def puna_chunk_of(chunk: ModelResponseStream | Mapping[str, Any]) -> ChatCompletionChunk:

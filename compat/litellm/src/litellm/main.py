@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
-from litellm.answers import answer_of, hidden_params_of, puna_chunk_of, text_answer_of
+from litellm.answers import (
+    answer_of,
+    hidden_params_of,
+    puna_chunk_of,
+    text_answer_of,
+    vectors_of,
+)
 from litellm.calls import PreparedCall, async_client_of, client_of, prepare_call
 from litellm.error_translation import litellm_exception_of
 from litellm.litellm_core_utils.streaming_handler import (
@@ -17,6 +23,7 @@ from litellm.litellm_core_utils.streaming_handler import (
 from litellm.types.utils import (
     Choices,
     Delta,
+    EmbeddingResponse,
     Message,
     ModelResponse,
     ModelResponseStream,
@@ -28,13 +35,13 @@ from puna.api.models import token_counter as count_tokens
 from puna.engine.streams import AsyncStream, Stream
 from puna.wire.fold import fold
 
-Whole = TypeVar("Whole", bound=ModelResponse | TextCompletionResponse)
+Whole = TypeVar("Whole", bound=ModelResponse | TextCompletionResponse | EmbeddingResponse)
 Wrapper = TypeVar("Wrapper", bound=CustomStreamWrapper)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind(Generic[Whole, Wrapper]):
-    """What sets chat and text completions apart.
+    """What sets chat, text completions and embeddings apart.
 
     Attributes:
         name: of the function, which is also the name of the clients' method.
@@ -62,6 +69,7 @@ class _Kind(Generic[Whole, Wrapper]):
 
 _CHAT = _Kind("completion", answer_of, CustomStreamWrapper)
 _TEXT = _Kind("text_completion", text_answer_of, TextCompletionStreamWrapper)
+_VECTORS = _Kind("embedding", vectors_of, CustomStreamWrapper)
 
 
 def _run(
@@ -220,6 +228,19 @@ async def atext_completion(
     return await _arun(_TEXT, model, prompt, kwargs)
 
 
+def embedding(model: str, input: Any = (), **kwargs: Any) -> EmbeddingResponse:  # noqa: A002 - LiteLLM's name
+    """Turn a text, texts or token ids into vectors: `.data[0]["embedding"]`.
+
+    Vectors are never streamed; keywords, globals and errors are those of `completion`.
+    """
+    return cast("EmbeddingResponse", _run(_VECTORS, model, input, kwargs))
+
+
+async def aembedding(model: str, input: Any = (), **kwargs: Any) -> EmbeddingResponse:  # noqa: A002 - as above
+    """`embedding` for asyncio."""
+    return cast("EmbeddingResponse", await _arun(_VECTORS, model, input, kwargs))
+
+
 def stream_chunk_builder(
     chunks: Sequence[Any],
     messages: Sequence[Mapping[str, Any]] | None = None,
@@ -263,14 +284,17 @@ __all__ = [
     "Choices",
     "CustomStreamWrapper",
     "Delta",
+    "EmbeddingResponse",
     "Message",
     "ModelResponse",
     "ModelResponseStream",
     "StreamingChoices",
     "TextCompletionResponse",
     "acompletion",
+    "aembedding",
     "atext_completion",
     "completion",
+    "embedding",
     "stream_chunk_builder",
     "text_completion",
 ]

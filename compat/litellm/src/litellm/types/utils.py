@@ -354,6 +354,33 @@ class TextCompletionResponse(SafeAttributeModel):
         self._response_ms = hidden_params.get("_response_ms")
 
 
+class Embedding(SafeAttributeModel):
+    """The vector of one input: numbers, or base64 text."""
+
+    embedding: list[float] | str = Field(default_factory=list[float])
+    index: int = 0
+    object: Literal["embedding"] = "embedding"
+
+
+class EmbeddingResponse(SafeAttributeModel):
+    """The vectors. `data` holds plain dicts, as LiteLLM's does for OpenAI's protocol."""
+
+    model: str | None = None
+    data: list[Any] = Field(default_factory=list[Any])
+    object: Literal["list"] = "list"
+    usage: Usage = Field(default_factory=Usage)
+
+    _hidden_params: dict[str, Any] = PrivateAttr(default_factory=dict[str, Any])
+    _response_headers: dict[str, str] | None = PrivateAttr(default=None)
+    _response_ms: float | None = PrivateAttr(default=None)
+
+    def note_call(self, hidden_params: dict[str, Any], headers: dict[str, str] | None) -> None:
+        """Attach how the call went."""
+        self._hidden_params = hidden_params
+        self._response_headers = headers
+        self._response_ms = hidden_params.get("_response_ms")
+
+
 class LlmProviders(StrEnum):
     """The providers, equal to their names as strings: `LlmProviders.META_LLAMA`."""
 

@@ -1,0 +1,152 @@
+"""The OpenAI embeddings protocol, which most hosts with embeddings speak.
+
+Source: OpenAI API reference, "Embeddings". Mended here: a host that ignores `encoding_format`, that
+gives vectors out of order, or that leaves out `index` or `object`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from puna.dialects.base import BuiltRequest, ReadContext, Target
+from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
+from puna.dialects.openai_chat import (
+    build_url,
+    encode,
+    first_problem,
+    malformed,
+    parse_object,
+    post,
+)
+from puna.dialects.openai_replies import is_index, whole_number
+from puna.dialects.request_rules import choose_params
+from puna.errors import APIError
+from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
+from puna.wire.http import HTTPReply, Timeouts
+from puna.wire.vectors import decode_vector, encode_vector
+
+Context = ReadContext[EmbeddingRequest]
+
+_NO_ENDPOINT = frozenset((404, 405, 501))
+
+
+class OpenAIEmbeddings:
+    """Stateless; one instance serves all calls."""
+
+    path = "/embeddings"
+
+    def build_request(
+        self, request: EmbeddingRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """POST `<base>/embeddings`. Only what the caller gave is in the body."""
+        params, dropped = choose_params(request, target)
+        body = {"model": target.model, "input": request.input, **params}
+        url = self.url(target)
+        http = post(url, encode(body), request, target, timeouts)
+        return BuiltRequest(http, dropped, reading=params.get("dimensions"))
+
+    def url(self, target: Target) -> str:
+        """The address of the endpoint."""
+        return build_url(target, self.path)
+
+    def read_reply(self, reply: HTTPReply, context: Context) -> EmbeddingResponse:
+        """A success as vectors; an error body inside a success as its error."""
+        data = parse_object(reply, context)
+        if is_error_body(data):
+            raise read_error_frame(data, context)
+        return self.read_body(data, context)
+
+    def read_body(self, data: dict[str, Any], context: Context) -> EmbeddingResponse:
+        """A decoded body as vectors."""
+        data["object"] = "list"
+        data["model"] = context.model
+        data["data"] = _read_items(data.get("data"), context)
+        _mend_usage(data)
+        try:
+            return EmbeddingResponse.model_validate(data)
+        except ValidationError as error:
+            raise malformed(f"fields of the wrong kind: {first_problem(error)}", context) from error
+
+    def read_error(self, reply: HTTPReply, context: Context) -> APIError:
+        """The typed error of a reply that is not a success."""
+        error = read_error_reply(reply, context)
+        if reply.status in _NO_ENDPOINT:
+            error.is_retryable = False
+            error.message = (
+                f"{error.message.rstrip('.')}. Does it serve embeddings, and this model's? Puna "
+                f"asked `POST {self.path}`."
+            )
+            error.args = (error.message,)
+        return error
+
+
+def _read_items(given: Any, context: Context) -> list[dict[str, Any]]:
+    """The vectors in the order of the inputs, in the form that was asked for."""
+    wanted = len(context.request.inputs)
+    items = cast("list[Any]", given) if isinstance(given, list) else []
+    if len(items) != wanted:
+        what = f"`{len(items)}` vectors" if isinstance(given, list) else "no list of vectors"
+        raise malformed(f"{what} for `{wanted}` inputs", context)
+    placed: dict[int, dict[str, Any]] = {}
+    sizes: set[int] = set()
+    for position, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise malformed("a vector that is no object", context)
+        fields = cast("dict[str, Any]", item)
+        index = fields.get("index")
+        index = position if index is None else index
+        if not is_index(index) or not 0 <= index < wanted or index in placed:
+            raise malformed("vectors that cannot be put in the order of the inputs", context)
+        vector, size = _read_vector(fields.get("embedding"), context)
+        sizes.add(size)
+        placed[index] = {**fields, "object": "embedding", "index": index, "embedding": vector}
+    _check_sizes(sizes, context)
+    return [placed[index] for index in range(wanted)]
+
+
+def _read_vector(given: Any, context: Context) -> tuple[list[float] | str, int]:
+    """One vector in the form that was asked for, and its number of dimensions."""
+    try:
+        if isinstance(given, str):
+            numbers = decode_vector(given)
+            return given if context.request.wants_base64 else numbers, len(numbers)
+        if isinstance(given, list) and given:
+            numbers = cast("list[float]", given)
+            return encode_vector(numbers) if context.request.wants_base64 else numbers, len(numbers)
+    except ValueError as error:
+        raise malformed(f"a vector that cannot be read ({error})", context) from error
+    raise malformed("an input without its vector", context)
+
+
+def _check_sizes(sizes: set[int], context: Context) -> None:
+    """All vectors have one length, and that is the one that was asked for, if any was."""
+    if len(sizes) != 1:
+        raise malformed("vectors of different lengths", context)
+    asked = context.reading  # as it was sent: it may have been left out
+    if asked is not None and sizes != {asked}:
+        error = malformed(
+            f"vectors of `{sizes.pop()}` dimensions where `dimensions` asked for `{asked}`; the "
+            "model has one length only: leave `dimensions` out",
+            context,
+        )
+        error.is_retryable = False
+        raise error
+
+
+def _mend_usage(data: dict[str, Any]) -> None:
+    """Counts that are whole numbers, or no usage: then Puna estimates."""
+    given = data.pop("usage", None)
+    usage = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    asked = whole_number(usage.get("prompt_tokens"))
+    total = whole_number(usage.get("total_tokens"))
+    if asked is None:
+        asked = total
+    if not asked:  # no input has no tokens: a host that says so has not counted
+        return
+    kept = {name: value for name, value in usage.items() if name in _KEPT_USAGE}
+    data["usage"] = {**kept, "prompt_tokens": asked, "total_tokens": total or asked}
+
+
+_KEPT_USAGE = ("prompt_tokens_details",)

@@ -1,0 +1,61 @@
+"""The OpenAI moderations protocol. Source: OpenAI API reference, "Moderations"."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from puna.dialects.base import BuiltRequest, ReadContext, Target
+from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
+from puna.dialects.openai_chat import (
+    build_url,
+    encode,
+    first_problem,
+    malformed,
+    parse_object,
+    post,
+)
+from puna.dialects.request_rules import choose_params
+from puna.errors import APIError
+from puna.types.moderations import ModerationRequest, ModerationResponse
+from puna.wire.http import HTTPReply, Timeouts
+
+Context = ReadContext[ModerationRequest]
+
+
+class OpenAIModerations:
+    """Stateless; one instance serves all calls."""
+
+    path = "/moderations"
+
+    def build_request(
+        self, request: ModerationRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """POST `<base>/moderations`. Only what the caller gave is in the body."""
+        params, dropped = choose_params(request, target)
+        body = {"model": target.model, "input": request.input, **params}
+        url = build_url(target, self.path)
+        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+
+    def read_reply(self, reply: HTTPReply, context: Context) -> ModerationResponse:
+        """A success as verdicts, under the public name of the model; no verdict is an error.
+
+        Raises:
+            APIError: it holds an error, or no verdict: a missing one must not pass for harmless.
+        """
+        data = parse_object(reply, context)
+        if is_error_body(data):
+            raise read_error_frame(data, context)
+        data["model"] = context.model
+        try:
+            response = ModerationResponse.model_validate(data, strict=True)
+        except ValidationError as error:
+            raise malformed(f"no verdicts: {first_problem(error)}", context) from error
+        given = context.request.input
+        wanted = len(given) if isinstance(given, list) and isinstance(given[0], str) else 1
+        if len(response.results) != wanted:
+            raise malformed(f"`{len(response.results)}` verdicts for `{wanted}` inputs", context)
+        return response
+
+    def read_error(self, reply: HTTPReply, context: Context) -> APIError:
+        """The typed error of a reply that is not a success."""
+        return read_error_reply(reply, context)

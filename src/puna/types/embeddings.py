@@ -1,0 +1,221 @@
+"""Embeddings: what is asked, as a frozen and checked value, and the answer.
+
+Source: OpenAI API reference, "Create embeddings" and "The embedding object".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from pydantic import Field, PrivateAttr
+from typing_extensions import override
+
+from puna.errors import BadRequestError
+from puna.types.common import Usage, WireModel
+from puna.types.model_request import (
+    ModelRequest,
+    ParamChecks,
+    check_extra_body,
+    check_model,
+    sort_params,
+)
+from puna.types.report import CallReport
+from puna.types.requests import PARAMS, check_headers
+from puna.types.shown import kind_of, shown
+
+TokenIds = tuple[int, ...]
+EmbeddingInput = str | tuple[str, ...] | TokenIds | tuple[TokenIds, ...]
+"""A text, texts, the token ids of one text, or of several: as the caller gave it."""
+
+MOST_INPUTS = 2_048
+"""Inputs of one request. Source: OpenAI API reference, `input`."""
+
+_FORMATS = ("float", "base64")
+_OWN_FIELDS = ("model", "input")
+_LARGEST_ID = 2**31
+_KINDS = "a text, a list of texts, a list of token ids or a list of lists of token ids"
+
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class Embedding(WireModel):
+    """The vector of one input: numbers, or base64 of little-endian float32 when that was asked."""
+
+    object: str = "embedding"
+    index: int = 0
+    embedding: list[_Number] | str
+
+
+class EmbeddingResponse(WireModel):
+    """The vectors, one for each input and in the same order."""
+
+    object: str = "list"
+    data: list[Embedding]
+    model: str
+    usage: Usage | None = None
+
+    _report: CallReport | None = PrivateAttr(default=None)
+
+    @property
+    def report(self) -> CallReport | None:
+        """How the call went, or None for a value that did not come from a call."""
+        return self._report
+
+    def with_report(self, report: CallReport) -> EmbeddingResponse:
+        """This answer, carrying `report`."""
+        self._report = report
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest(ModelRequest):
+    """What the caller asked, in the OpenAI embeddings shape."""
+
+    input: EmbeddingInput
+
+    @property
+    def inputs(self) -> tuple[str | TokenIds, ...]:
+        """Each text, or each text's token ids."""
+        given = self.input
+        if isinstance(given, str):
+            return (given,)
+        if isinstance(given[0], int):
+            return (cast("TokenIds", given),)
+        return cast("tuple[str | TokenIds, ...]", given)
+
+    @property
+    def wants_base64(self) -> bool:
+        """Whether vectors are wanted as base64; else as numbers, as OpenAI's default is."""
+        return self.params.get("encoding_format") == "base64"
+
+    @staticmethod
+    @override
+    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        # What is for chat, such as `temperature`, says nothing here, and a host may refuse it.
+        return {n: v for n, v in params.items() if n in EMBEDDING_PARAMS or n not in PARAMS}
+
+    @staticmethod
+    @override
+    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        return sort_params(fields, EMBEDDING_PARAMS)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID
+
+
+EMBEDDING_PARAMS: ParamChecks = {
+    "dimensions": (_is_count, "a whole number above 0"),
+    "encoding_format": (lambda v: v in _FORMATS, "float or base64"),
+    "user": (lambda v: isinstance(v, str), "a string"),
+}
+"""OpenAI's parameters of embeddings."""
+
+
+def make_embedding_request(  # noqa: PLR0913 - a request's parts; all but two by keyword
+    model: Any,
+    given: Any,
+    fields: Mapping[str, Any],
+    *,
+    headers: Mapping[str, str] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    drop_params: bool = False,
+    allowed_params: Iterable[str] = (),
+    unwanted_params: Iterable[str] = (),
+) -> EmbeddingRequest:
+    """Check everything the caller gave and freeze it; `given` is the input.
+
+    `fields` are body parameters, known and unknown; None means "not given".
+
+    Raises:
+        BadRequestError: with `param`, before anything is sent.
+    """
+    if fields.get("stream"):
+        raise BadRequestError("Embeddings are not streamed; leave `stream` out.", param="stream")
+    body = {**fields, **check_extra_body(extra_body, _OWN_FIELDS)}
+    body.pop("stream", None)
+    params, extra = EmbeddingRequest.split(body)
+    return EmbeddingRequest(
+        model=check_model(model),
+        input=read_input(given),
+        params=params,
+        extra=extra,
+        headers=check_headers(headers or {}),
+        drop_params=bool(drop_params),
+        allowed_params=frozenset(allowed_params),
+        unwanted_params=frozenset(unwanted_params),
+    )
+
+
+def read_input(given: Any) -> EmbeddingInput:
+    """The input, frozen.
+
+    Raises:
+        BadRequestError: `param` is the path of what is wrong, such as `input[3]`.
+    """
+    if isinstance(given, str):
+        return _read_text(given, "input")
+    if not isinstance(given, list | tuple):
+        raise BadRequestError(f"`input` must be {_KINDS}, not {kind_of(given)}.", param="input")
+    items = cast("list[Any] | tuple[Any, ...]", given)
+    if not items:
+        raise BadRequestError(f"`input` is empty; give {_KINDS}.", param="input")
+    first = items[0]
+    if isinstance(first, int) and not isinstance(first, bool):
+        return _read_ids(items, "input")
+    if len(items) > MOST_INPUTS:
+        raise BadRequestError(
+            f"`input` holds `{len(items)}` inputs; send at most {MOST_INPUTS} in a request.",
+            param="input",
+        )
+    if isinstance(first, list | tuple):
+        return tuple(_read_ids(item, f"input[{i}]") for i, item in enumerate(items))
+    return tuple(_read_text(item, f"input[{i}]") for i, item in enumerate(items))
+
+
+def _read_text(given: Any, path: str) -> str:
+    if not isinstance(given, str):
+        raise BadRequestError(f"`{path}` must be a text, not {kind_of(given)}.", param=path)
+    if not given:
+        raise BadRequestError(f"`{path}` is an empty text, which has no vector.", param=path)
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequestError(
+            f"`{path}` holds half of a surrogate pair, which is not text; remove or repair it.",
+            param=path,
+        ) from error
+    return given
+
+
+def _read_ids(given: Any, path: str) -> TokenIds:
+    if not isinstance(given, list | tuple):
+        raise BadRequestError(
+            f"`{path}` must be a list of token ids like the first, not {kind_of(given)}.",
+            param=path,
+        )
+    ids = cast("list[Any] | tuple[Any, ...]", given)
+    if not ids:
+        raise BadRequestError(f"`{path}` is empty, which has no vector.", param=path)
+    for i, one in enumerate(ids):
+        if not isinstance(one, int) or isinstance(one, bool) or not 0 <= one < _LARGEST_ID:
+            raise BadRequestError(
+                f"`{path}[{i}]` must be a token id, a whole number from 0, not `{shown(one)}`.",
+                param=f"{path}[{i}]",
+            )
+    return tuple(ids)
+
+
+__all__ = [
+    "EMBEDDING_PARAMS",
+    "MOST_INPUTS",
+    "Embedding",
+    "EmbeddingInput",
+    "EmbeddingRequest",
+    "EmbeddingResponse",
+    "TokenIds",
+    "make_embedding_request",
+    "read_input",
+]

@@ -1,0 +1,108 @@
+"""What every request to a model has, whatever it asks for: chat or embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from puna.errors import BadRequestError
+from puna.types.shown import shown
+
+ParamChecks = Mapping[str, tuple[Callable[[Any], bool], str]]
+"""OpenAI's parameters of one kind of request: what each must be, and how an error says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """The common part of requests.
+
+    Attributes:
+        model: the name asked for; a deployment puts its upstream name in its place.
+        params: OpenAI's parameters that the caller gave, without nulls.
+        extra: other body fields, sent untouched at the top level.
+        headers: extra request headers, lower-case names.
+        is_stream: whether chunks are wanted.
+        drop_params: leave out what the host cannot do, and report it, instead of refusing.
+        allowed_params: sent although the provider's row says that it does not know them.
+        unwanted_params: never sent.
+    """
+
+    model: str
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True)
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, kw_only=True)
+    is_stream: bool = field(default=False, kw_only=True)
+    drop_params: bool = field(default=False, kw_only=True)
+    allowed_params: frozenset[str] = field(default=frozenset(), kw_only=True)
+    unwanted_params: frozenset[str] = field(default=frozenset(), kw_only=True)
+
+    def with_overrides(self, params: Mapping[str, Any]) -> Self:
+        """This request with parameters that replace the caller's."""
+        known, extra = self.split(params)
+        own = self.without_rivals(self.params, known)
+        return replace(self, params={**own, **known}, extra={**self.extra, **extra})
+
+    def with_defaults(self, params: Mapping[str, Any]) -> Self:
+        """This request with a deployment's default parameters; what the caller gave wins."""
+        known, extra = self.split(self.usable_defaults(params))
+        filled = self.without_rivals(known, self.params)
+        return replace(self, params={**filled, **self.params}, extra={**extra, **self.extra})
+
+    @staticmethod
+    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Those of a deployment's defaults that are for this kind of request."""
+        return params
+
+    @staticmethod
+    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Sort fields into the parameters of this kind of request, checked, and all others."""
+        raise NotImplementedError
+
+    @staticmethod
+    def without_rivals(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Parameters without those that say the same as one of the winners by another name."""
+        del winners
+        return params
+
+
+def check_model(model: Any) -> str:
+    """The model's name. Raises BadRequestError for what cannot be one."""
+    if not isinstance(model, str) or not model.strip():
+        raise BadRequestError("`model` must be a non-empty string.", param="model")
+    return model
+
+
+def check_extra_body(extra_body: Any, own_fields: tuple[str, ...]) -> Mapping[str, Any]:
+    """`extra_body`, which may not hold what has an argument of its own."""
+    if extra_body is None:
+        return {}
+    if not isinstance(extra_body, Mapping):
+        raise BadRequestError("`extra_body` must be an object.", param="extra_body")
+    for name in own_fields:
+        if name in extra_body:
+            raise BadRequestError(
+                f"`extra_body` holds `{name}`; give it as an argument of its own.",
+                param=f"extra_body.{name}",
+            )
+    return extra_body
+
+
+def sort_params(
+    fields: Mapping[str, Any], checks: ParamChecks
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort fields into the parameters of `checks`, checked, and all others; no nulls."""
+    params: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, value in fields.items():
+        if value is None:
+            continue
+        check = checks.get(name)
+        if check is None:
+            extra[name] = value
+            continue
+        is_right, expected = check
+        if not is_right(value):
+            raise BadRequestError(f"`{name}` must be {expected}, not `{shown(value)}`.", param=name)
+        params[name] = value
+    return params, extra

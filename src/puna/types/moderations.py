@@ -1,0 +1,105 @@
+"""Moderations: what is asked, as a frozen value, and the verdicts.
+
+Source: OpenAI API reference, "Create moderation".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import PrivateAttr
+from typing_extensions import override
+
+from puna.errors import BadRequestError
+from puna.types.common import WireModel
+from puna.types.model_request import ModelRequest, check_model
+from puna.types.report import CallReport
+from puna.types.requests import PARAMS
+from puna.types.shown import kind_of
+
+
+class ModerationResult(WireModel):
+    """The verdict on one input. Which categories there are is the host's matter."""
+
+    flagged: bool
+    categories: dict[str, Any] | None = None
+    category_scores: dict[str, Any] | None = None
+
+
+class ModerationResponse(WireModel):
+    """The verdicts, one for each input."""
+
+    id: str = ""
+    model: str
+    results: list[ModerationResult]
+
+    _report: CallReport | None = PrivateAttr(default=None)
+
+    @property
+    def report(self) -> CallReport | None:
+        """How the call went, or None for a value that did not come from a call."""
+        return self._report
+
+    def with_report(self, report: CallReport) -> ModerationResponse:
+        """This answer, carrying `report`."""
+        self._report = report
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ModerationRequest(ModelRequest):
+    """What the caller asked: a text, texts, or parts with texts and images, as they were given."""
+
+    input: Any
+
+    @staticmethod
+    @override
+    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {name: value for name, value in params.items() if name not in PARAMS}
+
+    @staticmethod
+    @override
+    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {}, {name: value for name, value in fields.items() if value is not None}
+
+
+def make_moderation_request(
+    model: Any,
+    given: Any,
+    fields: Mapping[str, Any],
+    *,
+    drop_params: bool = False,
+    allowed_params: Iterable[str] = (),
+    unwanted_params: Iterable[str] = (),
+) -> ModerationRequest:
+    """Check and freeze; `given` is the input. What is inside its parts is the host's matter.
+
+    Raises:
+        BadRequestError: with `param`, before anything is sent.
+    """
+    if not isinstance(given, str | list) or not given:
+        raise BadRequestError(
+            "`input` must be a text, or a list of texts or of parts, and not empty; not "
+            f"{kind_of(given)}.",
+            param="input",
+        )
+    params, extra = ModerationRequest.split(fields)
+    return ModerationRequest(
+        model=check_model(model),
+        input=given,
+        params=params,
+        extra=extra,
+        drop_params=drop_params,
+        allowed_params=frozenset(allowed_params),
+        unwanted_params=frozenset(unwanted_params),
+    )
+
+
+__all__ = [
+    "ModerationRequest",
+    "ModerationResponse",
+    "ModerationResult",
+    "make_moderation_request",
+]

@@ -1,0 +1,37 @@
+"""Vectors as base64 of little-endian float32, the form that OpenAI's clients ask for.
+
+Base64 to numbers is exact: every float32 is a float. Numbers to base64 rounds each to the nearest
+float32, so it is exact for what was a float32 before.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from math import isfinite
+from struct import error as StructError  # noqa: N812 - it is a class
+from struct import pack, unpack
+
+_BYTES = 4
+
+
+def encode_vector(numbers: Sequence[float]) -> str:
+    """Numbers as base64. Raises ValueError for what no float32 can be."""
+    try:
+        packed = pack(f"<{len(numbers)}f", *numbers)
+    except (OverflowError, StructError) as error:
+        raise ValueError(f"a vector holds something that is no float32: {error}") from error
+    if not all(map(isfinite, numbers)):
+        raise ValueError("a vector holds something that is not finite")
+    return b64encode(packed).decode()
+
+
+def decode_vector(text: str) -> list[float]:
+    """Base64 as numbers. Raises ValueError for text that is none, or not of finite float32."""
+    packed = b64decode(text, validate=True)
+    if not packed or len(packed) % _BYTES:
+        raise ValueError(f"`{len(packed)}` bytes of base64 are no float32 numbers")
+    numbers = list(unpack(f"<{len(packed) // _BYTES}f", packed))
+    if not all(map(isfinite, numbers)):
+        raise ValueError("a vector holds something that is not finite")
+    return numbers
