@@ -23,6 +23,8 @@ _MILLION = 1_000_000
 _ACTIONS: dict[Action, str] = {
     "chat": "a chat completion, whole or as a stream of events",
     "text": "a text completion, over chat",
+    "messages": "a message in Anthropic's shape, over chat, whole or as a stream of events",
+    "count_tokens": "the tokens of a message's request",
     "models": "the models by name",
     "model": "one model; its name may hold slashes",
     "model_info": "what each deployment is, without key and address",

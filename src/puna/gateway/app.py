@@ -10,7 +10,9 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from puna.client.settings import ClientSettings
@@ -38,6 +40,13 @@ from puna.gateway.endpoints import (
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
+from puna.gateway.messages import count_tokens, create_message
+from puna.gateway.messages_replies import (
+    get_messages_model,
+    list_messages_models,
+    messages_error_reply,
+    speaks_messages,
+)
 from puna.gateway.pipeline import Caller, Pipeline, retry_policy, send_reply
 from puna.gateway.replies import Reply, error_reply, internal_error, json_reply
 from puna.gateway.requests import (
@@ -61,6 +70,8 @@ from puna.types.report import CallReport
 from puna.version import __version__
 
 _log = logging.getLogger("puna.gateway")
+
+_Serve = Callable[[Mapping[str, Any], Caller], Awaitable[CallReport | None]]
 
 _LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 _ALLOWED_HEADERS = "authorization, content-type, x-api-key, api-key, x-litellm-api-key"
@@ -100,6 +111,12 @@ class Gateway:
             self._transport, clock=self._clock, health=self._health, hooks=hooks
         )
         self._pipeline = Pipeline(directory, self._engine)
+        self._calls: Mapping[Action, _Serve] = {
+            "chat": self._pipeline.chat,
+            "text": self._pipeline.text,
+            "messages": partial(create_message, self._pipeline),
+            "count_tokens": partial(count_tokens, self._pipeline),
+        }
         self.fast_lane: FastLane | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,6 +172,10 @@ class Gateway:
         started = time.perf_counter()
         call_id = read_call_id(head.headers.get("x-litellm-call-id", "")) or self._clock.make_id()
         headers = {"x-litellm-call-id": call_id, **self._cross_origin(head)}
+        make_error: Callable[[APIError], Reply] = error_reply
+        if speaks_messages(head):
+            headers["request-id"] = call_id
+            make_error = partial(messages_error_reply, call_id=call_id)
         responder = _Responder(send, headers, head.method)
         report: CallReport | None = None
         try:
@@ -163,10 +184,10 @@ class Gateway:
             responder.status = CLIENT_LEFT
         except APIError as error:
             warn_of(f"{head.method} {head.path}", error)
-            await responder.reply(error_reply(error))
+            await responder.reply(make_error(error))
         except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
             _log.exception("%s %s failed", head.method, head.path)
-            await responder.reply(error_reply(internal_error()))
+            await responder.reply(make_error(internal_error()))
         spent_s = time.perf_counter() - started
         line = request_line(head.method, head.path, responder.status, spent_s, report)
         _log.info("%s", line)
@@ -183,7 +204,7 @@ class Gateway:
             raise _no_endpoint(head, match)
         check_model_name(match.model)
         if not match.endpoint.needs_key:
-            await responder.reply(self._status(match))
+            await responder.reply(self._status(match, head))
             return None
         principal = authenticate(
             head.headers, self._server.master_key, self._server.key_header_name
@@ -191,26 +212,28 @@ class Gateway:
         if match.endpoint.action == "health":
             await responder.reply(json_reply(await check_health(self._directory, self._engine)))
             return None
-        if match.endpoint.action not in ("chat", "text"):
-            await responder.reply(self._status(match))
+        if match.endpoint.action not in self._calls:
+            await responder.reply(self._status(match, head))
             return None
         caller = Caller(principal, call_id, receive, responder.send)
         return await self._call(match, head, caller)
 
-    async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport:
+    async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport | None:
         limit = self._server.max_request_bytes
         body = read_json(await read_body(caller.receive, head, limit), head)
         if match.model is not None:
             body["model"] = match.model
-        serve = self._pipeline.chat if match.endpoint.action == "chat" else self._pipeline.text
-        return await serve(body, caller)
+        return await self._calls[match.endpoint.action](body, caller)
 
-    def _status(self, match: Match) -> Reply:
+    def _status(self, match: Match, head: Incoming) -> Reply:
         """The endpoints that ask no model."""
         directory = self._directory
+        is_messages = speaks_messages(head)
+        list_them = list_messages_models if is_messages else list_models
+        get_one = get_messages_model if is_messages else get_model
         makers: Mapping[Action, Callable[[], object]] = {
-            "models": lambda: list_models(directory),
-            "model": lambda: get_model(directory, match.model or ""),
+            "models": lambda: list_them(directory),
+            "model": lambda: get_one(directory, match.model or ""),
             "model_info": lambda: model_info(directory),
             "alive": lambda: "I'm alive!",
             "ready": lambda: {

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Action = Literal[
-    "chat", "text", "models", "model", "model_info", "health", "alive", "ready", "home", "routes"
-]
+    "chat", "text", "models", "model", "model_info", "health", "alive", "ready", "home", "routes",
+    "messages", "count_tokens",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/engines/{model}/completions", "text"),
     Endpoint("POST", "/openai/deployments/{model}/chat/completions", "chat"),
     Endpoint("POST", "/openai/deployments/{model}/completions", "text"),
+    Endpoint("POST", "/messages", "messages"),
+    Endpoint("POST", "/v1/messages", "messages"),
+    Endpoint("POST", "/anthropic/v1/messages", "messages"),
+    Endpoint("POST", "/messages/count_tokens", "count_tokens"),
+    Endpoint("POST", "/v1/messages/count_tokens", "count_tokens"),
+    Endpoint("POST", "/anthropic/v1/messages/count_tokens", "count_tokens"),
     Endpoint("GET", "/health", "health"),
     Endpoint("GET", "/health/liveliness", "alive", needs_key=False),
     Endpoint("GET", "/health/liveness", "alive", needs_key=False),
@@ -57,7 +64,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 
 NOT_BUILT: Mapping[str, str] = {
     "/responses": "the Responses API",
-    "/messages": "Anthropic's Messages API",
+    "/messages/batches": "batches of messages",
     "/embeddings": "embeddings",
     "/moderations": "moderations",
     "/images": "images",
