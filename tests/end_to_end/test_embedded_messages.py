@@ -70,13 +70,15 @@ def test_a_tool_is_called_and_its_result_answered(
     is_stream: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     asked: list[Any] = [{"role": "user", "content": "What is the weather in Lima?"}]
-    ask: Any = {"model": MODEL, "max_tokens": 100, "tools": TOOLS, "temperature": 0}
-    choice = {"type": "tool", "name": "get_weather"}
+    ask: dict[str, Any] = {"model": MODEL, "tools": TOOLS, "extra_body": {"temperature": 0}}
+    choice: Any = {"type": "tool", "name": "get_weather"}
     if is_stream:
-        with client.messages.stream(**ask, messages=asked, tool_choice=choice) as stream:
+        with client.messages.stream(
+            **ask, max_tokens=100, messages=asked, tool_choice=choice
+        ) as stream:
             message: Any = stream.get_final_message()
     else:
-        message = client.messages.create(**ask, messages=asked, tool_choice=choice)
+        message = client.messages.create(**ask, max_tokens=100, messages=asked, tool_choice=choice)
 
     (call,) = message.content
     assert message.stop_reason == "tool_use"
@@ -84,13 +86,13 @@ def test_a_tool_is_called_and_its_result_answered(
     assert isinstance(call.input["city"], str)
 
     result = {"type": "tool_result", "tool_use_id": call.id, "content": "sunny, 21 degrees"}
-    turns = [
+    turns: list[Any] = [
         *asked,
         {"role": "assistant", "content": message.content},
         {"role": "user", "content": [result]},
     ]
     answer = client.messages.create(
-        **{**ask, "max_tokens": 20}, messages=turns, tool_choice={"type": "none"}
+        **ask, max_tokens=20, messages=turns, tool_choice={"type": "none"}
     )
     assert answer.content[0].type == "text"
 

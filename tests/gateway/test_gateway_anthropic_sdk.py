@@ -92,7 +92,7 @@ def test_a_round_trip_of_tools(plain: anthropic.Anthropic, up: Upstream) -> None
     assert streamed.type == "tool_use"
     assert streamed.input == call.input
     result = {"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}
-    turns = [
+    turns: list[Any] = [
         *HI,
         {"role": "assistant", "content": message.content},
         {"role": "user", "content": [result]},
