@@ -310,6 +310,13 @@ def test_what_no_host_of_llama_could_use_is_left_out_and_told(
                 {"type": "text", "text": "see"}, {"type": "container_upload"}]}]},
             "messages[0].content[1]",
         ),
+        (
+            {"messages": [{"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t", "content": [
+                    {"type": "text", "text": "found"},
+                    {"type": "tool_reference", "tool_name": "f"}]}]}]},
+            "messages[0].content[0].content[1]",
+        ),
     ],
 )  # fmt: skip
 def test_what_a_caller_would_miss_is_refused_or_dropped(fields: Any, param: str) -> None:

@@ -143,8 +143,9 @@ def test_calls_that_interleave_come_one_after_the_other() -> None:
 
 def test_a_call_begins_when_its_name_is_known() -> None:
     late = {"index": 0, "function": {"name": "f", "arguments": "1}"}}
-    early = {"index": 0, "id": "c", "function": {"arguments": '{"a":'}}
-    events = events_of(chunk({"tool_calls": [early]}), chunk({"tool_calls": [late]}), END)
+    early = {"index": 0, "function": {"arguments": '{"a":'}}
+    pieces = ({"index": 0, "id": "c"}, early, late)
+    events = events_of(*(chunk({"tool_calls": [one]}) for one in pieces), END)
     assert folded(events)["content"] == [
         {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}}
     ]

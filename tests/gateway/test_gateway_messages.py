@@ -15,11 +15,13 @@ from tests.support.upstream import (
     Reply,
     Upstream,
     completion_body,
+    event,
     text_chunks,
     usage_chunk,
 )
 
 from puna.telemetry.events import CallEvent
+from puna.wire.http import HTTPRequest
 
 KEY = "sk-master-canary-7730"
 ASK: dict[str, Any] = {
@@ -291,6 +293,37 @@ def test_a_stream_that_breaks_ends_with_an_error_event(upstream: Upstream) -> No
     assert answer.status == 200
     assert error_in(events[-1], answer)["type"] == "api_error"
     assert "message_stop" not in [event["type"] for event in events]
+
+
+class Breaking:
+    """A transport whose reply fails in the middle, in a way that nobody foresaw."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.headers = {"content-type": "text/event-stream"}
+
+    async def open(self, request: HTTPRequest) -> Any:  # noqa: ARG002 - the transport's contract
+        return self
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def pieces(self) -> Any:
+        yield b"".join(event(one) for one in text_chunks()[:2])
+        raise RuntimeError("a bug in mid-stream")
+
+    async def close(self) -> None:
+        pass
+
+
+def test_what_nobody_foresaw_in_mid_stream_is_an_error_event(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = House(transport=Breaking()).ask("/v1/messages", {**ASK, "stream": True})
+    error = error_in(events_in(answer)[-1], answer)
+    assert error["type"] == "api_error"
+    assert "a bug" not in answer.text
+    assert "a bug in mid-stream" in caplog.text
 
 
 def test_a_stream_that_fails_before_its_first_event_has_a_status(upstream: Upstream) -> None:
