@@ -25,6 +25,8 @@ _ACTIONS: dict[Action, str] = {
     "text": "a text completion, over chat",
     "embedding": "a vector for each text, whole",
     "moderation": "a verdict on each text, from a host that gives them",
+    "messages": "a message in Anthropic's shape, over chat, whole or as a stream of events",
+    "count_tokens": "the tokens of a message's request",
     "models": "the models by name",
     "model": "one model; its name may hold slashes",
     "model_info": "what each deployment is, without key and address",

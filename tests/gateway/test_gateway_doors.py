@@ -180,7 +180,7 @@ def test_each_path_answers_every_method(upstream: Upstream, endpoint: object, me
     else:
         assert answer.status == 405
         assert one.method in answer.headers["allow"]
-        assert method == "HEAD" or answer.error["code"] == "method_not_allowed"
+        assert method == "HEAD" or "takes" in answer.json["error"]["message"]
 
 
 @pytest.mark.case(130)
@@ -235,7 +235,6 @@ def test_virtual_keys_are_501_and_say_so(upstream: Upstream, path: str) -> None:
     ("path", "what"),
     [
         ("/metrics", "metrics"),
-        ("/v1/messages", "Messages API"),
         ("/v1/responses", "Responses API"),
         ("/v1/rerank", "rerank"),
         ("/none", "There is no endpoint"),

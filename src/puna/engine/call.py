@@ -217,6 +217,7 @@ class CallRun(Generic[RequestT, DialectT, AnswerT]):
         report = self.report
         report.prompt_tokens = prompt_tokens
         report.completion_tokens = completion_tokens
+        report.cached_tokens = cached_tokens
         if price is not None:
             report.cost_picos = cost_picos(price, prompt_tokens, completion_tokens, cached_tokens)
 

@@ -41,6 +41,13 @@ from puna.gateway.endpoints import (
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
+from puna.gateway.messages import count_tokens, create_message
+from puna.gateway.messages_replies import (
+    get_messages_model,
+    list_messages_models,
+    messages_error_reply,
+    speaks_messages,
+)
 from puna.gateway.moderations import serve_moderation
 from puna.gateway.pipeline import Caller, Pipeline, retry_policy, send_reply
 from puna.gateway.replies import Reply, error_reply, internal_error, json_reply
@@ -70,7 +77,7 @@ _LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 _ALLOWED_HEADERS = "authorization, content-type, x-api-key, api-key, x-litellm-api-key"
 
 
-Serve = Callable[[dict[str, Any], Caller], Awaitable[CallReport]]
+Serve = Callable[[dict[str, Any], Caller], Awaitable[CallReport | None]]
 """Answers one request to a model: its body and who asks."""
 
 
@@ -113,6 +120,8 @@ class Gateway:
             "text": pipeline.text,
             "embedding": partial(serve_embedding, pipeline),
             "moderation": partial(serve_moderation, pipeline),
+            "messages": partial(create_message, pipeline),
+            "count_tokens": partial(count_tokens, pipeline),
         }
         self.fast_lane: FastLane | None = None
 
@@ -169,6 +178,10 @@ class Gateway:
         started = time.perf_counter()
         call_id = read_call_id(head.headers.get("x-litellm-call-id", "")) or self._clock.make_id()
         headers = {"x-litellm-call-id": call_id, **self._cross_origin(head)}
+        make_error: Callable[[APIError], Reply] = error_reply
+        if speaks_messages(head):
+            headers["request-id"] = call_id
+            make_error = partial(messages_error_reply, call_id=call_id)
         responder = _Responder(send, headers, head.method)
         report: CallReport | None = None
         try:
@@ -177,10 +190,10 @@ class Gateway:
             responder.status = CLIENT_LEFT
         except APIError as error:
             warn_of(f"{head.method} {head.path}", error)
-            await responder.reply(error_reply(error))
+            await responder.reply(make_error(error))
         except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
             _log.exception("%s %s failed", head.method, head.path)
-            await responder.reply(error_reply(internal_error()))
+            await responder.reply(make_error(internal_error()))
         spent_s = time.perf_counter() - started
         line = request_line(head.method, head.path, responder.status, spent_s, report)
         _log.info("%s", line)
@@ -197,7 +210,7 @@ class Gateway:
             raise _no_endpoint(head, match)
         check_model_name(match.model)
         if not match.endpoint.needs_key:
-            await responder.reply(self._status(match))
+            await responder.reply(self._status(match, head))
             return None
         principal = authenticate(
             head.headers, self._server.master_key, self._server.key_header_name
@@ -206,24 +219,27 @@ class Gateway:
             await responder.reply(json_reply(await check_health(self._directory, self._engine)))
             return None
         if match.endpoint.action not in self._serves:
-            await responder.reply(self._status(match))
+            await responder.reply(self._status(match, head))
             return None
         caller = Caller(principal, call_id, receive, responder.send)
         return await self._call(match, head, caller)
 
-    async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport:
+    async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport | None:
         limit = self._server.max_request_bytes
         body = read_json(await read_body(caller.receive, head, limit), head)
         if match.model is not None:
             body["model"] = match.model
         return await self._serves[match.endpoint.action](body, caller)
 
-    def _status(self, match: Match) -> Reply:
+    def _status(self, match: Match, head: Incoming) -> Reply:
         """The endpoints that ask no model."""
         directory = self._directory
+        is_messages = speaks_messages(head)
+        list_them = list_messages_models if is_messages else list_models
+        get_one = get_messages_model if is_messages else get_model
         makers: Mapping[Action, Callable[[], object]] = {
-            "models": lambda: list_models(directory),
-            "model": lambda: get_model(directory, match.model or ""),
+            "models": lambda: list_them(directory),
+            "model": lambda: get_one(directory, match.model or ""),
             "model_info": lambda: model_info(directory),
             "alive": lambda: "I'm alive!",
             "ready": lambda: {

@@ -82,7 +82,7 @@ class Pipeline:
         Raises:
             APIError: nothing was sent to the client yet.
         """
-        call = self._read_call(body, body.get("messages"), caller)
+        call = self.read_call(body, body.get("messages"), caller)
         if call.request.is_stream:
             stream = await until_disconnect(self.engine.stream(call), caller.receive)
             return await _send_stream(stream, caller)
@@ -99,14 +99,14 @@ class Pipeline:
             APIError: nothing was sent to the client yet.
         """
         fields = {name: value for name, value in body.items() if name not in ("prompt", "messages")}
-        drop_params = self._drops_params(body)
+        drop_params = self.drops_params(body)
         request = read_text_request(body.get("prompt"), fields, drop_params=drop_params)
         if len(request.prompts) > _MOST_PROMPTS:
             raise BadRequestError(
                 f"`prompt` holds `{len(request.prompts)}` texts; send at most {_MOST_PROMPTS}.",
                 param="prompt",
             )
-        first = self._read_call({**request.fields}, messages_of(request.prompts[0]), caller)
+        first = self.read_call({**request.fields}, messages_of(request.prompts[0]), caller)
         calls = calls_of(request, first)
         if first.request.is_stream:
             opening = stream_texts_async(self.engine, request, calls)
@@ -120,7 +120,7 @@ class Pipeline:
         await send_reply(caller.send, whole_reply(answer.to_json(), report))
         return report
 
-    def _read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
+    def read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
         """A chat call from a request's fields, by the rules of `requests`."""
         sent = self.sent_fields(body, but=("model", "messages", "stream"))
         request = make_chat_request(
@@ -145,7 +145,7 @@ class Pipeline:
     def request_options(self, body: Mapping[str, Any]) -> RequestOptions:
         """What the fields say about a request of any kind."""
         return {
-            "drop_params": self._drops_params(body),
+            "drop_params": self.drops_params(body),
             "allowed_params": read_names(body, "allowed_openai_params"),
             "unwanted_params": read_names(body, "additional_drop_params"),
         }
@@ -173,7 +173,12 @@ class Pipeline:
             plan = replace(plan, fallbacks=self.directory.fallbacks(own, request.model))
         return read_steering(body, is_stream=request.is_stream).apply(plan)
 
-    def _drops_params(self, body: Mapping[str, Any]) -> bool:
+    def drops_params(self, body: Mapping[str, Any]) -> bool:
+        """Whether what cannot be done is left out: the request's wish, else the configuration's.
+
+        Raises:
+            BadRequestError: the wish is neither true nor false.
+        """
         wish = body.get("drop_params")
         if wish is None:
             return self.directory.config.settings.drop_params

@@ -23,7 +23,8 @@ class CallReport:
         headers: the upstream's reply headers (lower-case names), without cookies.
         dropped_params: parameters that were left out by `drop_params` or by rule.
         cost_picos: 1e-12 US dollars; None when no price is known.
-        prompt_tokens, completion_tokens: as in the answer's usage.
+        prompt_tokens, completion_tokens: as in the answer's usage; `cached_tokens` of the prompt's
+            were read from the host's cache.
         is_usage_estimated: whether Puna counted the tokens because the upstream did not.
         finish_reason: the first choice's.
         lane: `fast` where a gateway passed the bytes on (docs/concepts/fast-lane.md), else `full`.
@@ -47,6 +48,7 @@ class CallReport:
     cost_picos: int | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
     is_usage_estimated: bool = False
     finish_reason: str | None = None
     lane: str = "full"

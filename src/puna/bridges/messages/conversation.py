@@ -1,0 +1,155 @@
+"""The turns of a Messages request as the messages of a chat request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from puna.bridges.messages.blocks import (
+    Block,
+    Part,
+    join_parts,
+    join_texts,
+    list_blocks,
+    read_part,
+    read_text,
+)
+from puna.bridges.messages.omissions import Omissions
+from puna.bridges.messages.tools import alias_of
+from puna.errors import BadRequestError
+from puna.types.shown import kind_of, shown
+
+ChatMessage = dict[str, Any]
+Placed = Iterable[tuple[str, Block]]
+
+_THINKING = ("thinking", "redacted_thinking")
+_IMAGE_PLACE = "[image: in the next message]"
+_ERROR = "Error: "
+
+
+def read_system(system: Any, omissions: Omissions) -> list[ChatMessage]:
+    """`system` as the first message; none where it says nothing."""
+    if system is None:
+        return []
+    return _system(list_blocks(system, "system", omissions), omissions)
+
+
+def read_conversation(messages: Any, omissions: Omissions) -> list[ChatMessage]:
+    """All turns in order. A turn of which nothing is left gives no message.
+
+    Raises:
+        BadRequestError: a turn or a block is broken; `param` is its path.
+        UnsupportedParamsError: a block that chat cannot carry, without `drop_params`.
+    """
+    if not isinstance(messages, list) or not messages:
+        raise BadRequestError(
+            '`messages` must be a non-empty list such as [{"role": "user", "content": "Hello"}].',
+            param="messages",
+        )
+    return [
+        message
+        for i, turn in enumerate(cast("list[Any]", messages))
+        for message in _read_turn(turn, f"messages[{i}]", omissions)
+    ]
+
+
+def _read_turn(turn: Any, path: str, omissions: Omissions) -> list[ChatMessage]:
+    if not isinstance(turn, Mapping):
+        raise BadRequestError(
+            f"`{path}` must be an object with `role` and `content`, not {kind_of(turn)}.",
+            param=path,
+        )
+    given = cast("Mapping[str, Any]", turn)
+    role = given.get("role")
+    readers = {"user": _user, "assistant": _assistant, "system": _system}
+    if not isinstance(role, str) or role not in readers:
+        raise BadRequestError(
+            f"`{path}.role` must be user, assistant or system, not `{shown(role)}`.",
+            param=f"{path}.role",
+        )
+    return readers[role](list_blocks(given.get("content"), f"{path}.content", omissions), omissions)
+
+
+def _system(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
+    parts = [read_part(block, path, omissions) for path, block in blocks]
+    content = join_parts([part for part in parts if part is not None])
+    return [{"role": "system", "content": content}] if content else []
+
+
+def _assistant(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
+    """Its texts and calls. What another model's own tools did is no part of a chat."""
+    texts: list[str] = []
+    calls: list[dict[str, Any]] = []
+    for path, block in blocks:
+        kind = block["type"]
+        if kind == "text":
+            texts.append(read_text(block, path))
+        elif kind == "tool_use":
+            calls.append(_call(block, path))
+        else:
+            omissions.note("messages.thinking" if kind in _THINKING else f"messages.{kind}")
+    text = join_texts(texts)
+    if not text and not calls:
+        return []
+    message: ChatMessage = {"role": "assistant", "content": text or None}
+    return [{**message, "tool_calls": calls} if calls else message]
+
+
+def _call(block: Block, path: str) -> dict[str, Any]:
+    given = block.get("input", {})
+    if not isinstance(given, Mapping):
+        raise BadRequestError(
+            f"`{path}.input` must be an object, not {kind_of(given)}.", param=f"{path}.input"
+        )
+    arguments = json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+    name = alias_of(read_text(block, path, "name"))
+    return {
+        "id": read_text(block, path, "id"),
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+
+
+def _user(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
+    """Results first, for they must follow their calls; then one message with all else.
+
+    A tool's message holds text only: the images of results lead the user's message.
+    """
+    results: list[ChatMessage] = []
+    images: list[Part] = []
+    parts: list[Part] = []
+    for path, block in blocks:
+        if block["type"] == "tool_result":
+            message, found = _result(block, path, omissions)
+            results.append(message)
+            images += found
+            continue
+        part = read_part(block, path, omissions)
+        if part is not None:
+            parts.append(part)
+    content = join_parts([*images, *parts])
+    return [*results, {"role": "user", "content": content}] if content else results
+
+
+def _result(block: Block, path: str, omissions: Omissions) -> tuple[ChatMessage, list[Part]]:
+    """A result as a tool's message, and its images. Chat has no mark for errors: a word says it."""
+    texts: list[str] = []
+    images: list[Part] = []
+    content = block.get("content")
+    for place, inner in list_blocks(
+        "" if content is None else content, f"{path}.content", omissions
+    ):
+        part = read_part(inner, place, omissions)
+        if part is not None and part["type"] != "text":
+            images.append(part)
+            texts.append(_IMAGE_PLACE)
+        elif part is not None:
+            texts.append(part["text"])
+    text = join_texts(texts)
+    message = {
+        "role": "tool",
+        "tool_call_id": read_text(block, path, "tool_use_id"),
+        "content": f"{_ERROR}{text}" if block.get("is_error") is True else text,
+    }
+    return message, images

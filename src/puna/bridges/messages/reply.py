@@ -1,0 +1,134 @@
+"""A chat completion as an Anthropic message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from puna.bridges.messages.request import MessagesRequest
+from puna.types.chat import ChatCompletion, Choice, ToolCall
+from puna.types.common import Usage, WireModel
+
+BROKEN_INPUT = "INVALID_JSON"
+"""The key under which Anthropic's guide to tool streaming keeps arguments that are no JSON."""
+
+_STOP_REASONS: Mapping[str, str] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
+
+
+def message_of(request: MessagesRequest, answer: ChatCompletion) -> dict[str, Any]:
+    """The first choice as a message; the Messages API has no others."""
+    choice = answer.choices[0]
+    said = choice.message
+    content: list[dict[str, Any]] = []
+    thought = thinking_in(said)
+    if thought:
+        content.append(thinking_block(thought))
+    content += [text_block(text) for text in (said.content, said.refusal) if text]
+    content += [_tool_use(request, call) for call in said.tool_calls or ()]
+    return {
+        **message_head(answer.id, answer.model),
+        "content": content,
+        **_stop_of(request, choice),
+        "usage": usage_of(answer.usage),
+    }
+
+
+def message_head(chat_id: str, model: str) -> dict[str, Any]:
+    """What a message begins with; its id comes from its chat call's."""
+    made = "msg_" + chat_id.removeprefix("chatcmpl-").removeprefix("msg_")
+    return {"id": made, "type": "message", "role": "assistant", "model": model}
+
+
+def thinking_in(said: WireModel) -> str:
+    """What a host told of the model's reasoning, in a message or a delta."""
+    extra = said.model_extra or {}
+    texts = (extra.get("reasoning_content"), extra.get("reasoning"))
+    return next((text for text in texts if isinstance(text, str) and text), "")
+
+
+def thinking_block(text: str) -> dict[str, Any]:
+    """A thinking block. No host of Llama signs its reasoning."""
+    return {"type": "thinking", "thinking": text, "signature": ""}
+
+
+def text_block(text: str) -> dict[str, Any]:
+    """A text block."""
+    return {"type": "text", "text": text}
+
+
+def tool_block(
+    request: MessagesRequest, call_id: str | None, name: str | None, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A tool_use block, with the name by which the caller knows the tool."""
+    known = request.tool_names.get(name or "", name or "")
+    return {"type": "tool_use", "id": call_id or "", "name": known, "input": dict(given)}
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """A call's arguments as the object that `input` must be.
+
+    None at all is an empty object. What is no JSON object is kept as text under `INVALID_JSON`, so
+    that the client sees what the model wrote and can answer it with an error.
+    """
+    if not text.strip():
+        return {}
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return {BROKEN_INPUT: text}
+    if value is None:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {BROKEN_INPUT: text}
+
+
+def stop_fields(
+    request: MessagesRequest, finish_reason: str | None, matched: Any, *, is_refusal: bool
+) -> dict[str, Any]:
+    """`stop_reason` and `stop_sequence`.
+
+    Chat says `stop` for both; some hosts name the text that they stopped at (`matched`).
+    """
+    if is_refusal:
+        return {"stop_reason": "refusal", "stop_sequence": None}
+    if finish_reason is None:
+        return {"stop_reason": None, "stop_sequence": None}
+    if finish_reason == "stop" and isinstance(matched, str) and matched in request.stop_sequences:
+        return {"stop_reason": "stop_sequence", "stop_sequence": matched}
+    return {"stop_reason": _STOP_REASONS.get(finish_reason, "end_turn"), "stop_sequence": None}
+
+
+def usage_of(usage: Usage | None) -> dict[str, int]:
+    """Usage in Anthropic's counting, where tokens read from a cache are no part of the input."""
+    if usage is None:
+        usage = Usage()
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens or 0) if details is not None else 0
+    cached = min(cached, usage.prompt_tokens)
+    return {
+        "input_tokens": usage.prompt_tokens - cached,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": cached,
+        "output_tokens": usage.completion_tokens,
+    }
+
+
+def _tool_use(request: MessagesRequest, call: ToolCall) -> dict[str, Any]:
+    function = call.function
+    return tool_block(request, call.id, function.name, read_arguments(function.arguments))
+
+
+def _stop_of(request: MessagesRequest, choice: Choice) -> dict[str, Any]:
+    return stop_fields(
+        request,
+        choice.finish_reason,
+        (choice.model_extra or {}).get("stop_reason"),
+        is_refusal=bool(choice.message.refusal),
+    )

@@ -1,0 +1,143 @@
+"""A Messages request as a chat request.
+
+What has a counterpart in chat is mapped. What steers Anthropic's service, or what only its models
+have, is left out and told; so are fields that nobody knows here, for a strict host would refuse
+the request for them. What a caller would miss is refused, or left out under `drop_params`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from puna.bridges.messages.conversation import ChatMessage, read_conversation, read_system
+from puna.bridges.messages.omissions import Omissions
+from puna.bridges.messages.tools import read_tool_choice, read_tools
+from puna.errors import BadRequestError
+from puna.types.shown import shown
+
+_SAME = ("max_tokens", "temperature", "top_p", "top_k")
+"""Fields that chat has too; `top_k` is no parameter of OpenAI's, and goes to hosts that take it."""
+
+_READ = frozenset((
+    *_SAME, "model", "messages", "system", "stream", "tools", "tool_choice", "stop_sequences",
+    "metadata", "output_config", "output_format", "mcp_servers", "thinking",
+))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRequest:
+    """A Messages request, ready to become a chat call.
+
+    Attributes:
+        messages: in chat's shape.
+        fields: chat's parameters.
+        stop_sequences: as the caller gave them.
+        tool_names: the caller's tool names by the alias under which a host knows them.
+        dropped_params: what was left out, by name.
+    """
+
+    messages: list[ChatMessage]
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stop_sequences: tuple[str, ...] = ()
+    tool_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    dropped_params: tuple[str, ...] = ()
+
+
+def read_messages_request(
+    body: Mapping[str, Any], *, drop_params: bool = False, is_count: bool = False
+) -> MessagesRequest:
+    """Check a Messages request. `model` and `stream` are the caller's to pass on.
+
+    `is_count`: the request only wants its tokens counted, and need not limit an answer.
+
+    Raises:
+        BadRequestError: something is wrong; `param` is its path.
+        UnsupportedParamsError: chat cannot do it, and `drop_params` is not set.
+    """
+    given = {name: value for name, value in body.items() if value is not None}
+    if "max_tokens" not in given and not is_count:
+        raise BadRequestError(
+            "`max_tokens` is missing: the Messages API asks for the most tokens to answer with.",
+            param="max_tokens",
+        )
+    omissions = Omissions(may_drop=drop_params)
+    tools, names = read_tools(given.get("tools"), omissions)
+    stops = _read_stops(given.get("stop_sequences"))
+    fields = {
+        **{name: given[name] for name in _SAME if name in given},
+        **({"tools": tools} if tools else {}),
+        **read_tool_choice(given.get("tool_choice")),
+        **({"stop": list(stops)} if stops else {}),
+        **_read_user(given.get("metadata")),
+        **_read_format(given, omissions),
+    }
+    messages = [
+        *read_system(given.get("system"), omissions),
+        *read_conversation(given.get("messages"), omissions),
+    ]
+    if all(message["role"] == "system" for message in messages):
+        raise BadRequestError(
+            "`messages` says nothing: every turn is empty, or holds only what is left out.",
+            param="messages",
+        )
+    _note_others(given, omissions)
+    return MessagesRequest(messages, fields, stops, names, omissions.names)
+
+
+def _read_stops(stops: Any) -> tuple[str, ...]:
+    if stops is None:
+        return ()
+    if not isinstance(stops, list) or not all(
+        isinstance(stop, str) for stop in cast("list[Any]", stops)
+    ):
+        raise BadRequestError("`stop_sequences` must be a list of strings.", param="stop_sequences")
+    return tuple(cast("list[str]", stops))
+
+
+def _read_user(metadata: Any) -> dict[str, Any]:
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise BadRequestError("`metadata` must be an object.", param="metadata")
+    user = metadata.get("user_id")
+    if user is not None and not isinstance(user, str):
+        raise BadRequestError("`metadata.user_id` must be a string.", param="metadata.user_id")
+    return {"user": user} if user else {}
+
+
+def _read_format(given: Mapping[str, Any], omissions: Omissions) -> dict[str, Any]:
+    """`output_config.format`, or its older place `output_format`, as `response_format`."""
+    config = given.get("output_config", {})
+    if not isinstance(config, Mapping):
+        raise BadRequestError("`output_config` must be an object.", param="output_config")
+    for name, value in cast("Mapping[str, Any]", config).items():
+        if name != "format" and value is not None:
+            omissions.note(f"output_config.{name}")
+    path = "output_config.format" if config.get("format") is not None else "output_format"
+    wanted = config.get("format") or given.get("output_format")
+    if wanted is None:
+        return {}
+    kind = wanted.get("type") if isinstance(wanted, Mapping) else None
+    if kind != "json_schema" or not isinstance(wanted.get("schema"), Mapping):
+        raise BadRequestError(
+            f"`{path}` must be a json_schema with its `schema`, not `{shown(kind)}`.", param=path
+        )
+    named = {"name": "response", "schema": wanted["schema"]}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
+
+
+def _note_others(given: Mapping[str, Any], omissions: Omissions) -> None:
+    thinking = given.get("thinking")
+    is_off = isinstance(thinking, Mapping) and thinking.get("type") == "disabled"
+    if thinking is not None and not is_off:
+        omissions.note("thinking")
+    if given.get("mcp_servers"):
+        omissions.refuse(
+            "mcp_servers",
+            "`mcp_servers` cannot be reached from here: give their tools in `tools`.",
+        )
+    for name in given:
+        if name not in _READ:
+            omissions.note(name)

@@ -1,0 +1,133 @@
+"""Anthropic's tools as chat's functions, and names that are too long for chat."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from puna.bridges.messages.omissions import Omissions
+from puna.errors import BadRequestError
+from puna.types.shown import kind_of, shown
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_LONGEST = 64
+_KEPT = 55
+_DIGEST = 8
+
+_CUSTOM = (None, "custom")
+_READ_FIELDS = frozenset(("type", "name", "description", "input_schema"))
+
+_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+
+
+def alias_of(name: str) -> str:
+    """The name under which a tool goes to a host: chat allows 64 characters, Anthropic 128.
+
+    A longer one keeps its beginning and ends with a digest, the same for every request, so that
+    the calls of earlier turns still fit.
+    """
+    if len(name) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:_DIGEST]
+    return f"{name[:_KEPT]}_{digest}"
+
+
+def read_tools(tools: Any, omissions: Omissions) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The functions, and the names behind their aliases.
+
+    A tool with a `type` of its own is one that Anthropic runs, or that only its models know.
+
+    Raises:
+        BadRequestError: a tool is no tool; `param` is its path.
+        UnsupportedParamsError: a tool that chat cannot have, without `drop_params`.
+    """
+    if tools is None:
+        return [], {}
+    if not isinstance(tools, list):
+        raise BadRequestError(f"`tools` must be a list, not {kind_of(tools)}.", param="tools")
+    functions: list[dict[str, Any]] = []
+    names: dict[str, str] = {}
+    for i, tool in enumerate(cast("list[Any]", tools)):
+        path = f"tools[{i}]"
+        if not isinstance(tool, Mapping):
+            raise BadRequestError(f"`{path}` must be an object, not {kind_of(tool)}.", param=path)
+        given = cast("Mapping[str, Any]", tool)
+        kind = given.get("type")
+        if kind not in _CUSTOM:
+            omissions.refuse(
+                f"{path}.type",
+                f"`{path}.type` is `{shown(kind)}`, a tool that Anthropic runs or that its models "
+                "know by heart; a host of Llama takes tools with an `input_schema` only.",
+            )
+            continue
+        name = _read_name(given.get("name"), f"{path}.name")
+        names[alias_of(name)] = name
+        functions.append(_function(given, name, path, omissions))
+    return functions, names
+
+
+def read_tool_choice(choice: Any) -> dict[str, Any]:
+    """`tool_choice` as chat's fields; `disable_parallel_tool_use` is a field of its own there.
+
+    Raises:
+        BadRequestError: it is none; `param` is its path.
+    """
+    if choice is None:
+        return {}
+    kind = choice.get("type") if isinstance(choice, Mapping) else None
+    if kind == "tool":
+        name = alias_of(_read_name(choice.get("name"), "tool_choice.name"))
+        fields: dict[str, Any] = {"tool_choice": {"type": "function", "function": {"name": name}}}
+    elif kind in _CHOICES:
+        fields = {"tool_choice": _CHOICES[kind]}
+    else:
+        raise BadRequestError(
+            '`tool_choice` must be an object such as {"type": "auto"}; the types are auto, any, '
+            "tool and none.",
+            param="tool_choice",
+        )
+    is_single = choice.get("disable_parallel_tool_use")
+    if is_single is not None and not isinstance(is_single, bool):
+        raise BadRequestError(
+            "`tool_choice.disable_parallel_tool_use` must be true or false.",
+            param="tool_choice.disable_parallel_tool_use",
+        )
+    return {**fields, "parallel_tool_calls": False} if is_single else fields
+
+
+def _function(
+    tool: Mapping[str, Any], name: str, path: str, omissions: Omissions
+) -> dict[str, Any]:
+    schema = tool.get("input_schema")
+    if not isinstance(schema, Mapping):
+        raise BadRequestError(
+            f"`{path}.input_schema` must be a JSON schema object, not {kind_of(schema)}.",
+            param=f"{path}.input_schema",
+        )
+    description = tool.get("description")
+    if description is not None and not isinstance(description, str):
+        raise BadRequestError(
+            f"`{path}.description` must be a string.", param=f"{path}.description"
+        )
+    for field in _unread(tool):
+        omissions.note(field)
+    function = {"name": alias_of(name), "parameters": schema}
+    if description is not None:
+        function["description"] = description
+    return {"type": "function", "function": function}
+
+
+def _unread(tool: Mapping[str, Any]) -> Sequence[str]:
+    given = [name for name, value in tool.items() if name not in _READ_FIELDS and value is not None]
+    return [name if name == "cache_control" else f"tools.{name}" for name in given]
+
+
+def _read_name(name: Any, path: str) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise BadRequestError(
+            f"`{path}` must be 1 to 128 letters, digits, `_` or `-`, not `{shown(name)}`.",
+            param=path,
+        )
+    return name

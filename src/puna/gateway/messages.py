@@ -1,0 +1,158 @@
+"""Anthropic's Messages API: each request is bridged to chat, its answer back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from puna.bridges.messages.reply import message_of
+from puna.bridges.messages.request import MessagesRequest, read_messages_request
+from puna.bridges.messages.stream import MessageStream
+from puna.catalog.facts import find_model
+from puna.catalog.tokens import count_message_tokens
+from puna.engine.call import Call
+from puna.engine.streams import AsyncStream
+from puna.errors import APIError
+from puna.gateway.messages_replies import messages_error_event
+from puna.gateway.pipeline import Caller, Pipeline, send_reply, until_disconnect
+from puna.gateway.replies import event_headers, internal_error, json_reply, report_headers
+from puna.gateway.requests import LOCAL_FIELDS, check_fields
+from puna.types.chat import ChatCompletionChunk
+from puna.types.common import Usage
+from puna.types.report import CallReport
+from puna.wire.sse import encode_event
+
+_log = logging.getLogger("puna.gateway")
+
+
+async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> CallReport:
+    """Answer `POST /v1/messages`, whole or as a stream.
+
+    Raises:
+        APIError: nothing was sent to the client yet.
+    """
+    request, call = _read_call(pipeline, body, caller)
+    if call.request.is_stream:
+        stream = await until_disconnect(pipeline.engine.stream(call), caller.receive)
+        return await _send_stream(stream, request, caller)
+    answer = await until_disconnect(pipeline.engine.chat(call), caller.receive)
+    report = answer.report
+    assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
+    report = _told(report, request)
+    reply = json_reply(message_of(request, answer), headers=report_headers(report))
+    await send_reply(caller.send, reply)
+    return report
+
+
+async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> None:
+    """Answer `POST /v1/messages/count_tokens`; no host is asked.
+
+    Raises:
+        APIError: the request is wrong, or nobody serves the model.
+    """
+    _, call = _read_call(pipeline, body, caller, is_count=True)
+    model = call.plan.group[0].target.model
+    asked = call.request
+    # Elsewhere, for a vocabulary may have to be read first.
+    counted = await asyncio.to_thread(
+        count_message_tokens, model, asked.messages, asked.params.get("tools")
+    )
+    headers = {"x-puna-usage": "estimated"} if counted.is_estimate else {}
+    await send_reply(caller.send, json_reply({"input_tokens": counted.count}, headers=headers))
+
+
+def _read_call(
+    pipeline: Pipeline, body: Mapping[str, Any], caller: Caller, *, is_count: bool = False
+) -> tuple[MessagesRequest, Call]:
+    check_fields(body)
+    local = {name: value for name, value in body.items() if _is_local(name, value)}
+    asked = {name: value for name, value in body.items() if name not in local or name == "metadata"}
+    drop_params = pipeline.drops_params(body)
+    request = read_messages_request(asked, drop_params=drop_params, is_count=is_count)
+    fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
+    return _within_limit(request, pipeline.read_call(fields, request.messages, caller))
+
+
+def _within_limit(request: MessagesRequest, call: Call) -> tuple[MessagesRequest, Call]:
+    """Lower `max_tokens` to what the model can write, where that is known, and tell it.
+
+    The Messages API makes every client name a limit; Claude Code names one that no Llama reaches.
+    """
+    targets = [deployment.target for deployment in call.plan.group]
+    known = [find_model(target.provider, target.model) for target in targets]
+    limits = [facts.max_output_tokens for facts in known if facts and facts.max_output_tokens]
+    asked = call.request.params.get("max_tokens", 0)
+    if not limits or asked <= min(limits):
+        return request, call
+    params = {**call.request.params, "max_tokens": min(limits)}
+    lowered = replace(call, request=replace(call.request, params=params))
+    return replace(request, dropped_params=(*request.dropped_params, "max_tokens")), lowered
+
+
+def _is_local(name: str, value: Any) -> bool:
+    """Whether a field steers the call here. Anthropic has `fallbacks` too, in another shape."""
+    if name == "fallbacks" and isinstance(value, list):
+        return all(isinstance(item, str) for item in cast("list[Any]", value))
+    return name in LOCAL_FIELDS
+
+
+async def _send_stream(
+    stream: AsyncStream[ChatCompletionChunk], request: MessagesRequest, caller: Caller
+) -> CallReport:
+    """Send all events. A failure after the first byte becomes a last error event."""
+    async with stream:
+        headers = event_headers(_told(stream.report, request))
+        await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
+        sending = _send_events(stream, MessageStream(request), caller)
+        await until_disconnect(sending, caller.receive)
+    return _told(stream.report, request)
+
+
+async def _send_events(
+    stream: AsyncStream[ChatCompletionChunk], bridge: MessageStream, caller: Caller
+) -> None:
+    try:
+        async for chunk in stream:
+            events = _encode(bridge.add(chunk))
+            if events:
+                await caller.send(_part(events, more=True))
+        last = _encode(bridge.finish(_usage_in(stream.report)))
+    except APIError as error:
+        last = messages_error_event(error, caller.call_id)  # the status has gone out
+    except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
+        _log.exception("A stream failed")
+        last = messages_error_event(internal_error(), caller.call_id)
+    await caller.send(_part(last, more=False))
+
+
+def _usage_in(report: CallReport) -> Usage:
+    """What a stream used. Not every host may be asked for a usage chunk, so the report tells."""
+    return Usage.model_validate(
+        {
+            "prompt_tokens": report.prompt_tokens,
+            "completion_tokens": report.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": report.cached_tokens},
+        }
+    )
+
+
+def _told(report: CallReport, request: MessagesRequest) -> CallReport:
+    """The report for the client: with what the bridge left out."""
+    return replace(report, dropped_params=(*request.dropped_params, *report.dropped_params))
+
+
+def _encode(events: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(
+        encode_event(
+            json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(), event["type"]
+        )
+        for event in events
+    )
+
+
+def _part(body: bytes, *, more: bool) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": more}
