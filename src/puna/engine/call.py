@@ -13,6 +13,7 @@ from puna.dialects.base import BuiltRequest, Dialect, ReadContext
 from puna.dialects.secrets import scrub, scrub_headers, without_credentials
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
 from puna.engine.clock import Clock
+from puna.engine.rescue import rescue_completion, rescue_failure
 from puna.engine.usage import estimate_answer
 from puna.errors import APIError
 from puna.routing.attempts import Attempts, Plan, RetryPolicy
@@ -142,14 +143,22 @@ class Run:
             APIError: the reply is an error, or holds no completion.
         """
         self.take_headers(attempt, reply.status, reply.headers)
-        if not reply.is_success:
-            raise attempt.dialect.read_error(reply, attempt.context)
-        completion = attempt.dialect.read_reply(reply, attempt.context)
+        completion = self._read_completion(attempt, reply)
         if completion.usage is None:
             completion.usage = self._estimate_usage(estimate_answer(completion))
         self._note_tokens(completion.usage, attempt)
+        rescue_completion(completion, attempt.context.request, self.report)
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)
+
+    def _read_completion(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
+        if reply.is_success:
+            return attempt.dialect.read_reply(reply, attempt.context)
+        error = attempt.dialect.read_error(reply, attempt.context)
+        rescued = rescue_failure(reply, attempt.context, self.report)
+        if rescued is None:
+            raise error
+        return rescued
 
     def succeeded(self) -> None:
         """Note that a deployment answers, and what it took."""
@@ -285,9 +294,17 @@ def _for_deployment(call: Call, deployment: Deployment) -> ChatRequest:
         request,
         headers={**deployment.headers, **headers},
         drop_params=request.drop_params or bool(deployment.drop_params),
+        rescue_tool_calls=_first_said(request.rescue_tool_calls, deployment.rescue_tool_calls),
+        repair_tool_arguments=_first_said(
+            request.repair_tool_arguments, deployment.repair_tool_arguments
+        ),
         allowed_params=request.allowed_params | deployment.allowed_params,
         unwanted_params=request.unwanted_params | deployment.unwanted_params,
     )
+
+
+def _first_said(*wishes: bool | None) -> bool | None:
+    return next((wish for wish in wishes if wish is not None), None)
 
 
 def timeouts_of(deployment: Deployment, timeouts: Timeouts) -> Timeouts:

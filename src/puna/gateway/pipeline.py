@@ -126,6 +126,8 @@ class Pipeline:
             sent,
             stream=body.get("stream", False),
             drop_params=self._drops_params(body),
+            rescue_tool_calls=_read_flag(body, "rescue_tool_calls"),
+            repair_tool_arguments=_read_flag(body, "repair_tool_arguments"),
             allowed_params=read_names(body, "allowed_openai_params"),
             unwanted_params=read_names(body, "additional_drop_params"),
         )
@@ -149,12 +151,15 @@ class Pipeline:
         return read_steering(body, is_stream=request.is_stream).apply(plan)
 
     def _drops_params(self, body: Mapping[str, Any]) -> bool:
-        wish = body.get("drop_params")
-        if wish is None:
-            return self.directory.config.settings.drop_params
-        if not isinstance(wish, bool):
-            raise BadRequestError("`drop_params` must be true or false.", param="drop_params")
-        return wish
+        wish = _read_flag(body, "drop_params")
+        return self.directory.config.settings.drop_params if wish is None else wish
+
+
+def _read_flag(body: Mapping[str, Any], name: str) -> bool | None:
+    wish = body.get(name)
+    if wish is not None and not isinstance(wish, bool):
+        raise BadRequestError(f"`{name}` must be true or false.", param=name)
+    return wish
 
 
 def retry_policy(directory: Directory) -> RetryPolicy:

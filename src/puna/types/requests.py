@@ -40,6 +40,10 @@ class ChatRequest:
         headers: extra request headers, lower-case names.
         is_stream: whether chunks are wanted.
         drop_params: leave out what the host cannot do, and report it, instead of refusing.
+        rescue_tool_calls: whether calls that the model wrote as text become tool calls; None, not
+            said, means yes.
+        repair_tool_arguments: whether the arguments of such calls are made to fit their schema;
+            None means no.
         allowed_params: sent although the provider's row says that it does not know them.
         unwanted_params: never sent.
     """
@@ -51,6 +55,8 @@ class ChatRequest:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     is_stream: bool = False
     drop_params: bool = False
+    rescue_tool_calls: bool | None = None
+    repair_tool_arguments: bool | None = None
     allowed_params: frozenset[str] = frozenset()
     unwanted_params: frozenset[str] = frozenset()
 
@@ -145,6 +151,8 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
     headers: Mapping[str, str] | None = None,
     extra_body: Mapping[str, Any] | None = None,
     drop_params: bool = False,
+    rescue_tool_calls: bool | None = None,
+    repair_tool_arguments: bool | None = None,
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
 ) -> ChatRequest:
@@ -178,6 +186,8 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
         headers=check_headers(headers or {}),
         is_stream=bool(stream),
         drop_params=bool(drop_params),
+        rescue_tool_calls=rescue_tool_calls,
+        repair_tool_arguments=repair_tool_arguments,
         allowed_params=frozenset(allowed_params),
         unwanted_params=frozenset(unwanted_params),
     )
