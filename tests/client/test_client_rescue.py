@@ -47,7 +47,7 @@ def whole(text: str, **message: Any) -> Player:
 
 def streamed(*deltas: dict[str, Any], finish: str | None = "stop", ends: bool = True) -> Player:
     """A host that streams these deltas."""
-    choices = [{"index": 0, "delta": delta} for delta in deltas]
+    choices: list[dict[str, Any]] = [{"index": 0, "delta": delta} for delta in deltas]
     if finish is not None:
         choices.append({"index": 0, "delta": {}, "finish_reason": finish})
     frames = [

@@ -63,7 +63,7 @@ fragments = st.sampled_from(
 texts = st.lists(fragments, max_size=14).map("".join) | st.text(max_size=40)
 
 
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(text=texts, at=places)
 @example(text='{"name": "f", "parameters": {}}\n\n[f()]x', at=[31])
 @example(text="<|python_tag|>f()\nprint(1)", at=[17])
@@ -76,7 +76,7 @@ def test_any_cut_gives_the_same(text: str, at: list[int]) -> None:
     assert join_pieces(single) == whole(text, TOOLS)
 
 
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(text=texts)
 def test_what_is_no_call_is_left_alone_to_the_byte(text: str) -> None:
     rescued = whole(text, TOOLS)
@@ -90,7 +90,7 @@ def test_what_is_no_call_is_left_alone_to_the_byte(text: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(asked=calls, at=places)
 def test_calls_are_found_in_every_shape(shape: str, asked: list[Asked], at: list[int]) -> None:
     text = SHAPES[shape](asked)
@@ -109,7 +109,7 @@ def test_text_before_calls_stays(shape: str, before: str) -> None:
     assert [call.name for call in rescued.calls] == ["get_weather", "get_time"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(text=texts, at=places)
 def test_what_was_not_given_out_can_be_taken_back(text: str, at: list[int]) -> None:
     stream = RescueStream(TOOLS)
@@ -119,6 +119,7 @@ def test_what_was_not_given_out_can_be_taken_back(text: str, at: list[int]) -> N
     assert stream.close() == []
 
 
+@settings(max_examples=30)
 @given(words=st.lists(st.from_regex(r"[A-EH-Z][a-z]{0,8}[ .,]", fullmatch=True), min_size=1))
 def test_prose_flows_on_at_once(words: list[str]) -> None:
     stream = RescueStream(TOOLS)

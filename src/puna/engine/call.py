@@ -283,6 +283,7 @@ def _for_deployment(call: Call, deployment: Deployment) -> ChatRequest:
     to another one.
     """
     request = call.request
+    rescues, repairs = request.rescue_tool_calls, request.repair_tool_arguments
     headers = request.headers
     if deployment.target.base_url != call.plan.group[0].target.base_url:
         headers = without_credentials(headers)
@@ -294,17 +295,11 @@ def _for_deployment(call: Call, deployment: Deployment) -> ChatRequest:
         request,
         headers={**deployment.headers, **headers},
         drop_params=request.drop_params or bool(deployment.drop_params),
-        rescue_tool_calls=_first_said(request.rescue_tool_calls, deployment.rescue_tool_calls),
-        repair_tool_arguments=_first_said(
-            request.repair_tool_arguments, deployment.repair_tool_arguments
-        ),
+        rescue_tool_calls=deployment.rescue_tool_calls if rescues is None else rescues,
+        repair_tool_arguments=deployment.repair_tool_arguments if repairs is None else repairs,
         allowed_params=request.allowed_params | deployment.allowed_params,
         unwanted_params=request.unwanted_params | deployment.unwanted_params,
     )
-
-
-def _first_said(*wishes: bool | None) -> bool | None:
-    return next((wish for wish in wishes if wish is not None), None)
 
 
 def timeouts_of(deployment: Deployment, timeouts: Timeouts) -> Timeouts:

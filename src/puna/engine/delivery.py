@@ -59,7 +59,9 @@ class Delivery:
         chunks = reader.feed(piece) if piece is not None else reader.close()
         self._tokens.add(chunks)
         is_over = piece is None or reader.is_done
-        self._ready += self._rescued(chunks, is_over=is_over)
+        if self._rescue is not None:
+            chunks = self._rescued(self._rescue, chunks, is_over=is_over)
+        self._ready += chunks
         if not is_over:
             return
         self.is_over = True
@@ -71,11 +73,8 @@ class Delivery:
             self._add_usage_chunk()
 
     def _rescued(
-        self, chunks: list[ChatCompletionChunk], *, is_over: bool
+        self, rescue: StreamRescue, chunks: list[ChatCompletionChunk], *, is_over: bool
     ) -> list[ChatCompletionChunk]:
-        rescue = self._rescue
-        if rescue is None:
-            return chunks
         ready = rescue.take(chunks)
         if is_over:
             ready += rescue.close() if self._reader.error is None else rescue.release()

@@ -153,7 +153,7 @@ class Shapes:
                 end, more = yield from self._item(start, takes_names=takes_names)
             except NoCall:
                 return end, calls
-            calls = [*calls, *more]
+            calls += more
 
     def _item(self, at: int, *, takes_names: bool) -> Asking[Found]:
         known, tools = self._known, self._tools
