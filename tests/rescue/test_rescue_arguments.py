@@ -93,6 +93,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(arguments=st.dictionaries(st.sampled_from(list(SCHEMA["properties"])) | st.text(), values))
 def test_repairing_twice_changes_nothing_more(arguments: dict[str, Any]) -> None:
     made, changed = repair_arguments(arguments, SCHEMA)
