@@ -57,6 +57,8 @@ OWN_KEYWORDS = frozenset(
         "mock_response",
         "num_retries",
         "output_cost_per_token",
+        "repair_tool_arguments",
+        "rescue_tool_calls",
         "ssl_verify",
         "stream_timeout",
         "timeout",
@@ -85,7 +87,17 @@ def read_call(
         AuthenticationError: the host needs a key and there is none.
     """
     own, body = read_own(keywords, settings)
-    request = make_chat_request(model, messages, body, stream=stream, **read_options(own, settings))
+    request = make_chat_request(
+        model,
+        messages,
+        body,
+        stream=stream,
+        rescue_tool_calls=_flag(own, "rescue_tool_calls", default=settings.rescue_tool_calls),
+        repair_tool_arguments=_flag(
+            own, "repair_tool_arguments", default=settings.repair_tool_arguments
+        ),
+        **read_options(own, settings),
+    )
     return make_call(request, own, settings, _read_canned(own))
 
 
@@ -103,7 +115,7 @@ def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOpt
     return {
         "headers": {**_mapping(own, "headers"), **_mapping(own, "extra_headers")},
         "extra_body": own.get("extra_body"),
-        "drop_params": _drops_params(own, settings),
+        "drop_params": _flag(own, "drop_params", default=settings.drop_params),
         "allowed_params": _names(own, "allowed_openai_params"),
         "unwanted_params": _names(own, "additional_drop_params"),
     }
@@ -132,7 +144,8 @@ def read_text_calls(
     stream: Any = None,
 ) -> tuple[TextRequest, list[Call]]:
     """A text completion as the chat calls it takes, one for each prompt. Errors: `read_call`."""
-    request = read_text_request(prompt, keywords, drop_params=_drops_params(keywords, settings))
+    drop_params = _flag(keywords, "drop_params", default=settings.drop_params)
+    request = read_text_request(prompt, keywords, drop_params=drop_params)
     first = read_call(
         model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
     )
@@ -241,14 +254,12 @@ def _read_overrides(own: Mapping[str, Any], request: ModelRequest) -> Mapping[st
     return {**params, **extra}
 
 
-def _drops_params(own: Mapping[str, Any], settings: ClientSettings) -> bool:
-    wish = own.get("drop_params")
+def _flag(own: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    wish = own.get(name)
     if wish is None:
-        return settings.drop_params
+        return default
     if not isinstance(wish, bool):
-        raise BadRequestError(
-            f"`drop_params` must be true or false, not `{shown(wish)}`.", param="drop_params"
-        )
+        raise BadRequestError(f"`{name}` must be true or false, not `{shown(wish)}`.", param=name)
     return wish
 
 

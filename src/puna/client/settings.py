@@ -25,6 +25,8 @@ class ClientSettings:
         timeout_s: for a whole answer; for a stream until its first chunk and between chunks.
         max_retries: further requests after the first, for failures worth another try.
         drop_params: leave out what a host cannot do instead of refusing.
+        rescue_tool_calls: turn calls that a model wrote as text into tool calls.
+        repair_tool_arguments: make the arguments of such calls fit their tool's schema.
         hooks: told of every call's end.
         tls: whom to trust.
         cooldown: when a failing deployment rests.
@@ -35,6 +37,8 @@ class ClientSettings:
     timeout_s: float | None = 600.0
     max_retries: int = 2
     drop_params: bool = False
+    rescue_tool_calls: bool = True
+    repair_tool_arguments: bool = False
     hooks: Sequence[Hook] = ()
     tls: TLSConfig = TLSConfig()
     cooldown: CooldownPolicy = CooldownPolicy()

@@ -70,6 +70,8 @@ PARAMS = SectionKeys(
         "max_retries": "retries after a first failure",
         "num_retries": "the same as `max_retries`, which wins",
         "drop_params": "leave out what the host cannot honour, instead of an error",
+        "rescue_tool_calls": "turn calls that a model wrote as text into tool calls; on by default",
+        "repair_tool_arguments": "make the arguments of such calls fit their schema",
         "allowed_openai_params": "parameters to send although the host is not known to take them",
         "additional_drop_params": "parameters never to send",
         "extra_headers": "headers to add",
@@ -126,6 +128,8 @@ REQUEST_PARAMS = _words(
 LITELLM = SectionKeys(
     honoured={
         "drop_params": "leave out what a host cannot honour, instead of an error",
+        "rescue_tool_calls": "turn calls that a model wrote as text into tool calls; on by default",
+        "repair_tool_arguments": "make the arguments of such calls fit their schema",
         "num_retries": "retries after a first failure; `router_settings` wins",
         "request_timeout": "seconds for one attempt; `router_settings.timeout` wins",
         "fallbacks": "names to try after a failure; `router_settings` wins",

@@ -92,6 +92,8 @@ class _EntryReader:
             stream_timeout_s=params.number("stream_timeout"),
             max_retries=params.whole("num_retries") if max_retries is None else max_retries,
             drop_params=params.flag("drop_params"),
+            rescue_tool_calls=params.flag("rescue_tool_calls"),
+            repair_tool_arguments=params.flag("repair_tool_arguments"),
             allowed_openai_params=params.names("allowed_openai_params"),
             additional_drop_params=params.names("additional_drop_params"),
             extra_headers={**params.texts("headers"), **params.texts("extra_headers")},

@@ -167,6 +167,8 @@ def _report_unset(resolved: Resolved, source: Source) -> list[Notice]:
 def _read_settings(section: Section) -> SettingsConfig:
     return SettingsConfig(
         drop_params=section.flag("drop_params") or False,
+        rescue_tool_calls=section.flag("rescue_tool_calls") is not False,
+        repair_tool_arguments=section.flag("repair_tool_arguments") or False,
         num_retries=section.whole("num_retries"),
         request_timeout_s=section.number("request_timeout"),
         callbacks=section.names("callbacks"),

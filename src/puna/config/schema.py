@@ -59,6 +59,8 @@ class DeploymentConfig:
     stream_timeout_s: float | None = None
     max_retries: int | None = None
     drop_params: bool | None = None
+    rescue_tool_calls: bool | None = None
+    repair_tool_arguments: bool | None = None
     allowed_openai_params: tuple[str, ...] = ()
     additional_drop_params: tuple[str, ...] = ()
     extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -124,6 +126,8 @@ class SettingsConfig:
     """What holds for every call unless a deployment or a request says otherwise."""
 
     drop_params: bool = False
+    rescue_tool_calls: bool = True
+    repair_tool_arguments: bool = False
     num_retries: int | None = None
     request_timeout_s: float | None = None
     callbacks: tuple[str, ...] = ()

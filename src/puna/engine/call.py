@@ -16,6 +16,7 @@ from puna.dialects.base import BuiltRequest, CallDialect, Dialect, ReadContext
 from puna.dialects.secrets import scrub, scrub_headers, without_credentials
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
 from puna.engine.clock import Clock
+from puna.engine.rescue import rescue_completion, rescue_failure
 from puna.engine.usage import estimate_answer
 from puna.errors import APIError
 from puna.routing.attempts import Attempts, Plan, RetryPolicy
@@ -103,6 +104,10 @@ class CallRun(Generic[RequestT, DialectT, AnswerT]):
         """What was asked."""
         return self._call
 
+    def request_for(self, deployment: Deployment) -> RequestT:
+        """What a deployment is asked."""
+        return for_deployment(self.call, deployment)
+
     def dialect_for(self, deployment: Deployment) -> DialectT:
         """How this kind of call is spoken there. Raises APIError where it cannot be."""
         raise NotImplementedError
@@ -118,7 +123,7 @@ class CallRun(Generic[RequestT, DialectT, AnswerT]):
     def prepare(self, deployment: Deployment) -> Attempt[DialectT, RequestT]:
         """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
         target = deployment.target
-        request = for_deployment(self.call, deployment)
+        request = self.request_for(deployment)
         dialect = self.dialect_for(deployment)
         self.note_attempt(deployment)
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
@@ -140,9 +145,13 @@ class CallRun(Generic[RequestT, DialectT, AnswerT]):
             APIError: the reply is an error, or holds no answer.
         """
         self.take_headers(attempt, reply.status, reply.headers)
-        if not reply.is_success:
-            raise attempt.dialect.read_error(reply, attempt.context)
-        return self.read_answer(attempt, reply)
+        if reply.is_success:
+            return self.read_answer(attempt, reply)
+        return self.read_failure(attempt, reply)
+
+    def read_failure(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
+        """Raise what a reply that is no success says, unless it holds an answer all the same."""
+        raise attempt.dialect.read_error(reply, attempt.context)
 
     def canned_for(self, deployment: Deployment) -> Canned | None:
         """What to answer with instead of asking anybody."""
@@ -226,6 +235,16 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     """A chat call under way."""
 
     @override
+    def request_for(self, deployment: Deployment) -> ChatRequest:
+        request = super().request_for(deployment)
+        rescues, repairs = request.rescue_tool_calls, request.repair_tool_arguments
+        return replace(
+            request,
+            rescue_tool_calls=deployment.rescue_tool_calls if rescues is None else rescues,
+            repair_tool_arguments=deployment.repair_tool_arguments if repairs is None else repairs,
+        )
+
+    @override
     def dialect_for(self, deployment: Deployment) -> Dialect:
         # A canned answer is written in OpenAI's shape, whatever the host speaks.
         is_canned = self.canned_for(deployment) is not None
@@ -246,9 +265,21 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     @override
     def read_answer(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
         completion = attempt.dialect.read_reply(reply, attempt.context)
+        return self._noted(completion, attempt)
+
+    @override
+    def read_failure(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
+        error = attempt.dialect.read_error(reply, attempt.context)
+        rescued = rescue_failure(reply, attempt.context, self.report)
+        if rescued is None:
+            raise error
+        return self._noted(rescued, attempt)
+
+    def _noted(self, completion: ChatCompletion, attempt: Attempt) -> ChatCompletion:
         if completion.usage is None:
             completion.usage = self._estimate_usage(estimate_answer(completion))
         self._note_tokens(completion.usage, attempt)
+        rescue_completion(completion, attempt.context.request, self.report)
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from puna.engine.call import Attempt, Run, attribute
+from puna.engine.rescue import StreamRescue, tools_to_rescue
 from puna.engine.usage import RunningEstimate
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
 from puna.types.chat import ChatCompletionChunk
@@ -32,6 +33,8 @@ class Delivery:
         self._tokens = RunningEstimate()
         self._is_whole = False
         self._usage: Usage | None = None
+        tools = tools_to_rescue(attempt.context.request)
+        self._rescue = StreamRescue(tools, run.report) if tools is not None else None
 
     @property
     def has_begun(self) -> bool:
@@ -54,9 +57,12 @@ class Delivery:
         """The next bytes of the body, or None at its end."""
         reader = self._reader
         chunks = reader.feed(piece) if piece is not None else reader.close()
-        self._ready += chunks
         self._tokens.add(chunks)
-        if piece is not None and not reader.is_done:
+        is_over = piece is None or reader.is_done
+        if self._rescue is not None:
+            chunks = self._rescued(self._rescue, chunks, is_over=is_over)
+        self._ready += chunks
+        if not is_over:
             return
         self.is_over = True
         if reader.error is not None:
@@ -65,6 +71,14 @@ class Delivery:
             return
         if self._run.call.request.wants_usage and reader.usage is None:
             self._add_usage_chunk()
+
+    def _rescued(
+        self, rescue: StreamRescue, chunks: list[ChatCompletionChunk], *, is_over: bool
+    ) -> list[ChatCompletionChunk]:
+        ready = rescue.take(chunks)
+        if is_over:
+            ready += rescue.close() if self._reader.error is None else rescue.release()
+        return ready
 
     def take_over(self, events: bytes) -> None:
         """Begin after chunks that were passed on unread; `events` are the first of each choice."""
@@ -119,7 +133,10 @@ class Delivery:
             reader = self._reader
             told = reader.usage
             tokens = self._tokens.total() if told is None else 0
-            self._usage = self._run.finish_stream(self._attempt, told, tokens, reader.finish_reason)
+            finish = reader.finish_reason
+            if self._rescue is not None:
+                finish = self._rescue.finish_reason(finish)
+            self._usage = self._run.finish_stream(self._attempt, told, tokens, finish)
         return self._usage
 
     def _add_usage_chunk(self) -> None:

@@ -67,7 +67,9 @@ def make_deployment(
         timeout_s=config.timeout_s_of(one),
         stream_timeout_s=config.timeout_s_of(one, is_stream=True),
         max_retries=config.max_retries_of(one),
-        drop_params=settings.drop_params if one.drop_params is None else one.drop_params,
+        drop_params=_first(one.drop_params, settings.drop_params),
+        rescue_tool_calls=_first(one.rescue_tool_calls, settings.rescue_tool_calls),
+        repair_tool_arguments=_first(one.repair_tool_arguments, settings.repair_tool_arguments),
         allowed_params=frozenset(one.allowed_openai_params),
         unwanted_params=frozenset(one.additional_drop_params),
         weight=float(one.weight),
@@ -75,6 +77,11 @@ def make_deployment(
         price=price_of(one, target),
         canned_answer=one.mock_response,
     )
+
+
+def _first(*wishes: bool | None) -> bool:
+    """The first that says something: a deployment's own, then the setting for all."""
+    return bool(next((wish for wish in wishes if wish is not None), False))
 
 
 def split_config(one: DeploymentConfig, providers: Mapping[str, Provider]) -> tuple[Provider, str]:

@@ -128,6 +128,8 @@ class Pipeline:
             messages,
             sent,
             stream=body.get("stream", False),
+            rescue_tool_calls=_read_flag(body, "rescue_tool_calls"),
+            repair_tool_arguments=_read_flag(body, "repair_tool_arguments"),
             **self.request_options(body),
         )
         return self.make_call(request, body, caller)
@@ -179,12 +181,15 @@ class Pipeline:
         Raises:
             BadRequestError: the wish is neither true nor false.
         """
-        wish = body.get("drop_params")
-        if wish is None:
-            return self.directory.config.settings.drop_params
-        if not isinstance(wish, bool):
-            raise BadRequestError("`drop_params` must be true or false.", param="drop_params")
-        return wish
+        wish = _read_flag(body, "drop_params")
+        return self.directory.config.settings.drop_params if wish is None else wish
+
+
+def _read_flag(body: Mapping[str, Any], name: str) -> bool | None:
+    wish = body.get(name)
+    if wish is not None and not isinstance(wish, bool):
+        raise BadRequestError(f"`{name}` must be true or false.", param=name)
+    return wish
 
 
 def retry_policy(directory: Directory) -> RetryPolicy:

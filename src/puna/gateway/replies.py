@@ -141,6 +141,10 @@ def report_headers(report: CallReport) -> dict[str, str]:
         headers["x-litellm-response-cost"] = str(dollars(report.cost_picos))
     if report.dropped_params:
         headers["x-puna-dropped-params"] = ",".join(report.dropped_params)
+    if report.rescued_calls:
+        headers["x-puna-rescued-tool-calls"] = str(report.rescued_calls)
+    if report.repaired_arguments:
+        headers["x-puna-repaired-arguments"] = str(report.repaired_arguments)
     if report.is_usage_estimated:
         headers["x-puna-usage"] = "estimated"
     if report.api_base.startswith(SCHEME):

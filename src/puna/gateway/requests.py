@@ -53,6 +53,8 @@ LOCAL_FIELDS = frozenset(
         "max_retries",
         "metadata",
         "num_retries",
+        "repair_tool_arguments",
+        "rescue_tool_calls",
         "stream_timeout",
         "timeout",
     )

@@ -23,6 +23,7 @@ class Deployment:
         headers: sent with each request, lower-case names.
         timeout_s, stream_timeout_s: for a whole reply; between two pieces of a stream.
         drop_params: overrides the gateway's setting when not None.
+        rescue_tool_calls, repair_tool_arguments: the same.
         weight: its share among deployments of one name.
         order: lower orders are used first; higher ones while those rest.
         price: what its tokens cost; None means unknown.
@@ -38,6 +39,8 @@ class Deployment:
     stream_timeout_s: float | None = None
     max_retries: int | None = None
     drop_params: bool | None = None
+    rescue_tool_calls: bool | None = None
+    repair_tool_arguments: bool | None = None
     allowed_params: frozenset[str] = frozenset()
     unwanted_params: frozenset[str] = frozenset()
     weight: float = 1.0

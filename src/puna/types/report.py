@@ -27,6 +27,9 @@ class CallReport:
             were read from the host's cache.
         is_usage_estimated: whether Puna counted the tokens because the upstream did not.
         finish_reason: the first choice's.
+        rescued_calls: tool calls that the model had written as text
+            (docs/concepts/tool-call-rescue.md).
+        repaired_arguments: arguments of such calls that were changed to fit their tool's schema.
         lane: `fast` where a gateway passed the bytes on (docs/concepts/fast-lane.md), else `full`.
     """
 
@@ -51,6 +54,8 @@ class CallReport:
     cached_tokens: int = 0
     is_usage_estimated: bool = False
     finish_reason: str | None = None
+    rescued_calls: int = 0
+    repaired_arguments: int = 0
     lane: str = "full"
 
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from typing_extensions import TypeVar, override
@@ -39,9 +39,19 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest(ModelRequest):
-    """What the caller asked, in the OpenAI chat shape. `messages` are plain dicts in wire form."""
+    """What the caller asked, in the OpenAI chat shape.
+
+    Attributes:
+        messages: plain dicts in wire form.
+        rescue_tool_calls: whether calls that the model wrote as text become tool calls; None, not
+            said, means yes.
+        repair_tool_arguments: whether the arguments of such calls are made to fit their schema;
+            None means no.
+    """
 
     messages: tuple[dict[str, Any], ...]
+    rescue_tool_calls: bool | None = field(default=None, kw_only=True)
+    repair_tool_arguments: bool | None = field(default=None, kw_only=True)
 
     @property
     def wants_usage(self) -> bool:
@@ -134,6 +144,8 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
     headers: Mapping[str, str] | None = None,
     extra_body: Mapping[str, Any] | None = None,
     drop_params: bool = False,
+    rescue_tool_calls: bool | None = None,
+    repair_tool_arguments: bool | None = None,
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
 ) -> ChatRequest:
@@ -159,6 +171,8 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
         headers=check_headers(headers or {}),
         is_stream=bool(stream),
         drop_params=bool(drop_params),
+        rescue_tool_calls=rescue_tool_calls,
+        repair_tool_arguments=repair_tool_arguments,
         allowed_params=frozenset(allowed_params),
         unwanted_params=frozenset(unwanted_params),
     )

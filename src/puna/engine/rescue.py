@@ -1,0 +1,279 @@
+"""Rescues tool calls within answers. The rules of what is a call: `puna.rescue`.
+
+Nothing is done where the request has no tools or wants none called, and nothing in a choice that
+has calls of its own: a host that sends both means the same call twice. So rescued calls of a stream
+are handed on when their choice has ended, which is when a caller may act on them anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic_core import from_json
+
+from puna.dialects.base import ReadContext
+from puna.dialects.openai_replies import made_call_id
+from puna.rescue.failed_generation import read_failed_generation
+from puna.rescue.stream import Piece, RescueStream, join_pieces, whole
+from puna.rescue.tools import FoundCall, KnownTools
+from puna.types.chat import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    Choice,
+    ChunkChoice,
+    Delta,
+    DeltaFunction,
+    DeltaToolCall,
+    Function,
+    Message,
+    ToolCall,
+)
+from puna.types.report import CallReport
+from puna.types.requests import ChatRequest
+from puna.wire.http import HTTPReply
+
+_TOOL_CALLS = "tool_calls"
+_BAD_REQUEST = 400
+
+
+def tools_to_rescue(request: ChatRequest) -> KnownTools | None:
+    """The tools whose calls are looked for; None where nothing is."""
+    tools = request.params.get("tools")
+    if not tools or request.rescue_tool_calls is False:
+        return None
+    if request.params.get("tool_choice") == "none":
+        return None
+    known = KnownTools.read(tools, repairs=bool(request.repair_tool_arguments))
+    return known if known.schemas else None
+
+
+def rescue_completion(answer: ChatCompletion, request: ChatRequest, report: CallReport) -> None:
+    """Turn calls in the text of a whole answer into tool calls, in place."""
+    tools = tools_to_rescue(request)
+    if tools is None:
+        return
+    for choice in answer.choices:
+        message = choice.message
+        if message.tool_calls or message.function_call is not None or not message.content:
+            continue
+        rescued = whole(message.content, tools)
+        if rescued.calls:
+            message.content = rescued.text or None
+            message.tool_calls = _calls_of(answer.id, choice.index, rescued.calls)
+            choice.finish_reason = _finish_of_calls(choice.finish_reason)
+            _note(report, rescued.calls)
+
+
+def rescue_failure(
+    reply: HTTPReply, context: ReadContext, report: CallReport
+) -> ChatCompletion | None:
+    """The answer that a host refused to give because it could not read the model's calls."""
+    tools = tools_to_rescue(context.request) if reply.status == _BAD_REQUEST else None
+    if tools is None:
+        return None
+    try:
+        rescued = read_failed_generation(from_json(reply.body), tools)
+    except ValueError:
+        return None
+    if rescued is None:
+        return None
+    _note(report, rescued.calls)
+    calls = _calls_of(context.made_id, 0, rescued.calls)
+    message = Message(role="assistant", content=rescued.text or None, tool_calls=calls)
+    return ChatCompletion(
+        id=context.made_id,
+        object="chat.completion",
+        created=int(context.now),
+        model=context.model,
+        choices=[Choice(index=0, message=message, finish_reason=_TOOL_CALLS)],
+    )
+
+
+class StreamRescue:
+    """Feed it the chunks of one stream, in order, then `close` or, for a broken one, `release`."""
+
+    def __init__(self, tools: KnownTools, report: CallReport) -> None:
+        self._tools = tools
+        self._report = report
+        self._choices: dict[int, _ChoiceRescue] = {}
+        self._last: ChatCompletionChunk | None = None
+
+    def take(self, chunks: Iterable[ChatCompletionChunk]) -> list[ChatCompletionChunk]:
+        """The chunks to deliver now."""
+        ready: list[ChatCompletionChunk] = []
+        for chunk in chunks:
+            if chunk.choices:
+                self._last = chunk
+                ready += self._take(chunk)
+            else:
+                ready += [*self.close(), chunk]  # the usage, which comes last
+        return ready
+
+    def close(self) -> list[ChatCompletionChunk]:
+        """The stream is complete: what was held back."""
+        return self._end([(index, one.end()) for index, one in self._choices.items()])
+
+    def release(self) -> list[ChatCompletionChunk]:
+        """The stream broke: what was held back, as text."""
+        return self._end([(index, one.release()) for index, one in self._choices.items()])
+
+    def finish_reason(self, told: str | None) -> str | None:
+        """The first choice's."""
+        first = self._choices.get(0)
+        return first.finish_reason(told) if first is not None else told
+
+    def _take(self, chunk: ChatCompletionChunk) -> list[ChatCompletionChunk]:
+        before: list[ChunkChoice] = []
+        kept: list[ChunkChoice] = []
+        for choice in chunk.choices:
+            first, rest = self._rescue_of(choice.index, chunk.id).take(choice)
+            before += [ChunkChoice(index=choice.index, delta=delta) for delta in first]
+            kept += [rest] if rest is not None else []
+        ready = [_chunk_like(chunk, choice) for choice in before]
+        if len(kept) < len(chunk.choices):
+            return ready + [_chunk_like(chunk, choice) for choice in kept]
+        chunk.choices = kept
+        return [*ready, chunk]
+
+    def _rescue_of(self, index: int, answer_id: str) -> _ChoiceRescue:
+        one = self._choices.get(index)
+        if one is None:
+            one = _ChoiceRescue(self._tools, self._report, answer_id, index)
+            self._choices[index] = one
+        return one
+
+    def _end(self, ended: list[tuple[int, list[Delta]]]) -> list[ChatCompletionChunk]:
+        if self._last is None:
+            return []
+        return [
+            _chunk_like(self._last, ChunkChoice(index=index, delta=delta))
+            for index, deltas in ended
+            for delta in deltas
+        ]
+
+
+class _ChoiceRescue:
+    """One choice of a stream. `_stream` is None once nothing more is looked for."""
+
+    def __init__(self, tools: KnownTools, report: CallReport, answer_id: str, index: int) -> None:
+        self._stream: RescueStream | None = RescueStream(tools)
+        self._report = report
+        self._answer_id = answer_id
+        self._index = index
+        self._has_rescued = False
+        self._held: list[Piece] = []
+        """From the first call on."""
+
+    def finish_reason(self, told: str | None) -> str | None:
+        """What the choice ends with, where the host told this."""
+        return _finish_of_calls(told) if self._has_rescued else told
+
+    def take(self, choice: ChunkChoice) -> tuple[list[Delta], ChunkChoice | None]:
+        """What goes before a choice's share of a chunk, and what is left of the share."""
+        delta = choice.delta
+        before: list[Delta] = []
+        if delta.tool_calls or delta.function_call is not None:
+            before = self.release()
+        elif self._stream is not None and delta.content:
+            text = self._visible(self._stream.feed(delta.content))
+            if text != delta.content:
+                choice = _with_content(choice, text)
+                if choice.finish_reason is None and not _says_something(choice):
+                    return before, None
+        if choice.finish_reason is None:
+            return before, choice
+        if choice.delta.content and self._stream is not None:
+            before.append(Delta(content=choice.delta.content))
+            choice = _with_content(choice, "")
+        before += self.end()
+        choice.finish_reason = self.finish_reason(choice.finish_reason)
+        return before, choice
+
+    def end(self) -> list[Delta]:
+        """The choice is complete: the text that was held back, then the calls."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return []
+        text = self._visible(stream.close())
+        rescued = join_pieces(self._held)
+        deltas = _text_delta(text + rescued.text)
+        if rescued.calls:
+            self._has_rescued = True
+            _note(self._report, rescued.calls)
+            calls = _calls_of(self._answer_id, self._index, rescued.calls)
+            deltas.append(Delta(tool_calls=[_piece_of(i, call) for i, call in enumerate(calls)]))
+        return deltas
+
+    def release(self) -> list[Delta]:
+        """The text that was held back, as it came; from here on nothing is looked for."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return []
+        held, self._held = self._held, []
+        return _text_delta("".join(piece.source for piece in held) + stream.release())
+
+    def _visible(self, pieces: Iterable[Piece]) -> str:
+        """The text that may go out now: from the first call on it waits."""
+        texts: list[str] = []
+        for piece in pieces:
+            if self._held or piece.calls:
+                self._held.append(piece)
+            else:
+                texts.append(piece.text)
+        return "".join(texts)
+
+
+def _finish_of_calls(told: str | None) -> str | None:
+    """A choice's finish reason, now that it has calls; other words than `stop` stay."""
+    return _TOOL_CALLS if told in ("stop", None) else told
+
+
+def _calls_of(answer_id: str, index: int, calls: Sequence[FoundCall]) -> list[ToolCall]:
+    return [
+        ToolCall(
+            id=made_call_id(f"{answer_id}_{index}_{position}"),
+            type="function",
+            function=Function(name=call.name, arguments=call.arguments),
+        )
+        for position, call in enumerate(calls)
+    ]
+
+
+def _piece_of(position: int, call: ToolCall) -> DeltaToolCall:
+    function = DeltaFunction(name=call.function.name, arguments=call.function.arguments)
+    return DeltaToolCall(index=position, id=call.id, type=call.type, function=function)
+
+
+def _note(report: CallReport, calls: Sequence[FoundCall]) -> None:
+    report.rescued_calls += len(calls)
+    report.repaired_arguments += sum(len(call.repaired) for call in calls)
+
+
+def _text_delta(text: str) -> list[Delta]:
+    return [Delta(content=text)] if text else []
+
+
+def _with_content(choice: ChunkChoice, text: str) -> ChunkChoice:
+    fields: dict[str, Any] = choice.delta.model_dump(exclude_unset=True, exclude={"content"})
+    if text:
+        fields["content"] = text
+    return choice.model_copy(update={"delta": Delta.model_validate(fields)})
+
+
+def _says_something(choice: ChunkChoice) -> bool:
+    return bool(choice.logprobs) or any(
+        value not in (None, "", [])
+        for value in choice.delta.model_dump(exclude_unset=True).values()
+    )
+
+
+def _chunk_like(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:
+    """A chunk of the same answer with one choice."""
+    return ChatCompletionChunk(
+        id=chunk.id,
+        object=chunk.object,
+        created=chunk.created,
+        model=chunk.model,
+        choices=[choice],
+    )

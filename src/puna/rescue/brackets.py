@@ -1,0 +1,62 @@
+"""Finds where a bracketed text ends, piece by piece: each character is looked at once."""
+
+from __future__ import annotations
+
+import re
+
+_CLOSERS = {"{": "}", "[": "]", "(": ")"}
+_JSON = re.compile(r'["{}\[\]]')
+_PYTHON = re.compile(r"""["'{}\[\]()]""")
+_IN_STRING = {'"': re.compile(r'["\\]'), "'": re.compile(r"['\\]")}
+
+
+class BracketScan:
+    """Begins at an opening bracket; `advance` with the text as far as it is known.
+
+    Attributes:
+        is_broken: a bracket closed what another kind had opened; there is no end.
+    """
+
+    def __init__(self, start: int, *, is_python: bool = False) -> None:
+        self.is_broken = False
+        self._position = start
+        self._marks = _PYTHON if is_python else _JSON
+        self._open: list[str] = []
+        self._quote = ""
+
+    @property
+    def missing(self) -> str:
+        """The bracket that would close all, where only the outermost is open; else nothing."""
+        return self._open[0] if len(self._open) == 1 and not self._quote else ""
+
+    def advance(self, text: str) -> int | None:
+        """Where the text behind the closing bracket begins; None while that is not known."""
+        while True:
+            marks = _IN_STRING[self._quote] if self._quote else self._marks
+            found = marks.search(text, self._position)
+            if found is None:
+                self._position = max(self._position, len(text))
+                return None
+            self._position = found.end()
+            self._take(found.group())
+            if self.is_broken or not (self._open or self._quote):
+                return self._position
+
+    def _take(self, mark: str) -> None:
+        if mark == "\\":
+            self._position += 1  # an escaped character, which may not have come yet
+        elif mark == self._quote:
+            self._quote = ""
+        elif mark in _IN_STRING:
+            self._quote = mark
+        elif mark in _CLOSERS:
+            self._open.append(_CLOSERS[mark])
+        elif self._open.pop() != mark:
+            self.is_broken = True
+
+
+def end_of_brackets(text: str, start: int) -> int | None:
+    """Where the Python text behind the bracket at `start` goes on; None where it never closes."""
+    scan = BracketScan(start, is_python=True)
+    end = scan.advance(text)
+    return None if scan.is_broken else end

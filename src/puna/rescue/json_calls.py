@@ -1,0 +1,72 @@
+"""Calls written as JSON: which values are calls, and which only look like them.
+
+Known shapes: `{"name", "parameters"}` (Llama 3), `{"name", "arguments"}`, either with a `type`,
+OpenAI's `{"type", "function": {…}}`, lists of these, and `{"tool_calls": […]}`. A key that none of
+them has, as the `description` of a repeated definition, tells that it is something else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn, cast
+
+from puna.rescue.tools import FoundCall, KnownTools
+
+FIRST_KEYS = frozenset(
+    ("name", "type", "function", "id", "index", "parameters", "arguments", "tool_calls")
+)
+"""What the object of a call may begin with."""
+
+_OUTER = FIRST_KEYS - {"tool_calls"}
+_INNER = frozenset(("name", "parameters", "arguments"))
+
+
+def read_json_calls(text: str, tools: KnownTools) -> list[FoundCall] | None:
+    """The calls of a JSON text; None where any part of it is no call."""
+    value = read_json(text)
+    if isinstance(value, dict) and value.keys() == {"tool_calls"}:
+        value = value["tool_calls"]
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    calls = [_read_call(item, tools) for item in items]
+    known = [call for call in calls if call is not None]
+    return known if known and len(known) == len(calls) else None
+
+
+def read_json(text: str) -> Any:
+    """A JSON value, None where it is none. Line breaks within its texts are forgiven."""
+    try:
+        return json.loads(text, strict=False, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)  # NaN and its kin are no JSON
+
+
+def _read_call(value: Any, tools: KnownTools) -> FoundCall | None:
+    if not isinstance(value, dict):
+        return None
+    fields = cast("dict[str, Any]", value)
+    if not fields.keys() <= _OUTER or fields.get("type", "function") != "function":
+        return None
+    if "function" in fields:
+        inner = fields.pop("function")
+        if not isinstance(inner, dict) or "name" in fields or not inner.keys() <= _INNER:
+            return None
+        fields = {**fields, **cast("dict[str, Any]", inner)}
+    name = fields.get("name")
+    if not isinstance(name, str) or name not in tools:
+        return None
+    arguments = _read_arguments(fields)
+    return None if arguments is None else tools.make_call(name, arguments)
+
+
+def _read_arguments(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments: an object, or the JSON text of one. Two of them say nothing clear."""
+    given = [fields[key] for key in ("parameters", "arguments") if key in fields]
+    if len(given) != 1:
+        return None
+    value = read_json(given[0]) if isinstance(given[0], str) else given[0]
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None

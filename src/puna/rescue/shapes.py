@@ -1,0 +1,251 @@
+"""The shapes in which Llama writes calls, each as a question to the text at a position.
+
+Sources: the model cards of Llama 3.1, 3.2, 3.3 and 4; for what models make of them, the samples in
+`tests/fixtures/rescue`, each with its address. The rules: docs/concepts/tool-call-rescue.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from puna.rescue.json_calls import FIRST_KEYS, read_json, read_json_calls
+from puna.rescue.known_text import END_TOKENS, Asking, Calls, Found, KnownText, NoCall
+from puna.rescue.pythonic import NAME, read_pythonic_call, read_pythonic_list
+from puna.rescue.tools import KnownTools
+
+PYTHON_TAGS = ("<|python_tag|>", "<|python_start|>")
+FUNCTION_TAG = "<function="
+CALL_TAGS = ("<tool_call>", "<tool_calls>")
+
+_FUNCTION_ENDS = ("</function>", "<function>", "<function/>")
+_CALL_ENDS = ("</tool_call>", "</tool_calls>")
+_LANGUAGES = ("json", "tool_call", "tool_calls", "tool_code")
+_FENCE = "```"
+
+_NOT_QUOTE = re.compile(r'[^"]*')
+_LINE = re.compile(r"[^\n]*")
+_NOT_NAME = re.compile(r'[\s>=,:("]{0,8}')
+_STRAY = re.compile(r"[)\]}\"']{0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """What stands behind calls: where it ends, and what it tells of them."""
+
+    end: int
+    is_last: bool
+    has_token: bool
+    has_newline: bool
+
+
+class Shapes:
+    """Questions raise `NoCall` for what is no call, or not in this place."""
+
+    def __init__(self, known: KnownText, tools: KnownTools) -> None:
+        self._known = known
+        self._tools = tools
+
+    def bare(self, at: int, *, is_first: bool) -> Asking[Found]:
+        """JSON, or a list of Python calls: the whole message, its beginning, or its end.
+
+        At the beginning text may follow on another line. With text on both sides it is an example.
+        """
+        end, calls = yield from self._run(at)
+        tail = yield from self._tail(end)
+        if tail.is_last or (is_first and (tail.has_token or tail.has_newline)):
+            return tail.end, calls
+        raise NoCall(end)
+
+    def lone_call(self, at: int) -> Asking[Found]:
+        """One Python call without brackets: only as the whole message."""
+        end, calls = yield from self._python_call(at, at)
+        tail = yield from self._tail(end)
+        if not tail.is_last:
+            raise NoCall(end)
+        return tail.end, calls
+
+    def fenced(self, at: int) -> Asking[Found]:
+        """A block of code at the message's end with nothing but calls in it; `at` its language."""
+        known = self._known
+        line = yield from known.match_while(at, _LINE, _begins_language)
+        if line.strip() not in ("", *_LANGUAGES) or self._known.text[at + len(line) :][:1] != "\n":
+            raise NoCall(at)
+        end, calls = yield from self._run((yield from known.skip_blank(at + len(line))))
+        end = yield from known.skip_blank(end)
+        fence = yield from known.match_one(end, (_FENCE,))
+        tail = yield from self._tail(end + len(fence))
+        if not tail.is_last:
+            raise NoCall(at)
+        return tail.end, calls
+
+    def python_tag(self, at: int) -> Asking[Found]:
+        """Behind `<|python_tag|>`: any of the bare shapes. Other code stays what it is."""
+        start = yield from self._known.skip_blank(at)
+        try:
+            end, calls = yield from self._run(start, takes_names=True)
+        except NoCall as error:
+            raise NoCall(None if error.resume is None else at) from error
+        tail = yield from self._tail(end)
+        is_code = self._known.text[start] not in "{["
+        if tail.is_last or tail.has_token or (tail.has_newline and not is_code):
+            return tail.end, calls
+        raise NoCall(at)
+
+    def function_tag(self, at: int) -> Asking[Found]:
+        """Behind `<function=`: `name>{…}</function>`, and what models make of it."""
+        known, tools = self._known, self._tools
+        if (yield from known.peek(at)) == '"':
+            at += 1
+        name = yield from known.match_while(at, NAME, tools.has_prefix)
+        if name not in tools:
+            raise NoCall(at)
+        start = at + len(name)
+        start += len((yield from known.match_while(start, _NOT_NAME, _always)))
+        if (yield from known.peek(start)) != "{":
+            raise NoCall(at)
+
+        def read(text: str) -> Calls | None:
+            arguments = read_json(text)
+            if not isinstance(arguments, dict):
+                return None
+            call = tools.make_call(name, cast("Mapping[str, Any]", arguments))
+            return [call] if call is not None else None
+
+        end, calls = yield from known.read_brackets(start, read, needs_tag=True)
+        return (yield from self._closed(end, _FUNCTION_ENDS, (FUNCTION_TAG,))), calls
+
+    def call_tag(self, at: int) -> Asking[Found]:
+        """Behind `<tool_call>`: JSON, as Hermes writes it."""
+        try:
+            end, calls = yield from self._run((yield from self._known.skip_blank(at)))
+        except NoCall as error:
+            raise NoCall(None if error.resume is None else at) from error
+        return (yield from self._closed(end, _CALL_ENDS, CALL_TAGS)), calls
+
+    def _closed(self, at: int, ends: tuple[str, ...], next_tags: tuple[str, ...]) -> Asking[int]:
+        """Where a tagged call ends: with its closing tag, the message, or the next call."""
+        known = self._known
+        stray = yield from known.match_while(at, _STRAY, _always)
+        start = yield from known.skip_blank(at + len(stray))
+        if (yield from known.peek(start)) == ">":
+            start += 1
+        closing = yield from known.match_one(start, (*ends, *next_tags))
+        if closing in ends:
+            return start + len(closing)
+        if closing:
+            return start
+        tail = yield from self._tail(start)
+        if not (tail.is_last or tail.has_token):
+            raise NoCall(at)
+        return tail.end
+
+    def _run(self, at: int, *, takes_names: bool = False) -> Asking[Found]:
+        """One call or list of calls, and those that follow it."""
+        end, calls = yield from self._item(at, takes_names=takes_names)
+        while True:
+            start = yield from self._known.skip_blank(end)
+            if (yield from self._known.peek(start)) in (";", ","):
+                start = yield from self._known.skip_blank(start + 1)
+            try:
+                end, more = yield from self._item(start, takes_names=takes_names)
+            except NoCall:
+                return end, calls
+            calls += more
+
+    def _item(self, at: int, *, takes_names: bool) -> Asking[Found]:
+        known, tools = self._known, self._tools
+        first = yield from known.peek(at)
+        if first == "{":
+            yield from self._check_head(at, at)
+        elif first == "[":
+            inner = yield from known.skip_blank(at + 1)
+            if (yield from known.peek(inner)) == "{":
+                yield from self._check_head(inner, at)
+            else:
+                yield from self._check_name(inner, at)
+                found = yield from known.read_brackets(
+                    at, lambda text: read_pythonic_list(text, tools), is_python=True
+                )
+                return found
+        elif takes_names:
+            return (yield from self._python_call(at, at))
+        else:
+            raise NoCall(at + 1)
+        return (yield from known.read_brackets(at, lambda text: read_json_calls(text, tools)))
+
+    def _python_call(self, at: int, start: int) -> Asking[Found]:
+        bracket = yield from self._check_name(at, start)
+
+        def read(arguments: str) -> Calls | None:
+            call = read_pythonic_call(self._known.text[at:bracket] + arguments, self._tools)
+            return [call] if call is not None else None
+
+        return (yield from self._known.read_brackets(bracket, read, is_python=True))
+
+    def _check_name(self, at: int, start: int) -> Asking[int]:
+        """Where the bracket behind a tool's name stands."""
+        tools = self._tools
+
+        def begins_call(part: str) -> bool:
+            return tools.has_prefix(part, ".call")
+
+        name = yield from self._known.match_while(at, NAME, begins_call)
+        end = at + len(name)
+        is_known = name in tools or name.removesuffix(".call") in tools
+        if not is_known or (yield from self._known.peek(end)) != "(":
+            raise NoCall(start + 1)
+        return end
+
+    def _check_head(self, at: int, start: int) -> Asking[None]:
+        """Whether an object begins as a call does: most others are known by their first field."""
+        key, end = yield from self._word(at + 1, start, lambda part: _begins(FIRST_KEYS, part))
+        end = yield from self._known.skip_blank(end)
+        if key not in FIRST_KEYS or (yield from self._known.peek(end)) != ":":
+            raise NoCall(start + 1)
+        if key == "name":
+            name, _ = yield from self._word(end + 1, start, self._tools.has_prefix)
+            if name not in self._tools:
+                raise NoCall(start + 1)
+        elif key == "type":
+            kind, _ = yield from self._word(end + 1, start, "function".startswith)
+            if kind != "function":
+                raise NoCall(start + 1)
+
+    def _word(
+        self, at: int, start: int, is_hopeful: Callable[[str], bool]
+    ) -> Asking[tuple[str, int]]:
+        known = self._known
+        at = yield from known.skip_blank(at)
+        if (yield from known.peek(at)) != '"':
+            raise NoCall(start + 1)
+        word = yield from known.match_while(at + 1, _NOT_QUOTE, is_hopeful)
+        return word, at + 1 + len(word) + 1
+
+    def _tail(self, at: int) -> Asking[_Tail]:
+        """What stands behind calls: tokens of the model belong to them, all else does not."""
+        known = self._known
+        end, has_token, has_newline = at, False, False
+        while True:
+            start = yield from known.skip_blank(end)
+            has_newline = has_newline or "\n" in known.text[end:start]
+            token = yield from known.match_one(start, (*END_TOKENS, ";"))
+            if not token:
+                is_last = not (yield from known.peek(start))
+                return _Tail(end, is_last, has_token, has_newline)
+            has_token = has_token or token in END_TOKENS
+            end = start + len(token)
+
+
+def _always(_: str) -> bool:
+    return True
+
+
+def _begins(words: frozenset[str], part: str) -> bool:
+    return any(word.startswith(part) for word in words)
+
+
+def _begins_language(line: str) -> bool:
+    return any(language.startswith(line.strip()) for language in _LANGUAGES)

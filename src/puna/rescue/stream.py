@@ -1,0 +1,232 @@
+"""Finds calls in a text as it comes. Prose flows on; only what may become a call is held back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+
+from puna.rescue.known_text import Asking, Found, KnownText, NoCall, end_of_blank
+from puna.rescue.shapes import CALL_TAGS, FUNCTION_TAG, PYTHON_TAGS, Shapes
+from puna.rescue.tools import FoundCall, KnownTools
+
+_MARKS = re.compile(r"[<`\n{\[]")
+_TICKS = re.compile(r"`+")
+_FENCE_LENGTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a message. The sources of all pieces together are the message, to the byte.
+
+    Attributes:
+        source: as the model wrote it.
+        text: what stays content: the source, or nothing where it was calls.
+        calls: what the source means.
+        dialect: the shape of the calls.
+    """
+
+    source: str
+    text: str
+    calls: tuple[FoundCall, ...] = ()
+    dialect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """A whole message: its content without the calls, the calls, and the shape of the first."""
+
+    text: str
+    calls: tuple[FoundCall, ...] = ()
+    dialect: str = ""
+
+
+def whole(text: str, tools: KnownTools) -> Rescued:
+    """The calls in a message. Without any, the text is the message, to the byte."""
+    stream = RescueStream(tools)
+    return join_pieces([*stream.feed(text), *stream.close()])
+
+
+def join_pieces(pieces: Iterable[Piece]) -> Rescued:
+    """All pieces of a message as one."""
+    pieces = tuple(pieces)
+    return Rescued(
+        text="".join(piece.text for piece in pieces),
+        calls=tuple(call for piece in pieces for call in piece.calls),
+        dialect=next((piece.dialect for piece in pieces if piece.dialect), ""),
+    )
+
+
+class RescueStream:
+    """Feed it a message's text; the pieces are the same however it is cut, but for their length."""
+
+    def __init__(self, tools: KnownTools) -> None:
+        self._known = KnownText()
+        self._shapes = Shapes(self._known, tools)
+        self._at = 0
+        self._blank = ""
+        """Spaces before the first text, or behind calls: they go with calls, not with text."""
+        self._holds_blank = True
+        self._has_text = False
+        self._has_calls = False
+        self._begins_line = True
+        self._in_code = False
+        self._in_fence = False
+        self._is_plain = False
+        self._said: list[str] = []
+        self._ready: list[Piece] = []
+        self._work: Generator[None, None, None] = self._read()
+
+    def feed(self, text: str) -> list[Piece]:
+        """Take text; give what is settled by it."""
+        self._known.text += text
+        return self._advance()
+
+    def close(self) -> list[Piece]:
+        """The message has ended: give the rest."""
+        self._known.is_whole = True
+        pieces = self._advance()
+        if self._blank:
+            kept = "" if self._has_calls else self._blank
+            pieces.append(Piece(self._blank, kept))
+            self._blank = ""
+        return pieces
+
+    def release(self) -> str:
+        """The text that is held back, as it came; the stream takes nothing more."""
+        held = self._blank + self._known.text[self._at :]
+        self._blank = self._known.text = ""
+        self._at = 0
+        self._work.close()
+        return held
+
+    def _advance(self) -> list[Piece]:
+        next(self._work, None)
+        self._end_text()
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _read(self) -> Generator[None, None, None]:
+        yield from self._read_lone_call()
+        known = self._known
+        while True:
+            found = None if self._is_plain else self._next_mark().search(known.text, self._at)
+            self._say(found.start() if found else len(known.text))
+            if found is not None:
+                yield from self._read_mark(found.group()[0])
+            elif known.is_whole:
+                return
+            else:
+                known.forget(self._at)
+                self._at = 0
+                yield
+
+    def _next_mark(self) -> re.Pattern[str]:
+        return _TICKS if self._in_fence else _MARKS
+
+    def _read_lone_call(self) -> Asking[None]:
+        at = yield from self._known.skip_blank(0)
+        first = yield from self._known.peek(at)
+        if first in ("", "<", "`", "{", "["):
+            return
+        try:
+            end, calls = yield from self._shapes.lone_call(at)
+        except NoCall as error:
+            self._is_plain = error.resume is None
+        else:
+            self._found(end, calls, "pythonic")
+
+    def _read_mark(self, mark: str) -> Asking[None]:
+        if mark == "\n":
+            self._say(self._at + 1)
+            self._begins_line, self._in_code = True, False
+        elif mark == "`":
+            yield from self._read_ticks()
+        elif self._in_code:
+            self._say(self._at + 1)
+        elif mark == "<":
+            yield from self._read_tag()
+        elif self._begins_line:
+            asking = self._shapes.bare(self._at, is_first=not self._has_text)
+            yield from self._settle(asking, "")
+        else:
+            self._say(self._at + 1)
+
+    def _read_tag(self) -> Asking[None]:
+        tags = (*PYTHON_TAGS, FUNCTION_TAG, *CALL_TAGS)
+        tag = yield from self._known.match_one(self._at, tags)
+        if not tag:
+            self._say(self._at + 1)
+            return
+        shapes = self._shapes
+        ask: Callable[[int], Asking[Found]]
+        if tag in PYTHON_TAGS:
+            ask, dialect = shapes.python_tag, "python_tag"
+        elif tag == FUNCTION_TAG:
+            ask, dialect = shapes.function_tag, "function_tag"
+        else:
+            ask, dialect = shapes.call_tag, "tool_call_tag"
+        yield from self._settle(ask(self._at + len(tag)), dialect)
+
+    def _read_ticks(self) -> Asking[None]:
+        ticks = yield from self._known.match_while(self._at, _TICKS, lambda _: True)
+        end = self._at + len(ticks)
+        if len(ticks) < _FENCE_LENGTH:
+            self._in_code = not self._in_fence and not self._in_code
+            self._say(end)
+        elif self._in_fence:
+            self._in_fence = False
+            self._say(end)
+        else:
+            try:
+                found, calls = yield from self._shapes.fenced(end)
+            except NoCall as error:
+                self._is_plain = error.resume is None
+                self._in_fence = True
+                self._say(end)
+            else:
+                self._found(found, calls, "fenced")
+
+    def _settle(self, asking: Asking[Found], dialect: str) -> Asking[None]:
+        try:
+            end, calls = yield from asking
+        except NoCall as error:
+            self._is_plain = error.resume is None
+            self._say(error.resume or self._at)
+        else:
+            self._found(end, calls, dialect)
+
+    def _say(self, end: int) -> None:
+        """What stands up to here is text."""
+        text = self._known.text[self._at : end]
+        self._at = max(self._at, end)
+        if not text:
+            return
+        blank = end_of_blank(text, 0)
+        if blank < len(text):
+            self._begins_line = False
+            self._has_text = True
+        if self._holds_blank:
+            self._blank += text[:blank]
+            if blank == len(text):
+                return
+            text = self._blank + text[blank:]
+            self._blank, self._holds_blank = "", False
+        self._said.append(text)
+
+    def _end_text(self) -> None:
+        if self._said:
+            text = "".join(self._said)
+            self._said = []
+            self._ready.append(Piece(text, text))
+
+    def _found(self, end: int, calls: list[FoundCall], dialect: str) -> None:
+        self._end_text()
+        source = self._blank + self._known.text[self._at : end]
+        self._at = end
+        self._blank, self._holds_blank, self._has_calls = "", True, True
+        self._begins_line = False
+        if not dialect:
+            is_object = source.lstrip("[ \t\r\n").startswith("{")
+            dialect = "json" if is_object else "pythonic"
+        self._ready.append(Piece(source, "", tuple(calls), dialect))

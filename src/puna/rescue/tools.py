@@ -1,0 +1,95 @@
+"""The tools of a request: only their names are ever called."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from puna.rescue.arguments import repair_arguments
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCall:
+    """A call that was written as text.
+
+    Attributes:
+        name: one of the request's tools.
+        arguments: an object, as JSON text.
+        repaired: the arguments that were changed to fit the tool's schema, as paths.
+    """
+
+    name: str
+    arguments: str
+    repaired: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTools:
+    """Names and schemas.
+
+    Attributes:
+        schemas: by name, the JSON schema of the arguments.
+        repairs: whether arguments are made to fit their schema.
+    """
+
+    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    repairs: bool = False
+
+    @classmethod
+    def read(cls, tools: Iterable[Any], *, repairs: bool = False) -> KnownTools:
+        """From the `tools` of a chat request; what is no function is passed over."""
+        schemas: dict[str, Mapping[str, Any]] = {}
+        for tool in tools:
+            function = tool.get("function") if isinstance(tool, Mapping) else None
+            if not isinstance(function, Mapping):
+                continue
+            name = function.get("name")
+            if isinstance(name, str) and name:
+                schema = function.get("parameters")
+                known = cast("Mapping[str, Any]", schema) if isinstance(schema, Mapping) else None
+                schemas[name] = known or _NOTHING
+        return cls(schemas, repairs)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.schemas
+
+    def has_prefix(self, text: str, suffix: str = "") -> bool:
+        """Whether any name, with the suffix behind it, begins so."""
+        return any(f"{name}{suffix}".startswith(text) for name in self.schemas)
+
+    def make_call(self, name: str, arguments: Mapping[str, Any]) -> FoundCall | None:
+        """The call, or None for arguments that JSON cannot say, or that describe the tool."""
+        schema = self.schemas[name]
+        if _is_schema(arguments, schema):
+            return None
+        repaired: tuple[str, ...] = ()
+        if self.repairs:
+            arguments, repaired = repair_arguments(arguments, schema)
+        try:
+            text = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+            if not _is_text(text):
+                text = json.dumps(arguments, allow_nan=False)
+        except (ValueError, RecursionError):
+            return None
+        return FoundCall(name, text, repaired)
+
+
+def _is_schema(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    """Whether a model repeated a tool's definition, as small ones do, instead of calling it."""
+    if arguments.get("type") != "object" or not isinstance(arguments.get("properties"), Mapping):
+        return False
+    own = schema.get("properties")
+    return not (isinstance(own, Mapping) and "properties" in own)
+
+
+def _is_text(text: str) -> bool:
+    """Whether no half of a surrogate pair is in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

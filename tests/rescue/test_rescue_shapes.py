@@ -1,0 +1,214 @@
+"""Rules about single shapes that the samples do not show."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.support.rescue import known, tools_named
+
+from puna.rescue.stream import Rescued, RescueStream, whole
+from puna.rescue.tools import KnownTools
+
+TOOLS = known("f", "g", "get-weather")
+
+
+def made(text: str) -> list[tuple[str, str]]:
+    return [(call.name, call.arguments) for call in whole(text, TOOLS).calls]
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"),
+    [
+        ('{"name": "f", "arguments": {}}', "json"),
+        ('[{"name": "f", "arguments": {}}]', "json"),
+        ("[f()]", "pythonic"),
+        ("f()", "pythonic"),
+        ('```\n{"name": "f", "arguments": {}}\n```', "fenced"),
+        ("<|python_tag|>f()", "python_tag"),
+        ("<function=f>{}</function>", "function_tag"),
+        ('<tool_call>{"name": "f", "arguments": {}}</tool_call>', "tool_call_tag"),
+        ("f", ""),
+    ],
+)
+def test_the_shape_is_told(text: str, dialect: str) -> None:
+    assert whole(text, TOOLS).dialect == dialect
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("[f(x=true, y=false, z=null)]", {"x": True, "y": False, "z": None}),
+        ("[f(x=True, y=False, z=None)]", {"x": True, "y": False, "z": None}),
+        ("[f(x=-1, y=-2.5, z=(1, 2))]", {"x": -1, "y": -2.5, "z": [1, 2]}),
+        ("[f(x='a\nb', y='\\d+\\n')]", {"x": "a\nb", "y": "\\d+\n"}),
+        ("[f(from='NYC', class='b', x={'if': 1})]", {"from": "NYC", "class": "b", "x": {"if": 1}}),
+        ("[f(x='é' 'ü',)]", {"x": "éü"}),
+        ("[\n  f(\n    x=1\n  ),\n]", {"x": 1}),
+        ("[f(x={'a': [1, {'b': ')'}]})]", {"x": {"a": [1, {"b": ")"}]}}),
+    ],
+)
+def test_python_values_become_json(text: str, arguments: object) -> None:
+    (call,) = whole(text, TOOLS).calls
+    assert json.loads(call.arguments) == arguments
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[f() f()]",
+        "[f(x=1 + 1)]",
+        "[f(x=open('a'))]",
+        "[f(x=y)]",
+        "[f(x=f'{1}')]",
+        "[f(x={1})]",
+        "[f(x={1: 2})]",
+        "[f(x=b'a')]",
+        "[f(x=1j)]",
+        "[f(x=...)]",
+        "[f(x=1e999)]",
+        "[f(x=1, x=2)]",
+        "[f(from=1, from=2)]",
+        "[f(**{'x': 1})]",
+        "[f(x=*y)]",
+        "[f(x={**y})]",
+        "[f(x=lambda: 1)]",
+        "[f(x='\\x1')]",
+        "[f(x=1)(y=2)]",
+        "[f(x=1) for x in y]",
+        "[f(x=" + "[" * 500 + "]" * 500 + ")]",
+        "f(x=1)\ng(y=2)",
+        "f(x=1) gives 2",
+        "f (x=1)",
+        "ff(x=1)",
+        "f.calls(x=1)",
+        '{"name": "f", "arguments": [1]}',
+        '{"name": "f", "arguments": "1"}',
+        '{"name": "f", "arguments": "no json"}',
+        '{"name": "f", "arguments": null}',
+        '{"name": "f"}',
+        '{"name": "f", "arguments": {}, "parameters": {}}',
+        '{"name": "f", "arguments": {"x": NaN}}',
+        '{"name": "f", "arguments": {"x": 1e999}}',
+        '{"type": "object", "name": "f", "arguments": {}}',
+        '{"type": "function", "function": "f", "arguments": {}}',
+        '{"name": "f", "function": {"name": "f", "arguments": {}}}',
+        '{"function": {"name": "f", "arguments": {}, "strict": true}}',
+        '{"name": ["f"], "arguments": {}}',
+        '[{"name": "f", "arguments": {}}, {"name": "h", "arguments": {}}]',
+        '[{"name": "f", "arguments": {}}, 1]',
+        '{"tool_calls": []}',
+        '{"name": "f", "arguments": {}]',
+        '{"name": "f", "arguments": ' + '{"a": ' * 3000 + "1" + "}" * 3001,
+        '`<function=f>{"x": 1}</function>`',
+        "Write `[f()]` and ``<tool_call>``",
+        '```\n<function=f>{"x": 1}</function>\n```',
+        '```json\n{"name": "f", "arguments": {}}\n``` and more',
+        '```python\n{"name": "f", "arguments": {}}\n```',
+        '```json {"name": "f", "arguments": {}}```',
+        "<function=h>{}</function>",
+        "<function=f>[1]</function>",
+        "<function=f>{} and so on",
+        "<function=f></function>",
+        "<function=ff>{}</function>",
+        "<|python_tag|>h()",
+        "<|python_tag|>f()\nprint(1)",
+        "<|python_tag|>x = f()",
+        "<tool_call>f()</tool_call>",
+        '<tool_call>{"name": "f", "arguments": {}} is a call',
+        "x [f()]",
+        "- [f()]",
+        "[f](https://example.com)",
+        '"name": "f", "arguments": {}',
+    ],
+)
+def test_what_only_looks_like_a_call_is_left_alone(text: str) -> None:
+    assert whole(text, TOOLS) == Rescued(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "f", "arguments": {}};',
+        '{"name": "f", "arguments": {}}<|eot_id|>',
+        '\n\n {"name": "f", "arguments": {}} \n<|eom_id|>\n',
+        '{"name": "f", "arguments": {}',
+        '{"name": "f", "arguments": {}<|eot_id|>',
+        '{"id": "1", "type": "function", "function": {"name": "f", "arguments": {}}}',
+        '{"parameters": {}, "name": "f"}',
+        "```json\n[f()]\n```\n",
+        "```tool_call\r\n[f()]\r\n```",
+        "<function=f>{}",
+        "<function=f>{}<function>",
+        "<function=f {}></function>",
+        '<function="f">{}</function>',
+        "<function=f>{</function>",
+        "<function=f>{}<|eot_id|>",
+        '<tool_call>{"name": "f", "arguments": {}}',
+        '<tool_call>\n{"name": "f", "arguments": {}}<|eot_id|>',
+        "<|python_tag|>[f()]\n<|eom_id|>",
+        "<|python_tag|> f()",
+        "<|python_tag|>f.call()",
+    ],
+)
+def test_small_slips_are_forgiven(text: str) -> None:
+    rescued = whole(text, TOOLS)
+    assert [(call.name, call.arguments) for call in rescued.calls] == [("f", "{}")]
+    assert rescued.text == ""
+
+
+def test_several_tagged_calls_follow_each_other() -> None:
+    text = (
+        'One.<function=f>{}<function=g>{}</function>\n<tool_call>[{"name": "f", "arguments": {}}]'
+    )
+    rescued = whole(text, TOOLS)
+    assert [call.name for call in rescued.calls] == ["f", "g", "f"]
+    assert rescued.text == "One."
+
+
+def test_a_second_item_that_is_no_call_stays_text() -> None:
+    rescued = whole('{"name": "f", "arguments": {}}\n{"name": "h"}', TOOLS)
+    assert [call.name for call in rescued.calls] == ["f"]
+    assert rescued.text == '\n{"name": "h"}'
+
+
+def test_names_may_hold_what_python_would_not_allow() -> None:
+    assert made("[get-weather(x=1)]") == [("get-weather", '{"x": 1}')]
+
+
+def test_half_a_surrogate_pair_stays_json() -> None:
+    ((_, arguments),) = made('{"name": "f", "arguments": {"x": "\\ud800"}}')
+    assert arguments.encode() == b'{"x": "\\ud800"}'
+
+
+def test_a_tool_with_properties_of_its_own_may_be_given_some() -> None:
+    schema = {"type": "object", "properties": {"type": {}, "properties": {}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    text = '{"name": "f", "parameters": {"type": "object", "properties": {"a": 1}}}'
+    assert len(whole(text, KnownTools.read(tools)).calls) == 1
+    assert whole(text, TOOLS).calls == ()
+
+
+def test_only_functions_are_tools() -> None:
+    tools = [{"type": "web_search"}, "f", {"type": "function", "function": {"name": ""}}]
+    assert KnownTools.read([*tools, *tools_named("g")]).schemas.keys() == {"g"}
+
+
+def test_a_call_without_end_is_held_back_only_so_long() -> None:
+    stream = RescueStream(TOOLS)
+    start = '{"name": "f", "arguments": {"x": "'
+    assert stream.feed(start) == []
+    assert stream.feed("a" * 200_000) == []
+    (piece,) = stream.feed("a" * 100_000)
+    assert piece.text == start + "a" * 300_000
+    assert [one.text for one in stream.feed("[f()]")] == ["[f()]"]
+    assert whole(start + "a" * 300_000 + '"}}', TOOLS).calls == ()
+
+
+def test_a_message_of_brackets_is_read_in_a_line() -> None:
+    text = '{"name": "f", "arguments": {\n' * 3_000
+    assert whole(text, TOOLS) == Rescued(text)
+    text = "[f(\n" * 3_000
+    assert whole(text, TOOLS) == Rescued(text)
+    text = '{"name": "f", "x": 1}\n' * 3_000
+    assert whole(text, TOOLS) == Rescued(text)
