@@ -38,7 +38,14 @@ from puna.errors import (
 from puna.version import __version__
 
 if TYPE_CHECKING:
-    from puna.api.calls import acompletion, atext_completion, completion, text_completion
+    from puna.api.calls import (
+        acompletion,
+        aresponses,
+        atext_completion,
+        completion,
+        responses,
+        text_completion,
+    )
     from puna.api.models import (
         completion_cost,
         get_llm_provider,
@@ -54,12 +61,14 @@ if TYPE_CHECKING:
     from puna.engine.streams import AsyncStream, Stream
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.completions import TextCompletion
+    from puna.types.responses import Response, ResponseEvent
     from puna.wire.fold import fold
 
 _HOMES = (
     "puna.wire.fold",
     "puna.types.chat",
     "puna.types.completions",
+    "puna.types.responses",
     "puna.engine.streams",
     "puna.client",
     "puna.api.calls",
@@ -91,6 +100,8 @@ __all__ = [
     "PermissionDeniedError",
     "PunaError",
     "RateLimitError",
+    "Response",
+    "ResponseEvent",
     "ServiceUnavailableError",
     "Stream",
     "StreamInterruptedError",
@@ -99,6 +110,7 @@ __all__ = [
     "UnsupportedParamsError",
     "__version__",
     "acompletion",
+    "aresponses",
     "atext_completion",
     "completion",
     "completion_cost",
@@ -106,6 +118,7 @@ __all__ = [
     "get_llm_provider",
     "get_model_info",
     "get_supported_openai_params",
+    "responses",
     "supports_function_calling",
     "supports_response_schema",
     "supports_vision",

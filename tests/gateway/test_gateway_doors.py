@@ -236,7 +236,6 @@ def test_virtual_keys_are_501_and_say_so(upstream: Upstream, path: str) -> None:
     [
         ("/metrics", "metrics"),
         ("/v1/messages", "Messages API"),
-        ("/v1/responses", "Responses API"),
         ("/embeddings", "embeddings"),
         ("/none", "There is no endpoint"),
         ("/v1/models-list", "There is no endpoint"),

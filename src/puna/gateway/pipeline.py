@@ -73,7 +73,7 @@ class Pipeline:
         Raises:
             APIError: nothing was sent to the client yet.
         """
-        call = self._read_call(body, body.get("messages"), caller)
+        call = self.read_call(body, body.get("messages"), caller)
         if call.request.is_stream:
             stream = await until_disconnect(self.engine.stream(call), caller.receive)
             return await _send_stream(stream, caller)
@@ -90,14 +90,14 @@ class Pipeline:
             APIError: nothing was sent to the client yet.
         """
         fields = {name: value for name, value in body.items() if name not in ("prompt", "messages")}
-        drop_params = self._drops_params(body)
+        drop_params = self.drops_params(body)
         request = read_text_request(body.get("prompt"), fields, drop_params=drop_params)
         if len(request.prompts) > _MOST_PROMPTS:
             raise BadRequestError(
                 f"`prompt` holds `{len(request.prompts)}` texts; send at most {_MOST_PROMPTS}.",
                 param="prompt",
             )
-        first = self._read_call({**request.fields}, messages_of(request.prompts[0]), caller)
+        first = self.read_call({**request.fields}, messages_of(request.prompts[0]), caller)
         calls = calls_of(request, first)
         if first.request.is_stream:
             opening = stream_texts_async(self.engine, request, calls)
@@ -111,7 +111,7 @@ class Pipeline:
         await send_reply(caller.send, _whole(answer.to_json(), report))
         return report
 
-    def _read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
+    def read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
         """A call from a request's fields, by the rules of `requests`."""
         check_fields(body)
         check_model_name(body.get("model"))
@@ -125,7 +125,7 @@ class Pipeline:
             messages,
             sent,
             stream=body.get("stream", False),
-            drop_params=self._drops_params(body),
+            drop_params=self.drops_params(body),
             allowed_params=read_names(body, "allowed_openai_params"),
             unwanted_params=read_names(body, "additional_drop_params"),
         )
@@ -148,7 +148,8 @@ class Pipeline:
             plan = replace(plan, fallbacks=self.directory.fallbacks(own, request.model))
         return read_steering(body, is_stream=request.is_stream).apply(plan)
 
-    def _drops_params(self, body: Mapping[str, Any]) -> bool:
+    def drops_params(self, body: Mapping[str, Any]) -> bool:
+        """Whether a request leaves out what a host cannot do: its own wish, or the operator's."""
         wish = body.get("drop_params")
         if wish is None:
             return self.directory.config.settings.drop_params

@@ -57,8 +57,10 @@ if TYPE_CHECKING:
     from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
     from litellm.main import (
         acompletion,
+        aresponses,
         atext_completion,
         completion,
+        responses,
         stream_chunk_builder,
         text_completion,
     )
@@ -269,6 +271,7 @@ __all__ = [
     "Usage",
     "VectorStoreSearchError",
     "acompletion",
+    "aresponses",
     "atext_completion",
     "completion",
     "completion_cost",
@@ -285,6 +288,7 @@ __all__ = [
     "models_by_provider",
     "provider_list",
     "register_model",
+    "responses",
     "stream_chunk_builder",
     "supports_audio_input",
     "supports_audio_output",

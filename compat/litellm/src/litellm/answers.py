@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from litellm.types.llms.openai import ResponsesAPIResponse
 from litellm.types.utils import (
     Delta,
     ModelResponse,
@@ -18,6 +19,7 @@ from puna.types.chat import ChatCompletion, ChatCompletionChunk, ChunkChoice, De
 from puna.types.chat import Delta as PunaDelta
 from puna.types.completions import TextCompletion
 from puna.types.report import CallReport
+from puna.types.responses import Response
 
 
 def answer_of(completion: ChatCompletion) -> ModelResponse:
@@ -104,6 +106,11 @@ def _call_of(call: DeltaToolCall) -> dict[str, Any]:
 def text_answer_of(completion: TextCompletion) -> TextCompletionResponse:
     """A text completion, or a chunk of one."""
     return TextCompletionResponse.model_validate(completion.model_dump(exclude_none=True))
+
+
+def response_answer_of(response: Response) -> ResponsesAPIResponse:
+    """A response."""
+    return ResponsesAPIResponse.model_validate(response.to_dict())
 
 
 def puna_chunk_of(chunk: ModelResponseStream | Mapping[str, Any]) -> ChatCompletionChunk:
