@@ -319,12 +319,17 @@ def test_what_would_be_another_request_is_always_refused(name: str, value: Any) 
     assert error.param == name
     with pytest.raises(BadRequestError):
         read(drop=True, **{name: value})
-    assert read(**{name: None}).fields == {}
+    nothing: dict[str, Any] = {name: None}
+    assert read(**nothing).fields == {}
     assert read(background=False).fields == {}
 
 
 def test_hints_to_openais_service_are_left_out_unless_they_are_allowed() -> None:
-    hints = {"prompt_cache_key": "k", "service_tier": "auto", "safety_identifier": "s"}
+    hints: dict[str, Any] = {
+        "prompt_cache_key": "k",
+        "service_tier": "auto",
+        "safety_identifier": "s",
+    }
     request = read(**hints)
     assert request.fields == {}
     assert request.left_out == ("prompt_cache_key", "safety_identifier", "service_tier")
@@ -387,9 +392,7 @@ def test_earlier_turns_stand_between_the_instructions_and_the_new_input() -> Non
         {"role": "assistant", "content": None, "tool_calls": [{"id": "c9"}]},
     )
     output = {"type": "function_call_output", "call_id": "c9", "output": "x"}
-    request = read_response_request(
-        "m", {"input": [output], "instructions": "I"}, earlier=earlier
-    )
+    request = read_response_request("m", {"input": [output], "instructions": "I"}, earlier=earlier)
     assert [message["role"] for message in request.messages] == [
         "system",
         "user",

@@ -228,9 +228,7 @@ def test_mixed_pieces_of_two_calls_come_as_one_call_after_the_other() -> None:
 
 
 def test_a_free_form_call_is_told_in_one_piece() -> None:
-    events = streamed(
-        [piece(0, '{"inp', id="c1", name="apply_patch"), piece(0, 'ut":"*** x"}')]
-    )
+    events = streamed([piece(0, '{"inp', id="c1", name="apply_patch"), piece(0, 'ut":"*** x"}')])
     check_order(events)
     assert [event.type.removeprefix("response.") for event in events[2:-1]] == [
         "output_item.added",
@@ -288,9 +286,7 @@ def answers(draw: st.DrawFn) -> ChatCompletion:
     refusal = draw(st.sampled_from(["", "No."]))
     calls = [
         call(f"c{i}", name, json.dumps(given))
-        for i, (name, given) in enumerate(
-            draw(st.lists(st.tuples(names, arguments), max_size=3))
-        )
+        for i, (name, given) in enumerate(draw(st.lists(st.tuples(names, arguments), max_size=3)))
     ]
     message: dict[str, Any] = {"content": said}
     if thought:
@@ -303,12 +299,29 @@ def answers(draw: st.DrawFn) -> ChatCompletion:
     return answer(reason, **message)
 
 
+def cut(whole: ChatCompletion, size: int) -> list[ChatCompletionChunk]:
+    """An answer in pieces, in the order in which models speak: thoughts, text, calls."""
+    message, reason = whole.choices[0].message, whole.choices[0].finish_reason
+    chunks = [chunk({"role": "assistant", "content": ""})]
+    for name in ("reasoning_content", "content", "refusal"):
+        text = message.get(name, "")
+        chunks += [chunk({name: text[at : at + size]}) for at in range(0, len(text), size)]
+    for index, one in enumerate(message.tool_calls or ()):
+        text = one.function.arguments
+        chunks.append(piece(index, "", id=one.id, name=one.function.name))
+        chunks += [piece(index, text[at : at + size]) for at in range(0, len(text), size)]
+    chunks.append(chunk({}, reason))
+    head = {"id": whole.id, "created": whole.created, "model": whole.model}
+    usage = ChatCompletionChunk.model_validate({**head, "choices": [], "usage": USAGE})
+    return [*chunks, usage]
+
+
 @pytest.mark.case(98, 99, 101)
 @given(answers(), st.integers(1, 4))
 def test_the_last_event_of_a_stream_equals_the_whole_answer(
     whole: ChatCompletion, size: int
 ) -> None:
-    chunks = list(unfold(whole, wants_usage=True, piece=size))
+    chunks = cut(whole, size)
     events = streamed(chunks)
     check_order(events)
     assert events[-1].response == response_of(request(), "resp_7", 9, fold(chunks))

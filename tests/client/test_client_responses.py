@@ -27,7 +27,7 @@ def run(kind: str, upstream: Upstream, *asked: dict[str, Any]) -> list[Any]:
     given: list[Any] = []
 
     def fields(one: dict[str, Any]) -> dict[str, Any]:
-        kept = {"model": MODEL, "input": "hi", "api_key": KEY, **one}
+        kept: dict[str, Any] = {"model": MODEL, "input": "hi", "api_key": KEY, **one}
         if "previous" in kept:
             earlier = given[kept.pop("previous")]
             last = earlier if isinstance(earlier, Response) else earlier[-1].response

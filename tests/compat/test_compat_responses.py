@@ -23,7 +23,7 @@ def test_a_response_has_litellms_type_and_hidden_params(upstream: Upstream) -> N
     assert isinstance(response, ResponsesAPIResponse)
     assert response.output_text == TEXT
     assert response.id.startswith("resp_")
-    assert response._hidden_params["custom_llm_provider"] == "meta_llama"  # noqa: SLF001 - LiteLLM's
+    assert response._hidden_params["custom_llm_provider"] == "meta_llama"
 
 
 @pytest.mark.case(98)
@@ -52,7 +52,7 @@ def test_asyncio_goes_on_from_a_response_of_the_other_function(upstream: Upstrea
 
 def test_errors_are_litellms(upstream: Upstream) -> None:
     with pytest.raises(litellm.BadRequestError):
-        litellm.responses(**{**where(upstream), "input": []})
+        litellm.responses(input=[], model=MODEL, api_base=upstream.url, api_key=KEY)
     upstream.plays(Reply.error(429))
     with pytest.raises(litellm.RateLimitError):
         litellm.responses(**where(upstream), num_retries=0)
@@ -67,5 +67,6 @@ def test_listeners_hear_of_a_response(upstream: Upstream, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(litellm, "success_callback", [note])
     litellm.responses(**where(upstream))
-    list(litellm.responses(**where(upstream), stream=True))  # type: ignore[arg-type]
+    stream: Any = litellm.responses(**where(upstream), stream=True)
+    list(stream)
     assert heard == [TEXT, TEXT]

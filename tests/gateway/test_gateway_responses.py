@@ -200,7 +200,7 @@ def test_a_response_belongs_to_the_key_that_made_it(
             client = Caller("POST", "/v1/responses")
             return GatewayCaller(Principal(name), "call", client.receive, client.send)
 
-        api = ResponsesAPI(house.app._pipeline, store, house.clock)  # noqa: SLF001 - two keys
+        api = ResponsesAPI(house.app._pipeline, store, house.clock)
         own, other = caller("own"), caller("other")
         await api.create(BODY, own)
         (response_id,) = (f"resp_{n:032x}" for n in (1,))

@@ -137,14 +137,13 @@ def test_a_loop_with_two_tools(plain: openai.OpenAI, up: Upstream, is_stored: bo
         {"type": "function_call_output", "call_id": call.call_id, "output": call.name}
         for call in calls
     ]
+    replayed: Any = [*asked, *first.output, *outputs]
     second = (
         plain.responses.create(
             model=MODEL, input=outputs, tools=TOOLS, previous_response_id=first.id
         )
         if is_stored
-        else plain.responses.create(
-            model=MODEL, input=[*asked, *first.output, *outputs], tools=TOOLS, store=False
-        )
+        else plain.responses.create(model=MODEL, input=replayed, tools=TOOLS, store=False)
     )
     assert second.id != first.id
     messages = up.requests[-1].json["messages"]
@@ -227,7 +226,7 @@ def codex_turn(served: Served, items: list[dict[str, Any]]) -> list[dict[str, An
     """The items of `response.output_item.done`, which is all that Codex keeps of a turn."""
     import httpx2
 
-    done: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
     with httpx2.Client() as http:
         answer = http.post(
             f"{served.url}/v1/responses",
@@ -239,11 +238,10 @@ def codex_turn(served: Served, items: list[dict[str, Any]]) -> list[dict[str, An
         name, data = frame.split("\n")
         event = json.loads(data.removeprefix("data: "))
         assert name == f"event: {event['type']}"
-        if event["type"] == "response.output_item.done":
-            done.append(event["item"])
-    assert event["type"] == "response.completed"
-    assert event["response"]["usage"]["total_tokens"] > 0
-    return done
+        events.append(event)
+    assert events[-1]["type"] == "response.completed"
+    assert events[-1]["response"]["usage"]["total_tokens"] > 0
+    return [event["item"] for event in events if event["type"] == "response.output_item.done"]
 
 
 def test_an_exchange_as_codex_has_it(served: Served, up: Upstream) -> None:
@@ -270,7 +268,12 @@ def test_an_exchange_as_codex_has_it(served: Served, up: Upstream) -> None:
     assert sent["parallel_tool_calls"] is True
     assert not {"store", "include", "prompt_cache_key", "reasoning", "reasoning_effort"} & set(sent)
 
-    reasoning = {"type": "reasoning", "summary": [], "encrypted_content": "gAAA", "content": None}
+    reasoning: Any = {
+        "type": "reasoning",
+        "summary": [],
+        "encrypted_content": "gAAA",
+        "content": None,
+    }
     outputs = [
         {"type": "function_call_output", "call_id": "c1", "output": "a.py"},
         {"type": "custom_tool_call_output", "call_id": "c2", "output": "Success."},

@@ -27,8 +27,8 @@ from puna.types.responses import Response, ResponseEvent
 class DefaultClients:
     """One client of each kind for each way of trusting hosts, made on first use.
 
-    They share one pool, so that a program has one process for each embedded model, and the responses
-    that later ones may go on from.
+    They share one pool, so that a program has one process for each embedded model, and the
+    responses that later ones may go on from.
     """
 
     def __init__(self, settings: ClientSettings) -> None:

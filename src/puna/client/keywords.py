@@ -113,7 +113,7 @@ def read_text_calls(
     return request, calls_of(request, first)
 
 
-def read_response_call(  # noqa: PLR0913 - a request and what surrounds it
+def read_response_call(
     model: Any,
     asked: Any,
     keywords: Mapping[str, Any],
@@ -122,7 +122,10 @@ def read_response_call(  # noqa: PLR0913 - a request and what surrounds it
     stream: Any = None,
     earlier: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[ResponseRequest, Call]:
-    """A response as its chat call; `earlier` messages go before the new input. Errors: `read_call`."""
+    """A response as its chat call; `earlier` messages go before the new input.
+
+    Errors: `read_call`.
+    """
     request = read_response_request(
         model,
         {**keywords, "input": asked, "stream": stream},

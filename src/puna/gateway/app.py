@@ -214,7 +214,9 @@ class Gateway:
         body = read_json(await read_body(caller.receive, head, limit), head)
         if match.model is not None:
             body["model"] = match.model
-        servers: Mapping[Action, Callable[[Mapping[str, Any], Caller], Awaitable[CallReport | None]]] = {
+        servers: Mapping[
+            Action, Callable[[Mapping[str, Any], Caller], Awaitable[CallReport | None]]
+        ] = {
             "chat": self._pipeline.chat,
             "text": self._pipeline.text,
             "respond": self._responses.create,

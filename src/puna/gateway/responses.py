@@ -60,8 +60,7 @@ class ResponsesAPI:
 
         async def keep(response: Response) -> None:
             if request.is_stored:
-                owner = caller.principal.key_id
-                await self.store.put(stored_of(request, response, owner))
+                await self._keep(stored_of(request, response, caller.principal.key_id))
 
         if call.request.is_stream:
             opening = stream_response_async(
@@ -113,6 +112,13 @@ class ResponsesAPI:
             "the connection of a stream to end it.",
             code="not_cancellable",
         )
+
+    async def _keep(self, stored: StoredResponse) -> None:
+        """Store a response; one that cannot be stored was still answered."""
+        try:
+            await self.store.put(stored)
+        except APIError as error:
+            _log.error("The response `%s` was not stored: %s", stored.response_id, error)
 
     async def _find(self, response_id: str, caller: Caller) -> StoredResponse:
         stored = await self.store.get(caller.principal.key_id, response_id)
@@ -191,7 +197,11 @@ def _describe(error: APIError) -> tuple[str, str]:
 
 async def _send_stream(stream: AsyncStream[ResponseEvent], caller: Caller) -> CallReport:
     async with stream:
-        head = {"type": "http.response.start", "status": 200, "headers": event_headers(stream.report)}
+        head = {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": event_headers(stream.report),
+        }
         await caller.send(head)
         await until_disconnect(_send_events(stream, caller.send), caller.receive)
     return stream.report

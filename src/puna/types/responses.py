@@ -18,8 +18,8 @@ class OutputText(WireModel):
 
     type: Literal["output_text"] = "output_text"
     text: str = ""
-    annotations: list[Any] = []
-    logprobs: list[Any] = []
+    annotations: list[Any] = Field(default_factory=list[Any])
+    logprobs: list[Any] = Field(default_factory=list[Any])
 
 
 class OutputRefusal(WireModel):
@@ -46,7 +46,7 @@ class OutputMessage(WireModel):
     id: str
     role: str = "assistant"
     status: str = "completed"
-    content: list[OutputPart] = []
+    content: list[OutputPart] = Field(default_factory=list[OutputPart])
 
 
 class FunctionCall(WireModel):
@@ -76,8 +76,8 @@ class Reasoning(WireModel):
 
     type: Literal["reasoning"] = "reasoning"
     id: str
-    summary: list[Any] = []
-    content: list[OutputPart] = []
+    summary: list[Any] = Field(default_factory=list[Any])
+    content: list[OutputPart] = Field(default_factory=list[OutputPart])
     status: str = "completed"
 
 
@@ -132,7 +132,7 @@ class Response(WireModel):
     created_at: int
     status: str
     model: str
-    output: list[OutputItem] = []
+    output: list[OutputItem] = Field(default_factory=list[OutputItem])
     error: ResponseError | None = None
     incomplete_details: IncompleteDetails | None = None
     usage: ResponseUsage | None = None

@@ -14,8 +14,10 @@ _NO_FILES = "hosts of Llama take no files; send its text, or its pages as images
 
 
 def read_content(content: Any, path: str, *, is_spoken: bool = False) -> str | list[dict[str, Any]]:
-    """A string or a list of parts. A single text, and all that the model itself said
-    (`is_spoken`), become a string: every host reads that.
+    """A string, or a list of parts.
+
+    A single text becomes a string, which every host reads; several do where `is_spoken`: in all
+    messages but the user's.
 
     Raises:
         BadRequestError: `param` is the path of what is wrong.
@@ -69,4 +71,7 @@ def _read_image(given: Mapping[str, Any], path: str) -> dict[str, Any]:
     detail = given.get("detail")
     if detail is not None and not isinstance(detail, str):
         raise BadRequestError(f"`{path}.detail` must be a string.", param=f"{path}.detail")
-    return {"type": "image_url", "image_url": {"url": url, **({"detail": detail} if detail else {})}}
+    return {
+        "type": "image_url",
+        "image_url": {"url": url, **({"detail": detail} if detail else {})},
+    }

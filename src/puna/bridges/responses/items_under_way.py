@@ -102,7 +102,10 @@ class Spoken:
         if text:
             self._texts.append(text)
             self._logprobs += logprobs
-            yield f"response.{form.word}.delta", {**self._place, "delta": text, **self._told(logprobs)}
+            yield (
+                f"response.{form.word}.delta",
+                {**self._place, "delta": text, **self._told(logprobs)},
+            )
 
     def close(self, status: str) -> Iterator[Event]:
         """The events that close the item."""
@@ -127,7 +130,7 @@ class Spoken:
 
 
 class Call:
-    """A call. The input of a free-form tool stands inside JSON here: it is told when it is whole."""
+    """A call. A free-form tool's input stands inside JSON here: it is told when it is whole."""
 
     def __init__(self, key: str, response_id: str, index: int) -> None:
         self.key = key

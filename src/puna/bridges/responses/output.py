@@ -1,5 +1,4 @@
-"""The parts of a response: its items, its usage, its frame. What a whole answer and a stream share.
-"""
+"""The items, the usage and the frame of a response: what a whole answer and a stream share."""
 
 from __future__ import annotations
 

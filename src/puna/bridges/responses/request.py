@@ -18,7 +18,7 @@ from puna.types.shown import shown
 
 _REFUSED: Mapping[str, str] = {
     "background": "nothing runs in the background here; leave it out and stream the answer",
-    "conversation": "conversations are not kept here; use `previous_response_id`, or send the items",
+    "conversation": "none are kept here; use `previous_response_id`, or send the items",
     "prompt": "prompt templates are not kept here; send `instructions` and `input`",
 }
 """Asking for these changes what a request is: leaving them out would answer something else."""
@@ -104,8 +104,10 @@ def read_response_request(
     earlier: Sequence[Mapping[str, Any]] = (),
     drop_params: bool = False,
 ) -> ResponseRequest:
-    """Check a request. `body` has all its fields but `model`; `earlier` are the messages that
-    `previous_response_id` stands for.
+    """Check a request.
+
+    `body` has all its fields but `model`; `earlier` are the messages that `previous_response_id`
+    stands for.
 
     Raises:
         BadRequestError: a field is wrong; `param` is its path.
@@ -284,9 +286,7 @@ class _Reading:
 
     def _cannot(self, path: str, what: str) -> None:
         if not self._drop_params:
-            raise UnsupportedParamsError(
-                f"{what}. Leave it out, or set `drop_params`.", param=path
-            )
+            raise UnsupportedParamsError(f"{what}. Leave it out, or set `drop_params`.", param=path)
         self.left_out.append(path)
 
 

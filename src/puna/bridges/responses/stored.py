@@ -64,7 +64,9 @@ def stored_of(request: ResponseRequest, response: Response, owner: str) -> Store
     )
 
 
-def unknown_response(response_id: Any, *, param: str | None = "previous_response_id") -> NotFoundError:
+def unknown_response(
+    response_id: Any, *, param: str | None = "previous_response_id"
+) -> NotFoundError:
     """For an id that nobody knows, that was forgotten, or that another key made."""
     return NotFoundError(
         f"There is no response `{str(response_id)[:80]}`: it was never made here, not stored "

@@ -10,10 +10,14 @@ import asyncio
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from puna.bridges.responses.stored import StoredResponse
-from puna.errors import ConfigError
+from puna.errors import ConfigError, ServiceUnavailableError
+
+T = TypeVar("T")
 
 _KEPT_S = 30 * 24 * 3600
 _BUSY_S = 10.0
@@ -60,15 +64,15 @@ class SQLiteStore:
 
     async def put(self, stored: StoredResponse) -> None:
         """Keep a response; those past their time go."""
-        await asyncio.to_thread(self._put, stored)
+        await _in_thread(self._put, stored)
 
     async def get(self, owner: str, response_id: str) -> StoredResponse | None:
         """A response that this owner made, or None."""
-        return await asyncio.to_thread(self._get, owner, response_id)
+        return await _in_thread(self._get, owner, response_id)
 
     async def delete(self, owner: str, response_id: str) -> bool:
         """Forget a response; whether it was there."""
-        return await asyncio.to_thread(self._delete, owner, response_id)
+        return await _in_thread(self._delete, owner, response_id)
 
     async def close(self) -> None:
         """Close the file."""
@@ -100,3 +104,14 @@ class SQLiteStore:
     def _close(self) -> None:
         with self._lock:
             self._db.close()
+
+
+async def _in_thread(work: Callable[..., T], *given: Any) -> T:
+    try:
+        return await asyncio.to_thread(work, *given)
+    except sqlite3.Error as error:
+        raise ServiceUnavailableError(
+            f"The store of responses cannot be used: {error}.",
+            code="response_store_unavailable",
+            fault="operator",
+        ) from error
