@@ -23,6 +23,13 @@ _MILLION = 1_000_000
 _ACTIONS: dict[Action, str] = {
     "chat": "a chat completion, whole or as a stream of events",
     "text": "a text completion, over chat",
+    "respond": "a response, over chat",
+    "response": "a stored response",
+    "forget_response": "deletes a stored response",
+    "input_items": "the input of a stored response",
+    "cancel_response": "refused: nothing runs in the background",
+    "count_input": "the tokens of a response's input",
+    "compact": "refused: no compaction",
     "models": "the models by name",
     "model": "one model; its name may hold slashes",
     "model_info": "what each deployment is, without key and address",
