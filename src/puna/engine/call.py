@@ -102,7 +102,7 @@ class Run:
         dialect = DIALECTS[target.dialect if canned is None else CANNED_DIALECT]
         self.note_attempt(deployment)
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
-        self.report.dropped_params = (*self.call.left_out, *built.dropped_params)
+        self.report.dropped_params = self.call.left_out + built.dropped_params
         context = ReadContext(
             target=target,
             model=self.call.request.model,
