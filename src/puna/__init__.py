@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from puna.api.calls import (
         acompletion,
         aembedding,
+        aresponses,
         atext_completion,
         completion,
         embedding,
+        responses,
         text_completion,
     )
     from puna.api.models import (
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.completions import TextCompletion
     from puna.types.embeddings import EmbeddingResponse
+    from puna.types.responses import Response, ResponseEvent
     from puna.wire.fold import fold
 
 _HOMES = (
@@ -69,6 +72,7 @@ _HOMES = (
     "puna.types.chat",
     "puna.types.completions",
     "puna.types.embeddings",
+    "puna.types.responses",
     "puna.engine.streams",
     "puna.client",
     "puna.api.calls",
@@ -101,6 +105,8 @@ __all__ = [
     "PermissionDeniedError",
     "PunaError",
     "RateLimitError",
+    "Response",
+    "ResponseEvent",
     "ServiceUnavailableError",
     "Stream",
     "StreamInterruptedError",
@@ -110,6 +116,7 @@ __all__ = [
     "__version__",
     "acompletion",
     "aembedding",
+    "aresponses",
     "atext_completion",
     "completion",
     "completion_cost",
@@ -118,6 +125,7 @@ __all__ = [
     "get_llm_provider",
     "get_model_info",
     "get_supported_openai_params",
+    "responses",
     "supports_function_calling",
     "supports_response_schema",
     "supports_vision",

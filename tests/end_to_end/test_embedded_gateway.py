@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from pydantic import BaseModel
 from tests.support.processes import BIN, free_port, run, running
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("embedded")]
@@ -184,3 +185,56 @@ def test_openais_sdk_gets_vectors_in_its_own_default_form(client: openai.OpenAI)
     assert floats.data[0].embedding == pytest.approx(cat, abs=1e-3)
     with pytest.raises(openai.BadRequestError, match="token ids"):
         client.embeddings.create(model=MODEL, input=[1, 2, 3])
+
+
+@pytest.mark.case(93)
+def test_the_openai_sdk_gets_a_response(client: openai.OpenAI) -> None:
+    response = client.responses.create(
+        model=MODEL, input="Name three primary colors.", max_output_tokens=12
+    )
+
+    assert response.output_text
+    assert response.status in ("completed", "incomplete")
+    assert response.usage is not None
+    assert response.usage.output_tokens <= 12
+
+
+@pytest.mark.case(99)
+def test_the_openai_sdk_streams_a_response_with_its_helper(client: openai.OpenAI) -> None:
+    with client.responses.stream(model=MODEL, input="Say hello.") as stream:
+        text = "".join(e.delta for e in stream if e.type == "response.output_text.delta")
+        final = stream.get_final_response()
+
+    assert text == final.output_text
+
+
+@pytest.mark.case(96)
+def test_the_openai_sdk_gets_a_call_in_a_response_and_goes_on(client: openai.OpenAI) -> None:
+    tools: Any = [{"type": "function", **tool["function"]} for tool in TOOLS]
+    asked = client.responses.create(
+        model=MODEL, input="What is the weather in Lima?", tools=tools, tool_choice="required"
+    )
+    call = next(item for item in asked.output if item.type == "function_call")
+
+    told = client.responses.create(
+        model=MODEL,
+        previous_response_id=asked.id,
+        input=[{"type": "function_call_output", "call_id": call.call_id, "output": "21 degrees"}],
+        max_output_tokens=12,
+    )
+
+    assert json.loads(call.arguments)
+    assert told.previous_response_id == asked.id
+
+
+def test_the_openai_sdk_gets_a_response_that_fits_a_pydantic_class(client: openai.OpenAI) -> None:
+    class Person(BaseModel):
+        name: str
+        age: int
+
+    parsed = client.responses.parse(
+        model=MODEL, input="Alice is 31 years old. Return JSON.", text_format=Person
+    )
+
+    assert parsed.output_parsed is not None
+    assert isinstance(parsed.output_parsed.age, int)

@@ -16,22 +16,26 @@ from puna.client.asynchronous import AsyncClient
 from puna.client.settings import ClientSettings, tls_from
 from puna.client.synchronous import Client
 from puna.embedded.supervisor import SupervisorPool
+from puna.engine.responses import ResponseMemory
 from puna.engine.streams import AsyncStream, Stream
 from puna.transports.tls import TLSConfig
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
+from puna.types.responses import Response, ResponseEvent
 
 
 class DefaultClients:
     """One client of each kind for each way of trusting hosts, made on first use.
 
-    They share one pool, so that a program has one process for each embedded model.
+    They share one pool, so that a program has one process for each embedded model, and the
+    responses that later ones may go on from.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._pool = SupervisorPool()
+        self._memory = ResponseMemory()
         self._lock = threading.Lock()
         self._clients: dict[TLSConfig, Client] = {}
         self._async_clients: dict[TLSConfig, AsyncClient] = {}
@@ -43,7 +47,7 @@ class DefaultClients:
             client = self._clients.get(tls)
             if client is None:
                 client = self._clients[tls] = Client(
-                    replace(self._settings, tls=tls), pool=self._pool
+                    replace(self._settings, tls=tls), pool=self._pool, memory=self._memory
                 )
             return client
 
@@ -54,7 +58,7 @@ class DefaultClients:
             client = self._async_clients.get(tls)
             if client is None:
                 client = self._async_clients[tls] = AsyncClient(
-                    replace(self._settings, tls=tls), pool=self._pool
+                    replace(self._settings, tls=tls), pool=self._pool, memory=self._memory
                 )
             return client
 
@@ -224,3 +228,74 @@ async def aembedding(
 ) -> EmbeddingResponse:
     """`embedding` for asyncio."""
     return await _default.async_client(keywords).embedding(model, input, **keywords)
+
+
+@overload
+def responses(
+    model: str, input: str | Sequence[Any], *, stream: Literal[True], **keywords: Any
+) -> Stream[ResponseEvent]: ...
+@overload
+def responses(
+    model: str,
+    input: str | Sequence[Any],
+    *,
+    stream: Literal[False] | None = None,
+    **keywords: Any,
+) -> Response: ...
+@overload
+def responses(
+    model: str, input: str | Sequence[Any], *, stream: bool | None = None, **keywords: Any
+) -> Response | Stream[ResponseEvent]: ...
+def responses(
+    model: str,
+    input: str | Sequence[Any],  # noqa: A002 - the name in OpenAI's API
+    *,
+    stream: bool | None = None,
+    **keywords: Any,
+) -> Response | Stream[ResponseEvent]:
+    """Make a response as in OpenAI's Responses API. The upstream sees `/chat/completions` only.
+
+    Args:
+        model: as in `completion`.
+        input: a text, or items: messages, calls and their outputs, reasoning.
+        stream: True gives an iterator of events; one that breaks ends with `response.failed`.
+        keywords: OpenAI's parameters of a response, and those of `completion` that steer a call.
+            `previous_response_id` goes on from a response of this program that was stored, which
+            all are but those with `store=False`; the oldest are forgotten when there are many.
+
+    Returns:
+        The response, whose `output_text` is what the model said, or a stream of events.
+
+    Raises:
+        puna.errors.NotFoundError: `previous_response_id` names no response that is stored.
+        puna.errors.APIError: as in `completion`.
+    """
+    return _default.client(keywords).responses(model, input, stream=stream, **keywords)
+
+
+@overload
+async def aresponses(
+    model: str, input: str | Sequence[Any], *, stream: Literal[True], **keywords: Any
+) -> AsyncStream[ResponseEvent]: ...
+@overload
+async def aresponses(
+    model: str,
+    input: str | Sequence[Any],
+    *,
+    stream: Literal[False] | None = None,
+    **keywords: Any,
+) -> Response: ...
+@overload
+async def aresponses(
+    model: str, input: str | Sequence[Any], *, stream: bool | None = None, **keywords: Any
+) -> Response | AsyncStream[ResponseEvent]: ...
+async def aresponses(
+    model: str,
+    input: str | Sequence[Any],  # noqa: A002 - the name in OpenAI's API
+    *,
+    stream: bool | None = None,
+    **keywords: Any,
+) -> Response | AsyncStream[ResponseEvent]:
+    """`responses` for asyncio."""
+    client = _default.async_client(keywords)
+    return await client.responses(model, input, stream=stream, **keywords)

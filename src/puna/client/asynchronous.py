@@ -8,11 +8,12 @@ from typing import Any, Literal, Self, overload
 
 from puna.client.compose import make_async_transport
 from puna.client.embeddings import read_embedding_call
-from puna.client.keywords import read_call, read_text_calls
+from puna.client.keywords import read_call, read_response_call, read_text_calls
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock, SystemClock
+from puna.engine.responses import ResponseMemory, respond_async, stream_response_async
 from puna.engine.streams import AsyncStream
 from puna.engine.texts import complete_texts_async, stream_texts_async
 from puna.routing.health import Health
@@ -20,13 +21,15 @@ from puna.transports.base import AsyncTransport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
+from puna.types.responses import Response, ResponseEvent
 
 
 class AsyncClient:
     """Calls models from asyncio, in one event loop after another if need be.
 
     `transport` and `clock` are for tests and special networks; the defaults are real ones.
-    `pool` shares the embedded model's process between clients.
+    `pool` shares the embedded model's process between clients, `memory` the responses that later
+    ones may go on from.
     """
 
     def __init__(
@@ -36,14 +39,17 @@ class AsyncClient:
         transport: AsyncTransport | None = None,
         clock: Clock | None = None,
         pool: SupervisorPool | None = None,
+        memory: ResponseMemory | None = None,
     ) -> None:
         self.settings = settings or ClientSettings()
         self._pool = pool or SupervisorPool()
+        self._memory = memory or ResponseMemory()
+        self._clock = clock or SystemClock()
         self._owns_pool = pool is None
         self._transport = transport or make_async_transport(self.settings, self._pool)
         self._engine = AsyncEngine(
             self._transport,
-            clock=clock or SystemClock(),
+            clock=self._clock,
             health=Health(self.settings.cooldown),
             hooks=self.settings.hooks,
         )
@@ -119,6 +125,53 @@ class AsyncClient:
         """Turn texts into vectors; see `puna.embedding`."""
         call = read_embedding_call(model, input, keywords, self.settings)
         return await self._engine.embed(call)
+
+    @overload
+    async def responses(
+        self, model: str, input: str | Sequence[Any], *, stream: Literal[True], **keywords: Any
+    ) -> AsyncStream[ResponseEvent]: ...
+    @overload
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[Any],
+        *,
+        stream: Literal[False] | None = None,
+        **keywords: Any,
+    ) -> Response: ...
+    @overload
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[Any],
+        *,
+        stream: bool | None = None,
+        **keywords: Any,
+    ) -> Response | AsyncStream[ResponseEvent]: ...
+    async def responses(
+        self,
+        model: str,
+        input: str | Sequence[Any],  # noqa: A002 - the name in OpenAI's API
+        *,
+        stream: bool | None = None,
+        **keywords: Any,
+    ) -> Response | AsyncStream[ResponseEvent]:
+        """Make a response; see `puna.responses`."""
+        memory = self._memory
+        earlier = memory.earlier(keywords.get("previous_response_id"))
+        request, call = read_response_call(
+            model, input, keywords, self.settings, stream=stream, earlier=earlier
+        )
+        response_id = f"resp_{self._clock.make_id()}"
+
+        async def keep(response: Response) -> None:
+            memory.keep(request, response)
+
+        if call.request.is_stream:
+            return await stream_response_async(self._engine, request, call, response_id, keep)
+        response = await respond_async(self._engine, request, call, response_id)
+        memory.keep(request, response)
+        return response
 
     async def close(self) -> None:
         """Close the connections of the running loop."""

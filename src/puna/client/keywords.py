@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, cast
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
+from puna.bridges.responses.request import ResponseRequest, read_response_request
 from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings, tls_from
 from puna.engine.call import Call, Canned, RequestT
@@ -150,6 +151,30 @@ def read_text_calls(
         model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
     )
     return request, calls_of(request, first)
+
+
+def read_response_call(
+    model: Any,
+    asked: Any,
+    keywords: Mapping[str, Any],
+    settings: ClientSettings,
+    *,
+    stream: Any = None,
+    earlier: Sequence[Mapping[str, Any]] = (),
+) -> tuple[ResponseRequest, Call]:
+    """A response as its chat call; `earlier` messages go before the new input.
+
+    Errors: `read_call`.
+    """
+    request = read_response_request(
+        model,
+        {**keywords, "input": asked, "stream": stream},
+        earlier=earlier,
+        drop_params=_flag(keywords, "drop_params", default=settings.drop_params),
+    )
+    fields = {name: value for name, value in request.fields.items() if name != "stream"}
+    call = read_call(model, request.messages, fields, settings, stream=stream)
+    return request, replace(call, left_out=request.left_out)
 
 
 def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:

@@ -8,10 +8,11 @@ from typing import Any, Literal, Self, overload
 
 from puna.client.compose import make_transport
 from puna.client.embeddings import read_embedding_call
-from puna.client.keywords import read_call, read_text_calls
+from puna.client.keywords import read_call, read_response_call, read_text_calls
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.clock import Clock, SystemClock
+from puna.engine.responses import ResponseMemory, respond, stream_response
 from puna.engine.streams import Stream
 from puna.engine.synchronous import Engine
 from puna.engine.texts import complete_texts, stream_texts
@@ -20,13 +21,15 @@ from puna.transports.base import Transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
+from puna.types.responses import Response, ResponseEvent
 
 
 class Client:
     """Calls models. Safe to share between threads; close it, or use it in a `with`.
 
     `transport` and `clock` are for tests and special networks; the defaults are real ones.
-    `pool` shares the embedded model's process between clients.
+    `pool` shares the embedded model's process between clients, `memory` the responses that later
+    ones may go on from.
     """
 
     def __init__(
@@ -36,14 +39,17 @@ class Client:
         transport: Transport | None = None,
         clock: Clock | None = None,
         pool: SupervisorPool | None = None,
+        memory: ResponseMemory | None = None,
     ) -> None:
         self.settings = settings or ClientSettings()
         self._pool = pool or SupervisorPool()
+        self._memory = memory or ResponseMemory()
+        self._clock = clock or SystemClock()
         self._owns_pool = pool is None
         self._transport = transport or make_transport(self.settings, self._pool)
         self._engine = Engine(
             self._transport,
-            clock=clock or SystemClock(),
+            clock=self._clock,
             health=Health(self.settings.cooldown),
             hooks=self.settings.hooks,
         )
@@ -116,6 +122,45 @@ class Client:
         """Turn texts into vectors; see `puna.embedding`."""
         call = read_embedding_call(model, input, keywords, self.settings)
         return self._engine.embed(call)
+
+    @overload
+    def responses(
+        self, model: str, input: str | Sequence[Any], *, stream: Literal[True], **keywords: Any
+    ) -> Stream[ResponseEvent]: ...
+    @overload
+    def responses(
+        self,
+        model: str,
+        input: str | Sequence[Any],
+        *,
+        stream: Literal[False] | None = None,
+        **keywords: Any,
+    ) -> Response: ...
+    @overload
+    def responses(
+        self,
+        model: str,
+        input: str | Sequence[Any],
+        *,
+        stream: bool | None = None,
+        **keywords: Any,
+    ) -> Response | Stream[ResponseEvent]: ...
+    def responses(
+        self,
+        model: str,
+        input: str | Sequence[Any],  # noqa: A002 - the name in OpenAI's API
+        *,
+        stream: bool | None = None,
+        **keywords: Any,
+    ) -> Response | Stream[ResponseEvent]:
+        """Make a response; see `puna.responses`."""
+        earlier = self._memory.earlier(keywords.get("previous_response_id"))
+        request, call = read_response_call(
+            model, input, keywords, self.settings, stream=stream, earlier=earlier
+        )
+        run = stream_response if call.request.is_stream else respond
+        response_id = f"resp_{self._clock.make_id()}"
+        return run(self._engine, request, call, response_id, self._memory)
 
     def close(self) -> None:
         """Close all connections."""

@@ -174,6 +174,7 @@ GENERAL = SectionKeys(
         "max_request_size_mb": "largest request body, in MB of 1,048,576 bytes (default 32)",
         "litellm_key_header_name": "another header that may carry the caller's key",
         "always_include_stream_usage": "ask hosts that take `stream_options` for a stream's usage",
+        "response_store": "a SQLite file for responses that can be gone on from (default: memory)",
     },
     always={
         "cancel_on_disconnect": "a caller that leaves ends the upstream request",

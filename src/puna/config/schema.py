@@ -117,6 +117,7 @@ class ServerConfig:
     max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
     key_header_name: str | None = None
     always_include_stream_usage: bool = False
+    response_store: str | None = None
     host: str | None = None
     port: int | None = None
 

@@ -60,6 +60,7 @@ class Call(Generic[RequestT_co]):
         metadata: the caller's own; goes to hooks only.
         canned: answer with this and send nothing.
         call_id: given by a gateway, else made.
+        left_out: what a bridge from another shape left out already; reported with the rest.
     """
 
     request: RequestT_co
@@ -69,6 +70,7 @@ class Call(Generic[RequestT_co]):
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     canned: Canned | None = None
     call_id: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class CallRun(Generic[RequestT, DialectT, AnswerT]):
         dialect = self.dialect_for(deployment)
         self.note_attempt(deployment)
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
-        self.report.dropped_params = built.dropped_params
+        self.report.dropped_params = self.call.left_out + built.dropped_params
         context = ReadContext(
             target=target,
             model=self.call.request.model,

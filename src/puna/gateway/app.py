@@ -63,8 +63,12 @@ from puna.gateway.requests import (
     read_head,
     read_json,
 )
+from puna.gateway.responses import ResponsesAPI, refuse_compaction
 from puna.gateway.status import check_health, get_model, list_models, model_info
 from puna.governance.keys import authenticate
+from puna.governance.store.base import ResponseStore
+from puna.governance.store.memory import MemoryStore
+from puna.governance.store.sqlite import SQLiteStore
 from puna.routing.health import CooldownPolicy, Health
 from puna.telemetry.events import Hook
 from puna.transports.base import AsyncTransport
@@ -115,6 +119,9 @@ class Gateway:
             self._transport, clock=self._clock, health=self._health, hooks=hooks
         )
         pipeline = Pipeline(directory, self._engine)
+        self.responses = ResponsesAPI(
+            pipeline, _open_store(self._server.response_store), self._clock
+        )
         self._serves: Mapping[Action, Serve] = {
             "chat": pipeline.chat,
             "text": pipeline.text,
@@ -122,6 +129,8 @@ class Gateway:
             "moderation": partial(serve_moderation, pipeline),
             "messages": partial(create_message, pipeline),
             "count_tokens": partial(count_tokens, pipeline),
+            "respond": self.responses.create,
+            "count_input": self.responses.count,
         }
         self.fast_lane: FastLane | None = None
 
@@ -146,6 +155,7 @@ class Gateway:
                 if self.fast_lane is not None:
                     await self.fast_lane.close()
                 await self._transport.close()
+                await self.responses.store.close()
                 self._pool.stop_all()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -218,11 +228,14 @@ class Gateway:
         if match.endpoint.action == "health":
             await responder.reply(json_reply(await check_health(self._directory, self._engine)))
             return None
-        if match.endpoint.action not in self._serves:
-            await responder.reply(self._status(match, head))
-            return None
         caller = Caller(principal, call_id, receive, responder.send)
-        return await self._call(match, head, caller)
+        if match.endpoint.action in self._serves:
+            return await self._call(match, head, caller)
+        if match.response_id is not None:
+            await responder.reply(await self._stored(match, match.response_id, head, caller))
+        else:
+            await responder.reply(self._status(match, head))
+        return None
 
     async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport | None:
         limit = self._server.max_request_bytes
@@ -230,6 +243,21 @@ class Gateway:
         if match.model is not None:
             body["model"] = match.model
         return await self._serves[match.endpoint.action](body, caller)
+
+    async def _stored(
+        self, found: Match, response_id: str, head: Incoming, caller: Caller
+    ) -> Reply:
+        """The endpoints of a stored response."""
+        responses = self.responses
+        match found.endpoint.action:
+            case "forget_response":
+                return await responses.delete(response_id, caller)
+            case "cancel_response":
+                return await responses.cancel(response_id, caller)
+            case "input_items":
+                return await responses.input_items(response_id, head.query, caller)
+            case _:
+                return await responses.get(response_id, head.query, caller)
 
     def _status(self, match: Match, head: Incoming) -> Reply:
         """The endpoints that ask no model."""
@@ -248,6 +276,7 @@ class Gateway:
                 "puna_version": __version__,
             },
             "routes": lambda: {"routes": list_paths()},
+            "compact": refuse_compaction,
         }
         make = makers.get(match.endpoint.action)
         return json_reply(make()) if make is not None else _home()
@@ -271,6 +300,10 @@ class Gateway:
             "access-control-expose-headers": "*",
             "vary": "origin",
         }
+
+
+def _open_store(path: str | None) -> ResponseStore:
+    return SQLiteStore(path) if path else MemoryStore()
 
 
 class _Responder:
@@ -327,7 +360,7 @@ def _is_local(origin: str) -> bool:
 
 def _preflight(head: Incoming) -> Mapping[str, str]:
     return {
-        "access-control-allow-methods": "GET, POST, OPTIONS",
+        "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
         "access-control-allow-headers": head.headers.get(
             "access-control-request-headers", _ALLOWED_HEADERS
         ),

@@ -13,6 +13,13 @@ Action = Literal[
     "moderation",
     "messages",
     "count_tokens",
+    "respond",
+    "response",
+    "forget_response",
+    "input_items",
+    "cancel_response",
+    "count_input",
+    "compact",
     "models",
     "model",
     "model_info",
@@ -28,7 +35,8 @@ Action = Literal[
 class Endpoint:
     """A path and what it does.
 
-    `path` may hold `{model}`, which stands for anything, slashes included: model names hold them.
+    `path` may hold `{model}`, which stands for anything, slashes included: model names hold them;
+    or `{response_id}`, which stands for one part.
     """
 
     method: str
@@ -39,10 +47,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The endpoint of a request, and the model name that its path held."""
+    """The endpoint of a request, and the model name or response id that its path held."""
 
     endpoint: Endpoint
     model: str | None = None
+    response_id: str | None = None
 
 
 def _both(method: str, path: str, action: Action) -> tuple[Endpoint, Endpoint]:
@@ -50,11 +59,24 @@ def _both(method: str, path: str, action: Action) -> tuple[Endpoint, Endpoint]:
     return Endpoint(method, path, action), Endpoint(method, f"/v1{path}", action)
 
 
+def _responses(method: str, path: str, action: Action) -> tuple[Endpoint, ...]:
+    """A path below `/responses`, in the three places where clients look for it."""
+    places = ("", "/v1", "/openai/v1")
+    return tuple(Endpoint(method, f"{place}/responses{path}", action) for place in places)
+
+
 ENDPOINTS: tuple[Endpoint, ...] = (
     *_both("POST", "/chat/completions", "chat"),
     *_both("POST", "/completions", "text"),
     *_both("POST", "/embeddings", "embedding"),
     *_both("POST", "/moderations", "moderation"),
+    *_responses("POST", "", "respond"),
+    *_responses("POST", "/input_tokens", "count_input"),
+    *_responses("POST", "/compact", "compact"),
+    *_responses("GET", "/{response_id}/input_items", "input_items"),
+    *_responses("POST", "/{response_id}/cancel", "cancel_response"),
+    *_responses("GET", "/{response_id}", "response"),
+    *_responses("DELETE", "/{response_id}", "forget_response"),
     *_both("GET", "/models", "models"),
     *_both("GET", "/models/{model}", "model"),
     *_both("GET", "/model/info", "model_info"),
@@ -79,7 +101,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 )
 
 NOT_BUILT: Mapping[str, str] = {
-    "/responses": "the Responses API",
     "/messages/batches": "batches of messages",
     "/images": "images",
     "/audio": "audio",
@@ -95,12 +116,13 @@ NEEDS_STORE = ("/key/", "/user/", "/team/", "/organization/", "/customer/", "/bu
 
 _BY_PATH: Mapping[str, Mapping[str, Endpoint]] = {
     path: {one.method: one for one in ENDPOINTS if one.path == path}
-    for path in dict.fromkeys(one.path for one in ENDPOINTS if "{model}" not in one.path)
+    for path in dict.fromkeys(one.path for one in ENDPOINTS if "{" not in one.path)
 }
-_PATTERNS: tuple[tuple[Endpoint, str, str], ...] = tuple(
-    (one, before, after)
+_PATTERNS: tuple[tuple[Endpoint, str, str, str], ...] = tuple(
+    (one, before, name, after)
     for one in ENDPOINTS
-    for before, place, after in (one.path.partition("{model}"),)
+    for before, place, rest in (one.path.partition("{"),)
+    for name, _, after in (rest.partition("}"),)
     if place
 )
 
@@ -117,14 +139,15 @@ def find_endpoint(method: str, path: str) -> Match | tuple[str, ...]:
         found = methods.get(wanted)
         return Match(found) if found is not None else tuple(methods)
     allowed: list[str] = []
-    for endpoint, before, after in _PATTERNS:
+    for endpoint, before, name, after in _PATTERNS:
         if not (clean.startswith(before) and clean.endswith(after)):
             continue
-        model = clean[len(before) : len(clean) - len(after)].strip("/")
-        if not model:
+        value = clean[len(before) : len(clean) - len(after)].strip("/")
+        if not value or (name == "response_id" and "/" in value):
             continue
         if endpoint.method == wanted:
-            return Match(endpoint, model)
+            is_model = name == "model"
+            return Match(endpoint, value) if is_model else Match(endpoint, response_id=value)
         allowed.append(endpoint.method)
     return tuple(dict.fromkeys(allowed))
 

@@ -58,9 +58,11 @@ if TYPE_CHECKING:
     from litellm.main import (
         acompletion,
         aembedding,
+        aresponses,
         atext_completion,
         completion,
         embedding,
+        responses,
         stream_chunk_builder,
         text_completion,
     )
@@ -276,6 +278,7 @@ __all__ = [
     "VectorStoreSearchError",
     "acompletion",
     "aembedding",
+    "aresponses",
     "atext_completion",
     "completion",
     "completion_cost",
@@ -293,6 +296,7 @@ __all__ = [
     "models_by_provider",
     "provider_list",
     "register_model",
+    "responses",
     "stream_chunk_builder",
     "supports_audio_input",
     "supports_audio_output",

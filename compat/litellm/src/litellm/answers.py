@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from litellm.types.llms.openai import ResponsesAPIResponse
 from litellm.types.utils import (
     Delta,
     EmbeddingResponse,
@@ -20,6 +21,7 @@ from puna.types.chat import Delta as PunaDelta
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse as PunaEmbeddingResponse
 from puna.types.report import CallReport
+from puna.types.responses import Response
 
 
 def answer_of(completion: ChatCompletion) -> ModelResponse:
@@ -111,6 +113,11 @@ def text_answer_of(completion: TextCompletion) -> TextCompletionResponse:
 def vectors_of(response: PunaEmbeddingResponse) -> EmbeddingResponse:
     """Vectors; each in a plain dict, and the usage with the tokens that were not made."""
     return EmbeddingResponse.model_validate(response.model_dump(exclude_unset=True))
+
+
+def response_answer_of(response: Response) -> ResponsesAPIResponse:
+    """A response."""
+    return ResponsesAPIResponse.model_validate(response.to_dict())
 
 
 def puna_chunk_of(chunk: ModelResponseStream | Mapping[str, Any]) -> ChatCompletionChunk:

@@ -63,7 +63,7 @@ class CallRecord:
     """One call as listeners see it. `begin` it, then end it once, by whichever end comes first.
 
     Attributes:
-        call_type: `completion`, `acompletion`, `text_completion` or `atext_completion`.
+        call_type: one of `completion`, `text_completion`, `responses`, or with an `a` before it.
         model, provider: the model without its prefix, and who answers.
         messages: what was asked.
         optional_params: the parameters that go to the host.

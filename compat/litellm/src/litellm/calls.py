@@ -23,6 +23,7 @@ LOCAL_KEYWORDS = frozenset(
     (
         "acompletion",
         "api_type",
+        "aresponses",
         "assistant_continue_message",
         "async_call",
         "atext_completion",

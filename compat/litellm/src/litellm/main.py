@@ -10,6 +10,7 @@ from litellm.answers import (
     answer_of,
     hidden_params_of,
     puna_chunk_of,
+    response_answer_of,
     text_answer_of,
     vectors_of,
 )
@@ -20,6 +21,8 @@ from litellm.litellm_core_utils.streaming_handler import (
     TextCompletionStreamWrapper,
     fold_text,
 )
+from litellm.response_streams import ResponsesStream
+from litellm.types.llms.openai import ResponsesAPIResponse
 from litellm.types.utils import (
     Choices,
     Delta,
@@ -35,30 +38,32 @@ from puna.api.models import token_counter as count_tokens
 from puna.engine.streams import AsyncStream, Stream
 from puna.wire.fold import fold
 
-Whole = TypeVar("Whole", bound=ModelResponse | TextCompletionResponse | EmbeddingResponse)
-Wrapper = TypeVar("Wrapper", bound=CustomStreamWrapper)
+Whole = TypeVar(
+    "Whole",
+    bound=ModelResponse | TextCompletionResponse | EmbeddingResponse | ResponsesAPIResponse,
+)
+ChunkWrapper = TypeVar("ChunkWrapper", bound=CustomStreamWrapper)
+Wrapper = TypeVar("Wrapper", bound=CustomStreamWrapper | ResponsesStream)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind(Generic[Whole, Wrapper]):
-    """What sets chat, text completions and embeddings apart.
+    """What sets chat, text completions, embeddings and responses apart.
 
     Attributes:
         name: of the function, which is also the name of the clients' method.
         read: a whole answer of Puna's as LiteLLM's.
-        wrapper: the class of a stream.
+        wrap: a stream of Puna's as LiteLLM's.
     """
 
     name: str
     read: Callable[[Any], Whole]
-    wrapper: type[Wrapper]
+    wrap: Callable[[PreparedCall, Any], Wrapper]
 
     def given(self, call: PreparedCall, answer: Any) -> Whole | Wrapper:
         """What the caller gets for a client's answer or stream."""
         if isinstance(answer, Stream | AsyncStream):
-            options = call.keywords.get("stream_options")
-            wrapper = self.wrapper(answer, call.model, call.record, call.record.provider, options)
-            return wrapper.without_headers() if call.is_mock else wrapper
+            return self.wrap(call, answer)
         whole = self.read(answer)
         report = answer.report
         if report is not None:
@@ -67,9 +72,25 @@ class _Kind(Generic[Whole, Wrapper]):
         return whole
 
 
-_CHAT = _Kind("completion", answer_of, CustomStreamWrapper)
-_TEXT = _Kind("text_completion", text_answer_of, TextCompletionStreamWrapper)
-_VECTORS = _Kind("embedding", vectors_of, CustomStreamWrapper)
+def _wrap_with(
+    cls: type[ChunkWrapper],
+) -> Callable[[PreparedCall, Any], ChunkWrapper]:
+    def wrap(call: PreparedCall, stream: Any) -> ChunkWrapper:
+        options = call.keywords.get("stream_options")
+        wrapper = cls(stream, call.model, call.record, call.record.provider, options)
+        return wrapper.without_headers() if call.is_mock else wrapper
+
+    return wrap
+
+
+def _wrap_events(call: PreparedCall, stream: Any) -> ResponsesStream:
+    return ResponsesStream(stream, call)
+
+
+_CHAT = _Kind("completion", answer_of, _wrap_with(CustomStreamWrapper))
+_TEXT = _Kind("text_completion", text_answer_of, _wrap_with(TextCompletionStreamWrapper))
+_RESPONSES = _Kind("responses", response_answer_of, _wrap_events)
+_VECTORS = _Kind("embedding", vectors_of, _wrap_with(CustomStreamWrapper))
 
 
 def _run(
@@ -90,7 +111,7 @@ def _run(
         if raised is error:
             raise
         raise raised from error
-    if not isinstance(given, CustomStreamWrapper):
+    if not isinstance(given, CustomStreamWrapper | ResponsesStream):
         call.record.succeed(given, given._hidden_params)  # noqa: SLF001 - LiteLLM's public name
     return given
 
@@ -113,7 +134,7 @@ async def _arun(
         if raised is error:
             raise
         raise raised from error
-    if not isinstance(given, CustomStreamWrapper):
+    if not isinstance(given, CustomStreamWrapper | ResponsesStream):
         await call.record.asucceed(given, given._hidden_params)  # noqa: SLF001 - as above
     return given
 
@@ -241,6 +262,27 @@ async def aembedding(model: str, input: Any = (), **kwargs: Any) -> EmbeddingRes
     return cast("EmbeddingResponse", await _arun(_VECTORS, model, input, kwargs))
 
 
+def responses(
+    input: Any,  # noqa: A002 - LiteLLM's name
+    model: str | None = None,
+    **kwargs: Any,
+) -> ResponsesAPIResponse | ResponsesStream:
+    """Make a response as in OpenAI's Responses API; `stream=True` gives its events.
+
+    The host sees chat calls only. `previous_response_id` goes on from a response of this program.
+    """
+    return _run(_RESPONSES, model, input, kwargs)
+
+
+async def aresponses(
+    input: Any,  # noqa: A002 - LiteLLM's name
+    model: str | None = None,
+    **kwargs: Any,
+) -> ResponsesAPIResponse | ResponsesStream:
+    """`responses` for asyncio."""
+    return await _arun(_RESPONSES, model, input, kwargs)
+
+
 def stream_chunk_builder(
     chunks: Sequence[Any],
     messages: Sequence[Mapping[str, Any]] | None = None,
@@ -292,9 +334,11 @@ __all__ = [
     "TextCompletionResponse",
     "acompletion",
     "aembedding",
+    "aresponses",
     "atext_completion",
     "completion",
     "embedding",
+    "responses",
     "stream_chunk_builder",
     "text_completion",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_MODULES = ("router", "utils")
+_MODULES = ("llms", "router", "utils")
 
 
 def __getattr__(name: str) -> Any:

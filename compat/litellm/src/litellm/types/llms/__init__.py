@@ -1,0 +1,1 @@
+"""LiteLLM's types of other services' APIs, under its module names."""

@@ -1,0 +1,53 @@
+"""Free-form tools over chat, which has functions only.
+
+The tool becomes a function with one text, `input`; its call comes back as that text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+_FIELD = "input"
+_PARAMETERS: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {_FIELD: {"type": "string", "description": "The whole input of the tool."}},
+    "required": [_FIELD],
+    "additionalProperties": False,
+}
+
+
+def function_of(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A checked custom tool as a function. A grammar goes into the description."""
+    parts = [tool.get("description") or ""]
+    form = tool.get("format") or {}
+    if form.get("type") == "grammar":
+        parts.append(
+            f"`{_FIELD}` must follow this {form.get('syntax', '')} grammar:\n"
+            f"{form.get('definition', '')}"
+        )
+    description = "\n\n".join(part for part in parts if part)
+    return {
+        "name": tool["name"],
+        **({"description": description} if description else {}),
+        "parameters": dict(_PARAMETERS),
+    }
+
+
+def arguments_of(text: str) -> str:
+    """The input of a custom call as a function's arguments."""
+    return json.dumps({_FIELD: text}, ensure_ascii=False)
+
+
+def input_of(arguments: str) -> str:
+    """A function's arguments as the input of a custom call.
+
+    A model that kept to no form gets its own text back.
+    """
+    try:
+        given: Any = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    value = cast("dict[str, Any]", given).get(_FIELD) if isinstance(given, dict) else None
+    return value if isinstance(value, str) else arguments

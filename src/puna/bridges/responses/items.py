@@ -1,0 +1,149 @@
+"""Input items as chat messages.
+
+A text of the model and the calls that follow it are one message in chat; reasoning is left out,
+for no host of Llama takes it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from puna.bridges.responses.content import read_content
+from puna.bridges.responses.custom_tools import arguments_of
+from puna.errors import BadRequestError
+from puna.types.messages import as_mapping
+from puna.types.shown import kind_of, shown
+
+_ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+_KINDS = (
+    "message",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "reasoning",
+)
+
+
+def read_input(given: Any) -> list[dict[str, Any]]:
+    """`input` as a list of items with a type; a string is one message of the user.
+
+    Raises:
+        BadRequestError: it is empty, or holds something else; `param` is the path.
+    """
+    if isinstance(given, str):
+        if not given:
+            raise BadRequestError("`input` is empty; give a text or items.", param="input")
+        return [{"type": "message", "role": "user", "content": given}]
+    if isinstance(given, bytes | Mapping) or not isinstance(given, Sequence):
+        raise BadRequestError(
+            f"`input` must be a string or a list of items, not {kind_of(given)}.", param="input"
+        )
+    if not given:
+        raise BadRequestError("`input` is empty; give a text or items.", param="input")
+    return [_read_item(item, f"input[{i}]") for i, item in enumerate(cast("Sequence[Any]", given))]
+
+
+def messages_of(
+    items: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Items of `read_input`, or of a response's output, as chat messages.
+
+    `earlier` messages go before them upstream; calls in them may be answered here.
+
+    Raises:
+        BadRequestError: `param` is the path of what is wrong.
+    """
+    talk = _Talk(earlier)
+    for i, item in enumerate(items):
+        talk.add(item, f"input[{i}]")
+    return talk.messages
+
+
+def _read_item(item: Any, path: str) -> dict[str, Any]:
+    given = as_mapping(item)
+    if given is None:
+        raise BadRequestError(
+            f"`{path}` must be an object with a `type`, not {kind_of(item)}.", param=path
+        )
+    kind = given.get("type")
+    if kind is None and "role" in given:
+        kind = "message"
+    if kind not in _KINDS:
+        hint = "; send the item itself" if kind == "item_reference" else ""
+        raise BadRequestError(
+            f"`{path}.type` must be one of {', '.join(_KINDS)}, not `{shown(kind)}`{hint}.",
+            param=f"{path}.type",
+        )
+    return {"type": kind, **{k: v for k, v in given.items() if v is not None}}
+
+
+class _Talk:
+    """Messages under way."""
+
+    def __init__(self, earlier: Sequence[Mapping[str, Any]]) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._calls = {
+            call["id"] for message in earlier for call in message.get("tool_calls") or ()
+        }
+        self._speaking: dict[str, Any] | None = None
+
+    def add(self, item: Mapping[str, Any], path: str) -> None:
+        kind = item["type"]
+        if kind == "message":
+            self._add_message(item, path)
+        elif kind == "function_call":
+            self._add_call(item, path, _text(item, "arguments", path))
+        elif kind == "custom_tool_call":
+            self._add_call(item, path, arguments_of(_text(item, "input", path)))
+        elif kind != "reasoning":
+            self._add_output(item, path)
+
+    def _add_message(self, item: Mapping[str, Any], path: str) -> None:
+        role = item.get("role")
+        if not isinstance(role, str) or role not in _ROLES:
+            raise BadRequestError(
+                f"`{path}.role` must be one of {', '.join(_ROLES)}, not `{shown(role)}`.",
+                param=f"{path}.role",
+            )
+        is_spoken = role != "user"
+        content = read_content(item.get("content"), f"{path}.content", is_spoken=is_spoken)
+        message = {"role": _ROLES[role], "content": content}
+        self._speaking = message if role == "assistant" else None
+        self.messages.append(message)
+
+    def _add_call(self, item: Mapping[str, Any], path: str, arguments: str) -> None:
+        call_id, name = _text(item, "call_id", path), _text(item, "name", path)
+        self._calls.add(call_id)
+        if self._speaking is None:
+            self._speaking = {"role": "assistant", "content": None}
+            self.messages.append(self._speaking)
+        if not self._speaking["content"]:
+            self._speaking["content"] = None  # some hosts refuse an empty text beside calls
+        self._speaking.setdefault("tool_calls", []).append(
+            {
+                "id": call_id,
+                "type": "function",
+                "function": {"name": name, "arguments": arguments},
+            }
+        )
+
+    def _add_output(self, item: Mapping[str, Any], path: str) -> None:
+        call_id = _text(item, "call_id", path)
+        if call_id not in self._calls:
+            raise BadRequestError(
+                f"`{path}.call_id` is `{shown(call_id)}`, which no call before it has; send the "
+                "call too, or `previous_response_id`.",
+                param=f"{path}.call_id",
+            )
+        content = read_content(item.get("output"), f"{path}.output", is_spoken=True)
+        self._speaking = None
+        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
+
+
+def _text(item: Mapping[str, Any], name: str, path: str) -> str:
+    value = item.get(name)
+    if not isinstance(value, str):
+        raise BadRequestError(f"`{path}.{name}` must be a string.", param=f"{path}.{name}")
+    return value

@@ -1,0 +1,144 @@
+"""The items, the usage and the frame of a response: what a whole answer and a stream share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from puna.bridges.responses.custom_tools import input_of
+from puna.bridges.responses.request import ResponseRequest
+from puna.types.common import Usage
+from puna.types.responses import Response
+
+IN_PROGRESS = "in_progress"
+COMPLETED = "completed"
+INCOMPLETE = "incomplete"
+FAILED = "failed"
+
+_INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
+
+
+def incomplete_reason(finish_reason: str | None) -> str | None:
+    """Why an answer that ended so is incomplete; None for one that is complete."""
+    return _INCOMPLETE_REASONS.get(finish_reason or "")
+
+
+def text_part(text: str, logprobs: Sequence[Any] = ()) -> dict[str, Any]:
+    """A text inside a message."""
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": list(logprobs)}
+
+
+def refusal_part(text: str) -> dict[str, Any]:
+    """A refusal inside a message."""
+    return {"type": "refusal", "refusal": text}
+
+
+def reasoning_part(text: str) -> dict[str, Any]:
+    """A text inside a reasoning item."""
+    return {"type": "reasoning_text", "text": text}
+
+
+def message_item(
+    response_id: str, index: int, parts: list[dict[str, Any]], status: str
+) -> dict[str, Any]:
+    """What the model said, as an item. `index` is its place in the output, as in all items."""
+    return {
+        "id": item_id("msg", response_id, index),
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": parts,
+    }
+
+
+def reasoning_item(
+    response_id: str, index: int, parts: list[dict[str, Any]], status: str
+) -> dict[str, Any]:
+    """What the model thought, as an item."""
+    return {
+        "id": item_id("rs", response_id, index),
+        "type": "reasoning",
+        "status": status,
+        "summary": [],
+        "content": parts,
+    }
+
+
+def call_item(  # noqa: PLR0913 - a call's parts
+    response_id: str,
+    index: int,
+    call_id: str | None,
+    name: str,
+    arguments: str,
+    status: str,
+    *,
+    is_custom: bool,
+) -> dict[str, Any]:
+    """A call of a function or of a free-form tool, as an item."""
+    made = item_id("ctc" if is_custom else "fc", response_id, index)
+    kind = (
+        {"type": "custom_tool_call", "input": input_of(arguments) if arguments else ""}
+        if is_custom
+        else {"type": "function_call", "arguments": arguments}
+    )
+    return {"id": made, "status": status, "call_id": call_id or made, "name": name, **kind}
+
+
+def item_id(prefix: str, response_id: str, index: int) -> str:
+    """The id of an item, the same whenever it is made."""
+    return f"{prefix}_{response_id.removeprefix('resp_')}_{index}"
+
+
+def make_response(
+    request: ResponseRequest,
+    response_id: str,
+    created_at: int,
+    status: str,
+    output: Sequence[Mapping[str, Any]] = (),
+    **fields: Any,
+) -> Response:
+    """A response with all that it repeats of its request."""
+    return Response.model_validate(
+        {
+            "id": response_id,
+            "object": "response",
+            "created_at": created_at,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "model": request.model,
+            "output": list(output),
+            "usage": None,
+            **request.echo,
+            **fields,
+        }
+    )
+
+
+def ended(finish_reason: str | None, usage: Usage | None) -> dict[str, Any]:
+    """The fields of a response whose answer came to its end."""
+    reason = incomplete_reason(finish_reason)
+    return {
+        "status": INCOMPLETE if reason else COMPLETED,
+        "incomplete_details": {"reason": reason} if reason else None,
+        "usage": usage_of(usage) if usage is not None else None,
+    }
+
+
+def usage_of(usage: Usage) -> dict[str, Any]:
+    """Chat's usage under the names of this API."""
+    given, made = usage.prompt_tokens_details, usage.completion_tokens_details
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": (given.cached_tokens if given else 0) or 0},
+        "output_tokens": usage.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": (made.reasoning_tokens if made else 0) or 0},
+        "total_tokens": usage.total_tokens,
+        **({"estimated": True} if usage.is_estimate else {}),
+    }
+
+
+def last_is(items: list[dict[str, Any]], status: str) -> None:
+    """Where an answer was cut, its last item was."""
+    if items:
+        items[-1]["status"] = status

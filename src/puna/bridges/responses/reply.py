@@ -1,0 +1,83 @@
+"""A whole chat answer as a response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from puna.bridges.responses.output import (
+    COMPLETED,
+    INCOMPLETE,
+    call_item,
+    ended,
+    incomplete_reason,
+    last_is,
+    make_response,
+    message_item,
+    reasoning_item,
+    reasoning_part,
+    refusal_part,
+    text_part,
+)
+from puna.bridges.responses.request import ResponseRequest
+from puna.types.chat import ChatCompletion, Choice
+from puna.types.responses import Response
+
+
+def response_of(
+    request: ResponseRequest, response_id: str, created_at: int, answer: ChatCompletion
+) -> Response:
+    """The answer as a response: what the model thought, said, and calls, in this order."""
+    choice = answer.choices[0]
+    output = _output(request, response_id, choice)
+    if incomplete_reason(choice.finish_reason):
+        last_is(output, INCOMPLETE)
+    fields = ended(choice.finish_reason, answer.usage)
+    status = fields.pop("status")
+    response = make_response(request, response_id, created_at, status, output, **fields)
+    return response.with_report(answer.report)
+
+
+def reasoning_of(value: Any) -> str:
+    """The thoughts beside a message or a delta: hosts use one of two names."""
+    for name in ("reasoning_content", "reasoning"):
+        text = getattr(value, name, None)
+        if isinstance(text, str) and text:
+            return text
+    return ""
+
+
+def logprobs_of(choice: Any) -> list[Any]:
+    """The log probabilities of a choice's text."""
+    told = choice.logprobs
+    tokens = told.get("content") if isinstance(told, dict) else None
+    return list(tokens) if isinstance(tokens, list) else []
+
+
+def _output(request: ResponseRequest, response_id: str, choice: Choice) -> list[dict[str, Any]]:
+    message, output = choice.message, list[dict[str, Any]]()
+    thought = reasoning_of(message)
+    if thought:
+        output.append(reasoning_item(response_id, 0, [reasoning_part(thought)], COMPLETED))
+    parts: list[dict[str, Any]] = []
+    if message.content:
+        parts.append(text_part(message.content, logprobs_of(choice)))
+    if message.refusal:
+        parts.append(refusal_part(message.refusal))
+    calls = message.tool_calls or ()
+    if not parts and not calls and not output:
+        parts.append(text_part(""))
+    for part in parts:
+        output.append(message_item(response_id, len(output), [part], COMPLETED))
+    for call in calls:
+        name = call.function.name or ""
+        item = call_item(
+            response_id,
+            len(output),
+            call.id,
+            name,
+            call.function.arguments,
+            COMPLETED,
+            is_custom=name in request.custom_tools,
+        )
+        output.append(item)
+    return output

@@ -1,0 +1,182 @@
+"""Tools and tool choices as chat has them.
+
+Functions are flat here and nested in chat; a free-form (`custom`) tool becomes a function. What the
+service behind OpenAI's API would run itself (web search, files, shell, MCP, …) no host of Llama
+runs: refused, or left out under `drop_params`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from puna.bridges.responses.custom_tools import function_of
+from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.types.messages import as_mapping
+from puna.types.shown import kind_of, shown
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_MODES = ("none", "auto", "required")
+_FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools of a request.
+
+    Attributes:
+        chat: in chat's form.
+        given: in the form they came in, without those left out.
+        custom: the names of the free-form ones.
+        left_out: the paths of those left out.
+    """
+
+    chat: tuple[dict[str, Any], ...] = ()
+    given: tuple[dict[str, Any], ...] = ()
+    custom: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
+
+    def names(self) -> list[str]:
+        """The names of all."""
+        return [tool["function"]["name"] for tool in self.chat]
+
+    def only(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Those of these names, in chat's form."""
+        return [tool for tool in self.chat if tool["function"]["name"] in names]
+
+
+def read_tools(tools: Any, *, drop_params: bool) -> Tools:
+    """Check `tools`.
+
+    Raises:
+        BadRequestError: one is malformed; `param` is the path.
+        UnsupportedParamsError: one is of a kind that cannot be had, without `drop_params`.
+    """
+    if tools is None:
+        return Tools()
+    if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
+        raise BadRequestError(f"`tools` must be a list, not {kind_of(tools)}.", param="tools")
+    chat: list[dict[str, Any]] = []
+    given: list[dict[str, Any]] = []
+    custom: set[str] = set()
+    left_out: list[str] = []
+    for i, one in enumerate(cast("Sequence[Any]", tools)):
+        path = f"tools[{i}]"
+        tool = as_mapping(one)
+        if tool is None:
+            raise BadRequestError(f"`{path}` must be an object, not {kind_of(one)}.", param=path)
+        kind = tool.get("type")
+        if kind not in ("function", "custom"):
+            if not drop_params:
+                raise _unsupported(kind, path)
+            left_out.append(path)
+            continue
+        _check(tool, path)
+        if kind == "custom":
+            custom.add(tool["name"])
+        chat.append({"type": "function", "function": _function(tool)})
+        given.append(dict(tool))
+    return Tools(tuple(chat), tuple(given), frozenset(custom), tuple(left_out))
+
+
+def read_tool_choice(
+    choice: Any, tools: Tools, *, drop_params: bool
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """`tools` and `tool_choice` as chat's fields, and what was left out.
+
+    Raises:
+        BadRequestError: the choice is malformed, or names no tool.
+        UnsupportedParamsError: it asks for a tool that cannot be had, without `drop_params`.
+    """
+    fields: dict[str, Any] = {"tools": list(tools.chat)} if tools.chat else {}
+    if choice is None:
+        return fields, ()
+    if isinstance(choice, str):
+        if choice not in _MODES:
+            raise _wrong_choice(choice)
+        return {**fields, "tool_choice": choice}, ()
+    given = as_mapping(choice)
+    if given is None:
+        raise _wrong_choice(choice)
+    kind = given.get("type")
+    if kind in ("function", "custom"):
+        name = given.get("name")
+        if name not in tools.names():
+            raise BadRequestError(
+                f"`tool_choice.name` is `{shown(name)}`, which is not in `tools`.",
+                param="tool_choice.name",
+            )
+        return {**fields, "tool_choice": {"type": "function", "function": {"name": name}}}, ()
+    if kind == "allowed_tools":
+        return _allowed(given, tools), ()
+    if not drop_params:
+        raise UnsupportedParamsError(
+            f"`tool_choice.type` is `{shown(kind)}`: only functions and custom tools can be had. "
+            "Choose one of these, or set `drop_params`.",
+            param="tool_choice.type",
+        )
+    return fields, ("tool_choice",)
+
+
+def _allowed(choice: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
+    """Some of the tools: chat has no such choice, so the others are not sent."""
+    mode = choice.get("mode", "auto")
+    if mode not in ("auto", "required"):
+        raise BadRequestError(
+            f"`tool_choice.mode` must be auto or required, not `{shown(mode)}`.",
+            param="tool_choice.mode",
+        )
+    listed = choice.get("tools")
+    if not isinstance(listed, Sequence) or isinstance(listed, str | bytes):
+        raise BadRequestError("`tool_choice.tools` must be a list.", param="tool_choice.tools")
+    wanted = [(as_mapping(one) or {}).get("name") for one in cast("Sequence[Any]", listed)]
+    kept = tools.only([name for name in wanted if isinstance(name, str)])
+    if not kept:
+        raise BadRequestError(
+            "`tool_choice.tools` names none of `tools`.", param="tool_choice.tools"
+        )
+    return {"tools": kept, "tool_choice": mode}
+
+
+def _wrong_choice(choice: Any) -> BadRequestError:
+    return BadRequestError(
+        "`tool_choice` must be none, auto, required, or an object such as "
+        f'{{"type": "function", "name": …}}, not `{shown(choice)}`.',
+        param="tool_choice",
+    )
+
+
+def _unsupported(kind: Any, path: str) -> UnsupportedParamsError:
+    return UnsupportedParamsError(
+        f"`{path}.type` is `{shown(kind)}`: hosts of Llama run no built-in tools. Use `function` "
+        "or `custom` and run it yourself, or set `drop_params` to leave it out.",
+        param=f"{path}.type",
+    )
+
+
+def _check(tool: Mapping[str, Any], path: str) -> None:
+    name = tool.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        nested = " (here a function stands flat, without `function`)" if "function" in tool else ""
+        raise BadRequestError(
+            f"`{path}.name` must be 1 to 64 letters, digits, `_` or `-`, not "
+            f"`{shown(name)}`{nested}.",
+            param=f"{path}.name",
+        )
+    for field, kind, what in (
+        ("description", str, "a string"),
+        ("parameters", Mapping, "a JSON schema object"),
+        ("strict", bool, "true or false"),
+        ("format", Mapping, "an object"),
+    ):
+        value = tool.get(field)
+        if value is not None and not isinstance(value, kind):
+            raise BadRequestError(f"`{path}.{field}` must be {what}.", param=f"{path}.{field}")
+
+
+def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
+    if tool["type"] == "custom":
+        return function_of(tool)
+    return {name: tool[name] for name in _FUNCTION_FIELDS if tool.get(name) is not None}

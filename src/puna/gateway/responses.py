@@ -1,0 +1,233 @@
+"""The Responses API of the gateway: answers over chat, and the stored ones.
+
+Every frame of a stream names its event, and nothing follows the last one: no `[DONE]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qs
+
+from puna.bridges.responses.request import ResponseRequest, read_response_request
+from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
+from puna.catalog.tokens import count_message_tokens
+from puna.engine.call import Call
+from puna.engine.clock import Clock
+from puna.engine.responses import check_response_id, respond_async, stream_response_async
+from puna.engine.streams import AsyncStream
+from puna.errors import APIError, BadRequestError
+from puna.gateway.pipeline import Caller, Pipeline, send_reply, until_disconnect
+from puna.gateway.replies import (
+    Reply,
+    error_body,
+    event_headers,
+    internal_error,
+    json_reply,
+    report_headers,
+)
+from puna.gateway.requests import Send, check_fields, check_model_name
+from puna.governance.store.base import ResponseStore
+from puna.types.report import CallReport
+from puna.types.responses import Response, ResponseEvent
+from puna.wire.sse import encode_event
+
+_log = logging.getLogger("puna.gateway")
+
+_DEFAULT_ITEMS = 20
+_MOST_ITEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsesAPI:
+    """What the endpoints below `/responses` do."""
+
+    pipeline: Pipeline
+    store: ResponseStore
+    clock: Clock
+
+    async def create(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
+        """Answer a request.
+
+        Raises:
+            APIError: nothing was sent to the client yet.
+        """
+        request, call = await self._read(body, caller)
+        response_id = f"resp_{self.clock.make_id()}"
+
+        async def keep(response: Response) -> None:
+            if request.is_stored:
+                await self._keep(stored_of(request, response, caller.principal.key_id))
+
+        if call.request.is_stream:
+            opening = stream_response_async(
+                self.pipeline.engine, request, call, response_id, keep, _describe
+            )
+            return await _send_stream(await until_disconnect(opening, caller.receive), caller)
+        answering = respond_async(self.pipeline.engine, request, call, response_id)
+        response = await until_disconnect(answering, caller.receive)
+        await keep(response)
+        report = response.report
+        assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
+        body_text = response.to_json().encode()
+        await send_reply(caller.send, Reply(200, body_text, report_headers(report)))
+        return report
+
+    async def count(self, body: Mapping[str, Any], caller: Caller) -> None:
+        """Answer with the input tokens of a request that is not made."""
+        request = await self._read_request({**body, "stream": None}, caller)
+        tools = request.fields.get("tools")
+        told = await asyncio.to_thread(count_message_tokens, request.model, request.messages, tools)
+        count = {"object": "response.input_tokens", "input_tokens": told.count}
+        headers = {"x-puna-usage": "estimated"} if told.is_estimate else {}
+        await send_reply(caller.send, json_reply(count, headers=headers))
+
+    async def get(self, response_id: str, query: str, caller: Caller) -> Reply:
+        """A stored response."""
+        if parse_qs(query).get("stream", [""])[-1].lower() == "true":
+            raise BadRequestError(
+                "A stored response is given whole here; leave out `stream`.", param="stream"
+            )
+        return json_reply((await self._find(response_id, caller)).response)
+
+    async def delete(self, response_id: str, caller: Caller) -> Reply:
+        """Forget a stored response."""
+        if not await self.store.delete(caller.principal.key_id, response_id):
+            raise unknown_response(response_id, param=None)
+        return json_reply({"id": response_id, "object": "response", "deleted": True})
+
+    async def input_items(self, response_id: str, query: str, caller: Caller) -> Reply:
+        """The new input of a stored response, last item first unless `order` says otherwise."""
+        stored = await self._find(response_id, caller)
+        return json_reply(_page(list(stored.input_items), query))
+
+    async def cancel(self, response_id: str, caller: Caller) -> Reply:
+        """Refuse: a response that has an id here has ended."""
+        await self._find(response_id, caller)
+        raise BadRequestError(
+            f"The response `{response_id}` has ended: nothing runs in the background here. Close "
+            "the connection of a stream to end it.",
+            code="not_cancellable",
+        )
+
+    async def _keep(self, stored: StoredResponse) -> None:
+        """Store a response; one that cannot be stored was still answered."""
+        try:
+            await self.store.put(stored)
+        except APIError as error:
+            _log.error("The response `%s` was not stored: %s", stored.response_id, error)
+
+    async def _find(self, response_id: str, caller: Caller) -> StoredResponse:
+        stored = await self.store.get(caller.principal.key_id, response_id)
+        if stored is None:
+            raise unknown_response(response_id, param=None)
+        return stored
+
+    async def _read(self, body: Mapping[str, Any], caller: Caller) -> tuple[ResponseRequest, Call]:
+        request = await self._read_request(body, caller)
+        fields = {**request.fields, "model": body.get("model")}
+        call = self.pipeline.read_call(fields, request.messages, caller)
+        return request, replace(call, left_out=request.left_out)
+
+    async def _read_request(self, body: Mapping[str, Any], caller: Caller) -> ResponseRequest:
+        check_fields(body)
+        check_model_name(body.get("model"))
+        earlier: tuple[Mapping[str, Any], ...] = ()
+        previous = body.get("previous_response_id")
+        if previous is not None:
+            check_response_id(previous)
+            stored = await self.store.get(caller.principal.key_id, previous)
+            if stored is None:
+                raise unknown_response(previous)
+            earlier = stored.messages
+        given = {name: value for name, value in body.items() if name != "model"}
+        return read_response_request(
+            body.get("model"),
+            given,
+            earlier=earlier,
+            drop_params=self.pipeline.drops_params(body),
+        )
+
+
+def refuse_compaction() -> Reply:
+    """Raise for `/responses/compact`."""
+    raise BadRequestError(
+        "Compaction is not done here: hosts of Llama have none. Shorten the input yourself, such "
+        "as by asking a model for a summary.",
+        code="not_supported",
+    )
+
+
+def _page(items: list[Mapping[str, Any]], query: str) -> dict[str, Any]:
+    given = {name: values[-1] for name, values in parse_qs(query).items()}
+    limit = given.get("limit", str(_DEFAULT_ITEMS))
+    if not limit.isdecimal() or not 1 <= int(limit) <= _MOST_ITEMS:
+        raise BadRequestError(
+            f"`limit` must be a whole number from 1 to {_MOST_ITEMS}.", param="limit"
+        )
+    order = given.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise BadRequestError("`order` must be asc or desc.", param="order")
+    if order == "desc":
+        items.reverse()
+    after = given.get("after")
+    if after is not None:
+        ids = [item["id"] for item in items]
+        if after not in ids:
+            raise BadRequestError("`after` is the id of no item.", param="after")
+        items = items[ids.index(after) + 1 :]
+    page = items[: int(limit)]
+    return {
+        "object": "list",
+        "data": page,
+        "first_id": page[0]["id"] if page else None,
+        "last_id": page[-1]["id"] if page else None,
+        "has_more": len(items) > len(page),
+    }
+
+
+def _describe(error: APIError) -> tuple[str, str]:
+    """An error as a client may see it."""
+    told = error_body(error)["error"]
+    return told["code"], told["message"]
+
+
+async def _send_stream(stream: AsyncStream[ResponseEvent], caller: Caller) -> CallReport:
+    async with stream:
+        head = {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": event_headers(stream.report),
+        }
+        await caller.send(head)
+        await until_disconnect(_send_events(stream, caller.send), caller.receive)
+    return stream.report
+
+
+async def _send_events(stream: AsyncStream[ResponseEvent], send: Send) -> None:
+    number = 0
+    try:
+        async for event in stream:
+            number = event.sequence_number + 1
+            await send(_frame(event.to_json().encode(), event.type))
+    except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
+        _log.exception("A stream failed")
+        code, message = _describe(internal_error())
+        last = ResponseEvent.model_validate(
+            {
+                "type": "error",
+                "sequence_number": number,
+                "code": code,
+                "message": message,
+                "param": None,
+            }
+        )
+        await send(_frame(last.to_json().encode(), "error"))
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _frame(data: bytes, kind: str) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": encode_event(data, kind), "more_body": True}

@@ -1,0 +1,1 @@
+"""Where the gateway keeps what outlives a request. Each key sees only what it made."""

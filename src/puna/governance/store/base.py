@@ -1,0 +1,27 @@
+"""What every store of responses offers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from puna.bridges.responses.stored import StoredResponse
+
+
+class ResponseStore(Protocol):
+    """Responses by the key that made them; of another key's it knows nothing."""
+
+    async def put(self, stored: StoredResponse) -> None:
+        """Keep a response."""
+        ...
+
+    async def get(self, owner: str, response_id: str) -> StoredResponse | None:
+        """A response that this owner made, or None."""
+        ...
+
+    async def delete(self, owner: str, response_id: str) -> bool:
+        """Forget a response; whether it was there."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files."""
+        ...

@@ -1,0 +1,177 @@
+"""Responses and their stream events as the OpenAI API shapes them.
+
+Source: OpenAI API reference, "Responses" and "Streaming events".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from puna.types.common import WireModel
+from puna.types.report import CallReport
+
+
+class OutputText(WireModel):
+    """A text that the model said."""
+
+    type: Literal["output_text"] = "output_text"
+    text: str = ""
+    annotations: list[Any] = Field(default_factory=list[Any])
+    logprobs: list[Any] = Field(default_factory=list[Any])
+
+
+class OutputRefusal(WireModel):
+    """Why the model says nothing."""
+
+    type: Literal["refusal"] = "refusal"
+    refusal: str = ""
+
+
+class ReasoningText(WireModel):
+    """What the model thought, where its host shows it."""
+
+    type: Literal["reasoning_text"] = "reasoning_text"
+    text: str = ""
+
+
+OutputPart = Annotated[OutputText | OutputRefusal | ReasoningText, Field(discriminator="type")]
+
+
+class OutputMessage(WireModel):
+    """What the model said."""
+
+    type: Literal["message"] = "message"
+    id: str
+    role: str = "assistant"
+    status: str = "completed"
+    content: list[OutputPart] = Field(default_factory=list[OutputPart])
+
+
+class FunctionCall(WireModel):
+    """A function that the model calls. `arguments` is JSON text as the model wrote it."""
+
+    type: Literal["function_call"] = "function_call"
+    id: str
+    call_id: str
+    name: str
+    arguments: str = ""
+    status: str = "completed"
+
+
+class CustomToolCall(WireModel):
+    """A free-form tool that the model calls: `input` is plain text."""
+
+    type: Literal["custom_tool_call"] = "custom_tool_call"
+    id: str
+    call_id: str
+    name: str
+    input: str = ""
+    status: str = "completed"
+
+
+class Reasoning(WireModel):
+    """What the model thought. There is never a summary: hosts of Llama make none."""
+
+    type: Literal["reasoning"] = "reasoning"
+    id: str
+    summary: list[Any] = Field(default_factory=list[Any])
+    content: list[OutputPart] = Field(default_factory=list[OutputPart])
+    status: str = "completed"
+
+
+OutputItem = Annotated[
+    OutputMessage | FunctionCall | CustomToolCall | Reasoning, Field(discriminator="type")
+]
+
+
+class InputTokensDetails(WireModel):
+    """Where input tokens came from."""
+
+    cached_tokens: int = 0
+
+
+class OutputTokensDetails(WireModel):
+    """What output tokens were spent on."""
+
+    reasoning_tokens: int = 0
+
+
+class ResponseUsage(WireModel):
+    """Tokens of one response. `estimated` is true beside them where Puna counted."""
+
+    input_tokens: int = 0
+    input_tokens_details: InputTokensDetails = InputTokensDetails()
+    output_tokens: int = 0
+    output_tokens_details: OutputTokensDetails = OutputTokensDetails()
+    total_tokens: int = 0
+
+
+class IncompleteDetails(WireModel):
+    """Why a response ended early: `max_output_tokens` or `content_filter`."""
+
+    reason: str | None = None
+
+
+class ResponseError(WireModel):
+    """Why a response failed."""
+
+    code: str
+    message: str
+
+
+class Response(WireModel):
+    """A whole response, or what is known of one while it streams.
+
+    What the request said (`instructions`, `tools`, `temperature`, …) stands beside these fields.
+    """
+
+    id: str
+    object: str = "response"
+    created_at: int
+    status: str
+    model: str
+    output: list[OutputItem] = Field(default_factory=list[OutputItem])
+    error: ResponseError | None = None
+    incomplete_details: IncompleteDetails | None = None
+    usage: ResponseUsage | None = None
+    previous_response_id: str | None = None
+
+    _report: CallReport | None = PrivateAttr(default=None)
+
+    @property
+    def output_text(self) -> str:
+        """All that the model said, refusals aside."""
+        return "".join(
+            part.text
+            for item in self.output
+            if isinstance(item, OutputMessage)
+            for part in item.content
+            if isinstance(part, OutputText)
+        )
+
+    @property
+    def report(self) -> CallReport | None:
+        """How the call went, or None for a value that did not come from a call."""
+        return self._report
+
+    def with_report(self, report: CallReport | None) -> Response:
+        """This response, carrying `report`."""
+        self._report = report
+        return self
+
+
+class ResponseEvent(WireModel):
+    """One event of a streamed response; `type` says which fields it has."""
+
+    type: str
+    sequence_number: int
+    response: Response | None = None
+    item: OutputItem | None = None
+    part: OutputPart | None = None
+    item_id: str | None = None
+    output_index: int | None = None
+    content_index: int | None = None
+    delta: str | None = None
+    text: str | None = None
