@@ -18,7 +18,6 @@ from pydantic_core import from_json
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body, read_error_frame
 from puna.dialects.openai_deltas import ChoiceState
-from puna.dialects.openai_known import KnownEvent, learn
 from puna.dialects.openai_plain import read_plain_chunk
 from puna.dialects.openai_replies import is_index, mend_envelope
 from puna.dialects.secrets import scrub
@@ -40,7 +39,6 @@ class OpenAIStreamReader:
         self._envelope: dict[str, Any] = {}
         self._held: list[dict[str, Any]] = []
         self._usage: dict[str, Any] | None = None
-        self._known: KnownEvent | None = None
         self._is_done = False
         self.error: APIError | None = None
 
@@ -109,12 +107,7 @@ class OpenAIStreamReader:
         # Once there are calls, pieces of calls are what comes: they all need mending.
         if first is None or first.has_calls or event.event or event.data == _DONE:
             return None
-        known = self._known.read(event.data) if self._known is not None else None
-        if known is not None:
-            return known
-        chunk = read_plain_chunk(event.data, self._envelope)
-        self._known = learn(event.data, chunk) if chunk is not None else None
-        return chunk
+        return read_plain_chunk(event.data, self._envelope)
 
     def _read_event(self, event: SSEEvent) -> list[ChatCompletionChunk]:
         frame = event.data.strip()

@@ -239,12 +239,12 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     @override
     def request_for(self, deployment: Deployment) -> ChatRequest:
         request = super().request_for(deployment)
-        rescues, repairs = request.rescue_tool_calls, request.repair_tool_arguments
-        return replace(
-            request,
-            rescue_tool_calls=deployment.rescue_tool_calls if rescues is None else rescues,
-            repair_tool_arguments=deployment.repair_tool_arguments if repairs is None else repairs,
-        )
+        rescues, repairs = deployment.rescue_tool_calls, deployment.repair_tool_arguments
+        if rescues is not None and request.rescue_tool_calls is None:
+            request = replace(request, rescue_tool_calls=rescues)
+        if repairs is not None and request.repair_tool_arguments is None:
+            request = replace(request, repair_tool_arguments=repairs)
+        return request
 
     @override
     def dialect_for(self, deployment: Deployment) -> Dialect:
@@ -357,6 +357,13 @@ def for_deployment(call: Call[RequestT], deployment: Deployment) -> RequestT:
         request = request.with_defaults(deployment.params)
     if deployment.overrides:
         request = request.with_overrides(deployment.overrides)
+    if headers is request.headers and not (
+        deployment.headers
+        or deployment.drop_params
+        or deployment.allowed_params
+        or deployment.unwanted_params
+    ):
+        return request  # as most deployments have it: a copy takes longer than this question
     return replace(
         request,
         headers={**deployment.headers, **headers},
@@ -368,6 +375,8 @@ def for_deployment(call: Call[RequestT], deployment: Deployment) -> RequestT:
 
 def timeouts_of(deployment: Deployment, timeouts: Timeouts) -> Timeouts:
     """A deployment's own limits, and `timeouts` where it has none."""
+    if deployment.timeout_s is None and deployment.stream_timeout_s is None:
+        return timeouts
     return replace(
         timeouts,
         total_s=deployment.timeout_s if deployment.timeout_s is not None else timeouts.total_s,
