@@ -25,6 +25,9 @@ from typing import Any, Literal
 
 Fault = Literal["caller", "operator", "upstream", "network"]
 
+UNMET_FORMAT = "response_format_unmet"
+"""The code where no answer of a model fitted the caller's format. The host is well all the same."""
+
 _BODY_LIMIT = 4_096
 
 

@@ -209,6 +209,7 @@ def join_reports(request: TextRequest, reports: Sequence[CallReport | None]) -> 
         prompt_tokens=sum(report.prompt_tokens for report in known),
         completion_tokens=sum(report.completion_tokens for report in known),
         cached_tokens=sum(report.cached_tokens for report in known),
+        format_tries=sum(report.format_tries for report in known),
         is_usage_estimated=any(report.is_usage_estimated for report in known),
         finish_reason=known[-1].finish_reason,
         cost_picos=None if None in costs else sum(cost or 0 for cost in costs),

@@ -47,9 +47,11 @@ OWN_KEYWORDS = frozenset(
         "context_window_fallbacks",
         "custom_llm_provider",
         "drop_params",
+        "emulate_response_format",
         "extra_body",
         "extra_headers",
         "fallbacks",
+        "format_retries",
         "headers",
         "input_cost_per_token",
         "max_retries",
@@ -97,6 +99,10 @@ def read_call(
         repair_tool_arguments=_flag(
             own, "repair_tool_arguments", default=settings.repair_tool_arguments
         ),
+        emulate_response_format=_flag(
+            own, "emulate_response_format", default=settings.emulate_response_format
+        ),
+        format_retries=own.get("format_retries", settings.format_retries),
         **read_options(own, settings),
     )
     return make_call(request, own, settings, _read_canned(own))

@@ -27,6 +27,8 @@ class ClientSettings:
         drop_params: leave out what a host cannot do instead of refusing.
         rescue_tool_calls: turn calls that a model wrote as text into tool calls.
         repair_tool_arguments: make the arguments of such calls fit their tool's schema.
+        emulate_response_format: hold answers to a `response_format` that their host does not know.
+        format_retries: how often another answer is asked for then.
         hooks: told of every call's end.
         tls: whom to trust.
         cooldown: when a failing deployment rests.
@@ -39,6 +41,8 @@ class ClientSettings:
     drop_params: bool = False
     rescue_tool_calls: bool = True
     repair_tool_arguments: bool = False
+    emulate_response_format: bool = False
+    format_retries: int = 2
     hooks: Sequence[Hook] = ()
     tls: TLSConfig = TLSConfig()
     cooldown: CooldownPolicy = CooldownPolicy()

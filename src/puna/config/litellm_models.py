@@ -94,6 +94,8 @@ class _EntryReader:
             drop_params=params.flag("drop_params"),
             rescue_tool_calls=params.flag("rescue_tool_calls"),
             repair_tool_arguments=params.flag("repair_tool_arguments"),
+            emulate_response_format=params.flag("emulate_response_format"),
+            format_retries=params.whole("format_retries"),
             allowed_openai_params=params.names("allowed_openai_params"),
             additional_drop_params=params.names("additional_drop_params"),
             extra_headers={**params.texts("headers"), **params.texts("extra_headers")},

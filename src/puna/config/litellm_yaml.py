@@ -169,6 +169,8 @@ def _read_settings(section: Section) -> SettingsConfig:
         drop_params=section.flag("drop_params") or False,
         rescue_tool_calls=section.flag("rescue_tool_calls") is not False,
         repair_tool_arguments=section.flag("repair_tool_arguments") or False,
+        emulate_response_format=section.flag("emulate_response_format") or False,
+        format_retries=section.whole("format_retries"),
         num_retries=section.whole("num_retries"),
         request_timeout_s=section.number("request_timeout"),
         callbacks=section.names("callbacks"),

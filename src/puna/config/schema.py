@@ -61,6 +61,8 @@ class DeploymentConfig:
     drop_params: bool | None = None
     rescue_tool_calls: bool | None = None
     repair_tool_arguments: bool | None = None
+    emulate_response_format: bool | None = None
+    format_retries: int | None = None
     allowed_openai_params: tuple[str, ...] = ()
     additional_drop_params: tuple[str, ...] = ()
     extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -129,6 +131,8 @@ class SettingsConfig:
     drop_params: bool = False
     rescue_tool_calls: bool = True
     repair_tool_arguments: bool = False
+    emulate_response_format: bool = False
+    format_retries: int | None = None
     num_retries: int | None = None
     request_timeout_s: float | None = None
     callbacks: tuple[str, ...] = ()

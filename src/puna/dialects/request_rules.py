@@ -144,6 +144,8 @@ def _unsupported(
     if name == "response_format" and quirks.response_formats is not None:
         what = f"`response_format` of type `{value.get('type')}`"
         ways = f"it knows {', '.join(sorted(quirks.response_formats))}; {ways}"
+    if name == "response_format":
+        ways = f"{ways}, or `emulate_response_format=True` to have Puna check the answers"
     if name == "tool_choice" and quirks.tool_choices is not None:
         what = f"`tool_choice` of the kind `{_kind_of_choice(value)}`"
         ways = f"it knows {', '.join(sorted(quirks.tool_choices))}; {ways}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _JSON_START = frozenset('{["-0123456789tfn')
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaFault:
+    """Where a value breaks its schema, which rule, and the whole of it; `said` quotes the value."""
+
+    path: str
+    rule: str
+    said: str
 
 
 def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
@@ -86,34 +96,64 @@ def check_value(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
     Raises:
         MalformedReplyError: it does not fit; names the first place.
     """
-    from jsonschema.exceptions import best_match
-
     try:
-        error = best_match(_validator(schema).iter_errors(value))
+        fault = _best_fault(value, schema)
     except (re.error, RecursionError) as problem:
         raise cannot_follow("schema", f"the answer cannot be checked ({problem})") from problem
-    if error is None:
+    if fault is None:
         return
+    raise MalformedReplyError(
+        f"The embedded model's {what} does not satisfy the JSON schema: the value at "
+        f"`{fault.path}` breaks the rule `{fault.rule}`. Ask again, or make the schema simpler.",
+    )
+
+
+def first_fault(value: Any, schema: Mapping[str, Any], *, param: str) -> SchemaFault | None:
+    """The fault that tells most about a value that does not fit; None for one that does.
+
+    Raises:
+        BadRequestError: nothing can be checked by the schema, for a pattern or a reference in it.
+    """
+    from referencing.exceptions import Unresolvable
+
+    try:
+        return _best_fault(value, schema)
+    except (re.error, RecursionError, Unresolvable) as problem:
+        raise BadRequestError(
+            f"`{param}` holds a schema that no answer can be checked by: {problem}.", param=param
+        ) from problem
+
+
+def has_jsonschema() -> bool:
+    """Whether schemas can be checked here."""
+    try:
+        import_module("jsonschema")
+    except ImportError:
+        return False
+    return True
+
+
+def _best_fault(value: Any, schema: Mapping[str, Any]) -> SchemaFault | None:
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator(schema).iter_errors(value))
+    if error is None:
+        return None
     path = "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
     )
-    raise MalformedReplyError(
-        f"The embedded model's {what} does not satisfy the JSON schema: the value at "
-        f"`${path}` breaks the rule `{error.validator}`. Ask again, or make the schema simpler.",
-    )
+    return SchemaFault(f"${path}", str(error.validator), error.message)
 
 
 def _check_installed() -> None:
-    try:
-        import_module("jsonschema")
-    except ImportError as error:
+    if not has_jsonschema():
         raise ServiceUnavailableError(
             "The embedded model checks JSON with the package `jsonschema`, which is not "
             "installed: install Puna's `embedded` extra.",
             code="embedded_server_unavailable",
             fault="operator",
             is_retryable=False,
-        ) from error
+        )
 
 
 def _validator(schema: Mapping[str, Any]) -> Validator:

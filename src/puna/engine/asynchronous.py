@@ -118,7 +118,22 @@ class AsyncEngine:
     async def _ask(
         self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment
     ) -> AnswerT:
-        attempt = run.prepare(deployment)
+        return await self._answer(run, run.prepare(deployment))
+
+    async def _answer(
+        self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
+    ) -> AnswerT:
+        """The answer of one deployment, which may be asked more than once."""
+        while True:
+            answer = await self._exchange(run, attempt)
+            again = run.ask_again(attempt, answer)
+            if again is None:
+                return answer
+            attempt = again
+
+    async def _exchange(
+        self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
+    ) -> AnswerT:
         try:
             reply = await self._open(run, attempt)
             try:
@@ -139,13 +154,16 @@ class AsyncEngine:
     async def _open_stream(self, run: Run, deployment: Deployment) -> _OpenStream:
         attempt = run.prepare(deployment)
         delivery = Delivery(run, attempt)
+        if attempt.held is not None:  # only a whole answer can be checked
+            delivery.take_answer(await self._answer(run, attempt))
+            return _OpenStream(run, delivery, None)
         try:
             reply = await self._open(run, attempt)
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
         opened = _OpenStream(run, delivery, reply)
         try:
-            await opened.begin()
+            await opened.begin(reply)
         except BaseException:
             await reply.close()
             raise
@@ -153,18 +171,18 @@ class AsyncEngine:
 
 
 class _OpenStream:
-    """A streamed reply whose first chunk is there."""
+    """A streamed reply whose first chunk is there; no reply where the whole answer is."""
 
-    def __init__(self, run: Run, delivery: Delivery, reply: AsyncOpenReply) -> None:
+    def __init__(self, run: Run, delivery: Delivery, reply: AsyncOpenReply | None) -> None:
         self._run = run
         self._delivery = delivery
         self._reply = reply
         self._pieces: AsyncIterator[bytes] | None = None
         self._is_closed = False
 
-    async def begin(self) -> None:
+    async def begin(self, reply: AsyncOpenReply) -> None:
         """Read up to the first chunk, so that failures before it can be tried again."""
-        delivery, reply = self._delivery, self._reply
+        delivery = self._delivery
         try:
             if delivery.needs_whole(reply.status, reply.headers):
                 delivery.take_whole(HTTPReply(reply.status, reply.headers, await reply.read()))
@@ -215,7 +233,8 @@ class _OpenStream:
     async def _close(self) -> None:
         if not self._is_closed:
             self._is_closed = True
-            await self._reply.close()
+            if self._reply is not None:
+                await self._reply.close()
             self._delivery.finish()
 
 

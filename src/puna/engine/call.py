@@ -16,7 +16,9 @@ from puna.dialects.base import BuiltRequest, CallDialect, Dialect, ReadContext
 from puna.dialects.secrets import scrub, scrub_headers, without_credentials
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
 from puna.engine.clock import Clock
+from puna.engine.formats import HeldFormat, asked_again, held_format, unmet
 from puna.engine.rescue import rescue_completion, rescue_failure
+from puna.engine.spending import Spending, sum_usages
 from puna.engine.usage import estimate_answer
 from puna.errors import APIError
 from puna.routing.attempts import Attempts, Plan, RetryPolicy
@@ -34,6 +36,14 @@ AnswerT = TypeVar("AnswerT")
 RequestT = TypeVar("RequestT", bound=ModelRequest)
 DialectT = TypeVar("DialectT", bound=CallDialect)
 DialectT_co = TypeVarWithDefault("DialectT_co", default=Dialect, covariant=True)
+
+_SWITCHES = (
+    "rescue_tool_calls",
+    "repair_tool_arguments",
+    "emulate_response_format",
+    "format_retries",
+)
+"""What a deployment says where the request says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +85,16 @@ class Call(Generic[RequestT_co]):
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Generic[DialectT_co, RequestT_co]):
-    """One try: who is asked, in which dialect, with which bytes."""
+    """One try: who is asked, in which dialect, with which bytes.
+
+    `held` is the `response_format` that its answer is held to here, because the host does not.
+    """
 
     deployment: Deployment
     dialect: DialectT_co
     built: BuiltRequest
     context: ReadContext[RequestT_co]
+    held: HeldFormat | None = None
 
 
 class CallRun(Generic[RequestT, DialectT, AnswerT]):
@@ -124,8 +138,21 @@ class CallRun(Generic[RequestT, DialectT, AnswerT]):
 
     def prepare(self, deployment: Deployment) -> Attempt[DialectT, RequestT]:
         """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
+        return self._build(deployment, self.request_for(deployment))
+
+    def ask_again(
+        self, attempt: Attempt[DialectT, RequestT], answer: AnswerT
+    ) -> Attempt[DialectT, RequestT] | None:
+        """What to ask the same deployment next, where its answer is not good enough.
+
+        Raises:
+            APIError: it has been asked often enough.
+        """
+        del attempt, answer  # only chat has answers that may be too bad
+        return None
+
+    def _build(self, deployment: Deployment, request: RequestT) -> Attempt[DialectT, RequestT]:
         target = deployment.target
-        request = self.request_for(deployment)
         dialect = self.dialect_for(deployment)
         self.note_attempt(deployment)
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
@@ -234,17 +261,48 @@ class CallRun(Generic[RequestT, DialectT, AnswerT]):
 
 
 class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
-    """A chat call under way."""
+    """A chat call under way.
+
+    `_misfits` has the public name of the deployment for every answer that fitted no format.
+    """
+
+    _misfits: tuple[str, ...] = ()
+    _spent: Spending | None = None
 
     @override
     def request_for(self, deployment: Deployment) -> ChatRequest:
         request = super().request_for(deployment)
-        rescues, repairs = deployment.rescue_tool_calls, deployment.repair_tool_arguments
-        if rescues is not None and request.rescue_tool_calls is None:
-            request = replace(request, rescue_tool_calls=rescues)
-        if repairs is not None and request.repair_tool_arguments is None:
-            request = replace(request, repair_tool_arguments=repairs)
-        return request
+        unsaid = {
+            name: said
+            for name in _SWITCHES
+            if getattr(request, name) is None and (said := getattr(deployment, name)) is not None
+        }
+        return replace(request, **unsaid) if unsaid else request
+
+    @override
+    def prepare(self, deployment: Deployment) -> Attempt:
+        request = self.request_for(deployment)
+        held = held_format(request, deployment.target)
+        if held is None:
+            return self._build(deployment, request)
+        return replace(self._build(deployment, held.instruct(request)), held=held)
+
+    @override
+    def ask_again(self, attempt: Attempt, answer: ChatCompletion) -> Attempt | None:
+        held, deployment = attempt.held, attempt.deployment
+        if held is None:
+            return None
+        self.report.format_tries += 1
+        fault = held.hold(answer)
+        if fault is None:
+            return None
+        self._spent = Spending.of(self.report, answer.usage or Usage())
+        self._misfits = (*self._misfits, deployment.public_name)
+        misfits = self._misfits.count(deployment.public_name)
+        if fault.is_final or misfits > held.retries:
+            raise unmet(fault, misfits, deployment.target, self.call.request.model)
+        request = asked_again(attempt.context.request, answer, fault)
+        return replace(self._build(deployment, request), held=held)
 
     @override
     def dialect_for(self, deployment: Deployment) -> Dialect:
@@ -279,8 +337,11 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
 
     def _noted(self, completion: ChatCompletion, attempt: Attempt) -> ChatCompletion:
         if completion.usage is None:
-            completion.usage = self._estimate_usage(estimate_answer(completion))
+            tokens = estimate_answer(completion)
+            completion.usage = self._estimate_usage(attempt.context.request, tokens)
         self._note_tokens(completion.usage, attempt)
+        if self._spent is not None:
+            completion.usage = sum_usages(self._spent.usage, completion.usage)
         rescue_completion(completion, attempt.context.request, self.report)
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)
@@ -298,7 +359,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     ) -> Usage:
         """Note what a stream used; `streamed_tokens` were counted where the host does not say."""
         if usage is None:
-            usage = self._estimate_usage(streamed_tokens)
+            usage = self._estimate_usage(attempt.context.request, streamed_tokens)
         self._note_tokens(usage, attempt)
         self.report.finish_reason = finish_reason
         return usage
@@ -307,8 +368,15 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     def asked(self) -> Mapping[str, Any]:
         return {"messages": self.call.request.messages}
 
-    def _estimate_usage(self, completion_tokens: int) -> Usage:
-        request = self.call.request
+    @override
+    def _note_tokens(self, usage: Usage, attempt: Attempt) -> None:
+        self.report.cost_picos = None
+        super()._note_tokens(usage, attempt)
+        if self._spent is not None:
+            self._spent.add_to(self.report, self.report.cost_picos)
+
+    @staticmethod
+    def _estimate_usage(request: ChatRequest, completion_tokens: int) -> Usage:
         # No model is named: an estimate must not load a vocabulary in the middle of a call.
         prompt_tokens = count_message_tokens(
             "", request.messages, request.params.get("tools")

@@ -8,7 +8,7 @@ from puna.engine.call import Attempt, Run, attribute
 from puna.engine.rescue import StreamRescue, tools_to_rescue
 from puna.engine.usage import RunningEstimate
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
-from puna.types.chat import ChatCompletionChunk
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.fold import unfold
 from puna.wire.http import HTTPReply
@@ -49,7 +49,10 @@ class Delivery:
 
     def take_whole(self, reply: HTTPReply) -> None:
         """A host that answered a stream request with a whole answer: it comes as chunks."""
-        completion = self._run.read_whole(self._attempt, reply)
+        self.take_answer(self._run.read_whole(self._attempt, reply))
+
+    def take_answer(self, completion: ChatCompletion) -> None:
+        """A whole answer, as chunks."""
         self._ready = list(unfold(completion, wants_usage=self._run.call.request.wants_usage))
         self._is_whole = self.is_over = True
 

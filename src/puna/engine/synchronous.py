@@ -102,7 +102,22 @@ class Engine:
             raise
 
     def _ask(self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment) -> AnswerT:
-        attempt = run.prepare(deployment)
+        return self._answer(run, run.prepare(deployment))
+
+    def _answer(
+        self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
+    ) -> AnswerT:
+        """The answer of one deployment, which may be asked more than once."""
+        while True:
+            answer = self._exchange(run, attempt)
+            again = run.ask_again(attempt, answer)
+            if again is None:
+                return answer
+            attempt = again
+
+    def _exchange(
+        self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
+    ) -> AnswerT:
         try:
             reply = self._open(run, attempt)
             try:
@@ -123,13 +138,16 @@ class Engine:
     def _open_stream(self, run: Run, deployment: Deployment) -> _OpenStream:
         attempt = run.prepare(deployment)
         delivery = Delivery(run, attempt)
+        if attempt.held is not None:  # only a whole answer can be checked
+            delivery.take_answer(self._answer(run, attempt))
+            return _OpenStream(run, delivery, None)
         try:
             reply = self._open(run, attempt)
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
         opened = _OpenStream(run, delivery, reply)
         try:
-            opened.begin()
+            opened.begin(reply)
         except BaseException:
             reply.close()
             raise
@@ -137,18 +155,18 @@ class Engine:
 
 
 class _OpenStream:
-    """A streamed reply whose first chunk is there."""
+    """A streamed reply whose first chunk is there; no reply where the whole answer is."""
 
-    def __init__(self, run: Run, delivery: Delivery, reply: OpenReply) -> None:
+    def __init__(self, run: Run, delivery: Delivery, reply: OpenReply | None) -> None:
         self._run = run
         self._delivery = delivery
         self._reply = reply
         self._pieces: Iterator[bytes] = iter(())
         self._is_closed = False
 
-    def begin(self) -> None:
+    def begin(self, reply: OpenReply) -> None:
         """Read up to the first chunk, so that failures before it can be tried again."""
-        delivery, reply = self._delivery, self._reply
+        delivery = self._delivery
         try:
             if delivery.needs_whole(reply.status, reply.headers):
                 delivery.take_whole(HTTPReply(reply.status, reply.headers, reply.read()))
@@ -169,7 +187,8 @@ class _OpenStream:
                     break
                 delivery.take(next(self._pieces, None))
             delivery.check()
-            self._reply.finish(_TAIL_S)
+            if self._reply is not None:
+                self._reply.finish(_TAIL_S)
         except APIError as error:
             raised = delivery.broken(error)
             self._close()
@@ -189,7 +208,8 @@ class _OpenStream:
     def _close(self) -> None:
         if not self._is_closed:
             self._is_closed = True
-            self._reply.close()
+            if self._reply is not None:
+                self._reply.close()
             self._delivery.finish()
 
 

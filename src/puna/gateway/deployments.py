@@ -70,6 +70,12 @@ def make_deployment(
         drop_params=_first(one.drop_params, settings.drop_params),
         rescue_tool_calls=_first(one.rescue_tool_calls, settings.rescue_tool_calls),
         repair_tool_arguments=_first(one.repair_tool_arguments, settings.repair_tool_arguments),
+        emulate_response_format=_first(
+            one.emulate_response_format, settings.emulate_response_format
+        ),
+        format_retries=settings.format_retries
+        if one.format_retries is None
+        else one.format_retries,
         allowed_params=frozenset(one.allowed_openai_params),
         unwanted_params=frozenset(one.additional_drop_params),
         weight=float(one.weight),

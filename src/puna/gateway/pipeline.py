@@ -130,6 +130,8 @@ class Pipeline:
             stream=body.get("stream", False),
             rescue_tool_calls=_read_flag(body, "rescue_tool_calls"),
             repair_tool_arguments=_read_flag(body, "repair_tool_arguments"),
+            emulate_response_format=_read_flag(body, "emulate_response_format"),
+            format_retries=body.get("format_retries"),
             **self.request_options(body),
         )
         return self.make_call(request, body, caller)

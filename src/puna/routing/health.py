@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from puna.errors import APIError, BadRequestError
+from puna.errors import UNMET_FORMAT, APIError, BadRequestError
 
 _COUNTED = frozenset((401, 404, 408, 429))
 
@@ -62,6 +62,6 @@ class Health:
 
 
 def _counts(error: APIError) -> bool:
-    if isinstance(error, BadRequestError):
+    if isinstance(error, BadRequestError) or error.code == UNMET_FORMAT:
         return False  # whatever the status: the request is wrong, the host is well
     return error.status_code in _COUNTED or error.status_code >= 500  # noqa: PLR2004 - RFC 9110

@@ -30,6 +30,8 @@ class CallReport:
         rescued_calls: tool calls that the model had written as text
             (docs/concepts/tool-call-rescue.md).
         repaired_arguments: arguments of such calls that were changed to fit their tool's schema.
+        format_tries: answers that were checked for a `response_format` that the host does not know
+            (docs/guides/structured-output.md); tokens and cost are those of all of them.
         lane: `fast` where a gateway passed the bytes on (docs/concepts/fast-lane.md), else `full`.
     """
 
@@ -56,6 +58,7 @@ class CallReport:
     finish_reason: str | None = None
     rescued_calls: int = 0
     repaired_arguments: int = 0
+    format_tries: int = 0
     lane: str = "full"
 
     @classmethod

@@ -47,11 +47,16 @@ class ChatRequest(ModelRequest):
             said, means yes.
         repair_tool_arguments: whether the arguments of such calls are made to fit their schema;
             None means no.
+        emulate_response_format: whether answers are held to a `response_format` that the host does
+            not know; None means no.
+        format_retries: how often another answer is asked for then; None means two.
     """
 
     messages: tuple[dict[str, Any], ...]
     rescue_tool_calls: bool | None = field(default=None, kw_only=True)
     repair_tool_arguments: bool | None = field(default=None, kw_only=True)
+    emulate_response_format: bool | None = field(default=None, kw_only=True)
+    format_retries: int | None = field(default=None, kw_only=True)
 
     @property
     def wants_usage(self) -> bool:
@@ -75,6 +80,7 @@ RequestT_co = TypeVar("RequestT_co", bound=ModelRequest, default=ChatRequest, co
 """The kind of request that a value is about; chat unless it says otherwise."""
 
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
+_MOST_FORMAT_RETRIES = 10
 _OWN_FIELDS = ("model", "messages", "stream")
 
 
@@ -146,6 +152,8 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
     drop_params: bool = False,
     rescue_tool_calls: bool | None = None,
     repair_tool_arguments: bool | None = None,
+    emulate_response_format: bool | None = None,
+    format_retries: Any = None,
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
 ) -> ChatRequest:
@@ -173,6 +181,8 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
         drop_params=bool(drop_params),
         rescue_tool_calls=rescue_tool_calls,
         repair_tool_arguments=repair_tool_arguments,
+        emulate_response_format=emulate_response_format,
+        format_retries=_check_format_retries(format_retries),
         allowed_params=frozenset(allowed_params),
         unwanted_params=frozenset(unwanted_params),
     )
@@ -185,6 +195,16 @@ def split_params(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
     _read_tools(params)
     _read_response_format(params)
     return params, extra
+
+
+def _check_format_retries(value: Any) -> int | None:
+    if value is not None and not (_is_int(value) and 0 <= value <= _MOST_FORMAT_RETRIES):
+        raise BadRequestError(
+            f"`format_retries` must be a whole number from 0 to {_MOST_FORMAT_RETRIES}, "
+            f"not `{shown(value)}`.",
+            param="format_retries",
+        )
+    return cast("int | None", value)
 
 
 def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:

@@ -1,0 +1,136 @@
+"""JSON from a model whose host knows no `response_format`: how it is asked for, and found again.
+
+The schema goes into the system message; an answer that is no good goes back with what is wrong
+with it. The rules, in a table: docs/guides/structured-output.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from puna.errors import BadRequestError
+
+Message = dict[str, Any]
+
+_FORMAT = "response_format"
+_SYSTEM_ROLES = ("system", "developer")
+_ONLY = "Write the JSON text and nothing else: no explanation, no code fence."
+_FENCED = re.compile(r"^[ \t]*```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+_OPENING = re.compile(r"[\[{]")
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+
+
+def schema_of(wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The JSON schema of a `response_format`; None for one that asks for any object."""
+    if wanted.get("type") != "json_schema":
+        return None
+    return cast("Mapping[str, Any]", wanted["json_schema"]["schema"])
+
+
+def instruction_of(wanted: Mapping[str, Any]) -> str:
+    """A `response_format` in words.
+
+    Raises:
+        BadRequestError: its schema holds what JSON does not know.
+    """
+    schema = schema_of(wanted)
+    if schema is None:
+        return f"Answer with one JSON object. {_ONLY}"
+    try:
+        text = json.dumps(schema, ensure_ascii=False, allow_nan=False)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise BadRequestError(
+            f"`{_FORMAT}.json_schema.schema` is no JSON: {type(error).__name__}.", param=_FORMAT
+        ) from error
+    about = wanted["json_schema"].get("description")
+    purpose = f"\n\nWhat it is for: {about}" if isinstance(about, str) and about else ""
+    return (
+        f"Answer with one JSON value that satisfies the JSON schema below. {_ONLY}{purpose}"
+        f"\n\nJSON schema:\n{text}"
+    )
+
+
+def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
+    """The messages with the instruction at the end of the system message, or as one.
+
+    Many chat templates know one system message only, the first.
+    """
+    first, *others = messages
+    if first["role"] not in _SYSTEM_ROLES:
+        return ({"role": "system", "content": instruction}, *messages)
+    content = first.get("content")
+    if isinstance(content, str) or not content:
+        joined: Any = f"{content}\n\n{instruction}" if content else instruction
+    else:
+        joined = [*content, {"type": "text", "text": instruction}]
+    return ({**first, "content": joined}, *others)
+
+
+def with_correction(messages: Sequence[Message], said: str, fault: str) -> tuple[Message, ...]:
+    """The messages, the answer that is no good, and what is wrong with it."""
+    answer = [{"role": "assistant", "content": said}] if said else []
+    again = f"That answer cannot be used: {fault}. Answer again. {_ONLY}"
+    return (*messages, *answer, {"role": "user", "content": again})
+
+
+def find_json(text: str) -> str | None:
+    """The JSON text in an answer, as the model wrote it; None where there is none.
+
+    It is the whole text, or what the only code fence holds, or the first object or list that is
+    complete. A number or a word within prose is no answer, and neither is a part of a value that
+    is broken or was cut.
+    """
+    whole = text.strip()
+    if _is_json(whole):
+        return whole
+    fenced = [found.strip() for found in _FENCED.findall(text)]
+    if len(fenced) == 1 and _is_json(fenced[0]):
+        return str(fenced[0])
+    return next((span for span in _bracketed(text) if _is_json(span)), None)
+
+
+def read_json(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError where it is none; `NaN` is none."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        read_json(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _bracketed(text: str) -> Iterator[str]:
+    """Every part from an opening bracket to its closing one; one that never closes is the last."""
+    start = _OPENING.search(text)
+    while start is not None:
+        end = _end_of_brackets(text, start.start())
+        if end is None:
+            return
+        yield text[start.start() : end]
+        start = _OPENING.search(text, end)
+
+
+def _end_of_brackets(text: str, start: int) -> int | None:
+    depth = 0
+    for found in _BRACKETS.finditer(text, start):
+        bracket = found.group()
+        if bracket in "[{":
+            depth += 1
+        elif bracket in "]}":
+            depth -= 1
+            if depth == 0:
+                return found.end()
+    return None

@@ -1,0 +1,68 @@
+"""What a call used before the answer that counts: other answers of the same call are billed too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from puna.types.common import Usage
+from puna.types.report import CallReport
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The tokens and the cost of the answers so far; a cost of None is not known."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cost_picos: int | None
+    is_estimated: bool
+    usage: Usage
+
+    @classmethod
+    def of(cls, report: CallReport, usage: Usage) -> Spending:
+        """What a report tells of all answers so far; `usage` as the last of them tells it."""
+        return cls(
+            prompt_tokens=report.prompt_tokens,
+            completion_tokens=report.completion_tokens,
+            cached_tokens=report.cached_tokens,
+            cost_picos=report.cost_picos,
+            is_estimated=report.is_usage_estimated,
+            usage=usage,
+        )
+
+    def add_to(self, report: CallReport, cost_picos: int | None) -> None:
+        """Add it to a report on one more answer, which cost `cost_picos`.
+
+        A cost that is unknown for one is unknown for all.
+        """
+        report.prompt_tokens += self.prompt_tokens
+        report.completion_tokens += self.completion_tokens
+        report.cached_tokens += self.cached_tokens
+        report.is_usage_estimated = report.is_usage_estimated or self.is_estimated
+        is_known = self.cost_picos is not None and cost_picos is not None
+        report.cost_picos = (self.cost_picos or 0) + (cost_picos or 0) if is_known else None
+
+
+def sum_usages(first: Usage, second: Usage) -> Usage:
+    """Two usages as one: all counts are added, in the details too."""
+    return Usage.model_validate(_added(first.to_dict(), second.to_dict()))
+
+
+def _added(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    total = dict(first)
+    for name, value in second.items():
+        known = total.get(name)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            total[name] = _added(cast("Mapping[str, Any]", known), cast("Mapping[str, Any]", value))
+        elif _is_count(known) and _is_count(value):
+            total[name] = known + value
+        elif value is not None:
+            total[name] = value
+    return total
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
