@@ -99,6 +99,12 @@ def test_a_request_that_was_not_recorded_names_the_closest_and_what_differs(
     assert "`a.json`" in str(caught.value)
 
 
+def test_a_recorded_address_that_is_none_is_compared_as_it_is() -> None:
+    play = player(said("x", Sent("POST", "http://[::1/v1")))
+    with pytest.raises(BadRequestError, match=r"`path` was `http://\[::1/v1`"):
+        play(request())
+
+
 def test_an_empty_cassette_answers_nothing_and_played_replies_are_counted() -> None:
     with pytest.raises(BadRequestError, match="holds no request"):
         player()(request(a=1))

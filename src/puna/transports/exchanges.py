@@ -31,7 +31,10 @@ class Sent:
     @property
     def path(self) -> str:
         """The address's path alone: hosts differ from machine to machine."""
-        return urlsplit(self.url).path
+        try:
+            return urlsplit(self.url).path
+        except ValueError:  # brackets that do not match
+            return self.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,10 +132,10 @@ def _forms(secret: str) -> tuple[bytes, bytes]:
 def _character(character: str) -> bytes:
     raw = character.encode("utf-8", "surrogatepass")
     units = character.encode("utf-16-be", "surrogatepass").hex()
-    escaped = b"".join(rb"\\+u" + _hex(units[i : i + 4]) for i in range(0, len(units), 4))
+    escaped = b"".join(rb"\\{1,8}u" + _hex(units[i : i + 4]) for i in range(0, len(units), 4))
     percent = b"".join(b"%" + _hex(f"{byte:02x}") for byte in raw)
     # A backslash may stand before the signs that JSON escapes.
-    plain = rb"\\*" + re.escape(raw) if character in '/"\\' else re.escape(raw)
+    plain = rb"\\{0,8}" + re.escape(raw) if character in '/"\\' else re.escape(raw)
     return b"(?:%b|%b|%b)" % (plain, escaped, percent)
 
 
