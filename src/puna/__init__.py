@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     )
     from puna.client import AsyncClient, Client, ClientSettings
     from puna.engine.streams import AsyncStream, Stream
+    from puna.transports.faults import Faults
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.completions import TextCompletion
     from puna.types.embeddings import EmbeddingResponse
@@ -74,6 +75,7 @@ _HOMES = (
     "puna.types.embeddings",
     "puna.types.responses",
     "puna.engine.streams",
+    "puna.transports.faults",
     "puna.client",
     "puna.api.calls",
     "puna.api.models",
@@ -99,6 +101,7 @@ __all__ = [
     "ContentPolicyViolationError",
     "ContextWindowExceededError",
     "EmbeddingResponse",
+    "Faults",
     "InternalServerError",
     "MalformedReplyError",
     "NotFoundError",

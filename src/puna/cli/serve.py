@@ -80,6 +80,12 @@ import click
     show_default=True,
     help="Seconds that running requests may go on after SIGTERM.",
 )
+@click.option(
+    "--record",
+    type=click.Path(exists=True, file_okay=False, writable=True),
+    help="A folder for cassettes: requests to hosts and their answers, without keys. For "
+    "development: it holds what callers write, and makes each request slower.",
+)
 def serve(**options: Any) -> None:
     """Serve an OpenAI-compatible gateway.
 

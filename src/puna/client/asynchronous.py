@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, overload
 
@@ -10,6 +11,7 @@ from puna.client.compose import make_async_transport
 from puna.client.embeddings import read_embedding_call
 from puna.client.keywords import read_call, read_response_call, read_text_calls
 from puna.client.settings import ClientSettings
+from puna.client.tapes import Tape
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock, SystemClock
@@ -18,6 +20,7 @@ from puna.engine.streams import AsyncStream
 from puna.engine.texts import complete_texts_async, stream_texts_async
 from puna.routing.health import Health
 from puna.transports.base import AsyncTransport
+from puna.transports.faults import Faults
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
@@ -30,9 +33,13 @@ class AsyncClient:
     `transport` and `clock` are for tests and special networks; the defaults are real ones.
     `pool` shares the embedded model's process between clients, `memory` the responses that later
     ones may go on from.
+
+    `record` names a file into which all exchanges are written, without secrets; `replay` one that
+    answers in place of hosts, at `replay_speed` times the recorded pace (0: without pauses);
+    `faults` says what goes wrong on the way.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a client is made of; all by keyword
         self,
         settings: ClientSettings | None = None,
         *,
@@ -40,13 +47,20 @@ class AsyncClient:
         clock: Clock | None = None,
         pool: SupervisorPool | None = None,
         memory: ResponseMemory | None = None,
+        record: str | PathLike[str] | None = None,
+        replay: str | PathLike[str] | None = None,
+        replay_speed: float = 0.0,
+        faults: Faults | None = None,
     ) -> None:
-        self.settings = settings or ClientSettings()
+        tape = Tape(record, replay, replay_speed, faults)
+        self.settings = tape.settings(settings or ClientSettings())
         self._pool = pool or SupervisorPool()
         self._memory = memory or ResponseMemory()
         self._clock = clock or SystemClock()
         self._owns_pool = pool is None
-        self._transport = transport or make_async_transport(self.settings, self._pool)
+        self._transport = tape.async_transport(
+            lambda: transport or make_async_transport(self.settings, self._pool), self._clock
+        )
         self._engine = AsyncEngine(
             self._transport,
             clock=self._clock,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
@@ -11,6 +14,8 @@ from puna.transports.embedded import AsyncEmbeddedTransport
 from puna.transports.lean import LeanTransport
 from puna.transports.per_loop import PerLoopTransport
 from puna.transports.proxy_aware import ProxyAwareTransport
+from puna.transports.recording import AsyncRecordingTransport
+from puna.transports.takes import Recorder
 from puna.wire.http import HTTPRequest
 
 
@@ -36,3 +41,21 @@ class GatewayTransport:
     def to_hosts(self) -> ProxyAwareTransport:
         """The running loop's way to hosts, for callbacks."""
         return self._hosts.current()
+
+
+def recording_transport(
+    folder: str | None, environ: Mapping[str, str], pool: SupervisorPool
+) -> AsyncTransport | None:
+    """All upstreams, recorded into a file of this process; None without a folder.
+
+    It has no way in for callbacks, so every request takes the full lane.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    if folder is None:
+        return None
+    file = Path(folder) / f"puna-{os.getpid()}.json"
+    return AsyncRecordingTransport(
+        GatewayTransport(ClientSettings(environ=environ), pool), Recorder(file)
+    )

@@ -39,6 +39,7 @@ class ServeOptions:
         config: a LiteLLM config.yaml.
         model, alias, api_base, temperature, max_tokens: one model instead of a file.
         drain_s: how long running requests may go on after SIGTERM.
+        record: a folder in which each worker writes a cassette of what upstreams answer.
     """
 
     config: str | None = None
@@ -59,6 +60,7 @@ class ServeOptions:
     keepalive_timeout: int = 5
     limit_concurrency: int | None = None
     drain_s: int = 60
+    record: str | None = None
 
     def to_json(self) -> str:
         """The options as text, for worker processes. They hold no key."""

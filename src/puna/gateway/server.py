@@ -21,6 +21,7 @@ from typing_extensions import override
 from puna.embedded.supervisor import Supervisor, SupervisorPool
 from puna.errors import ConfigError, PunaError
 from puna.gateway.app import Gateway
+from puna.gateway.carriage import recording_transport
 from puna.gateway.crew import Crew, CrewLimits
 from puna.gateway.directory import Directory
 from puna.gateway.hooks import load_hooks
@@ -34,6 +35,7 @@ from puna.gateway.options import (
 )
 from puna.gateway.protocol import GatewayProtocol
 from puna.gateway.workers import WorkerProcess, run_crew
+from puna.telemetry.events import Hook
 from puna.version import __version__
 
 Say = Callable[[str], None]
@@ -75,7 +77,7 @@ def serve(options: ServeOptions, say: Say) -> None:
         return
     pool = SupervisorPool(lambda model: Supervisor(model, progress=say))
     server = _Server(
-        _uvicorn_config(options, Gateway(directory, hooks=hooks, pool=pool)),
+        _uvicorn_config(options, _make_gateway(options, directory, hooks, pool)),
         lambda: _greet(options, directory, host, say),
     )
     try:
@@ -95,9 +97,16 @@ def app_from_environment() -> Gateway:
     try:
         directory = load_directory(options, os.environ)
         _set_up(options, directory)
-        return Gateway(directory, hooks=load_hooks(directory.config))
+        return _make_gateway(options, directory, load_hooks(directory.config), SupervisorPool())
     except PunaError as error:
         sys.exit(f"error: {error}")  # the parent says what comes of it
+
+
+def _make_gateway(
+    options: ServeOptions, directory: Directory, hooks: tuple[Hook, ...], pool: SupervisorPool
+) -> Gateway:
+    transport = recording_transport(options.record, directory.environ, pool)
+    return Gateway(directory, transport=transport, hooks=hooks, pool=pool)
 
 
 def raise_file_limit() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from puna.errors import APIConnectionError, PunaError
@@ -14,6 +16,7 @@ class Recorded:
     """One reply to play: its head, its body in pieces, and an error to end with, if any.
 
     `error` instead of pieces fails before any reply; after pieces it cuts the body.
+    `pauses_s` are seconds to wait: before the head, and before each piece; or there are none.
     """
 
     status: int = 200
@@ -21,6 +24,7 @@ class Recorded:
     pieces: Sequence[bytes] = ()
     error: PunaError | None = None
     is_refused: bool = False
+    pauses_s: Sequence[float] = ()
 
 
 Player = Callable[[HTTPRequest], Recorded]
@@ -42,17 +46,30 @@ def in_order(*replies: Recorded) -> Player:
 class ReplayTransport:
     """Synchronous. `requests` holds what was sent, in order; `open_replies` counts leaks."""
 
-    def __init__(self, play: Player) -> None:
+    def __init__(self, play: Player, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._play = play
+        self._sleep = sleep
         self.requests: list[HTTPRequest] = []
         self.open_replies = 0
 
     def open(self, request: HTTPRequest) -> _ReplayReply:
         """Play the next reply."""
+        recorded = self.choose(request)
+        if recorded.pauses_s:
+            self._sleep(recorded.pauses_s[0])
+        return self.begin(recorded)
+
+    def choose(self, request: HTTPRequest) -> Recorded:
+        """Note a request and find what to play."""
         self.requests.append(request)
-        recorded = _begin(self._play(request))
+        return self._play(request)
+
+    def begin(self, recorded: Recorded) -> _ReplayReply:
+        """The reply's head is there; or there is none."""
+        if recorded.error is not None and recorded.is_refused:
+            raise recorded.error
         self.open_replies += 1
-        return _ReplayReply(recorded, self._closed)
+        return _ReplayReply(recorded, self._closed, self._sleep)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -64,9 +81,12 @@ class ReplayTransport:
 class _ReplayReply:
     """A reply under way."""
 
-    def __init__(self, recorded: Recorded, closed: Callable[[], None]) -> None:
-        self._recorded = recorded
+    def __init__(
+        self, recorded: Recorded, closed: Callable[[], None], sleep: Callable[[float], None]
+    ) -> None:
+        self.recorded = recorded
         self._closed = closed
+        self._sleep = sleep
         self._is_open = True
         self.status = recorded.status
         self.headers = recorded.headers
@@ -77,9 +97,14 @@ class _ReplayReply:
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces, then the recorded error."""
-        yield from self._recorded.pieces
-        if self._recorded.error is not None:
-            raise self._recorded.error
+        if self.recorded.pauses_s:
+            for pause_s, piece in _paced(self.recorded):
+                self._sleep(pause_s)
+                yield piece
+        else:
+            yield from self.recorded.pieces
+        if self.recorded.error is not None:
+            raise self.recorded.error
 
     def finish(self, within_s: float) -> None:
         """Nothing is left to read."""
@@ -94,8 +119,11 @@ class _ReplayReply:
 class AsyncReplayTransport:
     """`ReplayTransport` for asyncio."""
 
-    def __init__(self, play: Player) -> None:
+    def __init__(
+        self, play: Player, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._inner = ReplayTransport(play)
+        self._sleep = sleep
 
     @property
     def requests(self) -> list[HTTPRequest]:
@@ -109,7 +137,10 @@ class AsyncReplayTransport:
 
     async def open(self, request: HTTPRequest) -> _AsyncReplayReply:
         """Play the next reply."""
-        return _AsyncReplayReply(self._inner.open(request))
+        recorded = self._inner.choose(request)
+        if recorded.pauses_s:
+            await self._sleep(recorded.pauses_s[0])
+        return _AsyncReplayReply(self._inner.begin(recorded), self._sleep)
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -118,26 +149,34 @@ class AsyncReplayTransport:
 class _AsyncReplayReply:
     """A reply under way."""
 
-    def __init__(self, inner: _ReplayReply) -> None:
+    def __init__(self, inner: _ReplayReply, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._inner = inner
+        self._sleep = sleep
         self.status = inner.status
         self.headers = inner.headers
 
     async def read(self) -> bytes:
         """The whole body."""
-        return self._inner.read()
+        return b"".join([piece async for piece in self.pieces()])
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body in pieces, then the recorded error."""
-        for piece in self._inner.pieces():
-            yield piece
+        recorded = self._inner.recorded
+        if recorded.pauses_s:
+            for pause_s, piece in _paced(recorded):
+                await self._sleep(pause_s)
+                yield piece
+        else:
+            for piece in recorded.pieces:
+                yield piece
+        if recorded.error is not None:
+            raise recorded.error
 
     async def close(self) -> None:
         """Count the reply as closed."""
         self._inner.close()
 
 
-def _begin(recorded: Recorded) -> Recorded:
-    if recorded.error is not None and recorded.is_refused:
-        raise recorded.error
-    return recorded
+def _paced(recorded: Recorded) -> Iterator[tuple[float, bytes]]:
+    """Each piece with the pause before it."""
+    return zip(recorded.pauses_s[1:], recorded.pieces, strict=True)

@@ -1,0 +1,193 @@
+"""Cassettes: exchanges with a host, as a JSON file that people can read and change.
+
+    {"format": "puna-cassette", "version": 1, "exchanges": [
+        {"request": {"method": "POST", "url": "https://…", "body": {…}},
+         "head_ms": 210.4, "status": 200, "headers": {…},
+         "pieces": [{"at_ms": 1.5, "text": "data: …"}], "end": "whole"}]}
+
+`head_ms` is from the request to the reply's head, `at_ms` from there to a piece. A JSON body that
+came in one piece is `body`, and a text in place of a piece came at once. Bytes that are no text
+are in base64. `end` is `whole`, `left` (the reader went away) or an error.
+
+A file with one reply (`status`, `headers`, and `body` or `pieces`) is a cassette too: it answers
+any request.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+from puna.errors import ConfigError
+from puna.transports.cassette_text import exact_json, render
+from puna.transports.exchanges import Exchange, Failure, Sent
+
+FORMAT = "puna-cassette"
+VERSION = 1
+
+_MARGIN = "\n    "
+
+
+def write_cassette(path: Path, exchanges: Iterable[Exchange]) -> None:
+    """Write a file, all or nothing. Errors: `write_texts`."""
+    write_texts(path, map(exchange_text, exchanges))
+
+
+def exchange_text(exchange: Exchange) -> str:
+    """An exchange as it stands in a file."""
+    return render(_exchange_out(exchange), _MARGIN)
+
+
+def write_texts(path: Path, exchanges: Iterable[str]) -> None:
+    """Write a file with these exchanges, all or nothing.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    listed = f",{_MARGIN}".join(exchanges)
+    text = (
+        f'{{\n  "format": "{FORMAT}",\n  "version": {VERSION},\n'
+        f'  "exchanges": [{_MARGIN + listed if listed else ""}\n  ]\n}}\n'
+    )
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        # JSON has an escape for the halves of characters that UTF-8 cannot write.
+        aside.write_bytes(text.encode("utf-8", "backslashreplace"))
+        aside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            aside.unlink()
+        raise ConfigError(
+            f"the cassette cannot be written: {error.strerror}; name a file in a folder that is "
+            "there.",
+            file=str(path),
+            key="record",
+        ) from error
+
+
+def read_cassette(path: Path) -> list[Exchange]:
+    """The exchanges of a file, in order.
+
+    Raises:
+        ConfigError: there is no such file, or it is no cassette.
+    """
+    try:
+        content: Any = json.loads(path.read_bytes())
+    except OSError as error:
+        raise _unusable(path, f"cannot be read: {error.strerror}; record it first") from error
+    except ValueError as error:
+        raise _unusable(path, f"is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise _unusable(path, "is no cassette: it must be an object")
+    if "exchanges" not in content:
+        return [_read(path, 0, {**content, "request": None})]
+    if content.get("version") != VERSION:
+        raise _unusable(
+            path, f"has version `{content.get('version')}`, this Puna reads {VERSION}: record again"
+        )
+    exchanges = content["exchanges"]
+    if not isinstance(exchanges, list):
+        raise _unusable(path, "is broken: `exchanges` must be a list")
+    return [_read(path, place, given) for place, given in enumerate(cast("list[Any]", exchanges))]
+
+
+def _read(path: Path, place: int, given: Any) -> Exchange:
+    try:
+        return _exchange_in(given)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _unusable(path, f"is broken in `exchanges[{place}]`: {error!r}") from error
+
+
+def _exchange_out(exchange: Exchange) -> dict[str, Any]:
+    sent, end = exchange.sent, exchange.end
+    out: dict[str, Any] = {}
+    if sent is not None:
+        out["request"] = {"method": sent.method, "url": sent.url, **_body_out(sent.body)}
+    out["head_ms"] = exchange.head_ms
+    if exchange.status is not None:
+        out |= {"status": exchange.status, "headers": dict(exchange.headers)}
+        out |= _pieces_out(exchange.pieces)
+    out["end"] = _failure_out(end) if isinstance(end, Failure) else end
+    return out
+
+
+def _exchange_in(given: Mapping[str, Any]) -> Exchange:
+    request = given["request"]
+    end = given.get("end", "whole")
+    if end not in ("whole", "left") and not isinstance(end, Mapping):
+        raise ValueError(f"`end` is `{end}`")
+    status = given.get("status")
+    if status is None and not isinstance(end, Mapping):
+        raise ValueError("there is neither `status` nor an error as `end`")
+    return Exchange(
+        sent=_sent_in(request) if request is not None else None,
+        status=int(status) if status is not None else None,
+        headers={name.lower(): str(value) for name, value in given.get("headers", {}).items()},
+        pieces=_pieces_in(given),
+        head_ms=float(given.get("head_ms", 0.0)),
+        end=_failure_in(end) if isinstance(end, Mapping) else end,
+    )
+
+
+def _sent_in(request: Mapping[str, Any]) -> Sent:
+    body = b64decode(request["body_base64"]) if "body_base64" in request else request.get("body")
+    return Sent(str(request["method"]), str(request["url"]), body)
+
+
+def _body_out(body: Any) -> dict[str, Any]:
+    if body is None:
+        return {}
+    if isinstance(body, bytes):
+        return {"body_base64": b64encode(body).decode()}
+    return {"body": body}
+
+
+def _pieces_out(pieces: Sequence[tuple[float, bytes]]) -> dict[str, Any]:
+    if len(pieces) == 1:
+        at_ms, body = pieces[0]
+        value = exact_json(body)
+        if value is not None:
+            return {"at_ms": at_ms, "body": value}
+    return {"pieces": [{"at_ms": at_ms, **_piece_out(piece)} for at_ms, piece in pieces]}
+
+
+def _piece_out(piece: bytes) -> dict[str, str]:
+    try:
+        return {"text": piece.decode()}
+    except UnicodeDecodeError:
+        return {"base64": b64encode(piece).decode()}
+
+
+def _pieces_in(given: Mapping[str, Any]) -> list[tuple[float, bytes]]:
+    if "body" in given:
+        body = given["body"]
+        text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        return [(float(given.get("at_ms", 0.0)), text.encode("utf-8", "backslashreplace"))]
+    return [_piece_in(piece) for piece in given.get("pieces", ())]
+
+
+def _piece_in(piece: Any) -> tuple[float, bytes]:
+    if isinstance(piece, str):
+        return 0.0, piece.encode()
+    data = b64decode(piece["base64"]) if "base64" in piece else piece["text"].encode()
+    return float(piece.get("at_ms", 0.0)), data
+
+
+def _failure_out(failure: Failure) -> dict[str, Any]:
+    facts = asdict(failure)
+    return {"error": facts.pop("name"), **facts}
+
+
+def _failure_in(given: Mapping[str, Any]) -> Failure:
+    facts = {**given}
+    return Failure(str(facts.pop("error")), str(facts.pop("message", "It broke.")), **facts)
+
+
+def _unusable(path: Path, what: str) -> ConfigError:
+    return ConfigError(f"the cassette {what}.", file=str(path), key="replay")

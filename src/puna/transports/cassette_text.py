@@ -1,0 +1,70 @@
+"""The text of a cassette: JSON that people read, and which bodies can be told as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, cast
+
+_INDENT = "  "
+
+
+def render(content: object, margin: str) -> str:
+    """JSON, indented; a list's plain objects, such as pieces and messages, have a line each.
+
+    `margin` is a line break and the blanks before a line.
+    """
+    return _rendered(content, margin, is_item=False)
+
+
+def exact_json(body: bytes) -> Any:
+    """The object or list that a body is; None when it is no JSON, or JSON would not tell it all."""
+    try:
+        value: Any = json.loads(
+            body.decode(),
+            object_pairs_hook=_no_doubles,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def same_text(value: object) -> str:
+    """A text that is the same for values that are the same JSON, whatever the order of names."""
+    return json.dumps(value, sort_keys=True, default=repr)
+
+
+def _rendered(value: object, margin: str, *, is_item: bool) -> str:
+    if not isinstance(value, dict | list) or not value or (is_item and _is_plain(value)):
+        return json.dumps(value, ensure_ascii=False)
+    inner = margin + _INDENT
+    if isinstance(value, list):
+        items = [_rendered(item, inner, is_item=True) for item in cast("list[object]", value)]
+        return f"[{inner}{f',{inner}'.join(items)}{margin}]"
+    fields = [
+        f"{json.dumps(name, ensure_ascii=False)}: {_rendered(item, inner, is_item=False)}"
+        for name, item in cast("dict[str, object]", value).items()
+    ]
+    return f"{{{inner}{f',{inner}'.join(fields)}{margin}}}"
+
+
+def _is_plain(value: dict[Any, Any] | list[Any]) -> bool:
+    """Whether nothing in it holds anything."""
+    items = value.values() if isinstance(value, dict) else value
+    return not any(isinstance(item, dict | list) for item in items)
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name comes twice")
+    return made
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("no number of JSON")
+    return value

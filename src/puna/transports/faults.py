@@ -1,0 +1,125 @@
+"""Faults that are asked for: what a host may do wrong, at the n-th request and no other.
+
+Client(replay="chat.json", faults=Faults(rate_limited={1: 2.0}, cut={2: 400}))
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from puna.errors import APIError, BadRequestError
+from puna.transports.failures import least, timed_out, unreachable
+from puna.transports.replay import Recorded
+from puna.types.shown import shown
+from puna.wire.http import HTTPRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong with which request. Requests are counted from 1, retries too.
+
+    Attributes:
+        rate_limited: answered 429, with so many seconds in `retry-after`; the host is not asked.
+        refused: the connection is refused.
+        cut: the connection breaks after so many bytes of the body, if it has more.
+        slow: so many seconds pass before each piece of the body, or before a body that comes
+            whole. A pause that is longer than the timeout ends with it.
+    """
+
+    rate_limited: Mapping[int, float] = field(default_factory=dict[int, float])
+    refused: AbstractSet[int] = frozenset()
+    cut: Mapping[int, int] = field(default_factory=dict[int, int])
+    slow: Mapping[int, float] = field(default_factory=dict[int, float])
+
+    def __post_init__(self) -> None:
+        for name in ("rate_limited", "refused", "cut", "slow"):
+            given = getattr(self, name)
+            _check(name, dict.fromkeys(given, 0) if name == "refused" else given)
+
+
+def _check(name: str, given: Mapping[Any, Any]) -> None:
+    for number, amount in given.items():
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise BadRequestError(
+                f"`faults.{name}` counts requests from 1, so `{shown(number)}` is none.",
+                param=f"faults.{name}",
+            )
+        if not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
+            raise BadRequestError(
+                f"`faults.{name}[{number}]` must be a number from 0, not `{shown(amount)}`.",
+                param=f"faults.{name}",
+            )
+
+
+class FaultPlan:
+    """Counts requests and knows what befalls each. Safe to share between threads."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._numbers = itertools.count(1)
+
+    def next(self, request: HTTPRequest) -> Damage:
+        """What befalls the next request."""
+        number, faults = next(self._numbers), self._faults
+        return Damage(
+            request,
+            is_refused=number in faults.refused,
+            retry_after_s=faults.rate_limited.get(number),
+            cut_after=faults.cut.get(number),
+            pause_s=faults.slow.get(number, 0.0),
+        )
+
+
+@dataclass(slots=True)
+class Damage:
+    """What befalls one request."""
+
+    request: HTTPRequest
+    is_refused: bool
+    retry_after_s: float | None
+    cut_after: int | None
+    pause_s: float
+    _passed: int = 0
+
+    @property
+    def is_none(self) -> bool:
+        """Whether all goes well."""
+        return not self.pause_s and self.cut_after is None
+
+    def in_place_of_reply(self) -> Recorded | None:
+        """What comes although no host is asked."""
+        if self.is_refused:
+            refusal = unreachable(self.request, ConnectionRefusedError("connection refused"))
+            return Recorded(error=refusal, is_refused=True)
+        if self.retry_after_s is None:
+            return None
+        said = {"message": "Too many requests.", "type": "rate_limit_error"}
+        headers = {
+            "content-type": "application/json",
+            "retry-after": f"{self.retry_after_s:g}",
+        }
+        body = json.dumps({"error": said}).encode()
+        return Recorded(HTTPStatus.TOO_MANY_REQUESTS.value, headers, [body])
+
+    def pause(self) -> tuple[float, APIError | None]:
+        """How long to wait before more of the body, and the error when that is too long."""
+        timeouts = self.request.timeouts
+        limit_s = timeouts.idle_s if self.request.is_stream else timeouts.total_s
+        if limit_s is None or self.pause_s <= limit_s:
+            return self.pause_s, None
+        return least(self.pause_s, limit_s) or 0.0, timed_out(self.request, is_head=False)
+
+    def pass_on(self, piece: bytes) -> tuple[bytes, APIError | None]:
+        """What of a piece still comes, and the error when that is not all."""
+        self._passed += len(piece)
+        if self.cut_after is None or self._passed <= self.cut_after:
+            return piece, None
+        kept = piece[: max(0, len(piece) - (self._passed - self.cut_after))]
+        reason = ConnectionResetError(f"the connection was cut after {self.cut_after} bytes")
+        return kept, unreachable(self.request, reason)

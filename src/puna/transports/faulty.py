@@ -1,0 +1,142 @@
+"""Transports at which the faults happen that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+from puna.transports.base import AsyncOpenReply, AsyncTransport, OpenReply, Transport
+from puna.transports.faults import Damage, FaultPlan, Faults
+from puna.transports.replay import AsyncReplayTransport, ReplayTransport, in_order
+from puna.wire.http import HTTPRequest
+
+
+class FaultyTransport:
+    """Synchronous."""
+
+    def __init__(self, inner: Transport, faults: Faults, sleep: Callable[[float], None]) -> None:
+        self._inner = inner
+        self._plan = FaultPlan(faults)
+        self._sleep = sleep
+
+    def open(self, request: HTTPRequest) -> OpenReply:
+        """Send the request and wait for the reply's headers, unless a fault comes first."""
+        damage = self._plan.next(request)
+        instead = damage.in_place_of_reply()
+        if instead is not None:
+            return ReplayTransport(in_order(instead)).open(request)
+        reply = self._inner.open(request)
+        return reply if damage.is_none else _FaultyReply(reply, damage, self._sleep)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._inner.close()
+
+
+class _FaultyReply:
+    """A reply that comes slowly or not to its end."""
+
+    def __init__(self, reply: OpenReply, damage: Damage, sleep: Callable[[float], None]) -> None:
+        self._reply = reply
+        self._damage = damage
+        self._sleep = sleep
+        self.status = reply.status
+        self.headers = reply.headers
+
+    def read(self) -> bytes:
+        """The whole body."""
+        self._pause()
+        body, error = self._damage.pass_on(self._reply.read())
+        if error is not None:
+            raise error
+        return body
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body in pieces."""
+        for piece in self._reply.pieces():
+            self._pause()
+            kept, error = self._damage.pass_on(piece)
+            if kept:
+                yield kept
+            if error is not None:
+                raise error
+
+    def finish(self, within_s: float) -> None:
+        """Read the end of the body."""
+        self._reply.finish(within_s)
+
+    def close(self) -> None:
+        """Give back or cut the connection."""
+        self._reply.close()
+
+    def _pause(self) -> None:
+        seconds, error = self._damage.pause()
+        if seconds:
+            self._sleep(seconds)
+        if error is not None:
+            raise error
+
+
+class AsyncFaultyTransport:
+    """`FaultyTransport` for asyncio."""
+
+    def __init__(
+        self, inner: AsyncTransport, faults: Faults, sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._inner = inner
+        self._plan = FaultPlan(faults)
+        self._sleep = sleep
+
+    async def open(self, request: HTTPRequest) -> AsyncOpenReply:
+        """As `FaultyTransport.open`."""
+        damage = self._plan.next(request)
+        instead = damage.in_place_of_reply()
+        if instead is not None:
+            return await AsyncReplayTransport(in_order(instead)).open(request)
+        reply = await self._inner.open(request)
+        return reply if damage.is_none else _AsyncFaultyReply(reply, damage, self._sleep)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._inner.close()
+
+
+class _AsyncFaultyReply:
+    """A reply that comes slowly or not to its end."""
+
+    def __init__(
+        self, reply: AsyncOpenReply, damage: Damage, sleep: Callable[[float], Awaitable[None]]
+    ) -> None:
+        self._reply = reply
+        self._damage = damage
+        self._sleep = sleep
+        self.status = reply.status
+        self.headers = reply.headers
+
+    async def read(self) -> bytes:
+        """The whole body."""
+        await self._pause()
+        body, error = self._damage.pass_on(await self._reply.read())
+        if error is not None:
+            raise error
+        return body
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body in pieces."""
+        async for piece in self._reply.pieces():
+            await self._pause()
+            kept, error = self._damage.pass_on(piece)
+            if kept:
+                yield kept
+            if error is not None:
+                raise error
+
+    async def close(self) -> None:
+        """Give back or cut the connection."""
+        await self._reply.close()
+
+    async def _pause(self) -> None:
+        seconds, error = self._damage.pause()
+        if seconds:
+            await self._sleep(seconds)
+        if error is not None:
+            raise error
