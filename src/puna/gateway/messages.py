@@ -42,7 +42,6 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
     answer = await until_disconnect(pipeline.engine.chat(call), caller.receive)
     report = answer.report
     assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-    report = _told(report, request)
     reply = json_reply(message_of(request, answer), headers=report_headers(report))
     await send_reply(caller.send, reply)
     return report
@@ -74,11 +73,12 @@ def _read_call(
     drop_params = pipeline.drops_params(body)
     request = read_messages_request(asked, drop_params=drop_params, is_count=is_count)
     fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
-    return _within_limit(request, pipeline.read_call(fields, request.messages, caller))
+    call, lowered = _within_limit(pipeline.read_call(fields, request.messages, caller))
+    return request, replace(call, left_out=(*request.dropped_params, *lowered))
 
 
-def _within_limit(request: MessagesRequest, call: Call) -> tuple[MessagesRequest, Call]:
-    """Lower `max_tokens` to what the model can write, where that is known, and tell it.
+def _within_limit(call: Call) -> tuple[Call, tuple[str, ...]]:
+    """Lower `max_tokens` to what the model can write, where that is known; gives what was lowered.
 
     The Messages API makes every client name a limit; Claude Code names one that no Llama reaches.
     """
@@ -87,10 +87,9 @@ def _within_limit(request: MessagesRequest, call: Call) -> tuple[MessagesRequest
     limits = [facts.max_output_tokens for facts in known if facts and facts.max_output_tokens]
     asked = call.request.params.get("max_tokens", 0)
     if not limits or asked <= min(limits):
-        return request, call
+        return call, ()
     params = {**call.request.params, "max_tokens": min(limits)}
-    lowered = replace(call, request=replace(call.request, params=params))
-    return replace(request, dropped_params=(*request.dropped_params, "max_tokens")), lowered
+    return replace(call, request=replace(call.request, params=params)), ("max_tokens",)
 
 
 def _is_local(name: str, value: Any) -> bool:
@@ -105,11 +104,11 @@ async def _send_stream(
 ) -> CallReport:
     """Send all events. A failure after the first byte becomes a last error event."""
     async with stream:
-        headers = event_headers(_told(stream.report, request))
+        headers = event_headers(stream.report)
         await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
         sending = _send_events(stream, MessageStream(request), caller)
         await until_disconnect(sending, caller.receive)
-    return _told(stream.report, request)
+    return stream.report
 
 
 async def _send_events(
@@ -138,11 +137,6 @@ def _usage_in(report: CallReport) -> Usage:
             "prompt_tokens_details": {"cached_tokens": report.cached_tokens},
         }
     )
-
-
-def _told(report: CallReport, request: MessagesRequest) -> CallReport:
-    """The report for the client: with what the bridge left out."""
-    return replace(report, dropped_params=(*request.dropped_params, *report.dropped_params))
 
 
 def _encode(events: Iterable[Mapping[str, Any]]) -> bytes:

@@ -77,10 +77,16 @@ class ResponsesAPI:
         return report
 
     async def count(self, body: Mapping[str, Any], caller: Caller) -> None:
-        """Answer with the input tokens of a request that is not made."""
-        request = await self._read_request({**body, "stream": None}, caller)
-        tools = request.fields.get("tools")
-        told = await asyncio.to_thread(count_message_tokens, request.model, request.messages, tools)
+        """Answer with the input tokens of a request that is not made.
+
+        Raises:
+            APIError: the request is wrong, or nobody serves the model.
+        """
+        _, call = await self._read({**body, "stream": None}, caller)
+        model, asked = call.plan.group[0].target.model, call.request
+        told = await asyncio.to_thread(
+            count_message_tokens, model, asked.messages, asked.params.get("tools")
+        )
         count = {"object": "response.input_tokens", "input_tokens": told.count}
         headers = {"x-puna-usage": "estimated"} if told.is_estimate else {}
         await send_reply(caller.send, json_reply(count, headers=headers))

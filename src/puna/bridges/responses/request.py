@@ -56,7 +56,12 @@ _INCLUDABLE = (
 """Only log probabilities can be there to include; the others are of things that do not occur."""
 
 _LOGPROBS = "message.output_text.logprobs"
-_CHAT_ONLY = {"messages": "input", "response_format": "text.format"}
+_CHAT_ONLY = {
+    "max_completion_tokens": "max_output_tokens",
+    "max_tokens": "max_output_tokens",
+    "messages": "input",
+    "response_format": "text.format",
+}
 _ECHOED = (
     "instructions",
     "max_output_tokens",
