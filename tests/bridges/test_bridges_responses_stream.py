@@ -249,10 +249,26 @@ def test_a_stream_that_breaks_ends_with_a_failed_response() -> None:
     assert last.response is not None
     assert last.response.error is not None
     assert (last.response.error.code, last.response.error.message) == (
-        "stream_interrupted",
+        "server_error",
         "it broke",
     )
     assert last.response.output_text == "Hel"
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("rate_limit_exceeded", "rate_limit_exceeded"),
+        ("content_policy_violation", "invalid_prompt"),
+        ("context_length_exceeded", "context_length_exceeded"),
+        ("whatever a host says", "server_error"),
+    ],
+)
+def test_a_failure_is_told_by_a_code_that_clients_know(code: str, told: str) -> None:
+    response = ResponseStream(request(), "resp_7", 9).fail(code, "it broke")[-1].response
+    assert response is not None
+    assert response.error is not None
+    assert response.error.code == told
 
 
 def test_an_answer_without_anything_is_an_empty_message() -> None:

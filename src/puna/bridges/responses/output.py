@@ -15,6 +15,15 @@ COMPLETED = "completed"
 INCOMPLETE = "incomplete"
 FAILED = "failed"
 
+_ERROR_CODES: Mapping[str, str] = {
+    "rate_limit_exceeded": "rate_limit_exceeded",
+    "content_policy_violation": "invalid_prompt",
+    "invalid_request_error": "invalid_prompt",
+    # In no schema, but OpenAI's service sends it, and Codex then shortens its conversation.
+    "context_length_exceeded": "context_length_exceeded",
+}
+_OTHER_ERROR = "server_error"
+
 _INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -108,7 +117,6 @@ def make_response(
             "incomplete_details": None,
             "model": request.model,
             "output": list(output),
-            "usage": None,
             **request.echo,
             **fields,
         }
@@ -121,7 +129,7 @@ def ended(finish_reason: str | None, usage: Usage | None) -> dict[str, Any]:
     return {
         "status": INCOMPLETE if reason else COMPLETED,
         "incomplete_details": {"reason": reason} if reason else None,
-        "usage": usage_of(usage) if usage is not None else None,
+        **({"usage": usage_of(usage)} if usage is not None else {}),
     }
 
 
@@ -136,6 +144,11 @@ def usage_of(usage: Usage) -> dict[str, Any]:
         "total_tokens": usage.total_tokens,
         **({"estimated": True} if usage.is_estimate else {}),
     }
+
+
+def failed(code: str, message: str) -> dict[str, Any]:
+    """A failed response: OpenAI's schema knows few codes, so the message says what it was."""
+    return {"error": {"code": _ERROR_CODES.get(code, _OTHER_ERROR), "message": message}}
 
 
 def last_is(items: list[dict[str, Any]], status: str) -> None:

@@ -61,13 +61,12 @@ _ECHOED = (
     "instructions",
     "max_output_tokens",
     "max_tool_calls",
-    "prompt_cache_key",
-    "safety_identifier",
     "temperature",
     "top_logprobs",
     "top_p",
-    "user",
 )
+_ECHOED_IF_GIVEN = ("prompt_cache_key", "safety_identifier", "user")
+"""Texts, of which OpenAI's schema allows no null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +157,7 @@ class _Reading:
             "tools": [],
             "truncation": "disabled",
             **{name: given.get(name) for name in _ECHOED},
+            **{name: given[name] for name in _ECHOED_IF_GIVEN if name in given},
         }
 
     def refuse(self) -> None:

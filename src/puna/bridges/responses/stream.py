@@ -25,6 +25,7 @@ from puna.bridges.responses.output import (
     IN_PROGRESS,
     INCOMPLETE,
     ended,
+    failed,
     incomplete_reason,
     make_response,
 )
@@ -88,7 +89,7 @@ class ResponseStream:
         """The stream broke: the response has failed, and nothing follows."""
         self._begin()
         self._output += [item.shown(INCOMPLETE) for item in self._line if item.is_open]
-        self._end(FAILED, {"error": {"code": code, "message": message}})
+        self._end(FAILED, failed(code, message))
         return self._drain()
 
     def _begin(self) -> None:

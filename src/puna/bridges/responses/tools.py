@@ -19,6 +19,8 @@ from puna.types.shown import kind_of, shown
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MODES = ("none", "auto", "required")
+_SHOWN_FUNCTION: Mapping[str, Any] = {"parameters": None, "strict": None}
+"""What the schema of a response wants of each function, given or not."""
 _FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
 
 
@@ -28,7 +30,7 @@ class Tools:
 
     Attributes:
         chat: in chat's form.
-        given: in the form they came in, without those left out.
+        given: as a response repeats them: in the form they came in, without those left out.
         custom: the names of the free-form ones.
         left_out: the paths of those left out.
     """
@@ -77,7 +79,7 @@ def read_tools(tools: Any, *, drop_params: bool) -> Tools:
         if kind == "custom":
             custom.add(tool["name"])
         chat.append({"type": "function", "function": _function(tool)})
-        given.append(dict(tool))
+        given.append(dict(tool) if kind == "custom" else {**_SHOWN_FUNCTION, **tool})
     return Tools(tuple(chat), tuple(given), frozenset(custom), tuple(left_out))
 
 
