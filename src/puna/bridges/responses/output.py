@@ -7,6 +7,7 @@ from typing import Any
 
 from puna.bridges.responses.custom_tools import input_of
 from puna.bridges.responses.request import ResponseRequest
+from puna.bridges.responses.tools import CalledTool
 from puna.types.common import Usage
 from puna.types.responses import Response
 
@@ -73,24 +74,24 @@ def reasoning_item(
     }
 
 
-def call_item(  # noqa: PLR0913 - a call's parts
+def call_item(
     response_id: str,
     index: int,
     call_id: str | None,
-    name: str,
+    tool: CalledTool,
     arguments: str,
     status: str,
-    *,
-    is_custom: bool,
 ) -> dict[str, Any]:
     """A call of a function or of a free-form tool, as an item."""
-    made = item_id("ctc" if is_custom else "fc", response_id, index)
+    made = item_id("ctc" if tool.is_custom else "fc", response_id, index)
     kind = (
         {"type": "custom_tool_call", "input": input_of(arguments) if arguments else ""}
-        if is_custom
+        if tool.is_custom
         else {"type": "function_call", "arguments": arguments}
     )
-    return {"id": made, "status": status, "call_id": call_id or made, "name": name, **kind}
+    place = {"namespace": tool.namespace} if tool.namespace is not None else {}
+    said = {"status": status, "call_id": call_id or made, "name": tool.name}
+    return {"id": made, **said, **place, **kind}
 
 
 def item_id(prefix: str, response_id: str, index: int) -> str:

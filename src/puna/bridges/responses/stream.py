@@ -134,9 +134,8 @@ class ResponseStream:
         if call is None:
             call = self._calls[piece.index] = Call(str(piece.index), self._id, self._items)
             self._join(call)
-        call.take(
-            piece.id, function.name if function else None, arguments, self._request.custom_tools
-        )
+        name = function.name if function else None
+        call.take(piece.id, self._request.called(name) if name else None, arguments)
         if call in self._line:  # what follows a whole JSON object can only be blanks
             self._move_up(call)
 
