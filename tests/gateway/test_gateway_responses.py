@@ -260,12 +260,12 @@ def test_what_is_left_out_is_told_in_a_header(upstream: Upstream) -> None:
 def test_codex_is_answered_with_the_config_of_its_guide(upstream: Upstream) -> None:
     guide = Path(__file__).parents[2] / "docs" / "guides" / "coding-agents.md"
     lines = guide.read_text(encoding="utf-8").partition("## Codex")[2]
-    config = lines.partition("```yaml\n")[2].partition("```")[0]
-    assert "drop_params" in config
+    settings = lines.partition("litellm_settings:\n")[2].partition("```")[0]
+    assert settings == "  drop_params: true\n"
     inner = [{"type": "function", "name": "list", "strict": False, "parameters": {}}]
     searched = {"type": "web_search_call", "status": "completed"}
     answer = respond(
-        House(upstream, CONFIG + config),
+        House(upstream, f"{CONFIG}litellm_settings:\n{settings}"),
         input=[{"type": "message", "role": "user", "content": "hi"}, searched],
         tools=[
             {**TOOL, "strict": False},
