@@ -6,10 +6,11 @@ import pytest
 
 from puna.bridges.messages.reply import message_of, read_arguments, usage_of
 from puna.bridges.messages.request import MessagesRequest
-from puna.bridges.messages.tools import alias_of
+from puna.bridges.tool_names import alias_of
 from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
 
+DIRECT = {"caller": {"type": "direct"}}
 ASKED = MessagesRequest([], stop_sequences=("END",))
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
 
@@ -38,14 +39,21 @@ def test_a_text_becomes_a_message() -> None:
         "type": "message",
         "role": "assistant",
         "model": "meta_llama/m",
-        "content": [{"type": "text", "text": "Hello"}],
+        "content": [{"type": "text", "text": "Hello", "citations": None}],
         "stop_reason": "end_turn",
         "stop_sequence": None,
+        "stop_details": None,
+        "container": None,
         "usage": {
             "input_tokens": 11,
             "cache_creation_input_tokens": 0,
+            "cache_creation": None,
             "cache_read_input_tokens": 0,
             "output_tokens": 4,
+            "output_tokens_details": None,
+            "server_tool_use": None,
+            "service_tier": None,
+            "inference_geo": None,
         },
     }
 
@@ -91,7 +99,7 @@ def test_a_stop_sequence_is_told_where_the_host_names_it(
 
 def test_a_refusal_is_a_text_and_a_reason() -> None:
     found = bridged({"content": None, "refusal": "No."})
-    assert found["content"] == [{"type": "text", "text": "No."}]
+    assert found["content"] == [{"type": "text", "text": "No.", "citations": None}]
     assert found["stop_reason"] == "refusal"
 
 
@@ -111,9 +119,9 @@ def test_calls_become_tool_use_under_the_callers_names() -> None:
     asked = MessagesRequest([], tool_names={alias_of(name): name})
     found = bridged({"content": "Looking.", "tool_calls": calls}, asked, finish_reason="tool_calls")
     assert found["content"] == [
-        {"type": "text", "text": "Looking."},
-        {"type": "tool_use", "id": "call_1", "name": name, "input": {"a": [1]}},
-        {"type": "tool_use", "id": "call_2", "name": "g", "input": {}},
+        {"type": "text", "text": "Looking.", "citations": None},
+        {"type": "tool_use", "id": "call_1", "name": name, "input": {"a": [1]}, **DIRECT},
+        {"type": "tool_use", "id": "call_2", "name": "g", "input": {}, **DIRECT},
     ]
 
 
@@ -146,4 +154,10 @@ def test_cached_tokens_are_no_part_of_the_input(cached: Any, told: tuple[int, in
 
 
 def test_unknown_usage_is_zero() -> None:
-    assert set(usage_of(None).values()) == {0}
+    assert set(usage_of(None).values()) == {0, None}
+
+
+def test_tokens_of_thoughts_are_told() -> None:
+    thought = {"reasoning_tokens": 3}
+    usage = Usage.model_validate({**USAGE, "completion_tokens_details": thought})
+    assert usage_of(usage)["output_tokens_details"] == {"thinking_tokens": 3}

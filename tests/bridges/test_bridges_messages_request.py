@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.bridges.messages.request import MessagesRequest, read_messages_request
-from puna.bridges.messages.tools import alias_of
+from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.requests import make_chat_request
 

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.bridges.messages.reply import message_of, read_arguments
+from puna.bridges.messages.reply import message_of, read_arguments, stop_fields, usage_of
 from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.messages.stream import MessageStream
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.fold import fold
 
+DIRECT = {"caller": {"type": "direct"}}
 ASKED = MessagesRequest([], stop_sequences=("END",), tool_names={"short": "the-long-name"})
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
 
@@ -98,15 +99,12 @@ def test_a_text_comes_as_one_block() -> None:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": {
-            "input_tokens": 0,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "output_tokens": 0,
-        },
+        "stop_details": None,
+        "container": None,
+        "usage": usage_of(None),
     }
     assert events[3]["delta"] == {"type": "text_delta", "text": "Hel"}
-    assert events[-2]["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
+    assert events[-2]["delta"] == stop_fields("end_turn")
     assert events[-2]["usage"]["output_tokens"] == 4
 
 
@@ -128,6 +126,7 @@ def test_text_ends_before_a_tool_begins_whose_arguments_come_as_they_are_written
         "type": "tool_use",
         "id": "call_0",
         "name": "the-long-name",
+        **DIRECT,
         "input": {},
     }
     assert events[6]["delta"] == {"type": "input_json_delta", "partial_json": '{"a"'}
@@ -147,7 +146,7 @@ def test_a_call_begins_when_its_name_is_known() -> None:
     pieces = ({"index": 0, "id": "c"}, early, late)
     events = events_of(*(chunk({"tool_calls": [one]}) for one in pieces), END)
     assert folded(events)["content"] == [
-        {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}}
+        {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}, **DIRECT}
     ]
 
 
@@ -179,7 +178,7 @@ def test_other_choices_are_not_bridged() -> None:
         {**chunk({}).to_dict(), "choices": [{"index": 1, "delta": {"content": "y"}}]}
     )
     assert folded(events_of(chunk({"content": "x"}), other, END))["content"] == [
-        {"type": "text", "text": "x"}
+        {"type": "text", "text": "x", "citations": None}
     ]
 
 

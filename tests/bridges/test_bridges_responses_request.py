@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from puna.bridges.responses.request import ResponseRequest, read_response_request
+from puna.bridges.responses.tools import CalledTool
 from puna.errors import BadRequestError, UnsupportedParamsError
 
 WEATHER = {
@@ -166,10 +167,62 @@ def test_flat_tools_become_nested_ones_with_only_what_was_given() -> None:
 def test_a_free_form_tool_is_a_function_with_one_text() -> None:
     request = read(tools=[PATCH])
     (tool,) = request.fields["tools"]
-    assert request.custom_tools == {"apply_patch"}
+    assert request.called("apply_patch").is_custom
+    assert not request.called("other").is_custom
     assert tool["function"]["parameters"]["required"] == ["input"]
     assert "Edit files" in tool["function"]["description"]
     assert 'start: "x"' in tool["function"]["description"]
+
+
+FILES: dict[str, Any] = {
+    "type": "namespace",
+    "name": "mcp__files",
+    "description": "Files of the project",
+    "tools": [{"type": "function", "name": "list", "strict": False}, {**PATCH, "name": "edit"}],
+}
+
+
+def test_the_tools_of_a_namespace_are_functions_with_its_name() -> None:
+    request = read(tools=[WEATHER, FILES])
+    names = [tool["function"]["name"] for tool in request.fields["tools"]]
+    assert names == ["get_weather", "mcp__files__list", "mcp__files__edit"]
+    assert request.called("mcp__files__list") == CalledTool("list", "mcp__files")
+    assert request.called("mcp__files__edit") == CalledTool("edit", "mcp__files", is_custom=True)
+    assert request.left_out == ("tools[1].description",)
+    assert request.echo["tools"][1] == FILES
+
+
+def test_a_long_name_in_a_namespace_gets_an_alias_that_its_calls_have_too() -> None:
+    inner = {"type": "function", "name": "n" * 60}
+    call = {**CALL, "name": "n" * 60, "namespace": "mcp__files"}
+    request = read([call], tools=[{**FILES, "tools": [inner]}])
+    (tool,) = request.fields["tools"]
+    alias = tool["function"]["name"]
+    assert len(alias) == 64
+    assert request.messages[0]["tool_calls"][0]["function"]["name"] == alias
+    assert request.called(alias) == CalledTool("n" * 60, "mcp__files")
+
+
+@pytest.mark.parametrize(
+    ("tool", "param"),
+    [
+        ({**FILES, "name": "a b"}, "tools[0].name"),
+        ({**FILES, "tools": None}, "tools[0].tools"),
+        ({**FILES, "tools": [7]}, "tools[0].tools[0].type"),
+        ({**FILES, "tools": [{"type": "web_search"}]}, "tools[0].tools[0].type"),
+        ({**FILES, "tools": [{"type": "function"}]}, "tools[0].tools[0].name"),
+        ({**FILES, "tools": FILES["tools"] * 2}, "tools[0].tools[2].name"),
+    ],
+)
+def test_a_wrong_namespace_is_refused_with_its_path(tool: dict[str, Any], param: str) -> None:
+    assert refused(tools=[tool]).param == param
+
+
+def test_what_another_models_service_did_is_left_out_and_told() -> None:
+    search = {"type": "web_search_call", "status": "completed", "id": "ws_1"}
+    request = read([{"role": "user", "content": "a"}, search, search])
+    assert request.messages == ({"role": "user", "content": "a"},)
+    assert request.left_out == ("input.web_search_call",)
 
 
 @pytest.mark.case(107)
@@ -326,13 +379,19 @@ def test_what_would_be_another_request_is_always_refused(name: str, value: Any) 
 
 def test_hints_to_openais_service_are_left_out_unless_they_are_allowed() -> None:
     hints: dict[str, Any] = {
+        "client_metadata": {"session": "s"},
         "prompt_cache_key": "k",
         "service_tier": "auto",
         "safety_identifier": "s",
     }
     request = read(**hints)
     assert request.fields == {}
-    assert request.left_out == ("prompt_cache_key", "safety_identifier", "service_tier")
+    assert request.left_out == (
+        "client_metadata",
+        "prompt_cache_key",
+        "safety_identifier",
+        "service_tier",
+    )
     assert request.echo["prompt_cache_key"] == "k"
     allowed = read(prompt_cache_key="k", allowed_openai_params=["prompt_cache_key"])
     assert allowed.fields["prompt_cache_key"] == "k"

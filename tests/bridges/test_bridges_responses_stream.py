@@ -227,6 +227,23 @@ def test_mixed_pieces_of_two_calls_come_as_one_call_after_the_other() -> None:
     assert [i["arguments"] for i in events[-1].response.output] == ['{"a":1}', '{"b":2}']
 
 
+def test_a_call_of_a_tool_in_a_namespace_is_told_by_both_names() -> None:
+    inner = [{"type": "function", "name": "find"}, {"type": "custom", "name": "edit"}]
+    asked = request(tools=[{"type": "namespace", "name": "crm", "tools": inner}])
+    stream = ResponseStream(asked, "resp_7", 9)
+    events = stream.change(piece(0, "{}", id="c1", name="crm__find"))
+    events += stream.change(piece(1, '{"input":"x"}', id="c2", name="crm__edit"))
+    events += stream.finish()
+    check_order(events)
+    assert {e["name"] for e in events if e.type == "response.function_call_arguments.done"} == {
+        "find"
+    }
+    assert stream.response is not None
+    found, edited = stream.response.output
+    assert (found["name"], found["namespace"], found["arguments"]) == ("find", "crm", "{}")
+    assert (edited["name"], edited["namespace"], edited["input"]) == ("edit", "crm", "x")
+
+
 def test_a_free_form_call_is_told_in_one_piece() -> None:
     events = streamed([piece(0, '{"inp', id="c1", name="apply_patch"), piece(0, 'ut":"*** x"}')])
     check_order(events)
@@ -249,10 +266,26 @@ def test_a_stream_that_breaks_ends_with_a_failed_response() -> None:
     assert last.response is not None
     assert last.response.error is not None
     assert (last.response.error.code, last.response.error.message) == (
-        "stream_interrupted",
+        "server_error",
         "it broke",
     )
     assert last.response.output_text == "Hel"
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("rate_limit_exceeded", "rate_limit_exceeded"),
+        ("content_policy_violation", "invalid_prompt"),
+        ("context_length_exceeded", "context_length_exceeded"),
+        ("whatever a host says", "server_error"),
+    ],
+)
+def test_a_failure_is_told_by_a_code_that_clients_know(code: str, told: str) -> None:
+    response = ResponseStream(request(), "resp_7", 9).fail(code, "it broke")[-1].response
+    assert response is not None
+    assert response.error is not None
+    assert response.error.code == told
 
 
 def test_an_answer_without_anything_is_an_empty_message() -> None:

@@ -91,7 +91,7 @@ def test_a_stream_that_breaks_ends_with_a_failed_response(upstream: Upstream) ->
     last = events_of(respond(House(upstream), stream=True))[-1]
     assert last["type"] == "response.failed"
     assert last["response"]["status"] == "failed"
-    assert last["response"]["error"]["code"] == "stream_interrupted"
+    assert last["response"]["error"]["code"] == "server_error"
     assert "stream" in last["response"]["error"]["message"].lower()
     assert upstream.url not in json.dumps(last)
 
@@ -255,6 +255,64 @@ def test_what_is_left_out_is_told_in_a_header(upstream: Upstream) -> None:
         assert answer.status == 200
         dropped = answer.headers["x-puna-dropped-params"].split(",")
         assert dropped == ["prompt_cache_key", "tools[0]", "reasoning.summary", "reasoning_effort"]
+
+
+def test_codex_is_answered_with_the_config_of_its_guide(upstream: Upstream) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "coding-agents.md"
+    lines = guide.read_text(encoding="utf-8").partition("## Codex")[2]
+    settings = lines.partition("litellm_settings:\n")[2].partition("```")[0]
+    assert settings == "  drop_params: true\n"
+    inner = [{"type": "function", "name": "list", "strict": False, "parameters": {}}]
+    searched = {"type": "web_search_call", "status": "completed"}
+    answer = respond(
+        House(upstream, f"{CONFIG}litellm_settings:\n{settings}"),
+        input=[{"type": "message", "role": "user", "content": "hi"}, searched],
+        tools=[
+            {**TOOL, "strict": False},
+            {"type": "custom", "name": "apply_patch"},
+            {"type": "namespace", "name": "mcp__files", "description": "F", "tools": inner},
+            {"type": "web_search", "external_web_access": False},
+            {"type": "local_shell"},
+            {"type": "tool_search", "execution": "client", "description": "", "parameters": {}},
+            {"type": "image_generation", "output_format": "png"},
+        ],
+        tool_choice="auto",
+        parallel_tool_calls=False,
+        reasoning={"effort": "medium", "summary": "auto"},
+        text={"verbosity": "low"},
+        store=False,
+        stream=True,
+        include=["reasoning.encrypted_content"],
+        prompt_cache_key="k",
+        client_metadata={"x-codex-installation-id": "i"},
+    )
+    assert answer.status == 200, answer.text
+    assert events_of(answer)[-1]["type"] == "response.completed"
+    sent = upstream.requests[0].json
+    assert set(sent) == {
+        "model",
+        "messages",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "stream",
+        "stream_options",
+    }
+    names = [tool["function"]["name"] for tool in sent["tools"]]
+    assert names == ["get_weather", "apply_patch", "mcp__files__list"]
+    assert answer.headers["x-puna-dropped-params"].split(",") == [
+        "client_metadata",
+        "prompt_cache_key",
+        "input.web_search_call",
+        "tools[2].description",
+        "tools[3]",
+        "tools[4]",
+        "tools[5]",
+        "tools[6]",
+        "reasoning.summary",
+        "verbosity",
+        "reasoning_effort",
+    ]
 
 
 def test_input_tokens_are_counted_without_a_call(upstream: Upstream) -> None:

@@ -128,7 +128,9 @@ class StreamRescue:
         kept: list[ChunkChoice] = []
         for choice in chunk.choices:
             first, rest = self._rescue_of(choice.index, chunk.id).take(choice)
-            before += [ChunkChoice(index=choice.index, delta=delta) for delta in first]
+            before += [
+                ChunkChoice(index=choice.index, delta=delta, finish_reason=None) for delta in first
+            ]
             kept += [rest] if rest is not None else []
         ready = [_chunk_like(chunk, choice) for choice in before]
         if len(kept) < len(chunk.choices):
@@ -147,7 +149,7 @@ class StreamRescue:
         if self._last is None:
             return []
         return [
-            _chunk_like(self._last, ChunkChoice(index=index, delta=delta))
+            _chunk_like(self._last, ChunkChoice(index=index, delta=delta, finish_reason=None))
             for index, deltas in ended
             for delta in deltas
         ]

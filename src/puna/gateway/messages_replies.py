@@ -104,7 +104,8 @@ def _model(one: Mapping[str, Any]) -> dict[str, Any]:
         "display_name": one["id"],
         "created_at": _UNKNOWN_DATE,
         "lifecycle": "active",
-        **{name: one[known] for name, known in limits.items() if known in one},
+        "capabilities": None,
+        **{name: one.get(known) for name, known in limits.items()},
     }
 
 

@@ -42,9 +42,17 @@ def message_of(request: MessagesRequest, answer: ChatCompletion) -> dict[str, An
 
 
 def message_head(chat_id: str, model: str) -> dict[str, Any]:
-    """What a message begins with; its id comes from its chat call's."""
+    """A message of which nothing is known yet; its id comes from its chat call's."""
     made = "msg_" + chat_id.removeprefix("chatcmpl-").removeprefix("msg_")
-    return {"id": made, "type": "message", "role": "assistant", "model": model}
+    return {
+        "id": made,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        **stop_fields(None),
+        "usage": usage_of(None),
+    }
 
 
 def thinking_in(said: WireModel) -> str:
@@ -61,7 +69,7 @@ def thinking_block(text: str) -> dict[str, Any]:
 
 def text_block(text: str) -> dict[str, Any]:
     """A text block."""
-    return {"type": "text", "text": text}
+    return {"type": "text", "text": text, "citations": None}
 
 
 def tool_block(
@@ -69,7 +77,13 @@ def tool_block(
 ) -> dict[str, Any]:
     """A tool_use block, with the name by which the caller knows the tool."""
     known = request.tool_names.get(name or "", name or "")
-    return {"type": "tool_use", "id": call_id or "", "name": known, "input": dict(given)}
+    return {
+        "type": "tool_use",
+        "id": call_id or "",
+        "name": known,
+        "input": dict(given),
+        "caller": {"type": "direct"},
+    }
 
 
 def read_arguments(text: str) -> dict[str, Any]:
@@ -89,34 +103,53 @@ def read_arguments(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {BROKEN_INPUT: text}
 
 
-def stop_fields(
+def stop_of(
     request: MessagesRequest, finish_reason: str | None, matched: Any, *, is_refusal: bool
 ) -> dict[str, Any]:
-    """`stop_reason` and `stop_sequence`.
+    """Why a message ended.
 
-    Chat says `stop` for both; some hosts name the text that they stopped at (`matched`).
+    Chat says `stop` for two reasons; some hosts name the text that they stopped at (`matched`).
     """
     if is_refusal:
-        return {"stop_reason": "refusal", "stop_sequence": None}
+        return stop_fields("refusal")
     if finish_reason is None:
-        return {"stop_reason": None, "stop_sequence": None}
+        return stop_fields(None)
     if finish_reason == "stop" and isinstance(matched, str) and matched in request.stop_sequences:
-        return {"stop_reason": "stop_sequence", "stop_sequence": matched}
-    return {"stop_reason": _STOP_REASONS.get(finish_reason, "end_turn"), "stop_sequence": None}
+        return stop_fields("stop_sequence", matched)
+    return stop_fields(_STOP_REASONS.get(finish_reason, "end_turn"))
 
 
-def usage_of(usage: Usage | None) -> dict[str, int]:
-    """Usage in Anthropic's counting, where tokens read from a cache are no part of the input."""
+def stop_fields(reason: str | None, sequence: str | None = None) -> dict[str, Any]:
+    """The fields of an end: Anthropic's schema wants all of them, and null where nothing is."""
+    return {
+        "stop_reason": reason,
+        "stop_sequence": sequence,
+        "stop_details": None,
+        "container": None,
+    }
+
+
+def usage_of(usage: Usage | None) -> dict[str, Any]:
+    """Usage in Anthropic's counting, where tokens read from a cache are no part of the input.
+
+    All fields are there, as its schema wants.
+    """
     if usage is None:
         usage = Usage()
-    details = usage.prompt_tokens_details
+    details, made = usage.prompt_tokens_details, usage.completion_tokens_details
     cached = (details.cached_tokens or 0) if details is not None else 0
     cached = min(cached, usage.prompt_tokens)
+    thought = made.reasoning_tokens if made is not None else None
     return {
         "input_tokens": usage.prompt_tokens - cached,
         "cache_creation_input_tokens": 0,
+        "cache_creation": None,
         "cache_read_input_tokens": cached,
         "output_tokens": usage.completion_tokens,
+        "output_tokens_details": {"thinking_tokens": thought} if thought is not None else None,
+        "server_tool_use": None,
+        "service_tier": None,
+        "inference_geo": None,
     }
 
 
@@ -126,7 +159,7 @@ def _tool_use(request: MessagesRequest, call: ToolCall) -> dict[str, Any]:
 
 
 def _stop_of(request: MessagesRequest, choice: Choice) -> dict[str, Any]:
-    return stop_fields(
+    return stop_of(
         request,
         choice.finish_reason,
         (choice.model_extra or {}).get("stop_reason"),

@@ -15,7 +15,7 @@ from typing import Any
 from puna.bridges.messages.reply import (
     message_head,
     read_arguments,
-    stop_fields,
+    stop_of,
     text_block,
     thinking_block,
     thinking_in,
@@ -59,7 +59,7 @@ class MessageStream:
         """The last events. `usage` counts where no chunk told it."""
         if not self._has_begun:
             return []
-        stop = stop_fields(
+        stop = stop_of(
             self._request, self._finish_reason, self._matched, is_refusal=self._is_refusal
         )
         return [
@@ -70,13 +70,7 @@ class MessageStream:
 
     def _begin(self, chunk: ChatCompletionChunk) -> list[Event]:
         self._has_begun = True
-        message = {
-            **message_head(chunk.id, chunk.model),
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "usage": usage_of(None),
-        }
+        message = message_head(chunk.id, chunk.model)
         return [{"type": "message_start", "message": message}, {"type": "ping"}]
 
     def _take(self, choice: ChunkChoice) -> Iterator[Event]:

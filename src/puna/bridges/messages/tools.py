@@ -1,37 +1,21 @@
-"""Anthropic's tools as chat's functions, and names that are too long for chat."""
+"""Anthropic's tools as chat's functions. Its names may be twice as long as chat's."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from puna.bridges.messages.omissions import Omissions
+from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError
 from puna.types.shown import kind_of, shown
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_LONGEST = 64
-_KEPT = 55
-_DIGEST = 8
-
 _CUSTOM = (None, "custom")
 _READ_FIELDS = frozenset(("type", "name", "description", "input_schema"))
 
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
-
-
-def alias_of(name: str) -> str:
-    """The name under which a tool goes to a host: chat allows 64 characters, Anthropic 128.
-
-    A longer one keeps its beginning and ends with a digest, the same for every request, so that
-    the calls of earlier turns still fit.
-    """
-    if len(name) <= _LONGEST:
-        return name
-    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:_DIGEST]
-    return f"{name[:_KEPT]}_{digest}"
 
 
 def read_tools(tools: Any, omissions: Omissions) -> tuple[list[dict[str, Any]], dict[str, str]]:

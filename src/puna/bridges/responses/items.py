@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from puna.bridges.responses.content import read_content
 from puna.bridges.responses.custom_tools import arguments_of
+from puna.bridges.tool_names import joined_name
 from puna.errors import BadRequestError
 from puna.types.messages import as_mapping
 from puna.types.shown import kind_of, shown
@@ -24,6 +25,19 @@ _KINDS = (
     "custom_tool_call_output",
     "reasoning",
 )
+RECORDS = (
+    "code_interpreter_call",
+    "file_search_call",
+    "image_generation_call",
+    "mcp_approval_request",
+    "mcp_approval_response",
+    "mcp_call",
+    "mcp_list_tools",
+    "tool_search_call",
+    "tool_search_output",
+    "web_search_call",
+)
+"""What another model's service did by itself in earlier turns: no part of a chat."""
 
 
 def read_input(given: Any) -> list[dict[str, Any]]:
@@ -70,7 +84,7 @@ def _read_item(item: Any, path: str) -> dict[str, Any]:
     kind = given.get("type")
     if kind is None and "role" in given:
         kind = "message"
-    if kind not in _KINDS:
+    if kind not in (*_KINDS, *RECORDS):
         hint = "; send the item itself" if kind == "item_reference" else ""
         raise BadRequestError(
             f"`{path}.type` must be one of {', '.join(_KINDS)}, not `{shown(kind)}`{hint}.",
@@ -97,7 +111,7 @@ class _Talk:
             self._add_call(item, path, _text(item, "arguments", path))
         elif kind == "custom_tool_call":
             self._add_call(item, path, arguments_of(_text(item, "input", path)))
-        elif kind != "reasoning":
+        elif kind != "reasoning" and kind not in RECORDS:
             self._add_output(item, path)
 
     def _add_message(self, item: Mapping[str, Any], path: str) -> None:
@@ -115,6 +129,8 @@ class _Talk:
 
     def _add_call(self, item: Mapping[str, Any], path: str, arguments: str) -> None:
         call_id, name = _text(item, "call_id", path), _text(item, "name", path)
+        if item.get("namespace"):
+            name = joined_name(_text(item, "namespace", path), name)
         self._calls.add(call_id)
         if self._speaking is None:
             self._speaking = {"role": "assistant", "content": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from puna.bridges.responses.output import (
     refusal_part,
     text_part,
 )
+from puna.bridges.responses.tools import CalledTool
 
 Event = tuple[str, dict[str, Any]]
 """The type of an event, and its fields besides number and output index."""
@@ -138,8 +139,7 @@ class Call:
         self.is_open = False
         self._response_id = response_id
         self._call_id: str | None = None
-        self._name = ""
-        self._is_custom = False
+        self._tool = CalledTool("")
         self._told: list[str] = []
         self._new: list[str] = []
 
@@ -151,20 +151,16 @@ class Call:
         except (ValueError, RecursionError):
             return False
 
-    def take(
-        self, call_id: str | None, name: str | None, arguments: str, custom: Collection[str]
-    ) -> None:
-        """The next piece; `custom` are the names of free-form tools."""
+    def take(self, call_id: str | None, tool: CalledTool | None, arguments: str) -> None:
+        """The next piece."""
         self._call_id = self._call_id or call_id
-        if name:
-            self._name = name
-            self._is_custom = name in custom
+        self._tool = tool or self._tool
         if arguments:
             self._new.append(arguments)
 
     def news(self) -> Iterator[Event]:
         """The events that open the item, once its name is known, and those of the pieces."""
-        if not self._name and not self.is_open:
+        if not self._tool.name and not self.is_open:
             return
         yield from self._open()
         yield from self._tell()
@@ -175,8 +171,8 @@ class Call:
         yield from self._tell()
         item = self.shown(status)
         place = {"item_id": item["id"]}
-        if not self._is_custom:
-            told = {"name": self._name, "arguments": item["arguments"]}
+        if not self._tool.is_custom:
+            told = {"name": self._tool.name, "arguments": item["arguments"]}
             yield "response.function_call_arguments.done", {**place, **told}
         else:
             if item["input"]:
@@ -191,10 +187,9 @@ class Call:
             self._response_id,
             self.index,
             self._call_id,
-            self._name,
+            self._tool,
             "".join(self._told),
             status,
-            is_custom=self._is_custom,
         )
 
     def _open(self) -> Iterator[Event]:
@@ -208,6 +203,6 @@ class Call:
         if not text:
             return
         self._told.append(text)
-        if not self._is_custom:
+        if not self._tool.is_custom:
             place = {"item_id": item_id("fc", self._response_id, self.index)}
             yield "response.function_call_arguments.delta", {**place, "delta": text}

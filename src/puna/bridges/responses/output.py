@@ -7,6 +7,7 @@ from typing import Any
 
 from puna.bridges.responses.custom_tools import input_of
 from puna.bridges.responses.request import ResponseRequest
+from puna.bridges.responses.tools import CalledTool
 from puna.types.common import Usage
 from puna.types.responses import Response
 
@@ -14,6 +15,15 @@ IN_PROGRESS = "in_progress"
 COMPLETED = "completed"
 INCOMPLETE = "incomplete"
 FAILED = "failed"
+
+_ERROR_CODES: Mapping[str, str] = {
+    "rate_limit_exceeded": "rate_limit_exceeded",
+    "content_policy_violation": "invalid_prompt",
+    "invalid_request_error": "invalid_prompt",
+    # In no schema, but OpenAI's service sends it, and Codex then shortens its conversation.
+    "context_length_exceeded": "context_length_exceeded",
+}
+_OTHER_ERROR = "server_error"
 
 _INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -64,24 +74,24 @@ def reasoning_item(
     }
 
 
-def call_item(  # noqa: PLR0913 - a call's parts
+def call_item(
     response_id: str,
     index: int,
     call_id: str | None,
-    name: str,
+    tool: CalledTool,
     arguments: str,
     status: str,
-    *,
-    is_custom: bool,
 ) -> dict[str, Any]:
     """A call of a function or of a free-form tool, as an item."""
-    made = item_id("ctc" if is_custom else "fc", response_id, index)
+    made = item_id("ctc" if tool.is_custom else "fc", response_id, index)
     kind = (
         {"type": "custom_tool_call", "input": input_of(arguments) if arguments else ""}
-        if is_custom
+        if tool.is_custom
         else {"type": "function_call", "arguments": arguments}
     )
-    return {"id": made, "status": status, "call_id": call_id or made, "name": name, **kind}
+    place = {"namespace": tool.namespace} if tool.namespace is not None else {}
+    said = {"status": status, "call_id": call_id or made, "name": tool.name}
+    return {"id": made, **said, **place, **kind}
 
 
 def item_id(prefix: str, response_id: str, index: int) -> str:
@@ -108,7 +118,6 @@ def make_response(
             "incomplete_details": None,
             "model": request.model,
             "output": list(output),
-            "usage": None,
             **request.echo,
             **fields,
         }
@@ -121,7 +130,7 @@ def ended(finish_reason: str | None, usage: Usage | None) -> dict[str, Any]:
     return {
         "status": INCOMPLETE if reason else COMPLETED,
         "incomplete_details": {"reason": reason} if reason else None,
-        "usage": usage_of(usage) if usage is not None else None,
+        **({"usage": usage_of(usage)} if usage is not None else {}),
     }
 
 
@@ -136,6 +145,11 @@ def usage_of(usage: Usage) -> dict[str, Any]:
         "total_tokens": usage.total_tokens,
         **({"estimated": True} if usage.is_estimate else {}),
     }
+
+
+def failed(code: str, message: str) -> dict[str, Any]:
+    """A failed response: OpenAI's schema knows few codes, so the message says what it was."""
+    return {"error": {"code": _ERROR_CODES.get(code, _OTHER_ERROR), "message": message}}
 
 
 def last_is(items: list[dict[str, Any]], status: str) -> None:

@@ -69,15 +69,7 @@ def _output(request: ResponseRequest, response_id: str, choice: Choice) -> list[
     for part in parts:
         output.append(message_item(response_id, len(output), [part], COMPLETED))
     for call in calls:
-        name = call.function.name or ""
-        item = call_item(
-            response_id,
-            len(output),
-            call.id,
-            name,
-            call.function.arguments,
-            COMPLETED,
-            is_custom=name in request.custom_tools,
-        )
-        output.append(item)
+        tool, arguments = request.called(call.function.name or ""), call.function.arguments
+        place = len(output)
+        output.append(call_item(response_id, place, call.id, tool, arguments, COMPLETED))
     return output

@@ -7,11 +7,11 @@ Fields that this API does not know go on untouched, as in chat.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from puna.bridges.responses.items import messages_of, read_input
-from puna.bridges.responses.tools import Tools, read_tool_choice, read_tools
+from puna.bridges.responses.items import RECORDS, messages_of, read_input
+from puna.bridges.responses.tools import CalledTool, Tools, read_tool_choice, read_tools
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.schema import strict_json_schema
 from puna.types.shown import shown
@@ -33,6 +33,7 @@ _IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
 """Refused unless `drop_params`."""
 
 _HINTS = (
+    "client_metadata",
     "max_tool_calls",
     "prompt_cache_key",
     "prompt_cache_options",
@@ -66,13 +67,12 @@ _ECHOED = (
     "instructions",
     "max_output_tokens",
     "max_tool_calls",
-    "prompt_cache_key",
-    "safety_identifier",
     "temperature",
     "top_logprobs",
     "top_p",
-    "user",
 )
+_ECHOED_IF_GIVEN = ("prompt_cache_key", "safety_identifier", "user")
+"""Texts, of which OpenAI's schema allows no null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class ResponseRequest:
         items: the new input.
         fields: the chat parameters, and what steers the call.
         echo: what each response repeats of the request.
-        custom_tools: names of free-form tools.
+        special_tools: what is behind the names of tools that are no plain functions.
         is_stored: whether the response may be gone on from.
         left_out: what was left out.
     """
@@ -97,9 +97,13 @@ class ResponseRequest:
     items: tuple[dict[str, Any], ...]
     fields: Mapping[str, Any]
     echo: Mapping[str, Any]
-    custom_tools: frozenset[str] = frozenset()
+    special_tools: Mapping[str, CalledTool] = field(default_factory=dict[str, CalledTool])
     is_stored: bool = True
     left_out: tuple[str, ...] = ()
+
+    def called(self, name: str) -> CalledTool:
+        """The tool that a host calls by this name."""
+        return self.special_tools.get(name) or CalledTool(name)
 
 
 def read_response_request(
@@ -122,6 +126,7 @@ def read_response_request(
     reading = _Reading(given, drop_params=drop_params)
     reading.refuse()
     items = read_input(given.pop("input", ""))
+    reading.note_records(items)
     new = messages_of(items, earlier)
     instructions = _typed(given, "instructions", str, "a string")
     head = [{"role": "system", "content": instructions}] if instructions else []
@@ -138,7 +143,7 @@ def read_response_request(
         items=tuple(items),
         fields=reading.chat_fields(),
         echo={**reading.echo(), "store": is_stored},
-        custom_tools=tools.custom,
+        special_tools=tools.special,
         is_stored=is_stored,
         left_out=tuple(reading.left_out),
     )
@@ -163,6 +168,7 @@ class _Reading:
             "tools": [],
             "truncation": "disabled",
             **{name: given.get(name) for name in _ECHOED},
+            **{name: given[name] for name in _ECHOED_IF_GIVEN if name in given},
         }
 
     def refuse(self) -> None:
@@ -187,6 +193,11 @@ class _Reading:
             if name in given and not is_allowed:
                 del given[name]
                 self.left_out.append(name)
+
+    def note_records(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Tell which kinds of items no host reads."""
+        kinds = dict.fromkeys(item["type"] for item in items if item["type"] in RECORDS)
+        self.left_out += [f"input.{kind}" for kind in kinds]
 
     def read_tools(self) -> Tools:
         """`tools`, `tool_choice`, `parallel_tool_calls`."""

@@ -25,6 +25,7 @@ from puna.bridges.responses.output import (
     IN_PROGRESS,
     INCOMPLETE,
     ended,
+    failed,
     incomplete_reason,
     make_response,
 )
@@ -88,7 +89,7 @@ class ResponseStream:
         """The stream broke: the response has failed, and nothing follows."""
         self._begin()
         self._output += [item.shown(INCOMPLETE) for item in self._line if item.is_open]
-        self._end(FAILED, {"error": {"code": code, "message": message}})
+        self._end(FAILED, failed(code, message))
         return self._drain()
 
     def _begin(self) -> None:
@@ -133,9 +134,8 @@ class ResponseStream:
         if call is None:
             call = self._calls[piece.index] = Call(str(piece.index), self._id, self._items)
             self._join(call)
-        call.take(
-            piece.id, function.name if function else None, arguments, self._request.custom_tools
-        )
+        name = function.name if function else None
+        call.take(piece.id, self._request.called(name) if name else None, arguments)
         if call in self._line:  # what follows a whole JSON object can only be blanks
             self._move_up(call)
 

@@ -1,6 +1,7 @@
 """Tools and tool choices as chat has them.
 
-Functions are flat here and nested in chat; a free-form (`custom`) tool becomes a function. What the
+Functions are flat here and nested in chat; a free-form (`custom`) tool becomes a function, and the
+tools of a namespace become functions whose names begin with its name. What the
 service behind OpenAI's API would run itself (web search, files, shell, MCP, …) no host of Llama
 runs: refused, or left out under `drop_params`.
 """
@@ -9,17 +10,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from puna.bridges.responses.custom_tools import function_of
+from puna.bridges.tool_names import joined_name
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages import as_mapping
 from puna.types.shown import kind_of, shown
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_OWN_KINDS = ("function", "custom")
+"""Those that the caller runs."""
 _MODES = ("none", "auto", "required")
+_SHOWN_FUNCTION: Mapping[str, Any] = {"parameters": None, "strict": None}
+"""What the schema of a response wants of each function, given or not."""
 _FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
+
+
+@dataclass(frozen=True, slots=True)
+class CalledTool:
+    """A tool as the caller knows it."""
+
+    name: str
+    namespace: str | None = None
+    is_custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +43,14 @@ class Tools:
 
     Attributes:
         chat: in chat's form.
-        given: in the form they came in, without those left out.
-        custom: the names of the free-form ones.
-        left_out: the paths of those left out.
+        given: as a response repeats them: in the form they came in, without those left out.
+        special: what is behind the names of those that are no plain functions.
+        left_out: the paths of what was left out.
     """
 
     chat: tuple[dict[str, Any], ...] = ()
     given: tuple[dict[str, Any], ...] = ()
-    custom: frozenset[str] = frozenset()
+    special: Mapping[str, CalledTool] = field(default_factory=dict[str, CalledTool])
     left_out: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
@@ -58,27 +73,70 @@ def read_tools(tools: Any, *, drop_params: bool) -> Tools:
         return Tools()
     if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
         raise BadRequestError(f"`tools` must be a list, not {kind_of(tools)}.", param="tools")
-    chat: list[dict[str, Any]] = []
-    given: list[dict[str, Any]] = []
-    custom: set[str] = set()
-    left_out: list[str] = []
+    reading = _Reading()
     for i, one in enumerate(cast("Sequence[Any]", tools)):
         path = f"tools[{i}]"
         tool = as_mapping(one)
         if tool is None:
             raise BadRequestError(f"`{path}` must be an object, not {kind_of(one)}.", param=path)
         kind = tool.get("type")
-        if kind not in ("function", "custom"):
-            if not drop_params:
-                raise _unsupported(kind, path)
-            left_out.append(path)
-            continue
+        if kind in _OWN_KINDS:
+            reading.take(tool, path)
+            reading.given.append(dict(tool) if kind == "custom" else {**_SHOWN_FUNCTION, **tool})
+        elif kind == "namespace":
+            reading.take_namespace(tool, path)
+            reading.given.append(dict(tool))
+        elif drop_params:
+            reading.left_out.append(path)
+        else:
+            raise _unsupported(kind, path)
+    return reading.tools()
+
+
+class _Reading:
+    """Tools being read."""
+
+    def __init__(self) -> None:
+        self.given: list[dict[str, Any]] = []
+        self.left_out: list[str] = []
+        self._chat: list[dict[str, Any]] = []
+        self._names: set[str] = set()
+        self._special: dict[str, CalledTool] = {}
+
+    def take(self, tool: Mapping[str, Any], path: str, namespace: str | None = None) -> None:
+        """A function or a free-form tool."""
         _check(tool, path)
-        if kind == "custom":
-            custom.add(tool["name"])
-        chat.append({"type": "function", "function": _function(tool)})
-        given.append(dict(tool))
-    return Tools(tuple(chat), tuple(given), frozenset(custom), tuple(left_out))
+        is_custom = tool["type"] == "custom"
+        name = tool["name"] if namespace is None else joined_name(namespace, tool["name"])
+        is_plain = not is_custom and namespace is None
+        if name in self._names and (not is_plain or name in self._special):
+            raise BadRequestError(
+                f"`{path}.name` gives `{name}`, the name of another tool.", param=f"{path}.name"
+            )
+        if not is_plain:
+            self._special[name] = CalledTool(tool["name"], namespace, is_custom)
+        self._names.add(name)
+        self._chat.append({"type": "function", "function": {**_function(tool), "name": name}})
+
+    def take_namespace(self, tool: Mapping[str, Any], path: str) -> None:
+        """The tools of a namespace. Chat has no place for what is said about all of them."""
+        name, inner = _name_of(tool, path), tool.get("tools")
+        if not isinstance(inner, Sequence) or isinstance(inner, str | bytes):
+            raise BadRequestError(f"`{path}.tools` must be a list.", param=f"{path}.tools")
+        if tool.get("description"):
+            self.left_out.append(f"{path}.description")
+        for i, one in enumerate(cast("Sequence[Any]", inner)):
+            place = f"{path}.tools[{i}]"
+            given = as_mapping(one) or {}
+            if given.get("type") not in _OWN_KINDS:
+                raise BadRequestError(
+                    f"`{place}.type` must be function or custom.", param=f"{place}.type"
+                )
+            self.take(given, place, name)
+
+    def tools(self) -> Tools:
+        """All of them."""
+        return Tools(tuple(self._chat), tuple(self.given), self._special, tuple(self.left_out))
 
 
 def read_tool_choice(
@@ -156,7 +214,7 @@ def _unsupported(kind: Any, path: str) -> UnsupportedParamsError:
     )
 
 
-def _check(tool: Mapping[str, Any], path: str) -> None:
+def _name_of(tool: Mapping[str, Any], path: str) -> str:
     name = tool.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         nested = " (here a function stands flat, without `function`)" if "function" in tool else ""
@@ -165,15 +223,20 @@ def _check(tool: Mapping[str, Any], path: str) -> None:
             f"`{shown(name)}`{nested}.",
             param=f"{path}.name",
         )
-    for field, kind, what in (
+    return name
+
+
+def _check(tool: Mapping[str, Any], path: str) -> None:
+    _name_of(tool, path)
+    for part, kind, what in (
         ("description", str, "a string"),
         ("parameters", Mapping, "a JSON schema object"),
         ("strict", bool, "true or false"),
         ("format", Mapping, "an object"),
     ):
-        value = tool.get(field)
+        value = tool.get(part)
         if value is not None and not isinstance(value, kind):
-            raise BadRequestError(f"`{path}.{field}` must be {what}.", param=f"{path}.{field}")
+            raise BadRequestError(f"`{path}.{part}` must be {what}.", param=f"{path}.{part}")
 
 
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:

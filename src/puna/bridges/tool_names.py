@@ -1,0 +1,28 @@
+"""Tool names as chat has them: at most 64 characters, and no namespaces."""
+
+from __future__ import annotations
+
+import hashlib
+
+LONGEST = 64
+_KEPT = 55
+_DIGEST = 8
+_BETWEEN = "__"
+
+
+def alias_of(name: str) -> str:
+    """The name under which a tool goes to a host.
+
+    A longer one keeps its beginning and ends with a digest, the same for every request, so that
+    the calls of earlier turns still fit.
+    """
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:_DIGEST]
+    return f"{name[:_KEPT]}_{digest}"
+
+
+def joined_name(namespace: str, name: str) -> str:
+    """The name of a tool inside a namespace: `crm` and `find` give `crm__find`."""
+    between = "" if namespace.endswith(_BETWEEN) else _BETWEEN
+    return alias_of(f"{namespace}{between}{name}")
