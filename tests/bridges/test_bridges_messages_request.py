@@ -492,3 +492,10 @@ def test_a_chat_in_anthropics_shape_comes_back_as_it_was(chat: list[dict[str, An
     asked = read_messages_request(as_messages(chat))
     assert asked.messages == chat
     assert asked.dropped_params == ()
+
+
+def test_where_all_tools_are_left_out_their_choice_is_too() -> None:
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+    request = read(tools=tools, tool_choice={"type": "any"}, drop_params=True)
+    assert "tool_choice" not in request.fields
+    assert request.dropped_params[-1] == "tool_choice"

@@ -459,3 +459,15 @@ def test_earlier_turns_stand_between_the_instructions_and_the_new_input() -> Non
         "tool",
     ]
     assert [message["role"] for message in request.talk] == ["user", "assistant", "tool"]
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "name": "f"}])
+def test_where_all_tools_are_left_out_their_choice_is_too(choice: Any) -> None:
+    request = read("hi", drop=True, tools=[{"type": "web_search"}], tool_choice=choice)
+    assert request.left_out == ("tools[0]", "tool_choice")
+    assert "tool_choice" not in request.fields
+
+
+def test_a_limit_by_its_name_in_chat_is_refused() -> None:
+    with pytest.raises(BadRequestError, match="give `max_output_tokens`"):
+        read("hi", max_tokens=5)

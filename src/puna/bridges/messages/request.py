@@ -7,7 +7,7 @@ the request for them. What a caller would miss is refused, or left out under `dr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -68,7 +68,7 @@ def read_messages_request(
     fields = {
         **{name: given[name] for name in _SAME if name in given},
         **({"tools": tools} if tools else {}),
-        **read_tool_choice(given.get("tool_choice")),
+        **_read_choice(given, tools, omissions),
         **({"stop": list(stops)} if stops else {}),
         **_read_user(given.get("metadata")),
         **_read_format(given, omissions),
@@ -84,6 +84,17 @@ def read_messages_request(
         )
     _note_others(given, omissions)
     return MessagesRequest(messages, fields, stops, names, omissions.names)
+
+
+def _read_choice(
+    given: Mapping[str, Any], tools: Sequence[Any], omissions: Omissions
+) -> dict[str, Any]:
+    """`tool_choice`; where all tools were left out, nothing is left to choose from."""
+    fields = read_tool_choice(given.get("tool_choice"))
+    if fields and given.get("tools") and not tools:
+        omissions.note("tool_choice")
+        return {}
+    return fields
 
 
 def _read_stops(stops: Any) -> tuple[str, ...]:

@@ -151,6 +151,8 @@ def read_tool_choice(
     fields: dict[str, Any] = {"tools": list(tools.chat)} if tools.chat else {}
     if choice is None:
         return fields, ()
+    if tools.left_out and not tools.chat:
+        return fields, ("tool_choice",)  # nothing is left to choose from
     if isinstance(choice, str):
         if choice not in _MODES:
             raise _wrong_choice(choice)
