@@ -141,7 +141,7 @@ def endpoints_page() -> str:
         "",
         f"Refused, for they would steer its keys or answers: {_names(sorted(REFUSED_FIELDS))}.",
         "",
-        "In chat requests all others go upstream; the other shapes have their rules in their guides.",
+        "In chat requests all others go upstream; the other shapes' rules are in their guides.",
         "",
         "## Not built yet",
         "",
