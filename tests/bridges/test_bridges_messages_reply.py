@@ -72,7 +72,7 @@ def test_an_empty_answer_has_no_blocks(content: str | None) -> None:
         ("function_call", "tool_use"),
         ("content_filter", "refusal"),
         ("eos", "end_turn"),
-        (None, None),
+        (None, "end_turn"),
     ],
 )
 def test_why_it_ended(reason: str | None, stop_reason: str | None) -> None:

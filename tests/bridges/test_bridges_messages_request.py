@@ -499,3 +499,9 @@ def test_where_all_tools_are_left_out_their_choice_is_too() -> None:
     request = read(tools=tools, tool_choice={"type": "any"}, drop_params=True)
     assert "tool_choice" not in request.fields
     assert request.dropped_params[-1] == "tool_choice"
+
+
+@pytest.mark.parametrize("kind", [[], {}, 5, None])
+def test_a_kind_of_choice_that_is_no_text_is_refused(kind: Any) -> None:
+    with pytest.raises(BadRequestError, match="the types are auto, any"):
+        read(tools=[], tool_choice={"type": kind})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.faces import BOTH, OFFLINE, Face, Streamed
 from tests.support.rescue import tools_named
 
-from puna.errors import BadRequestError, StreamInterruptedError
+from puna.errors import APIConnectionError, BadRequestError, StreamInterruptedError
 from puna.transports.replay import Player, Recorded
 from puna.types.chat import ChatCompletion
 from puna.wire.fold import fold
@@ -175,6 +176,18 @@ def test_calls_of_the_hosts_own_are_left_as_they_are(face: Face) -> None:
 @BOTH
 def test_a_broken_stream_gives_its_text_and_no_calls(face: Face) -> None:
     play = streamed(*letters(f"Hm.\n{CALL}"), finish=None, ends=False)
+    stream = face.stream(OFFLINE, play=play, tools=TOOLS)
+    assert isinstance(stream.error, StreamInterruptedError)
+    assert stream.text == f"Hm.\n{CALL}"
+
+
+@BOTH
+def test_a_cut_connection_gives_the_text_that_was_held_back(face: Face) -> None:
+    whole = streamed(*letters(f"Hm.\n{CALL}"), finish=None, ends=False)
+
+    def play(request: HTTPRequest) -> Recorded:
+        return replace(whole(request), error=APIConnectionError("cut"))
+
     stream = face.stream(OFFLINE, play=play, tools=TOOLS)
     assert isinstance(stream.error, StreamInterruptedError)
     assert stream.text == f"Hm.\n{CALL}"

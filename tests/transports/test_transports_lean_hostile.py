@@ -354,12 +354,14 @@ def test_a_reply_without_end_is_an_error_and_a_stream_may_be_long() -> None:
         (OK, head + bomb, False),
         (failed, plain, True),
         (failed, head + bomb, True),
+        (OK, b"Content-Type: application/json; x=y\r\n" + head + bomb, True),  # no events
     ):
         heard = run(ask(start + rest, is_stream=is_stream))
         assert isinstance(heard.error, APIConnectionError)
         assert "longer than 100000 bytes" in str(heard.error)
         assert len(heard.body) <= 100_000
-    for wire in (OK + head + bomb, OK + plain):
+    events = b"content-type: text/event-stream\r\n"
+    for wire in (OK + head + bomb, OK + events + plain):
         heard = run(ask(wire, is_stream=True))
         assert heard.error is None
 

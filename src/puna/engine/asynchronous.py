@@ -209,6 +209,8 @@ class _OpenStream:
             raised = delivery.broken(error)
             await self._close()
             await _settle(self._run, "failure", error=raised)
+            for chunk in delivery.drain():
+                yield chunk
             raise raised from error.__cause__
         else:
             await self._close()

@@ -11,9 +11,7 @@ from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInt
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.fold import unfold
-from puna.wire.http import HTTPReply
-
-_EVENT_TYPES = ("", "text/event-stream", "text/plain", "application/octet-stream")
+from puna.wire.http import STREAM_TYPES, HTTPReply
 
 
 class Delivery:
@@ -45,7 +43,7 @@ class Delivery:
         """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
         self._run.take_headers(self._attempt, status, headers)
         head = HTTPReply(status, headers)
-        return not head.is_success or head.media_type not in _EVENT_TYPES
+        return not head.is_success or head.media_type not in STREAM_TYPES
 
     def take_whole(self, reply: HTTPReply) -> None:
         """A host that answered a stream request with a whole answer: it comes as chunks."""
@@ -113,12 +111,17 @@ class Delivery:
             self._note_usage()
 
     def broken(self, error: APIError) -> APIError:
-        """What a failure is to the caller: before the first chunk it may be tried again."""
+        """What a failure is to the caller: before the first chunk it may be tried again.
+
+        After it, text that was held back is ready to `drain`, before the error is raised.
+        """
         attribute(error, self._attempt)
         if not self.has_begun:
             if isinstance(error, StreamInterruptedError):
                 error.is_retryable = True
             return error
+        if self._rescue is not None:
+            self._ready += self._rescue.release()
         if isinstance(error, APITimeoutError | StreamInterruptedError) or not isinstance(
             error, APIConnectionError
         ):

@@ -193,6 +193,7 @@ class _OpenStream:
             raised = delivery.broken(error)
             self._close()
             _settle(self._run, "failure", error=raised)
+            yield from delivery.drain()
             raise raised from error.__cause__
         else:
             self._close()

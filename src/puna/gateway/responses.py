@@ -39,6 +39,7 @@ _log = logging.getLogger("puna.gateway")
 
 _DEFAULT_ITEMS = 20
 _MOST_ITEMS = 100
+_MOST_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ def refuse_compaction() -> Reply:
 def _page(items: list[Mapping[str, Any]], query: str) -> dict[str, Any]:
     given = {name: values[-1] for name, values in parse_qs(query).items()}
     limit = given.get("limit", str(_DEFAULT_ITEMS))
-    if not limit.isdecimal() or not 1 <= int(limit) <= _MOST_ITEMS:
+    if not limit.isdecimal() or len(limit) > _MOST_DIGITS or not 1 <= int(limit) <= _MOST_ITEMS:
         raise BadRequestError(
             f"`limit` must be a whole number from 1 to {_MOST_ITEMS}.", param="limit"
         )

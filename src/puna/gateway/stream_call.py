@@ -137,6 +137,7 @@ class StreamCall(FastCall):
                 self._read(None)
             return
         whole = HTTPReply(self._whole.status, self._whole.headers, b"".join(self._pieces))
+        self._pieces = []
         try:
             delivery.take_whole(whole)
         except APIError as error:

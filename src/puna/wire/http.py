@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
+STREAM_TYPES = ("", "text/event-stream", "text/plain", "application/octet-stream")
+"""The content types that hosts send streams of events under."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

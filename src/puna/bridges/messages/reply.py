@@ -112,11 +112,9 @@ def stop_of(
     """
     if is_refusal:
         return stop_fields("refusal")
-    if finish_reason is None:
-        return stop_fields(None)
     if finish_reason == "stop" and isinstance(matched, str) and matched in request.stop_sequences:
         return stop_fields("stop_sequence", matched)
-    return stop_fields(_STOP_REASONS.get(finish_reason, "end_turn"))
+    return stop_fields(_STOP_REASONS.get(finish_reason or "", "end_turn"))
 
 
 def stop_fields(reason: str | None, sequence: str | None = None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def read_tool_choice(choice: Any) -> dict[str, Any]:
     if kind == "tool":
         name = alias_of(_read_name(choice.get("name"), "tool_choice.name"))
         fields: dict[str, Any] = {"tool_choice": {"type": "function", "function": {"name": name}}}
-    elif kind in _CHOICES:
+    elif isinstance(kind, str) and kind in _CHOICES:
         fields = {"tool_choice": _CHOICES[kind]}
     else:
         raise BadRequestError(

@@ -15,6 +15,7 @@ from puna.transports.lean.decoding import Decoder, make_decoder
 from puna.transports.lean.exchange import Exchange
 from puna.transports.lean.reading import ReplyReader, whole_chunk
 from puna.transports.lean.whole import read_whole
+from puna.wire.http import STREAM_TYPES
 
 _log = logging.getLogger("puna.transports")
 
@@ -291,7 +292,11 @@ class Connection(asyncio.Protocol):
     def _tell_head(self, exchange: Exchange) -> None:
         reader, request = self._reader, exchange.request
         self._has_told_head = True
-        self._is_kept_whole = not request.is_stream or reader.status != _OK
+        kind = reader.headers.get("content-type", "").partition(";")[0].strip().lower()
+        # A whole answer to a stream request is kept whole by its reader, too.
+        self._is_kept_whole = (
+            not request.is_stream or reader.status != _OK or kind not in STREAM_TYPES
+        )
         self._body_bytes = 0
         if request.is_stream:
             self._idle_s = idle_s = request.timeouts.idle_s
