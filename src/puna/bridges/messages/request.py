@@ -91,7 +91,8 @@ def _read_choice(
 ) -> dict[str, Any]:
     """`tool_choice`; where all tools were left out, nothing is left to choose from."""
     fields = read_tool_choice(given.get("tool_choice"))
-    if fields and given.get("tools") and not tools:
+    is_free = fields.get("tool_choice") in (None, "auto", "none")
+    if not is_free and given.get("tools") and not tools:
         omissions.note("tool_choice")
         return {}
     return fields

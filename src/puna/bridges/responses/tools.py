@@ -151,7 +151,7 @@ def read_tool_choice(
     fields: dict[str, Any] = {"tools": list(tools.chat)} if tools.chat else {}
     if choice is None:
         return fields, ()
-    if tools.left_out and not tools.chat:
+    if tools.left_out and not tools.chat and choice not in ("auto", "none"):
         return fields, ("tool_choice",)  # nothing is left to choose from
     if isinstance(choice, str):
         if choice not in _MODES:
