@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from puna.engine.call import Attempt, Run, attribute
+from puna.engine.call import Attempt, attribute
+from puna.engine.chat_run import Run
 from puna.engine.rescue import StreamRescue, tools_to_rescue
 from puna.engine.usage import RunningEstimate
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError

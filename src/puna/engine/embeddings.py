@@ -11,7 +11,8 @@ from typing_extensions import override
 from puna.catalog.estimates import estimate_tokens
 from puna.dialects.base import EmbeddingDialect
 from puna.dialects.table import CANNED_DIALECT, EMBEDDING_DIALECTS
-from puna.engine.call import Attempt, CallRun, Canned
+from puna.engine.call import Attempt, Canned
+from puna.engine.run import CallRun
 from puna.errors import BadRequestError, NotFoundError
 from puna.routing.deployment import Deployment
 from puna.types.common import Usage

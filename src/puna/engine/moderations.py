@@ -9,7 +9,8 @@ from typing_extensions import override
 
 from puna.dialects.base import ModerationDialect
 from puna.dialects.table import MODERATION_DIALECTS
-from puna.engine.call import Attempt, CallRun
+from puna.engine.call import Attempt
+from puna.engine.run import CallRun
 from puna.errors import NotFoundError
 from puna.routing.deployment import Deployment
 from puna.types.moderations import ModerationRequest, ModerationResponse

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
-from puna.engine.call import AnswerT, Attempt, Call, CallRun, DialectT, RequestT, Run, attribute
+from puna.engine.call import Attempt, Call, DialectT, RequestT, attribute
+from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
 from puna.engine.embeddings import EmbeddingRun
+from puna.engine.run import AnswerT, CallRun
 from puna.engine.streams import Stream
 from puna.errors import APIError
 from puna.routing.attempts import GiveUp, Wait

@@ -12,7 +12,8 @@ from typing import Any
 
 from typing_extensions import override
 
-from puna.engine.call import Call, Run
+from puna.engine.call import Call
+from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.gateway.fast_routes import PlainRoute
 from puna.governance.keys import Principal

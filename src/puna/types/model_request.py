@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -14,7 +15,7 @@ ParamChecks = Mapping[str, tuple[Callable[[Any], bool], str]]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(ABC):
     """The common part of requests.
 
     Attributes:
@@ -55,9 +56,9 @@ class ModelRequest:
         return params
 
     @staticmethod
+    @abstractmethod
     def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Sort fields into the parameters of this kind of request, checked, and all others."""
-        raise NotImplementedError
 
     @staticmethod
     def without_rivals(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,165 @@
+"""A chat call under way: what it has beyond every other kind of call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from typing_extensions import override
+
+from puna.catalog.tokens import count_message_tokens
+from puna.dialects.base import BuiltRequest, Dialect, ReadContext
+from puna.dialects.table import CANNED_DIALECT, DIALECTS
+from puna.engine.call import Attempt
+from puna.engine.formats import asked_again, held_format, unmet
+from puna.engine.rescue import rescue_completion, rescue_failure
+from puna.engine.run import CallRun
+from puna.engine.spending import Spending, sum_usages
+from puna.engine.usage import estimate_answer
+from puna.routing.deployment import Deployment
+from puna.types.chat import ChatCompletion
+from puna.types.common import Usage
+from puna.types.requests import ChatRequest
+from puna.wire.http import HTTPReply, HTTPRequest
+
+_SWITCHES = (
+    "rescue_tool_calls",
+    "repair_tool_arguments",
+    "emulate_response_format",
+    "format_retries",
+)
+"""What a deployment says where the request says nothing."""
+
+
+class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
+    """A chat call under way.
+
+    `_misfits` has the public name of the deployment for every answer that fitted no format.
+    """
+
+    made_id_prefix = "chatcmpl-"
+
+    _misfits: tuple[str, ...] = ()
+    _spent: Spending | None = None
+
+    @override
+    def request_for(self, deployment: Deployment) -> ChatRequest:
+        request = super().request_for(deployment)
+        unsaid = {
+            name: said
+            for name in _SWITCHES
+            if getattr(request, name) is None and (said := getattr(deployment, name)) is not None
+        }
+        return replace(request, **unsaid) if unsaid else request
+
+    @override
+    def prepare(self, deployment: Deployment) -> Attempt:
+        request = self.request_for(deployment)
+        held = held_format(request, deployment.target)
+        if held is None:
+            return self._build(deployment, request)
+        return replace(self._build(deployment, held.instruct(request)), held=held)
+
+    @override
+    def ask_again(self, attempt: Attempt, answer: ChatCompletion) -> Attempt | None:
+        held, deployment = attempt.held, attempt.deployment
+        if held is None:
+            return None
+        self.report.format_tries += 1
+        fault = held.hold(answer)
+        if fault is None:
+            return None
+        self._spent = Spending.of(self.report, answer.usage or Usage())
+        self._misfits = (*self._misfits, deployment.public_name)
+        misfits = self._misfits.count(deployment.public_name)
+        if fault.is_final or misfits > held.retries:
+            raise unmet(fault, misfits, deployment.target, self.call.request.model)
+        request = asked_again(attempt.context.request, answer, fault)
+        return replace(self._build(deployment, request), held=held)
+
+    @override
+    def dialect_for(self, deployment: Deployment) -> Dialect:
+        # A canned answer is written in OpenAI's shape, whatever the host speaks.
+        is_canned = self.canned_for(deployment) is not None
+        return DIALECTS[CANNED_DIALECT if is_canned else deployment.target.dialect]
+
+    def built_attempt(self, deployment: Deployment, http: HTTPRequest) -> Attempt:
+        """An attempt that was noted, and whose request was built elsewhere from the same call."""
+        target = deployment.target
+        context = ReadContext(
+            target=target,
+            model=self.call.request.model,
+            made_id=self.made_id_prefix + self.report.call_id,
+            now=self.report.started_at,
+            request=self.call.request,
+        )
+        return Attempt(deployment, DIALECTS[target.dialect], BuiltRequest(http), context)
+
+    @override
+    def read_answer(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
+        completion = attempt.dialect.read_reply(reply, attempt.context)
+        return self._noted(completion, attempt)
+
+    @override
+    def read_failure(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
+        error = attempt.dialect.read_error(reply, attempt.context)
+        rescued = rescue_failure(reply, attempt.context, self.report)
+        if rescued is None:
+            raise error
+        return self._noted(rescued, attempt)
+
+    def _noted(self, completion: ChatCompletion, attempt: Attempt) -> ChatCompletion:
+        if completion.usage is None:
+            tokens = estimate_answer(completion)
+            completion.usage = self._estimate_usage(attempt.context.request, tokens)
+        self._note_tokens(completion.usage, attempt)
+        if self._spent is not None:
+            completion.usage = sum_usages(self._spent.usage, completion.usage)
+        rescue_completion(completion, attempt.context.request, self.report)
+        self.report.finish_reason = completion.choices[0].finish_reason
+        return completion.with_report(self.report)
+
+    def note_first_chunk(self) -> None:
+        """Note when a stream began."""
+        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
+
+    def finish_stream(
+        self,
+        attempt: Attempt,
+        usage: Usage | None,
+        streamed_tokens: int,
+        finish_reason: str | None,
+    ) -> Usage:
+        """Note what a stream used; `streamed_tokens` were counted where the host does not say."""
+        if usage is None:
+            usage = self._estimate_usage(attempt.context.request, streamed_tokens)
+        self._note_tokens(usage, attempt)
+        self.report.finish_reason = finish_reason
+        return usage
+
+    @override
+    def asked(self) -> Mapping[str, Any]:
+        return {"messages": self.call.request.messages}
+
+    @override
+    def _note_tokens(self, usage: Usage, attempt: Attempt) -> None:
+        self.report.cost_picos = None
+        super()._note_tokens(usage, attempt)
+        if self._spent is not None:
+            self._spent.add_to(self.report, self.report.cost_picos)
+
+    @staticmethod
+    def _estimate_usage(request: ChatRequest, completion_tokens: int) -> Usage:
+        # No model is named: an estimate must not load a vocabulary in the middle of a call.
+        prompt_tokens = count_message_tokens(
+            "", request.messages, request.params.get("tools")
+        ).count
+        return Usage.model_validate(
+            {
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
+                "estimated": True,
+            }
+        )

@@ -1,0 +1,197 @@
+"""A call of any kind under way: its attempts, its report, and the one settlement at its end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from puna.catalog.prices import Price, cost_picos
+from puna.dialects.base import ReadContext
+from puna.dialects.secrets import scrub_headers
+from puna.engine.call import (
+    Attempt,
+    Call,
+    Canned,
+    DialectT,
+    RequestT,
+    for_deployment,
+    price_of,
+    timeouts_of,
+)
+from puna.engine.clock import Clock
+from puna.routing.attempts import Attempts
+from puna.routing.deployment import Deployment
+from puna.routing.health import Health
+from puna.telemetry.events import CallEvent, Hook, Outcome, notify
+from puna.types.common import Usage
+from puna.types.report import CallReport
+from puna.wire.http import HTTPReply
+
+AnswerT = TypeVar("AnswerT")
+
+
+class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
+    """A call of any kind under way, from the first try to the one settlement at its end."""
+
+    made_id_prefix = ""
+    """Of the id of an answer that came without one."""
+
+    _is_settled = False
+
+    def __init__(
+        self, call: Call[RequestT], health: Health, clock: Clock, hooks: Sequence[Hook]
+    ) -> None:
+        self._call = call
+        self.attempts = Attempts(call.plan, call.policy, health, clock.dice)
+        self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
+
+    def _begin(self, call_id: str, model: str, clock: Clock, hooks: Sequence[Hook]) -> None:
+        self.clock = clock
+        self._hooks = hooks
+        self.started_s = clock.monotonic()
+        self.report = CallReport.begin(call_id, model, clock.now())
+
+    @property
+    def call(self) -> Call[RequestT]:
+        """What was asked."""
+        return self._call
+
+    def request_for(self, deployment: Deployment) -> RequestT:
+        """What a deployment is asked."""
+        return for_deployment(self.call, deployment)
+
+    @abstractmethod
+    def dialect_for(self, deployment: Deployment) -> DialectT:
+        """How this kind of call is spoken there. Raises APIError where it cannot be."""
+
+    @abstractmethod
+    def read_answer(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
+        """A success as the answer, with its report. Raises APIError for one that holds none."""
+
+    @abstractmethod
+    def asked(self) -> Mapping[str, Any]:
+        """What was asked, as the fields of a `CallEvent`."""
+
+    def prepare(self, deployment: Deployment) -> Attempt[DialectT, RequestT]:
+        """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
+        return self._build(deployment, self.request_for(deployment))
+
+    def ask_again(
+        self, attempt: Attempt[DialectT, RequestT], answer: AnswerT
+    ) -> Attempt[DialectT, RequestT] | None:
+        """What to ask the same deployment next, where its answer is not good enough.
+
+        Raises:
+            APIError: it has been asked often enough.
+        """
+        del attempt, answer  # only chat has answers that may be too bad
+        return None
+
+    def _build(self, deployment: Deployment, request: RequestT) -> Attempt[DialectT, RequestT]:
+        target = deployment.target
+        dialect = self.dialect_for(deployment)
+        self.note_attempt(deployment)
+        built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
+        self.report.dropped_params = self.call.left_out + built.dropped_params
+        context = ReadContext(
+            target=target,
+            model=self.call.request.model,
+            made_id=self.made_id_prefix + self.clock.make_id(),
+            now=self.clock.now(),
+            request=request,
+            reading=built.reading,
+        )
+        return Attempt(deployment, dialect, built, context)
+
+    def read_whole(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
+        """A whole reply as the answer, with its report.
+
+        Raises:
+            APIError: the reply is an error, or holds no answer.
+        """
+        self.take_headers(attempt, reply.status, reply.headers)
+        if reply.is_success:
+            return self.read_answer(attempt, reply)
+        return self.read_failure(attempt, reply)
+
+    def read_failure(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
+        """Raise what a reply that is no success says, unless it holds an answer all the same."""
+        raise attempt.dialect.read_error(reply, attempt.context)
+
+    def canned_for(self, deployment: Deployment) -> Canned | None:
+        """What to answer with instead of asking anybody."""
+        if self.call.canned is not None:
+            return self.call.canned
+        answer = deployment.canned_answer
+        return Canned(answer) if answer is not None else None
+
+    def take_headers(
+        self, attempt: Attempt[DialectT, RequestT], status: int, headers: Mapping[str, str]
+    ) -> None:
+        """Note a reply's head."""
+        self.report.status_code = status
+        self.report.headers = scrub_headers(headers, attempt.context)
+
+    def succeeded(self) -> None:
+        """Note that a deployment answers, and what it took."""
+        attempts, report = self.attempts, self.report
+        attempts.succeeded()
+        report.retries = attempts.retries
+        report.fallbacks = attempts.fallbacks
+
+    def settle(
+        self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None
+    ) -> list[Awaitable[None]]:
+        """End the call, once: the first outcome counts. Returns what hooks want awaited."""
+        if self._is_settled:
+            return []
+        self._is_settled = True
+        report = self.report
+        report.duration_s = self.clock.monotonic() - self.started_s
+        report.retries = self.attempts.retries
+        report.fallbacks = self.attempts.fallbacks
+        if not self._hooks:
+            return []
+        event = CallEvent(
+            report=report,
+            outcome=outcome,
+            is_stream=self.call.request.is_stream,
+            error=error,
+            metadata=self.call.metadata,
+            answer=answer,
+            **self.asked(),
+        )
+        return notify(self._hooks, event)
+
+    def note_attempt(self, deployment: Deployment) -> None:
+        """Note whom the next request goes to."""
+        report = self.report
+        report.attempts += 1
+        report.provider = deployment.target.provider
+        report.upstream_model = deployment.target.model
+        report.deployment_id = deployment.deployment_id
+        report.api_base = deployment.target.base_url
+
+    def _note_tokens(self, usage: Usage, attempt: Attempt[DialectT, RequestT]) -> None:
+        details = usage.prompt_tokens_details
+        cached = (details.cached_tokens or 0) if details is not None else 0
+        self.report.is_usage_estimated = usage.is_estimate
+        deployment = attempt.deployment
+        price = price_of(deployment)
+        self.note_usage(price, usage.prompt_tokens, usage.completion_tokens, cached)
+
+    def note_usage(
+        self,
+        price: Price | None,
+        prompt_tokens: int,
+        completion_tokens: int,
+        cached_tokens: int,
+    ) -> None:
+        """Note the tokens of the answer, and what they cost where a price is known."""
+        report = self.report
+        report.prompt_tokens = prompt_tokens
+        report.completion_tokens = completion_tokens
+        report.cached_tokens = cached_tokens
+        if price is not None:
+            report.cost_picos = cost_picos(price, prompt_tokens, completion_tokens, cached_tokens)
