@@ -11,6 +11,7 @@ import zlib
 from typing import Protocol, cast
 
 from puna.transports.failures import timed_out, unreachable
+from puna.transports.lean.deadline import Deadline
 from puna.transports.lean.decoding import Decoder, make_decoder
 from puna.transports.lean.exchange import Exchange
 from puna.transports.lean.reading import ReplyReader, whole_chunk
@@ -19,9 +20,8 @@ from puna.wire.http import STREAM_TYPES
 
 _log = logging.getLogger("puna.transports")
 
-JOINED_BYTES = 65_536  # up to here one string costs less than two writes
+_JOINED_BYTES = 65_536  # up to here one string costs less than two writes
 _OK = 200
-_TICK_S = 0.001  # a loop's timers may be early by as much
 
 
 class Owner(Protocol):
@@ -45,11 +45,7 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Made for `wanted_by`; kept alive for others after that.
-
-    It has one timer. A deadline that moves later is only noted, and looked at when the timer ends:
-    no request arms or cancels one unless its limit is shorter than the timer's.
-    """
+    """Made for `wanted_by`; kept alive for others after that."""
 
     def __init__(
         self,
@@ -79,9 +75,7 @@ class Connection(asyncio.Protocol):
         self._is_lost = False
         self._is_held = False
         self._idle_s: float | None = None
-        self._deadline = math.inf
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = math.inf
+        self._deadline = Deadline(loop, self._on_time)
         self.unread: select.poll | None = None
         """Tells of bytes, or an end, that the loop has not told yet."""
 
@@ -95,15 +89,11 @@ class Connection(asyncio.Protocol):
         self._is_answered = False
         if self._is_read or exchange.has_no_reply_body:
             self._begin_reader(exchange)
-        self._deadline = exchange.deadline
-        if self._deadline < self._timer_at:
-            self._limit(self._deadline)
+        self._deadline.set(exchange.deadline)
         if exchange.is_paused:
             self._hold()
         body = exchange.body
-        if not body:
-            self.transport.write(exchange.start)
-        elif len(body) <= JOINED_BYTES:
+        if len(body) <= _JOINED_BYTES:
             self.transport.write(exchange.start + body)
         else:
             self.transport.writelines((exchange.start, body))
@@ -129,7 +119,7 @@ class Connection(asyncio.Protocol):
         if not self.is_closed:
             self._hold()
         if self._idle_s is not None:
-            self._deadline = math.inf
+            self._deadline.clear()
 
     def resume(self) -> None:
         """Read on, with what was held back first."""
@@ -137,7 +127,7 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             return
         if self._idle_s is not None:
-            self._limit(self._loop.time() + self._idle_s)
+            self._deadline.set_after(self._idle_s)
         if self._decoder is not None:
             self._tell(exchange)
         if self._exchange is exchange and not exchange.is_paused and not self.is_closed:
@@ -148,7 +138,7 @@ class Connection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.line = None
-        self._stop_timer()
+        self._deadline.stop()
         if self._is_lost:
             self._owner.lost(self)
         elif not self.is_closed:
@@ -184,17 +174,13 @@ class Connection(asyncio.Protocol):
                 return
         self._reader.feed(data)
         if self._idle_s is not None and not exchange.is_paused:
-            self._deadline = deadline = self._loop.time() + self._idle_s
-            if deadline < self._timer_at:
-                self._limit(deadline)
+            self._deadline.set_after(self._idle_s)
         self._tell(exchange)
 
     def _pass_on(self, exchange: Exchange, piece: bytes) -> None:
         """Hand on a piece of a stream that came by itself: what nearly every read is."""
         if self._idle_s is not None and not exchange.is_paused:
-            self._deadline = deadline = self._loop.time() + self._idle_s
-            if deadline < self._timer_at:
-                self._limit(deadline)
+            self._deadline.set_after(self._idle_s)
         try:
             exchange.sink.on_piece(piece)
         except Exception as error:  # noqa: BLE001 - as in `_tell`
@@ -299,10 +285,8 @@ class Connection(asyncio.Protocol):
         )
         self._body_bytes = 0
         if request.is_stream:
-            self._idle_s = idle_s = request.timeouts.idle_s
-            self._deadline = math.inf
-            if idle_s is not None and not exchange.is_paused:
-                self._limit(self._loop.time() + idle_s)
+            self._idle_s = request.timeouts.idle_s
+            self._deadline.set_after(None if exchange.is_paused else self._idle_s)
         encoding = reader.headers.get("content-encoding")
         if encoding is not None:
             try:
@@ -338,7 +322,7 @@ class Connection(asyncio.Protocol):
 
     def _give_back(self, *, is_kept: bool) -> None:
         self._exchange = None
-        self._deadline = math.inf
+        self._deadline.clear()
         # A host may answer before it has the whole request: the next one must not stand behind it.
         if is_kept and not self.is_closed and self.transport.get_write_buffer_size() == 0:
             if self._is_held:
@@ -369,34 +353,12 @@ class Connection(asyncio.Protocol):
         self._is_held = False
         self.transport.resume_reading()
 
-    # --- time
-
-    def _limit(self, deadline: float) -> None:
-        """The reply, or its next bytes, must come until then."""
-        self._deadline = deadline
-        if deadline < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at = deadline
-            self._timer = self._loop.call_at(deadline, self._on_time)
-
-    def _stop_timer(self) -> None:
-        self._deadline = math.inf
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _on_time(self) -> None:
-        self._timer = None
-        self._timer_at = math.inf
+        """The reply, or its next bytes, have not come in time."""
         exchange = self._exchange
-        if exchange is None or self._deadline == math.inf:
-            return
-        if self._loop.time() + _TICK_S < self._deadline:
-            self._limit(self._deadline)
-            return
-        self.cut()
-        exchange.fail(timed_out(exchange.request, is_head=not self._has_told_head))
+        if exchange is not None:
+            self.cut()
+            exchange.fail(timed_out(exchange.request, is_head=not self._has_told_head))
 
 
 class _UnreadableError(ValueError):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from puna.errors import APIError
 from puna.transports.failures import unreachable
-from puna.transports.lean.connection import JOINED_BYTES, Connection
+from puna.transports.lean.connection import Connection
 from puna.transports.lean.dial import NetworkDialer
 from puna.transports.lean.exchange import Exchange, ReplySink
 from puna.transports.lean.head import Head, HeadCache, Origin, build_head
@@ -36,11 +36,8 @@ class PreparedRequest:
     def start(self, body: bytes, sink: ReplySink, /) -> Exchange:
         """Send it with a body. As `LeanTransport.start`."""
         head = self._head
-        if len(body) > JOINED_BYTES:
-            start = b"%bcontent-length: %d\r\n\r\n" % (head.start, len(body))
-            return self._send(self._request, head, start, body, sink)
-        whole = b"%bcontent-length: %d\r\n\r\n%b" % (head.start, len(body), body)
-        return self._send(self._request, head, whole, b"", sink)
+        start = b"%bcontent-length: %d\r\n\r\n" % (head.start, len(body))
+        return self._send(self._request, head, start, body, sink)
 
 
 class LeanTransport:
