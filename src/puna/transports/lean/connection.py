@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
         if not self.is_closed:
             self._hold()
         if self._idle_s is not None:
-            self._deadline.clear()
+            self._deadline.set(math.inf)
 
     def resume(self) -> None:
         """Read on, with what was held back first."""
@@ -322,7 +322,6 @@ class Connection(asyncio.Protocol):
 
     def _give_back(self, *, is_kept: bool) -> None:
         self._exchange = None
-        self._deadline.clear()
         # A host may answer before it has the whole request: the next one must not stand behind it.
         if is_kept and not self.is_closed and self.transport.get_write_buffer_size() == 0:
             if self._is_held:

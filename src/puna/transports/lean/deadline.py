@@ -39,10 +39,6 @@ class Deadline:
         """So long from now; None for never."""
         self.set(math.inf if seconds is None else self._loop.time() + seconds)
 
-    def clear(self) -> None:
-        """To never; a timer that runs will find nothing to do."""
-        self._at = math.inf
-
     def stop(self) -> None:
         """To never, without a timer."""
         self._at = self._armed_at = math.inf
