@@ -67,7 +67,7 @@ def test_every_row_has_a_folder_and_every_folder_a_row() -> None:
     assert {folder_of(row, PROVIDERS) for row in PROVIDERS.values()} <= folders
     for name, row in PROVIDERS.items():
         assert name == row.name
-        needed = ALWAYS | (OF_HOSTS if row.dialect == "openai_chat" else frozenset())
+        needed = ALWAYS | (frozenset() if row.dialect == "embedded_chat" else OF_HOSTS)
         folder = FIXTURES / folder_of(row, PROVIDERS)
         assert needed <= {path.stem for path in folder.glob("*.json")}, name
 

@@ -15,7 +15,8 @@ from pydantic_core import from_json
 from typing_extensions import override
 
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
-from puna.dialects.openai_chat import OpenAIChat, encode, post
+from puna.dialects.json_http import encode, post
+from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.embedded.constrain import Constrained, constrain
 from puna.embedded.replies import ServerStream, read_completion

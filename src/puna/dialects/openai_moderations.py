@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
-from puna.dialects.openai_chat import (
+from puna.dialects.json_http import (
     build_url,
     encode,
     first_problem,

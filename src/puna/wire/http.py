@@ -7,8 +7,15 @@ from dataclasses import dataclass, replace
 
 from typing_extensions import override
 
-STREAM_TYPES = ("", "text/event-stream", "text/plain", "application/octet-stream")
-"""The content types that hosts send streams of events under."""
+STREAM_TYPES = (
+    "",
+    "text/event-stream",
+    "text/plain",
+    "application/octet-stream",
+    "application/x-ndjson",
+    "application/vnd.amazon.eventstream",
+)
+"""The content types that hosts send streams under."""
 
 
 @dataclass(frozen=True, slots=True)

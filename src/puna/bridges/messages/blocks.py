@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.messages.omissions import Omissions
+from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 from puna.types.shown import kind_of, shown
 

@@ -15,7 +15,7 @@ from puna.bridges.messages.blocks import (
     read_part,
     read_text,
 )
-from puna.bridges.messages.omissions import Omissions
+from puna.bridges.omissions import Omissions
 from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError
 from puna.types.shown import kind_of, shown

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from puna.bridges.messages.conversation import ChatMessage, read_conversation, read_system
-from puna.bridges.messages.omissions import Omissions
 from puna.bridges.messages.tools import read_tool_choice, read_tools
+from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 from puna.types.shown import shown
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.messages.omissions import Omissions
+from puna.bridges.omissions import Omissions
 from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError
 from puna.types.shown import kind_of, shown

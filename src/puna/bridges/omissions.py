@@ -1,4 +1,4 @@
-"""What is left out on the way from Anthropic's shape to chat: told by name, never silent."""
+"""What is left out on the way from another request shape to chat: told by name, never silent."""
 
 from __future__ import annotations
 

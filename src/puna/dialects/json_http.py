@@ -1,0 +1,135 @@
+"""JSON over HTTP: bodies, addresses and headers of requests; the JSON of replies."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from puna.dialects.base import ReadContext, Target
+from puna.dialects.error_replies import read_error_reply
+from puna.dialects.secrets import scrub
+from puna.errors import BadRequestError, MalformedReplyError
+from puna.types.model_request import ModelRequest
+from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
+
+_BODY_LIMIT = 1_000
+
+
+def post(
+    url: str, body: bytes, request: ModelRequest, target: Target, timeouts: Timeouts
+) -> HTTPRequest:
+    """The POST of an encoded body, with the headers of the request and of the target."""
+    return HTTPRequest(
+        method="POST",
+        url=url,
+        headers=_headers(request, target),
+        body=body,
+        timeouts=timeouts,
+        is_stream=request.is_stream,
+    )
+
+
+def malformed(what: str, context: ReadContext[ModelRequest]) -> MalformedReplyError:
+    """The error for a success that is not what was asked for."""
+    return MalformedReplyError(
+        f"{context.target.provider} answered with {what}.",
+        provider=context.target.provider,
+        model=context.model,
+    )
+
+
+def parse_object(reply: HTTPReply, context: ReadContext[ModelRequest]) -> dict[str, Any]:
+    """A success's body as a JSON object; raises the error that fits what else it is."""
+    try:
+        data = from_json(reply.body)
+    except ValueError as error:
+        if reply.body.lstrip()[:1] == b"<":
+            raise read_error_reply(reply, context) from error
+        what = "broken JSON" if reply.body.strip() else "an empty body"
+        problem = malformed(f"{what} (status {reply.status})", context)
+        text = scrub(reply.body.decode("utf-8", "replace"), context)
+        problem.body = text[:_BODY_LIMIT]
+        raise problem from error
+    if not isinstance(data, dict):
+        raise malformed(f"JSON that is no object (status {reply.status})", context)
+    return cast("dict[str, Any]", data)
+
+
+def first_problem(error: ValidationError) -> str:
+    """Which field is wrong, and how."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"`{'.'.join(str(part) for part in first['loc'])}` ({first['msg']})"
+
+
+def build_url(target: Target, path: str) -> str:
+    """The address of a path of the target's."""
+    query = f"?{urlencode(target.query)}" if target.query else ""
+    prefix = target.quirks.path_prefix.replace("{model}", quote(target.model, safe=""))
+    base = target.base_url if target.base_url.endswith(prefix) else target.base_url + prefix
+    return f"{base}{path}{query}"
+
+
+def _headers(request: ModelRequest, target: Target) -> dict[str, str]:
+    headers = {
+        "accept": "text/event-stream" if request.is_stream else "application/json",
+        "content-type": "application/json",
+        **target.headers,
+        **request.headers,
+    }
+    # An extra header may name its own authorization; leaving it empty must not remove the key.
+    if not headers.get("authorization"):
+        headers.pop("authorization", None)
+    own = _credentials(target)
+    if own is not None and not any(request.headers.get(name) for name in ("authorization", own[0])):
+        headers[own[0]] = own[1]
+    return headers
+
+
+def _credentials(target: Target) -> tuple[str, str] | None:
+    """The header that lets the request in, by name and value."""
+    if target.api_key is not None and target.quirks.key_header is not None:
+        return target.quirks.key_header, target.api_key.reveal()
+    if target.api_key is not None:
+        return "authorization", f"Bearer {target.api_key.reveal()}"
+    if target.basic_auth is not None:
+        encoded = b64encode(target.basic_auth.reveal().encode()).decode()
+        return "authorization", f"Basic {encoded}"
+    return None
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """A body as JSON.
+
+    Raises:
+        BadRequestError: it holds something that JSON cannot say.
+    """
+    try:
+        return json.dumps(
+            body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json
+        ).encode()
+    except UnicodeEncodeError as error:
+        raise BadRequestError(
+            "The request holds half of a surrogate pair, which is not text; remove or repair it.",
+            param="messages",
+        ) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRequestError(
+            f"The request cannot be written as JSON: {error}. Give plain values."
+        ) from error
+
+
+def _as_json(value: Any) -> Any:
+    dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
+    if callable(dump):
+        return dump(mode="json", exclude_none=True)
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    if isinstance(value, set | frozenset | tuple):
+        return list(cast("tuple[Any, ...]", value))
+    raise TypeError(f"`{type(value).__name__}` is not a JSON value")
