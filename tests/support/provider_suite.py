@@ -1,10 +1,10 @@
 """The checks that a provider's fixtures go through: for the rows of the table, and for any other.
 
 A fixture is a JSON file: `provenance`, `status`, `headers`, `body` (an object or text) or `pieces`
-(the texts of a stream, or `{"base64": …}` where it is no text), perhaps `request` (chat parameters), and `expects`. The file `requests` is
-another kind: the `url` and perhaps `headers` of a request, and `cases`, each a `request` (chat
-parameters) that `sends` these fields (null: not there) and `leaves_out` those, or that it
-`refuses`, naming the field.
+(those of a stream: texts, or `{"base64": …}`), perhaps `request` (chat parameters), and `expects`.
+The file `requests` is another kind: the `url` and perhaps `headers` of a request, and `cases`, each
+a `request` (chat parameters) that `sends` these fields (null: not there) and `leaves_out` those, or
+that it `refuses`, naming the field.
 """
 
 from __future__ import annotations
