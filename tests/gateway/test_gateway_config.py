@@ -362,3 +362,47 @@ def test_the_gateway_needs_fewer_than_thirty_packages() -> None:
     packages = {line.partition("==")[0] for line in lock.splitlines() if line[:1].isalnum()}
     assert packages > NO_CODE_OF_THE_GATEWAY
     assert len(packages - NO_CODE_OF_THE_GATEWAY) < 30
+
+
+SMALL = """
+model_list:
+  - model_name: m
+    litellm_params:
+      model: fireworks_ai/accounts/fireworks/models/llama-v3p1-8b-instruct
+      api_key: k
+      api_base: UPSTREAM
+"""
+LARGE = """
+  - model_name: m
+    litellm_params: {model: meta_llama/large, api_key: k, api_base: UPSTREAM}
+"""
+FUNCTION = {"name": "f", "parameters": {"type": "object"}}
+TOOLS = [{"type": "function", "function": FUNCTION}]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_a_request_with_tools_never_goes_to_a_model_that_has_none(
+    upstream: Upstream, path: str
+) -> None:
+    house = House(upstream, SMALL + LARGE)
+    flat = path.endswith("responses")
+    tools = [{"type": "function", **FUNCTION}] if flat else TOOLS
+    said: Mapping[str, Any] = {"input": "hi"} if flat else CHAT
+    body = {**said, "model": "m", "tools": tools}
+    for _ in range(8):
+        assert house.ask(path, body=body).status == 200
+    assert set(asked(upstream)) == {"large"}
+    for _ in range(16):
+        house.ask(body=M)
+    assert len(set(asked(upstream))) == 2, "without tools both are asked"
+
+
+def test_a_model_without_tools_refuses_them_before_anything_is_sent(upstream: Upstream) -> None:
+    house = House(upstream, SMALL)
+    refused = house.ask(body={**M, "tools": TOOLS})
+    assert (refused.status, refused.error["param"]) == (400, "tools")
+    assert "does not support `tools`" in refused.error["message"]
+    left_out = house.ask(body={**M, "tools": TOOLS, "drop_params": True})
+    assert left_out.status == 200
+    assert left_out.headers["x-puna-dropped-params"] == "tools"
+    assert len(upstream.requests) == 1

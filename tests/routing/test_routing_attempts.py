@@ -23,6 +23,7 @@ from puna.errors import (
     RateLimitError,
     StreamInterruptedError,
     UnprocessableEntityError,
+    UnsupportedParamsError,
 )
 from puna.routing.attempts import Attempts, GiveUp, Group, Plan, RetryPolicy, Wait
 from puna.routing.deployment import Deployment
@@ -345,3 +346,10 @@ def test_every_call_ends_and_no_name_gets_more_than_its_share(
     assert machine.retries == len(names) - len(set(names))
     if played.error is not None:
         assert played.error.attempts == len(names)
+
+
+def test_what_only_this_host_does_not_support_is_asked_of_the_next_name() -> None:
+    plan = Plan(group("a"), fallbacks=(group("b"),))
+    played = play(plan, [UnsupportedParamsError("no tools", param="tools"), None])
+    assert played.asked == ["a", "b"]
+    assert played.error is None

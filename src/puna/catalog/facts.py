@@ -30,6 +30,9 @@ class ModelFacts:
         input_modalities, output_modalities: such as ("text", "image").
         features: what it can do, each word as in `supports_<word>`: "function_calling",
             "tool_choice", "response_schema", "system_messages", "vision", …
+        lacks: what a source says that it cannot do, in the same words.
+        tool_choices: the kinds of `tool_choice` that work, of `auto`, `none`, `required` and
+            `function` (a named one); None where no source says.
         price: per token; None when no price was published, `FREE` when it costs nothing.
         is_documented: whether the provider's own page lists it; previews are not.
         source, as_of: where the facts come from, and the ISO date at which that was read.
@@ -44,6 +47,8 @@ class ModelFacts:
     input_modalities: tuple[str, ...]
     output_modalities: tuple[str, ...]
     features: frozenset[str]
+    lacks: frozenset[str]
+    tool_choices: frozenset[str] | None
     price: Price | None
     is_documented: bool
     source: str
@@ -111,6 +116,7 @@ def _read_page(page: Mapping[str, Any]) -> dict[str, ModelFacts]:
 
 
 def _read_entry(provider: str, model: str, entry: Mapping[str, Any]) -> ModelFacts:
+    choices = entry.get("tool_choices")
     return ModelFacts(
         provider=provider,
         model=model,
@@ -120,6 +126,8 @@ def _read_entry(provider: str, model: str, entry: Mapping[str, Any]) -> ModelFac
         input_modalities=tuple(entry["input_modalities"]),
         output_modalities=tuple(entry["output_modalities"]),
         features=frozenset(entry["features"]),
+        lacks=frozenset(entry.get("lacks", ())),
+        tool_choices=frozenset(choices) if choices is not None else None,
         price=_read_price(entry["price"]),
         is_documented=entry["is_documented"],
         source=entry["source"],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from puna.dialects.base import Quirks, Target
-from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.errors import UnsupportedParamsError
 from puna.types.messages import image_parts
 from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
@@ -52,6 +52,24 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
     return chosen, tuple(dropped)
 
 
+def takes_request(request: ModelRequest, target: Target) -> bool:
+    """Whether a target takes all that is asked: nothing is refused, left out or lost on the way."""
+    for name, value in {**request.params, **request.extra}.items():
+        is_ours = name in request.unwanted_params or name in request.allowed_params
+        if not is_ours and not (
+            name not in target.quirks.ignored_params
+            and (_is_supported(name, value, request, target.quirks) or _is_default(name, value))
+        ):
+            return False
+    if not isinstance(request, ChatRequest):
+        return True
+    try:
+        check_images(request, target)
+    except UnsupportedParamsError:
+        return False
+    return True
+
+
 def fit_messages(
     request: ChatRequest, target: Target
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -79,14 +97,14 @@ def fit_messages(
 
 
 def check_images(request: ChatRequest, target: Target) -> None:
-    """Raise BadRequestError for images that the model does not read, or for too many of them."""
+    """Raise UnsupportedParamsError for images that the model does not read, or for too many."""
     limit = target.quirks.max_images
     reads_images = target.input_modalities is None or "image" in target.input_modalities
     if limit is None and reads_images:
         return
     paths = list(image_parts(request.messages))
     if paths and not reads_images:
-        raise BadRequestError(
+        raise UnsupportedParamsError(
             f"`{request.model}` reads {' and '.join(sorted(target.input_modalities or ()))} only; "
             f"remove the image at `{paths[0]}` or choose a model with vision.",
             param=paths[0],
@@ -94,7 +112,7 @@ def check_images(request: ChatRequest, target: Target) -> None:
             model=request.model,
         )
     if limit is not None and len(paths) > limit:
-        raise BadRequestError(
+        raise UnsupportedParamsError(
             f"{target.provider} takes at most {limit} images in a request, not `{len(paths)}`.",
             param=paths[limit],
             provider=target.provider,

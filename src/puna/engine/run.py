@@ -23,6 +23,7 @@ from puna.engine.clock import Clock
 from puna.routing.attempts import Attempts
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
+from puna.routing.suitable import suitable
 from puna.telemetry.events import CallEvent, Hook, Outcome, notify
 from puna.types.common import Usage
 from puna.types.report import CallReport
@@ -43,7 +44,8 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self, call: Call[RequestT], health: Health, clock: Clock, hooks: Sequence[Hook]
     ) -> None:
         self._call = call
-        self.attempts = Attempts(call.plan, call.policy, health, clock.dice)
+        plan = suitable(call.plan, call.request)
+        self.attempts = Attempts(plan, call.policy, health, clock.dice)
         self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
 
     def _begin(self, call_id: str, model: str, clock: Clock, hooks: Sequence[Hook]) -> None:

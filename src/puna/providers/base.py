@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from puna.catalog.facts import find_model
 from puna.dialects.base import Quirks, Target
 from puna.errors import AuthenticationError, BadRequestError
+from puna.providers.model_rules import narrowed
 from puna.types.secret import Secret
 from puna.types.shown import shown
 
@@ -114,7 +115,7 @@ def resolve_target(
         api_key=key,
         basic_auth=basic_auth,
         dialect=provider.dialect,
-        quirks=provider.quirks,
+        quirks=narrowed(provider.quirks, facts),
         headers=provider.headers,
         query={**_row_query(provider, environ), **query},
         input_modalities=frozenset(facts.input_modalities) if facts is not None else None,

@@ -9,8 +9,9 @@ whatever the number of its deployments: a retry goes to another deployment at on
 one, else to the same after a pause (`Retry-After`, capped, or an exponential backoff). The same
 deployment is asked again only after an error with `is_retryable`; another one also after a
 deployment's own trouble, such as a refused key. When a name is done the next fallback name
-follows, unless the error is one that every host would give (a bad request): then the call ends. A
-context overflow and a content refusal have fallbacks of their own.
+follows, unless the error is one that every host would give (a bad request, but for what only this
+host does not support): then the call ends. A context overflow and a content refusal have fallbacks
+of their own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from puna.errors import (
     NotFoundError,
     PermissionDeniedError,
     UnprocessableEntityError,
+    UnsupportedParamsError,
 )
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
@@ -204,4 +206,6 @@ class Attempts:
 
 def _is_final(error: APIError) -> bool:
     """Whether every host would answer the same: then no other name is asked."""
+    if isinstance(error, UnsupportedParamsError):
+        return False  # another model, or its host, may take it
     return isinstance(error, BadRequestError | UnprocessableEntityError)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.contexts import request_for, target_for
+
+from puna.dialects.base import Quirks, Target
+from puna.routing.attempts import Plan
+from puna.routing.deployment import Deployment
+from puna.routing.suitable import suitable
+
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+PICTURE = [
+    {
+        "role": "user",
+        "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}],
+    }
+]
+
+ABLE = target_for()
+UNABLE = target_for(
+    quirks=Quirks(
+        unsupported_params=frozenset(("tools",)),
+        ignored_params=frozenset(("user",)),
+        response_formats=frozenset(("text",)),
+        max_choices=1,
+    ),
+    input_modalities=frozenset(("text",)),
+)
+
+
+def named(name: str, target: Target) -> Deployment:
+    return Deployment(deployment_id=name, public_name="llama", target=target)
+
+
+BOTH = (named("able", ABLE), named("unable", UNABLE))
+
+
+def asked(plan: Plan, **fields: Any) -> list[str]:
+    return [one.deployment_id for one in suitable(plan, request_for(**fields)).group]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": TOOLS},
+        {"n": 2},
+        {"user": "somebody"},
+        {"messages": PICTURE},
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"type": "object"}},
+            }
+        },
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_who_would_refuse_or_lose_a_part_is_not_asked(fields: dict[str, Any]) -> None:
+    assert asked(Plan(BOTH), **fields) == ["able"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"n": 1}, {"temperature": 0}, {"response_format": {"type": "text"}}]
+)
+def test_what_all_take_may_go_to_all(fields: dict[str, Any]) -> None:
+    assert asked(Plan(BOTH), **fields) == ["able", "unable"]
+
+
+def test_where_nobody_takes_it_whole_nobody_is_left_out() -> None:
+    plan = Plan((named("a", UNABLE), named("b", UNABLE)))
+    assert suitable(plan, request_for(tools=TOOLS)) is plan
+
+
+def test_fallbacks_are_looked_at_in_the_same_way() -> None:
+    plan = suitable(Plan((BOTH[1],), fallbacks=(BOTH,)), request_for(tools=TOOLS))
+    assert [[one.deployment_id for one in group] for group in plan.fallbacks] == [["able"]]
+    assert plan.group == (BOTH[1],)
+
+
+def test_a_plan_that_needs_no_change_stays_the_same_object() -> None:
+    plan = Plan((named("a", ABLE), named("b", ABLE)))
+    assert suitable(plan, request_for(tools=TOOLS)) is plan
