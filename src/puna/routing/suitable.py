@@ -14,6 +14,8 @@ def suitable(plan: Plan, request: ModelRequest) -> Plan:
 
     A name of which none takes it whole keeps all: then the error, or what was left out, is told.
     """
+    if len(plan.group) == 1 and not plan.fallbacks:
+        return plan
     groups = (plan.group, *plan.fallbacks)
     kept = [_suitable(group, request) for group in groups]
     if all(after is before for after, before in zip(kept, groups, strict=True)):
