@@ -77,16 +77,18 @@ def models_page() -> str:
         "# Models in the catalogue",
         "",
         "Limits are in tokens, prices in US dollars per million tokens; `-` means that no source",
-        "says. What a model lacks is refused before anything is sent. Any other model of a",
-        "provider can be called as well.",
+        "says. What a model lacks, and kinds of `tool_choice` beside those that are named, is refused",
+        "before anything is sent. Any other model of a provider can be called as well.",
     ]
     for provider in PROVIDERS:
         facts = list_models(provider, include_previews=True)
         if not facts:
             continue
         lines += ["", f"## `{provider}`", ""]
-        lines += ["| model | input | output | reads | features | lacks | price in / out |"]
-        lines += ["|---|---|---|---|---|---|---|", *map(_model_row, facts)]
+        lines += [
+            "| model | input | output | reads | features | lacks | `tool_choice` | price in / out |"
+        ]
+        lines += ["|---|---|---|---|---|---|---|---|", *map(_model_row, facts)]
         lines += ["", "Sources:", ""]
         lines += [f"- `{one.model}`: {one.source} (read {one.as_of})" for one in facts]
     return "\n".join(lines)
@@ -244,16 +246,13 @@ def _model_row(facts: ModelFacts) -> str:
     return (
         f"| `{facts.model}`{preview} | {_limit(facts.max_input_tokens)} "
         f"| {_limit(facts.max_output_tokens)} | {', '.join(facts.input_modalities)} "
-        f"| {', '.join(sorted(facts.features)) or '-'} | {_lacks(facts)} "
-        f"| {_price(facts.price)} |"
+        f"| {_words(facts.features)} | {_words(facts.lacks)} "
+        f"| {_words(facts.tool_choices or ())} | {_price(facts.price)} |"
     )
 
 
-def _lacks(facts: ModelFacts) -> str:
-    words = sorted(facts.lacks)
-    if facts.tool_choices is not None:
-        words.append(f"`tool_choice` other than {', '.join(sorted(facts.tool_choices))}")
-    return ", ".join(words) or "-"
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words)) or "-"
 
 
 def _limit(tokens: int | None) -> str:
