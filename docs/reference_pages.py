@@ -77,8 +77,8 @@ def models_page() -> str:
         "# Models in the catalogue",
         "",
         "Limits are in tokens, prices in US dollars per million tokens; `-` means that no source",
-        "says. What a model lacks, and kinds of `tool_choice` beside those that are named, is refused",
-        "before anything is sent. Any other model of a provider can be called as well.",
+        "says. What a model lacks, and kinds of `tool_choice` beside those that are named, is",
+        "refused before anything is sent. Any other model of a provider can be called as well.",
     ]
     for provider in PROVIDERS:
         facts = list_models(provider, include_previews=True)
