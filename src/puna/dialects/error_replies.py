@@ -34,7 +34,7 @@ _CONTEXT_WORDS = re.compile(
     r"context[ _-]?(length|window|size)|maximum context|context_length_exceeded"
     r"|exceed(s|ed)? .{0,40}(context|token limit)|prompt is too long|input is too long"
     r"|too many (input )?tokens|maximum (number of )?(input )?tokens"
-    r"|input .{0,40}is too large to process"
+    r"|input .{0,40}is too large to process|maximum (allowed )?(input|prompt) length"
     r"|reduce the length of the (messages|prompt|input)|tokens.{0,4} \+ .{0,4}max_new_tokens",
     re.IGNORECASE,
 )
