@@ -216,7 +216,10 @@ def test_scrubbing_without_a_key_changes_nothing() -> None:
         (500, "the input length exceeds the context length"),
         (500, "Requested input length 99009 exceeds maximum input length 8192"),
         (400, "Input length 131393 exceeds the maximum allowed input length of 131040 tokens."),
-        (400, "This model's maximum prompt length is 131072 but the request contains 537812 tokens"),
+        (
+            400,
+            "This model's maximum prompt length is 131072 but the request contains 537812 tokens",
+        ),
         (400, "too many tokens"),
     ],
 )
