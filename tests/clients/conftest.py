@@ -1,0 +1,22 @@
+"""One gateway over replayed hosts for all tests of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.replayed import ROWS, gateway_over
+from tests.support.server import Served
+from tests.support.upstream import Upstream
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def served(hosts: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with gateway_over(hosts, tmp_path_factory.mktemp("clients"), *ROWS) as one:
+        yield one

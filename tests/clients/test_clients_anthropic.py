@@ -1,0 +1,170 @@
+"""The `anthropic` package through the gateway, over what three hosts really say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import pytest
+from pydantic import BaseModel
+from tests.support.provider_suite import FIXTURES, load
+from tests.support.replayed import KEY, LISTED, ROWS
+from tests.support.server import Served
+from tests.support.upstream import Upstream
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("gateway")]
+
+HI: Any = [{"role": "user", "content": "hi"}]
+TEXT = "Hello there"
+TOOLS: Any = [
+    {
+        "name": "get_weather",
+        "description": "Weather of a place",
+        "input_schema": {
+            "type": "object",
+            "properties": {"location": {"type": "string"}},
+            "required": ["location"],
+        },
+    }
+]
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+@pytest.fixture(params=ROWS)
+def row(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def ask(row: str) -> dict[str, Any]:
+    return {"model": f"{row}/{LISTED}", "max_tokens": 64}
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(api_key=KEY, base_url=served.url, max_retries=0) as made:
+        yield made
+
+
+def text_of(message: Any) -> str:
+    (block,) = message.content
+    assert block.type == "text"
+    said: str = block.text
+    return said
+
+
+@pytest.mark.case(125)
+def test_a_message_is_created(client: anthropic.Anthropic, row: str, ask: dict[str, Any]) -> None:
+    message = client.messages.create(**ask, messages=HI, system="Be brief.")
+    assert text_of(message) == TEXT
+    assert (message.model, message.stop_reason) == (ask["model"], "end_turn")
+    tokens = load(FIXTURES / row / "chat.json")["expects"]["tokens"]
+    assert [message.usage.input_tokens, message.usage.output_tokens] == tokens[:2]
+
+
+@pytest.mark.case(125)
+def test_a_message_is_streamed_by_the_helper(
+    client: anthropic.Anthropic, ask: dict[str, Any]
+) -> None:
+    with client.messages.stream(**ask, messages=HI) as stream:
+        kinds = [event.type for event in stream]
+        message = stream.get_final_message()
+    assert text_of(message) == TEXT
+    assert (kinds[0], kinds[-1]) == ("message_start", "message_stop")
+    assert message.usage.output_tokens > 0
+
+
+@pytest.mark.case(125)
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_round_trip_of_tools(
+    client: anthropic.Anthropic,
+    hosts: Upstream,
+    ask: dict[str, Any],
+    is_streamed: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    if is_streamed:
+        with client.messages.stream(**ask, messages=HI, tools=TOOLS) as stream:
+            first: Any = stream.get_final_message()
+    else:
+        first = client.messages.create(**ask, messages=HI, tools=TOOLS)
+    (call,) = first.content
+    assert (first.stop_reason, call.type, call.name) == ("tool_use", "tool_use", "get_weather")
+    assert call.input == {"location": "Paris"}
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}
+    turns: Any = [
+        *HI,
+        {"role": "assistant", "content": first.content},
+        {"role": "user", "content": [result]},
+    ]
+    assert text_of(client.messages.create(**ask, messages=turns, tools=TOOLS)) == TEXT
+    sent = hosts.requests[-1].json["messages"]
+    assert sent[-2]["tool_calls"][0]["id"] == sent[-1]["tool_call_id"] == call.id
+
+
+@pytest.mark.case(125)
+def test_the_tool_runner_loops_until_there_is_text(
+    client: anthropic.Anthropic, hosts: Upstream, ask: dict[str, Any]
+) -> None:
+    @anthropic.beta_tool
+    def get_weather(location: str) -> str:
+        """Weather of a place."""
+        return f"sunny in {location}"
+
+    runner = client.beta.messages.tool_runner(**ask, messages=HI, tools=[get_weather])
+    assert text_of(runner.until_done()) == TEXT
+    assert hosts.requests[-1].json["messages"][-1]["content"] == "sunny in Paris"
+
+
+@pytest.mark.case(125)
+def test_a_message_is_parsed_into_a_pydantic_class(client: anthropic.Anthropic, row: str) -> None:
+    message = client.messages.parse(
+        model=f"{row}/person", max_tokens=64, messages=HI, output_format=Person
+    )
+    assert message.parsed_output == Person(name="Alice", age=31)
+
+
+@pytest.mark.case(125)
+def test_tokens_are_counted(client: anthropic.Anthropic, ask: dict[str, Any]) -> None:
+    few = client.messages.count_tokens(model=ask["model"], messages=HI)
+    more = client.messages.count_tokens(model=ask["model"], messages=HI, tools=TOOLS, system="Hm.")
+    assert 0 < few.input_tokens < more.input_tokens
+
+
+@pytest.mark.case(125)
+@pytest.mark.parametrize(
+    ("fixture", "kind"),
+    [
+        ("error_401", anthropic.AuthenticationError),
+        ("error_403", anthropic.PermissionDeniedError),
+        ("error_404_html", anthropic.NotFoundError),
+        ("error_429", anthropic.RateLimitError),
+    ],
+)
+def test_a_hosts_error_is_the_matching_class(
+    client: anthropic.Anthropic, row: str, fixture: str, kind: type[anthropic.APIStatusError]
+) -> None:
+    with pytest.raises(kind) as caught:
+        client.messages.create(
+            model=f"{row}/{fixture}",
+            max_tokens=64,
+            messages=HI,
+            extra_body={"num_retries": 0},
+        )
+    for words in load(FIXTURES / row / f"{fixture}.json")["expects"]["says"]:
+        assert words in caught.value.message
+
+
+@pytest.mark.case(125)
+@pytest.mark.anyio
+async def test_the_asynchronous_client_streams(served: Served, ask: dict[str, Any]) -> None:
+    async with (
+        anthropic.AsyncAnthropic(api_key=KEY, base_url=served.url, max_retries=0) as client,
+        client.messages.stream(**ask, messages=HI) as stream,
+    ):
+        assert text_of(await stream.get_final_message()) == TEXT
