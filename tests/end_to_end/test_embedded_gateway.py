@@ -46,6 +46,12 @@ PERSON: Any = {
         },
     },
 }
+ALICE: list[Any] = [{"role": "user", "content": "Alice is 31 years old. Return JSON."}]
+
+
+class Person(BaseModel):
+    name: str
+    age: int
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +122,20 @@ def test_the_openai_sdk_gets_a_stream(client: openai.OpenAI) -> None:
     assert chunks[-1].choices[0].finish_reason in ("stop", "length")
 
 
+@pytest.mark.case(113)
+def test_the_openai_sdk_streams_chat_with_its_helper(client: openai.OpenAI) -> None:
+    with client.chat.completions.stream(
+        model=MODEL, messages=HELLO, max_tokens=12, stream_options={"include_usage": True}
+    ) as stream:
+        text = "".join(event.delta for event in stream if event.type == "content.delta")
+        final = stream.get_final_completion()
+
+    assert text
+    assert final.choices[0].message.content == text
+    assert final.usage is not None
+    assert final.usage.completion_tokens <= 12
+
+
 def test_the_openai_sdk_gets_a_required_tool_call(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(
         model=MODEL,
@@ -152,24 +172,40 @@ def test_the_openai_sdk_gets_a_named_tool_call_in_a_stream(client: openai.OpenAI
 
 @pytest.mark.case(82)
 def test_the_openai_sdk_gets_an_answer_that_fits_a_schema(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(
-        model=MODEL,
-        messages=[{"role": "user", "content": "Alice is 31 years old. Return JSON."}],
-        response_format=PERSON,
-    )
+    answer = client.chat.completions.create(model=MODEL, messages=ALICE, response_format=PERSON)
 
     person = json.loads(answer.choices[0].message.content or "")
     assert set(person) == {"name", "age"}
     assert isinstance(person["age"], int)
 
 
+@pytest.mark.case(82)
+def test_the_openai_sdk_parses_an_answer_into_a_pydantic_class(client: openai.OpenAI) -> None:
+    ask: Any = {"model": MODEL, "messages": ALICE, "response_format": Person}
+
+    parsed = client.chat.completions.parse(**ask).choices[0].message.parsed
+    with client.chat.completions.stream(**ask) as stream:
+        streamed: Any = stream.get_final_completion()
+
+    assert isinstance(parsed, Person)
+    assert isinstance(streamed.choices[0].message.parsed, Person)
+
+
 @pytest.mark.case(92)
 def test_the_openai_sdk_gets_a_text_completion(client: openai.OpenAI) -> None:
-    answer = client.completions.create(
-        model=MODEL, prompt="The three states of matter are", max_tokens=12, temperature=0
-    )
+    ask: Any = {"model": MODEL, "prompt": "The three states of matter are", "temperature": 0}
+
+    answer = client.completions.create(**ask, max_tokens=12)
+    chunks = list(client.completions.create(**ask, max_tokens=12, stream=True))
 
     assert answer.choices[0].text
+    assert "".join(chunk.choices[0].text for chunk in chunks) == answer.choices[0].text
+
+
+@pytest.mark.case(118)
+def test_the_openai_sdk_lists_and_retrieves_the_model(client: openai.OpenAI) -> None:
+    assert MODEL in [one.id for one in client.models.list()]
+    assert client.models.retrieve(MODEL).owned_by == "embedded"
 
 
 def test_openais_sdk_gets_vectors_in_its_own_default_form(client: openai.OpenAI) -> None:
@@ -228,10 +264,6 @@ def test_the_openai_sdk_gets_a_call_in_a_response_and_goes_on(client: openai.Ope
 
 
 def test_the_openai_sdk_gets_a_response_that_fits_a_pydantic_class(client: openai.OpenAI) -> None:
-    class Person(BaseModel):
-        name: str
-        age: int
-
     parsed = client.responses.parse(
         model=MODEL, input="Alice is 31 years old. Return JSON.", text_format=Person
     )

@@ -1,4 +1,4 @@
-"""The `openai` package as a client of the real gateway's Responses API, and what Codex sends."""
+"""The `openai` package as a client of the real gateway's Responses API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ TOOLS: Any = [
     {"type": "function", "name": name, "parameters": {"type": "object"}, "strict": False}
     for name in ("get_weather", "get_time")
 ]
-PATCH = "*** Begin Patch\n*** Update File: a.py\n@@\n-x\n+y é\n*** End Patch\n"
 
 
 class Person(BaseModel):
@@ -182,111 +181,3 @@ def test_a_stream_that_breaks(plain: openai.OpenAI, up: Upstream) -> None:
     assert last.type == "response.failed"
     assert last.response.error is not None
     assert "ended" in last.response.error.message or "broke" in last.response.error.message
-
-
-def codex_body(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """A request in the form that Codex's documentation and public traces show."""
-    return {
-        "model": MODEL,
-        "instructions": "You are a coding agent.",
-        "input": items,
-        "tools": [
-            {
-                "type": "function",
-                "name": "shell",
-                "description": "Runs a command",
-                "strict": False,
-                "parameters": {
-                    "type": "object",
-                    "properties": {"command": {"type": "array", "items": {"type": "string"}}},
-                    "required": ["command"],
-                    "additionalProperties": False,
-                },
-            },
-            {
-                "type": "custom",
-                "name": "apply_patch",
-                "description": "Edits files",
-                "format": {"type": "grammar", "syntax": "lark", "definition": "start: begin end"},
-            },
-            {"type": "web_search"},
-        ],
-        "tool_choice": "auto",
-        "parallel_tool_calls": True,
-        "reasoning": {"effort": "medium", "summary": "auto"},
-        "store": False,
-        "stream": True,
-        "include": ["reasoning.encrypted_content"],
-        "prompt_cache_key": "0192-session",
-        "drop_params": True,
-    }
-
-
-def codex_turn(served: Served, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The items of `response.output_item.done`, which is all that Codex keeps of a turn."""
-    import httpx2
-
-    events: list[dict[str, Any]] = []
-    with httpx2.Client() as http:
-        answer = http.post(
-            f"{served.url}/v1/responses",
-            json=codex_body(items),
-            headers={"authorization": f"Bearer {KEY}", "accept": "text/event-stream"},
-        )
-    assert answer.status_code == 200
-    for frame in answer.text.strip().split("\n\n"):
-        name, data = frame.split("\n")
-        event = json.loads(data.removeprefix("data: "))
-        assert name == f"event: {event['type']}"
-        events.append(event)
-    assert events[-1]["type"] == "response.completed"
-    assert events[-1]["response"]["usage"]["total_tokens"] > 0
-    return [event["item"] for event in events if event["type"] == "response.output_item.done"]
-
-
-def test_an_exchange_as_codex_has_it(served: Served, up: Upstream) -> None:
-    user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "fix"}]}
-    developer = {
-        "type": "message",
-        "role": "developer",
-        "content": [{"type": "input_text", "text": "<permissions/>"}],
-    }
-    up.plays(
-        tool_reply(
-            ("c1", "shell", '{"command":["ls"]}'),
-            ("c2", "apply_patch", json.dumps({"input": PATCH})),
-            text="Editing.",
-        )
-    )
-    items = [developer, user]
-    done = codex_turn(served, items)
-    assert [item["type"] for item in done] == ["message", "function_call", "custom_tool_call"]
-    assert (done[2]["name"], done[2]["input"], done[2]["call_id"]) == ("apply_patch", PATCH, "c2")
-    sent = up.requests[-1].json
-    assert [tool["function"]["name"] for tool in sent["tools"]] == ["shell", "apply_patch"]
-    assert "start: begin end" in sent["tools"][1]["function"]["description"]
-    assert sent["parallel_tool_calls"] is True
-    assert not {"store", "include", "prompt_cache_key", "reasoning", "reasoning_effort"} & set(sent)
-
-    reasoning: Any = {
-        "type": "reasoning",
-        "summary": [],
-        "encrypted_content": "gAAA",
-        "content": None,
-    }
-    outputs = [
-        {"type": "function_call_output", "call_id": "c1", "output": "a.py"},
-        {"type": "custom_tool_call_output", "call_id": "c2", "output": "Success."},
-    ]
-    (said,) = codex_turn(served, [*items, reasoning, *done, *outputs])
-    assert said["type"] in ("message", "function_call")
-    messages = up.requests[-1].json["messages"]
-    assert [message["role"] for message in messages] == [
-        "system",
-        "system",
-        "user",
-        "assistant",
-        "tool",
-        "tool",
-    ]
-    assert json.loads(messages[3]["tool_calls"][1]["function"]["arguments"]) == {"input": PATCH}
