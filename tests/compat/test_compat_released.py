@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.released_litellm
+pytestmark = pytest.mark.released_client
 
 RELEASED = Path(__file__).parents[2] / ".venv-litellm" / "bin" / "python"
 SCRIPT = """

@@ -10,7 +10,7 @@ import pytest
 from tests.support.processes import BIN, free_port, run, running
 
 pytestmark = [
-    pytest.mark.released_litellm,
+    pytest.mark.released_client,
     pytest.mark.end_to_end,
     pytest.mark.xdist_group("embedded"),
 ]
@@ -72,7 +72,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.case(115)
 @pytest.mark.parametrize("what", PROGRAMS)
-def test_the_released_litellm_gets(what: str, url: str, tmp_path: Path) -> None:
+def test_the_released_client_gets(what: str, url: str, tmp_path: Path) -> None:
     program = BEFORE.format(url=url) + PROGRAMS[what] + "print(json.dumps('fine'))"
 
     said = run([str(PYTHON), "-c", program], tmp_path, LITELLM_LOCAL_MODEL_COST_MAP="True")

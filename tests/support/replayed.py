@@ -7,6 +7,7 @@
 The last word of the model asked for names the fixture: `groq/error_429` plays
 `fixtures/groq/error_429.json`, `groq/person` the one of `fixtures/clients`, which all hosts share.
 Any other name plays what the request asks for: `chat`, `stream`, `tool_call`, `tool_call_stream`.
+`endless` and `silent` are for callers that leave.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ KEY = "sk-master-for-clients"
 ROWS = ("groq", "together_ai", "fireworks_ai")
 LISTED = "llama-3.3-70b"
 SHARED = FIXTURES / "clients"
+UNENDING = {"endless": Reply.endless, "silent": Reply.hang}
 VECTOR = (0.5, -0.25)
 
 
@@ -61,8 +63,8 @@ def fixture_of(received: Received) -> Reply:
     body: Mapping[str, Any] = received.json
     if path == "embeddings":
         return _vectors(body)
-    if _name_in(body) == "endless":
-        return Reply.endless()
+    if _name_in(body) in UNENDING:
+        return UNENDING[_name_in(body)]()
     if not path.endswith("chat/completions"):
         return Reply.error(404, f"no fixture answers `{received.path}`")
     return reply_with(load(_path_of(row, body)))
