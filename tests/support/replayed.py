@@ -6,7 +6,8 @@
 
 The last word of the model asked for names the fixture: `groq/error_429` plays
 `fixtures/groq/error_429.json`, `groq/person` the one of `fixtures/clients`, which all hosts share.
-Any other name plays what the request asks for: `chat`, `stream`, `tool_call`, `tool_call_stream`.
+Any other name, and any request that brings the results of tools, plays what is asked for: `chat`,
+`stream`, `tool_call`, `tool_call_stream`.
 `endless` and `silent` are for callers that leave.
 """
 
@@ -83,11 +84,11 @@ def reply_with(fixture: Fixture) -> Reply:
 def _path_of(row: str, body: Mapping[str, Any]) -> Path:
     ending = "_stream" if body.get("stream") else ""
     asked = _name_in(body)
-    for name in (f"{asked}{ending}", asked):
+    is_answered = body["messages"][-1]["role"] == "tool"
+    for name in () if is_answered else (f"{asked}{ending}", asked):
         for folder in (FIXTURES / row, SHARED):
             if (folder / f"{name}.json").exists():
                 return folder / f"{name}.json"
-    is_answered = body["messages"][-1]["role"] == "tool"
     if body.get("tools") and body.get("tool_choice") != "none" and not is_answered:
         return FIXTURES / row / f"tool_call{ending}.json"
     return FIXTURES / row / ("stream.json" if ending else "chat.json")
