@@ -3,9 +3,10 @@
 python -m benchmarks.rescue_rate [FOLDER]
 
 The folder is `bfcl_eval/data` of the package `bfcl-eval` (Apache-2.0; its data need none of its
-dependencies); without it, that of the one installed. Every right answer is written down in every shape of `tests/support/rescue.py`, alone
-and behind a sentence, and must be read back to the last argument. Questions that no tool answers,
-and the definitions of tools, are read too: they hold no call.
+dependencies); without it, that of the installed one. Every right answer is written down in every
+shape of `tests/support/rescue.py`, alone and behind a sentence, and must be read back to the last
+argument. Questions that no tool answers, and the definitions of tools, are read too: they hold no
+call.
 """
 
 from __future__ import annotations

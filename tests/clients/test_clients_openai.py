@@ -89,7 +89,7 @@ def test_a_tool_call_is_parsed_whole_and_streamed(client: openai.OpenAI, model: 
         events = list(stream)
         final = stream.get_final_completion()
     for message in (whole.choices[0].message, final.choices[0].message):
-        (call,) = message.tool_calls or ()
+        (call,) = message.tool_calls or []
         assert call.function.name == "get_weather"
         assert call.function.parsed_arguments == Weather(location="Paris")
     (done,) = (event for event in events if event.type == "tool_calls.function.arguments.done")
@@ -100,10 +100,10 @@ def test_a_tool_call_is_parsed_whole_and_streamed(client: openai.OpenAI, model: 
 def test_a_tool_loop_of_chat_ends_in_text(
     client: openai.OpenAI, hosts: Upstream, model: str
 ) -> None:
-    ask = {"model": model, "tools": CHAT_TOOLS}
+    ask: Any = {"model": model, "tools": CHAT_TOOLS}
     first: Any = client.chat.completions.create(messages=HI, **ask).choices[0].message
-    result = {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "sunny"}
-    second: Any = client.chat.completions.create(messages=[*HI, first, result], **ask)
+    result: Any = {"role": "tool", "tool_call_id": first.tool_calls[0].id, "content": "sunny"}
+    second = client.chat.completions.create(messages=[*HI, first, result], **ask)
     assert second.choices[0].message.content == TEXT
     sent = hosts.requests[-1].json["messages"]
     assert sent[-2]["tool_calls"][0]["id"] == sent[-1]["tool_call_id"] == first.tool_calls[0].id

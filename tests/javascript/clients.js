@@ -1,4 +1,5 @@
-// What the tests of this folder share. `test_clients_javascript.py` starts the gateway and says where.
+// What the tests of this folder share. `tests/clients/test_clients_javascript.py` starts the gateway
+// and says where it is.
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 

@@ -14,7 +14,7 @@ Any other name, and any request that brings the results of tools, plays what is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def config_for(up: Upstream, *rows: str) -> str:
 
 
 @contextmanager
-def gateway_over(up: Upstream, folder: Path, *rows: str) -> Iterator[Served]:
+def gateway_over(up: Upstream, folder: Path, *rows: str) -> Generator[Served]:
     """A gateway whose hosts play their fixtures."""
     up.plays_always(fixture_of)
     path = folder / "config.yaml"
