@@ -458,8 +458,8 @@ model_list:
     [
         ("groq/m", {"max_tokens": 5}, "fast"),
         ("groq/m", {"n": 1}, "full"),
-        ("ollama/m", {"max_tokens": 5}, "fast"),
-        ("ollama/m", {"max_completion_tokens": 5}, "full"),
+        ("lm_studio/m", {"max_tokens": 5}, "fast"),
+        ("lm_studio/m", {"max_completion_tokens": 5}, "full"),
         ("azure/m", {"n": 1}, "fast"),
         ("together_ai/m", {}, "full"),
     ],

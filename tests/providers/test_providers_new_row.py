@@ -151,11 +151,12 @@ def test_what_a_row_says_of_a_kind_of_server_holds_at_any_address() -> None:
 
 
 def test_a_prefix_that_stands_in_the_address_is_not_put_there_twice() -> None:
-    row = PROVIDERS["ollama"]
+    row = replace(ACME, quirks=Quirks(path_prefix="/v1"))
     for base in ("http://box:11434", "http://box:11434/v1", "http://box:11434/v1/"):
         transport = ReplayTransport(in_order(Recorded(pieces=[b'{"choices":[{"text":"Hi"}]}'])))
-        client = Client(ClientSettings(environ={}), transport=transport)
-        client.completion(f"{row.name}/m", [{"role": "user", "content": "Hello"}], api_base=base)
+        settings = ClientSettings(environ={}, providers={"acme": row})
+        client = Client(settings, transport=transport)
+        client.completion("acme/m", [{"role": "user", "content": "Hello"}], api_base=base)
         assert transport.requests[0].url == "http://box:11434/v1/chat/completions"
 
 

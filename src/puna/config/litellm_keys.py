@@ -52,7 +52,7 @@ MODEL = SectionKeys(
     honoured={
         "model_name": "the public name; may hold one `*`",
         "litellm_params": "the target and its default request parameters",
-        "model_info": "`id` and prices are used; all of it is kept for `/model/info`",
+        "model_info": "`id`, prices and `max_input_tokens` are used; all is kept for `/model/info`",
     },
     planned=_words("rpm tpm"),
 )

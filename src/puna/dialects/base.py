@@ -94,6 +94,7 @@ class Target:
         headers: sent with every request, lower-case names.
         query: appended to the URL, such as an API version.
         input_modalities: what the model reads, None when that is not known.
+        context_tokens: the model's window, None when that is not known.
         retirement: a sentence for errors that look like a service which is gone.
         asks_usage: whether a stream is asked for its usage, also where the caller did not ask: then
             the caller does not see it.
@@ -110,6 +111,7 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     query: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     input_modalities: frozenset[str] | None = None
+    context_tokens: int | None = None
     retirement: str | None = None
     asks_usage: bool = False
     lacks_embeddings: bool = False
@@ -207,7 +209,8 @@ class Dialect(Protocol):
     ) -> BuiltRequest:
         """Raise BadRequestError for what the host cannot do.
 
-        Nothing is sent that the caller did not, but for what the target asks (`asks_usage`).
+        Nothing is sent that the caller did not, but for what the target asks (`asks_usage`) and
+        what the dialect's own docstring names.
         """
         ...
 

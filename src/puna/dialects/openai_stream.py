@@ -24,7 +24,7 @@ from puna.dialects.secrets import scrub
 from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
-from puna.wire.sse import SSEDecoder, SSEEvent
+from puna.wire.sse import EventDecoder, SSEDecoder, SSEEvent
 
 _DONE = b"[DONE]"
 
@@ -32,9 +32,10 @@ _DONE = b"[DONE]"
 class OpenAIStreamReader:
     """One streamed reply. After `error` is set, or `close()` was called, it takes nothing more."""
 
-    def __init__(self, context: ReadContext) -> None:
+    def __init__(self, context: ReadContext, decoder: EventDecoder | None = None) -> None:
+        """`decoder` cuts the bytes into events, where they are no server-sent ones."""
         self._context = context
-        self._decoder = SSEDecoder()
+        self._decoder = decoder or SSEDecoder()
         self._choices: dict[int, ChoiceState] = {}
         self._envelope: dict[str, Any] = {}
         self._held: list[dict[str, Any]] = []
@@ -122,11 +123,15 @@ class OpenAIStreamReader:
                 text = event.data.decode("utf-8", "replace")
                 raise self.read_error(text) from error
             raise self._malformed("a frame that is not JSON", event.data) from error
-        if event.event == "error" or (isinstance(data, dict) and is_error_body(data)):
+        if event.event == "error" or (isinstance(data, dict) and self.is_error(data)):
             raise self.read_error(data)
         if not isinstance(data, dict):
             raise self._malformed("a frame that is no JSON object", event.data)
         return self.take_frame(cast("dict[str, Any]", data))
+
+    def is_error(self, data: dict[str, Any]) -> bool:
+        """Whether a decoded event tells of an error."""
+        return is_error_body(data)
 
     def read_error(self, frame: Any) -> APIError:
         """The typed error of a decoded event, or of its text, that tells of one."""

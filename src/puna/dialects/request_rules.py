@@ -17,6 +17,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "frequency_penalty": 0,
     "logprobs": False,
     "n": 1,
+    "parallel_tool_calls": True,
     "presence_penalty": 0,
     "service_tier": "auto",
     "tool_choice": "auto",

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from puna.dialects.base import Dialect, EmbeddingDialect, ModerationDialect
 from puna.dialects.embedded_chat import EmbeddedChat
 from puna.dialects.embedded_embeddings import EmbeddedEmbeddings
+from puna.dialects.llama_native import LlamaNativeChat
+from puna.dialects.ollama_chat import OllamaChat
+from puna.dialects.ollama_embeddings import OllamaEmbeddings
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_embeddings import OpenAIEmbeddings
 from puna.dialects.openai_moderations import OpenAIModerations
@@ -16,11 +19,14 @@ CANNED_DIALECT = "openai_chat"
 
 DIALECTS: Mapping[str, Dialect] = {
     "embedded_chat": EmbeddedChat(),
+    "llama_native": LlamaNativeChat(),
+    "ollama_native": OllamaChat(),
     "openai_chat": OpenAIChat(),
 }
 
 EMBEDDING_DIALECTS: Mapping[str, EmbeddingDialect] = {
     "embedded_chat": EmbeddedEmbeddings(),
+    "ollama_native": OllamaEmbeddings(),
     "openai_chat": OpenAIEmbeddings(),
 }
 """How a host that chats in a dialect embeds. One that is not here embeds nothing."""

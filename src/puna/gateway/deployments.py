@@ -30,6 +30,10 @@ def make_target(
     if one.mock_response is not None:
         provider = replace(provider, needs_key=False)
     target = resolve_target(provider, upstream, environ, api_key=one.api_key, api_base=one.api_base)
+    window = one.model_info.get("max_input_tokens")
+    # The operator knows which model was loaded.
+    if isinstance(window, int) and not isinstance(window, bool) and window > 0:
+        target = replace(target, context_tokens=window)
     if one.api_version is None:
         return target
     return replace(target, query={**target.query, "api-version": one.api_version})

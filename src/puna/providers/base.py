@@ -119,6 +119,7 @@ def resolve_target(
         headers=provider.headers,
         query={**_row_query(provider, environ), **query},
         input_modalities=frozenset(facts.input_modalities) if facts is not None else None,
+        context_tokens=facts.max_input_tokens if facts is not None else None,
         retirement=provider.retirement,
         # Another host may refuse a field that it does not know.
         asks_usage=provider.quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),

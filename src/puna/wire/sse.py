@@ -9,7 +9,7 @@ upstreams that forget the last blank line are common.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
@@ -22,6 +22,18 @@ class SSEEvent(NamedTuple):
 
     event: str
     data: bytes
+
+
+class EventDecoder(Protocol):
+    """Bytes in pieces of any size in, whole events out."""
+
+    def feed(self, data: bytes, /) -> list[SSEEvent]:
+        """Take bytes; give the events that they complete, in order."""
+        ...
+
+    def close(self) -> list[SSEEvent]:
+        """The input has ended: give what is left."""
+        ...
 
 
 class SSEDecoder:

@@ -1,0 +1,178 @@
+"""Ollama's own chat protocol, `POST /api/chat`.
+
+Source: Ollama's OpenAPI description, its page "Thinking" and its Python client 0.6.3, read
+2026-11-26.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from typing_extensions import override
+
+from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
+from puna.dialects.json_http import build_url, encode, parse_object, post
+from puna.dialects.ollama_context import set_context
+from puna.dialects.ollama_messages import build_messages, check_tools
+from puna.dialects.ollama_replies import OllamaStreamReader, as_completion
+from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.request_rules import check_images, choose_params
+from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.types.chat import ChatCompletion
+from puna.types.model_request import ModelRequest
+from puna.types.requests import ChatRequest
+from puna.types.shown import shown
+from puna.wire.http import HTTPReply, Timeouts
+
+_OPTIONS = frozenset((
+    "draft_num_predict", "f16_kv", "logits_all", "low_vram", "main_gpu", "min_p", "mirostat",
+    "mirostat_eta", "mirostat_tau", "num_batch", "num_ctx", "num_gpu", "num_gqa", "num_keep",
+    "num_predict", "num_thread", "numa", "penalize_newline", "presence_penalty",
+    "frequency_penalty", "repeat_last_n", "repeat_penalty", "seed", "stop", "temperature", "tfs_z",
+    "top_k", "top_p", "typical_p", "use_mlock", "use_mmap", "vocab_only",
+))  # fmt: skip
+"""What stands in `options`; every other field stands at the top."""
+
+_NAMES = {
+    "max_completion_tokens": "num_predict",
+    "max_tokens": "num_predict",
+    "reasoning_effort": "think",
+    "response_format": "format",
+}
+_EFFORTS: Mapping[str, bool | str] = {
+    "none": False,
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+_KNOWS_LEVELS = "gpt-oss"
+_BASE_ENDINGS = ("/api/chat", "/api", "/v1")
+
+
+class OllamaChat(OpenAIChat):
+    """Stateless; one instance serves all calls.
+
+    Beside what the caller gave it sends `stream` (Ollama streams unless told not to), `num_ctx`,
+    `truncate` and `shift`: see `set_context`.
+    """
+
+    path = "/api/chat"
+
+    @override
+    def build_request(
+        self, request: ChatRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """POST `<base>/api/chat`; a base may end with `/api` or `/v1`."""
+        body, dropped = self.build_body(request, target)
+        url = ollama_url(target, self.path)
+        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+
+    @override
+    def build_body(
+        self, request: ChatRequest, target: Target
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        check_images(request, target)
+        messages, cut = build_messages(request, target)
+        params, left_out = choose_params(request, target)
+        usage = params.pop("stream_options", None)  # the last line of a stream always has the usage
+        if usage is not None and not request.is_stream:
+            left_out = (*left_out, "stream_options")
+        if params.pop("tool_choice", None) == "none":
+            params.pop("tools", None)
+        check_tools(params.get("tools", ()), request, target)
+        fields, options, doubled = sort_options(params, request, target)
+        body = {"model": target.model, "messages": messages, "stream": request.is_stream, **fields}
+        set_context(body, options, request, target)
+        body["options"] = options
+        return body, (*cut, *left_out, *doubled)
+
+    @override
+    def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
+        """A success as a completion; an error body inside a success as its error."""
+        data = parse_object(reply, context)
+        if data.get("error"):
+            raise self.read_error_body(data, context)
+        return self.read_body(as_completion(data), context)
+
+    @override
+    def stream_reader(self, context: ReadContext) -> StreamReader:
+        """A fresh reader for one streamed reply."""
+        return OllamaStreamReader(context)
+
+
+def ollama_url(target: Target, path: str) -> str:
+    """The address of a path that begins with `/api`, whichever of its endings the base has."""
+    base = target.base_url
+    ending = next((one for one in _BASE_ENDINGS if base.endswith(one)), "")
+    return build_url(replace(target, base_url=base.removesuffix(ending)), path)
+
+
+def sort_options(
+    params: Mapping[str, Any], request: ModelRequest, target: Target
+) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
+    """Parameters as top-level fields, as `options`, and the names of those left out.
+
+    Left out is what was given by a second name, too: Ollama's own name counts, and within `options`
+    before beside it. So is, under `drop_params`, what the model cannot do.
+
+    Raises:
+        BadRequestError: `options` is no object, or a value has no meaning here.
+        UnsupportedParamsError: the model cannot be told not to think.
+    """
+    own = params.get("options", {})
+    if not isinstance(own, Mapping):
+        raise _bad("options", f"must be an object, not `{shown(own)}`", request, target)
+    fields: dict[str, Any] = {}
+    options: dict[str, Any] = dict(cast("Mapping[str, Any]", own))
+    left_out: list[str] = []
+    for given, value in params.items():
+        if given == "options":
+            continue
+        name = _NAMES.get(given, given)
+        is_doubled = (name != given and name in params) or (name in _OPTIONS and name in own)
+        if is_doubled or (request.drop_params and _always_thinks(given, value, target)):
+            left_out.append(given)
+        elif name in _OPTIONS:
+            options[name] = [value] if name == "stop" and isinstance(value, str) else value
+        elif (said := _translate(given, value, request, target)) is not None:
+            fields[name] = said
+    return fields, options, tuple(left_out)
+
+
+def _translate(given: str, value: Any, request: ModelRequest, target: Target) -> Any:
+    """A top-level field's value in Ollama's words; None where there is nothing to say."""
+    if given == "response_format":
+        kinds = {"json_object": "json", "json_schema": value.get("json_schema", {}).get("schema")}
+        return kinds.get(value["type"])
+    if given == "reasoning_effort":
+        if value not in _EFFORTS:
+            said = f"must be one of {', '.join(_EFFORTS)}, not `{shown(value)}`"
+            raise _bad(given, said, request, target)
+        if _always_thinks(given, value, target):
+            raise UnsupportedParamsError(
+                f"`{target.model}` always thinks: give `{given}` low, medium or high, or set "
+                "`drop_params=True` to leave it out.",
+                param=given,
+                provider=target.provider,
+                model=request.model,
+            )
+        effort = _EFFORTS[value]
+        # Levels are for these models; the others think or do not.
+        return effort if _KNOWS_LEVELS in target.model else bool(effort)
+    return value
+
+
+def _always_thinks(given: str, value: Any, target: Target) -> bool:
+    """Whether a parameter asks for no thoughts of a model that has levels of them only."""
+    return given == "reasoning_effort" and value == "none" and _KNOWS_LEVELS in target.model
+
+
+def _bad(name: str, says: str, request: ModelRequest, target: Target) -> BadRequestError:
+    return BadRequestError(
+        f"`{name}` {says}.", param=name, provider=target.provider, model=request.model
+    )

@@ -1,0 +1,71 @@
+"""Ollama's own embeddings, `POST /api/embed`.
+
+Source: Ollama's OpenAPI description and its Python client 0.6.3, read 2026-11-26.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from typing_extensions import override
+
+from puna.catalog.estimates import estimate_tokens
+from puna.dialects.base import BuiltRequest, ReadContext, Target
+from puna.dialects.json_http import encode, post
+from puna.dialects.ollama_chat import ollama_url, sort_options
+from puna.dialects.ollama_context import SIZE, context_for
+from puna.dialects.openai_embeddings import OpenAIEmbeddings
+from puna.dialects.request_rules import choose_params
+from puna.errors import BadRequestError
+from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
+from puna.wire.http import Timeouts
+
+
+class OllamaEmbeddings(OpenAIEmbeddings):
+    """Stateless; one instance serves all calls.
+
+    Beside what the caller gave it sends `truncate: false`, so that an input that is too long is an
+    error, and the `num_ctx` that the longest input needs. Ollama itself keeps that within the
+    model's window.
+    """
+
+    path = "/api/embed"
+
+    @override
+    def build_request(
+        self, request: EmbeddingRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """POST `<base>/api/embed`."""
+        texts = [one for one in request.inputs if isinstance(one, str)]
+        if len(texts) != len(request.inputs):
+            raise BadRequestError(
+                f"{target.provider} embeds texts, not token ids: send the text itself (in "
+                "LangChain: `check_embedding_ctx_length=False`).",
+                param="input",
+                provider=target.provider,
+                model=request.model,
+            )
+        params, dropped = choose_params(request, target)
+        params.pop("encoding_format", None)  # the vectors are put in that form here
+        fields, options, doubled = sort_options(params, request, target)
+        if SIZE not in request.unwanted_params:
+            options.setdefault(SIZE, context_for(max(map(estimate_tokens, texts)), 1))
+        if "truncate" not in request.unwanted_params:
+            fields.setdefault("truncate", False)
+        body = {"model": target.model, "input": texts, **fields, "options": options}
+        http = post(self.url(target), encode(body), request, target, timeouts)
+        return BuiltRequest(http, (*dropped, *doubled), reading=params.get("dimensions"))
+
+    @override
+    def url(self, target: Target) -> str:
+        return ollama_url(target, self.path)
+
+    @override
+    def read_body(
+        self, data: dict[str, Any], context: ReadContext[EmbeddingRequest]
+    ) -> EmbeddingResponse:
+        vectors = data.pop("embeddings", None)
+        if isinstance(vectors, list):
+            data["data"] = [{"embedding": vector} for vector in cast("list[Any]", vectors)]
+        data["usage"] = {"prompt_tokens": data.pop("prompt_eval_count", None)}
+        return super().read_body(data, context)

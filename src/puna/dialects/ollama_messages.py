@@ -1,0 +1,153 @@
+"""Messages and tools as Ollama's chat takes them.
+
+Its content is one text, images stand beside it as base64, arguments are objects, and a tool's
+result names the tool. Source: Ollama's OpenAPI description and its Python client 0.6.3, read
+2026-11-26.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from puna.dialects.base import Target
+from puna.dialects.request_rules import fit_messages
+from puna.errors import BadRequestError
+from puna.types.requests import ChatRequest
+
+_DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+_OWN_FIELDS = ("images", "thinking", "tool_name")
+_READ_FIELDS = frozenset(("content", "role", "tool_call_id", "tool_calls", *_OWN_FIELDS))
+
+_Fields = dict[str, Any]
+
+
+def build_messages(
+    request: ChatRequest, target: Target
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The messages in Ollama's form, and the fields left out of them.
+
+    Raises:
+        BadRequestError: a message holds what Ollama cannot be told.
+    """
+    messages, cut = fit_messages(request, target)
+    building = _Building(request, target)
+    built = [building.message(message, f"messages[{i}]") for i, message in enumerate(messages)]
+    return built, (*cut, *building.dropped)
+
+
+def check_tools(tools: Any, request: ChatRequest, target: Target) -> None:
+    """Raise BadRequestError for a tool that is no function: Ollama knows no others."""
+    for i, tool in enumerate(tools):
+        if tool.get("type") != "function":
+            raise _bad(
+                f"tools[{i}].type", "knows tools of the type `function` only", request, target
+            )
+
+
+class _Building:
+    """One request's messages under way: results refer to calls that came before them."""
+
+    def __init__(self, request: ChatRequest, target: Target) -> None:
+        self._request = request
+        self._target = target
+        self._names: dict[str, str] = {}
+        self._dropped: dict[str, None] = {}
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The names of the fields that were left out."""
+        return tuple(self._dropped)
+
+    def message(self, given: _Fields, path: str) -> _Fields:
+        """One message."""
+        text, images = self._read_content(given.get("content", ""), f"{path}.content")
+        made: _Fields = {"role": given["role"], "content": text}
+        made.update((name, given[name]) for name in _OWN_FIELDS if name in given)
+        if images:
+            made["images"] = images
+        if "tool_calls" in given:
+            made["tool_calls"] = [
+                self._call(call, f"{path}.tool_calls[{i}]")
+                for i, call in enumerate(given["tool_calls"])
+            ]
+        unread = given.keys() - _READ_FIELDS
+        if given["role"] == "tool":
+            unread -= {"name"}
+            call_id = given.get("tool_call_id")
+            name = given.get("name") or self._names.get(call_id or "")
+            if call_id is not None:
+                made["tool_call_id"] = call_id
+            if name:
+                made.setdefault("tool_name", name)
+        self._leave_out(f"messages[].{name}" for name in sorted(unread))
+        return made
+
+    def _call(self, given: Mapping[str, Any], path: str) -> _Fields:
+        function = given["function"]
+        name = function.get("name")
+        made: _Fields = {"function": {"name": name, "arguments": self._arguments(function, path)}}
+        call_id = given.get("id")
+        if isinstance(call_id, str):
+            made = {"id": call_id, **made}
+            self._names[call_id] = str(name)
+        return made
+
+    def _arguments(self, function: Mapping[str, Any], path: str) -> Any:
+        given = function.get("arguments")
+        if isinstance(given, str):
+            try:
+                given = from_json(given) if given.strip() else {}
+            except ValueError:
+                given = None
+        if isinstance(given, Mapping):
+            return cast("Mapping[str, Any]", given)
+        raise self._bad(
+            f"{path}.function.arguments",
+            "takes arguments that are a JSON object; repair them, or leave the call and its result "
+            "out",
+        )
+
+    def _read_content(self, content: Any, path: str) -> tuple[str, list[str]]:
+        if isinstance(content, str):
+            return content, []
+        texts: list[str] = []
+        images: list[str] = []
+        for i, part in enumerate(content):
+            if part["type"] == "text":
+                texts.append(part["text"])
+            elif part["type"] == "image_url":
+                images.append(self._image(part["image_url"], f"{path}[{i}].image_url"))
+            else:
+                raise self._bad(f"{path}[{i}].type", "reads text and images only")
+        return "\n".join(texts), images
+
+    def _image(self, given: Mapping[str, Any], path: str) -> str:
+        url: str = given["url"]
+        found = _DATA_URL.match(url)
+        if found is None:
+            raise self._bad(
+                f"{path}.url",
+                "takes an image as base64 in a `data:` URL, and Puna fetches none: read the file "
+                "and send `data:image/png;base64,…`",
+            )
+        self._leave_out(f"messages[].content[].image_url.{name}" for name in given.keys() - {"url"})
+        return url[found.end() :]
+
+    def _leave_out(self, names: Any) -> None:
+        self._dropped.update(dict.fromkeys(names))
+
+    def _bad(self, path: str, says: str) -> BadRequestError:
+        return _bad(path, says, self._request, self._target)
+
+
+def _bad(path: str, says: str, request: ChatRequest, target: Target) -> BadRequestError:
+    return BadRequestError(
+        f"`{path}`: {target.provider} {says}.",
+        param=path,
+        provider=target.provider,
+        model=request.model,
+    )

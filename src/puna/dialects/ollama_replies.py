@@ -1,0 +1,114 @@
+"""Ollama's replies in OpenAI's shape: whole ones, and the lines of a stream.
+
+Source: Ollama's OpenAPI description and its page "Errors", read 2026-11-26. Its
+calls have no ids, or had none, and in older versions all stand at index 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from typing_extensions import override
+
+from puna.dialects.base import ReadContext
+from puna.dialects.openai_stream import OpenAIStreamReader
+from puna.errors import MalformedReplyError
+from puna.types.chat import ChatCompletionChunk
+from puna.wire.ndjson import LineDecoder
+from puna.wire.sse import SSEEvent
+
+_READ_FIELDS = frozenset((
+    "created_at", "done", "done_reason", "eval_count", "logprobs", "message", "model",
+    "prompt_eval_count",
+))  # fmt: skip
+_FINISHES = {"load": "stop", "unload": "stop"}
+"""Reasons of a request that only loads a model, or lets it go."""
+
+_Fields = dict[str, Any]
+
+
+def as_completion(data: _Fields) -> _Fields:
+    """A whole reply as the body of a chat completion. Its timings stay, under their names."""
+    message = data.get("message")
+    choice: _Fields = {
+        "index": 0,
+        "message": _said(cast("_Fields", message)) if isinstance(message, dict) else None,
+        "finish_reason": _finish_of(data),
+        **_logprobs_of(data),
+    }
+    return {**_rest_of(data), "choices": [choice]}
+
+
+class OllamaStreamReader(OpenAIStreamReader):
+    """One streamed reply: a line is a piece of the message, and the last one says `done`."""
+
+    def __init__(self, context: ReadContext) -> None:
+        super().__init__(context, LineDecoder())
+        self._calls = 0
+
+    @override
+    def read_plain(self, event: SSEEvent) -> ChatCompletionChunk | None:
+        return None  # every line is rewritten first
+
+    @override
+    def is_error(self, data: dict[str, Any]) -> bool:
+        return bool(data.get("error"))
+
+    @override
+    def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        given = data.get("message")
+        if not isinstance(given, dict) and not data.get("done"):
+            raise MalformedReplyError(
+                f"{self._context.target.provider} sent a line without a message in its stream.",
+                provider=self._context.target.provider,
+                model=self._context.model,
+            )
+        delta = _said(cast("_Fields", given)) if isinstance(given, dict) else {}
+        for call in delta.get("tool_calls", ()):
+            call["index"] = self._calls
+            self._calls += 1
+        choice: _Fields = {"index": 0, "delta": delta, **_logprobs_of(data)}
+        if not data.get("done"):
+            return super().take_frame({"choices": [choice]})
+        choice["finish_reason"] = _finish_of(data)
+        chunks = super().take_frame({**_rest_of(data), "choices": [choice]})
+        return chunks + self._take_end()
+
+
+def _said(message: _Fields) -> _Fields:
+    """A message, or the piece of one in a line, in OpenAI's fields."""
+    rewritten = ("thinking", "tool_calls")
+    made = {n: value for n, value in message.items() if n not in rewritten and value is not None}
+    thinking, calls = message.get("thinking"), message.get("tool_calls")
+    if thinking:
+        made["reasoning_content"] = thinking
+    if isinstance(calls, list):
+        given = cast("list[Any]", calls)
+        made["tool_calls"] = [_call(call) for call in given if isinstance(call, dict)]
+    return made
+
+
+def _call(call: _Fields) -> _Fields:
+    function = call.get("function")
+    fields = cast("_Fields", function) if isinstance(function, dict) else {}
+    kept = {name: value for name, value in fields.items() if name != "index"}
+    return {**call, "function": kept}
+
+
+def _finish_of(data: _Fields) -> str | None:
+    reason = data.get("done_reason")
+    return _FINISHES.get(reason, reason) if isinstance(reason, str) and reason else None
+
+
+def _logprobs_of(data: _Fields) -> _Fields:
+    given = data.get("logprobs")
+    return {"logprobs": {"content": given}} if isinstance(given, list) and given else {}
+
+
+def _rest_of(data: _Fields) -> _Fields:
+    """The fields around the choice: the usage, where both counts are told, and the timings."""
+    rest = {name: value for name, value in data.items() if name not in _READ_FIELDS}
+    asked, made = data.get("prompt_eval_count"), data.get("eval_count")
+    if asked is not None and made is not None:
+        rest["usage"] = {"prompt_tokens": asked, "completion_tokens": made}
+    return rest

@@ -1,0 +1,37 @@
+"""Newline-delimited JSON: a push decoder. Blank lines say nothing, a carriage return is no text."""
+
+from __future__ import annotations
+
+from puna.wire.sse import SSEEvent
+
+
+class LineDecoder:
+    """Feed it bytes in pieces of any size; it gives each whole line as an event without a name.
+
+    Work is linear in the input: an unfinished line is kept in parts. The last one needs no end.
+    """
+
+    __slots__ = ("_line",)
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[SSEEvent]:
+        """Take bytes; give the lines that they complete, in order."""
+        lines = data.split(b"\n")
+        self._line.append(lines[0])
+        if len(lines) == 1:
+            return []
+        lines[0] = b"".join(self._line)
+        self._line = [lines.pop()]
+        return _events(lines)
+
+    def close(self) -> list[SSEEvent]:
+        """The input has ended: give what is left."""
+        rest = b"".join(self._line)
+        self._line = []
+        return _events([rest])
+
+
+def _events(lines: list[bytes]) -> list[SSEEvent]:
+    return [SSEEvent("", text) for line in lines if (text := line.strip())]
