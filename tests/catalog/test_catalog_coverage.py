@@ -12,6 +12,7 @@ from puna.providers.table import PROVIDERS
 WITHOUT_MODELS = {
     "azure": "the model is a deployment, whose name its owner chose",
     "litellm_proxy": "the names are those of the proxy's configuration",
+    "llama_api_native": "its own host is closed; other servers of its protocol have other models",
     "openai": "the row for any server that speaks its protocol; OpenAI's own models are not Llama",
 }
 """The hosted rows that the catalogue holds no model of, and why."""
