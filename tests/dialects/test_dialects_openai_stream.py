@@ -376,7 +376,7 @@ def test_what_only_this_host_sends_passes_through() -> None:
 
 def test_logprobs_alone_say_something() -> None:
     made = Outcome([*PLAIN[:1], chunk({}, choice={"logprobs": {"content": [1]}}), *PLAIN[1:]])
-    assert made.chunks[1].choices[0].logprobs == {"content": [1]}
+    assert made.chunks[1].choices[0].logprobs == {"content": [1], "refusal": None}
 
 
 # --- tools

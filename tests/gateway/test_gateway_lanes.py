@@ -153,13 +153,17 @@ def whole(dice: random.Random) -> Recorded:
                 {"content": None},
                 {"content": [{"type": "text", "text": "a"}]},
                 {"refusal": None},
+                {"annotations": None},
                 {"tool_calls": []},
                 {"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
                 {"reasoning_content": "hm"},
             ]
         )
-    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-    reply = {**envelope("chat.completion", dice), "choices": [choice], "usage": usage(dice)}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    if dice.random() < 0.5:
+        choice["logprobs"] = dice.choice([None, None, {"content": []}])
+    choices = [choice] if dice.random() < 0.9 else [choice, {**choice, "index": 1}]
+    reply = {**envelope("chat.completion", dice), "choices": choices, "usage": usage(dice)}
     if dice.random() < 0.2:
         reply |= dice.choice(
             [
@@ -208,9 +212,10 @@ def frames(dice: random.Random) -> list[bytes]:
     extra: dict[str, Any] = dice.choice(
         [{}, {}, {"usage": None}, {"system_fingerprint": None}, {"x": 1}]
     )
+    reason: dict[str, Any] = {"finish_reason": None} if dice.random() < 0.9 else {}
     ends = "\r\n" if dice.random() < 0.1 else "\n"
     made = [
-        {**head, **extra, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        {**head, **extra, "choices": [{"index": 0, "delta": delta, **reason}]}
         for delta in deltas(dice)
     ]
     made.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})

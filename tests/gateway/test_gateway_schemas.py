@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -77,7 +76,7 @@ def check(path: str, answer: Answer) -> None:
     elif path == TEXT:
         api("openai").check("CreateCompletionResponse", answer.json)
     else:
-        api("openai").check("CreateChatCompletionResponse", with_nulls(answer.json))
+        api("openai").check("CreateChatCompletionResponse", answer.json)
 
 
 def check_event(path: str, event: dict[str, Any]) -> None:
@@ -98,21 +97,6 @@ def check_event(path: str, event: dict[str, Any]) -> None:
         for choice in event["choices"]:
             choice["finish_reason"] = choice["finish_reason"] or "stop"
         openai.check("CreateCompletionResponse", event)
-
-
-def with_nulls(answer: dict[str, Any]) -> dict[str, Any]:
-    """A chat answer with what the schema wants and most hosts leave out, for it says nothing.
-
-    These are a host's own fields: the gateway passes on those that it gets. Clients take a field
-    that is not there for null.
-    """
-    whole = copy.deepcopy(answer)
-    for choice in whole["choices"]:
-        choice.setdefault("logprobs", None)
-        choice["message"].setdefault("refusal", None)
-        if choice["message"].get("annotations", []) is None:  # vLLM
-            del choice["message"]["annotations"]
-    return whole
 
 
 def events_of(answer: Answer) -> Iterator[dict[str, Any]]:
@@ -163,7 +147,23 @@ LOGPROBS = {
     "content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}],
     "refusal": None,
 }
+ONLY_CONTENT = {"content": LOGPROBS["content"]}  # as llama.cpp and vLLM say it
+NULL_DETAILS = {
+    "prompt_tokens": 3,
+    "completion_tokens": 2,
+    "total_tokens": 5,
+    "prompt_tokens_details": {"cached_tokens": None},
+    "completion_tokens_details": None,
+}
 BOTH = called(("get_weather", ARGUMENTS), ("get_time", "{}"))
+
+
+def chosen(**fields: Any) -> dict[str, Any]:
+    """A choice of a whole answer."""
+    message = {"role": "assistant", "content": "a"}
+    return {"index": 0, "message": message, "finish_reason": "stop", **fields}
+
+
 WHOLE: Mapping[str, dict[str, Any]] = {
     "parallel tools": completion_body(BOTH, finish_reason="tool_calls"),
     "a text and a tool": completion_body(
@@ -176,21 +176,23 @@ WHOLE: Mapping[str, dict[str, Any]] = {
     "thoughts": completion_body({"content": "a", "reasoning_content": "hm"}),
     "cut": completion_body(finish_reason="length"),
     "filtered": completion_body({"content": ""}, finish_reason="content_filter"),
-    "log probabilities": completion_body(
-        choices=[
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "a"},
-                "finish_reason": "stop",
-                "logprobs": LOGPROBS,
-            }
-        ]
-    ),
+    "log probabilities": completion_body(choices=[chosen(logprobs=LOGPROBS)]),
+    "log probabilities of content": completion_body(choices=[chosen(logprobs=ONLY_CONTENT)]),
+    "two answers": completion_body(choices=[chosen(), chosen(index=1)]),
+    "two unlike answers": completion_body(choices=[chosen(), chosen(index=1, logprobs=None)]),
+    "no content": completion_body({"role": "assistant"}),
+    "nulls": completion_body({"content": "a", "annotations": None, "tool_calls": None}),
+    "nulls in the usage": completion_body(usage=NULL_DETAILS),
 }
 
 
 def pieces_of(*deltas: dict[str, Any], reason: str = "stop", **end: Any) -> Reply:
     return Reply.sse(*(chunk(one) for one in deltas), chunk({}, reason), usage_chunk(), **end)
+
+
+def chosen_piece(text: str) -> dict[str, Any]:
+    """A choice of a chunk, from a host that leaves out what says nothing."""
+    return {"index": 0, "delta": {"role": "assistant", "content": text}}
 
 
 def call_piece(index: int, **function: str) -> dict[str, Any]:
@@ -212,6 +214,19 @@ STREAMS: Mapping[str, Reply] = {
     "a refusal": pieces_of({"refusal": "No"}, {"refusal": "."}),
     "nothing": pieces_of(),
     "cut": pieces_of({"content": "a"}, reason="length"),
+    "log probabilities": Reply.sse(
+        *(
+            {
+                **chunk({"content": text}),
+                "choices": [{**chosen_piece(text), "logprobs": ONLY_CONTENT}],
+            }
+            for text in PIECES
+        ),
+        chunk({}, "stop"),
+    ),
+    "no finish reason in the chunks": Reply.sse(
+        *({**chunk({}), "choices": [chosen_piece(text)]} for text in PIECES), chunk({}, "stop")
+    ),
     "no usage": Reply.sse(*text_chunks()),
     "an error": Reply.sse(*text_chunks()[:3], BROKEN, is_done=False),
     "a broken connection": Reply.text_stream(*PIECES, end="reset", is_done=False),
@@ -230,14 +245,34 @@ def test_what_a_host_answers_is_valid_in_every_api(host: str) -> None:
 
 @pytest.mark.parametrize("is_fast", [False, True])
 def test_chat_is_valid_in_both_lanes(is_fast: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    async def ask(host: str, fixture: Mapping[str, Any], body: Any) -> Answer:
-        edge = Edge(player_of(fixture), config_of(host), is_fast=is_fast)
-        return await edge.ask(request_bytes(body))
-
-    for host in ("groq", "hosted_vllm", "meta_llama", "openai"):
+    for host in HOSTS:
         for path, fixture, body in replies_of(host):
             if path == CHAT:
-                check(path, asyncio.run(ask(host, fixture, body)))
+                check(path, ask_edge(player_of(fixture), config_of(host), body, is_fast=is_fast))
+
+
+@pytest.mark.parametrize("is_fast", [False, True])
+@pytest.mark.parametrize("name", [*WHOLE, *STREAMS])
+def test_what_a_plain_request_gets_is_valid(name: str, is_fast: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    is_stream = name not in WHOLE
+    if is_stream:
+        pieces = [piece for piece in STREAMS[name].steps if isinstance(piece, bytes)]
+        recorded = Recorded(200, {"content-type": "text/event-stream"}, pieces)
+    else:
+        recorded = Recorded(200, {}, [json.dumps(WHOLE[name]).encode()])
+    body = asked(CHAT, stream=is_stream)
+    answer = ask_edge(lambda _: recorded, config_of("openai"), body, is_fast=is_fast)
+    assert answer.headers["x-puna-lane"] == ("fast" if is_fast else "full")
+    check(CHAT, answer)
+
+
+def ask_edge(play: Player, config: str, body: Any, *, is_fast: bool) -> Answer:
+    """The answer of one of the gateway's lanes."""
+
+    async def ask() -> Answer:
+        return await Edge(play, config, is_fast=is_fast).ask(request_bytes(body))
+
+    return asyncio.run(ask())
 
 
 @pytest.mark.parametrize("name", WHOLE)

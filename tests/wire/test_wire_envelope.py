@@ -13,7 +13,14 @@ from puna.dialects.base import ReadContext, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.errors import APIError
 from puna.types.requests import ChatRequest, make_chat_request
-from puna.wire.envelope import Renaming, encode_request, read_chunk, read_envelope, read_reply
+from puna.wire.envelope import (
+    Renaming,
+    encode_request,
+    fill_nulls,
+    read_chunk,
+    read_envelope,
+    read_reply,
+)
 from puna.wire.http import HTTPReply, Timeouts
 
 TARGET = Target(provider="openai", model="up/model", base_url="http://up/v1")
@@ -91,7 +98,12 @@ REPLY = st.fixed_dictionaries(
                         "message": mostly(
                             st.fixed_dictionaries(
                                 {"role": mostly(st.just("assistant")), "content": mostly(TEXTS)},
-                                optional={"refusal": ODD, "tool_calls": ODD, "reasoning": ODD},
+                                optional={
+                                    "refusal": ODD,
+                                    "tool_calls": ODD,
+                                    "reasoning": ODD,
+                                    "annotations": ODD,
+                                },
                             )
                         ),
                         "finish_reason": mostly(st.sampled_from(["stop", "length"])),
@@ -138,11 +150,87 @@ def test_a_plain_reply_says_what_the_dialect_reads(reply: dict[str, Any]) -> Non
         return
     read = OpenAIChat().read_reply(HTTPReply(200, {}, data), CONTEXT)
     assert json.loads(renamed) == json.loads(read.to_json())
+    filled = fill_nulls(renamed, plain)
+    if filled is not None:
+        expected = json.loads(renamed)
+        for choice in expected["choices"]:
+            choice.setdefault("logprobs", None)
+            choice["message"].setdefault("refusal", None)
+        assert json.loads(filled) == expected
+    renaming = Renaming("public")
+    assert renaming.complete(data, plain) == renaming.complete(data, plain) == filled
     assert read.usage is not None
     details = read.usage.prompt_tokens_details
     assert plain.usage.prompt_tokens == read.usage.prompt_tokens
     assert plain.usage.cached_tokens == ((details.cached_tokens or 0) if details else 0)
     assert plain.choices[0].finish_reason == read.choices[0].finish_reason
+
+
+def whole(*choices: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    spent = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    head = {"id": "c", "object": "chat.completion", "created": 5, "model": "m"}
+    return {**head, "choices": list(choices), "usage": spent, **fields}
+
+
+def chosen(message: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    said = {"role": "assistant", "content": '"message":{', **(message or {})}
+    return {"index": 0, "message": said, "finish_reason": "stop", **fields}
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_clear"),
+    [
+        (whole(chosen()), True),
+        (whole(chosen({"refusal": None})), True),
+        (whole(chosen(logprobs=None)), True),
+        (whole(chosen({"refusal": "no"}, logprobs=None)), True),
+        (whole(chosen(), chosen()), True),
+        (whole(chosen(), chosen(logprobs=None)), False),
+        (whole(chosen(), x={"message": {}}), False),
+    ],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " :\n")])
+def test_what_the_schema_wants_is_filled_in_where_it_is_clear(
+    reply: dict[str, Any],
+    is_clear: bool,  # noqa: FBT001 - a parametrised case
+    separators: tuple[str, str],
+) -> None:
+    data = json.dumps(reply, separators=separators).encode()
+    plain = read_reply(data)
+    assert plain is not None
+    filled = fill_nulls(data, plain)
+    assert (filled is not None) is is_clear
+    if filled is not None:
+        nulls = {"refusal": None}, {"logprobs": None}
+        expected = [
+            {**nulls[1], **one, "message": {**nulls[0], **one["message"]}}
+            for one in reply["choices"]
+        ]
+        assert json.loads(filled) == {**reply, "choices": expected}
+        for renaming in (Renaming("m"), Renaming('pub"lic')):
+            twice = [renaming.complete(data, plain), renaming.complete(data, plain)]
+            assert twice[0] == twice[1]
+            named = {**reply, "model": renaming.public_name, "choices": expected}
+            assert json.loads(twice[1] or b"") == named
+
+
+def test_a_host_may_change_what_it_leaves_out() -> None:
+    renaming = Renaming("public")
+    for reply in (
+        whole(chosen()),
+        whole(chosen()),
+        whole(chosen({"refusal": "no"})),
+        whole(chosen(), model="n"),
+        whole(chosen(), system_fingerprint=None),
+        whole(chosen(), x={"model": "m"}),
+        whole(chosen(logprobs=None), chosen(logprobs=None)),
+    ):
+        data = json.dumps(reply).encode()
+        plain = read_reply(data)
+        assert plain is not None
+        renamed = Renaming("public").apply(data, plain)
+        expected = fill_nulls(renamed, plain) if renamed is not None else None
+        assert renaming.complete(data, plain) == expected
 
 
 PLAIN = {"model": "m", "messages": [{"role": "user", "content": "x"}]}

@@ -16,6 +16,7 @@ from puna.dialects.openai_replies import (
     made_call_id,
     mend_arguments,
     mend_function_call,
+    mend_logprobs,
     mend_text,
 )
 
@@ -59,6 +60,7 @@ class ChoiceState:
     def read(self, choice: _Fields) -> tuple[_Fields | None, _Fields | None]:
         """A choice as sent -> its content part to deliver now, its finish part to deliver last."""
         delta = self._mend_delta(choice)
+        mend_logprobs(choice.get("logprobs"))
         finish = choice.get("finish_reason")
         choice["finish_reason"] = None
         choice["delta"] = delta

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from puna.dialects.openai_replies import mend_logprobs
 from puna.types.chat import ChatCompletionChunk, ChunkChoice
 
 _NOTHING: tuple[Any, ...] = (None, "", [])
@@ -73,6 +74,8 @@ def _mend(chunk: ChatCompletionChunk, choice: ChunkChoice, envelope: Mapping[str
     if chunk.system_fingerprint is None:
         sent.discard("system_fingerprint")
     sent.discard("usage")
+    if choice.logprobs:
+        mend_logprobs(choice.logprobs)
     choice.__pydantic_fields_set__.update(_CHOICE_FIELDS)
     delta = choice.delta
     sent = delta.__pydantic_fields_set__

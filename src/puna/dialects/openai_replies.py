@@ -100,9 +100,18 @@ def mend_function_call(fields: dict[str, Any]) -> None:
         fields.pop("function_call", None)
 
 
+def mend_logprobs(given: Any) -> None:
+    """Log probabilities have both lists of OpenAI's: most hosts know `content` only."""
+    if isinstance(given, dict) and given:
+        cast("dict[str, Any]", given).setdefault("content", None)
+        cast("dict[str, Any]", given).setdefault("refusal", None)
+
+
 def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) -> None:
     if not is_index(choice.get("index")):
         choice["index"] = position
+    choice.setdefault("finish_reason", None)
+    mend_logprobs(choice.get("logprobs"))
     message = choice.get("message")
     if not isinstance(message, dict):
         if message is not None or not isinstance(choice.get("text"), str):
@@ -116,9 +125,10 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
     message = cast("dict[str, Any]", message)
     if not isinstance(message.get("role"), str):
         message["role"] = "assistant"
-    if "content" in message:
-        message["content"] = mend_text(message["content"])
+    message["content"] = mend_text(message.get("content"))
     mend_function_call(message)
+    if not isinstance(message.get("annotations"), list):  # vLLM says null, where OpenAI says none
+        message.pop("annotations", None)
     given = message.pop(_TOOL_CALLS, None)
     finish, names = choice.get("finish_reason"), context.target.quirks.rename_finish_reasons
     if isinstance(finish, str) and finish in names:
@@ -171,8 +181,9 @@ def _mend_usage(usage: dict[str, Any]) -> bool:
             usage.pop(name, None)
             continue
         for kind in kinds:
-            if kind in details:
-                details[kind] = whole_number(details[kind])
+            count = whole_number(details.pop(kind, None))
+            if count is not None:
+                details[kind] = count
     return True
 
 

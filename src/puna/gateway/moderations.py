@@ -28,5 +28,5 @@ async def serve_moderation(
     answer = await until_disconnect(pipeline.engine.moderate(call), caller.receive)
     report = answer.report
     assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-    await send_reply(caller.send, whole_reply(answer.to_json(), report))
+    await send_reply(caller.send, whole_reply(answer.to_json().encode(), report))
     return report

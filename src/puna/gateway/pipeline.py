@@ -21,6 +21,7 @@ from puna.gateway.directory import Directory
 from puna.gateway.replies import (
     DONE,
     Reply,
+    chat_body,
     error_event,
     event_headers,
     internal_error,
@@ -89,7 +90,7 @@ class Pipeline:
         answer = await until_disconnect(self.engine.chat(call), caller.receive)
         report = answer.report
         assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-        await send_reply(caller.send, whole_reply(answer.to_json(), report))
+        await send_reply(caller.send, whole_reply(chat_body(answer), report))
         return report
 
     async def text(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
@@ -117,7 +118,7 @@ class Pipeline:
         )
         report = answer.report
         assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-        await send_reply(caller.send, whole_reply(answer.to_json(), report))
+        await send_reply(caller.send, whole_reply(answer.to_json().encode(), report))
         return report
 
     def read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
@@ -264,6 +265,6 @@ def _part(body: bytes, *, more: bool = True) -> dict[str, Any]:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-def whole_reply(text: str, report: CallReport) -> Reply:
+def whole_reply(body: bytes, report: CallReport) -> Reply:
     """A whole answer, with how the call went as headers."""
-    return Reply(200, text.encode(), report_headers(report))
+    return Reply(200, body, report_headers(report))

@@ -11,8 +11,10 @@ from typing import Any
 from puna.catalog.prices import dollars
 from puna.errors import APIConnectionError, APIError, InternalServerError
 from puna.transports.embedded import SCHEME
+from puna.types.chat import ChatCompletion, Choice
 from puna.types.report import CallReport
 from puna.version import __version__
+from puna.wire.envelope import insert_nulls
 from puna.wire.sse import encode_event
 
 Headers = list[tuple[bytes, bytes]]
@@ -67,6 +69,36 @@ def json_reply(value: Any, status: int = 200, headers: Mapping[str, str] | None 
     """Any JSON value as a reply."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Reply(status, body, headers or {})
+
+
+def chat_body(answer: ChatCompletion) -> bytes:
+    """A chat completion as JSON, with the nulls that OpenAI's schema wants and hosts leave out.
+
+    Source: OpenAI's OpenAPI document, `CreateChatCompletionResponse`, read 2026-11-26.
+    """
+    body = answer.to_json().encode()
+    lacks = {
+        ("refusal" not in one.message.model_fields_set, "logprobs" not in one.model_fields_set)
+        for one in answer.choices
+    }
+    if lacks == {(False, False)}:
+        return body
+    filled = None
+    if len(lacks) == 1:
+        ((no_refusal, no_logprobs),) = lacks
+        filled = insert_nulls(
+            body, len(answer.choices), no_refusal=no_refusal, no_logprobs=no_logprobs
+        )
+    return filled or _with_nulls(answer).to_json().encode()
+
+
+def _with_nulls(answer: ChatCompletion) -> ChatCompletion:
+    """A copy of an answer whose nulls cannot be put in its bytes: the types write it anew."""
+    choices: list[Choice] = []
+    for one in answer.choices:
+        message = one.message.model_copy(update={"refusal": one.message.refusal})
+        choices.append(one.model_copy(update={"message": message, "logprobs": one.logprobs}))
+    return answer.model_copy(update={"choices": choices})
 
 
 def error_reply(error: APIError) -> Reply:

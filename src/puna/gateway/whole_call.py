@@ -11,6 +11,7 @@ from puna.engine.call import attribute
 from puna.errors import APIError
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import LIMIT_PREFIX, whole_lines
+from puna.gateway.replies import chat_body
 from puna.transports.lean import WholeReply
 from puna.types.chat import ChatCompletion
 from puna.wire.envelope import PlainReply, read_reply
@@ -24,6 +25,7 @@ class WholeCall(FastCall):
 
     _status = 0
     _headers: Mapping[str, str]
+    _said: bytes
     _pieces: list[bytes]
 
     @override
@@ -73,12 +75,17 @@ class WholeCall(FastCall):
         """Nothing is known before the answer is whole."""
 
     def _pass_on(self, body: bytes) -> bytes | None:
-        """The body under the public name, when it is plain."""
+        """What the caller gets for a plain body; under the public name it is kept for hooks."""
         plain = read_reply(body)
-        renamed = self._route.renaming.apply(body, plain) if plain is not None else None
-        if plain is not None and renamed is not None:
+        if plain is None:
+            return None
+        renaming = self._route.renaming
+        answer = renaming.complete(body, plain)
+        if answer is not None:
+            if self._context.hooks:
+                self._said = renaming.apply(body, plain) or answer
             self._note(plain)
-        return renamed
+        return answer
 
     def _note(self, plain: PlainReply) -> None:
         run, usage = self._run, plain.usage
@@ -91,7 +98,7 @@ class WholeCall(FastCall):
         run = self._run
         completion = None
         if self._context.hooks:
-            completion = ChatCompletion.model_validate_json(answer).with_report(run.report)
+            completion = ChatCompletion.model_validate_json(self._said).with_report(run.report)
         run.succeeded()
         self._is_over = True
         run.end("success", answer=completion)
@@ -110,7 +117,7 @@ class WholeCall(FastCall):
         self._is_over = True
         run.end("success", answer=completion)
         lines = whole_lines(self._asked.whole_lines, run.report, has_limits=True)
-        self._writer.reply(run.report, lines, completion.to_json().encode())
+        self._writer.reply(run.report, lines, chat_body(completion))
 
     @override
     def _take_error(self, error: APIError) -> None:

@@ -26,6 +26,14 @@ _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
 _NULL = re.compile(
     rb'[{,]\s*"(?:usage|system_fingerprint|(?:prompt|completion)_tokens_details)"\s*:\s*null'
 )
+_MESSAGE = re.compile(rb'"message"\s*:\s*\{')
+_START = re.compile(
+    rb'"model"\s*:\s*"[^"\\]*"\s*,\s*"choices"\s*:\s*\[\s*\{\s*"index"\s*:\s*0\s*,'
+    rb'\s*"message"\s*:\s*\{'
+)
+_NO_REFUSAL = b'"message":{"refusal":null,'
+_NO_LOGPROBS = b'"logprobs":null,"message":{'
+_NEITHER = b'"logprobs":null,"message":{"refusal":null,'
 _MOST = 2**63 - 1
 
 _MOST_BRACKETS = 150
@@ -124,6 +132,7 @@ class _PlainMessage(Struct):
     role: str
     content: str
     refusal: str | UnsetType | None = UNSET
+    annotations: list[Any] | UnsetType = UNSET
     tool_calls: _Never = UNSET
     function_call: _Never = UNSET
 
@@ -132,6 +141,7 @@ class _PlainChoice(Struct):
     index: int
     message: _PlainMessage
     finish_reason: str
+    logprobs: UnsetType | None = UNSET
 
 
 class PlainReply(Struct):
@@ -156,7 +166,7 @@ class _PlainDelta(Struct, forbid_unknown_fields=True):
 class _PlainChunkChoice(Struct, forbid_unknown_fields=True):
     index: int
     delta: _PlainDelta
-    finish_reason: UnsetType | None = UNSET
+    finish_reason: None
     logprobs: UnsetType | None = UNSET
     stop_reason: UnsetType | None = UNSET  # vLLM's, and the next
     token_ids: UnsetType | None = UNSET
@@ -295,6 +305,35 @@ def usage_event(data: bytes, head: PlainChunk, public_name: str) -> bytes:
     return b"data: %b\n\n" % _encoder.encode(chunk)
 
 
+def fill_nulls(data: bytes, plain: PlainReply) -> bytes | None:
+    """A whole reply with a null for each of `refusal` and `logprobs` that the host left out.
+
+    OpenAI's schema wants both. None where it is not clear where they belong.
+    """
+    choices = plain.choices
+    first = choices[0]
+    no_refusal, no_logprobs = first.message.refusal is UNSET, first.logprobs is UNSET
+    if len(choices) > 1 and any(
+        (one.message.refusal is UNSET) is not no_refusal
+        or (one.logprobs is UNSET) is not no_logprobs
+        for one in choices
+    ):
+        return None
+    if not (no_refusal or no_logprobs):
+        return data
+    return insert_nulls(data, len(choices), no_refusal=no_refusal, no_logprobs=no_logprobs)
+
+
+def insert_nulls(data: bytes, choices: int, *, no_refusal: bool, no_logprobs: bool) -> bytes | None:
+    """A whole reply whose choices all lack `refusal`, `logprobs` or both, with nulls for them.
+
+    None where the messages of so many choices cannot be told from other fields.
+    """
+    filled = (_NEITHER if no_logprobs else _NO_REFUSAL) if no_refusal else _NO_LOGPROBS
+    made, found = _MESSAGE.subn(filled, data)
+    return made if found == choices else None
+
+
 class Renaming:
     """Puts one model's public name in the bytes of plain replies and chunks."""
 
@@ -304,6 +343,42 @@ class Renaming:
         # What the host wrote last, nearly always in the same way: found without the pattern.
         self._their_name: str | None = None
         self._their_field = b""
+        # The same of a whole reply, from the name to the only message.
+        self._their_start = self._our_start = b""
+        self._no_refusal = self._no_logprobs = False
+
+    def complete(self, data: bytes, plain: PlainReply) -> bytes | None:
+        """A whole reply under the public name, with the nulls of `fill_nulls`."""
+        choice, usage, start = plain.choices[0], plain.usage, self._their_start
+        if (
+            start
+            and (choice.message.refusal is UNSET) is self._no_refusal
+            and (choice.logprobs is UNSET) is self._no_logprobs
+            and len(plain.choices) == 1
+            and plain.system_fingerprint is not None
+            and usage.prompt_tokens_details is not None
+            and usage.completion_tokens_details is not None
+            and start in data
+            and data.count(b'"model"') == 1
+        ):
+            return data.replace(start, self._our_start)
+        renamed = self.apply(data, plain)
+        filled = fill_nulls(renamed, plain) if renamed is not None else None
+        if filled is not None and len(plain.choices) == 1:
+            self._learn(data, plain)
+        return filled
+
+    def _learn(self, data: bytes, plain: PlainReply) -> None:
+        """Note what stands before the message, if the only name stands there too."""
+        found, choice = _START.search(data), plain.choices[0]
+        if found is not None:
+            self._their_start = found[0]
+            named = found[0]
+            if plain.model != self.public_name:
+                named = _MODEL.sub(self._make, named)
+            self._our_start = fill_nulls(named, plain) or named
+            self._no_refusal = choice.message.refusal is UNSET
+            self._no_logprobs = choice.logprobs is UNSET
 
     def apply(self, data: bytes, plain: PlainReply | PlainChunk) -> bytes | None:
         """The same JSON under the public name, without nulls that say nothing.
