@@ -11,7 +11,7 @@ from puna.catalog.prices import PICOS_PER_DOLLAR, Price
 from puna.cli.main import puna as command
 from puna.dialects.base import Quirks
 from puna.errors import STATUS_CLASSES, APIError, PunaError
-from puna.gateway.endpoints import ENDPOINTS, NEEDS_STORE, NOT_BUILT, Action
+from puna.gateway.endpoints import ENDPOINTS, NEEDS_STORE, NOT_BUILT, SUMMARIES
 from puna.gateway.requests import LOCAL_FIELDS, REFUSED_FIELDS
 from puna.governance.keys import KEY_HEADERS
 from puna.providers.base import Provider
@@ -19,30 +19,6 @@ from puna.providers.table import PROVIDERS
 
 _WIDTH = 90
 _MILLION = 1_000_000
-
-_ACTIONS: dict[Action, str] = {
-    "chat": "a chat completion, whole or as a stream of events",
-    "text": "a text completion, over chat",
-    "embedding": "a vector for each text, whole",
-    "moderation": "a verdict on each text, from a host that gives them",
-    "messages": "a message in Anthropic's shape, over chat, whole or as a stream of events",
-    "count_tokens": "the tokens of a message's request",
-    "respond": "a response, over chat",
-    "response": "a stored response",
-    "forget_response": "deletes a stored response",
-    "input_items": "the input of a stored response",
-    "cancel_response": "refused: nothing runs in the background",
-    "count_input": "the tokens of a response's input",
-    "compact": "refused: no compaction",
-    "models": "the models by name",
-    "model": "one model; its name may hold slashes",
-    "model_info": "what each deployment is, without key and address",
-    "health": "asks every deployment for one token",
-    "alive": "the process answers",
-    "ready": "the gateway can take requests",
-    "home": "the list of paths, as text",
-    "routes": "the list of paths, as JSON",
-}
 
 
 def cli_page() -> str:
@@ -134,7 +110,7 @@ def endpoints_page() -> str:
         "|---|---|---|---|",
         *(
             f"| {one.method} | `{one.path}` | {'yes' if one.needs_key else 'no'} "
-            f"| {_ACTIONS[one.action]} |"
+            f"| {SUMMARIES[one.action]} |"
             for one in ENDPOINTS
         ),
         "",

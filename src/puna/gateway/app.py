@@ -133,6 +133,7 @@ class Gateway:
             "count_input": self.responses.count,
         }
         self.fast_lane: FastLane | None = None
+        self._document: Reply | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -219,6 +220,9 @@ class Gateway:
         if not isinstance(match, Match):
             raise _no_endpoint(head, match)
         check_model_name(match.model)
+        if match.endpoint.action == "openapi":
+            await responder.reply(await self._describe())
+            return None
         if not match.endpoint.needs_key:
             await responder.reply(self._status(match, head))
             return None
@@ -280,6 +284,19 @@ class Gateway:
         }
         make = makers.get(match.endpoint.action)
         return json_reply(make()) if make is not None else _home()
+
+    async def _describe(self) -> Reply:
+        """The OpenAPI document, made once: few ever ask, and making it takes a while."""
+        if self._document is None:
+            from puna.gateway.openapi import make_document
+
+            document = await asyncio.to_thread(
+                make_document,
+                is_open=self._directory.is_open,
+                key_header=self._server.key_header_name,
+            )
+            self._document = json_reply(document)
+        return self._document
 
     def _check_origin(self, head: Incoming) -> None:
         """In open mode a web page of another site must not spend this machine's keys."""

@@ -28,7 +28,35 @@ Action = Literal[
     "ready",
     "home",
     "routes",
+    "openapi",
 ]
+
+
+SUMMARIES: Mapping[Action, str] = {
+    "chat": "a chat completion, whole or as a stream of events",
+    "text": "a text completion, over chat",
+    "embedding": "a vector for each text, whole",
+    "moderation": "a verdict on each text, from a host that gives them",
+    "messages": "a message in Anthropic's shape, over chat, whole or as a stream of events",
+    "count_tokens": "the tokens of a message's request",
+    "respond": "a response, over chat",
+    "response": "a stored response",
+    "forget_response": "deletes a stored response",
+    "input_items": "the input of a stored response",
+    "cancel_response": "refused: nothing runs in the background",
+    "count_input": "the tokens of a response's input",
+    "compact": "refused: no compaction",
+    "models": "the models by name",
+    "model": "one model; its name may hold slashes",
+    "model_info": "what each deployment is, without key and address",
+    "health": "asks every deployment for one token",
+    "alive": "the process answers",
+    "ready": "the gateway can take requests",
+    "home": "the list of paths, as text",
+    "routes": "the list of paths, as JSON",
+    "openapi": "this gateway's OpenAPI document",
+}
+"""What each does, for its readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +126,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/health/readiness", "ready", needs_key=False),
     Endpoint("GET", "/", "home", needs_key=False),
     Endpoint("GET", "/routes", "routes", needs_key=False),
+    Endpoint("GET", "/openapi.json", "openapi", needs_key=False),
 )
 
 NOT_BUILT: Mapping[str, str] = {

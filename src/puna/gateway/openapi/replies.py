@@ -1,0 +1,217 @@
+"""What each endpoint answers: the public types' own schemas, and the few that have no type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from pydantic.json_schema import models_json_schema
+
+from puna.gateway.endpoints import Action
+from puna.types.chat import ChatCompletion
+from puna.types.completions import TextCompletion
+from puna.types.embeddings import EmbeddingResponse
+from puna.types.moderations import ModerationResponse
+from puna.types.responses import Response
+
+Schema = dict[str, Any]
+
+_REF = "#/components/schemas/{model}"
+_TYPES = (ChatCompletion, TextCompletion, EmbeddingResponse, ModerationResponse, Response)
+_ALWAYS: Mapping[str, tuple[str, ...]] = {
+    "ChatCompletion": ("object",),
+    "Choice": ("index", "finish_reason", "logprobs"),
+    "Message": ("role", "content", "refusal"),
+    "TextCompletion": ("object",),
+    "TextChoice": ("text", "index", "logprobs", "finish_reason"),
+    "EmbeddingResponse": ("object", "usage"),
+    "Embedding": ("object", "index"),
+    "Response": ("object", "output", "error", "incomplete_details"),
+}
+"""Fields with a default that the gateway's answers have all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyShape:
+    """The answers of an endpoint: what a success holds, none where it only refuses; other statuses.
+
+    A range stands for the statuses that a host answered with.
+    """
+
+    content: Schema = field(default_factory=dict[str, Any])
+    statuses: Sequence[str] = ("400", "403", "500")
+
+
+def _json(*names: str) -> Schema:
+    schemas = [{"$ref": _REF.format(model=name)} for name in names]
+    return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+
+
+_EVENTS: Schema = {"text/event-stream": {"schema": {"type": "string"}}}
+_TEXT: Schema = {"text/plain": {"schema": {"type": "string"}}}
+_CALL = ("400", "401", "403", "404", "413", "429", "4XX", "500", "5XX")
+_COUNT = ("400", "401", "403", "404", "413", "500")
+_STORED = ("400", "401", "403", "404", "500")
+
+REPLIES: Mapping[Action, ReplyShape] = {
+    "chat": ReplyShape(_json("ChatCompletion") | _EVENTS, _CALL),
+    "text": ReplyShape(_json("TextCompletion") | _EVENTS, _CALL),
+    "embedding": ReplyShape(_json("EmbeddingResponse"), _CALL),
+    "moderation": ReplyShape(_json("ModerationResponse"), _CALL),
+    "messages": ReplyShape(_json("MessagesMessage") | _EVENTS, _CALL),
+    "count_tokens": ReplyShape(_json("MessagesTokens"), _COUNT),
+    "respond": ReplyShape(_json("Response") | _EVENTS, _CALL),
+    "response": ReplyShape(_json("Response"), _STORED),
+    "forget_response": ReplyShape(_json("DeletedResponse"), _STORED),
+    "input_items": ReplyShape(_json("InputItems"), _STORED),
+    "cancel_response": ReplyShape(statuses=_STORED),
+    "count_input": ReplyShape(_json("InputTokens"), _COUNT),
+    "compact": ReplyShape(statuses=("400", "401", "403", "500")),
+    "models": ReplyShape(_json("Models", "MessagesModels"), ("401", "403", "500")),
+    "model": ReplyShape(_json("Model", "MessagesModel"), ("400", "401", "403", "404", "500")),
+    "model_info": ReplyShape(_json("ModelInfo"), ("401", "403", "500")),
+    "health": ReplyShape(_json("Health"), ("401", "403", "500")),
+    "alive": ReplyShape(_json("Alive"), ("403", "500")),
+    "ready": ReplyShape(_json("Ready"), ("403", "500")),
+    "home": ReplyShape(_TEXT, ("403", "500")),
+    "routes": ReplyShape(_json("Routes"), ("403", "500")),
+    "openapi": ReplyShape({"application/json": {"schema": {"type": "object"}}}, ("403", "500")),
+}
+
+
+def reply_schemas() -> dict[str, Schema]:
+    """The schema of every answer, by name."""
+    # Validation's schemas: those of serialization ask for every field with a default.
+    _, made = models_json_schema([(one, "validation") for one in _TYPES], ref_template=_REF)
+    types = cast("dict[str, Schema]", made["$defs"])
+    for name, always in _ALWAYS.items():
+        types[name]["required"] = list(dict.fromkeys((*types[name].get("required", ()), *always)))
+    return {**types, **_OTHERS}
+
+
+_STRING: Schema = {"type": "string"}
+_COUNTED: Schema = {"type": "integer", "minimum": 0}
+_MAYBE_STRING: Schema = {"type": ["string", "null"]}
+_MAYBE_COUNTED: Schema = {"type": ["integer", "null"]}
+
+
+def _object(
+    needed: Mapping[str, Schema], beside: Mapping[str, Schema] | None = None, **more: Any
+) -> Schema:
+    """An object with these fields, the first of which are always there."""
+    properties = {**needed, **(beside or {})}
+    return {"type": "object", "properties": properties, "required": list(needed), **more}
+
+
+def _list_of(name: str) -> Schema:
+    return {"type": "array", "items": {"$ref": _REF.format(model=name)}}
+
+
+_ANY_OBJECT: Schema = {"type": "object"}
+_ANY_LIST: Schema = {"type": "array", "items": _ANY_OBJECT}
+
+_OTHERS: Mapping[str, Schema] = {
+    "Error": _object(
+        {
+            "error": _object(
+                {"message": _STRING, "type": _STRING, "param": _MAYBE_STRING, "code": _STRING}
+            )
+        }
+    ),
+    "MessagesError": _object(
+        {
+            "type": {"const": "error"},
+            "error": _object({"type": _STRING, "message": _STRING}),
+            "request_id": _STRING,
+        }
+    ),
+    "MessagesMessage": _object(
+        {
+            "id": _STRING,
+            "type": {"const": "message"},
+            "role": {"const": "assistant"},
+            "model": _STRING,
+            "content": {
+                "type": "array",
+                "items": _object({"type": {"enum": ["text", "thinking", "tool_use"]}}),
+            },
+            "stop_reason": _MAYBE_STRING,
+            "stop_sequence": _MAYBE_STRING,
+            "usage": _object({"input_tokens": _COUNTED, "output_tokens": _COUNTED}),
+        }
+    ),
+    "MessagesTokens": _object({"input_tokens": _COUNTED}),
+    "DeletedResponse": _object(
+        {"id": _STRING, "object": {"const": "response"}, "deleted": {"const": True}}
+    ),
+    "InputItems": _object(
+        {
+            "object": {"const": "list"},
+            "data": _ANY_LIST,
+            "first_id": _MAYBE_STRING,
+            "last_id": _MAYBE_STRING,
+            "has_more": {"type": "boolean"},
+        }
+    ),
+    "InputTokens": _object(
+        {"object": {"const": "response.input_tokens"}, "input_tokens": _COUNTED}
+    ),
+    "Model": _object(
+        {
+            "id": _STRING,
+            "object": {"const": "model"},
+            "created": {"type": "integer"},
+            "owned_by": _STRING,
+        },
+        {
+            "mode": _STRING,
+            "max_input_tokens": _MAYBE_COUNTED,
+            "max_output_tokens": _MAYBE_COUNTED,
+        },
+    ),
+    "Models": _object({"object": {"const": "list"}, "data": _list_of("Model")}),
+    "MessagesModel": _object(
+        {
+            "type": {"const": "model"},
+            "id": _STRING,
+            "display_name": _STRING,
+            "created_at": _STRING,
+            "max_input_tokens": _MAYBE_COUNTED,
+            "max_tokens": _MAYBE_COUNTED,
+        }
+    ),
+    "MessagesModels": _object(
+        {
+            "data": _list_of("MessagesModel"),
+            "has_more": {"const": False},
+            "first_id": _MAYBE_STRING,
+            "last_id": _MAYBE_STRING,
+        }
+    ),
+    "ModelInfo": _object(
+        {
+            "data": {
+                "type": "array",
+                "items": _object(
+                    {
+                        "model_name": _STRING,
+                        "litellm_params": _object({"model": _STRING}),
+                        "model_info": _object({"id": _STRING}),
+                    }
+                ),
+            }
+        }
+    ),
+    "Health": _object(
+        {
+            "healthy_endpoints": _ANY_LIST,
+            "unhealthy_endpoints": _ANY_LIST,
+            "healthy_count": _COUNTED,
+            "unhealthy_count": _COUNTED,
+        }
+    ),
+    "Alive": _STRING,
+    "Ready": _object({"status": _STRING, "db": _STRING, "puna_version": _STRING}),
+    "Routes": _object({"routes": {"type": "array", "items": _STRING}}),
+}

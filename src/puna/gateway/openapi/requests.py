@@ -1,0 +1,215 @@
+"""What each endpoint takes: the fields that this gateway looks into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from puna.gateway.endpoints import Action
+from puna.gateway.requests import LOCAL_FIELDS, REFUSED_FIELDS
+from puna.types.embeddings import EMBEDDING_PARAMS, MOST_INPUTS
+from puna.types.model_request import ParamChecks
+from puna.types.requests import PARAMS
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestShape:
+    """The name of a body's schema, and the fields that a body must have."""
+
+    schema: str
+    required: tuple[str, ...]
+
+
+REQUESTS: Mapping[Action, RequestShape] = {
+    "chat": RequestShape("ChatRequest", ("model", "messages")),
+    "text": RequestShape("TextRequest", ("model", "prompt")),
+    "embedding": RequestShape("EmbeddingRequest", ("model", "input")),
+    "moderation": RequestShape("ModerationRequest", ("model", "input")),
+    "messages": RequestShape("MessagesRequest", ("model", "messages", "max_tokens")),
+    "count_tokens": RequestShape("MessagesRequest", ("model", "messages")),
+    "respond": RequestShape("ResponseRequest", ("model", "input")),
+    "count_input": RequestShape("ResponseRequest", ("model", "input")),
+}
+
+_LARGEST = 2**63 - 1
+_STRING: Schema = {"type": "string"}
+_BOOLEAN: Schema = {"type": "boolean"}
+_OBJECT: Schema = {"type": "object"}
+_NUMBER: Schema = {"type": "number"}
+_WHOLE: Schema = {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST}
+_COUNT: Schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+_RETRIES: Schema = {"type": "integer", "minimum": 0, "maximum": 10}
+_SECONDS: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400}
+_OBJECTS: Schema = {"type": "array", "items": _OBJECT}
+_NAMES: Schema = {"type": "array", "items": _STRING, "maxItems": 32}
+_MODEL: Schema = {"type": "string", "minLength": 1, "maxLength": 256}
+
+_KINDS: Mapping[str, Schema] = {
+    "a boolean": _BOOLEAN,
+    "a list": {"type": "array"},
+    "a number": _NUMBER,
+    "a string": _STRING,
+    "a string or a list of strings": {"anyOf": [_STRING, {"type": "array", "items": _STRING}]},
+    "a string or an object": {"type": ["string", "object"]},
+    "a whole number": _WHOLE,
+    "a whole number above 0": _COUNT,
+    "a whole number from 0 to 20": {"type": "integer", "minimum": 0, "maximum": 20},
+    "an object": _OBJECT,
+    "an object or a pydantic class": _OBJECT,
+    "float or base64": {"enum": ["float", "base64"]},
+}
+"""What the checks of parameters say of themselves, as schemas."""
+
+_KEPT: Mapping[str, Schema] = {
+    "additional_drop_params": _NAMES,
+    "allowed_openai_params": _NAMES,
+    "drop_params": _BOOLEAN,
+    "emulate_response_format": _BOOLEAN,
+    "fallbacks": _NAMES,
+    "format_retries": {"type": "integer", "minimum": 0},
+    "litellm_call_id": _STRING,
+    "litellm_metadata": _OBJECT,
+    "litellm_session_id": _STRING,
+    "litellm_trace_id": _STRING,
+    "max_retries": _RETRIES,
+    "metadata": _OBJECT,
+    "num_retries": _RETRIES,
+    "repair_tool_arguments": _BOOLEAN,
+    "rescue_tool_calls": _BOOLEAN,
+    "stream_timeout": _SECONDS,
+    "timeout": _SECONDS,
+}
+
+_ROLES = ["system", "developer", "user", "assistant", "tool", "function"]
+_MESSAGES: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "properties": {
+            "role": {"enum": _ROLES},
+            "content": {
+                "anyOf": [
+                    _STRING,
+                    {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {"type": _STRING},
+                            "required": ["type"],
+                        },
+                    },
+                    {"type": "null"},
+                ]
+            },
+        },
+        "required": ["role"],
+    },
+}
+_CHAT: Mapping[str, Schema] = {"messages": _MESSAGES, "stream": _BOOLEAN}
+_PROMPT: Schema = {"anyOf": [_STRING, {"type": "array", "items": _STRING, "minItems": 1}]}
+_TEXT: Mapping[str, Schema] = {"prompt": _PROMPT, "stream": _BOOLEAN, "echo": _BOOLEAN}
+_CHAT_ONLY = ("logprobs", "functions", "function_call", "tools", "tool_choice")
+_TOKEN_IDS: Schema = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
+_FULL_STRING: Schema = {"type": "string", "minLength": 1}
+_EMBEDDED: Mapping[str, Schema] = {
+    "input": {
+        "anyOf": [
+            _FULL_STRING,
+            _TOKEN_IDS,
+            *(
+                {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_INPUTS}
+                for one in (_FULL_STRING, _TOKEN_IDS)
+            ),
+        ]
+    }
+}
+_JUDGED: Mapping[str, Schema] = {
+    "input": {
+        "anyOf": [
+            _FULL_STRING,
+            {"type": "array", "items": {"type": ["string", "object"]}, "minItems": 1},
+        ]
+    }
+}
+_TURNS: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "properties": {
+            "role": {"enum": ["user", "assistant", "system"]},
+            "content": {"anyOf": [_STRING, _OBJECTS]},
+        },
+        "required": ["role", "content"],
+    },
+}
+_ANTHROPIC: Mapping[str, Schema] = {
+    "messages": _TURNS,
+    "max_tokens": _COUNT,
+    "metadata": _OBJECT,
+    "stop_sequences": {"type": "array", "items": _STRING},
+    "stream": _BOOLEAN,
+    "system": {"anyOf": [_STRING, _OBJECTS]},
+    "temperature": _NUMBER,
+    "thinking": _OBJECT,
+    "tool_choice": _OBJECT,
+    "tools": _OBJECTS,
+    "top_k": _WHOLE,
+    "top_p": _NUMBER,
+}
+_RESPOND: Mapping[str, Schema] = {
+    "input": {"anyOf": [_STRING, _OBJECTS]},
+    "include": {"type": "array", "items": _STRING},
+    "instructions": _STRING,
+    "max_output_tokens": _COUNT,
+    "metadata": _OBJECT,
+    "parallel_tool_calls": _BOOLEAN,
+    "previous_response_id": _STRING,
+    "reasoning": _OBJECT,
+    "store": _BOOLEAN,
+    "stream": _BOOLEAN,
+    "temperature": _NUMBER,
+    "text": _OBJECT,
+    "tool_choice": {"type": ["string", "object"]},
+    "tools": _OBJECTS,
+    "top_logprobs": {"type": "integer", "minimum": 0, "maximum": 20},
+    "top_p": _NUMBER,
+    "truncation": {"enum": ["auto", "disabled"]},
+    "user": _STRING,
+}
+
+
+def request_schemas() -> dict[str, Schema]:
+    """The schema of every body, by name. A null says nothing, wherever a field may be absent."""
+    chat = _params(PARAMS)
+    text = {name: schema for name, schema in chat.items() if name not in _CHAT_ONLY}
+    kinds: Mapping[str, Mapping[str, Schema]] = {
+        "ChatRequest": {**chat, **_CHAT},
+        "TextRequest": {**text, **_TEXT},
+        "EmbeddingRequest": {**_params(EMBEDDING_PARAMS), **_EMBEDDED},
+        "ModerationRequest": _JUDGED,
+        "MessagesRequest": _ANTHROPIC,
+        "ResponseRequest": _RESPOND,
+    }
+    return {name: _body(fields) for name, fields in kinds.items()}
+
+
+def _params(checks: ParamChecks) -> dict[str, Schema]:
+    return {name: _KINDS[kind] for name, (_, kind) in checks.items()}
+
+
+_NEVER_NULL = frozenset(("model", "messages", "prompt", "input"))
+
+
+def _body(fields: Mapping[str, Schema]) -> Schema:
+    kept = {name: _KEPT[name] for name in sorted(LOCAL_FIELDS)}
+    given = {
+        name: schema if name in _NEVER_NULL else {"anyOf": [schema, {"type": "null"}]}
+        for name, schema in {**kept, **fields}.items()
+    }
+    refused = {name: {"type": "null"} for name in sorted(REFUSED_FIELDS)}
+    return {"type": "object", "properties": {"model": _MODEL, **given, **refused}}
