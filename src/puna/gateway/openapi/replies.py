@@ -9,16 +9,24 @@ from typing import Any, cast
 from pydantic.json_schema import models_json_schema
 
 from puna.gateway.endpoints import Action
-from puna.types.chat import ChatCompletion
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
 from puna.types.moderations import ModerationResponse
-from puna.types.responses import Response
+from puna.types.responses import Response, ResponseEvent
 
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
-_TYPES = (ChatCompletion, TextCompletion, EmbeddingResponse, ModerationResponse, Response)
+_TYPES = (
+    ChatCompletion,
+    ChatCompletionChunk,
+    TextCompletion,
+    EmbeddingResponse,
+    ModerationResponse,
+    Response,
+    ResponseEvent,
+)
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "ChatCompletion": ("object",),
     "Choice": ("index", "finish_reason", "logprobs"),
@@ -48,20 +56,31 @@ def _json(*names: str) -> Schema:
     return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
 
 
-_EVENTS: Schema = {"text/event-stream": {"schema": {"type": "string"}}}
+def _events(name: str, last: str | None = None) -> Schema:
+    """A stream, by one of its events: OpenAPI 3.1 has no words for the whole."""
+    data: Schema = {"type": "string", "contentMediaType": "application/json"}
+    data["contentSchema"] = {"$ref": _REF.format(model=name)}
+    if last is not None:
+        data = {"anyOf": [{"const": last}, data]}
+    properties = {"event": {"type": "string"}, "data": data}
+    event = {"type": "object", "properties": properties, "required": ["data"]}
+    return {"text/event-stream": {"schema": {"description": "Each event.", **event}}}
+
+
+_DONE = "[DONE]"
 _TEXT: Schema = {"text/plain": {"schema": {"type": "string"}}}
 _CALL = ("400", "401", "403", "404", "413", "429", "4XX", "500", "5XX")
 _COUNT = ("400", "401", "403", "404", "413", "500")
 _STORED = ("400", "401", "403", "404", "500")
 
 REPLIES: Mapping[Action, ReplyShape] = {
-    "chat": ReplyShape(_json("ChatCompletion") | _EVENTS, _CALL),
-    "text": ReplyShape(_json("TextCompletion") | _EVENTS, _CALL),
+    "chat": ReplyShape(_json("ChatCompletion") | _events("ChatCompletionChunk", _DONE), _CALL),
+    "text": ReplyShape(_json("TextCompletion") | _events("TextCompletion", _DONE), _CALL),
     "embedding": ReplyShape(_json("EmbeddingResponse"), _CALL),
     "moderation": ReplyShape(_json("ModerationResponse"), _CALL),
-    "messages": ReplyShape(_json("MessagesMessage") | _EVENTS, _CALL),
+    "messages": ReplyShape(_json("MessagesMessage") | _events("MessagesEvent"), _CALL),
     "count_tokens": ReplyShape(_json("MessagesTokens"), _COUNT),
-    "respond": ReplyShape(_json("Response") | _EVENTS, _CALL),
+    "respond": ReplyShape(_json("Response") | _events("ResponseEvent"), _CALL),
     "response": ReplyShape(_json("Response"), _STORED),
     "forget_response": ReplyShape(_json("DeletedResponse"), _STORED),
     "input_items": ReplyShape(_json("InputItems"), _STORED),
@@ -141,6 +160,7 @@ _OTHERS: Mapping[str, Schema] = {
             "usage": _object({"input_tokens": _COUNTED, "output_tokens": _COUNTED}),
         }
     ),
+    "MessagesEvent": _object({"type": _STRING}),
     "MessagesTokens": _object({"input_tokens": _COUNTED}),
     "DeletedResponse": _object(
         {"id": _STRING, "object": {"const": "response"}, "deleted": {"const": True}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ REQUESTS: Mapping[Action, RequestShape] = {
     "messages": RequestShape("MessagesRequest", ("model", "messages", "max_tokens")),
     "count_tokens": RequestShape("MessagesRequest", ("model", "messages")),
     "respond": RequestShape("ResponseRequest", ("model", "input")),
-    "count_input": RequestShape("ResponseRequest", ("model", "input")),
+    "count_input": RequestShape("ResponseInput", ("model", "input")),
 }
 
 _LARGEST = 2**63 - 1
@@ -45,7 +45,12 @@ _RETRIES: Schema = {"type": "integer", "minimum": 0, "maximum": 10}
 _SECONDS: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400}
 _OBJECTS: Schema = {"type": "array", "items": _OBJECT}
 _NAMES: Schema = {"type": "array", "items": _STRING, "maxItems": 32}
-_MODEL: Schema = {"type": "string", "minLength": 1, "maxLength": 256}
+_MODEL: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 256,
+    "pattern": r"^[^\x00-\x1f\x7f-\xa0]+$",
+}
 
 _KINDS: Mapping[str, Schema] = {
     "a boolean": _BOOLEAN,
@@ -70,10 +75,10 @@ _KEPT: Mapping[str, Schema] = {
     "emulate_response_format": _BOOLEAN,
     "fallbacks": _NAMES,
     "format_retries": {"type": "integer", "minimum": 0},
-    "litellm_call_id": _STRING,
+    "litellm_call_id": {},
     "litellm_metadata": _OBJECT,
-    "litellm_session_id": _STRING,
-    "litellm_trace_id": _STRING,
+    "litellm_session_id": {},
+    "litellm_trace_id": {},
     "max_retries": _RETRIES,
     "metadata": _OBJECT,
     "num_retries": _RETRIES,
@@ -83,30 +88,51 @@ _KEPT: Mapping[str, Schema] = {
     "timeout": _SECONDS,
 }
 
-_ROLES = ["system", "developer", "user", "assistant", "tool", "function"]
+_PART: Schema = {
+    "type": "object",
+    "properties": {"type": _STRING},
+    "required": ["type"],
+    "if": {"properties": {"type": {"const": "text"}}},
+    "then": {"properties": {"text": _STRING}, "required": ["text"]},
+    "else": {
+        "if": {"properties": {"type": {"const": "image_url"}}},
+        "then": {
+            "properties": {
+                "image_url": {
+                    "anyOf": [
+                        _STRING,
+                        {"type": "object", "properties": {"url": _STRING}, "required": ["url"]},
+                    ]
+                }
+            },
+            "required": ["image_url"],
+        },
+    },
+}
+_CONTENT: Schema = {"anyOf": [_STRING, {"type": "array", "items": _PART}]}
+_CALL: Schema = {"type": "object", "properties": {"function": _OBJECT}, "required": ["function"]}
+
+
+def _message(roles: list[str], *needed: str, **fields: Schema) -> Schema:
+    properties = {"role": {"enum": roles}, "content": _CONTENT, **fields}
+    return {"type": "object", "properties": properties, "required": ["role", *needed]}
+
+
 _MESSAGES: Schema = {
     "type": "array",
     "minItems": 1,
     "items": {
-        "type": "object",
-        "properties": {
-            "role": {"enum": _ROLES},
-            "content": {
-                "anyOf": [
-                    _STRING,
-                    {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "properties": {"type": _STRING},
-                            "required": ["type"],
-                        },
-                    },
-                    {"type": "null"},
-                ]
-            },
-        },
-        "required": ["role"],
+        "anyOf": [
+            _message(["system", "developer", "user", "function"], "content"),
+            _message(["assistant"], "content"),
+            _message(
+                ["assistant"],
+                "tool_calls",
+                content={"anyOf": [_CONTENT, {"type": "null"}]},
+                tool_calls={"type": "array", "items": _CALL, "minItems": 1},
+            ),
+            _message(["tool"], "content", "tool_call_id", tool_call_id=_STRING),
+        ]
     },
 }
 _CHAT: Mapping[str, Schema] = {"messages": _MESSAGES, "stream": _BOOLEAN}
@@ -135,6 +161,7 @@ _JUDGED: Mapping[str, Schema] = {
         ]
     }
 }
+_BLOCK: Schema = {"type": "object", "properties": {"type": _STRING}, "required": ["type"]}
 _TURNS: Schema = {
     "type": "array",
     "minItems": 1,
@@ -142,7 +169,12 @@ _TURNS: Schema = {
         "type": "object",
         "properties": {
             "role": {"enum": ["user", "assistant", "system"]},
-            "content": {"anyOf": [_STRING, _OBJECTS]},
+            "content": {
+                "anyOf": [
+                    {"type": "string", "minLength": 1},
+                    {"type": "array", "items": _BLOCK, "minItems": 1},
+                ]
+            },
         },
         "required": ["role", "content"],
     },
@@ -194,19 +226,28 @@ def request_schemas() -> dict[str, Schema]:
         "ModerationRequest": _JUDGED,
         "MessagesRequest": _ANTHROPIC,
         "ResponseRequest": _RESPOND,
+        "ResponseInput": {name: one for name, one in _RESPOND.items() if name != "stream"},
     }
-    return {name: _body(fields) for name, fields in kinds.items()}
+    return {
+        name: _body(fields, but=_OF_CHAT if name in _NOT_CHAT else ())
+        for name, fields in kinds.items()
+    }
 
 
 def _params(checks: ParamChecks) -> dict[str, Schema]:
     return {name: _KINDS[kind] for name, (_, kind) in checks.items()}
 
 
-_NEVER_NULL = frozenset(("model", "messages", "prompt", "input"))
+_NOT_CHAT = frozenset(("EmbeddingRequest", "ModerationRequest"))
+_OF_CHAT = frozenset(
+    ("emulate_response_format", "format_retries", "repair_tool_arguments", "rescue_tool_calls")
+)
+"""Kept fields that steer a chat; elsewhere nobody looks into them."""
+_NEVER_NULL = frozenset(("messages", "prompt", "input", "max_tokens"))
 
 
-def _body(fields: Mapping[str, Schema]) -> Schema:
-    kept = {name: _KEPT[name] for name in sorted(LOCAL_FIELDS)}
+def _body(fields: Mapping[str, Schema], *, but: Collection[str]) -> Schema:
+    kept = {name: _KEPT[name] for name in sorted(LOCAL_FIELDS) if name not in but}
     given = {
         name: schema if name in _NEVER_NULL else {"anyOf": [schema, {"type": "null"}]}
         for name, schema in {**kept, **fields}.items()
