@@ -148,6 +148,13 @@ def test_a_field_of_the_wrong_kind_is_400_and_named(field: str, value: Any) -> N
 
 
 @pytest.mark.case(131)
+def test_a_wrong_number_of_retries_is_named_beside_a_right_one() -> None:
+    answer = House().ask(body={**CHAT, "max_retries": 0, "num_retries": False})
+    assert is_refused(answer)
+    assert answer.error["param"] == "num_retries"
+
+
+@pytest.mark.case(131)
 @pytest.mark.parametrize(
     ("field", "value"),
     [

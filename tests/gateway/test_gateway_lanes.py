@@ -159,7 +159,7 @@ def whole(dice: random.Random) -> Recorded:
                 {"reasoning_content": "hm"},
             ]
         )
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
     if dice.random() < 0.5:
         choice["logprobs"] = dice.choice([None, None, {"content": []}])
     choices = [choice] if dice.random() < 0.9 else [choice, {**choice, "index": 1}]

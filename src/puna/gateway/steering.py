@@ -89,18 +89,20 @@ def read_mapping(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 def _count(body: Mapping[str, Any]) -> int | None:
     """`max_retries`, or its alias `num_retries`, within reason."""
-    for field in ("max_retries", "num_retries"):
-        value = body.get(field)
-        if value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_RETRIES:
-            raise BadRequestError(
-                f"`{field}` must be a whole number from 0 to {_MOST_RETRIES}, "
-                f"not `{shown(value)}`.",
-                param=field,
-            )
-        return value
-    return None
+    counts = [_read_count(body, field) for field in ("max_retries", "num_retries")]
+    return next((count for count in counts if count is not None), None)
+
+
+def _read_count(body: Mapping[str, Any], field: str) -> int | None:
+    value = body.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_RETRIES:
+        raise BadRequestError(
+            f"`{field}` must be a whole number from 0 to {_MOST_RETRIES}, not `{shown(value)}`.",
+            param=field,
+        )
+    return value
 
 
 def _seconds(body: Mapping[str, Any], field: str) -> float | None:
