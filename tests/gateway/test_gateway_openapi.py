@@ -58,8 +58,8 @@ def play(request: HTTPRequest) -> Recorded:
         return answered({"data": vectors, "model": "m"})
     if request.url.endswith("/moderations"):
         verdict = {"flagged": False, "categories": {}, "category_scores": {}}
-        is_texts = isinstance(given, list) and isinstance(given[0], str)
-        count = len(given) if is_texts else 1  # parts are one input
+        # Parts are one input.
+        count = len(given) if isinstance(given, list) and isinstance(given[0], str) else 1
         return answered({"id": "modr-1", "model": "m", "results": [verdict] * count})
     if not body.get("stream"):
         return answered(completion_body())

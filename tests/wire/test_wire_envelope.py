@@ -14,14 +14,13 @@ from puna.dialects.openai_chat import OpenAIChat
 from puna.errors import APIError
 from puna.types.requests import ChatRequest, make_chat_request
 from puna.wire.envelope import (
-    Renaming,
     encode_request,
-    fill_nulls,
     read_chunk,
     read_envelope,
     read_reply,
 )
 from puna.wire.http import HTTPReply, Timeouts
+from puna.wire.splicing import Renaming, fill_nulls
 
 TARGET = Target(provider="openai", model="up/model", base_url="http://up/v1")
 ASKED = ChatRequest("public", ({"role": "user", "content": "hi"},))

@@ -24,8 +24,9 @@ from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.transports.lean import ReplySink
 from puna.types.requests import ChatRequest
-from puna.wire.envelope import PLAIN_ROLES, ChatEnvelope, Renaming
+from puna.wire.envelope import PLAIN_ROLES, ChatEnvelope
 from puna.wire.http import HTTPRequest, Timeouts
+from puna.wire.splicing import Renaming
 
 _MOST_ROUTES: Final = 4096
 """A wildcard serves any name: when so many were asked for, they are found anew."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from puna.wire.envelope import PlainChunk, Renaming, read_chunk
+from puna.wire.envelope import PlainChunk, read_chunk
+from puna.wire.splicing import Renaming
 
 EVENT_START: Final = b"data: "
 EVENT_END: Final = b"\n\n"

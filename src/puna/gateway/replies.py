@@ -14,7 +14,7 @@ from puna.transports.embedded import SCHEME
 from puna.types.chat import ChatCompletion, Choice
 from puna.types.report import CallReport
 from puna.version import __version__
-from puna.wire.envelope import insert_nulls
+from puna.wire.splicing import insert_nulls
 from puna.wire.sse import encode_event
 
 Headers = list[tuple[bytes, bytes]]
