@@ -46,10 +46,15 @@ class WireModel(BaseModel):
 
 
 class PromptTokensDetails(WireModel):
-    """Where prompt tokens came from; each is part of `Usage.prompt_tokens`."""
+    """Where prompt tokens came from; each is part of `Usage.prompt_tokens`.
+
+    `cached_tokens` were read from the host's cache; the `cache_creation_tokens` were written to it,
+    where a host bills that apart. No token is both.
+    """
 
     cached_tokens: int | None = None
     audio_tokens: int | None = None
+    cache_creation_tokens: int | None = None
 
 
 class CompletionTokensDetails(WireModel):
