@@ -1,9 +1,9 @@
 """In which order an answer's blocks came, beside a chat message that does not tell.
 
 Chat has one text and its calls; a Messages answer may think, call, think and call again, and its
-host wants those blocks back in that order. Usual is: thoughts, one text, calls. Where it is another,
-the message has the field `block_order`: for each block `thinking`, `tool_use`, or for a text the
-number of its characters.
+host wants those blocks back in that order. Usual is: thoughts, one text, calls. Where the order is
+another, the message has the field `block_order`: for each block `thinking`, `tool_use`, or for a
+text the number of its characters.
 """
 
 from __future__ import annotations

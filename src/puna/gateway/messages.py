@@ -150,7 +150,10 @@ def _usage_in(report: CallReport) -> Usage:
         {
             "prompt_tokens": report.prompt_tokens,
             "completion_tokens": report.completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": report.cached_tokens},
+            "prompt_tokens_details": {
+                "cached_tokens": report.cached_tokens,
+                "cache_creation_tokens": report.cache_creation_tokens,
+            },
         }
     )
 

@@ -56,6 +56,15 @@ class PromptTokensDetails(WireModel):
     audio_tokens: int | None = None
     cache_creation_tokens: int | None = None
 
+    @property
+    def written_tokens(self) -> tuple[int, int]:
+        """Those written to the cache: for minutes, and for an hour."""
+        details = (self.model_extra or {}).get("cache_creation_token_details")
+        told = details.get("ephemeral_1h_input_tokens") if isinstance(details, dict) else 0
+        written = self.cache_creation_tokens or 0
+        for_hour = min(told, written) if isinstance(told, int) else 0
+        return written - for_hour, for_hour
+
 
 class CompletionTokensDetails(WireModel):
     """What completion tokens were spent on; each is part of `Usage.completion_tokens`."""

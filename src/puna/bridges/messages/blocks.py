@@ -92,7 +92,7 @@ def join_texts(texts: Sequence[str]) -> str:
 
 
 def keep_parts(parts: Sequence[Part]) -> str | list[Part]:
-    """Parts as content that keeps them apart: one text alone, with nothing beside it, is a string."""
+    """Parts as content that keeps them apart; a single text with nothing beside it is a string."""
     said = [part for part in parts if part.get("text") != ""]
     if not said:
         return ""

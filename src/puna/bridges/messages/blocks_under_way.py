@@ -1,4 +1,4 @@
-"""The blocks of a Messages stream: opened and closed one after the other, a call's arguments joined."""
+"""The blocks of a Messages stream, opened and closed one after the other; calls under way."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a chat request carries for a host that speaks the Messages API, taken out for all others.
 
-Thinking blocks may stand in any chat request, for an answer has them; the rest only in one that came
-in the Messages shape. What is taken out is told by name.
+Thinking blocks may stand in any chat request, for an answer has them; the rest only in one that
+came in the Messages shape. What is taken out is told by name.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def _result(block: Block, path: str, omissions: Omissions) -> tuple[ChatMessage,
             texts.append(text_part(_IMAGE_PLACE))
         elif part is not None:
             texts.append(part)
-    message = {
+    message: ChatMessage = {
         "role": "tool",
         "tool_call_id": read_text(block, path, "tool_use_id"),
         "content": keep_parts(texts),

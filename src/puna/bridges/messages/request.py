@@ -1,9 +1,9 @@
 """A Messages request as a chat request.
 
-What has a counterpart in chat is mapped. What only a host of the same API understands is kept beside
-the chat request (`MessagesExtras`, `carried.py`): other hosts do not get it, and the report tells so.
-What steers Anthropic's service, and fields that nobody knows here, are left out and told. What a
-caller would miss is refused, or left out under `drop_params`.
+What has a counterpart in chat is mapped. What only a host of the same API understands is kept
+beside the chat request (`MessagesExtras`, `carried.py`): other hosts do not get it, and the report
+tells so. What steers Anthropic's service, and fields that nobody knows here, are left out and told.
+What a caller would miss is refused, or left out under `drop_params`.
 """
 
 from __future__ import annotations

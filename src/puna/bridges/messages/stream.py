@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from puna.bridges.block_order import BLOCK_ORDER, THINKING, TEXT, read_order
+from puna.bridges.block_order import BLOCK_ORDER, TEXT, THINKING
 from puna.bridges.messages.blocks_under_way import Blocks, CallUnderWay, Event, json_delta
 from puna.bridges.messages.reply import content_of, message_head, stop_of, usage_of
 from puna.bridges.messages.request import MessagesRequest
@@ -76,7 +76,7 @@ class MessageStream:
             for block in content_of(self._request, delta):
                 yield from self._blocks.whole(block)
             return
-        if read_order((delta.model_extra or {}).get(BLOCK_ORDER)):
+        if BLOCK_ORDER in (delta.model_extra or {}):
             yield from self._end_block()
         yield from self._take_texts(delta)
         for piece in delta.tool_calls or ():

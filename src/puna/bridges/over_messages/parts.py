@@ -33,6 +33,12 @@ def blocks_of(content: object, path: str, omissions: Omissions) -> list[Block]:
     return [block for block in blocks if block is not None and block.get("text") != ""]
 
 
+def brief(blocks: list[Block]) -> str | list[Block]:
+    """A single text with nothing beside it as a string, which means the same."""
+    is_text = len(blocks) == 1 and set(blocks[0]) == {"type", "text"}
+    return blocks[0]["text"] if is_text else blocks
+
+
 def text_block(text: str) -> Block:
     """A text as a block."""
     return {"type": "text", "text": text}

@@ -83,7 +83,7 @@ def choice_fields(stop: Mapping[str, Any]) -> Fields:
 
 
 def usage_fields(usage: Mapping[str, Any]) -> Fields | None:
-    """Usage in chat's counting, where cached tokens are part of the prompt's; None for no counts."""
+    """Usage in chat's counting, where cached tokens are part of the prompt's; None without any."""
     fresh, written, cached, made = (_count(usage, name) for name in _COUNTS)
     if fresh is None and made is None:
         return None
@@ -114,14 +114,13 @@ _COUNTS = (
 
 def _count(fields: Mapping[str, Any], name: str) -> int | None:
     value = fields.get(name)
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return max(0, value) if is_count else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return max(0, value)
 
 
 def _has_place(block: Mapping[str, Any]) -> bool:
-    return block["type"] in (*THOUGHTS, TOOL_USE) or bool(
-        block["type"] == "text" and block["text"]
-    )
+    return block["type"] in (*THOUGHTS, TOOL_USE) or bool(block["type"] == "text" and block["text"])
 
 
 def _entry(block: Mapping[str, Any]) -> Entry:

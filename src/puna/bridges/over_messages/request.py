@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from puna.bridges.omissions import Omissions
+from puna.bridges.over_messages.parts import brief
 from puna.bridges.over_messages.thinking import thinking_of
 from puna.bridges.over_messages.tools import choice_of, tools_of
 from puna.bridges.over_messages.turns import split_system, turns_of
@@ -18,7 +19,7 @@ _SAME = ("temperature", "top_p")
 _READ = frozenset((
     *_SAME, "max_tokens", "max_completion_tokens", "stop", "user", "tools", "tool_choice",
     "parallel_tool_calls", "response_format", "reasoning_effort", "thinking", "stream_options",
-    "service_tier", "metadata", "output_config",
+    "service_tier", "metadata", "output_config", "n",
 ))  # fmt: skip
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _HOTTEST = 1
@@ -58,12 +59,14 @@ def build_messages_body(
         raise BadRequestError(
             "`messages` needs a message of the user beside the system's.", param="messages"
         )
+    if params.get("n", 1) != 1:
+        omissions.refuse("n", f"`n` is `{shown(params['n'])}`; the Messages API gives one answer.")
     limit = params.get("max_completion_tokens", params.get("max_tokens"))
     max_tokens = traits.default_max_tokens if limit is None else limit
     return {
         "max_tokens": max_tokens,
         "messages": turns,
-        **({"system": system} if system else {}),
+        **({"system": brief(system)} if system else {}),
         **_sampling(params),
         **_stops(params.get("stop")),
         **_metadata(params),

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
 from puna.bridges.omissions import Omissions
-from puna.bridges.over_messages.parts import Block, blocks_of, text_block
+from puna.bridges.over_messages.parts import Block, blocks_of, brief, text_block
 from puna.errors import BadRequestError
 from puna.types.messages import THINKING_BLOCKS
 
@@ -70,7 +70,7 @@ def turns_of(messages: Sequence[Message], begin: int, omissions: Omissions) -> l
         else:
             turns.append({"role": its_role, "content": blocks})
         is_open = role == "tool"
-    return turns
+    return [{**turn, "content": brief(turn["content"])} for turn in turns]
 
 
 def _blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
@@ -82,12 +82,11 @@ def _blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
 
 
 def _result(message: Message, path: str, omissions: Omissions) -> Block:
-    content = message.get("content")
-    blocks = blocks_of(content, f"{path}.content", omissions)
+    blocks = blocks_of(message.get("content"), f"{path}.content", omissions)
     return {
         "type": "tool_result",
         "tool_use_id": message["tool_call_id"],
-        **({"content": content if isinstance(content, str) else blocks} if blocks else {}),
+        **({"content": brief(blocks)} if blocks else {}),
         **{name: message[name] for name in _BESIDE_RESULT if name in message},
     }
 
@@ -103,7 +102,8 @@ def _spoken(message: Message, path: str, omissions: Omissions) -> list[Block]:
     if message.get("refusal"):
         texts.append(text_block(message["refusal"]))
     calls = [
-        _call(call, f"{path}.tool_calls[{i}]") for i, call in enumerate(message.get("tool_calls", ()))
+        _call(call, f"{path}.tool_calls[{i}]")
+        for i, call in enumerate(message.get("tool_calls", ()))
     ]
     thoughts: list[Block] = []
     for block in message.get(THINKING_BLOCKS, ()):
