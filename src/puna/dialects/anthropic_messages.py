@@ -74,6 +74,7 @@ class AnthropicMessages:
             return ChatCompletion.model_validate(
                 {
                     "id": data.get("id") or context.made_id,
+                    "object": "chat.completion",
                     "created": int(context.now),
                     "model": context.model,
                     "choices": [{"index": 0, "message": message, **choice_fields(data)}],

@@ -130,6 +130,7 @@ class AnthropicStreamReader:
         return ChatCompletionChunk.model_validate(
             {
                 "id": self._events.answer_id or self._context.made_id,
+                "object": "chat.completion.chunk",
                 "created": int(self._context.now),
                 "model": self._context.model,
                 "choices": choices,

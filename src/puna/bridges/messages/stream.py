@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from puna.bridges.block_order import BLOCK_ORDER, TEXT, THINKING
+from puna.bridges.block_order import BLOCK_ORDER, TEXT, THINKING, cut_text, read_order
 from puna.bridges.messages.blocks_under_way import Blocks, CallUnderWay, Event, json_delta
 from puna.bridges.messages.reply import content_of, message_head, stop_of, usage_of
 from puna.bridges.messages.request import MessagesRequest
@@ -128,11 +128,13 @@ class MessageStream:
 
 def is_whole(delta: Delta) -> bool:
     """Whether a delta holds blocks of several kinds: a whole answer that came as one chunk."""
-    kinds = (delta.content, delta.refusal, delta.tool_calls)
-    spoken = sum(bool(kind) for kind in kinds)
-    if thinking_blocks_of(delta):
-        return spoken > 0 or bool(reasoning_of(delta)) or len(thinking_blocks_of(delta)) > 1
-    return spoken > 1 and BLOCK_ORDER in (delta.model_extra or {})
+    thoughts, calls = thinking_blocks_of(delta), delta.tool_calls or ()
+    if thoughts:
+        says_more = bool(delta.content or delta.refusal or calls or reasoning_of(delta))
+        return says_more or len(thoughts) > 1
+    order = read_order((delta.model_extra or {}).get(BLOCK_ORDER))
+    texts = cut_text(delta.content or "", order)
+    return len(order) > 1 and len(order) == len(texts) + len(calls)
 
 
 def _spoken(delta: Delta) -> Iterator[tuple[str, str]]:
