@@ -309,7 +309,8 @@ def test_what_no_host_of_llama_could_use_is_left_out_and_told(
     ("role", "block", "told"),
     [
         ("user", {"type": "text", "text": "a", "citations": [{}]}, "messages.citations"),
-        ("user", {"type": "image", "source": PNG, "transformations": {}}, "messages.transformations"),
+        ("user", {"type": "image", "source": PNG, "transformations": {}},
+         "messages.transformations"),
         ("user", {"type": "document", "citations": {"enabled": True},
                   "source": {"type": "text", "data": "a"}}, "messages.citations"),
         ("user", {"type": "tool_result", "tool_use_id": "t", "toolset_name": "x"},

@@ -408,7 +408,7 @@ IMAGES = MARKS.map(lambda mark: {"type": "image", "source": PNG, **mark})
 
 @st.composite
 def bodies(draw: st.DrawFn) -> dict[str, Any]:
-    """Requests of a client that keeps what the host said: thoughts, calls and texts in any order."""
+    """Requests of a client that keeps what the host said, in whatever order it was said."""
     messages: list[Any] = []
     for _ in range(draw(st.integers(1, 3))):
         messages.append({"role": "user", "content": draw(st.lists(BLOCKS_OF_TEXT, min_size=1))})

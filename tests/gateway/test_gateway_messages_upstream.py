@@ -48,7 +48,7 @@ HI: Any = [{"role": "user", "content": "hi"}]
 THOUGHT = {"type": "thinking", "thinking": 'Sign here: é \\ "', "signature": "EqQB/+=="}
 HIDDEN = {"type": "redacted_thinking", "data": "EmwKAhgB+/=="}
 LATER = {"type": "thinking", "thinking": "", "signature": "TGF0ZXI="}
-CONTENT = [
+CONTENT: list[dict[str, Any]] = [
     THOUGHT,
     HIDDEN,
     {"type": "text", "text": "Looking."},
@@ -319,10 +319,10 @@ class Anywhere:
     """A transport with callbacks that would carry anything."""
 
     def prepare(self, request: HTTPRequest) -> Any:
-        return self
+        return self if request.url else None
 
     def start(self, body: bytes, sink: ReplySink) -> Any:
-        raise AssertionError("nothing is sent")
+        raise AssertionError((body, sink))
 
     def can_carry(self, url: str) -> bool:
         return bool(url)
@@ -386,7 +386,8 @@ def test_a_loop_of_tools_with_the_sdk(upstream: Upstream, is_stream: bool) -> No
                 ],
             },
         ]
-        return await client.messages.create(**ask, messages=turns)
+        last: anthropic.types.Message = await client.messages.create(**ask, messages=turns)
+        return last
 
     done = {**MESSAGE, "content": [{"type": "text", "text": TEXT}], "stop_reason": "end_turn"}
     upstream.plays(streamed() if is_stream else Reply.json(MESSAGE), Reply.json(done))
