@@ -178,6 +178,11 @@ def test_a_turn_of_thinking_alone_is_left_out() -> None:
     assert plain(asked) == ([*HI, *HI], ("messages.thinking",))
 
 
+def test_an_assistant_that_said_nothing_gives_no_message() -> None:
+    empty = {"role": "assistant", "content": [{"type": "text", "text": ""}]}
+    assert read(messages=[*HI, empty, *HI]).messages == [*HI, *HI]
+
+
 def test_what_another_models_own_tools_did_is_left_out_and_told() -> None:
     content = [
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},

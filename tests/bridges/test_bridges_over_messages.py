@@ -162,6 +162,12 @@ def test_images_and_pdfs_are_blocks() -> None:
     ]
 
 
+def test_parts_of_the_assistant_are_texts() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "No."}]
+    (turn,) = turns(spoken(content=parts))
+    assert turn["content"] == [{"type": "text", "text": "a"}, {"type": "text", "text": "No."}]
+
+
 def test_results_and_the_words_after_them_are_one_turn() -> None:
     image = {"type": "image_url", "image_url": {"url": PNG_URL}}
     found = turns(

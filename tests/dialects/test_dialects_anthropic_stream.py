@@ -281,6 +281,20 @@ def test_events_and_deltas_that_nobody_knows_say_nothing() -> None:
     assert fold(chunks).choices[0].message.content == "Hi"
 
 
+def test_a_block_may_begin_with_what_it_says() -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    text = {"type": "text", "text": "Hi"}
+    events: list[Event] = [START]
+    for index, block in enumerate((thought, text)):
+        events.append({"type": "content_block_start", "index": index, "content_block": block})
+        events.append({"type": "content_block_stop", "index": index})
+    chunks, error = read(encoded([*events, FINISH, END]))
+    assert error is None
+    message = fold(chunks).choices[0].message
+    assert (message["reasoning_content"], message.content) == ("hm", "Hi")
+    assert message["thinking_blocks"] == [thought]
+
+
 def test_what_chat_has_no_place_for_is_kept_at_the_end() -> None:
     search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
     citation = {"type": "char_location", "cited_text": "x"}
