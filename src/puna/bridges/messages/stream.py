@@ -36,7 +36,7 @@ class MessageStream:
         self._late: dict[str, list[str]] = {}
         self._late_blocks: list[dict[str, Any]] = []
         self._finish_reason: str | None = None
-        self._matched: Any = None
+        self._matched: object = None
         self._is_refusal = False
         self._usage: Usage | None = None
 
