@@ -14,6 +14,7 @@ import anthropic
 import httpx2
 import pytest
 from tests.support.asgi import CHAT, MODEL, Answer, House
+from tests.support.recorded_clients import house_for, recorded
 from tests.support.upstream import TEXT, Reply, Upstream
 
 from puna.catalog.prices import PICOS_PER_DOLLAR
@@ -165,6 +166,19 @@ def sent_blocks(answer: Answer) -> list[dict[str, Any]]:
     return plain(blocks)
 
 
+def in_blocks(value: Any) -> Any:
+    """A body with every content as blocks, also where a string says the same."""
+    if isinstance(value, list):
+        return [in_blocks(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: in_blocks(one) for name, one in value.items()}
+    for name in ("content", "system"):
+        if isinstance(made.get(name), str):
+            made[name] = [{"type": "text", "text": made[name]}]
+    return made
+
+
 def test_all_that_a_client_of_the_same_api_says_reaches_the_host(upstream: Upstream) -> None:
     upstream.plays(Reply.json(MESSAGE))
     answer = House(upstream, CONFIG).ask("/v1/messages?beta=true", ASK, SESSION)
@@ -205,6 +219,23 @@ def test_opaque_blocks_go_back_byte_for_byte(upstream: Upstream, is_stream: bool
     second = house.ask("/v1/messages", {**ASK, "messages": turns}, SESSION)
     assert plain(second.json["content"]) == [{"type": "text", "text": "Done."}]
     assert upstream.requests[-1].json["messages"] == turns
+
+
+@pytest.mark.parametrize("name", ["claude_code_first_turn", "claude_code_second_turn"])
+def test_a_session_of_claude_code_reaches_the_host_as_it_was_sent(
+    upstream: Upstream, name: str
+) -> None:
+    request = recorded(name)
+    upstream.plays(streamed())
+    answer = request.sent_to(house_for(upstream, "anthropic"))
+    assert answer.status == 200
+    assert sent_blocks(answer) == CONTENT
+    (sent,) = upstream.requests
+    assert in_blocks(sent.json) == in_blocks({**request.body, "model": "llama"})
+    assert sent.headers["anthropic-beta"].replace(" ", "") == request.headers[
+        "anthropic-beta"
+    ].replace(" ", "")
+    assert "x-puna-dropped-params" not in answer.headers
 
 
 def test_tokens_written_to_a_cache_are_told_and_billed_as_such(upstream: Upstream) -> None:

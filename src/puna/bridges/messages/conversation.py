@@ -172,10 +172,9 @@ def _result(block: Block, path: str, omissions: Omissions) -> tuple[ChatMessage,
         "tool_call_id": read_text(block, path, "tool_use_id"),
         "content": keep_parts(texts),
     }
-    if block.get(IS_ERROR) is True:
-        message[IS_ERROR] = True
-    if block.get(CACHE_CONTROL) is not None:
-        message[CACHE_CONTROL] = block[CACHE_CONTROL]
+    for name in (IS_ERROR, CACHE_CONTROL):
+        if block.get(name) is not None:
+            message[name] = block[name]
     _note_others(block, omissions)
     return message, images
 
