@@ -225,7 +225,7 @@ class InternalServerError(APIStatusError):
 
 
 class ServiceUnavailableError(InternalServerError):
-    """The upstream is overloaded or down (503)."""
+    """The upstream is overloaded or down (503, some say 529)."""
 
     status_code = 503
     code = "service_unavailable"
@@ -281,6 +281,7 @@ STATUS_CLASSES: Mapping[int, type[APIError]] = {
     502: BadGatewayError,
     503: ServiceUnavailableError,
     504: APITimeoutError,
+    529: ServiceUnavailableError,
 }
 
 

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
+from tests.support.chats import conversations
 
 from puna.bridges.messages.request import MessagesRequest, read_messages_request
 from puna.bridges.tool_names import alias_of
+from puna.dialects.request_rules import in_chats_words
 from puna.errors import BadRequestError, UnsupportedParamsError
-from puna.types.requests import make_chat_request
+from puna.types.requests import ChatRequest, make_chat_request
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -30,6 +32,19 @@ def read(*, drop_params: bool = False, **fields: Any) -> MessagesRequest:
 
 def turn(content: Any) -> MessagesRequest:
     return read(messages=[{"role": "user", "content": content}])
+
+
+def chat_of(asked: MessagesRequest) -> tuple[ChatRequest, tuple[str, ...]]:
+    """The request as a host of chat alone gets it, and all that it is not told."""
+    chat = make_chat_request("m", asked.messages, asked.fields)
+    plain, beyond = in_chats_words(replace(chat, messages_extras=asked.extras))
+    return plain, (*asked.dropped_params, *beyond)
+
+
+def plain(asked: MessagesRequest) -> tuple[list[Any], tuple[str, ...]]:
+    """Its messages in chat's own words, and what was left out."""
+    chat, left_out = chat_of(asked)
+    return list(chat.messages), left_out
 
 
 # What is mapped
@@ -56,8 +71,10 @@ def test_the_blocks_of_system_become_one_message_in_their_order() -> None:
         {"type": "text", "text": "two"},
     ]
     asked = read(system=system)
-    assert asked.messages[0] == {"role": "system", "content": "one\n\ntwo"}
-    assert asked.dropped_params == ("cache_control",)
+    assert asked.messages[0]["content"] == [system[0], system[2]]
+    messages, left_out = plain(asked)
+    assert messages[0] == {"role": "system", "content": "one\n\ntwo"}
+    assert left_out == ("cache_control",)
 
 
 @pytest.mark.parametrize("system", ["", [], None])
@@ -67,7 +84,7 @@ def test_an_empty_system_gives_no_message(system: Any) -> None:
 
 def test_texts_alone_become_one_string_which_every_host_reads() -> None:
     asked = turn([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}])
-    assert asked.messages == [{"role": "user", "content": "a\n\nb"}]
+    assert plain(asked) == ([{"role": "user", "content": "a\n\nb"}], ())
 
 
 def test_images_become_parts_between_the_texts() -> None:
@@ -124,7 +141,8 @@ def test_tool_use_becomes_calls_and_results_come_before_the_users_text() -> None
             },
         ]
     )
-    assert asked.messages == [
+    messages, left_out = plain(asked)
+    assert messages == [
         {
             "role": "assistant",
             "content": "Looking.",
@@ -145,7 +163,7 @@ def test_tool_use_becomes_calls_and_results_come_before_the_users_text() -> None
         },
         {"role": "user", "content": [PNG_PART, {"type": "text", "text": "Go on."}]},
     ]
-    assert asked.dropped_params == ("messages.thinking",)
+    assert left_out == ("messages.thinking",)
 
 
 @pytest.mark.parametrize("content", [{}, {"content": None}, {"content": []}, {"content": ""}])
@@ -157,7 +175,12 @@ def test_a_result_may_be_empty(content: dict[str, Any]) -> None:
 def test_a_turn_of_thinking_alone_is_left_out() -> None:
     thinking = [{"type": "thinking", "thinking": "hm", "signature": ""}]
     asked = read(messages=[*HI, {"role": "assistant", "content": thinking}, *HI])
-    assert asked.messages == [*HI, *HI]
+    assert plain(asked) == ([*HI, *HI], ("messages.thinking",))
+
+
+def test_an_assistant_that_said_nothing_gives_no_message() -> None:
+    empty = {"role": "assistant", "content": [{"type": "text", "text": ""}]}
+    assert read(messages=[*HI, empty, *HI]).messages == [*HI, *HI]
 
 
 def test_what_another_models_own_tools_did_is_left_out_and_told() -> None:
@@ -269,7 +292,7 @@ def test_to_count_tokens_no_limit_is_needed() -> None:
         ({"context_management": {"edits": []}}, ("context_management",)),
         ({"service_tier": "auto", "container": None}, ("service_tier",)),
         ({"cache_control": {"type": "ephemeral"}}, ("cache_control",)),
-        ({"output_config": {"effort": "high"}}, ("output_config.effort",)),
+        ({"output_config": {"effort": "high", "x": None}}, ("output_config.effort",)),
         ({"mcp_servers": []}, ()),
         ({"x_nobody_knows": 1, "n": 3}, ("x_nobody_knows", "n")),
         (
@@ -281,9 +304,42 @@ def test_to_count_tokens_no_limit_is_needed() -> None:
 def test_what_no_host_of_llama_could_use_is_left_out_and_told(
     fields: dict[str, Any], dropped: tuple[str, ...]
 ) -> None:
-    asked = read(**fields)
-    assert asked.dropped_params == dropped
-    assert set(asked.fields) <= {"max_tokens", "tools"}
+    chat, left_out = chat_of(read(**fields))
+    assert left_out == dropped
+    assert set(chat.params) <= {"max_tokens", "tools"}
+    assert all(set(tool) == {"type", "function"} for tool in chat.params.get("tools", ()))
+
+
+@pytest.mark.parametrize(
+    ("role", "block", "told"),
+    [
+        ("user", {"type": "text", "text": "a", "citations": [{}]}, "messages.citations"),
+        ("user", {"type": "image", "source": PNG, "transformations": {}},
+         "messages.transformations"),
+        ("user", {"type": "document", "citations": {"enabled": True},
+                  "source": {"type": "text", "data": "a"}}, "messages.citations"),
+        ("user", {"type": "tool_result", "tool_use_id": "t", "toolset_name": "x"},
+         "messages.toolset_name"),
+        ("user", {"type": "tool_result", "tool_use_id": "t", "cache_control": {}}, "cache_control"),
+        ("assistant", {"type": "tool_use", "id": "t", "name": "f", "input": {},
+                       "caller": {"type": "code_execution"}}, "messages.caller"),
+        ("assistant", {"type": "tool_use", "id": "t", "name": "f", "input": {},
+                       "cache_control": {}}, "cache_control"),
+    ],
+)  # fmt: skip
+def test_fields_of_blocks_that_a_host_of_chat_has_not_are_told(
+    role: str, block: dict[str, Any], told: str
+) -> None:
+    bare = {key: value for key, value in block.items() if key != told.rpartition(".")[2]}
+    asked = read(messages=[*HI, {"role": role, "content": [block]}])
+    without = read(messages=[*HI, {"role": role, "content": [{**bare, "x": None}]}])
+    assert plain(asked) == (plain(without)[0], (told,))
+    assert plain(without)[1] == ()
+
+
+def test_the_caller_that_puna_tells_itself_is_no_news() -> None:
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}, "caller": {"type": "direct"}}
+    assert plain(read(messages=[*HI, {"role": "assistant", "content": [call]}]))[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -381,6 +437,7 @@ def test_what_a_caller_would_miss_is_refused_or_dropped(fields: Any, param: str)
         ({"output_config": {"format": {"type": "text"}}}, "output_config.format"),
         ({"output_format": {"type": "json_schema"}}, "output_format"),
         ({"output_format": 1}, "output_format"),
+        ({"thinking": "hard"}, "thinking"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_by_its_path(fields: Any, param: str) -> None:
@@ -391,54 +448,6 @@ def test_what_is_wrong_is_named_by_its_path(fields: Any, param: str) -> None:
 
 
 # The law: chat, to Anthropic's shape, and back
-
-
-TEXTS = st.text(min_size=1, max_size=12)
-NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)
-VALUES = st.none() | st.booleans() | st.integers(-9, 9) | TEXTS
-INPUTS = st.dictionaries(TEXTS, VALUES | st.lists(VALUES, max_size=2), max_size=3)
-URLS = st.sampled_from(["https://x.example/a.png", PNG_PART["image_url"]["url"]])
-IMAGES = URLS.map(lambda url: {"type": "image_url", "image_url": {"url": url}})
-TEXT_PARTS = TEXTS.map(lambda text: {"type": "text", "text": text})
-
-
-@st.composite
-def contents(draw: st.DrawFn) -> Any:
-    if draw(st.booleans()):
-        return draw(TEXTS)
-    parts = draw(st.lists(TEXT_PARTS | IMAGES, max_size=3))
-    parts.insert(draw(st.integers(0, len(parts))), draw(IMAGES))
-    return parts
-
-
-@st.composite
-def exchanges(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """A user's turn and the assistant's, with the results of its calls."""
-    said = draw(st.none() | TEXTS)
-    calls = [
-        {
-            "id": f"call_{draw(NAMES)}",
-            "type": "function",
-            "function": {
-                "name": draw(NAMES),
-                "arguments": json.dumps(draw(INPUTS), ensure_ascii=False, separators=(",", ":")),
-            },
-        }
-        for _ in range(draw(st.integers(0 if said else 1, 3)))
-    ]
-    answer = {"role": "assistant", "content": said, **({"tool_calls": calls} if calls else {})}
-    results = [
-        {"role": "tool", "tool_call_id": call["id"], "content": draw(st.text(max_size=9))}
-        for call in calls
-    ]
-    return [{"role": "user", "content": draw(contents())}, answer, *results]
-
-
-@st.composite
-def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
-    system = draw(st.none() | TEXTS)
-    head = [{"role": "system", "content": system}] if system else []
-    return [*head, *(one for turn in draw(st.lists(exchanges(), min_size=1)) for one in turn)]
 
 
 def as_messages(chat: list[dict[str, Any]]) -> dict[str, Any]:
@@ -489,9 +498,13 @@ def as_image(part: dict[str, Any]) -> dict[str, Any]:
 
 @given(conversations())
 def test_a_chat_in_anthropics_shape_comes_back_as_it_was(chat: list[dict[str, Any]]) -> None:
-    asked = read_messages_request(as_messages(chat))
-    assert asked.messages == chat
-    assert asked.dropped_params == ()
+    messages, left_out = plain(read_messages_request(as_messages(chat)))
+    assert messages == [as_read(message) for message in chat]
+    assert left_out == ()
+
+
+def as_read(message: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if value is not None}
 
 
 def test_where_all_tools_are_left_out_their_choice_is_too() -> None:

@@ -167,6 +167,50 @@ def test_nothing_goes_out_before_an_object_has_begun(pieces: list[str], sent: li
     assert [delta["partial_json"] for delta in deltas] == sent
 
 
+SIGNED = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+HIDDEN = {"type": "redacted_thinking", "data": "eHg="}
+
+
+def test_an_opaque_block_ends_the_thoughts_that_came_before_it() -> None:
+    events = events_of(
+        chunk({"reasoning_content": "h"}),
+        chunk({"reasoning_content": "m"}),
+        chunk({"thinking_blocks": [SIGNED]}),
+        chunk({"thinking_blocks": [HIDDEN]}),
+        chunk({"reasoning_content": "more"}),
+        END,
+    )
+    assert folded(events)["content"] == [
+        SIGNED,
+        HIDDEN,
+        {"type": "thinking", "thinking": "more", "signature": ""},
+    ]
+
+
+def test_an_opaque_block_amid_calls_waits_for_the_end_where_no_order_is_told() -> None:
+    events = events_of(
+        head(0),
+        chunk({"reasoning_content": "hm"}),
+        chunk({"thinking_blocks": [SIGNED]}),
+        piece(0, "{}"),
+        END,
+    )
+    call, thought = folded(events)["content"]
+    assert (call["type"], call["input"], thought) == ("tool_use", {}, SIGNED)
+
+
+def test_nothing_waits_where_the_order_of_blocks_is_told() -> None:
+    stream = MessageStream(ASKED)
+    order = {"block_order": ["tool_use", "text"]}
+    stream.add(head(0, arguments='{"a":1}'))
+    events = stream.add(chunk({"content": "then", **order}))
+    assert [event["type"] for event in events] == [
+        "content_block_stop",
+        "content_block_start",
+        "content_block_delta",
+    ]
+
+
 def test_usage_may_be_told_at_the_end() -> None:
     usage = Usage(prompt_tokens=5, completion_tokens=2, total_tokens=7)
     events = events_of(chunk({"content": "x"}), END, usage=usage)

@@ -19,6 +19,7 @@ WITHOUT_MODELS = {
 
 FEATURES = frozenset(
     (
+        "adaptive_thinking",
         "assistant_prefill",
         "audio_input",
         "audio_output",
@@ -31,6 +32,7 @@ FEATURES = frozenset(
         "response_schema",
         "streamed_function_calling",
         "system_messages",
+        "thinking_budget",
         "tool_choice",
         "video_input",
         "vision",

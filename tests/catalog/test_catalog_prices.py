@@ -109,6 +109,14 @@ def test_cached_tokens_are_part_of_the_prompt_and_billed_once() -> None:
     assert cost_picos(price, 7, 3, cached_tokens=5) == 2 * 100 + 5 * 10 + 3 * 1_000
 
 
+def test_tokens_written_to_the_cache_are_billed_once_and_by_how_long_they_stay() -> None:
+    price = Price(100, 0, cached_input_picos=10, cache_write_picos=125, cache_write_1h_picos=200)
+    cost = cost_picos(price, 20, 0, cached_tokens=5, written_tokens=(4, 3))
+    assert cost == 8 * 100 + 5 * 10 + 4 * 125 + 3 * 200
+    assert cost_picos(Price(100, 0), 20, 0, written_tokens=(4, 3)) == 2_000
+    assert cost_picos(price, 6, 0, cached_tokens=5, written_tokens=(4, 3)) == 5 * 10 + 125
+
+
 def test_without_a_cached_price_cached_tokens_cost_like_others() -> None:
     price = Price(input_picos=100, output_picos=0)
     assert cost_picos(price, 7, 0, cached_tokens=5) == 700

@@ -63,7 +63,7 @@ CLASSES = [
     (502, BadGatewayError, True),
     (503, ServiceUnavailableError, True),
     (504, APITimeoutError, True),
-    (529, InternalServerError, True),
+    (529, ServiceUnavailableError, True),
 ]
 
 BODIES: list[tuple[Any, str]] = [

@@ -69,6 +69,7 @@ def test_usage_is_made_of_whole_numbers() -> None:
     assert usage.prompt_tokens_details.model_dump() == {
         "cached_tokens": None,
         "audio_tokens": None,
+        "cache_creation_tokens": None,
         "x_text": {"a": 1},
     }
     assert usage.completion_tokens_details is not None

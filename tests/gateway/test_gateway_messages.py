@@ -159,7 +159,7 @@ def test_what_is_left_out_is_told(upstream: Upstream, is_stream: bool) -> None: 
         "betas": [],
     }
     answer = ask(upstream, body)
-    assert answer.headers["x-puna-dropped-params"] == "thinking,service_tier,fallbacks,betas"
+    assert answer.headers["x-puna-dropped-params"] == "fallbacks,betas,thinking,service_tier"
     assert set(upstream.requests[0].json) <= {"model", "max_tokens", "messages", "stream"}
 
 
@@ -455,7 +455,7 @@ def test_a_session_of_claude_code(upstream: Upstream) -> None:
     assert [block["type"] for block in blocks] == ["text", "tool_use", "tool_use"]
     assert events[-2]["delta"]["stop_reason"] == "tool_use"
     assert first.headers["x-puna-dropped-params"] == (
-        "output_config.effort,cache_control,thinking,context_management,max_tokens"
+        "max_tokens,cache_control,output_config.effort,thinking,context_management"
     )
     sent = upstream.requests[0].json
     assert set(sent) == {"model", "messages", "max_tokens", "tools", "user", "stream"}

@@ -46,8 +46,12 @@ NAMES_ELSEWHERE = {
     "gateway/options.py": {"embedded"},
     # Help texts with an example that can be copied.
     "cli/serve.py": {"meta_llama"},
-    # A path of the gateway's HTTP API, as Azure's clients ask for it.
-    "gateway/endpoints.py": {"openai"},
+    # Paths of the gateway's HTTP API, as clients of Azure and of Anthropic ask for them.
+    "gateway/endpoints.py": {"openai", "anthropic"},
+    # A path and headers of Anthropic's API.
+    "gateway/messages.py": {"anthropic"},
+    "gateway/messages_replies.py": {"anthropic"},
+    "dialects/anthropic_messages.py": {"anthropic"},
 }
 """Where a provider's name stands in a text of the code, and why. Docstrings do not count."""
 

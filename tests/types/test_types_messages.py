@@ -48,6 +48,9 @@ def assistant(**fields: Any) -> dict[str, Any]:
         ([assistant(content=None, tool_calls=[])], "messages[0].content", "neither"),
         ([assistant(reasoning_content="hm")], "messages[0].content", "neither"),
         ([assistant(tool_calls="x")], "messages[0].tool_calls", "must be a list"),
+        ([assistant(thinking_blocks="x")], "messages[0].thinking_blocks", "a list of blocks"),
+        ([assistant(thinking_blocks=["x"])], "messages[0].thinking_blocks", "a list of blocks"),
+        ([assistant(thinking_blocks=[])], "messages[0].content", "neither"),
         ([assistant(tool_calls={"a": 1})], "messages[0].tool_calls", "must be a list"),
         ([assistant(tool_calls=["x"])], "messages[0].tool_calls[0].function", "an object"),
         (

@@ -152,7 +152,9 @@ def completion_cost(
         usage = completion_response.usage
         details = usage.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details is not None else 0
-        return dollars(cost_picos(price, usage.prompt_tokens, usage.completion_tokens, cached))
+        written = details.written_tokens if details is not None else (0, 0)
+        counts = (usage.prompt_tokens, usage.completion_tokens, cached, written)
+        return dollars(cost_picos(price, *counts))
     given = token_counter(name, prompt, messages)
     return dollars(cost_picos(price, given, token_counter(name, completion)))
 

@@ -140,11 +140,19 @@ def _read_price(entry: Mapping[str, str] | None) -> Price | None:
     """A price from US dollars per million tokens, written as text so that no digit is lost."""
     if entry is None:
         return None
-    cached = entry.get("cached_input")
+    classes = {
+        "cached_input": "cached_input_picos",
+        "cache_write": "cache_write_picos",
+        "cache_write_1h": "cache_write_1h_picos",
+    }
     return Price(
         input_picos=price_from_dollars_per_million(entry["input"]),
         output_picos=price_from_dollars_per_million(entry["output"]),
-        cached_input_picos=price_from_dollars_per_million(cached) if cached is not None else None,
+        **{
+            field: price_from_dollars_per_million(entry[name])
+            for name, field in classes.items()
+            if entry.get(name) is not None
+        },
     )
 
 

@@ -23,15 +23,24 @@ class Price:
 
     All zero means free. That nobody published a price is not a `Price` but None.
     `cached_input_picos` is for prompt tokens that the host read from its cache; None means that the
-    host names no such price and they cost what other prompt tokens cost.
+    host names no such price and they cost what other prompt tokens cost. So it is with those that
+    it wrote to its cache, `cache_write_picos`, and for an hour, `cache_write_1h_picos`.
     """
 
     input_picos: int
     output_picos: int
     cached_input_picos: int | None = None
+    cache_write_picos: int | None = None
+    cache_write_1h_picos: int | None = None
 
     def __post_init__(self) -> None:
-        for picos in (self.input_picos, self.output_picos, self.cached_input_picos or 0):
+        for picos in (
+            self.input_picos,
+            self.output_picos,
+            self.cached_input_picos or 0,
+            self.cache_write_picos or 0,
+            self.cache_write_1h_picos or 0,
+        ):
             if picos < 0:
                 raise ConfigError(f"A price of `{picos}` picos is below zero. Use 0 for free.")
 
@@ -89,29 +98,36 @@ def price_from_dollars_per_million(dollars_per_million: str | float | Decimal) -
 
 
 def cost_picos(
-    price: Price, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0
+    price: Price,
+    prompt_tokens: int,
+    completion_tokens: int,
+    cached_tokens: int = 0,
+    written_tokens: tuple[int, int] = (0, 0),
 ) -> int:
     """What a call cost, in picos.
 
     `cached_tokens` are the part of `prompt_tokens` that came from the host's cache, as in OpenAI's
-    usage; each prompt token is billed in one class only. A host that reports more cached tokens
-    than prompt tokens is billed for the prompt tokens it reports.
+    usage, and `written_tokens` the parts that were written to it, for minutes and for an hour. Each
+    prompt token is billed in one class only: a host that reports more of them than prompt tokens is
+    billed for the prompt tokens it reports.
 
     Raises ValueError for a count below zero.
     """
-    if min(prompt_tokens, completion_tokens, cached_tokens) < 0:
-        raise ValueError(
-            "Token counts cannot be below zero: "
-            f"`{prompt_tokens}`, `{completion_tokens}`, `{cached_tokens}`."
-        )
-    cached = min(cached_tokens, prompt_tokens)
-    fresh = prompt_tokens - cached
-    cached_price = price.cached_input_picos
-    if cached_price is None:
-        cached_price = price.input_picos
-    return (
-        fresh * price.input_picos + cached * cached_price + completion_tokens * price.output_picos
-    )
+    counts = (prompt_tokens, completion_tokens, cached_tokens, *written_tokens)
+    if min(counts) < 0:
+        told = ", ".join(f"`{count}`" for count in counts)
+        raise ValueError(f"Token counts cannot be below zero: {told}.")
+    fresh = prompt_tokens
+    total = completion_tokens * price.output_picos
+    for count, picos in (
+        (cached_tokens, price.cached_input_picos),
+        (written_tokens[0], price.cache_write_picos),
+        (written_tokens[1], price.cache_write_1h_picos),
+    ):
+        billed = min(count, fresh)
+        fresh -= billed
+        total += billed * (price.input_picos if picos is None else picos)
+    return total + fresh * price.input_picos
 
 
 def dollars(picos: int) -> float:

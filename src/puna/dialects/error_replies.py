@@ -62,13 +62,22 @@ def read_error_reply(reply: HTTPReply, context: ReadContext[ModelRequest]) -> AP
     )
 
 
-def read_error_frame(frame: Any, context: ReadContext[ModelRequest]) -> APIError:
-    """The typed error of an error object that came inside a success: a body or a stream event."""
+def read_error_frame(
+    frame: Any, context: ReadContext[ModelRequest], *, status: int | None = None
+) -> APIError:
+    """The typed error of an error object that came inside a success: a body or a stream event.
+
+    `status` is the one that the dialect gives such an error; else the object may tell it.
+    """
     raw = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
     text = scrub(raw, context)
     details = _Details(message=text) if isinstance(frame, str) else _read_details(text)
     return _make(
-        status=_status_of(details), headers={}, details=details, text=text, context=context
+        status=status or _status_of(details),
+        headers={},
+        details=details,
+        text=text,
+        context=context,
     )
 
 

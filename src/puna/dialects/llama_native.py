@@ -16,7 +16,7 @@ from puna.dialects.base import ReadContext, StreamReader, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_replies import mend_text
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.request_rules import check_images, choose_params, fit_messages
+from puna.dialects.request_rules import check_images, choose_params, fit_messages, in_chats_words
 from puna.errors import BadRequestError, MalformedReplyError
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.requests import ChatRequest
@@ -47,9 +47,10 @@ class LlamaNativeChat(OpenAIChat):
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        request, beyond = in_chats_words(request)
         check_images(request, target)
         messages, cut = fit_messages(request, target)
-        dropped: dict[str, None] = dict.fromkeys(cut)
+        dropped: dict[str, None] = dict.fromkeys((*beyond, *cut))
         built = [
             _build_message(message, f"messages[{i}]", request, target, dropped)
             for i, message in enumerate(messages)

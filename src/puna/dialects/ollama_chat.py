@@ -18,7 +18,7 @@ from puna.dialects.ollama_context import set_context
 from puna.dialects.ollama_messages import build_messages, check_tools
 from puna.dialects.ollama_replies import OllamaStreamReader, as_completion
 from puna.dialects.openai_chat import OpenAIChat
-from puna.dialects.request_rules import check_images, choose_params
+from puna.dialects.request_rules import check_images, choose_params, in_chats_words
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion
 from puna.types.model_request import ModelRequest
@@ -76,6 +76,7 @@ class OllamaChat(OpenAIChat):
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        request, beyond = in_chats_words(request)
         check_images(request, target)
         messages, cut = build_messages(request, target)
         params, left_out = choose_params(request, target)
@@ -89,7 +90,7 @@ class OllamaChat(OpenAIChat):
         body = {"model": target.model, "messages": messages, "stream": request.is_stream, **fields}
         set_context(body, options, request, target)
         body["options"] = options
-        return body, (*cut, *left_out, *doubled)
+        return body, (*beyond, *cut, *left_out, *doubled)
 
     @override
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:

@@ -22,7 +22,7 @@ from puna.dialects.json_http import (
 )
 from puna.dialects.openai_replies import mend_completion
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.request_rules import check_images, choose_params, fit_messages
+from puna.dialects.request_rules import check_images, choose_params, fit_messages, in_chats_words
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
 from puna.types.requests import ChatRequest
@@ -49,10 +49,11 @@ class OpenAIChat:
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The JSON body as a dict, and the names of the parameters left out."""
+        request, beyond = in_chats_words(request)
         check_images(request, target)
         messages, cut = fit_messages(request, target)
         params, left_out = choose_params(request, target)
-        dropped = (*cut, *left_out)
+        dropped = (*beyond, *cut, *left_out)
         body: dict[str, Any] = {
             "model": target.model,
             "messages": messages,

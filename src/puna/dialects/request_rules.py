@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
+from puna.bridges.messages.carried import (
+    names_of,
+    plain_messages,
+    plain_tools,
+    without_thinking,
+)
 from puna.dialects.base import Quirks, Target
 from puna.errors import UnsupportedParamsError
 from puna.types.messages import image_parts
@@ -69,6 +76,20 @@ def takes_request(request: ModelRequest, target: Target) -> bool:
     except UnsupportedParamsError:
         return False
     return True
+
+
+def in_chats_words(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
+    """The request without what only a host of the Messages API knows, and the names of that."""
+    messages, left_out = without_thinking(request.messages)
+    extras = request.messages_extras
+    if extras is None:
+        return (replace(request, messages=tuple(messages)) if left_out else request), left_out
+    messages, told = plain_messages(messages)
+    tools, untold = plain_tools(request.params.get("tools", ()))
+    params = {**request.params, "tools": tools} if tools else request.params
+    found = dict.fromkeys((*told, *untold, *left_out, *names_of(extras)))
+    plain = replace(request, messages=tuple(messages), params=params, messages_extras=None)
+    return plain, tuple(found)
 
 
 def fit_messages(

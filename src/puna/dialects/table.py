@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from puna.dialects.anthropic_messages import AnthropicMessages
 from puna.dialects.base import Dialect, EmbeddingDialect, ModerationDialect
 from puna.dialects.embedded_chat import EmbeddedChat
 from puna.dialects.embedded_embeddings import EmbeddedEmbeddings
@@ -18,6 +19,7 @@ CANNED_DIALECT = "openai_chat"
 """What prepared answers are written in."""
 
 DIALECTS: Mapping[str, Dialect] = {
+    "anthropic_messages": AnthropicMessages(),
     "embedded_chat": EmbeddedChat(),
     "llama_native": LlamaNativeChat(),
     "ollama_native": OllamaChat(),

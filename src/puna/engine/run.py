@@ -178,10 +178,11 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     def _note_tokens(self, usage: Usage, attempt: Attempt[DialectT, RequestT]) -> None:
         details = usage.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details is not None else 0
+        written = details.written_tokens if details is not None else (0, 0)
         self.report.is_usage_estimated = usage.is_estimate
         deployment = attempt.deployment
         price = price_of(deployment)
-        self.note_usage(price, usage.prompt_tokens, usage.completion_tokens, cached)
+        self.note_usage(price, usage.prompt_tokens, usage.completion_tokens, cached, written)
 
     def note_usage(
         self,
@@ -189,11 +190,15 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         prompt_tokens: int,
         completion_tokens: int,
         cached_tokens: int,
+        written_tokens: tuple[int, int] = (0, 0),
     ) -> None:
         """Note the tokens of the answer, and what they cost where a price is known."""
         report = self.report
         report.prompt_tokens = prompt_tokens
         report.completion_tokens = completion_tokens
         report.cached_tokens = cached_tokens
+        report.cache_creation_tokens = written_tokens[0] + written_tokens[1]
         if price is not None:
-            report.cost_picos = cost_picos(price, prompt_tokens, completion_tokens, cached_tokens)
+            report.cost_picos = cost_picos(
+                price, prompt_tokens, completion_tokens, cached_tokens, written_tokens
+            )

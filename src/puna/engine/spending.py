@@ -17,6 +17,7 @@ class Spending:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    cache_creation_tokens: int
     cost_picos: int | None
     is_estimated: bool
     usage: Usage
@@ -28,6 +29,7 @@ class Spending:
             prompt_tokens=report.prompt_tokens,
             completion_tokens=report.completion_tokens,
             cached_tokens=report.cached_tokens,
+            cache_creation_tokens=report.cache_creation_tokens,
             cost_picos=report.cost_picos,
             is_estimated=report.is_usage_estimated,
             usage=usage,
@@ -41,6 +43,7 @@ class Spending:
         report.prompt_tokens += self.prompt_tokens
         report.completion_tokens += self.completion_tokens
         report.cached_tokens += self.cached_tokens
+        report.cache_creation_tokens += self.cache_creation_tokens
         report.is_usage_estimated = report.is_usage_estimated or self.is_estimated
         is_known = self.cost_picos is not None and cost_picos is not None
         report.cost_picos = (self.cost_picos or 0) + (cost_picos or 0) if is_known else None

@@ -232,7 +232,7 @@ class Gateway:
         if match.endpoint.action == "health":
             await responder.reply(json_reply(await check_health(self._directory, self._engine)))
             return None
-        caller = Caller(principal, call_id, receive, responder.send)
+        caller = Caller(principal, call_id, receive, responder.send, head.headers)
         if match.endpoint.action in self._serves:
             return await self._call(match, head, caller)
         if match.response_id is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -27,6 +28,9 @@ from puna.types.report import CallReport
 from puna.wire.sse import encode_event
 
 _log = logging.getLogger("puna.gateway")
+
+_BETA = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_MOST_BETAS = 32
 
 
 async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> CallReport:
@@ -74,7 +78,19 @@ def _read_call(
     request = read_messages_request(asked, drop_params=drop_params, is_count=is_count)
     fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
     call, lowered = _within_limit(pipeline.read_call(fields, request.messages, caller))
-    return request, replace(call, left_out=(*request.dropped_params, *lowered))
+    extras = replace(request.extras, betas=_read_betas(caller.headers))
+    asked_there = replace(call.request, messages_extras=extras)
+    left_out = (*request.dropped_params, *lowered)
+    return request, replace(call, request=asked_there, left_out=left_out)
+
+
+def _read_betas(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The features that the client asks a host of the same API for; what is no name is left out.
+
+    Only such a host gets them. The version is not passed on: the row names the one that Puna reads.
+    """
+    named = [name.strip() for name in headers.get("anthropic-beta", "").split(",")]
+    return tuple(name for name in named[:_MOST_BETAS] if _BETA.fullmatch(name))
 
 
 def _within_limit(call: Call) -> tuple[Call, tuple[str, ...]]:
@@ -134,7 +150,10 @@ def _usage_in(report: CallReport) -> Usage:
         {
             "prompt_tokens": report.prompt_tokens,
             "completion_tokens": report.completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": report.cached_tokens},
+            "prompt_tokens_details": {
+                "cached_tokens": report.cached_tokens,
+                "cache_creation_tokens": report.cache_creation_tokens,
+            },
         }
     )
 

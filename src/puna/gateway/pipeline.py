@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, TypeVar
 
 from puna.bridges.completions import messages_of, read_text_request
@@ -54,12 +54,13 @@ _MOST_PROMPTS = 256
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, under which call id, and the two ends of the connection."""
+    """Who asks, under which call id, the two ends of the connection, and the request's headers."""
 
     principal: Principal
     call_id: str
     receive: Receive
     send: Send
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 class RequestOptions(TypedDict):

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from puna.errors import BadRequestError
 from puna.providers import (
+    anthropic,
     azure,
     cerebras,
     deepinfra,
@@ -37,6 +38,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
         row.name: row
         for row in (
+            anthropic.PROVIDER,
             azure.PROVIDER,
             cerebras.PROVIDER,
             deepinfra.PROVIDER,

@@ -46,10 +46,24 @@ class WireModel(BaseModel):
 
 
 class PromptTokensDetails(WireModel):
-    """Where prompt tokens came from; each is part of `Usage.prompt_tokens`."""
+    """Where prompt tokens came from; each is part of `Usage.prompt_tokens`.
+
+    `cached_tokens` were read from the host's cache; the `cache_creation_tokens` were written to it,
+    where a host bills that apart. No token is both.
+    """
 
     cached_tokens: int | None = None
     audio_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+
+    @property
+    def written_tokens(self) -> tuple[int, int]:
+        """Those written to the cache: for minutes, and for an hour."""
+        details = (self.model_extra or {}).get("cache_creation_token_details")
+        told = details.get("ephemeral_1h_input_tokens") if isinstance(details, dict) else 0
+        written = self.cache_creation_tokens or 0
+        for_hour = min(told, written) if isinstance(told, int) else 0
+        return written - for_hour, for_hour
 
 
 class CompletionTokensDetails(WireModel):

@@ -18,12 +18,14 @@ _ANSWER_ONLY = frozenset(
         "reasoning",
         "reasoning_content",
         "reasoning_details",
-        "thinking_blocks",
     )
 )
 """Fields of an answer that no upstream takes back: a message that is sent again loses them."""
 
-_SAYS = ("content", "tool_calls", "function_call", "refusal", "audio")
+THINKING_BLOCKS = "thinking_blocks"
+"""Opaque blocks of an answer that a host which signs its reasoning wants back as they were."""
+
+_SAYS = ("content", "tool_calls", "function_call", "refusal", "audio", THINKING_BLOCKS)
 """Fields of which an assistant's message needs one."""
 
 _TOOL_CALL_KEYS = ("id", "type", "function")
@@ -66,6 +68,8 @@ def _read_message(message: Any, index: int) -> dict[str, Any]:
         read = {key: value for key, value in read.items() if key not in _ANSWER_ONLY}
         if "tool_calls" in read:
             _read_tool_calls(read, path)
+        if THINKING_BLOCKS in read:
+            _read_thinking(read, path)
         if not any(key in read for key in _SAYS):
             raise BadRequestError(
                 f"`{path}` has neither `content` nor `tool_calls`.", param=f"{path}.content"
@@ -103,6 +107,20 @@ def _read_tool_calls(read: dict[str, Any], path: str) -> None:
         kept["function"] = {key: value for key, value in function.items() if value is not None}
         plain.append(kept)
     read["tool_calls"] = plain
+
+
+def _read_thinking(read: dict[str, Any], path: str) -> None:
+    blocks = read[THINKING_BLOCKS]
+    is_list = isinstance(blocks, Sequence) and not isinstance(blocks, str | bytes)
+    given = [as_mapping(block) for block in cast("Sequence[Any]", blocks)] if is_list else [None]
+    if not all(block is not None for block in given):
+        raise BadRequestError(
+            f"`{path}.{THINKING_BLOCKS}` must be a list of blocks, as an answer had them.",
+            param=f"{path}.{THINKING_BLOCKS}",
+        )
+    read[THINKING_BLOCKS] = given
+    if not given:
+        del read[THINKING_BLOCKS]
 
 
 def _read_content(content: Any, path: str) -> Any:

@@ -24,7 +24,7 @@ class CallReport:
         dropped_params: parameters that were left out by `drop_params` or by rule.
         cost_picos: 1e-12 US dollars; None when no price is known.
         prompt_tokens, completion_tokens: as in the answer's usage; `cached_tokens` of the prompt's
-            were read from the host's cache.
+            were read from the host's cache, and `cache_creation_tokens` written to it.
         is_usage_estimated: whether Puna counted the tokens because the upstream did not.
         finish_reason: the first choice's.
         rescued_calls: tool calls that the model had written as text
@@ -54,6 +54,7 @@ class CallReport:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    cache_creation_tokens: int = 0
     is_usage_estimated: bool = False
     finish_reason: str | None = None
     rescued_calls: int = 0

@@ -16,6 +16,7 @@ from typing_extensions import TypeVar, override
 
 from puna.errors import BadRequestError
 from puna.types.messages import read_messages
+from puna.types.messages_extras import MessagesExtras
 from puna.types.model_request import (
     ModelRequest,
     ParamChecks,
@@ -50,6 +51,8 @@ class ChatRequest(ModelRequest):
         emulate_response_format: whether answers are held to a `response_format` that the host does
             not know; None means no.
         format_retries: how often another answer is asked for then; None means two.
+        messages_extras: what a request that came in the Messages shape says beyond chat; None for
+            any other.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -57,6 +60,7 @@ class ChatRequest(ModelRequest):
     repair_tool_arguments: bool | None = field(default=None, kw_only=True)
     emulate_response_format: bool | None = field(default=None, kw_only=True)
     format_retries: int | None = field(default=None, kw_only=True)
+    messages_extras: MessagesExtras | None = field(default=None, kw_only=True)
 
     @property
     def wants_usage(self) -> bool:

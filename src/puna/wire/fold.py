@@ -19,9 +19,10 @@ from puna.types.chat import (
     DeltaToolCall,
 )
 from puna.types.common import Usage
+from puna.types.messages import THINKING_BLOCKS
 
 _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
-"""Delta fields whose pieces are joined; of any other field the last value counts."""
+"""Delta fields whose pieces are joined; of any other field but lists of blocks the last counts."""
 
 
 @dataclass(slots=True)
@@ -173,7 +174,9 @@ def _add_texts(answer: _Answer, delta: Delta) -> None:
             if text:
                 texts.append(text)
     for name, value in (delta.model_extra or {}).items():
-        if name not in _JOINED or not isinstance(value, str):
+        if name == THINKING_BLOCKS and isinstance(value, list):
+            answer.extra[name] = [*answer.extra.get(name, ()), *cast("list[Any]", value)]
+        elif name not in _JOINED or not isinstance(value, str):
             answer.extra[name] = value
 
 

@@ -15,7 +15,7 @@ Part = dict[str, Any]
 _BETWEEN = "\n\n"
 
 
-def list_blocks(content: Any, path: str, omissions: Omissions) -> Iterator[tuple[str, Block]]:
+def list_blocks(content: object, path: str) -> Iterator[tuple[str, Block]]:
     """Each block with its path; a string is one text block.
 
     Raises:
@@ -35,10 +35,7 @@ def list_blocks(content: Any, path: str, omissions: Omissions) -> Iterator[tuple
                 f'`{place}` must be a block with a `type`, such as {{"type": "text", "text": …}}.',
                 param=place,
             )
-        given = cast("Block", block)
-        if given.get("cache_control") is not None:
-            omissions.note("cache_control")
-        yield place, given
+        yield place, cast("Block", block)
 
 
 def read_text(block: Block, path: str, field: str = "text") -> str:
@@ -56,7 +53,8 @@ def read_text(block: Block, path: str, field: str = "text") -> str:
 def read_part(block: Block, path: str, omissions: Omissions) -> Part | None:
     """What a user or a tool says: text, an image, or a document that is text.
 
-    None for a block that is left out.
+    The part has the block's other fields too, for a host that knows them (`carried.py`). None for a
+    block that is left out.
 
     Raises:
         BadRequestError: the block is broken.
@@ -64,9 +62,10 @@ def read_part(block: Block, path: str, omissions: Omissions) -> Part | None:
     """
     kind = block["type"]
     if kind == "text":
-        return text_part(read_text(block, path))
+        return read_text_part(block, path)
     if kind == "image":
-        return _image(block.get("source"), path, omissions)
+        image = _image(block.get("source"), path, omissions)
+        return image and {**image, **_others(block, ("source",))}
     if kind == "document":
         return _document(block, path, omissions)
     omissions.refuse(
@@ -75,6 +74,11 @@ def read_part(block: Block, path: str, omissions: Omissions) -> Part | None:
         "tool_result and documents of plain text can.",
     )
     return None
+
+
+def read_text_part(block: Block, path: str) -> Part:
+    """A text block as a part, with its other fields."""
+    return {**text_part(read_text(block, path)), **_others(block, ("text",))}
 
 
 def text_part(text: str) -> Part:
@@ -87,6 +91,14 @@ def join_texts(texts: Sequence[str]) -> str:
     return _BETWEEN.join(text for text in texts if text)
 
 
+def keep_parts(parts: Sequence[Part]) -> str | list[Part]:
+    """Parts as content that keeps them apart; a single text with nothing beside it is a string."""
+    said = [part for part in parts if part.get("text") != ""]
+    if not said:
+        return ""
+    return said[0]["text"] if len(said) == 1 and set(said[0]) == {"type", "text"} else said
+
+
 def join_parts(parts: Sequence[Part]) -> str | list[Part]:
     """Parts as content: one text where all are texts, which every host reads; else a list."""
     if all(part["type"] == "text" for part in parts):
@@ -94,7 +106,13 @@ def join_parts(parts: Sequence[Part]) -> str | list[Part]:
     return [part for part in parts if part.get("text") != ""]
 
 
-def _image(source: Any, path: str, omissions: Omissions) -> Part | None:
+def _others(block: Block, read: Sequence[str]) -> dict[str, Any]:
+    """The fields of a block that are not read here."""
+    known = ("type", *read)
+    return {name: block[name] for name in block if name not in known and block[name] is not None}
+
+
+def _image(source: object, path: str, omissions: Omissions) -> Part | None:
     place = f"{path}.source"
     if not isinstance(source, Mapping):
         raise BadRequestError(f"`{place}` must be an object.", param=place)
@@ -128,4 +146,8 @@ def _document(block: Block, path: str, omissions: Omissions) -> Part | None:
         )
         return None
     heads = [block[name] for name in ("title", "context") if isinstance(block.get(name), str)]
-    return text_part(join_texts([*heads, read_text(given, place, "data")]))
+    text = join_texts([*heads, read_text(given, place, "data")])
+    others = _others(block, ("title", "context", "source"))
+    if others.pop("citations", None) is not None:
+        omissions.note("messages.citations")  # a text of chat cannot be cited from
+    return {**text_part(text), **others}

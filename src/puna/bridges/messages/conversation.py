@@ -6,36 +6,45 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from puna.bridges.block_order import BLOCK_ORDER, THINKING, TOOL_USE, Entry, is_usual
 from puna.bridges.messages.blocks import (
     Block,
     Part,
-    join_parts,
-    join_texts,
+    keep_parts,
     list_blocks,
     read_part,
     read_text,
+    read_text_part,
+    text_part,
 )
+from puna.bridges.messages.carried import CACHE_CONTROL, IS_ERROR
 from puna.bridges.omissions import Omissions
 from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError
+from puna.types.messages import THINKING_BLOCKS
 from puna.types.shown import kind_of, shown
 
 ChatMessage = dict[str, Any]
 Placed = Iterable[tuple[str, Block]]
 
-_THINKING = ("thinking", "redacted_thinking")
+_THOUGHTS = ("thinking", "redacted_thinking")
 _IMAGE_PLACE = "[image: in the next message]"
-_ERROR = "Error: "
+_READ = {
+    "tool_use": ("type", "id", "name", "input"),
+    "tool_result": ("type", "tool_use_id", "content", IS_ERROR, CACHE_CONTROL),
+}
+_DIRECT = {"type": "direct"}
+"""The `caller` of a call that the model made by itself."""
 
 
-def read_system(system: Any, omissions: Omissions) -> list[ChatMessage]:
+def read_system(system: object, omissions: Omissions) -> list[ChatMessage]:
     """`system` as the first message; none where it says nothing."""
     if system is None:
         return []
-    return _system(list_blocks(system, "system", omissions), omissions)
+    return _system(list_blocks(system, "system"), omissions)
 
 
-def read_conversation(messages: Any, omissions: Omissions) -> list[ChatMessage]:
+def read_conversation(messages: object, omissions: Omissions) -> list[ChatMessage]:
     """All turns in order. A turn of which nothing is left gives no message.
 
     Raises:
@@ -54,7 +63,7 @@ def read_conversation(messages: Any, omissions: Omissions) -> list[ChatMessage]:
     ]
 
 
-def _read_turn(turn: Any, path: str, omissions: Omissions) -> list[ChatMessage]:
+def _read_turn(turn: object, path: str, omissions: Omissions) -> list[ChatMessage]:
     if not isinstance(turn, Mapping):
         raise BadRequestError(
             f"`{path}` must be an object with `role` and `content`, not {kind_of(turn)}.",
@@ -68,32 +77,46 @@ def _read_turn(turn: Any, path: str, omissions: Omissions) -> list[ChatMessage]:
             f"`{path}.role` must be user, assistant or system, not `{shown(role)}`.",
             param=f"{path}.role",
         )
-    return readers[role](list_blocks(given.get("content"), f"{path}.content", omissions), omissions)
+    return readers[role](list_blocks(given.get("content"), f"{path}.content"), omissions)
 
 
 def _system(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
     parts = [read_part(block, path, omissions) for path, block in blocks]
-    content = join_parts([part for part in parts if part is not None])
+    content = keep_parts([part for part in parts if part is not None])
     return [{"role": "system", "content": content}] if content else []
 
 
 def _assistant(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
-    """Its texts and calls. What another model's own tools did is no part of a chat."""
-    texts: list[str] = []
+    """Its thoughts, texts and calls. What another model's own tools did is no part of a chat."""
+    thoughts: list[Block] = []
+    texts: list[Part] = []
     calls: list[dict[str, Any]] = []
+    order: list[Entry] = []
     for path, block in blocks:
         kind = block["type"]
         if kind == "text":
-            texts.append(read_text(block, path))
+            part = read_text_part(block, path)
+            texts += [part] if part["text"] else []
+            order += [len(part["text"])] if part["text"] else []
         elif kind == "tool_use":
             calls.append(_call(block, path))
+            order.append(TOOL_USE)
+            _note_others(block, omissions)
+        elif kind in _THOUGHTS:
+            thoughts.append(dict(block))
+            order.append(THINKING)
         else:
-            omissions.note("messages.thinking" if kind in _THINKING else f"messages.{kind}")
-    text = join_texts(texts)
-    if not text and not calls:
+            omissions.note(f"messages.{kind}")
+    if not order:
         return []
-    message: ChatMessage = {"role": "assistant", "content": text or None}
-    return [{**message, "tool_calls": calls} if calls else message]
+    message: ChatMessage = {"role": "assistant", "content": keep_parts(texts) or None}
+    if calls:
+        message["tool_calls"] = calls
+    if thoughts:
+        message[THINKING_BLOCKS] = thoughts
+    if not is_usual(order, most_texts=len(texts)):
+        message[BLOCK_ORDER] = order
+    return [message]
 
 
 def _call(block: Block, path: str) -> dict[str, Any]:
@@ -128,28 +151,37 @@ def _user(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
         part = read_part(block, path, omissions)
         if part is not None:
             parts.append(part)
-    content = join_parts([*images, *parts])
+    content = keep_parts([*images, *parts])
     return [*results, {"role": "user", "content": content}] if content else results
 
 
 def _result(block: Block, path: str, omissions: Omissions) -> tuple[ChatMessage, list[Part]]:
-    """A result as a tool's message, and its images. Chat has no mark for errors: a word says it."""
-    texts: list[str] = []
+    """A result as a tool's message, and its images."""
+    texts: list[Part] = []
     images: list[Part] = []
     content = block.get("content")
-    for place, inner in list_blocks(
-        "" if content is None else content, f"{path}.content", omissions
-    ):
+    for place, inner in list_blocks("" if content is None else content, f"{path}.content"):
         part = read_part(inner, place, omissions)
         if part is not None and part["type"] != "text":
             images.append(part)
-            texts.append(_IMAGE_PLACE)
+            texts.append(text_part(_IMAGE_PLACE))
         elif part is not None:
-            texts.append(part["text"])
-    text = join_texts(texts)
-    message = {
+            texts.append(part)
+    message: ChatMessage = {
         "role": "tool",
         "tool_call_id": read_text(block, path, "tool_use_id"),
-        "content": f"{_ERROR}{text}" if block.get("is_error") is True else text,
+        "content": keep_parts(texts),
     }
+    for name in (IS_ERROR, CACHE_CONTROL):
+        if block.get(name) is not None:
+            message[name] = block[name]
+    _note_others(block, omissions)
     return message, images
+
+
+def _note_others(block: Block, omissions: Omissions) -> None:
+    """Tell of the fields of a call or a result that have no place in chat."""
+    for name, value in block.items():
+        is_told = value is not None and name not in _READ[block["type"]]
+        if is_told and not (name == "caller" and value == _DIRECT):
+            omissions.note(name if name == CACHE_CONTROL else f"messages.{name}")

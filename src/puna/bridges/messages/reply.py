@@ -7,9 +7,11 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
+from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
 from puna.bridges.messages.request import MessagesRequest
-from puna.types.chat import ChatCompletion, Choice, ToolCall
-from puna.types.common import Usage, WireModel
+from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
+from puna.types.chat import ChatCompletion, Choice, Delta, DeltaToolCall, Message, ToolCall
+from puna.types.common import Usage
 
 BROKEN_INPUT = "INVALID_JSON"
 """The key under which Anthropic's guide to tool streaming keeps arguments that are no JSON."""
@@ -20,25 +22,32 @@ _STOP_REASONS: Mapping[str, str] = {
     "tool_calls": "tool_use",
     "function_call": "tool_use",
     "content_filter": "refusal",
+    "pause_turn": "pause_turn",
 }
 
 
 def message_of(request: MessagesRequest, answer: ChatCompletion) -> dict[str, Any]:
     """The first choice as a message; the Messages API has no others."""
     choice = answer.choices[0]
-    said = choice.message
-    content: list[dict[str, Any]] = []
-    thought = thinking_in(said)
-    if thought:
-        content.append(thinking_block(thought))
-    content += [text_block(text) for text in (said.content, said.refusal) if text]
-    content += [_tool_use(request, call) for call in said.tool_calls or ()]
     return {
         **message_head(answer.id, answer.model),
-        "content": content,
+        "content": content_of(request, choice.message),
         **_stop_of(request, choice),
         "usage": usage_of(answer.usage),
     }
+
+
+def content_of(request: MessagesRequest, said: Message | Delta) -> list[dict[str, Any]]:
+    """What was said as blocks, in the order in which it was said.
+
+    Blocks that a host gave as opaque stay as they are; other thoughts make one block of their own.
+    """
+    thought = reasoning_of(said)
+    thoughts = thinking_blocks_of(said) or ([thinking_block(thought)] if thought else [])
+    order = read_order((said.model_extra or {}).get(BLOCK_ORDER))
+    texts = [*cut_text(said.content or "", order), *([said.refusal] if said.refusal else [])]
+    calls = [_tool_use(request, call) for call in said.tool_calls or ()]
+    return put_in_order(order, thoughts, [text_block(text) for text in texts], calls)
 
 
 def message_head(chat_id: str, model: str) -> dict[str, Any]:
@@ -53,13 +62,6 @@ def message_head(chat_id: str, model: str) -> dict[str, Any]:
         **stop_fields(None),
         "usage": usage_of(None),
     }
-
-
-def thinking_in(said: WireModel) -> str:
-    """What a host told of the model's reasoning, in a message or a delta."""
-    extra = said.model_extra or {}
-    texts = (extra.get("reasoning_content"), extra.get("reasoning"))
-    return next((text for text in texts if isinstance(text, str) and text), "")
 
 
 def thinking_block(text: str) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def read_arguments(text: str) -> dict[str, Any]:
 
 
 def stop_of(
-    request: MessagesRequest, finish_reason: str | None, matched: Any, *, is_refusal: bool
+    request: MessagesRequest, finish_reason: str | None, matched: object, *, is_refusal: bool
 ) -> dict[str, Any]:
     """Why a message ended.
 
@@ -137,10 +139,12 @@ def usage_of(usage: Usage | None) -> dict[str, Any]:
     details, made = usage.prompt_tokens_details, usage.completion_tokens_details
     cached = (details.cached_tokens or 0) if details is not None else 0
     cached = min(cached, usage.prompt_tokens)
+    written = (details.cache_creation_tokens or 0) if details is not None else 0
+    written = min(written, usage.prompt_tokens - cached)
     thought = made.reasoning_tokens if made is not None else None
     return {
-        "input_tokens": usage.prompt_tokens - cached,
-        "cache_creation_input_tokens": 0,
+        "input_tokens": usage.prompt_tokens - cached - written,
+        "cache_creation_input_tokens": written,
         "cache_creation": None,
         "cache_read_input_tokens": cached,
         "output_tokens": usage.completion_tokens,
@@ -151,9 +155,10 @@ def usage_of(usage: Usage | None) -> dict[str, Any]:
     }
 
 
-def _tool_use(request: MessagesRequest, call: ToolCall) -> dict[str, Any]:
-    function = call.function
-    return tool_block(request, call.id, function.name, read_arguments(function.arguments))
+def _tool_use(request: MessagesRequest, call: ToolCall | DeltaToolCall) -> dict[str, Any]:
+    name = call.function.name if call.function is not None else None
+    arguments = call.function.arguments if call.function is not None else None
+    return tool_block(request, call.id, name, read_arguments(arguments or ""))
 
 
 def _stop_of(request: MessagesRequest, choice: Choice) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """A Messages request as a chat request.
 
-What has a counterpart in chat is mapped. What steers Anthropic's service, or what only its models
-have, is left out and told; so are fields that nobody knows here, for a strict host would refuse
-the request for them. What a caller would miss is refused, or left out under `drop_params`.
+What has a counterpart in chat is mapped. What only a host of the same API understands is kept
+beside the chat request (`MessagesExtras`, `carried.py`): other hosts do not get it, and the report
+tells so. What steers Anthropic's service, and fields that nobody knows here, are left out and told.
+What a caller would miss is refused, or left out under `drop_params`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from puna.bridges.messages.conversation import ChatMessage, read_conversation, r
 from puna.bridges.messages.tools import read_tool_choice, read_tools
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
+from puna.types.messages_extras import MessagesExtras
 from puna.types.shown import shown
 
 _SAME = ("max_tokens", "temperature", "top_p", "top_k")
@@ -22,8 +24,11 @@ _SAME = ("max_tokens", "temperature", "top_p", "top_k")
 
 _READ = frozenset((
     *_SAME, "model", "messages", "system", "stream", "tools", "tool_choice", "stop_sequences",
-    "metadata", "output_config", "output_format", "mcp_servers", "thinking",
+    "metadata", "output_config", "output_format", "mcp_servers",
 ))  # fmt: skip
+
+_CARRIED = ("thinking", "context_management", "cache_control", "service_tier")
+"""Fields for a host of the same API alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class MessagesRequest:
         fields: chat's parameters.
         stop_sequences: as the caller gave them.
         tool_names: the caller's tool names by the alias under which a host knows them.
-        dropped_params: what was left out, by name.
+        dropped_params: what was left out for every host, by name.
+        extras: what is for a host of the same API.
     """
 
     messages: list[ChatMessage]
@@ -43,6 +49,7 @@ class MessagesRequest:
     stop_sequences: tuple[str, ...] = ()
     tool_names: Mapping[str, str] = field(default_factory=dict[str, str])
     dropped_params: tuple[str, ...] = ()
+    extras: MessagesExtras = MessagesExtras()
 
 
 def read_messages_request(
@@ -71,7 +78,7 @@ def read_messages_request(
         **_read_choice(given, tools, omissions),
         **({"stop": list(stops)} if stops else {}),
         **_read_user(given.get("metadata")),
-        **_read_format(given, omissions),
+        **_read_format(given),
     }
     messages = [
         *read_system(given.get("system"), omissions),
@@ -82,8 +89,9 @@ def read_messages_request(
             "`messages` says nothing: every turn is empty, or holds only what is left out.",
             param="messages",
         )
+    extras = MessagesExtras(_read_carried(given))
     _note_others(given, omissions)
-    return MessagesRequest(messages, fields, stops, names, omissions.names)
+    return MessagesRequest(messages, fields, stops, names, omissions.names, extras)
 
 
 def _read_choice(
@@ -98,7 +106,17 @@ def _read_choice(
     return fields
 
 
-def _read_stops(stops: Any) -> tuple[str, ...]:
+def _read_carried(given: Mapping[str, Any]) -> dict[str, Any]:
+    thinking = given.get("thinking", {})
+    if not isinstance(thinking, Mapping):
+        raise BadRequestError("`thinking` must be an object.", param="thinking")
+    config = given.get("output_config", {})
+    beside = {name: v for name, v in config.items() if name != "format" and v is not None}
+    carried = {name: given[name] for name in _CARRIED if name in given}
+    return {**({"output_config": beside} if beside else {}), **carried}
+
+
+def _read_stops(stops: object) -> tuple[str, ...]:
     if stops is None:
         return ()
     if not isinstance(stops, list) or not all(
@@ -108,25 +126,22 @@ def _read_stops(stops: Any) -> tuple[str, ...]:
     return tuple(cast("list[str]", stops))
 
 
-def _read_user(metadata: Any) -> dict[str, Any]:
+def _read_user(metadata: object) -> dict[str, Any]:
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping):
         raise BadRequestError("`metadata` must be an object.", param="metadata")
-    user = metadata.get("user_id")
+    user = cast("Mapping[str, Any]", metadata).get("user_id")
     if user is not None and not isinstance(user, str):
         raise BadRequestError("`metadata.user_id` must be a string.", param="metadata.user_id")
     return {"user": user} if user else {}
 
 
-def _read_format(given: Mapping[str, Any], omissions: Omissions) -> dict[str, Any]:
+def _read_format(given: Mapping[str, Any]) -> dict[str, Any]:
     """`output_config.format`, or its older place `output_format`, as `response_format`."""
     config = given.get("output_config", {})
     if not isinstance(config, Mapping):
         raise BadRequestError("`output_config` must be an object.", param="output_config")
-    for name, value in cast("Mapping[str, Any]", config).items():
-        if name != "format" and value is not None:
-            omissions.note(f"output_config.{name}")
     path = "output_config.format" if config.get("format") is not None else "output_format"
     wanted = config.get("format") or given.get("output_format")
     if wanted is None:
@@ -141,15 +156,11 @@ def _read_format(given: Mapping[str, Any], omissions: Omissions) -> dict[str, An
 
 
 def _note_others(given: Mapping[str, Any], omissions: Omissions) -> None:
-    thinking = given.get("thinking")
-    is_off = isinstance(thinking, Mapping) and thinking.get("type") == "disabled"
-    if thinking is not None and not is_off:
-        omissions.note("thinking")
     if given.get("mcp_servers"):
         omissions.refuse(
             "mcp_servers",
             "`mcp_servers` cannot be reached from here: give their tools in `tools`.",
         )
     for name in given:
-        if name not in _READ:
+        if name not in _READ and name not in _CARRIED:
             omissions.note(name)

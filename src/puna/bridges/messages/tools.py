@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 from puna.bridges.omissions import Omissions
@@ -18,8 +18,10 @@ _READ_FIELDS = frozenset(("type", "name", "description", "input_schema"))
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def read_tools(tools: Any, omissions: Omissions) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def read_tools(tools: object, omissions: Omissions) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """The functions, and the names behind their aliases.
+
+    What a tool has beyond a function stays beside it, for a host that knows it (`carried.py`).
 
     A tool with a `type` of its own is one that Anthropic runs, or that only its models know.
 
@@ -48,7 +50,7 @@ def read_tools(tools: Any, omissions: Omissions) -> tuple[list[dict[str, Any]], 
             continue
         name = _read_name(given.get("name"), f"{path}.name")
         names[alias_of(name)] = name
-        functions.append(_function(given, name, path, omissions))
+        functions.append(_function(given, name, path))
     return functions, names
 
 
@@ -81,9 +83,7 @@ def read_tool_choice(choice: Any) -> dict[str, Any]:
     return {**fields, "parallel_tool_calls": False} if is_single else fields
 
 
-def _function(
-    tool: Mapping[str, Any], name: str, path: str, omissions: Omissions
-) -> dict[str, Any]:
+def _function(tool: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
     schema = tool.get("input_schema")
     if not isinstance(schema, Mapping):
         raise BadRequestError(
@@ -95,20 +95,14 @@ def _function(
         raise BadRequestError(
             f"`{path}.description` must be a string.", param=f"{path}.description"
         )
-    for field in _unread(tool):
-        omissions.note(field)
     function = {"name": alias_of(name), "parameters": schema}
     if description is not None:
         function["description"] = description
-    return {"type": "function", "function": function}
+    others = {k: v for k, v in tool.items() if k not in _READ_FIELDS and v is not None}
+    return {**others, "type": "function", "function": function}
 
 
-def _unread(tool: Mapping[str, Any]) -> Sequence[str]:
-    given = [name for name, value in tool.items() if name not in _READ_FIELDS and value is not None]
-    return [name if name == "cache_control" else f"tools.{name}" for name in given]
-
-
-def _read_name(name: Any, path: str) -> str:
+def _read_name(name: object, path: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise BadRequestError(
             f"`{path}` must be 1 to 128 letters, digits, `_` or `-`, not `{shown(name)}`.",

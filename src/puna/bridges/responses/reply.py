@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from puna.bridges.reasoning import reasoning_of
 from puna.bridges.responses.output import (
     COMPLETED,
     INCOMPLETE,
@@ -35,15 +36,6 @@ def response_of(
     status = fields.pop("status")
     response = make_response(request, response_id, created_at, status, output, **fields)
     return response.with_report(answer.report)
-
-
-def reasoning_of(value: Any) -> str:
-    """The thoughts beside a message or a delta: hosts use one of two names."""
-    for name in ("reasoning_content", "reasoning"):
-        text = getattr(value, name, None)
-        if isinstance(text, str) and text:
-            return text
-    return ""
 
 
 def logprobs_of(choice: Any) -> list[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from puna.bridges.reasoning import reasoning_of
 from puna.bridges.responses.items_under_way import (
     REASONING,
     REFUSAL,
@@ -29,7 +30,7 @@ from puna.bridges.responses.output import (
     incomplete_reason,
     make_response,
 )
-from puna.bridges.responses.reply import logprobs_of, reasoning_of
+from puna.bridges.responses.reply import logprobs_of
 from puna.bridges.responses.request import ResponseRequest
 from puna.types.chat import ChatCompletionChunk, ChunkChoice, DeltaToolCall
 from puna.types.common import Usage

@@ -1,0 +1,65 @@
+"""In which order an answer's blocks came, beside a chat message that does not tell.
+
+Chat has one text and its calls; a Messages answer may think, call, think and call again, and its
+host wants those blocks back in that order. Usual is: thoughts, one text, calls. Where the order is
+another, the message has the field `block_order`: for each block `thinking`, `tool_use`, or for a
+text the number of its characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+BLOCK_ORDER = "block_order"
+THINKING = "thinking"
+TOOL_USE = "tool_use"
+TEXT = "text"
+"""A text that is still being written."""
+
+T = TypeVar("T")
+Entry = str | int
+
+
+def is_usual(order: Sequence[Entry], *, most_texts: int = 1) -> bool:
+    """Whether the shape of chat tells the order already."""
+    ranks = [_rank(entry) for entry in order]
+    return ranks == sorted(ranks) and ranks.count(1) <= most_texts
+
+
+def read_order(order: Any) -> list[Entry]:
+    """The field as it came; empty for what is none."""
+    if not isinstance(order, list):
+        return []
+    entries = cast("list[Any]", order)
+    is_right = all(entry in (THINKING, TOOL_USE) or _is_length(entry) for entry in entries)
+    return cast("list[Entry]", entries) if is_right else []
+
+
+def cut_text(text: str, order: Sequence[Entry]) -> list[str]:
+    """The texts of an answer, by the lengths in its order; the whole where these do not fit."""
+    lengths = [entry for entry in order if isinstance(entry, int)]
+    if sum(lengths) != len(text):
+        return [text] if text else []
+    ends = [sum(lengths[: i + 1]) for i in range(len(lengths))]
+    return [text[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+
+
+def put_in_order(
+    order: Sequence[Entry], thoughts: Sequence[T], texts: Sequence[T], calls: Sequence[T]
+) -> list[T]:
+    """The blocks in their order; in the usual one where the order is another answer's."""
+    told = [_rank(entry) for entry in order]
+    held = (thoughts, texts, calls)
+    if any(told.count(rank) != len(kind) for rank, kind in enumerate(held)):
+        return [*thoughts, *texts, *calls]
+    queues: list[Iterator[T]] = [iter(kind) for kind in held]
+    return [next(queues[rank]) for rank in told]
+
+
+def _rank(entry: Entry) -> int:
+    return {THINKING: 0, TOOL_USE: 2}.get(str(entry), 1)
+
+
+def _is_length(entry: Any) -> bool:
+    return isinstance(entry, int) and not isinstance(entry, bool) and entry > 0

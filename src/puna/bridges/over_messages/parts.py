@@ -1,0 +1,90 @@
+"""The content of chat messages as blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from puna.bridges.omissions import Omissions
+from puna.errors import BadRequestError
+from puna.types.shown import shown
+
+Block = dict[str, Any]
+
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.*)", re.DOTALL)
+_WEB = ("https://", "http://")
+_PDF = "application/pdf"
+
+
+def blocks_of(content: object, path: str, omissions: Omissions) -> list[Block]:
+    """A message's content as blocks; texts that say nothing are no blocks, for none may be empty.
+
+    Fields beside a part's own go through: `cache_control`, `citations`.
+
+    Raises:
+        BadRequestError: a part is broken.
+        UnsupportedParamsError: a part that the API does not take, without `drop_params`.
+    """
+    if isinstance(content, str):
+        return [text_block(content)] if content else []
+    parts = cast("list[Mapping[str, Any]]", content or [])
+    blocks = [_block_of(part, f"{path}[{i}]", omissions) for i, part in enumerate(parts)]
+    return [block for block in blocks if block is not None and block.get("text") != ""]
+
+
+def brief(blocks: list[Block]) -> str | list[Block]:
+    """A single text with nothing beside it as a string, which means the same."""
+    is_text = len(blocks) == 1 and set(blocks[0]) == {"type", "text"}
+    return blocks[0]["text"] if is_text else blocks
+
+
+def text_block(text: str) -> Block:
+    """A text as a block."""
+    return {"type": "text", "text": text}
+
+
+def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block | None:
+    kind = part["type"]
+    if kind == "text":
+        return dict(part)
+    if kind == "refusal" and isinstance(part.get("refusal"), str):
+        return text_block(part["refusal"])
+    beside = {name: value for name, value in part.items() if name not in ("type", kind)}
+    if kind == "image_url":
+        image = part["image_url"]
+        if image.get("detail") not in (None, "auto"):
+            omissions.note("messages.image_url.detail")
+        return {"type": "image", "source": _source(image["url"], f"{path}.image_url.url"), **beside}
+    if kind == "file":
+        return _document(part.get("file"), f"{path}.file", beside)
+    omissions.refuse(
+        path, f"`{path}.type` is `{shown(kind)}`; the Messages API takes text, image_url and file."
+    )
+    return None
+
+
+def _source(url: str, path: str) -> dict[str, str]:
+    found = _DATA_URL.fullmatch(url)
+    if found is not None:
+        return {"type": "base64", "media_type": found.group(1), "data": found.group(2)}
+    if url.startswith(_WEB):
+        return {"type": "url", "url": url}
+    raise BadRequestError(
+        f"`{path}` must be a web address or `data:<media type>;base64,<data>`.", param=path
+    )
+
+
+def _document(file: object, path: str, beside: Mapping[str, Any]) -> Block:
+    """A PDF; the API has no other documents that travel in a request as data."""
+    given = cast("Mapping[str, Any]", file) if isinstance(file, Mapping) else {}
+    found = _DATA_URL.fullmatch(str(given.get("file_data", "")))
+    if found is None or found.group(1) != _PDF:
+        raise BadRequestError(
+            f"`{path}.file_data` must be a PDF as `data:{_PDF};base64,<data>`.",
+            param=f"{path}.file_data",
+        )
+    source = {"type": "base64", "media_type": _PDF, "data": found.group(2)}
+    name = given.get("filename")
+    title = {"title": name} if isinstance(name, str) and name else {}
+    return {"type": "document", "source": source, **title, **beside}

@@ -1,0 +1,129 @@
+"""An Anthropic message as a chat completion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from puna.bridges.block_order import BLOCK_ORDER, THINKING, TOOL_USE, Entry, is_usual
+from puna.types.messages import THINKING_BLOCKS
+
+Fields = dict[str, Any]
+
+THOUGHTS = ("thinking", "redacted_thinking")
+OTHERS = "provider_specific_fields"
+"""Where blocks and citations stand that chat has no place for, as LiteLLM has them."""
+
+_FINISH_REASONS: Mapping[str, str] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+"""A reason that is not here is passed on as it came."""
+
+
+def message_fields(blocks: Sequence[Mapping[str, Any]]) -> Fields:
+    """What the blocks of an answer say, as the fields of a chat message.
+
+    Raises:
+        ValueError, TypeError, KeyError: a block is none.
+    """
+    texts = [block["text"] for block in blocks if block["type"] == "text" and block["text"]]
+    thoughts = [dict(block) for block in blocks if block["type"] in THOUGHTS]
+    calls = [call_fields(block) for block in blocks if block["type"] == TOOL_USE]
+    has_more = bool(thoughts or calls)
+    said: Fields = {"role": "assistant", "content": "".join(texts) or (None if has_more else "")}
+    thought = "".join(block.get("thinking") or "" for block in thoughts)
+    return {
+        **said,
+        **({"reasoning_content": thought} if thought else {}),
+        **({THINKING_BLOCKS: thoughts} if thoughts else {}),
+        **({"tool_calls": calls} if calls else {}),
+        **order_fields([_entry(block) for block in blocks if _has_place(block)]),
+        **other_fields(blocks),
+    }
+
+
+def order_fields(order: Sequence[Entry]) -> Fields:
+    """The order of the blocks, where it is not the usual one."""
+    return {} if is_usual(order) else {BLOCK_ORDER: list(order)}
+
+
+def other_fields(blocks: Sequence[Mapping[str, Any]]) -> Fields:
+    """What is left: blocks of kinds that chat does not have, and citations of texts."""
+    others = [dict(block) for block in blocks if block["type"] not in ("text", TOOL_USE, *THOUGHTS)]
+    cited = [block["citations"] for block in blocks if block.get("citations")]
+    found = {**({"citations": cited} if cited else {}), **({"blocks": others} if others else {})}
+    return {OTHERS: found} if found else {}
+
+
+def call_fields(block: Mapping[str, Any]) -> Fields:
+    """A `tool_use` block as a tool call."""
+    arguments = json.dumps(block["input"], ensure_ascii=False, separators=(",", ":"))
+    return {
+        "id": block["id"],
+        "type": "function",
+        "function": {"name": block["name"], "arguments": arguments},
+    }
+
+
+def choice_fields(stop: Mapping[str, Any]) -> Fields:
+    """Why an answer ended: `finish_reason`, and the text that it stopped at as vLLM tells it."""
+    reason = stop.get("stop_reason")
+    matched = stop.get("stop_sequence")
+    return {
+        "finish_reason": _FINISH_REASONS.get(str(reason), reason),
+        **({"stop_reason": matched} if isinstance(matched, str) else {}),
+        **({"stop_details": stop["stop_details"]} if stop.get("stop_details") else {}),
+    }
+
+
+def usage_fields(usage: Mapping[str, Any]) -> Fields | None:
+    """Usage in chat's counting, where cached tokens are part of the prompt's; None without any."""
+    fresh, written, cached, made = (_count(usage, name) for name in _COUNTS)
+    if fresh is None and made is None:
+        return None
+    prompt = (fresh or 0) + (written or 0) + (cached or 0)
+    details: Fields = {"cached_tokens": cached or 0, "cache_creation_tokens": written or 0}
+    if isinstance(usage.get("cache_creation"), Mapping):
+        details["cache_creation_token_details"] = usage["cache_creation"]
+    told: Fields = {
+        "prompt_tokens": prompt,
+        "completion_tokens": made or 0,
+        "total_tokens": prompt + (made or 0),
+        "prompt_tokens_details": details,
+    }
+    spent = usage.get("output_tokens_details")
+    thought = _count(cast("Mapping[str, Any]", spent), "thinking_tokens") if spent else None
+    if thought is not None:
+        told["completion_tokens_details"] = {"reasoning_tokens": thought}
+    return told
+
+
+_COUNTS = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+)
+
+
+def _count(fields: Mapping[str, Any], name: str) -> int | None:
+    value = fields.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return max(0, value)
+
+
+def _has_place(block: Mapping[str, Any]) -> bool:
+    return block["type"] in (*THOUGHTS, TOOL_USE) or bool(block["type"] == "text" and block["text"])
+
+
+def _entry(block: Mapping[str, Any]) -> Entry:
+    if block["type"] in THOUGHTS:
+        return THINKING
+    return TOOL_USE if block["type"] == TOOL_USE else len(block["text"])

@@ -1,0 +1,148 @@
+"""A chat request as the body of a Messages request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from puna.bridges.omissions import Omissions
+from puna.bridges.over_messages.parts import brief
+from puna.bridges.over_messages.thinking import thinking_of
+from puna.bridges.over_messages.tools import choice_of, tools_of
+from puna.bridges.over_messages.turns import split_system, turns_of
+from puna.errors import BadRequestError
+from puna.types.messages_extras import MessagesExtras
+from puna.types.shown import shown
+
+_SAME = ("temperature", "top_p")
+_READ = frozenset((
+    *_SAME, "max_tokens", "max_completion_tokens", "stop", "user", "tools", "tool_choice",
+    "parallel_tool_calls", "response_format", "reasoning_effort", "thinking", "stream_options",
+    "service_tier", "metadata", "output_config", "n",
+))  # fmt: skip
+_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+_HOTTEST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTraits:
+    """What of a model the request depends on.
+
+    Attributes:
+        default_max_tokens: the limit where the caller names none: the API wants one.
+        thinks_by_budget: whether it is told a budget of tokens, not an effort.
+    """
+
+    default_max_tokens: int
+    thinks_by_budget: bool = False
+
+
+def build_messages_body(
+    messages: Sequence[Mapping[str, Any]],
+    params: Mapping[str, Any],
+    extras: MessagesExtras,
+    traits: ModelTraits,
+    omissions: Omissions,
+) -> dict[str, Any]:
+    """The body but for `model` and `stream`. Parameters that are not read here go as they are.
+
+    `extras` are the caller's own words in the same API, and win over what chat's parameters say.
+
+    Raises:
+        BadRequestError: something is wrong; `param` is its path.
+        UnsupportedParamsError: the API cannot do it, and the caller does not set `drop_params`.
+    """
+    system, begin = split_system(messages, omissions)
+    turns = turns_of(messages, begin, omissions)
+    if not turns:
+        raise BadRequestError(
+            "`messages` needs a message of the user beside the system's.", param="messages"
+        )
+    if params.get("n", 1) != 1:
+        omissions.refuse("n", f"`n` is `{shown(params['n'])}`; the Messages API gives one answer.")
+    limit = params.get("max_completion_tokens", params.get("max_tokens"))
+    max_tokens = traits.default_max_tokens if limit is None else limit
+    return {
+        "max_tokens": max_tokens,
+        "messages": turns,
+        **({"system": brief(system)} if system else {}),
+        **_sampling(params),
+        **_stops(params.get("stop")),
+        **_metadata(params),
+        **({"tools": tools_of(params["tools"])} if "tools" in params else {}),
+        **choice_of(params),
+        **_tier(params.get("service_tier"), omissions),
+        **_steering(params, max_tokens, extras, traits, omissions),
+        **{name: value for name, value in params.items() if name not in _READ},
+    }
+
+
+def _sampling(params: Mapping[str, Any]) -> dict[str, Any]:
+    if params.get("temperature", 0) > _HOTTEST:
+        raise BadRequestError(
+            f"`temperature` must be at most {_HOTTEST} in the Messages API, not "
+            f"`{shown(params['temperature'])}`.",
+            param="temperature",
+        )
+    return {name: params[name] for name in _SAME if name in params}
+
+
+def _stops(stop: str | Sequence[str] | None) -> dict[str, Any]:
+    if not stop:
+        return {}
+    return {"stop_sequences": [stop] if isinstance(stop, str) else list(stop)}
+
+
+def _metadata(params: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {**params.get("metadata", {})}
+    if "user" in params:
+        metadata["user_id"] = params["user"]
+    return {"metadata": metadata} if metadata else {}
+
+
+def _tier(tier: str | None, omissions: Omissions) -> dict[str, Any]:
+    if tier is None:
+        return {}
+    if tier not in _TIERS:
+        omissions.refuse(
+            "service_tier",
+            f"`service_tier` must be auto or default for the Messages API, not `{shown(tier)}`.",
+        )
+        return {}
+    return {"service_tier": _TIERS[tier]}
+
+
+def _steering(
+    params: Mapping[str, Any],
+    max_tokens: int,
+    extras: MessagesExtras,
+    traits: ModelTraits,
+    omissions: Omissions,
+) -> dict[str, Any]:
+    """What the model thinks and in which format it answers, and the caller's own words."""
+    own = dict(extras.fields)
+    asked = {**params, "thinking": own["thinking"]} if "thinking" in own else params
+    fields = thinking_of(asked, max_tokens, by_budget=traits.thinks_by_budget)
+    config = {
+        **params.get("output_config", {}),
+        **fields.pop("output_config", {}),
+        **own.pop("output_config", {}),
+        **_format(params.get("response_format"), omissions),
+    }
+    return {**fields, **own, **({"output_config": config} if config else {})}
+
+
+def _format(wanted: Mapping[str, Any] | None, omissions: Omissions) -> dict[str, Any]:
+    if wanted is None or wanted["type"] == "text":
+        return {}
+    if wanted["type"] != "json_schema":
+        omissions.refuse(
+            "response_format",
+            f"`response_format` of type `{shown(wanted['type'])}` is none of the Messages API's: "
+            "give a json_schema.",
+        )
+        return {}
+    if wanted["json_schema"].get("description"):
+        omissions.note("response_format.json_schema.description")
+    return {"format": {"type": "json_schema", "schema": wanted["json_schema"]["schema"]}}

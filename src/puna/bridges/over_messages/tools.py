@@ -1,0 +1,48 @@
+"""Chat's functions and `tool_choice` as those of the Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+Fields = dict[str, Any]
+
+_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+_NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+
+def tools_of(tools: Sequence[Mapping[str, Any]]) -> list[Fields]:
+    """Functions as tools; a tool of another type is the API's own and goes as it is.
+
+    What stands beside a function goes through, such as `cache_control`.
+    """
+    return [_tool(tool) if tool.get("type") == "function" else dict(tool) for tool in tools]
+
+
+def choice_of(params: Mapping[str, Any]) -> Fields:
+    """`tool_choice` and `parallel_tool_calls` as one field, or none."""
+    given = params.get("tool_choice")
+    is_single = params.get("parallel_tool_calls") is False
+    if given is None and not (is_single and params.get("tools")):
+        return {}
+    if isinstance(given, Mapping):
+        named = cast("Mapping[str, Any]", given)
+        is_function = named.get("type", "function") == "function"
+        name = named["function"]["name"] if is_function else None
+        choice: Fields = {"type": "tool", "name": name} if is_function else dict(named)
+    else:
+        choice = {"type": _CHOICES[given or "auto"]}
+    if is_single and choice["type"] != "none":
+        choice["disable_parallel_tool_use"] = True
+    return {"tool_choice": choice}
+
+
+def _tool(tool: Mapping[str, Any]) -> Fields:
+    function = tool["function"]
+    schema = function.get("parameters") or _NO_PARAMETERS
+    made: Fields = {"name": function["name"], "input_schema": {"type": "object", **schema}}
+    for name in ("description", "strict"):
+        if function.get(name) is not None:
+            made[name] = function[name]
+    beside = {name: v for name, v in tool.items() if name not in ("type", "function")}
+    return {**made, **beside}

@@ -1,0 +1,140 @@
+"""The messages of a chat as the turns of a Messages request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
+from puna.bridges.omissions import Omissions
+from puna.bridges.over_messages.parts import Block, blocks_of, brief, text_block
+from puna.errors import BadRequestError
+from puna.types.messages import THINKING_BLOCKS
+
+Turn = dict[str, Any]
+Message = Mapping[str, Any]
+
+_SYSTEM_ROLES = ("system", "developer")
+_KNOWN = {
+    "system": ("role", "content"),
+    "developer": ("role", "content"),
+    "user": ("role", "content"),
+    "tool": ("role", "content", "tool_call_id", "cache_control", "is_error"),
+    "assistant": ("role", "content", "refusal", "tool_calls", THINKING_BLOCKS, BLOCK_ORDER),
+}
+_BESIDE_RESULT = ("cache_control", "is_error")
+_SIGNED = {"thinking": "signature", "redacted_thinking": "data"}
+"""Blocks of thinking, and what makes them valid to their host."""
+
+
+def split_system(messages: Sequence[Message], omissions: Omissions) -> tuple[list[Block], int]:
+    """The blocks of the system messages that lead, and how many messages these are."""
+    blocks: list[Block] = []
+    for i, message in enumerate(messages):
+        if message["role"] not in _SYSTEM_ROLES:
+            return blocks, i
+        _note_unknown(message, omissions)
+        blocks += blocks_of(message.get("content"), f"messages[{i}].content", omissions)
+    return blocks, len(messages)
+
+
+def turns_of(messages: Sequence[Message], begin: int, omissions: Omissions) -> list[Turn]:
+    """The turns, from the message at `begin` on. A message that says nothing gives no turn.
+
+    Results of tools and the user's words after them are one turn, as the API wants it.
+
+    Raises:
+        BadRequestError: a message or a part of it is broken; `param` is its path.
+        UnsupportedParamsError: it cannot be sent, without `drop_params`.
+    """
+    turns: list[Turn] = []
+    is_open = False
+    """Whether the last turn holds results only, and more may join them."""
+    for i, message in enumerate(messages[begin:], begin):
+        role, path = message["role"], f"messages[{i}]"
+        if role not in _KNOWN:
+            raise BadRequestError(
+                f"`{path}.role` is `{role}`, which the Messages API has not; use `tool` for the "
+                "result of a call.",
+                param=f"{path}.role",
+            )
+        _note_unknown(message, omissions)
+        blocks = _blocks(message, path, omissions)
+        if not blocks:
+            continue
+        its_role = {"tool": "user", "developer": "system"}.get(role, role)
+        if is_open and its_role == "user":
+            turns[-1]["content"] += blocks
+        else:
+            turns.append({"role": its_role, "content": blocks})
+        is_open = role == "tool"
+    return [{**turn, "content": brief(turn["content"])} for turn in turns]
+
+
+def _blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
+    if message["role"] == "tool":
+        return [_result(message, path, omissions)]
+    if message["role"] == "assistant":
+        return _spoken(message, path, omissions)
+    return blocks_of(message.get("content"), f"{path}.content", omissions)
+
+
+def _result(message: Message, path: str, omissions: Omissions) -> Block:
+    blocks = blocks_of(message.get("content"), f"{path}.content", omissions)
+    return {
+        "type": "tool_result",
+        "tool_use_id": message["tool_call_id"],
+        **({"content": brief(blocks)} if blocks else {}),
+        **{name: message[name] for name in _BESIDE_RESULT if name in message},
+    }
+
+
+def _spoken(message: Message, path: str, omissions: Omissions) -> list[Block]:
+    """What the assistant thought, said and called, in the order in which it did."""
+    order = read_order(message.get(BLOCK_ORDER))
+    content = message.get("content")
+    if isinstance(content, str):
+        texts = [text_block(text) for text in cut_text(content, order)]
+    else:
+        texts = blocks_of(content, f"{path}.content", omissions)
+    if message.get("refusal"):
+        texts.append(text_block(message["refusal"]))
+    calls = [
+        _call(call, f"{path}.tool_calls[{i}]")
+        for i, call in enumerate(message.get("tool_calls", ()))
+    ]
+    thoughts: list[Block] = []
+    for block in message.get(THINKING_BLOCKS, ()):
+        if block.get(_SIGNED.get(str(block.get("type")), "")):
+            thoughts.append(block)
+        else:
+            omissions.note("messages.thinking")  # unsigned: its host would refuse the request
+    return put_in_order(order, thoughts, texts, calls)
+
+
+def _call(call: Message, path: str) -> Block:
+    function = call["function"]
+    text = function.get("arguments") or "{}"
+    try:
+        given = from_json(text, allow_inf_nan=False)
+    except (TypeError, ValueError):
+        given = None
+    if not isinstance(given, dict):
+        raise BadRequestError(
+            f"`{path}.function.arguments` must be a JSON object as text.",
+            param=f"{path}.function.arguments",
+        )
+    return {
+        "type": "tool_use",
+        "id": call.get("id", ""),
+        "name": function.get("name", ""),
+        "input": cast("dict[str, Any]", given),
+    }
+
+
+def _note_unknown(message: Message, omissions: Omissions) -> None:
+    for name in message:
+        if name not in _KNOWN[message["role"]]:
+            omissions.note(f"messages[].{name}")

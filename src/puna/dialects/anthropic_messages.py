@@ -1,0 +1,112 @@
+"""Anthropic's Messages API as an upstream's protocol.
+
+Requests and answers are bridged in `puna.bridges.over_messages`; source: Anthropic API reference,
+"Messages", "Errors" and "Beta headers", read 2026-11-26.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from puna.bridges.omissions import Omissions
+from puna.bridges.over_messages.reply import choice_fields, message_fields, usage_fields
+from puna.bridges.over_messages.request import ModelTraits, build_messages_body
+from puna.catalog.facts import find_model
+from puna.dialects.anthropic_errors import read_messages_error
+from puna.dialects.anthropic_stream import AnthropicStreamReader
+from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
+from puna.dialects.error_replies import read_error_reply
+from puna.dialects.json_http import (
+    build_url,
+    encode,
+    first_problem,
+    malformed,
+    parse_object,
+    post,
+)
+from puna.dialects.request_rules import check_images, choose_params
+from puna.errors import APIError
+from puna.types.chat import ChatCompletion
+from puna.types.messages_extras import MessagesExtras
+from puna.types.requests import ChatRequest
+from puna.wire.http import HTTPReply, Timeouts
+
+_PATH = "/messages"
+_BETAS = "anthropic-beta"
+_DEFAULT_MAX_TOKENS = 4_096
+_BY_BUDGET = "thinking_budget"
+
+
+class AnthropicMessages:
+    """Stateless; one instance serves all calls."""
+
+    def build_request(
+        self, request: ChatRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """POST `<base>/v1/messages`. Beside what the caller gave, `max_tokens` is always there."""
+        check_images(request, target)
+        params, left_out = choose_params(request, target)
+        extras = request.messages_extras or MessagesExtras()
+        omissions = Omissions(may_drop=request.drop_params)
+        bridged = build_messages_body(
+            request.messages, params, extras, _traits_of(target), omissions
+        )
+        body = {"model": target.model, **bridged, **({"stream": True} if request.is_stream else {})}
+        request = _with_betas(request, target, extras)
+        http = post(build_url(target, _PATH), encode(body), request, target, timeouts)
+        return BuiltRequest(http, (*left_out, *omissions.names))
+
+    def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
+        """A success as a completion; an error body inside a success as its error."""
+        data = parse_object(reply, context)
+        if data.get("type") == "error":
+            raise read_messages_error(data, context)
+        content, usage = data.get("content"), data.get("usage")
+        if not isinstance(content, list):
+            raise malformed("no message: `content` is no list", context)
+        try:
+            message = message_fields(cast("list[Mapping[str, Any]]", content))
+            counts = usage_fields(usage) if isinstance(usage, Mapping) else None
+            return ChatCompletion.model_validate(
+                {
+                    "id": data.get("id") or context.made_id,
+                    "object": "chat.completion",
+                    "created": int(context.now),
+                    "model": context.model,
+                    "choices": [{"index": 0, "message": message, **choice_fields(data)}],
+                    **({"usage": counts} if counts is not None else {}),
+                }
+            )
+        except ValidationError as error:
+            raise malformed(f"fields of the wrong kind: {first_problem(error)}", context) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise malformed("a block of content that is none", context) from error
+
+    def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
+        """The typed error of a reply that is not a success."""
+        return read_error_reply(reply, context)
+
+    def stream_reader(self, context: ReadContext) -> StreamReader:
+        """A fresh reader for one streamed reply."""
+        return AnthropicStreamReader(context)
+
+
+def _traits_of(target: Target) -> ModelTraits:
+    facts = find_model(target.provider, target.model)
+    if facts is None:
+        return ModelTraits(_DEFAULT_MAX_TOKENS)
+    limit = facts.max_output_tokens or _DEFAULT_MAX_TOKENS
+    return ModelTraits(limit, thinks_by_budget=facts.supports(_BY_BUDGET))
+
+
+def _with_betas(request: ChatRequest, target: Target, extras: MessagesExtras) -> ChatRequest:
+    """The request with the features that its client asked for, beside those of the operator."""
+    if not extras.betas:
+        return request
+    own = request.headers.get(_BETAS) or target.headers.get(_BETAS)
+    named = ",".join(([own] if own else []) + list(extras.betas))
+    return replace(request, headers={**request.headers, _BETAS: named})

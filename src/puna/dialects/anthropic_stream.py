@@ -1,0 +1,157 @@
+"""Reads a streamed Anthropic message: bytes in, the same well-formed chunks out.
+
+What a caller may rely on is written at the top of `openai_stream.py`, and holds here too. Blocks of
+thinking come as `thinking_blocks`, each whole in one delta, after their text has come as
+`reasoning_content`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from puna.bridges.over_messages.reply import choice_fields, usage_fields
+from puna.bridges.over_messages.stream import MessageEvents
+from puna.dialects.anthropic_errors import read_messages_error
+from puna.dialects.base import ReadContext
+from puna.dialects.json_http import first_problem
+from puna.dialects.secrets import scrub
+from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
+from puna.types.chat import ChatCompletionChunk
+from puna.types.common import Usage
+from puna.wire.sse import SSEDecoder, SSEEvent
+
+
+class AnthropicStreamReader:
+    """One streamed reply. After `error` is set, or `close()` was called, it takes nothing more."""
+
+    def __init__(self, context: ReadContext) -> None:
+        self._context = context
+        self._decoder = SSEDecoder()
+        self._events = MessageEvents()
+        self._has_role = False
+        self._is_done = False
+        self.error: APIError | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the host said of tokens."""
+        counts = usage_fields(self._events.usage)
+        return Usage.model_validate(counts) if counts is not None else None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the answer ended, once it is known."""
+        return self._events.finish_reason
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come: `message_stop` was read, or the stream failed."""
+        return self._is_done or self.error is not None
+
+    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
+        """Take bytes; give the chunks that they complete."""
+        return self._take(self._decoder.feed(data))
+
+    def close(self) -> list[ChatCompletionChunk]:
+        """The reply has ended: give what is left. Too early an end sets `error`."""
+        rest = [] if self.is_done else self._decoder.close()
+        chunks = self._take(rest)
+        if rest and isinstance(self.error, MalformedReplyError):
+            self.error = self._interrupted("in the middle of a frame")
+        if self.is_done:
+            return chunks
+        if self._events.stop:
+            return chunks + self._flush()
+        what = "before the answer was finished" if self._events.has_begun else "without any content"
+        self.error = self._interrupted(f"{what}: no stop_reason and no message_stop came")
+        return chunks
+
+    def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
+        chunks: list[ChatCompletionChunk] = []
+        for event in events:
+            if self.is_done:
+                break
+            try:
+                chunks += self._read_event(event)
+            except APIError as error:
+                # Kept, not raised: the chunks before it are whole and must reach the caller first.
+                self.error = error
+        return chunks
+
+    def _read_event(self, event: SSEEvent) -> list[ChatCompletionChunk]:
+        if not event.data.strip():
+            return []  # a heartbeat
+        try:
+            data = from_json(event.data)
+        except ValueError as error:
+            if event.event == "error":
+                text = event.data.decode("utf-8", "replace")
+                raise read_messages_error(text, self._context) from error
+            raise self._malformed("a frame that is not JSON", event.data) from error
+        if not isinstance(data, dict) or not isinstance(data.get("type"), str):
+            raise self._malformed("a frame that is no event", event.data)
+        fields = cast("dict[str, Any]", data)
+        if fields["type"] == "error":
+            raise read_messages_error(fields, self._context)
+        try:
+            deltas = self._events.read(fields)
+            chunks = [self._chunk(delta) for delta in deltas]
+        except ValidationError as error:
+            raise self._malformed(
+                f"fields of the wrong kind: {first_problem(error)}", b""
+            ) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._malformed("an event that is not what its type says", event.data) from error
+        return chunks + self._flush() if self._events.is_over else chunks
+
+    def _flush(self) -> list[ChatCompletionChunk]:
+        """The finish, then the usage if it was asked for."""
+        if not self._events.has_begun:
+            raise self._malformed("an end without a message", b"")
+        self._is_done = True
+        chunks = [] if self._has_role else [self._chunk({"content": ""})]
+        finish = choice_fields(self._events.stop)
+        chunks.append(self._make([{"index": 0, "delta": self._events.last(), **finish}]))
+        usage = usage_fields(self._events.usage)
+        if self._context.request.wants_usage and usage is not None:
+            chunks.append(self._make([], usage=usage))
+        return chunks
+
+    def _chunk(self, delta: dict[str, Any]) -> ChatCompletionChunk:
+        if not self._has_role:
+            self._has_role = True
+            delta = {"role": "assistant", **delta}
+        return self._make([{"index": 0, "delta": delta, "finish_reason": None}])
+
+    def _make(self, choices: list[dict[str, Any]], **fields: Any) -> ChatCompletionChunk:
+        return ChatCompletionChunk.model_validate(
+            {
+                "id": self._events.answer_id or self._context.made_id,
+                "object": "chat.completion.chunk",
+                "created": int(self._context.now),
+                "model": self._context.model,
+                "choices": choices,
+                **fields,
+            }
+        )
+
+    def _interrupted(self, what: str) -> StreamInterruptedError:
+        provider = self._context.target.provider
+        return StreamInterruptedError(
+            f"The stream of {provider} ended {what}. What was received may be cut.",
+            provider=provider,
+            model=self._context.model,
+        )
+
+    def _malformed(self, what: str, frame: bytes) -> MalformedReplyError:
+        target = self._context.target
+        text = scrub(frame.decode("utf-8", "replace"), self._context)
+        return MalformedReplyError(
+            f"{target.provider} sent {what} in its stream{f': `{text[:120]}`' if text else '.'}",
+            provider=target.provider,
+            model=self._context.model,
+            body=text[:500],
+        )

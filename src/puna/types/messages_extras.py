@@ -1,0 +1,23 @@
+"""What a request in the shape of Anthropic's Messages API says beyond chat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesExtras:
+    """Kept beside the chat request for a host that speaks the Messages API.
+
+    Where a request has it, its messages and tools hold fields of that API too (`cache_control`,
+    `is_error`, …). A host of another protocol gets none of all this, and the report tells so.
+
+    Attributes:
+        fields: top-level fields of the body.
+        betas: names from the header `anthropic-beta`.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    betas: tuple[str, ...] = ()
