@@ -75,7 +75,7 @@ def read_cases(folder: Path, name: str) -> Iterator[Case]:
         tools = [{"type": "function", "function": function} for function in line["function"]]
         yield Case(
             question="\n".join(message["content"] for message in line["question"][0]),
-            tools=KnownTools.read(tools),
+            tools=KnownTools(tools),
             definitions=tuple(json.dumps(one) for one in (*line["function"], *tools)),
             calls=tuple(_read_call(one) for one in right.get(line["id"], ())),
         )

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.clock import FakeClock
 from tests.support.faces import BOTH, OFFLINE, Face, Streamed
 from tests.support.rescue import tools_named
 
+from puna import ClientSettings
 from puna.errors import APIConnectionError, BadRequestError, StreamInterruptedError
 from puna.transports.replay import Player, Recorded
 from puna.types.chat import ChatCompletion
@@ -18,6 +20,7 @@ from puna.wire.http import HTTPRequest
 
 TOOLS = tools_named("get_weather", "get_time")
 CALL = '{"name": "get_weather", "parameters": {"city": "Paris"}}'
+OF_GROQ = ClientSettings(environ={"GROQ_API_KEY": "gsk-test"})
 TEXTS = [
     CALL,
     f"Let me look.\n\n{CALL}",
@@ -82,15 +85,29 @@ def joined(stream: Streamed) -> ChatCompletion:
 
 @BOTH
 def test_a_call_in_the_text_becomes_a_tool_call(face: Face) -> None:
-    answer = face.ask(OFFLINE, play=whole(CALL), tools=TOOLS)
+    answer = face.ask(OFFLINE, play=whole(CALL), tools=TOOLS, clock=FakeClock())
     choice = answer.choices[0]
     assert called(answer) == [("get_weather", {"city": "Paris"})]
     assert (choice.message.content, choice.finish_reason) == (None, "tool_calls")
     assert choice.message.tool_calls is not None
-    assert choice.message.tool_calls[0].id == "call_up7_0_0"
+    assert choice.message.tool_calls[0].id == f"call_{2:032x}_0_0"
     assert choice.message.tool_calls[0].type == "function"
     assert answer.report is not None
     assert (answer.report.rescued_calls, answer.report.finish_reason) == (1, "tool_calls")
+
+
+@BOTH
+def test_calls_have_ids_of_their_own_where_a_host_repeats_its_id(face: Face) -> None:
+    clock, ids = FakeClock(), set[str]()
+    for _ in range(2):
+        answer = face.ask(OFFLINE, play=whole(CALL), tools=TOOLS, clock=clock)
+        stream = joined(
+            face.stream(OFFLINE, play=streamed(*letters(CALL)), tools=TOOLS, clock=clock)
+        )
+        assert answer.id == stream.id == "chatcmpl-up-7"
+        for one in (answer, stream):
+            ids.update(call.id or "" for call in one.choices[0].message.tool_calls or ())
+    assert len(ids) == 4
 
 
 @BOTH
@@ -103,8 +120,8 @@ def test_text_around_a_call_stays_content(face: Face) -> None:
 @BOTH
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_stream_means_what_the_whole_answer_means(face: Face, text: str) -> None:
-    stream = face.stream(OFFLINE, play=streamed(*letters(text)), tools=TOOLS)
-    answer = face.ask(OFFLINE, play=whole(text), tools=TOOLS)
+    stream = face.stream(OFFLINE, play=streamed(*letters(text)), tools=TOOLS, clock=FakeClock())
+    answer = face.ask(OFFLINE, play=whole(text), tools=TOOLS, clock=FakeClock())
     folded = joined(stream)
     assert (folded.choices[0].message.content or "") == (answer.choices[0].message.content or "")
     assert folded.choices[0].message.tool_calls == answer.choices[0].message.tool_calls
@@ -217,18 +234,18 @@ def test_every_choice_is_looked_at(face: Face) -> None:
             headers={"content-type": "text/event-stream"}, pieces=[*pieces, b"data: [DONE]\n\n"]
         )
 
-    stream = face.stream(OFFLINE, play=play, tools=TOOLS, n=2)
+    stream = face.stream(OFFLINE, play=play, tools=TOOLS, n=2, clock=FakeClock())
     answer = joined(stream)
     ids = [
         choice.message.tool_calls and choice.message.tool_calls[0].id for choice in answer.choices
     ]
-    assert ids == ["call_x_0_0", "call_x_1_0"]
+    assert ids == [f"call_{2:032x}_0_0", f"call_{2:032x}_1_0"]
     assert stream.finish_reasons == ["tool_calls", "tool_calls"]
 
 
 @BOTH
 @pytest.mark.parametrize("is_streamed", [False, True])
-def test_groqs_refusal_becomes_the_call_that_it_could_not_read(
+def test_a_refusal_becomes_the_call_that_the_host_could_not_read(
     face: Face, *, is_streamed: bool
 ) -> None:
     error = {
@@ -243,18 +260,20 @@ def test_groqs_refusal_becomes_the_call_that_it_could_not_read(
         return Recorded(400, headers, [json.dumps({"error": error}).encode()])
 
     if is_streamed:
-        answer = joined(face.stream(OFFLINE, play=play, tools=TOOLS))
+        answer = joined(face.stream(OF_GROQ, "groq/m", play=play, tools=TOOLS))
     else:
-        answer = face.ask(OFFLINE, play=play, tools=TOOLS)
+        answer = face.ask(OF_GROQ, "groq/m", play=play, tools=TOOLS)
         assert answer.report is not None
         assert answer.report.rescued_calls == 1
         assert answer.report.is_usage_estimated
     assert called(answer) == [("get_weather", {"city": "Paris"})]
     assert answer.choices[0].finish_reason == "tool_calls"
     with pytest.raises(BadRequestError, match="Failed to call a function"):
-        face.ask(OFFLINE, play=play, tools=TOOLS, rescue_tool_calls=False)
+        face.ask(OF_GROQ, "groq/m", play=play, tools=TOOLS, rescue_tool_calls=False)
     with pytest.raises(BadRequestError):
-        face.ask(OFFLINE, play=play, tools=tools_named("another"))
+        face.ask(OF_GROQ, "groq/m", play=play, tools=tools_named("another"))
+    with pytest.raises(BadRequestError):
+        face.ask(OFFLINE, play=play, tools=TOOLS)  # another host does not do so
 
 
 @BOTH

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from tests.support.contexts import context_for, request_for
+from tests.support.contexts import context_for, request_for, target_for
 from tests.support.rescue import known, tools_named
 
+from puna.dialects.base import Quirks
 from puna.engine.rescue import StreamRescue, rescue_failure
+from puna.rescue.failed_generation import FailedGeneration
 from puna.types.chat import ChatCompletionChunk
 from puna.types.report import CallReport
 from puna.wire.fold import fold
 from puna.wire.http import HTTPReply
 
 CALL = '{"name": "f", "parameters": {}}'
+REFUSAL = FailedGeneration(400, "cannot_read", "said")
 
 
 def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> ChatCompletionChunk:
@@ -26,7 +30,7 @@ def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> ChatComple
 
 def new() -> tuple[StreamRescue, CallReport]:
     report = CallReport.begin("c", "m", 0.0)
-    return StreamRescue(known("f"), report), report
+    return StreamRescue(known("f"), "chatcmpl-our-1", report), report
 
 
 @pytest.mark.parametrize("text", [CALL, f"Well.\n{CALL}", f"{CALL}\nSo.", "Well."])
@@ -72,9 +76,30 @@ def test_what_comes_with_held_text_goes_on() -> None:
     assert second.choices[0].delta.content == "{"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": {"code": "tool_use_failed"}}'])
-def test_another_refusal_holds_no_answer(body: bytes) -> None:
+def refusal(text: Any) -> bytes:
+    return json.dumps({"error": {"code": "cannot_read", "said": text}}).encode()
+
+
+def refused(reply: HTTPReply, told: FailedGeneration | None = REFUSAL) -> int:
+    """How many calls are rescued of an error, where the host's errors look like this."""
     report = CallReport.begin("c", "m", 0.0)
-    context = context_for(request=request_for(tools=tools_named("f")))
-    assert rescue_failure(HTTPReply(400, {}, body), context, report) is None
-    assert report.rescued_calls == 0
+    target = target_for(quirks=Quirks(failed_generation=told))
+    context = context_for(target=target, request=request_for(tools=tools_named("f")))
+    answer = rescue_failure(reply, context, report)
+    assert (answer is not None) is bool(report.rescued_calls)
+    return report.rescued_calls
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": {"code": "cannot_read"}}'])
+def test_another_refusal_holds_no_answer(body: bytes) -> None:
+    assert refused(HTTPReply(400, {}, body)) == 0
+
+
+def test_a_row_says_where_refused_calls_are() -> None:
+    body = refusal(CALL)
+    assert refused(HTTPReply(400, {}, body)) == 1
+    assert refused(HTTPReply(422, {}, body)) == 0
+    assert refused(HTTPReply(400, {}, refusal("no call"))) == 0
+    assert refused(HTTPReply(400, {}, body), FailedGeneration(400, "other", "said")) == 0
+    assert refused(HTTPReply(400, {}, body), FailedGeneration(400, "cannot_read", "text")) == 0
+    assert refused(HTTPReply(400, {}, body), None) == 0

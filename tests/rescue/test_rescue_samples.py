@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from tests.support.rescue import known, pieces_of
 
-from puna.rescue.failed_generation import read_failed_generation
+from puna.rescue.failed_generation import FailedGeneration, read_failed_generation
 from puna.rescue.stream import Rescued, join_pieces, whole
 
+TOLD = FailedGeneration(400, "tool_use_failed", "failed_generation")
 _FILE = Path(__file__).parent.parent / "fixtures" / "rescue" / "samples.toml"
 _SAMPLES: list[dict[str, Any]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))["sample"]
 
@@ -51,7 +52,7 @@ def test_other_tools_leave_a_sample_alone(sample: dict[str, Any]) -> None:
 @of_errors
 def test_an_error_gives_the_calls_that_its_text_holds(sample: dict[str, Any]) -> None:
     error = {"message": "Failed", "code": "tool_use_failed", "failed_generation": sample["text"]}
-    rescued = read_failed_generation({"error": error}, known(*sample["tools"]))
+    rescued = read_failed_generation({"error": error}, TOLD, known(*sample["tools"]))
     if "calls" in sample:
         assert rescued is not None
         check(rescued, sample)
@@ -71,7 +72,7 @@ def test_an_error_gives_the_calls_that_its_text_holds(sample: dict[str, Any]) ->
     ],
 )
 def test_another_error_gives_no_calls(body: Any) -> None:
-    assert read_failed_generation(body, known("f")) is None
+    assert read_failed_generation(body, TOLD, known("f")) is None
 
 
 def test_there_are_samples_enough_to_learn_from() -> None:

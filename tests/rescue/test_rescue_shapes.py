@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import NoReturn
 
 import pytest
-from tests.support.rescue import known, tools_named
+from tests.support.rescue import known, pieces_of, tools_named
 
-from puna.rescue.stream import Rescued, RescueStream, whole
-from puna.rescue.tools import KnownTools
+from puna.rescue.stream import Piece, Rescued, RescueStream, whole
+from puna.rescue.tools import FoundCall, KnownTools
 
 TOOLS = known("f", "g", "get-weather")
 
@@ -18,21 +20,36 @@ def made(text: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("text", "dialect"),
+    "text",
     [
-        ('{"name": "f", "arguments": {}}', "json"),
-        ('[{"name": "f", "arguments": {}}]', "json"),
-        ("[f()]", "pythonic"),
-        ("f()", "pythonic"),
-        ('```\n{"name": "f", "arguments": {}}\n```', "fenced"),
-        ("<|python_tag|>f()", "python_tag"),
-        ("<function=f>{}</function>", "function_tag"),
-        ('<tool_call>{"name": "f", "arguments": {}}</tool_call>', "tool_call_tag"),
-        ("f", ""),
+        '{"name": "f", "arguments": {}}',
+        '[{"name": "f", "arguments": {}}]',
+        "[f()]",
+        "f()",
+        " \n f()",
+        '```\n{"name": "f", "arguments": {}}\n```',
+        "<|python_tag|>f()",
+        "<function=f>{}</function>",
+        '<tool_call>{"name": "f", "arguments": {}}</tool_call>',
     ],
 )
-def test_the_shape_is_told(text: str, dialect: str) -> None:
-    assert whole(text, TOOLS).dialect == dialect
+def test_each_shape_is_a_call(text: str) -> None:
+    assert whole(text, TOOLS) == Rescued("", (FoundCall("f", "{}"),))
+
+
+@pytest.mark.parametrize("text", ["f", "", " ", "f (x)", "I call f()", "f\n(1)", "(f())"])
+def test_a_text_without_the_signs_of_a_call_is_not_looked_into(text: str) -> None:
+    class Unread(Sequence[object]):
+        """Tools that must not be read."""
+
+        def __len__(self) -> int:
+            raise AssertionError
+
+        def __getitem__(self, index: object) -> NoReturn:
+            raise AssertionError
+
+    assert whole(text, KnownTools(Unread())) == Rescued(text)
+    assert pieces_of([text], TOOLS) in ([], [Piece(text, text)])
 
 
 @pytest.mark.parametrize(
@@ -185,13 +202,13 @@ def test_a_tool_with_properties_of_its_own_may_be_given_some() -> None:
     schema = {"type": "object", "properties": {"type": {}, "properties": {}}}
     tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
     text = '{"name": "f", "parameters": {"type": "object", "properties": {"a": 1}}}'
-    assert len(whole(text, KnownTools.read(tools)).calls) == 1
+    assert len(whole(text, KnownTools(tools)).calls) == 1
     assert whole(text, TOOLS).calls == ()
 
 
 def test_only_functions_are_tools() -> None:
     tools = [{"type": "web_search"}, "f", {"type": "function", "function": {"name": ""}}]
-    assert KnownTools.read([*tools, *tools_named("g")]).schemas.keys() == {"g"}
+    assert KnownTools([*tools, *tools_named("g")]).schemas.keys() == {"g"}
 
 
 def test_a_call_without_end_is_held_back_only_so_long() -> None:

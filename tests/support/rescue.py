@@ -24,7 +24,7 @@ def tools_named(*names: str) -> list[dict[str, Any]]:
 
 def known(*names: str) -> KnownTools:
     """The same, read."""
-    return KnownTools.read(tools_named(*names))
+    return KnownTools(tools_named(*names))
 
 
 def pieces_of(parts: Iterable[str], tools: KnownTools) -> list[Piece]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
+from puna.rescue.failed_generation import FailedGeneration
 from puna.types.requests import ChatRequest, RequestT_co
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
@@ -45,6 +46,7 @@ class Quirks:
         key_header: the header that carries the bare key, in place of `Authorization: Bearer`.
         lacks_embeddings: its own host has no endpoint for embeddings.
         has_moderations: the host has an endpoint for moderations.
+        failed_generation: the error in which the host hands over calls that it could not read.
     """
 
     unsupported_params: frozenset[str] = frozenset()
@@ -64,6 +66,7 @@ class Quirks:
     key_header: str | None = None
     lacks_embeddings: bool = False
     has_moderations: bool = False
+    failed_generation: FailedGeneration | None = None
 
     def takes(self, param: str) -> bool:
         """Whether the host knows one of OpenAI's parameters, as far as the row says."""

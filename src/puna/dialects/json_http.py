@@ -70,8 +70,10 @@ def first_problem(error: ValidationError) -> str:
 def build_url(target: Target, path: str) -> str:
     """The address of a path of the target's."""
     query = f"?{urlencode(target.query)}" if target.query else ""
-    prefix = target.quirks.path_prefix.replace("{model}", quote(target.model, safe=""))
-    base = target.base_url if target.base_url.endswith(prefix) else target.base_url + prefix
+    base, prefix = target.base_url, target.quirks.path_prefix
+    if prefix:
+        prefix = prefix.replace("{model}", quote(target.model, safe=""))
+        base = base if base.endswith(prefix) else base + prefix
     return f"{base}{path}{query}"
 
 

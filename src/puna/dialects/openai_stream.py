@@ -194,7 +194,7 @@ class OpenAIStreamReader:
 
     def _mend(self, data: dict[str, Any]) -> None:
         mend_envelope(data, self._context)
-        # A first event without choices may have empty names, too: Azure's is about filters.
+        # A first event without choices may have empty names, too: it may be about filters.
         if not self._envelope and data.get("choices"):
             self._envelope = {
                 "id": data["id"],

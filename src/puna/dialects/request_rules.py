@@ -102,6 +102,8 @@ def fit_messages(
     """
     quirks = target.quirks
     names, unknown = quirks.rename_roles, quirks.unsupported_message_fields
+    if not names and not unknown:
+        return list(request.messages), ()
     fitted: list[dict[str, Any]] = []
     dropped: dict[str, None] = {}
     for position, given in enumerate(request.messages):

@@ -46,11 +46,8 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     @override
     def request_for(self, deployment: Deployment) -> ChatRequest:
         request = super().request_for(deployment)
-        unsaid = {
-            name: said
-            for name in _SWITCHES
-            if getattr(request, name) is None and (said := getattr(deployment, name)) is not None
-        }
+        said = {n: s for n in _SWITCHES if (s := getattr(deployment, n)) is not None}
+        unsaid = {n: s for n, s in said.items() if getattr(request, n) is None} if said else said
         return replace(request, **unsaid) if unsaid else request
 
     @override
@@ -116,7 +113,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         self._note_tokens(completion.usage, attempt)
         if self._spent is not None:
             completion.usage = sum_usages(self._spent.usage, completion.usage)
-        rescue_completion(completion, attempt.context.request, self.report)
+        rescue_completion(completion, attempt.context, self.report)
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)
 

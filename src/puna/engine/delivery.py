@@ -32,8 +32,10 @@ class Delivery:
         self._tokens = RunningEstimate()
         self._is_whole = False
         self._usage: Usage | None = None
+        self._rescue: StreamRescue | None = None
         tools = tools_to_rescue(attempt.context.request)
-        self._rescue = StreamRescue(tools, run.report) if tools is not None else None
+        if tools is not None:
+            self._rescue = StreamRescue(tools, attempt.context.made_id, run.report)
 
     @property
     def has_begun(self) -> bool:

@@ -34,7 +34,6 @@ from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply
 
 _TOOL_CALLS = "tool_calls"
-_BAD_REQUEST = 400
 
 
 def tools_to_rescue(request: ChatRequest) -> KnownTools | None:
@@ -44,13 +43,12 @@ def tools_to_rescue(request: ChatRequest) -> KnownTools | None:
         return None
     if request.params.get("tool_choice") == "none":
         return None
-    known = KnownTools.read(tools, repairs=bool(request.repair_tool_arguments))
-    return known if known.schemas else None
+    return KnownTools(tools, repairs=bool(request.repair_tool_arguments))
 
 
-def rescue_completion(answer: ChatCompletion, request: ChatRequest, report: CallReport) -> None:
+def rescue_completion(answer: ChatCompletion, context: ReadContext, report: CallReport) -> None:
     """Turn calls in the text of a whole answer into tool calls, in place."""
-    tools = tools_to_rescue(request)
+    tools = tools_to_rescue(context.request)
     if tools is None:
         return
     for choice in answer.choices:
@@ -60,7 +58,7 @@ def rescue_completion(answer: ChatCompletion, request: ChatRequest, report: Call
         rescued = whole(message.content, tools)
         if rescued.calls:
             message.content = rescued.text or None
-            message.tool_calls = _calls_of(answer.id, choice.index, rescued.calls)
+            message.tool_calls = _calls_of(f"{context.made_id}_{choice.index}", rescued.calls)
             choice.finish_reason = _finish_of_calls(choice.finish_reason)
             _note(report, rescued.calls)
 
@@ -69,17 +67,20 @@ def rescue_failure(
     reply: HTTPReply, context: ReadContext, report: CallReport
 ) -> ChatCompletion | None:
     """The answer that a host refused to give because it could not read the model's calls."""
-    tools = tools_to_rescue(context.request) if reply.status == _BAD_REQUEST else None
+    told = context.target.quirks.failed_generation
+    if told is None or reply.status != told.status:
+        return None
+    tools = tools_to_rescue(context.request)
     if tools is None:
         return None
     try:
-        rescued = read_failed_generation(from_json(reply.body), tools)
+        rescued = read_failed_generation(from_json(reply.body), told, tools)
     except ValueError:
         return None
     if rescued is None:
         return None
     _note(report, rescued.calls)
-    calls = _calls_of(context.made_id, 0, rescued.calls)
+    calls = _calls_of(f"{context.made_id}_0", rescued.calls)
     message = Message(role="assistant", content=rescued.text or None, tool_calls=calls)
     return ChatCompletion(
         id=context.made_id,
@@ -91,10 +92,14 @@ def rescue_failure(
 
 
 class StreamRescue:
-    """Feed it the chunks of one stream, in order, then `close` or, for a broken one, `release`."""
+    """Feed it the chunks of one stream, in order, then `close` or, for a broken one, `release`.
 
-    def __init__(self, tools: KnownTools, report: CallReport) -> None:
+    The ids of its calls derive from `made_id`.
+    """
+
+    def __init__(self, tools: KnownTools, made_id: str, report: CallReport) -> None:
         self._tools = tools
+        self._made_id = made_id
         self._report = report
         self._choices: dict[int, _ChoiceRescue] = {}
         self._last: ChatCompletionChunk | None = None
@@ -127,7 +132,7 @@ class StreamRescue:
         before: list[ChunkChoice] = []
         kept: list[ChunkChoice] = []
         for choice in chunk.choices:
-            first, rest = self._rescue_of(choice.index, chunk.id).take(choice)
+            first, rest = self._rescue_of(choice.index).take(choice)
             before += [
                 ChunkChoice(index=choice.index, delta=delta, finish_reason=None) for delta in first
             ]
@@ -138,10 +143,10 @@ class StreamRescue:
         chunk.choices = kept
         return [*ready, chunk]
 
-    def _rescue_of(self, index: int, answer_id: str) -> _ChoiceRescue:
+    def _rescue_of(self, index: int) -> _ChoiceRescue:
         one = self._choices.get(index)
         if one is None:
-            one = _ChoiceRescue(self._tools, self._report, answer_id, index)
+            one = _ChoiceRescue(self._tools, self._report, f"{self._made_id}_{index}")
             self._choices[index] = one
         return one
 
@@ -158,11 +163,10 @@ class StreamRescue:
 class _ChoiceRescue:
     """One choice of a stream. `_stream` is None once nothing more is looked for."""
 
-    def __init__(self, tools: KnownTools, report: CallReport, answer_id: str, index: int) -> None:
+    def __init__(self, tools: KnownTools, report: CallReport, made_id: str) -> None:
         self._stream: RescueStream | None = RescueStream(tools)
         self._report = report
-        self._answer_id = answer_id
-        self._index = index
+        self._made_id = made_id
         self._has_rescued = False
         self._held: list[Piece] = []
         """From the first call on."""
@@ -203,7 +207,7 @@ class _ChoiceRescue:
         if rescued.calls:
             self._has_rescued = True
             _note(self._report, rescued.calls)
-            calls = _calls_of(self._answer_id, self._index, rescued.calls)
+            calls = _calls_of(self._made_id, rescued.calls)
             deltas.append(Delta(tool_calls=[_piece_of(i, call) for i, call in enumerate(calls)]))
         return deltas
 
@@ -231,10 +235,11 @@ def _finish_of_calls(told: str | None) -> str | None:
     return _TOOL_CALLS if told in ("stop", None) else told
 
 
-def _calls_of(answer_id: str, index: int, calls: Sequence[FoundCall]) -> list[ToolCall]:
+def _calls_of(made_id: str, calls: Sequence[FoundCall]) -> list[ToolCall]:
+    """Their ids derive from one of ours: a host may give two answers of a conversation one id."""
     return [
         ToolCall(
-            id=made_call_id(f"{answer_id}_{index}_{position}"),
+            id=made_call_id(f"{made_id}_{position}"),
             type="function",
             function=Function(name=call.name, arguments=call.arguments),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from puna.dialects.base import Quirks
 from puna.providers.base import Provider
+from puna.rescue.failed_generation import FailedGeneration
 
 PROVIDER = Provider(
     name="groq",
@@ -24,5 +25,7 @@ PROVIDER = Provider(
         tells_stream_usage=True,
         # Unasked, the last chunk tells it as well.
         usage_parent="x_groq",
+        # "API Error Codes and Responses": 400 where it could not read what the model wrote.
+        failed_generation=FailedGeneration(400, "tool_use_failed", "failed_generation"),
     ),
 )

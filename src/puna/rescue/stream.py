@@ -7,12 +7,15 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 from puna.rescue.known_text import Asking, Found, KnownText, NoCall, end_of_blank
+from puna.rescue.pythonic import NAME
 from puna.rescue.shapes import CALL_TAGS, FUNCTION_TAG, PYTHON_TAGS, Shapes
 from puna.rescue.tools import FoundCall, KnownTools
 
 _MARKS = re.compile(r"[<`\n{\[]")
 _TICKS = re.compile(r"`+")
 _FENCE_LENGTH = 3
+_SIGNS = ("<", "`", "{", "[")
+_LONE_CALL = re.compile(rf"[ \t\r\n]*{NAME.pattern}\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +26,32 @@ class Piece:
         source: as the model wrote it.
         text: what stays content: the source, or nothing where it was calls.
         calls: what the source means.
-        dialect: the shape of the calls.
     """
 
     source: str
     text: str
     calls: tuple[FoundCall, ...] = ()
-    dialect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """A whole message: its content without the calls, the calls, and the shape of the first."""
+    """A whole message: its content without the calls, and the calls."""
 
     text: str
     calls: tuple[FoundCall, ...] = ()
-    dialect: str = ""
 
 
 def whole(text: str, tools: KnownTools) -> Rescued:
     """The calls in a message. Without any, the text is the message, to the byte."""
+    if not _may_hold_call(text):
+        return Rescued(text)
     stream = RescueStream(tools)
     return join_pieces([*stream.feed(text), *stream.close()])
+
+
+def _may_hold_call(text: str) -> bool:
+    """Every call begins with a tag, a fence or a bracket, or is one Python call alone."""
+    return any(sign in text for sign in _SIGNS) or _LONE_CALL.match(text) is not None
 
 
 def join_pieces(pieces: Iterable[Piece]) -> Rescued:
@@ -53,7 +60,6 @@ def join_pieces(pieces: Iterable[Piece]) -> Rescued:
     return Rescued(
         text="".join(piece.text for piece in pieces),
         calls=tuple(call for piece in pieces for call in piece.calls),
-        dialect=next((piece.dialect for piece in pieces if piece.dialect), ""),
     )
 
 
@@ -134,7 +140,7 @@ class RescueStream:
         except NoCall as error:
             self._is_plain = error.resume is None
         else:
-            self._found(end, calls, "pythonic")
+            self._found(end, calls)
 
     def _read_mark(self, mark: str) -> Asking[None]:
         if mark == "\n":
@@ -147,8 +153,7 @@ class RescueStream:
         elif mark == "<":
             yield from self._read_tag()
         elif self._begins_line:
-            asking = self._shapes.bare(self._at, is_first=not self._has_text)
-            yield from self._settle(asking, "")
+            yield from self._settle(self._shapes.bare(self._at, is_first=not self._has_text))
         else:
             self._say(self._at + 1)
 
@@ -161,12 +166,12 @@ class RescueStream:
         shapes = self._shapes
         ask: Callable[[int], Asking[Found]]
         if tag in PYTHON_TAGS:
-            ask, dialect = shapes.python_tag, "python_tag"
+            ask = shapes.python_tag
         elif tag == FUNCTION_TAG:
-            ask, dialect = shapes.function_tag, "function_tag"
+            ask = shapes.function_tag
         else:
-            ask, dialect = shapes.call_tag, "tool_call_tag"
-        yield from self._settle(ask(self._at + len(tag)), dialect)
+            ask = shapes.call_tag
+        yield from self._settle(ask(self._at + len(tag)))
 
     def _read_ticks(self) -> Asking[None]:
         ticks = yield from self._known.match_while(self._at, _TICKS, lambda _: True)
@@ -185,16 +190,16 @@ class RescueStream:
                 self._in_fence = True
                 self._say(end)
             else:
-                self._found(found, calls, "fenced")
+                self._found(found, calls)
 
-    def _settle(self, asking: Asking[Found], dialect: str) -> Asking[None]:
+    def _settle(self, asking: Asking[Found]) -> Asking[None]:
         try:
             end, calls = yield from asking
         except NoCall as error:
             self._is_plain = error.resume is None
             self._say(error.resume or self._at)
         else:
-            self._found(end, calls, dialect)
+            self._found(end, calls)
 
     def _say(self, end: int) -> None:
         """What stands up to here is text."""
@@ -220,13 +225,10 @@ class RescueStream:
             self._said = []
             self._ready.append(Piece(text, text))
 
-    def _found(self, end: int, calls: list[FoundCall], dialect: str) -> None:
+    def _found(self, end: int, calls: list[FoundCall]) -> None:
         self._end_text()
         source = self._blank + self._known.text[self._at : end]
         self._at = end
         self._blank, self._holds_blank, self._has_calls = "", True, True
         self._begins_line = False
-        if not dialect:
-            is_object = source.lstrip("[ \t\r\n").startswith("{")
-            dialect = "json" if is_object else "pythonic"
-        self._ready.append(Piece(source, "", tuple(calls), dialect))
+        self._ready.append(Piece(source, "", tuple(calls)))

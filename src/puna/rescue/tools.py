@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 from puna.rescue.arguments import repair_arguments
@@ -27,23 +28,19 @@ class FoundCall:
     repaired: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class KnownTools:
-    """Names and schemas.
+    """Names and schemas, read when a text is first looked at: most texts cannot hold a call."""
 
-    Attributes:
-        schemas: by name, the JSON schema of the arguments.
-        repairs: whether arguments are made to fit their schema.
-    """
+    def __init__(self, tools: Sequence[Any], *, repairs: bool = False) -> None:
+        """`tools` as in a chat request; `repairs`: arguments are made to fit their schema."""
+        self._tools = tools
+        self._repairs = repairs
 
-    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-    repairs: bool = False
-
-    @classmethod
-    def read(cls, tools: Iterable[Any], *, repairs: bool = False) -> KnownTools:
-        """From the `tools` of a chat request; what is no function is passed over."""
+    @cached_property
+    def schemas(self) -> Mapping[str, Mapping[str, Any]]:
+        """By name, the JSON schema of the arguments; what is no function is passed over."""
         schemas: dict[str, Mapping[str, Any]] = {}
-        for tool in tools:
+        for tool in self._tools:
             function = tool.get("function") if isinstance(tool, Mapping) else None
             if not isinstance(function, Mapping):
                 continue
@@ -52,7 +49,7 @@ class KnownTools:
                 schema = function.get("parameters")
                 known = cast("Mapping[str, Any]", schema) if isinstance(schema, Mapping) else None
                 schemas[name] = known or _NOTHING
-        return cls(schemas, repairs)
+        return schemas
 
     def __contains__(self, name: object) -> bool:
         return name in self.schemas
@@ -67,7 +64,7 @@ class KnownTools:
         if _is_schema(arguments, schema):
             return None
         repaired: tuple[str, ...] = ()
-        if self.repairs:
+        if self._repairs:
             arguments, repaired = repair_arguments(arguments, schema)
         try:
             text = json.dumps(arguments, ensure_ascii=False, allow_nan=False)

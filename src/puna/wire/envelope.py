@@ -153,7 +153,7 @@ class _PlainChunkChoice(Struct, forbid_unknown_fields=True):
     delta: _PlainDelta
     finish_reason: None
     logprobs: UnsetType | None = UNSET
-    stop_reason: UnsetType | None = UNSET  # vLLM's, and the next
+    stop_reason: UnsetType | None = UNSET  # of self-hosted servers, and the next
     token_ids: UnsetType | None = UNSET
 
 
