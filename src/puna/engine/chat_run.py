@@ -23,13 +23,13 @@ from puna.types.common import Usage
 from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply, HTTPRequest
 
-_SWITCHES = (
-    "rescue_tool_calls",
-    "repair_tool_arguments",
-    "emulate_response_format",
-    "format_retries",
-)
-"""What a deployment says where the request says nothing."""
+_SWITCHES: Mapping[str, Any] = {
+    "rescue_tool_calls": True,
+    "repair_tool_arguments": False,
+    "emulate_response_format": False,
+    "format_retries": None,
+}
+"""What a deployment says where the request says nothing, and what saying nothing means."""
 
 
 class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
@@ -46,8 +46,12 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     @override
     def request_for(self, deployment: Deployment) -> ChatRequest:
         request = super().request_for(deployment)
-        said = {n: s for n in _SWITCHES if (s := getattr(deployment, n)) is not None}
-        unsaid = {n: s for n, s in said.items() if getattr(request, n) is None} if said else said
+        unsaid = {
+            name: said
+            for name, usual in _SWITCHES.items()
+            if (said := getattr(deployment, name)) not in (None, usual)
+            and getattr(request, name) is None
+        }
         return replace(request, **unsaid) if unsaid else request
 
     @override
