@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from puna.errors import APIError
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Recorded, ReplayTransport
 from puna.wire.http import HTTPRequest
+from puna.wire.masking import DOTS
 
 CANARY = "canary-4f1b9c0d7e"
 MODEL = "meta_llama/m"
@@ -62,6 +64,37 @@ def test_a_secret_that_the_host_repeats_is_shown_nowhere(way: str, status: int) 
         repr(event), repr(event.report), repr(sent),
     ]  # fmt: skip
     assert not [text for text in shown if CANARY in text]
+
+
+@pytest.mark.case(37)
+@pytest.mark.parametrize("is_code", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_secret_that_the_host_repeats_in_code_is_shown_nowhere(
+    way: str, *, is_code: bool
+) -> None:
+    def encode(text: str) -> str:
+        if is_code:
+            return b64encode(text.encode()).decode()
+        return "".join(f"%{byte:02X}" for byte in text.encode())
+
+    def play(request: HTTPRequest) -> Recorded:
+        heard = encode(" ".join(request.headers.values()) + request.url)
+        heard += " " + encode(CANARY)
+        body = {"error": {"message": f"You said {heard}"}}
+        headers = {"content-type": "application/json", "x-heard": heard}
+        return Recorded(400, headers, [json.dumps(body).encode()])
+
+    events: list[CallEvent] = []
+    client = Client(
+        ClientSettings(environ={}, hooks=[events.append]), transport=ReplayTransport(play)
+    )
+    with pytest.raises(APIError) as raised:
+        client.completion(MODEL, HELLO, **WAYS[way])
+    shown = f"{raised.value} {vars(raised.value)} {events[0].report}"
+    assert DOTS in shown
+    forms = {encode(CANARY), encode(CANARY).rstrip("="), encode(CANARY).lower()}
+    forms |= {b64encode(bytes(at) + CANARY.encode()).decode().rstrip("=")[4:-1] for at in range(3)}
+    assert not [form for form in forms if form in shown]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from puna.catalog.prices import Price
 from puna.config.matching import find_deployments
 from puna.dialects.openai_chat import OpenAIChat
-from puna.dialects.secrets import secret_forms
+from puna.dialects.secrets import secrets_of
 from puna.dialects.table import DIALECTS
 from puna.engine.call import price_of, timeouts_of
 from puna.errors import APIError
@@ -26,6 +26,7 @@ from puna.transports.lean import ReplySink
 from puna.types.requests import ChatRequest
 from puna.wire.envelope import PLAIN_ROLES, ChatEnvelope
 from puna.wire.http import HTTPRequest, Timeouts
+from puna.wire.masking import Masker
 from puna.wire.splicing import Renaming
 
 _MOST_ROUTES: Final = 4096
@@ -90,8 +91,8 @@ class ReadyDeployment:
 class PlainRoute:
     """How the calls of one public model name go, plain or streamed.
 
-    `ready` has all deployments of the plan by their ids; no header of a reply may hold one of the
-    `secrets`.
+    `ready` has all deployments of the plan by their ids; `masker` knows their secrets, which no
+    header of a reply may hold.
     """
 
     name: str
@@ -99,7 +100,7 @@ class PlainRoute:
     ready: Mapping[str, ReadyDeployment]
     watched_params: frozenset[str]
     renaming: Renaming
-    secrets: tuple[bytes, ...] = field(repr=False)
+    masker: Masker = field(repr=False)
 
     def refuses(self, envelope: ChatEnvelope) -> bool:
         """Whether a host does not take one of the parameters as it is."""
@@ -165,7 +166,7 @@ def make_route(
         ready=ready,
         watched_params=frozenset[str]().union(*(one.watched_params for one in quirks)),
         renaming=Renaming(name),
-        secrets=_secrets_of(deployments),
+        masker=Masker(secret for one in deployments for secret in secrets_of(one.target)),
     )
 
 
@@ -208,17 +209,3 @@ def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
     dialect = DIALECTS[one.target.dialect]
     built = dialect.build_request(asked, one.target, timeouts_of(one, Timeouts()))
     return replace(built.http, body=b"")
-
-
-def _secrets_of(deployments: list[Deployment]) -> tuple[bytes, ...]:
-    """As a header could hold them; what is no Latin-1 stands in none."""
-    forms = frozenset[str]().union(*(secret_forms(one.target) for one in deployments))
-    return tuple(form.encode("latin-1") for form in sorted(forms) if _is_latin(form))
-
-
-def _is_latin(text: str) -> bool:
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -64,10 +64,8 @@ class WholeCall(FastCall):
         lines = reply.lines
         headers = HeaderLines(lines, is_shown=True)
         self._run.report.headers = dict(headers) if self._context.hooks else headers
-        for secret in self._route.secrets:
-            if secret in lines:
-                self._run.take_headers(self._tried, reply.status, reply.headers)
-                break
+        if self._route.masker.may_be_in(lines):
+            self._run.take_headers(self._tried, reply.status, reply.headers)
         self._answer(answer, has_limits=_LIMIT_LINE in reply.lower_lines)
 
     @override
