@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import uvloop
 
@@ -16,9 +18,9 @@ from puna.wire.http import HTTPReply, HTTPRequest
 Send = Callable[..., HTTPReply]
 
 
-def send_sync(request: HTTPRequest, tls: TLSConfig | None = None) -> HTTPReply:
+def send_sync(request: HTTPRequest, tls: TLSConfig | None = None, **settings: Any) -> HTTPReply:
     """Over the synchronous standard transport."""
-    transport = StandardTransport(tls)
+    transport = StandardTransport(tls, **settings)
     try:
         reply = transport.open(request)
         try:
@@ -30,9 +32,9 @@ def send_sync(request: HTTPRequest, tls: TLSConfig | None = None) -> HTTPReply:
         transport.close()
 
 
-def send_async(request: HTTPRequest, tls: TLSConfig | None = None) -> HTTPReply:
+def send_async(request: HTTPRequest, tls: TLSConfig | None = None, **settings: Any) -> HTTPReply:
     """Over the standard transport for asyncio."""
-    return asyncio.run(_send(AsyncStandardTransport, request, tls))
+    return asyncio.run(_send(partial(AsyncStandardTransport, **settings), request, tls))
 
 
 def send_lean(request: HTTPRequest, tls: TLSConfig | None = None) -> HTTPReply:

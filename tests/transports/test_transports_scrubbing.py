@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.transports.scrubbing import DOTS, Scrubber
+from puna.transports.scrubbing import Scrubber
 from puna.wire.http import HTTPRequest
+from puna.wire.masking import DOTS
 
 KEY = 'sk-canary/4f1b+9c"0é='
 

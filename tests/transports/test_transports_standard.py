@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.support.senders import Send, send_async, send_sync
 from tests.support.upstream import Reply, Upstream
 
-from puna.errors import ConfigError
+from puna.errors import APIConnectionError, ConfigError
 from puna.transports.standard import AsyncStandardTransport, StandardTransport
 from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPRequest
@@ -149,3 +150,18 @@ async def test_early_async_closes_leave_no_socket_behind(upstream: Upstream) -> 
     assert await asyncio.to_thread(upstream.sees, lambda: upstream.open_connections == 0)
     assert _open_files() <= before + 1
     await transport.close()
+
+
+@BOTH
+@pytest.mark.parametrize("is_zipped", [False, True])
+def test_a_whole_body_has_a_limit_and_a_stream_has_none(
+    send: Send, upstream: Upstream, *, is_zipped: bool
+) -> None:
+    body = b"x" * 300_000
+    reply = Reply.bytes_of(body).chunked()
+    upstream.plays(*[reply.gzipped() if is_zipped else reply] * 3)
+    limited = partial(send, most_body_bytes=200_000)
+    with pytest.raises(APIConnectionError, match="longer than 200000 bytes"):
+        limited(_request(upstream.url))
+    assert limited(_request(upstream.url, is_stream=True)).body == body
+    assert send(_request(upstream.url)).body == body

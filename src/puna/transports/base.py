@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from puna.wire.http import HTTPRequest
+
+MOST_BODY_BYTES: Final = 256 * 1024 * 1024
+"""The longest body that is kept whole, opened: of a reply that is no stream, or of an error."""
 
 
 class OpenReply(Protocol):
@@ -15,7 +18,11 @@ class OpenReply(Protocol):
     headers: Mapping[str, str]
 
     def read(self) -> bytes:
-        """The whole body, decompressed, within the request's total time."""
+        """The whole body, decompressed, within the request's total time.
+
+        Raises:
+            APIConnectionError: it is longer than any answer, as well as what `open` raises.
+        """
         ...
 
     def pieces(self) -> Iterator[bytes]:

@@ -31,6 +31,11 @@ def unreachable(request: HTTPRequest, error: Exception) -> APIConnectionError:
     return APIConnectionError(f"Cannot reach `{origin_of(request.url)}`: {reason}")
 
 
+def too_long(limit: int) -> str:
+    """Why a reply is not read to its end."""
+    return f"the reply is longer than {limit} bytes"
+
+
 def least(*limits: float | None) -> float | None:
     """The shortest limit; None is no limit."""
     known = [limit for limit in limits if limit is not None]

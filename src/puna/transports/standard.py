@@ -10,14 +10,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any, cast
 
 import httpx2
 
 from puna.errors import APIConnectionError
-from puna.transports.failures import least, not_connected, timed_out, unreachable
+from puna.transports.base import MOST_BODY_BYTES
+from puna.transports.failures import least, not_connected, timed_out, too_long, unreachable
 from puna.transports.roads import AsyncRoad, RequestMaker, Road, make_async_road, make_road
 from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPRequest, Timeouts
@@ -28,11 +29,19 @@ class StandardTransport:
 
     A process forked from this one gets a pool of its own: two processes that write to one socket
     would read each other's answers. `uses_proxies` is whether the environment's proxies count.
+    `most_body_bytes` limits what is kept whole.
     """
 
-    def __init__(self, tls: TLSConfig | None = None, *, uses_proxies: bool = True) -> None:
+    def __init__(
+        self,
+        tls: TLSConfig | None = None,
+        *,
+        uses_proxies: bool = True,
+        most_body_bytes: int = MOST_BODY_BYTES,
+    ) -> None:
         self._tls = tls or TLSConfig()
         self._uses_proxies = uses_proxies
+        self._most_body_bytes = most_body_bytes
         self._requests = RequestMaker()
         self._roads: dict[int, Road] = {}
         self._road()
@@ -48,7 +57,7 @@ class StandardTransport:
             limits["read"] = request.timeouts.idle_s
         elif deadline is not None:
             limits["read"] = max(0.001, deadline - time.monotonic())
-        return _StandardReply(request, reply, deadline)
+        return _StandardReply(request, reply, deadline, self._most_body_bytes)
 
     def close(self) -> None:
         """Close all connections of this process."""
@@ -69,23 +78,23 @@ class _StandardReply:
     """A reply under way."""
 
     def __init__(
-        self, request: HTTPRequest, reply: httpx2.Response, deadline: float | None
+        self, request: HTTPRequest, reply: httpx2.Response, deadline: float | None, most_bytes: int
     ) -> None:
         self._request = request
         self._reply = reply
         self._deadline = deadline
+        self._whole = _Whole(request, most_bytes)
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
         self._body = reply.iter_bytes() if _is_encoded(reply) else _plain_body(reply)
 
     def read(self) -> bytes:
         """The whole body."""
-        pieces: list[bytes] = []
         for piece in self.pieces():
-            pieces.append(piece)
+            self._whole.add(piece)
             if self._deadline is not None and time.monotonic() > self._deadline:
                 raise timed_out(self._request, is_head=False)
-        return b"".join(pieces)
+        return self._whole.take()
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces."""
@@ -114,9 +123,17 @@ class AsyncStandardTransport:
     """For asyncio; one connection pool, for one event loop.
 
     `uses_proxies` is whether the environment's proxies count.
+    `most_body_bytes` limits what is kept whole.
     """
 
-    def __init__(self, tls: TLSConfig | None = None, *, uses_proxies: bool = True) -> None:
+    def __init__(
+        self,
+        tls: TLSConfig | None = None,
+        *,
+        uses_proxies: bool = True,
+        most_body_bytes: int = MOST_BODY_BYTES,
+    ) -> None:
+        self._most_body_bytes = most_body_bytes
         self._requests = RequestMaker()
         self._road: AsyncRoad = make_async_road(
             (tls or TLSConfig()).context(), uses_proxies=uses_proxies
@@ -140,7 +157,7 @@ class AsyncStandardTransport:
             await handshakes.cut()
             raise
         limits["read"] = request.timeouts.idle_s if request.is_stream else total_s
-        return _AsyncStandardReply(request, reply, deadline)
+        return _AsyncStandardReply(request, reply, deadline, self._most_body_bytes)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -151,11 +168,12 @@ class _AsyncStandardReply:
     """A reply under way."""
 
     def __init__(
-        self, request: HTTPRequest, reply: httpx2.Response, deadline: float | None
+        self, request: HTTPRequest, reply: httpx2.Response, deadline: float | None, most_bytes: int
     ) -> None:
         self._request = request
         self._reply = reply
         self._deadline = deadline
+        self._whole = _Whole(request, most_bytes)
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
 
@@ -163,9 +181,12 @@ class _AsyncStandardReply:
         """The whole body."""
         with _translated(self._request):
             async with asyncio.timeout_at(self._deadline):
-                return b"".join([piece async for piece in self.pieces()])
+                async with aclosing(self.pieces()) as pieces:
+                    async for piece in pieces:
+                        self._whole.add(piece)
+                return self._whole.take()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes]:
         """The body in pieces."""
         reply = self._reply
         plain = cast("httpx2.AsyncByteStream", reply.stream)
@@ -181,6 +202,27 @@ class _AsyncStandardReply:
     async def close(self) -> None:
         """Give back or cut the connection."""
         await self._reply.aclose()
+
+
+class _Whole:
+    """The body of a reply as it comes, up to a limit."""
+
+    def __init__(self, request: HTTPRequest, most_bytes: int) -> None:
+        self._request = request
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._pieces: list[bytes] = []
+
+    def add(self, piece: bytes) -> None:
+        """Keep some of it. Raises APIConnectionError when it is too much."""
+        self._pieces.append(piece)
+        self._bytes += len(piece)
+        if self._bytes > self._most_bytes:
+            raise unreachable(self._request, ValueError(too_long(self._most_bytes)))
+
+    def take(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
 
 
 class _Handshakes:

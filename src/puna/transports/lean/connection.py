@@ -10,7 +10,7 @@ import ssl
 import zlib
 from typing import Protocol, cast
 
-from puna.transports.failures import timed_out, unreachable
+from puna.transports.failures import timed_out, too_long, unreachable
 from puna.transports.lean.deadline import Deadline
 from puna.transports.lean.decoding import Decoder, make_decoder
 from puna.transports.lean.exchange import Exchange
@@ -273,7 +273,7 @@ class Connection(asyncio.Protocol):
     def _count(self, length: int) -> None:
         self._body_bytes += length
         if self._body_bytes > self._most_body_bytes:
-            raise _UnreadableError(f"the reply is longer than {self._most_body_bytes} bytes")
+            raise _UnreadableError(too_long(self._most_body_bytes))
 
     def _tell_head(self, exchange: Exchange) -> None:
         reader, request = self._reader, exchange.request

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from puna.transports.base import MOST_BODY_BYTES
 from puna.transports.failures import not_connected, unreachable
 from puna.transports.lean.connection import Connection
 from puna.transports.lean.exchange import Exchange
@@ -37,7 +38,7 @@ class PoolLimits:
     unused: int = 100
     idle_s: float = 30.0
     age_s: float = 300.0
-    body_bytes: int = 256 * 1024 * 1024
+    body_bytes: int = MOST_BODY_BYTES
 
 
 class Pool:
