@@ -8,6 +8,7 @@ import json
 import pickle
 import random
 import re
+import weakref
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -25,7 +26,7 @@ from puna.gateway.protocol import GatewayProtocol
 from puna.providers.table import PROVIDERS
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Player, Recorded
-from puna.wire.http import HTTPRequest
+from puna.wire.http import HTTPReply, HTTPRequest
 
 KEY = "sk-master-1234567890"
 HOST_KEY = "sk-host-canary-5550"
@@ -876,6 +877,52 @@ def test_a_request_and_its_connection_leave_no_work_for_the_collector(body: Any)
             gc.enable()
 
     assert asyncio.run(run()) == 0
+
+
+LONG = b'{"choices": [' + b" " * 100_000
+BROKEN: list[tuple[Any, Recorded]] = [
+    (body, reply)
+    for body in (HI, STREAMED)
+    for reply in (
+        Recorded(500, {"content-type": "application/json"}, (b'{"error": "no"}', LONG)),
+        Recorded(200, {"content-type": "application/json"}, (LONG,)),
+        Recorded(200, {"content-type": "application/json"}, (b'{"choices": []}',)),
+        Recorded(200, {"content-type": "text/html"}, (b"<html>" + LONG,)),
+    )
+]
+BROKEN += [
+    (STREAMED, Recorded(200, {"content-type": "text/event-stream"}, pieces, error))
+    for pieces in ((b"data: {\n\n",), (chunk("a", role="assistant"), b"data: {\n\n"), ())
+    for error in (None, APIConnectionError("Cannot reach `http://up`: cut"))
+]
+
+
+@pytest.mark.parametrize(("body", "reply"), BROKEN)
+def test_a_call_that_failed_is_gone_with_all_that_it_read(body: Any, reply: Recorded) -> None:
+    calls: list[weakref.ref[FastCall]] = []
+
+    def play(_: HTTPRequest) -> Recorded:
+        calls.extend(weakref.ref(one) for one in gc.get_objects() if isinstance(one, FastCall))
+        return reply
+
+    async def run() -> tuple[Answer, int]:
+        edge = Edge(play, CONFIG, is_fast=True)
+        gc.collect()
+        gc.disable()
+        try:
+            answer = await edge.ask(request_bytes(body, AUTH))
+            edge.events.clear()
+            edge.hot.exchanges.clear()
+            await turns(3)
+            read = [one for one in gc.get_objects() if isinstance(one, HTTPReply)]
+            return answer, len(read)
+        finally:
+            gc.enable()
+
+    answer, replies = asyncio.run(run())
+    assert answer.status >= 400 or b"error" in answer.body
+    assert len(calls) == 1
+    assert ([call() for call in calls], replies) == ([None], 0)
 
 
 def test_one_byte_at_a_time_a_long_event_is_read_by_the_linear_reader() -> None:

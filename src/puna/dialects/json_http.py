@@ -35,12 +35,15 @@ def post(
     )
 
 
-def malformed(what: str, context: ReadContext[ModelRequest]) -> MalformedReplyError:
+def malformed(
+    what: str, context: ReadContext[ModelRequest], *, body: str | None = None
+) -> MalformedReplyError:
     """The error for a success that is not what was asked for."""
     return MalformedReplyError(
         f"{context.target.provider} answered with {what}.",
         provider=context.target.provider,
         model=context.model,
+        body=body,
     )
 
 
@@ -52,10 +55,9 @@ def parse_object(reply: HTTPReply, context: ReadContext[ModelRequest]) -> dict[s
         if reply.body.lstrip()[:1] == b"<":
             raise read_error_reply(reply, context) from error
         what = "broken JSON" if reply.body.strip() else "an empty body"
-        problem = malformed(f"{what} (status {reply.status})", context)
         text = scrub(reply.body.decode("utf-8", "replace"), context)
-        problem.body = text[:_BODY_LIMIT]
-        raise problem from error
+        said = f"{what} (status {reply.status})"
+        raise malformed(said, context, body=text[:_BODY_LIMIT]) from error
     if not isinstance(data, dict):
         raise malformed(f"JSON that is no object (status {reply.status})", context)
     return cast("dict[str, Any]", data)

@@ -129,10 +129,7 @@ class FastCall(ABC):
 
     def on_end(self) -> None:
         """The body is whole."""
-        self._exchange = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._leave_exchange()
         if not self._is_over:
             self._guarded(self._take_end)
 
@@ -147,7 +144,7 @@ class FastCall(ABC):
 
     def on_error(self, error: APIError) -> None:
         """No reply, or it broke."""
-        self._exchange = None
+        self._leave_exchange()
         if not self._is_over:
             self._guarded(self._take_error, error)
 
@@ -201,6 +198,7 @@ class FastCall(ABC):
 
     def _failed(self, error: APIError) -> None:
         """An attempt failed before the client got a byte: another may follow."""
+        drop_frames(error)
         self._run.attempts.failed(error, self._context.clock.monotonic())
         self._step()
 
@@ -211,6 +209,13 @@ class FastCall(ABC):
     def _settle(self, outcome: Outcome, error: Exception | None = None) -> None:
         self._is_over = True
         self._run.end(outcome, error=error)
+
+    def _leave_exchange(self) -> None:
+        """It is over, and nothing waits for its end any more."""
+        self._exchange = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -242,3 +247,14 @@ class FastCall(ABC):
             self._note_used()
         except Exception:  # noqa: BLE001 - as above
             _log.exception("What a call used is not known")
+
+
+def drop_frames(error: BaseException | None) -> None:
+    """Forget where an error and its causes came up, now that it is told and not raised.
+
+    The frames hold the call and the bodies that it read, and the call holds the error: a circle
+    that would keep all of it until the collector comes.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

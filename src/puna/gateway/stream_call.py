@@ -11,7 +11,7 @@ from typing_extensions import override
 from puna.engine.call import attribute
 from puna.engine.delivery import Delivery
 from puna.errors import APIError
-from puna.gateway.fast_call import FastCall
+from puna.gateway.fast_call import FastCall, drop_frames
 from puna.gateway.fast_head import LIMIT_PREFIX, stream_lines
 from puna.gateway.plain_end import Ending, PlainEnd
 from puna.gateway.plain_stream import PlainStream
@@ -213,6 +213,7 @@ class StreamCall(FastCall):
     def _broken(self, error: APIError) -> None:
         """A failure: another attempt, or after the first byte a last event."""
         if self._has_begun:
+            drop_frames(error)
             self._stop()
             self._under_way.finish()
             self._finish("failure", error, error_event(error))
