@@ -1058,19 +1058,63 @@ def test_a_stream_that_has_not_begun_at_the_end_says_that_it_is_the_last(body: A
     assert wire.is_closed
 
 
-@pytest.mark.case(132)
-def test_bad_bytes_behind_a_request_do_not_stand_in_its_answer() -> None:
-    async def run() -> Wire:
-        edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
-        protocol, wire = edge.connect()
-        protocol.data_received(request_bytes(STREAMED, AUTH))
-        await turns(10)
-        protocol.data_received(b"\0garbage\r\n\r\n")
-        return wire
+BAD = b"\0garbage\r\n\r\n"
+CUT = request_bytes(HI, {**AUTH, "transfer-encoding": "chunked"}).partition(b"content-length")[0]
+BAD_BODY = CUT.replace(b"content-type: ", b"x-type: ") + b"\r\nzz\r\n"
+"""A request in chunks of which the first has no length."""
 
-    wire = asyncio.run(run())
+
+async def answers_before(*reads: bytes, play: Player) -> tuple[list[Answer], Wire]:
+    """All whole replies on a connection that got these reads."""
+    edge = Edge(play, CONFIG, is_fast=True)
+    protocol, wire = edge.connect()
+    for read in reads:
+        if not wire.is_closed:
+            protocol.data_received(read)
+        await turns(10)
+    await turns(2_000)
+    answers: list[Answer] = []
+    for part in wire.written.split(b"HTTP/1.1 ")[1:]:
+        answer = read_answer(b"HTTP/1.1 " + part)
+        assert answer is not None
+        answers.append(answer)
+    return answers, wire
+
+
+@pytest.mark.case(132)
+@pytest.mark.parametrize("behind", [BAD, BAD_BODY, BAD + BAD])
+@pytest.mark.parametrize("body", [HI, {**HI, "tools": []}, STREAMED, {**STREAMED, "tools": []}])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_bad_bytes_behind_a_request_do_not_take_its_answer(
+    behind: bytes, body: Any, *, is_late: bool
+) -> None:
+    def play(_: HTTPRequest) -> Recorded:
+        return endless() if body.get("stream") else plain_reply()
+
+    good = request_bytes(body, AUTH)
+    reads = [good, behind, BAD] if is_late else [good + behind, BAD]
+    answers, wire = asyncio.run(answers_before(*reads, play=play))
+    assert answers[0].status == 200
     assert wire.is_closed
-    assert b"HTTP/1.1 400" not in wire.written
+    # An answer that was out before the bad bytes came leaves room for a reply of their own.
+    assert [answer.status for answer in answers[1:]] in ([], [400])
+
+
+@pytest.mark.case(132)
+@pytest.mark.parametrize("behind", [BAD, BAD_BODY])
+def test_all_requests_before_bad_bytes_are_answered(behind: bytes) -> None:
+    good = request_bytes({**HI, "tools": []}, AUTH)
+    answers, wire = asyncio.run(answers_before(good * 3 + behind, play=lambda _: plain_reply()))
+    assert [answer.status for answer in answers] == [200] * 3
+    assert wire.is_closed
+
+
+@pytest.mark.case(132)
+@pytest.mark.parametrize("bad", [BAD, BAD_BODY])
+def test_bad_bytes_alone_are_told_at_once(bad: bytes) -> None:
+    answers, wire = asyncio.run(answers_before(bad, play=lambda _: plain_reply()))
+    assert [answer.status for answer in answers] == [400]
+    assert wire.is_closed
 
 
 DEEP = b"[" * 300 + b"]" * 300

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG, MODEL
@@ -184,6 +185,14 @@ def test_what_is_no_request_is_400_in_the_usual_shape(served: Served, noise: byt
     got = served.talk(noise)
     assert got.startswith(b"HTTP/1.1 400 ")
     assert json.loads(got.partition(b"\r\n\r\n")[2])["error"]["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("body", [CHAT, STREAM, {**CHAT, "tools": []}])
+def test_a_request_with_noise_behind_it_is_answered(served: Served, body: dict[str, Any]) -> None:
+    got = served.talk(request_bytes(body) + b"\0noise\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 200 OK")
+    assert (b"data: [DONE]" if body.get("stream") else TEXT.encode()) in got
+    assert got.count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize("wish", ["h2c", "websocket"])

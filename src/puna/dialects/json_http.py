@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,7 @@ from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
 _BODY_LIMIT = 1_000
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def post(
@@ -118,14 +120,32 @@ def encode(body: Mapping[str, Any]) -> bytes:
             body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json
         ).encode()
     except UnicodeEncodeError as error:
+        path = _path_of_half(body, "")
         raise BadRequestError(
-            "The request holds half of a surrogate pair, which is not text; remove or repair it.",
-            param="messages",
+            f"{f'`{path}`' if path else 'The request'} holds half of a surrogate pair, which is not text; remove or repair it.",
+            param=path,
         ) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRequestError(
             f"The request cannot be written as JSON: {error}. Give plain values."
         ) from error
+
+
+def _path_of_half(value: Any, path: str) -> str | None:
+    """Where the first text with half of a surrogate pair is; in a field's name, where that is."""
+    if isinstance(value, str):
+        return path if _HALF.search(value) else None
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[Any, Any]", value)
+        if any(isinstance(name, str) and _HALF.search(name) for name in fields):
+            return path
+        inner = ((f"{path}.{name}" if path else str(name), one) for name, one in fields.items())
+    elif isinstance(value, list | tuple):
+        items = cast("Sequence[Any]", value)
+        inner = ((f"{path}[{index}]", one) for index, one in enumerate(items))
+    else:
+        return None
+    return next((found for p, one in inner if (found := _path_of_half(one, p))), None)
 
 
 def _as_json(value: Any) -> Any:

@@ -40,6 +40,8 @@ class EdgeProtocol(HttpToolsProtocol):
         self._idle_limit_s: float = self.timeout_keep_alive
         self._head_bytes = 0
         self._is_other_version = False
+        self._is_spoiled = False
+        """Whether bad bytes came behind good requests: these are answered, and no more is read."""
         self.is_last = False
         """Whether the next reply is the connection's last."""
 
@@ -111,6 +113,8 @@ class EdgeProtocol(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._is_spoiled:
+            return
         self._idle_since = math.inf
         for _ in range(_MOST_QUEUED):
             try:
@@ -140,6 +144,9 @@ class EdgeProtocol(HttpToolsProtocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
+        if self._answers_first():
+            self._is_spoiled = True
+            return
         known: Any = self.cycle
         if known is not None and not known.response_complete and known.response_started:
             self.transport.close()  # the bytes would stand in the middle of a reply
@@ -155,6 +162,20 @@ class EdgeProtocol(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + reply.body)
         self.transport.close()
 
+    def _answers_first(self) -> bool:
+        """Whether requests came whole before the bad bytes; the last of them ends the connection."""
+        known: Any = self.cycle
+        if known is None or known.response_complete:
+            return False
+        if not known.more_body:
+            known.keep_alive = False
+            return True
+        # The bad bytes are in its body; others may stand before it.
+        if self.pipeline:
+            self.pipeline.popleft()
+            return True
+        return False
+
     # --- the end of a reply, and of a connection
 
     @override
@@ -167,6 +188,9 @@ class EdgeProtocol(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+            return
+        if self._is_spoiled:
+            self.transport.close()
             return
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:

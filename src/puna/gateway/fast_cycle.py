@@ -36,6 +36,7 @@ class FastCycle:
     response_complete = False
     disconnected = False
     response_started = True  # an answer may come at any time
+    more_body = False
 
     def __init__(
         self, protocol: Any, path: str, begun: FastRun, on_done: OnDone, *, keeps_alive: bool
