@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -52,12 +53,23 @@ def test_usage_that_says_nothing_counts_as_missing(usage: Any) -> None:
     assert read(answer()).usage is None
 
 
+@pytest.mark.case(10)
+@pytest.mark.parametrize(
+    "count", [-1, -0.5, 2**53 + 1, 10**400, 1e300, math.inf, -math.inf, math.nan]
+)
+@pytest.mark.parametrize("name", ["prompt_tokens", "completion_tokens", "total_tokens"])
+def test_usage_beyond_belief_counts_as_missing(name: str, count: float) -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7, name: count}
+    assert read(answer(usage=usage)).usage is None
+    assert read(answer(usage={**usage, name: 2**53})).usage is not None
+
+
 def test_usage_is_made_of_whole_numbers() -> None:
     usage = read(
         answer(
             usage={
                 "prompt_tokens": 11.0,
-                "completion_tokens": -4,
+                "completion_tokens": None,
                 "prompt_tokens_details": {"cached_tokens": "x", "x_text": {"a": 1}},
                 "completion_tokens_details": {"reasoning_tokens": 2.0},
             }
@@ -120,15 +132,33 @@ def test_text_beside_calls_is_kept() -> None:
 @pytest.mark.case(71)
 def test_calls_without_id_or_type_get_unique_ones() -> None:
     calls = choice_of(
-        {"tool_calls": [{"function": {"name": "f"}}, {"id": 7, "function": {"name": "f"}}, {}]}
+        {"tool_calls": [{"function": {"name": "f"}}, {"id": 7, "function": {"name": "f"}}]}
     ).message.tool_calls
     assert calls is not None
     assert [call.id for call in calls] == [
         "call_00000000000000000000000000000001_0_0",
         "call_00000000000000000000000000000001_0_1",
-        "call_00000000000000000000000000000001_0_2",
     ]
     assert {call.type for call in calls} == {"function"}
+
+
+@pytest.mark.case(66)
+@pytest.mark.parametrize(
+    "call", [{}, {"function": {}}, {"function": {"name": ""}}, {"function": 1}]
+)
+def test_a_call_without_a_name_is_no_answer(call: dict[str, Any]) -> None:
+    good = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+    with pytest.raises(MalformedReplyError, match="names no function") as raised:
+        choice_of({"tool_calls": [good, call]})
+    assert raised.value.is_retryable
+
+
+def test_a_call_of_another_type_needs_no_function() -> None:
+    call = {"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}
+    calls = choice_of({"tool_calls": [call]}).message.tool_calls
+    assert calls is not None
+    (read_call,) = calls
+    assert (read_call.type, (read_call.model_extra or {})["custom"]["name"]) == ("custom", "f")
 
 
 @pytest.mark.case(72, 73)

@@ -448,10 +448,16 @@ MADE = "call_00000000000000000000000000000001_0_"
             ],
             [(MADE + "0", "f", '{"a": 1}'), (MADE + "1", "f", '{"a": 2}')],
         ),
-        # arguments before any name
-        ([{"function": {"arguments": "{}"}}], [(MADE + "0", None, "{}")]),
-        # an index that is none, no function at all
-        ([{"index": "0", "id": 7}, {"index": True}], [(MADE + "0", None, "")]),
+        # arguments before the name
+        (
+            [
+                {"index": 0, "function": {"arguments": "{}"}},
+                {"index": 0, "function": {"name": "f"}},
+            ],
+            [(MADE + "0", "f", "{}")],
+        ),
+        # an index that is none
+        ([{"index": "0", "id": 7, "function": {"name": "f"}}], [(MADE + "0", "f", "")]),
         # all calls at index 0
         (
             [
@@ -487,6 +493,31 @@ def test_calls_without_index_id_or_type_are_told_apart(
     assert made.reasons[-1] == "tool_calls"
     given = fold(made.chunks).choices[0].message.tool_calls or []
     assert {c.type for c in given} == {"function"}
+
+
+@pytest.mark.case(66)
+@pytest.mark.parametrize(
+    "piece",
+    [
+        {"function": {"arguments": "{}"}},
+        {"index": 0, "id": "c", "function": {"name": "", "arguments": "{}"}},
+        {"index": 0},
+    ],
+)
+@pytest.mark.parametrize("end", [[DONE], []])
+def test_a_call_that_never_got_a_name_ends_the_stream_with_an_error(
+    piece: dict[str, Any], end: list[bytes]
+) -> None:
+    made = Outcome([call(**piece), chunk({}, "stop"), *end])
+    assert isinstance(made.error, MalformedReplyError)
+    assert "names no function" in str(made.error)
+    assert made.reasons == [None]
+
+
+def test_a_streamed_call_of_another_type_needs_no_function() -> None:
+    piece = {"index": 0, "id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}
+    made = Outcome([call(**piece), chunk({}, "stop"), DONE])
+    assert made.error is None
 
 
 @pytest.mark.case(72, 73)

@@ -141,6 +141,8 @@ def usage(dice: random.Random) -> dict[str, Any]:
         {"prompt_tokens": 7, "completion_tokens": None},
         {**plain, "prompt_tokens_details": {"cached_tokens": 3}},
         {**plain, "prompt_tokens_details": None, "x": 1},
+        {**plain, "prompt_tokens": 2**53 + 1},
+        {**plain, "completion_tokens": -1},
         {},
     ]
     return plain if dice.random() < 0.7 else dice.choice(odd)

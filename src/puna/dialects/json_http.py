@@ -122,8 +122,9 @@ def encode(body: Mapping[str, Any]) -> bytes:
     except UnicodeEncodeError as error:
         path = _path_of_half(body, "")
         raise BadRequestError(
-            f"{f'`{path}`' if path else 'The request'} holds half of a surrogate pair, which is not text; remove or repair it.",
-            param=path,
+            f"{f'`{path}`' if path else 'The request'} holds half of a surrogate pair, which is "
+            "not text; remove or repair it.",
+            param=path or None,
         ) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRequestError(

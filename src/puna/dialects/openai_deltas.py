@@ -31,6 +31,7 @@ class _CallState:
     host_id: str | None
     name: str = ""
     has_arguments: bool = False
+    is_function: bool = False
 
 
 class ChoiceState:
@@ -51,6 +52,11 @@ class ChoiceState:
     def has_calls(self) -> bool:
         """Whether a tool call has begun."""
         return bool(self._calls)
+
+    @property
+    def has_nameless_call(self) -> bool:
+        """Whether a call of a function has not been told which."""
+        return any(call.is_function and not call.name for call in self._calls)
 
     @property
     def finish_reason(self) -> str | None:
@@ -99,6 +105,7 @@ class ChoiceState:
         function = cast("_Fields", given) if isinstance(given, dict) else {}
         name = function.pop("name", None)
         call, is_new = self._call_of(piece, name)
+        call.is_function = call.is_function or piece.get("type", "function") == "function"
         mended: _Fields = {**piece, "index": call.index}
         mended.pop("id", None)
         mended.pop("type", None)

@@ -6,8 +6,8 @@ Every function changes the given dict in place: it was just decoded and nobody e
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from copy import deepcopy
-from math import isfinite
 from typing import Any, cast
 
 from typing_extensions import TypeIs
@@ -15,6 +15,7 @@ from typing_extensions import TypeIs
 from puna.dialects.base import ReadContext
 from puna.errors import MalformedReplyError
 from puna.types.common import CompletionTokensDetails, PromptTokensDetails
+from puna.types.report import MOST_TOKENS
 
 _TOOL_CALLS = "tool_calls"
 
@@ -136,6 +137,8 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
     calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
     if not calls:
         return
+    if any(is_nameless(call) for call in calls):
+        raise nameless_call(context)
     message[_TOOL_CALLS] = [
         _mend_call(call, f"{context.made_id}_{choice['index']}_{i}") for i, call in enumerate(calls)
     ]
@@ -156,6 +159,23 @@ def _mend_call(call: dict[str, Any], made_id: str) -> dict[str, Any]:
     }
 
 
+def is_nameless(call: Mapping[str, Any]) -> bool:
+    """Whether a whole call is of a function that it does not name: nobody can run it."""
+    function = call.get("function")
+    if isinstance(function, Mapping):
+        return not cast("Mapping[str, Any]", function).get("name")
+    return bool(call.get("type", "function") == "function")
+
+
+def nameless_call(context: ReadContext) -> MalformedReplyError:
+    """The error for such a call: another try may bring its name."""
+    return MalformedReplyError(
+        f"{context.target.provider} answered with a tool call that names no function.",
+        provider=context.target.provider,
+        model=context.model,
+    )
+
+
 def is_index(value: Any) -> TypeIs[int]:
     """Whether this can say where a choice or a call belongs."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -167,9 +187,14 @@ def made_call_id(made_id: str) -> str:
 
 
 def _mend_usage(usage: dict[str, Any]) -> bool:
-    """Whether the usage says anything; if so its counts are whole numbers from 0."""
+    """Whether the usage says anything; if so its counts are whole numbers from 0.
+
+    Where one of them is beyond belief, the others are not believed either.
+    """
     counts = {name: whole_number(usage.get(name)) for name in _COUNTS}
     if all(count is None for count in counts.values()):
+        return False
+    if any(count is None and is_number(usage.get(name)) for name, count in counts.items()):
         return False
     asked, made, total = (counts[name] for name in _COUNTS)
     usage["prompt_tokens"] = asked or 0
@@ -194,8 +219,13 @@ _DETAILS = {
 }
 
 
+def is_number(value: Any) -> bool:
+    """Whether this is a number of JSON."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def whole_number(value: Any) -> int | None:
-    """A number as a whole one from 0; None for anything else, infinities too."""
-    if isinstance(value, float) and isfinite(value):
-        value = int(value)
-    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else None
+    """A number as a whole one from 0 to `MOST_TOKENS`; None for anything else."""
+    if not is_number(value) or not 0 <= value <= MOST_TOKENS:  # no NaN is, either
+        return None
+    return int(value)

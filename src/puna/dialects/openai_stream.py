@@ -19,7 +19,7 @@ from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body, read_error_frame
 from puna.dialects.openai_deltas import ChoiceState
 from puna.dialects.openai_plain import read_plain_chunk
-from puna.dialects.openai_replies import is_index, mend_envelope
+from puna.dialects.openai_replies import is_index, mend_envelope, nameless_call
 from puna.dialects.secrets import scrub
 from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
 from puna.types.chat import ChatCompletionChunk
@@ -72,8 +72,11 @@ class OpenAIStreamReader:
         if self.is_done:
             return chunks
         if self._choices and all(s.finish_reason is not None for s in self._choices.values()):
-            self._is_done = True
-            return chunks + self._flush()
+            try:
+                return chunks + self._finish()
+            except MalformedReplyError as error:
+                self.error = error
+                return chunks
         what = "before the answer was finished" if self._choices else "without any content"
         self.error = self._interrupted(f"{what}: no finish_reason and no [DONE] came")
         return chunks
@@ -145,6 +148,12 @@ class OpenAIStreamReader:
                 provider=self._context.target.provider,
                 model=self._context.model,
             )
+        return self._finish()
+
+    def _finish(self) -> list[ChatCompletionChunk]:
+        """The answer is complete. Raises MalformedReplyError where a call of it names nothing."""
+        if any(state.has_nameless_call for state in self._choices.values()):
+            raise nameless_call(self._context)
         self._is_done = True
         return self._flush()
 

@@ -163,7 +163,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _answers_first(self) -> bool:
-        """Whether requests came whole before the bad bytes; the last of them ends the connection."""
+        """Whether requests came whole before the bad bytes; the last one ends the connection."""
         known: Any = self.cycle
         if known is None or known.response_complete:
             return False

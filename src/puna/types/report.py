@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+MOST_TOKENS: Final = 2**53
+"""No host has counted more: such a count is a mistake, and not every reader of JSON can hold it."""
 
 
 @dataclass

@@ -14,6 +14,8 @@ from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
 from msgspec.json import Decoder, Encoder, decode
 from msgspec.structs import replace
 
+from puna.types.report import MOST_TOKENS
+
 T = TypeVar("T")
 
 PLAIN_ROLES = frozenset(("system", "user", "assistant"))
@@ -28,7 +30,7 @@ _Text = str | UnsetType
 _TextOrNull = str | UnsetType | None
 _Number = Annotated[int, Meta(gt=-_MOST, le=_MOST)] | float | UnsetType
 _Count = Annotated[int, Meta(ge=1, le=_MOST)] | UnsetType
-_Tokens = Annotated[int, Meta(ge=0, le=_MOST)]
+_Tokens = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
 _Never = Literal["\0"] | UnsetType
 """A field that no plain value has."""
 
