@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -314,3 +315,26 @@ def test_a_client_may_wish_it_for_all_its_calls(face: Face) -> None:
     with pytest.raises(MalformedReplyError):
         face.ask(settings, play=play, response_format=OBJECT)
     assert len(asked) == 2
+
+
+@pytest.mark.case(63)
+@BOTH
+def test_a_pattern_cannot_hold_the_caller(face: Face) -> None:
+    def asked(pattern: str) -> dict[str, Any]:
+        schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}}
+        wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+        return {
+            "emulate_response_format": True,
+            "response_format": wanted,
+            "format_retries": 0,
+            "additional_drop_params": ["response_format"],
+        }
+
+    bait = json.dumps({"a": "a" * 40 + "!"})
+    play, _ = plays(bait)
+    began_at = time.process_time()
+    with pytest.raises(MalformedReplyError, match="breaks the rule `pattern`"):
+        face.ask(OFFLINE, play=play, **asked("^(a+)+$"))
+    assert time.process_time() - began_at < 2
+    with pytest.raises(BadRequestError, match="look-around"):
+        face.ask(OFFLINE, play=play, **asked("(?=a)"))

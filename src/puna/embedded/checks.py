@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from puna.embedded.patterns import (
+    UncheckablePatternError,
+    check_additional_properties,
+    check_pattern,
+    check_pattern_properties,
+    check_patterns,
+    without_own_draft,
+)
 from puna.embedded.server_errors import cannot_follow
 from puna.errors import BadRequestError, MalformedReplyError, ServiceUnavailableError
 
@@ -31,14 +39,16 @@ def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
     """Check that `schema` is a JSON schema, of the draft that its `$schema` names or 2020-12.
 
     Raises:
-        BadRequestError: it is not; names the place in it.
+        BadRequestError: it is not; names the place in it. Or no answer can be checked by it in
+            bounded time; see `patterns.py`.
         ServiceUnavailableError: `jsonschema` is not installed.
     """
     _check_installed()
     from jsonschema.exceptions import SchemaError
 
     try:
-        _validator(schema).check_schema(dict(schema))
+        _draft(schema).check_schema(dict(schema), format_checker=None)
+        check_patterns(schema, param=param)
     except SchemaError as error:
         path = "/".join(str(part) for part in error.absolute_path)
         raise BadRequestError(
@@ -98,7 +108,7 @@ def check_value(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
     """
     try:
         fault = _best_fault(value, schema)
-    except (re.error, RecursionError) as problem:
+    except (UncheckablePatternError, RecursionError) as problem:
         raise cannot_follow("schema", f"the answer cannot be checked ({problem})") from problem
     if fault is None:
         return
@@ -118,7 +128,7 @@ def first_fault(value: Any, schema: Mapping[str, Any], *, param: str) -> SchemaF
 
     try:
         return _best_fault(value, schema)
-    except (re.error, RecursionError, Unresolvable) as problem:
+    except (UncheckablePatternError, RecursionError, Unresolvable) as problem:
         raise BadRequestError(
             f"`{param}` holds a schema that no answer can be checked by: {problem}.", param=param
         ) from problem
@@ -157,9 +167,28 @@ def _check_installed() -> None:
 
 
 def _validator(schema: Mapping[str, Any]) -> Validator:
-    from jsonschema.validators import Draft202012Validator, validator_for
     from referencing import Registry
 
-    cls = validator_for(schema, default=Draft202012Validator)
     registry: Any = Registry()  # an empty one fetches nothing from the network
-    return cast("Validator", cast("Any", cls)(schema, registry=registry))
+    made = _bounded(_draft(schema))(without_own_draft(schema), registry=registry)
+    return cast("Validator", made)
+
+
+def _draft(schema: Mapping[str, Any]) -> Any:
+    from jsonschema.validators import Draft202012Validator, validator_for
+
+    return validator_for(schema, default=Draft202012Validator)
+
+
+@cache
+def _bounded(draft: Any) -> Any:
+    """A draft whose patterns are matched in linear time."""
+    from jsonschema.validators import extend
+
+    keywords = {
+        "pattern": check_pattern,
+        "patternProperties": check_pattern_properties,
+        "additionalProperties": check_additional_properties,
+    }
+    make: Any = extend  # it has no types
+    return make(draft, keywords)
