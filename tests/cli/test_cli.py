@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from tests.support.processes import environment
 from tests.support.server import Served
 from tests.support.upstream import TEXT, Reply, Upstream
 
-from puna import __version__
+from puna import Client, ClientSettings, __version__
 from puna.cli.main import main, puna
 
 SEED = CONFIG.replace("UPSTREAM", "http://127.0.0.1:9/v1")
@@ -59,7 +60,7 @@ def start(*arguments: str, stdin: str = "", **variables: str) -> subprocess.Comp
 def test_help_names_the_commands_and_the_version_is_shown() -> None:
     shown = run("--help")
     assert shown.exit_code == 0
-    for name in ("serve", "chat", "models", "check"):
+    for name in ("serve", "record", "chat", "models", "check"):
         assert f"\n  {name} " in shown.output
         assert run(name, "-h").exit_code == 0
     assert __version__ in run("--version").output
@@ -302,3 +303,43 @@ def test_the_command_group_loads_little() -> None:
     code = "import puna.cli, sys; assert not {'uvicorn', 'pydantic', 'httpx2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert isinstance(puna, click.Group)
+
+
+@pytest.mark.end_to_end
+@pytest.mark.xdist_group("gateway")
+def test_record_serves_and_writes_a_cassette_that_replays(tmp_path: Path) -> None:
+    config, tape = tmp_path / "config.yaml", tmp_path / "tape.json"
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}
+    with Upstream() as upstream:
+        config.write_text(CONFIG.replace("UPSTREAM", upstream.url))
+        command = ("record", str(tape))
+        with Served(
+            "--config", str(config), command=command, LLAMA_API_KEY="sk-canary-1"
+        ) as served:
+            assert served.request("POST", "/v1/chat/completions", body)[0] == 200
+            assert served.stop(signal.SIGINT) == 0
+    assert f"recording into {tape}" in served.log
+    assert f"1 exchange in {tape}; to replay: Client(replay=" in served.log
+    assert "canary" not in tape.read_text()
+    with Client(ClientSettings(environ={"LLAMA_API_KEY": "k"}), replay=tape) as client:
+        assert client.completion(MODEL, body["messages"]).choices[0].message.content == TEXT
+
+
+@pytest.mark.end_to_end
+@pytest.mark.xdist_group("gateway")
+def test_record_says_how_much_it_wrote(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.json"
+    with Served(command=("record", str(tape))) as served:
+        served.request("GET", "/health/liveliness")
+        assert served.stop() == 0
+    assert f"0 exchanges in {tape}" in served.log
+
+
+def test_record_overwrites_nothing_and_needs_its_folder(tmp_path: Path) -> None:
+    there = tmp_path / "tape.json"
+    there.write_text("{}")
+    for path, said in ((there, "is there already"), (tmp_path / "no" / "tape.json", "no folder")):
+        result = run("record", str(path))
+        assert result.exit_code == 2
+        assert said in " ".join(result.output.split())
+    assert there.read_text() == "{}"

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,12 +34,14 @@ class Served:
         host, port: where it says that it listens.
     """
 
-    def __init__(self, *options: str, **variables: str) -> None:
+    def __init__(
+        self, *options: str, command: Sequence[str] = ("serve",), **variables: str
+    ) -> None:
         self.lines: list[str] = []
         self.host, self.port = "", 0
         self._is_up = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "puna.cli", "serve", "--port", "0", *options],
+            [sys.executable, "-m", "puna.cli", *command, "--port", "0", *options],
             env=environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -9,6 +9,7 @@ import click
 from puna.cli.chat import chat
 from puna.cli.check import check
 from puna.cli.models import models
+from puna.cli.record import record
 from puna.cli.serve import serve
 from puna.errors import PunaError
 from puna.version import __version__
@@ -23,7 +24,7 @@ def puna() -> None:
     """
 
 
-for command in (serve, chat, models, check):
+for command in (serve, record, chat, models, check):
     puna.add_command(command)
 
 

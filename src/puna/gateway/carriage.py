@@ -44,18 +44,20 @@ class GatewayTransport:
 
 
 def recording_transport(
-    folder: str | None, environ: Mapping[str, str], pool: SupervisorPool
+    place: str | None, environ: Mapping[str, str], pool: SupervisorPool
 ) -> AsyncTransport | None:
-    """All upstreams, recorded into a file of this process; None without a folder.
+    """All upstreams, recorded into a file, in a folder one of this process; None without a place.
 
     It has no way in for callbacks, so every request takes the full lane.
 
     Raises:
         ConfigError: the file cannot be written.
     """
-    if folder is None:
+    if place is None:
         return None
-    file = Path(folder) / f"puna-{os.getpid()}.json"
+    file = Path(place)
+    if file.is_dir():
+        file /= f"puna-{os.getpid()}.json"
     return AsyncRecordingTransport(
         GatewayTransport(ClientSettings(environ=environ), pool), Recorder(file)
     )

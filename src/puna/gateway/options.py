@@ -39,7 +39,8 @@ class ServeOptions:
         config: a LiteLLM config.yaml.
         model, alias, api_base, temperature, max_tokens: one model instead of a file.
         drain_s: how long running requests may go on after SIGTERM.
-        record: a folder in which each worker writes a cassette of what upstreams answer.
+        record: a folder in which each worker writes a cassette of what upstreams answer; or, with
+            one worker, the file itself.
     """
 
     config: str | None = None

@@ -1,0 +1,36 @@
+"""`puna record`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from puna.cli.serve import run_gateway, takes_usual_options
+
+
+@click.command()
+@click.argument("cassette", type=click.Path(dir_okay=False, path_type=Path))
+@takes_usual_options
+def record(cassette: Path, **options: Any) -> None:
+    """Serve, and write what hosts answer into the file CASSETTE, without keys.
+
+    Point your program at the address that is shown, let it run, and end this with Ctrl-C. The file
+    holds what your program sent, too. It replays without network and key in Client(replay=...).
+    """
+    if cassette.exists():
+        raise click.UsageError(f"{cassette} is there already: delete it or name another file.")
+    if not cassette.absolute().parent.is_dir():
+        raise click.UsageError(f"There is no folder {cassette.parent} to write {cassette.name} in.")
+    click.echo(f"recording into {cassette}, until Ctrl-C", err=True)
+    run_gateway(record=str(cassette), **options)
+    click.echo(_summary(cassette), err=True)
+
+
+def _summary(cassette: Path) -> str:
+    """What came of it."""
+    count = len(json.loads(cassette.read_text(encoding="utf-8"))["exchanges"])
+    what = "1 exchange" if count == 1 else f"{count} exchanges"
+    return f"{what} in {cassette}; to replay: Client(replay={str(cassette)!r})"
