@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from puna.api.calls import (
         acompletion,
         aembedding,
+        amoderation,
         aresponses,
         atext_completion,
         completion,
         embedding,
+        moderation,
         responses,
         text_completion,
     )
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.completions import TextCompletion
     from puna.types.embeddings import EmbeddingResponse
+    from puna.types.moderations import ModerationResponse
     from puna.types.responses import Response, ResponseEvent
     from puna.wire.fold import fold
 
@@ -73,6 +76,7 @@ _HOMES = (
     "puna.types.chat",
     "puna.types.completions",
     "puna.types.embeddings",
+    "puna.types.moderations",
     "puna.types.responses",
     "puna.engine.streams",
     "puna.transports.faults",
@@ -104,6 +108,7 @@ __all__ = [
     "Faults",
     "InternalServerError",
     "MalformedReplyError",
+    "ModerationResponse",
     "NotFoundError",
     "PermissionDeniedError",
     "PunaError",
@@ -119,6 +124,7 @@ __all__ = [
     "__version__",
     "acompletion",
     "aembedding",
+    "amoderation",
     "aresponses",
     "atext_completion",
     "completion",
@@ -128,6 +134,7 @@ __all__ = [
     "get_llm_provider",
     "get_model_info",
     "get_supported_openai_params",
+    "moderation",
     "responses",
     "supports_function_calling",
     "supports_response_schema",

@@ -882,7 +882,7 @@ def test_a_request_and_its_connection_leave_no_work_for_the_collector(body: Any)
 
 
 LONG = b'{"choices": [' + b" " * 100_000
-BROKEN: list[tuple[Any, Recorded]] = [
+BROKEN_BODIES: list[tuple[Any, Recorded]] = [
     (body, reply)
     for body in (HI, STREAMED)
     for reply in (
@@ -892,14 +892,14 @@ BROKEN: list[tuple[Any, Recorded]] = [
         Recorded(200, {"content-type": "text/html"}, (b"<html>" + LONG,)),
     )
 ]
-BROKEN += [
+BROKEN_STREAMS: list[tuple[Any, Recorded]] = [
     (STREAMED, Recorded(200, {"content-type": "text/event-stream"}, pieces, error))
     for pieces in ((b"data: {\n\n",), (chunk("a", role="assistant"), b"data: {\n\n"), ())
     for error in (None, APIConnectionError("Cannot reach `http://up`: cut"))
 ]
 
 
-@pytest.mark.parametrize(("body", "reply"), BROKEN)
+@pytest.mark.parametrize(("body", "reply"), BROKEN_BODIES + BROKEN_STREAMS)
 def test_a_call_that_failed_is_gone_with_all_that_it_read(body: Any, reply: Recorded) -> None:
     calls: list[weakref.ref[FastCall]] = []
 

@@ -15,6 +15,9 @@ model_list:
                      temperature: 0.5}
   - model_name: llama
     litellm_params: {model: meta_llama/x, api_base: UPSTREAM, api_key: sk-up-canary-1}
+  - model_name: llama-guard
+    litellm_params: {model: hosted_vllm/meta-llama/Llama-Guard-3-8B, api_base: UPSTREAM,
+                     input_cost_per_token: 0.000001, output_cost_per_token: 0.000001}
   - model_name: inside
     litellm_params: {model: embedded/smollm2-135m}
   - model_name: canned
@@ -76,6 +79,22 @@ def test_a_missing_verdict_does_not_pass_for_harmless(upstream: Upstream, reply:
     answer = House(upstream, CONFIG).ask("/moderations", ASK)
     assert answer.status == 502
     assert answer.error["code"] == "malformed_reply"
+
+
+def test_a_llama_guard_gives_verdicts_over_chat(upstream: Upstream) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+    for text in ("unsafe\nS4", "safe"):
+        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        upstream.plays(Reply.json({"id": "c", "choices": [choice], "usage": usage}))
+    answer = House(upstream, CONFIG).ask(
+        "/moderations", {"model": "llama-guard", "input": ["a", "b"]}
+    )
+    assert answer.status == 200, answer.text
+    assert answer.json["model"] == "llama-guard"
+    assert sorted(one["flagged"] for one in answer.json["results"]) == [False, True]
+    assert answer.json["usage"]["total_tokens"] == 20
+    assert float(answer.headers["x-litellm-response-cost"]) == pytest.approx(20e-6)
+    assert [request.path for request in upstream.requests] == ["/compat/v1/chat/completions"] * 2
 
 
 @pytest.mark.parametrize("model", ["llama", "inside", "canned"])

@@ -22,6 +22,7 @@ from puna.transports.tls import TLSConfig
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
+from puna.types.moderations import ModerationResponse
 from puna.types.responses import Response, ResponseEvent
 
 
@@ -229,6 +230,40 @@ async def aembedding(
 ) -> EmbeddingResponse:
     """`embedding` for asyncio."""
     return await _default.async_client(keywords).embedding(model, input, **keywords)
+
+
+def moderation(
+    model: str,
+    input: str | Sequence[Any],  # noqa: A002 - OpenAI's name
+    **keywords: Any,
+) -> ModerationResponse:
+    """Verdicts on texts, or on texts and images together.
+
+    Args:
+        model: of a host with an endpoint for it, such as `openai/omni-moderation-latest`; or a
+            Llama Guard 3 or 4 at any host, which is asked over chat.
+        input: a text, a list of texts, which get a verdict each, or a list of parts with `text`
+            and `image_url`, which get one together.
+        keywords: those of `completion` that steer a call; any other one is sent in the body.
+
+    Returns:
+        The verdicts in `results`, in the order of the inputs, with a `report`.
+
+    Raises:
+        puna.errors.NotFoundError: the model gives no verdicts; nothing was sent.
+        puna.errors.MalformedReplyError: a verdict is missing: that does not pass for harmless.
+        puna.errors.APIError: as in `completion`.
+    """
+    return _default.client(keywords).moderation(model, input, **keywords)
+
+
+async def amoderation(
+    model: str,
+    input: str | Sequence[Any],  # noqa: A002 - OpenAI's name
+    **keywords: Any,
+) -> ModerationResponse:
+    """`moderation` for asyncio."""
+    return await _default.async_client(keywords).moderation(model, input, **keywords)
 
 
 @overload

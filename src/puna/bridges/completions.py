@@ -8,14 +8,14 @@ What chat cannot do is refused (or left out under `drop_params`): `suffix`, `bes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.completions import TextChoice, TextCompletion
-from puna.types.report import CallReport
+from puna.types.report import CallReport, add_reports
 
 _IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
     "suffix": lambda value: value not in (None, ""),
@@ -201,20 +201,9 @@ def join_reports(request: TextRequest, reports: Sequence[CallReport | None]) -> 
     known = [report for report in reports if report is not None]
     if not known:
         return None
-    costs = [report.cost_picos for report in known]
-    return replace(
-        known[0],
-        attempts=sum(report.attempts for report in known),
-        retries=sum(report.retries for report in known),
-        prompt_tokens=sum(report.prompt_tokens for report in known),
-        completion_tokens=sum(report.completion_tokens for report in known),
-        cached_tokens=sum(report.cached_tokens for report in known),
-        format_tries=sum(report.format_tries for report in known),
-        is_usage_estimated=any(report.is_usage_estimated for report in known),
-        finish_reason=known[-1].finish_reason,
-        cost_picos=None if None in costs else sum(cost or 0 for cost in costs),
-        dropped_params=(*request.dropped_params, *known[0].dropped_params),
-    )
+    joined = add_reports(known)
+    joined.dropped_params = (*request.dropped_params, *joined.dropped_params)
+    return joined
 
 
 def _sum(usages: Sequence[Usage]) -> Usage | None:

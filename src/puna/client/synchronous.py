@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, overload
 from puna.client.compose import make_transport
 from puna.client.embeddings import read_embedding_call
 from puna.client.keywords import read_call, read_response_call, read_text_calls
+from puna.client.moderations import read_moderation_call
 from puna.client.settings import ClientSettings
 from puna.client.tapes import Tape
 from puna.embedded.supervisor import SupervisorPool
@@ -24,6 +25,7 @@ from puna.transports.faults import Faults
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
+from puna.types.moderations import ModerationResponse
 from puna.types.responses import Response, ResponseEvent
 
 
@@ -136,6 +138,16 @@ class Client:
         """Turn texts into vectors; see `puna.embedding`."""
         call = read_embedding_call(model, input, keywords, self.settings)
         return self._engine.embed(call)
+
+    def moderation(
+        self,
+        model: str,
+        input: str | Sequence[Any],  # noqa: A002 - OpenAI's name
+        **keywords: Any,
+    ) -> ModerationResponse:
+        """Verdicts on texts and images; see `puna.moderation`."""
+        call = read_moderation_call(model, input, keywords, self.settings)
+        return self._engine.moderate(call)
 
     @overload
     def responses(

@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from puna.engine.at_once import ask_all
 from puna.engine.call import Attempt, Call, DialectT, RequestT, attribute
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
 from puna.engine.embeddings import EmbeddingRun
-from puna.engine.moderations import ModerationRun
+from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
 from puna.engine.run import AnswerT, CallRun
 from puna.engine.streams import AsyncStream
 from puna.errors import APIError
@@ -74,8 +75,12 @@ class AsyncEngine:
         Raises:
             APIError: after all attempts that the plan and the policy allow.
         """
-        run = ModerationRun(call, self._moderation_health, self._clock, self._hooks)
-        return await self._whole(run)
+
+        async def ask(one: Call[ModerationRequest]) -> ModerationResponse:
+            run = ModerationRun(one, self._moderation_health, self._clock, self._hooks)
+            return await self._whole(run)
+
+        return join_verdicts(await ask_all(ask, calls_of(call)))
 
     async def stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.

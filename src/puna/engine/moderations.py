@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from typing_extensions import override
 
+from puna.catalog.guards import find_guard
 from puna.dialects.base import ModerationDialect
-from puna.dialects.table import MODERATION_DIALECTS
-from puna.engine.call import Attempt
+from puna.dialects.guard_moderations import GuardModerations
+from puna.dialects.table import DIALECTS, MODERATION_DIALECTS
+from puna.engine.call import Attempt, Call
 from puna.engine.run import CallRun
+from puna.engine.spending import sum_usages
 from puna.errors import NotFoundError
 from puna.routing.deployment import Deployment
 from puna.types.moderations import ModerationRequest, ModerationResponse
+from puna.types.report import add_reports
 from puna.wire.http import HTTPReply
 
 
 class ModerationRun(CallRun[ModerationRequest, ModerationDialect, ModerationResponse]):
-    """A call for verdicts. Hosts tell no tokens of it and ask no money for it."""
+    """A call for verdicts: to a host's endpoint for them, or over chat to a Llama Guard."""
 
     @override
     def dialect_for(self, deployment: Deployment) -> ModerationDialect:
         target = deployment.target
+        guard = find_guard(target.model)
+        if guard is not None and self.canned_for(deployment) is None:
+            return GuardModerations(guard, DIALECTS[target.dialect])
         dialect = MODERATION_DIALECTS.get(target.dialect)
         is_canned = self.canned_for(deployment) is not None
         if dialect is not None and target.quirks.has_moderations and not is_canned:
@@ -32,7 +41,7 @@ class ModerationRun(CallRun[ModerationRequest, ModerationDialect, ModerationResp
         )
         raise NotFoundError(
             f"`{deployment.public_name}` gives no moderations: {reason}. Use a model of a host "
-            "that does. Nothing was sent.",
+            "that does, or a Llama Guard 3 or 4. Nothing was sent.",
             code="no_such_endpoint",
             param="model",
             provider=target.provider,
@@ -44,8 +53,38 @@ class ModerationRun(CallRun[ModerationRequest, ModerationDialect, ModerationResp
         self, attempt: Attempt[ModerationDialect, ModerationRequest], reply: HTTPReply
     ) -> ModerationResponse:
         response = attempt.dialect.read_reply(reply, attempt.context)
+        if response.usage is not None:  # an endpoint of its own tells none and costs nothing
+            self._note_tokens(response.usage, attempt)
         return response.with_report(self.report)
 
     @override
     def asked(self) -> Mapping[str, Any]:
         return {"input": self.call.request.input}
+
+
+def calls_of(call: Call[ModerationRequest]) -> list[Call[ModerationRequest]]:
+    """The calls that the verdicts take: where a Llama Guard may be asked, one for each input."""
+    plan = call.plan
+    groups = (
+        plan.group,
+        *plan.fallbacks,
+        *plan.context_window_fallbacks,
+        *plan.content_policy_fallbacks,
+    )
+    if not any(find_guard(one.target.model) for group in groups for one in group):
+        return [call]
+    return [replace(call, request=replace(call.request, input=one)) for one in call.request.inputs]
+
+
+def join_verdicts(answers: Sequence[ModerationResponse]) -> ModerationResponse:
+    """The verdicts of several calls in one answer, with what all used and cost."""
+    first, *others = answers
+    if not others:
+        return first
+    usages = [one.usage for one in answers if one.usage is not None]
+    total = reduce(sum_usages, usages) if usages else None
+    fields = {"id": first.id, "model": first.model} | ({"usage": total} if total else {})
+    results = [result for one in answers for result in one.results]
+    joined = ModerationResponse.model_validate({**fields, "results": results})
+    reports = [one.report for one in answers if one.report is not None]
+    return joined.with_report(add_reports(reports)) if reports else joined

@@ -10,6 +10,7 @@ from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
 from puna.engine.embeddings import EmbeddingRun
+from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
 from puna.engine.run import AnswerT, CallRun
 from puna.engine.streams import Stream
 from puna.errors import APIError
@@ -22,6 +23,7 @@ from puna.transports.canned import canned_transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.types.model_request import ModelRequest
+from puna.types.moderations import ModerationRequest, ModerationResponse
 from puna.wire.http import HTTPReply
 
 T = TypeVar("T")
@@ -42,8 +44,9 @@ class Engine:
         self._transport = transport
         self._clock = clock
         self._health = health
-        # Of its own: a host without embeddings must not rest for chat too.
+        # Of their own: a host without these endpoints must not rest for chat too.
         self._embedding_health = Health(health.policy)
+        self._moderation_health = Health(health.policy)
         self._hooks = hooks
 
     def chat(self, call: Call) -> ChatCompletion:
@@ -62,6 +65,18 @@ class Engine:
         """
         run = EmbeddingRun(call, self._embedding_health, self._clock, self._hooks)
         return self._whole(run)
+
+    def moderate(self, call: Call[ModerationRequest]) -> ModerationResponse:
+        """The verdicts.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        runs = [
+            ModerationRun(one, self._moderation_health, self._clock, self._hooks)
+            for one in calls_of(call)
+        ]
+        return join_verdicts([self._whole(run) for run in runs])
 
     def stream(self, call: Call) -> Stream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import fields, replace
 
@@ -14,14 +13,12 @@ from puna.bridges.completions import (
     text_of,
 )
 from puna.engine.asynchronous import AsyncEngine
+from puna.engine.at_once import ask_all
 from puna.engine.call import Call
 from puna.engine.streams import AsyncStream, Stream
 from puna.engine.synchronous import Engine
-from puna.types.chat import ChatCompletion
 from puna.types.completions import TextCompletion
 from puna.types.report import CallReport
-
-_AT_ONCE = 8
 
 
 def calls_of(request: TextRequest, template: Call) -> list[Call]:
@@ -64,18 +61,7 @@ async def complete_texts_async(
     engine: AsyncEngine, request: TextRequest, calls: Sequence[Call]
 ) -> TextCompletion:
     """The whole texts, a few prompts at a time; the first failure ends the others."""
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def ask(call: Call) -> ChatCompletion:
-        async with gate:
-            return await engine.chat(call)
-
-    tasks = [asyncio.ensure_future(ask(call)) for call in calls]
-    try:
-        return text_of(request, await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
+    return text_of(request, await ask_all(engine.chat, calls))
 
 
 async def stream_texts_async(

@@ -13,11 +13,13 @@ from pydantic import PrivateAttr
 from typing_extensions import override
 
 from puna.errors import BadRequestError
-from puna.types.common import WireModel
-from puna.types.model_request import ModelRequest, check_model
+from puna.types.common import Usage, WireModel
+from puna.types.model_request import ModelRequest, check_extra_body, check_model
 from puna.types.report import CallReport
-from puna.types.requests import PARAMS
+from puna.types.requests import PARAMS, check_headers
 from puna.types.shown import kind_of
+
+_OWN_FIELDS = ("model", "input")
 
 
 class ModerationResult(WireModel):
@@ -34,6 +36,8 @@ class ModerationResponse(WireModel):
     id: str = ""
     model: str
     results: list[ModerationResult]
+    usage: Usage | None = None
+    """Where the verdicts came over chat."""
 
     _report: CallReport | None = PrivateAttr(default=None)
 
@@ -54,6 +58,14 @@ class ModerationRequest(ModelRequest):
 
     input: Any
 
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What gets a verdict each: every text of a list of texts; else the input as a whole."""
+        given = self.input
+        if isinstance(given, list) and all(isinstance(one, str) for one in given):
+            return tuple(given)
+        return (given,)
+
     @staticmethod
     @override
     def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -65,11 +77,13 @@ class ModerationRequest(ModelRequest):
         return {}, {name: value for name, value in fields.items() if value is not None}
 
 
-def make_moderation_request(
+def make_moderation_request(  # noqa: PLR0913 - a request's parts; all but two by keyword
     model: Any,
     given: Any,
     fields: Mapping[str, Any],
     *,
+    headers: Mapping[str, str] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
     drop_params: bool = False,
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
@@ -85,12 +99,16 @@ def make_moderation_request(
             f"{kind_of(given)}.",
             param="input",
         )
-    params, extra = ModerationRequest.split(fields)
+    if fields.get("stream"):
+        raise BadRequestError("Moderations are not streamed; leave `stream` out.", param="stream")
+    body = check_extra_body(extra_body, _OWN_FIELDS)
+    params, extra = ModerationRequest.split({**fields, **body})
     return ModerationRequest(
         model=check_model(model),
         input=given,
         params=params,
         extra=extra,
+        headers=check_headers(headers or {}),
         drop_params=drop_params,
         allowed_params=frozenset(allowed_params),
         unwanted_params=frozenset(unwanted_params),

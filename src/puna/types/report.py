@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 MOST_TOKENS: Final = 2**53
@@ -78,3 +78,23 @@ class CallReport:
         report.started_at = started_at
         report.headers = {}
         return report
+
+
+def add_reports(reports: Sequence[CallReport]) -> CallReport:
+    """The reports of calls that made one answer: the first's, with what all used and cost.
+
+    A cost that is unknown for one is unknown for all.
+    """
+    costs = [report.cost_picos for report in reports]
+    return replace(
+        reports[0],
+        attempts=sum(report.attempts for report in reports),
+        retries=sum(report.retries for report in reports),
+        prompt_tokens=sum(report.prompt_tokens for report in reports),
+        completion_tokens=sum(report.completion_tokens for report in reports),
+        cached_tokens=sum(report.cached_tokens for report in reports),
+        format_tries=sum(report.format_tries for report in reports),
+        is_usage_estimated=any(report.is_usage_estimated for report in reports),
+        finish_reason=reports[-1].finish_reason,
+        cost_picos=None if None in costs else sum(cost or 0 for cost in costs),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from litellm.types.llms.openai import ResponsesAPIResponse
+from litellm.types.llms.openai import OpenAIModerationResponse, ResponsesAPIResponse
 from litellm.types.utils import (
     Delta,
     EmbeddingResponse,
@@ -20,6 +20,7 @@ from puna.types.chat import ChatCompletion, ChatCompletionChunk, ChunkChoice, De
 from puna.types.chat import Delta as PunaDelta
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse as PunaEmbeddingResponse
+from puna.types.moderations import ModerationResponse
 from puna.types.report import CallReport
 from puna.types.responses import Response
 
@@ -113,6 +114,11 @@ def text_answer_of(completion: TextCompletion) -> TextCompletionResponse:
 def vectors_of(response: PunaEmbeddingResponse) -> EmbeddingResponse:
     """Vectors; each in a plain dict, and the usage with the tokens that were not made."""
     return EmbeddingResponse.model_validate(response.model_dump(exclude_unset=True))
+
+
+def verdicts_of(response: ModerationResponse) -> OpenAIModerationResponse:
+    """Moderations."""
+    return OpenAIModerationResponse.model_validate(response.to_dict())
 
 
 def response_answer_of(response: Response) -> ResponsesAPIResponse:

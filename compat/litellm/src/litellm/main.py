@@ -13,6 +13,7 @@ from litellm.answers import (
     response_answer_of,
     text_answer_of,
     vectors_of,
+    verdicts_of,
 )
 from litellm.calls import PreparedCall, async_client_of, client_of, prepare_call
 from litellm.error_translation import litellm_exception_of
@@ -22,7 +23,7 @@ from litellm.litellm_core_utils.streaming_handler import (
     fold_text,
 )
 from litellm.response_streams import ResponsesStream
-from litellm.types.llms.openai import ResponsesAPIResponse
+from litellm.types.llms.openai import OpenAIModerationResponse, ResponsesAPIResponse
 from litellm.types.utils import (
     Choices,
     Delta,
@@ -40,7 +41,11 @@ from puna.wire.fold import fold
 
 Whole = TypeVar(
     "Whole",
-    bound=ModelResponse | TextCompletionResponse | EmbeddingResponse | ResponsesAPIResponse,
+    bound=ModelResponse
+    | TextCompletionResponse
+    | EmbeddingResponse
+    | OpenAIModerationResponse
+    | ResponsesAPIResponse,
 )
 ChunkWrapper = TypeVar("ChunkWrapper", bound=CustomStreamWrapper)
 Wrapper = TypeVar("Wrapper", bound=CustomStreamWrapper | ResponsesStream)
@@ -48,7 +53,7 @@ Wrapper = TypeVar("Wrapper", bound=CustomStreamWrapper | ResponsesStream)
 
 @dataclass(frozen=True, slots=True)
 class _Kind(Generic[Whole, Wrapper]):
-    """What sets chat, text completions, embeddings and responses apart.
+    """What sets chat, text completions, embeddings, moderations and responses apart.
 
     Attributes:
         name: of the function, which is also the name of the clients' method.
@@ -91,6 +96,8 @@ _CHAT = _Kind("completion", answer_of, _wrap_with(CustomStreamWrapper))
 _TEXT = _Kind("text_completion", text_answer_of, _wrap_with(TextCompletionStreamWrapper))
 _RESPONSES = _Kind("responses", response_answer_of, _wrap_events)
 _VECTORS = _Kind("embedding", vectors_of, _wrap_with(CustomStreamWrapper))
+_VERDICTS = _Kind("moderation", verdicts_of, _wrap_with(CustomStreamWrapper))
+_MODERATOR = "omni-moderation-latest"
 
 
 def _run(
@@ -262,6 +269,33 @@ async def aembedding(model: str, input: Any = (), **kwargs: Any) -> EmbeddingRes
     return cast("EmbeddingResponse", await _arun(_VECTORS, model, input, kwargs))
 
 
+def moderation(
+    input: Any,  # noqa: A002 - LiteLLM's name
+    model: str | None = None,
+    **kwargs: Any,
+) -> OpenAIModerationResponse:
+    """Verdicts: `.results[0].flagged`. A model without a provider is one of OpenAI's.
+
+    A Llama Guard 3 or 4 at any host is asked over chat.
+    """
+    return cast("OpenAIModerationResponse", _run(_VERDICTS, _moderator(model), input, kwargs))
+
+
+async def amoderation(
+    input: Any,  # noqa: A002 - LiteLLM's name
+    model: str | None = None,
+    **kwargs: Any,
+) -> OpenAIModerationResponse:
+    """`moderation` for asyncio."""
+    answer = await _arun(_VERDICTS, _moderator(model), input, kwargs)
+    return cast("OpenAIModerationResponse", answer)
+
+
+def _moderator(model: str | None) -> str:
+    name = model or _MODERATOR
+    return name if "/" in name else f"openai/{name}"
+
+
 def responses(
     input: Any,  # noqa: A002 - LiteLLM's name
     model: str | None = None,
@@ -334,10 +368,12 @@ __all__ = [
     "TextCompletionResponse",
     "acompletion",
     "aembedding",
+    "amoderation",
     "aresponses",
     "atext_completion",
     "completion",
     "embedding",
+    "moderation",
     "responses",
     "stream_chunk_builder",
     "text_completion",

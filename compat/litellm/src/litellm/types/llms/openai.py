@@ -1,4 +1,4 @@
-"""The types of OpenAI's Responses API, under LiteLLM's names."""
+"""The types of OpenAI's Responses API and moderations, under LiteLLM's names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
+from puna.types.moderations import ModerationResponse, ModerationResult
 from puna.types.responses import Response, ResponseEvent
 
 
@@ -22,6 +23,19 @@ class ResponsesAPIResponse(Response):
         self._response_headers = headers
 
 
+class OpenAIModerationResponse(ModerationResponse):
+    """What `moderation()` gives."""
+
+    _hidden_params: dict[str, Any] = PrivateAttr(default_factory=dict[str, Any])
+    _response_headers: dict[str, str] | None = PrivateAttr(default=None)
+
+    def note_call(self, hidden_params: dict[str, Any], headers: dict[str, str] | None) -> None:
+        """Note how the call went."""
+        self._hidden_params = hidden_params
+        self._response_headers = headers
+
+
+OpenAIModerationResult = ModerationResult
 ResponsesAPIStreamingResponse = ResponseEvent
 
 

@@ -1,0 +1,99 @@
+"""Moderations by a Llama Guard: a chat call in the host's own dialect. See `puna.bridges.guard`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from puna.bridges.guard import message_of, verdict_of
+from puna.catalog.guards import GuardFacts
+from puna.catalog.tokens import count_message_tokens
+from puna.dialects.base import BuiltRequest, Dialect, ReadContext, Target
+from puna.dialects.json_http import malformed
+from puna.errors import APIError
+from puna.types.chat import ChatCompletion
+from puna.types.common import Usage
+from puna.types.moderations import ModerationRequest, ModerationResponse
+from puna.types.requests import ChatRequest
+from puna.wire.http import HTTPReply, Timeouts
+
+Context = ReadContext[ModerationRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardModerations:
+    """One input a call; `chat` is how the host speaks."""
+
+    guard: GuardFacts
+    chat: Dialect
+
+    def build_request(
+        self, request: ModerationRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """A chat request with the input as its message; temperature 0, so that no chance judges."""
+        asked = self._asked(request)
+        built = self.chat.build_request(asked, target, timeouts)
+        return replace(built, reading=(asked, built.reading))
+
+    def read_reply(self, reply: HTTPReply, context: Context) -> ModerationResponse:
+        """The verdict, under the public name of the model.
+
+        Raises:
+            APIError: the reply holds an error, or no verdict: that must not pass for harmless.
+        """
+        answer = self.chat.read_reply(reply, self._chat_context(context))
+        message = answer.choices[0].message
+        verdict = verdict_of(message.content, self.guard.codes)
+        if verdict is None:
+            raise malformed("a text that is no verdict of a Llama Guard", context)
+        return ModerationResponse.model_validate(
+            {
+                "id": answer.id,
+                "model": context.model,
+                "results": [verdict],
+                "usage": answer.usage or _estimate(answer, context),
+            }
+        )
+
+    def read_error(self, reply: HTTPReply, context: Context) -> APIError:
+        """The typed error of a reply that is not a success."""
+        return self.chat.read_error(reply, self._chat_context(context))
+
+    def _asked(self, request: ModerationRequest) -> ChatRequest:
+        (given,) = request.inputs
+        return ChatRequest(
+            request.model,
+            (message_of(given, reads_images=self.guard.reads_images),),
+            params={"temperature": 0, **request.params},
+            extra=request.extra,
+            headers=request.headers,
+            drop_params=request.drop_params,
+            allowed_params=request.allowed_params,
+            unwanted_params=request.unwanted_params,
+        )
+
+    def _chat_context(self, context: Context) -> ReadContext:
+        asked, reading = context.reading or (self._asked(context.request), None)
+        return ReadContext(
+            target=context.target,
+            model=context.model,
+            made_id=context.made_id,
+            now=context.now,
+            request=asked,
+            reading=reading,
+        )
+
+
+def _estimate(answer: ChatCompletion, context: Context) -> Usage:
+    """For a host that tells no usage."""
+    asked, _ = context.reading
+    said = answer.choices[0].message.content or ""
+    prompt = count_message_tokens("", asked.messages, None).count
+    made = len(said.split())
+    return Usage.model_validate(
+        {
+            "prompt_tokens": prompt,
+            "completion_tokens": made,
+            "total_tokens": prompt + made,
+            "estimated": True,
+        }
+    )

@@ -1,0 +1,32 @@
+"""Several calls for one answer, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+AskedT = TypeVar("AskedT")
+AnswerT = TypeVar("AnswerT")
+
+_AT_ONCE = 8
+
+
+async def ask_all(
+    ask: Callable[[AskedT], Coroutine[Any, Any, AnswerT]], calls: Sequence[AskedT]
+) -> list[AnswerT]:
+    """The answers in the order of the calls; the first failure is raised and ends the others."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask_one(call: AskedT) -> AnswerT:
+        async with gate:
+            return await ask(call)
+
+    if len(calls) == 1:
+        return [await ask(calls[0])]
+    tasks = [asyncio.ensure_future(ask_one(call)) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
