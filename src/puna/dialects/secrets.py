@@ -15,6 +15,7 @@ _SENSITIVE_HEADERS = frozenset(
         "authorization",
         "cookie",
         "proxy-authorization",
+        "x-amz-security-token",
         "x-api-key",
         "x-goog-api-key",
         "x-litellm-api-key",
@@ -61,7 +62,13 @@ def _forms(secret: str) -> tuple[str, str, str]:
 
 def _secrets(target: Target, extra_headers: Mapping[str, str]) -> Iterator[str]:
     """The key, what authorization-like headers hold, and what the query calls a key."""
-    for secret in (target.api_key, target.basic_auth):
+    signing = target.signing
+    signs = (
+        (signing.secret_access_key, signing.session_token, signing.access_key_id)
+        if signing is not None
+        else ()
+    )
+    for secret in (target.api_key, target.basic_auth, *signs):
         if secret is not None and len(secret.reveal()) >= _SHORTEST:
             yield secret.reveal()
     for headers in (target.headers, extra_headers):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from puna.wire.http import HTTPRequest
+from puna.wire.sigv4 import SCHEME
 
 DOTS = "•••"
 
@@ -15,6 +16,7 @@ _SENSITIVE_HEADER = re.compile(
     r"auth|cookie|credential|password|secret|session|signature|(?:key|token)$"
 )
 _SENSITIVE_QUERY = re.compile(r"key|token|secret|sig|pass|auth|code", re.IGNORECASE)
+_SIGNED = re.compile(rf"{SCHEME} Credential=([^/]+)/")
 _FRAMING = frozenset(
     ("connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding")
 )
@@ -102,6 +104,10 @@ def _secrets_of(request: HTTPRequest) -> Iterator[str]:
 
 
 def _header_secrets(name: str, value: str) -> Iterator[str]:
+    signed = _SIGNED.match(value)
+    if signed is not None:
+        yield signed.group(1)  # the rest differs in every request, and is soon worth nothing
+        return
     yield value
     scheme, _, bare = value.partition(" ")
     bare = bare.strip()
