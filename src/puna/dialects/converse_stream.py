@@ -192,7 +192,7 @@ class ConverseStreamReader:
         if not self._has_begun:
             self._has_begun = True
             delta = {"role": "assistant", **delta}
-        return self._make(choices=[{"index": 0, "delta": delta}])
+        return self._make(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
 
     def _end(self) -> list[ChatCompletionChunk]:
         self._is_done = True
