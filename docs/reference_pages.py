@@ -143,14 +143,30 @@ def _provider_facts(row: Provider) -> Iterator[tuple[str, str]]:
     yield "documentation", _documentation(row.docs_url)
     yield "its own address", f"`{row.base_url}`" if row.base_url else "none: give `api_base`"
     yield "address from", _names(row.base_url_variables)
+    for setting in row.settings:
+        told = _names((*setting.keywords, *setting.variables))
+        yield f"`{{{setting.name}}}` from", f"{told}; such as `{setting.example}`"
     yield "in every URL", _query_rule(row)
     yield "key from", _names(row.key_variables)
     yield "key", _key_rule(row)
+    yield from _signing_facts(row)
     yield "dialect", f"`{row.dialect}`"
     yield "a name without slash", f"gets `{row.model_prefix}` before it" if row.model_prefix else ""
+    yield "means nothing before a name", _names(row.optional_prefixes)
     yield from _quirk_facts(row.quirks)
+    for text, quirks in row.model_quirks.items():
+        own = dict(_quirk_facts(row.quirks))
+        others = [(what, fact) for what, fact in _quirk_facts(quirks) if fact != own.get(what)]
+        yield from ((f"models with `{text}`: {what}", fact) for what, fact in others)
     yield "embeddings", "none at its own address" if row.quirks.lacks_embeddings else ""
     yield "note", row.retirement or ""
+
+
+def _signing_facts(row: Provider) -> Iterator[tuple[str, str]]:
+    if row.signing is not None:
+        named = (_names((*key.keywords, *key.variables)) for key in row.signing.keys)
+        yield "or signed with", "; ".join(named)
+    yield "refused", _names(sorted(row.refused_settings))
 
 
 def _query_rule(row: Provider) -> str:
@@ -204,6 +220,10 @@ def _renamed(names: Mapping[str, str]) -> str:
 
 def _wire_facts(quirks: Quirks) -> Iterator[tuple[str, str]]:
     yield "`tool_choice`", _names(sorted(quirks.tool_choices or ()))
+    yield (
+        "a stream with tools",
+        "is asked for whole, and comes as chunks" if quirks.lacks_tool_streaming else "",
+    )
     yield "`n`", f"at most {quirks.max_choices}" if quirks.max_choices is not None else ""
     yield "sends", _renamed(quirks.rename_params)
     yield "refuses in messages", _names(sorted(quirks.unsupported_message_fields))

@@ -19,7 +19,11 @@ MODELS = {
     "meta_llama/Llama-3.3-70B-Instruct": False,
     "meta_llama/Llama-3.3-8B-Instruct": False,
 }
-VARIABLES = ("LLAMA_API_KEY", "LLAMA_API_BASE", "LITELLM_PROXY_API_BASE", "LITELLM_PROXY_API_KEY")
+VARIABLES = (
+    *("LLAMA_API_KEY", "LLAMA_API_BASE", "LITELLM_PROXY_API_BASE", "LITELLM_PROXY_API_KEY"),
+    *("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_BEDROCK_RUNTIME_ENDPOINT"),
+    *("AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +60,21 @@ def test_missing_variables_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LLAMA_API_KEY")
     monkeypatch.setenv("LLAMA_API_BASE", "http://host/v1")
     assert puna.validate_environment("meta_llama/X")["keys_in_environment"]
+
+
+def test_a_host_in_a_region_misses_its_region_and_its_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    missing = ["AWS_BEARER_TOKEN_BEDROCK", "AWS_REGION_NAME"]
+    assert puna.validate_environment("bedrock/X")["missing_keys"] == missing
+    assert puna.get_llm_provider("bedrock/converse/X") == ("X", "bedrock", None, None)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    assert puna.validate_environment("bedrock/X")["missing_keys"] == missing[:1]
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    assert puna.validate_environment("bedrock/X")["keys_in_environment"]
+    own = "https://bedrock-runtime.us-east-1.amazonaws.com"
+    assert puna.get_llm_provider("bedrock/X")[3] == own
 
 
 @pytest.mark.case(30)

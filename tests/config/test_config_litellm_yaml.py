@@ -243,6 +243,39 @@ def test_other_spellings_of_a_deployments_keys_count() -> None:
     assert found.deployment_id is None
 
 
+def test_what_a_host_wants_to_be_told_arrives_and_is_no_parameter() -> None:
+    found = only(
+        with_params(
+            "aws_access_key_id: AKIA\naws_secret_access_key: os.environ/CANARY\n"
+            "aws_session_token:\naws_region_name: ' us-east-1 '\nvertex_credentials: x\n"
+            "aws_bedrock_runtime_endpoint: http://h"
+        ),
+        CANARY=CANARY,
+    )
+    assert found.host_settings == {
+        "aws_access_key_id": Secret("AKIA"),
+        "aws_secret_access_key": Secret(CANARY),
+        "aws_region_name": Secret("us-east-1"),
+        "vertex_credentials": Secret("x"),
+    }
+    assert (found.params, found.api_base) == ({}, "http://h")
+
+
+@pytest.mark.parametrize("name", ["aws_secret_access_key", "aws_region_name", "vertex_project"])
+def test_a_setting_whose_variable_is_not_set_makes_its_deployment_unusable(name: str) -> None:
+    other = "  - {model_name: o, litellm_params: {model: openai/o, api_base: http://h}}\n"
+    config = parse(with_params(f"{name}: os.environ/GONE") + other)
+    assert "`GONE`, which is not set" in (config.deployments[0].problem or "")
+    assert config.deployments[1].problem is None
+    assert config.notices[0].line == 5
+
+
+def test_a_token_of_a_session_that_is_not_set_counts_as_not_given() -> None:
+    config = parse(with_params("aws_session_token: os.environ/GONE"))
+    assert config.deployments[0].problem is None
+    assert "counts as not given" in config.notices[0].message
+
+
 @pytest.mark.case(162)
 def test_wildcards_serve_and_list() -> None:
     text = "model_list:\n  - model_name: meta_llama/*\n    litellm_params: {model: meta_llama/*}\n"
@@ -480,7 +513,8 @@ def test_what_puna_does_not_do_is_said(text: str, expected: str) -> None:
         ("api_kye: sk-canary-7f3a91", "did you mean `api_key`? It is ignored", False),
         ("stream_timout: 4", "did you mean `stream_timeout`? It is ignored", False),
         ("temprature: 0.3", "did you mean `temperature`?", True),
-        ("aws_secret_access_key: sk-canary-7f3a91", "not supported by Puna yet: ignored", False),
+        ("watsonx_token: sk-canary-7f3a91", "not supported by Puna yet: ignored", False),
+        ("aws_acess_key_id: sk-canary-7f3a91", "not supported by Puna yet: ignored", False),
         ("organization: org", "not supported by Puna yet: ignored", False),
         ("x_secret_y: sk-canary-7f3a91", "looks like a secret", False),
     ],
@@ -533,6 +567,9 @@ def test_unknown_keys_of_an_entry_are_said() -> None:
         "api_base: http://user:sk-canary-7f3a91@host/v1",
         "extra_body: {key: sk-canary-7f3a91}",
         "vertex_credentials: sk-canary-7f3a91",
+        "aws_secret_access_key: sk-canary-7f3a91",
+        "aws_session_token: os.environ/CANARY",
+        "aws_region_name: os.environ/CANARY",
         "api_kye: os.environ/CANARY",
         "mock_response: os.environ/CANARY",
     ],

@@ -149,7 +149,7 @@ def test_a_model_that_was_only_loaded_has_stopped() -> None:
 def test_log_probabilities_are_where_openai_has_them() -> None:
     one = {"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}
     chunks, _ = read([line({"content": "Hi"}, logprobs=[one]), end()], logprobs=True)
-    assert fold(chunks).choices[0].logprobs == {"content": [one]}
+    assert fold(chunks).choices[0].logprobs == {"content": [one], "refusal": None}
 
 
 def test_what_came_before_an_error_is_delivered() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support.asgi import CONFIG, MODEL, Answer, House
 from tests.support.lanes import Edge, request_bytes
-from tests.support.provider_suite import FIXTURES, load
+from tests.support.provider_suite import FIXTURES, bytes_of, load
 from tests.support.schemas import api
 from tests.support.upstream import (
     ARGUMENTS,
@@ -110,7 +110,7 @@ def player_of(fixture: Mapping[str, Any]) -> Player:
     """A host that always answers with this fixture."""
     body = fixture.get("body")
     texts = fixture.get("pieces") or [body if isinstance(body, str) else json.dumps(body)]
-    pieces = [text.encode() for text in texts]
+    pieces = [bytes_of(text) for text in texts]
     return lambda _: Recorded(fixture["status"], fixture["headers"], pieces)
 
 

@@ -2,9 +2,10 @@
 
 A fixture is a JSON file: `provenance`, `status`, `headers`, `body` (an object or text) or `pieces`
 (those of a stream: texts, or `{"base64": …}`), perhaps `request` (chat parameters), and `expects`.
-The file `requests` is another kind: the `url` and perhaps `headers` of a request, and `cases`, each
-a `request` (chat parameters) that `sends` these fields (null: not there) and `leaves_out` those, or
-that it `refuses`, naming the field.
+The file `requests` is another kind: the `url` and perhaps `headers` of a request,
+perhaps how the `messages` of a user's "Hello" are sent, and `cases`, each a `request` (chat
+parameters) that `sends` these fields (null: not there) and `leaves_out` those, or that it
+`refuses`, naming the field. A case may have a `model` and a `url` of its own.
 """
 
 from __future__ import annotations
@@ -45,10 +46,11 @@ def folder_of(row: Provider, providers: Mapping[str, Provider]) -> str:
     return next(name for name, other in providers.items() if replace(other, name=row.name) == row)
 
 
-def target_of(row: Provider) -> Target:
-    """The row's own host; for one without a host some address."""
+def target_of(row: Provider, model: str = "m") -> Target:
+    """The row's own host, told what it wants to be told; for one without a host some address."""
     base = None if row.base_url else "http://gateway.test"
-    return resolve_target(row, "m", {}, api_key=Secret(KEY), api_base=base)
+    told = {setting.keywords[0]: Secret(setting.example) for setting in row.settings}
+    return resolve_target(row, model, {}, api_key=Secret(KEY), api_base=base, settings=told)
 
 
 def check_whole(row: Provider, fixture: Fixture) -> None:
@@ -81,7 +83,7 @@ def check_stream(row: Provider, fixture: Fixture) -> None:
     """A stream, however it is cut."""
     expects, context = fixture["expects"], _context_of(row, fixture)
     dialect = DIALECTS[context.target.dialect]
-    given = [_bytes_of(piece) for piece in fixture["pieces"]]
+    given = [bytes_of(piece) for piece in fixture["pieces"]]
     whole = b"".join(given)
 
     chunks, error = _read_cut(dialect.stream_reader(context), [whole])
@@ -111,9 +113,9 @@ def check_stream(row: Provider, fixture: Fixture) -> None:
 
 def check_requests(row: Provider, requests: Fixture) -> None:
     """What is sent for requests, what is left out of them, and which are refused."""
-    target = target_of(row)
     dialect = DIALECTS[row.dialect]
     for case in requests["cases"]:
+        target = target_of(row, case.get("model", "m"))
         request = request_for(f"{row.name}/m", **case["request"])
         request = replace(request, drop_params=case.get("drop_params", False))
         if "refuses" in case:
@@ -123,7 +125,7 @@ def check_requests(row: Provider, requests: Fixture) -> None:
             assert "drop_params" in str(raised.value)
             continue
         built = dialect.build_request(request, target, Timeouts())
-        assert built.http.url == requests["url"]
+        assert built.http.url == case.get("url", requests["url"])
         headers = {"authorization": "Bearer KEY", **requests.get("headers", {})}
         for name, value in headers.items():
             expected = value.replace("KEY", KEY) if value is not None else None
@@ -145,7 +147,7 @@ def _reply_of(fixture: Fixture) -> HTTPReply:
     return HTTPReply(fixture["status"], fixture["headers"], text.encode())
 
 
-def _bytes_of(piece: str | dict[str, str]) -> bytes:
+def bytes_of(piece: str | dict[str, str]) -> bytes:
     """A piece of a stream: a text, or bytes as `{"base64": …}`."""
     return piece.encode() if isinstance(piece, str) else b64decode(piece["base64"])
 

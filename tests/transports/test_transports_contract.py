@@ -13,10 +13,14 @@ from tests.support.upstream import Reply, Upstream
 
 from puna.errors import APIConnectionError, APIError, APITimeoutError
 from puna.transports.tls import TLSConfig
+from puna.types.secret import Secret
 from puna.wire.http import HTTPRequest, Timeouts
+from puna.wire.sigv4 import Signing, sign
 
 PATIENT = Timeouts()
 QUICK = Timeouts(connect_s=0.5, idle_s=0.5, total_s=0.5)
+
+SIGNING = Signing(Secret("AKIDEXAMPLE"), Secret("canary"), "us-east-1", "service")
 
 
 def _request(url: str, timeouts: Timeouts = PATIENT, *, is_stream: bool = False) -> HTTPRequest:
@@ -37,6 +41,22 @@ def test_a_reply_has_its_status_lower_case_headers_and_body(send: Send, upstream
     reply = send(_request(upstream.url))
     assert (reply.status, reply.body, reply.headers["x-mixed-case"]) == (418, b"abc", "v")
     assert upstream.requests[0].headers["authorization"] == "Bearer sk-canary"
+
+
+@EACH
+def test_what_was_signed_is_what_is_sent(send: Send, upstream: Upstream) -> None:
+    upstream.plays(Reply.bytes_of(b"{}"))
+    url = f"{upstream.url}/model/us.meta.llama3-3-70b-instruct-v1%3A0/converse?a=b%20c"
+    headers = {"accept": "a/b", "content-type": "application/json"}
+    signed = sign(HTTPRequest("POST", url, headers, b'{"a":1}'), SIGNING, 1_440_938_160.0)
+    send(signed)
+    (got,) = upstream.requests
+    assert f"http://{got.headers['host']}{got.path}" == url
+    assert got.body == signed.body
+    # Signed again from what came over the wire, it has the same signature.
+    came = {name: got.headers[name] for name in ("accept", "content-type")}
+    again = sign(HTTPRequest(got.method, url, came, got.body), SIGNING, 1_440_938_160.0)
+    assert got.headers["authorization"] == again.headers["authorization"]
 
 
 @pytest.mark.case(39)

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.transports.scrubbing import Scrubber
+from puna.types.secret import Secret
 from puna.wire.http import HTTPRequest
 from puna.wire.masking import DOTS
+from puna.wire.sigv4 import Signing, sign
 
 KEY = 'sk-canary/4f1b+9c"0é='
 
@@ -111,3 +113,15 @@ def test_a_secret_that_lies_over_pieces_is_found(words: list[str], cuts: list[in
     assert len(cleaned) == len(pieces)
     assert b"".join(cleaned) == scrubber.clean(whole)
     assert b"sk-canary-4f1b" not in b"".join(cleaned)
+
+
+def test_who_signed_a_request_is_secret_and_so_is_the_token_of_a_session() -> None:
+    signing = Signing(Secret("AKIACANARY7f3a91"), Secret("unsent"), "us-east-1", "s", Secret(KEY))
+    scrubber = Scrubber()
+    for second in range(3):
+        request = sign(HTTPRequest("POST", "http://up.test/v1", {}, b"{}"), signing, second)
+        scrubber.learn(request)
+        assert scrubber.clean_text(request.headers["x-amz-security-token"]) == DOTS
+        cleaned = scrubber.clean_text(request.headers["authorization"])
+        assert cleaned.startswith(f"AWS4-HMAC-SHA256 Credential={DOTS}/")
+    assert scrubber.known == 2  # signatures are not kept: each request has another

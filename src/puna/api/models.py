@@ -10,7 +10,7 @@ from puna.catalog.facts import ModelFacts, find_model, nearest_models
 from puna.catalog.prices import Price, cost_picos, dollars, price_from_dollars_per_token
 from puna.catalog.tokens import count_message_tokens, count_tokens
 from puna.errors import BadRequestError, NotFoundError
-from puna.providers.base import first_set
+from puna.providers.base import Provider, first_set
 from puna.providers.table import split_model
 from puna.types.chat import ChatCompletion
 from puna.types.completions import TextCompletion
@@ -28,7 +28,7 @@ def get_llm_provider(
     """
     row, name = split_model(model, provider=custom_llm_provider, has_api_base=bool(api_base))
     key = first_set(os.environ, row.key_variables)
-    base = api_base or first_set(os.environ, row.base_url_variables) or row.base_url
+    base = api_base or first_set(os.environ, row.base_url_variables) or row.own_address(os.environ)
     return name, row.name, Secret(key) if key is not None else None, base
 
 
@@ -163,20 +163,30 @@ def validate_environment(model: str) -> dict[str, Any]:
     """Whether the environment holds what calls to this model need.
 
     `{"keys_in_environment": bool, "missing_keys": [variable, …]}`. An own base URL in the
-    environment makes the key optional.
+    environment makes the key optional, and what a host's own address is made of.
 
     Raises:
         BadRequestError: the provider is not known.
     """
     row, _ = split_model(model)
-    has_base = row.base_url is not None or first_set(os.environ, row.base_url_variables)
     has_own_base = first_set(os.environ, row.base_url_variables) is not None
     missing: list[str] = []
-    if row.needs_key and not has_own_base and first_set(os.environ, row.key_variables) is None:
+    if row.needs_key and not has_own_base and not _has_keys(row):
         missing += row.key_variables[:1]
-    if not has_base:
-        missing += row.base_url_variables[:1]
+    if not has_own_base:
+        missing += row.base_url_variables[:1] if row.base_url is None else ()
+        told = {setting: setting.find({}, os.environ) for setting in row.settings}
+        missing += [setting.variables[0] for setting, value in told.items() if value is None]
     return {"keys_in_environment": not missing, "missing_keys": missing}
+
+
+def _has_keys(row: Provider) -> bool:
+    """Whether the environment holds a key to send, or a pair of keys to sign with."""
+    if first_set(os.environ, row.key_variables) is not None:
+        return True
+    rule = row.signing
+    pair = (rule.access_key_id, rule.secret_access_key) if rule is not None else ()
+    return bool(pair) and all(key.find({}, os.environ) is not None for key in pair)
 
 
 def _price_of(model: str, custom: Mapping[str, float] | None) -> Price | None:

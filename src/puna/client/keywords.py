@@ -13,6 +13,7 @@ from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.bridges.responses.request import ResponseRequest, read_response_request
 from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings, tls_from
+from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.engine.call import Call, Canned, RequestT
 from puna.engine.texts import calls_of
 from puna.errors import BadRequestError, ConfigError
@@ -43,6 +44,7 @@ OWN_KEYWORDS = frozenset(
         "api_base",
         "api_key",
         "api_version",
+        "aws_bedrock_runtime_endpoint",
         "base_url",
         "context_window_fallbacks",
         "custom_llm_provider",
@@ -65,13 +67,17 @@ OWN_KEYWORDS = frozenset(
         "ssl_verify",
         "stream_timeout",
         "timeout",
+        *HOST_SETTINGS,
+        *REFUSED_SETTINGS,
     )
 )
 """Keywords that steer the call and are never part of the body."""
 
 _LONGEST_S = 31_536_000.0  # a year: what is longer is a mistake, or overflows a clock
 
-_HOST_KEYWORDS = ("api_key", "api_base", "api_version", "base_url", "custom_llm_provider")
+_ADDRESSES = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
+_TOLD = HOST_SETTINGS | REFUSED_SETTINGS
+_HOST_KEYWORDS = ("api_key", *_ADDRESSES, "api_version", "custom_llm_provider", *_TOLD)
 _DEPLOYMENT_KEYWORDS = (*_HOST_KEYWORDS, "input_cost_per_token", "output_cost_per_token")
 
 
@@ -113,8 +119,14 @@ def read_own(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keywords that steer the call, without nulls; and those of the body."""
     _check_trust(keywords.get("ssl_verify"), settings)
-    own = {name: keywords[name] for name in OWN_KEYWORDS if keywords.get(name) is not None}
-    return own, {name: value for name, value in keywords.items() if name not in OWN_KEYWORDS}
+    own: dict[str, Any] = {}
+    body: dict[str, Any] = {}
+    for name, value in keywords.items():
+        if name not in OWN_KEYWORDS:
+            body[name] = value
+        elif value is not None:
+            own[name] = value
+    return own, body
 
 
 def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOptions:
@@ -241,7 +253,7 @@ def _deployment(
     *,
     is_canned: bool,
 ) -> Deployment:
-    base = own.get("api_base") or own.get("base_url")
+    base = next((own[name] for name in _ADDRESSES if own.get(name)), None)
     if base is not None and not isinstance(base, str):
         raise BadRequestError("`api_base` must be a string.", param="api_base")
     named = own.get("custom_llm_provider")
@@ -266,7 +278,9 @@ def _deployment(
         upstream,
         settings.environ,
         api_key=secret,
-        api_base=base or ("http://localhost" if is_canned and not provider.base_url else None),
+        api_base=base
+        or ("http://localhost" if is_canned and not provider.has_fixed_address else None),
+        settings={} if is_canned else _read_host_settings(own),
     )
     if own.get("api_version"):
         target = replace(target, query={**target.query, "api-version": str(own["api_version"])})
@@ -276,6 +290,18 @@ def _deployment(
         target=target,
         price=_read_price(own),
     )
+
+
+def _read_host_settings(own: Mapping[str, Any]) -> Mapping[str, Secret]:
+    """What the host is told beside key and address; some of it is secret, so all is."""
+    told: dict[str, Secret] = {}
+    for name, value in own.items():
+        if name not in _TOLD:
+            continue
+        if not isinstance(value, str | Secret):
+            raise BadRequestError(f"`{name}` must be a string.", param=name)
+        told[name] = value if isinstance(value, Secret) else Secret(value)
+    return told
 
 
 def _read_overrides(own: Mapping[str, Any], request: ModelRequest) -> Mapping[str, Any]:

@@ -65,6 +65,15 @@ PARAMS = SectionKeys(
         "api_base": "the provider's address",
         "base_url": "the same as `api_base`",
         "api_version": "the API version, where a provider has one",
+        "aws_access_key_id": "with `aws_secret_access_key`: the keys that sign requests to AWS",
+        "aws_secret_access_key": "the other half of the pair",
+        "aws_session_token": "with them, where they are of a session",
+        "aws_region_name": "the region of AWS",
+        "aws_bedrock_runtime_endpoint": "the same as `api_base`, which wins",
+        "vertex_project": "the project of Google Cloud",
+        "vertex_ai_project": "the same as `vertex_project`, which wins",
+        "vertex_location": "the region of Google Cloud",
+        "vertex_ai_location": "the same as `vertex_location`, which wins",
         "timeout": "seconds for one attempt",
         "stream_timeout": "seconds for one streamed attempt",
         "max_retries": "retries after a first failure",
@@ -98,6 +107,18 @@ PARAMS = SectionKeys(
         "vector_store_id"
     ),
 )
+
+HOST_SETTINGS = _words(
+    "aws_access_key_id aws_secret_access_key aws_session_token aws_region_name "
+    "vertex_project vertex_ai_project vertex_location vertex_ai_location"
+)
+"""What a host wants to be told beside its key and its address."""
+
+REFUSED_SETTINGS = _words(
+    "aws_external_id aws_profile_name aws_role_name aws_session_name aws_sts_endpoint "
+    "aws_web_identity_token vertex_ai_credentials vertex_credentials"
+)
+"""Ways to log in that are not built. A deployment with one is not used: it means other keys."""
 
 # Settings of hosts that have no row yet. Many are keys, so none is sent on as a parameter.
 HOST_PREFIXES = (

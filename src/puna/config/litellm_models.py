@@ -6,16 +6,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from puna.config.environment import KeyPath, Unset
-from puna.config.litellm_keys import HOST_PREFIXES, MODEL, PARAMS, REQUEST_PARAMS
+from puna.config.litellm_keys import (
+    HOST_PREFIXES,
+    HOST_SETTINGS,
+    MODEL,
+    PARAMS,
+    REFUSED_SETTINGS,
+    REQUEST_PARAMS,
+)
 from puna.config.matching import WILDCARD
 from puna.config.reading import Section, looks_secret, nearest
 from puna.config.schema import DeploymentConfig, Notice
 from puna.config.yaml_source import format_path, show
+from puna.types.secret import Secret
 
 # Without these a request would go to the wrong place or in the wrong shape.
-_VITAL = frozenset(
-    {"api_base", "base_url", "api_version", "custom_llm_provider", "extra_headers", "headers"}
-)
+_ADDRESSES = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
+_TOLD = HOST_SETTINGS | REFUSED_SETTINGS
+_VITAL = (_TOLD - {"aws_session_token"}) | {
+    *_ADDRESSES,
+    *("api_version", "custom_llm_provider", "extra_headers", "headers"),
+}
 _NEAR = 0.8
 
 
@@ -86,8 +97,9 @@ class _EntryReader:
             model=model,
             custom_llm_provider=params.text("custom_llm_provider"),
             api_key=params.secret("api_key"),
-            api_base=self._first_text("api_base", "base_url"),
+            api_base=self._first_text(*_ADDRESSES),
             api_version=params.text("api_version"),
+            host_settings=self._read_host_settings(),
             timeout_s=params.number("timeout"),
             stream_timeout_s=params.number("stream_timeout"),
             max_retries=params.whole("num_retries") if max_retries is None else max_retries,
@@ -184,7 +196,7 @@ class _EntryReader:
         """What is left of `litellm_params`: default request parameters. Nulls are left out."""
         found: dict[str, Any] = {}
         for key, value in self.params.values.items():
-            if key in PARAMS.honoured or value is None:
+            if key in PARAMS.honoured or key in _TOLD or value is None:
                 continue
             path = self.params.at(key)
             if key in REQUEST_PARAMS:
@@ -203,6 +215,10 @@ class _EntryReader:
                 self.notices.append(self.source.notice(path, text))
             found[key] = value
         return found
+
+    def _read_host_settings(self) -> dict[str, Secret]:
+        given = {key: self.params.secret(key) for key in self.params.values if key in _TOLD}
+        return {key: value for key, value in given.items() if value is not None}
 
     def _refuse(self, key: str) -> str | None:
         """Why a key is no request parameter, or None if it may be one."""

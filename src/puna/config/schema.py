@@ -37,6 +37,7 @@ class DeploymentConfig:
         public_name: what callers ask for; may hold one `*`.
         model: `provider/model` to send to; may hold one `*`, filled with what `public_name` caught.
         custom_llm_provider: the provider, where `model` does not begin with it.
+        host_settings: what its host wants to be told beside key and address, by LiteLLM's names.
         params: default request parameters; a caller's own win.
         weight: share of the traffic among deployments with the same public name.
         order: rank among them, lower first, or None.
@@ -55,6 +56,7 @@ class DeploymentConfig:
     api_key: Secret | None = None
     api_base: str | None = field(default=None, repr=False)
     api_version: str | None = None
+    host_settings: Mapping[str, Secret] = field(default_factory=dict[str, Secret], repr=False)
     timeout_s: float | None = None
     stream_timeout_s: float | None = None
     max_retries: int | None = None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
     from puna.types.moderations import ModerationRequest, ModerationResponse
     from puna.types.secret import Secret
+    from puna.wire.sigv4 import Signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Quirks:
         lacks_embeddings: its own host has no endpoint for embeddings.
         has_moderations: the host has an endpoint for moderations.
         failed_generation: the error in which the host hands over calls that it could not read.
+        lacks_tool_streaming: the host streams no answer to a request with tools; it is asked for
+            the whole answer, which comes as chunks.
     """
 
     unsupported_params: frozenset[str] = frozenset()
@@ -67,6 +70,7 @@ class Quirks:
     lacks_embeddings: bool = False
     has_moderations: bool = False
     failed_generation: FailedGeneration | None = None
+    lacks_tool_streaming: bool = False
 
     def takes(self, param: str) -> bool:
         """Whether the host knows one of OpenAI's parameters, as far as the row says."""
@@ -93,6 +97,7 @@ class Target:
         base_url: without a trailing slash.
         api_key: sent as a bearer token, or as the quirks say; None sends no `Authorization`.
         basic_auth: `user:password`, from an address that held them; sent instead of a key.
+        signing: who signs every request, right before it is sent; for hosts that want no key.
         dialect: its name in `puna.dialects.table`.
         headers: sent with every request, lower-case names.
         query: appended to the URL, such as an API version.
@@ -109,6 +114,7 @@ class Target:
     base_url: str
     api_key: Secret | None = None
     basic_auth: Secret | None = None
+    signing: Signing | None = None
     dialect: str = "openai_chat"
     quirks: Quirks = Quirks()
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)

@@ -24,13 +24,22 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def post(
-    url: str, body: bytes, request: ModelRequest, target: Target, timeouts: Timeouts
+    url: str,
+    body: bytes,
+    request: ModelRequest,
+    target: Target,
+    timeouts: Timeouts,
+    *,
+    stream_type: str = "text/event-stream",
 ) -> HTTPRequest:
-    """The POST of an encoded body, with the headers of the request and of the target."""
+    """The POST of an encoded body, with the headers of the request and of the target.
+
+    `stream_type` is what a stream is asked for as.
+    """
     return HTTPRequest(
         method="POST",
         url=url,
-        headers=_headers(request, target),
+        headers=_headers(request, target, stream_type if request.is_stream else "application/json"),
         body=body,
         timeouts=timeouts,
         is_stream=request.is_stream,
@@ -81,9 +90,9 @@ def build_url(target: Target, path: str) -> str:
     return f"{base}{path}{query}"
 
 
-def _headers(request: ModelRequest, target: Target) -> dict[str, str]:
+def _headers(request: ModelRequest, target: Target, accept: str) -> dict[str, str]:
     headers = {
-        "accept": "text/event-stream" if request.is_stream else "application/json",
+        "accept": accept,
         "content-type": "application/json",
         **target.headers,
         **request.headers,

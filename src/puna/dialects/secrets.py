@@ -54,8 +54,15 @@ _masker_of = lru_cache(maxsize=256)(Masker)
 
 def _secrets(target: Target, extra_headers: Mapping[str, str]) -> Iterator[str]:
     """The key, what authorization-like headers hold, and what the query calls a key."""
-    if target.api_key is not None:
-        yield target.api_key.reveal()
+    signing = target.signing
+    signs = (
+        (signing.secret_access_key, signing.session_token, signing.access_key_id)
+        if signing is not None
+        else ()
+    )
+    for secret in (target.api_key, *signs):
+        if secret is not None:
+            yield secret.reveal()
     if target.basic_auth is not None:
         yield from pair_secrets(target.basic_auth.reveal())
     for headers in (target.headers, extra_headers):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from puna.dialects.anthropic_messages import AnthropicMessages
 from puna.dialects.base import Dialect, EmbeddingDialect, ModerationDialect
+from puna.dialects.bedrock_converse import BedrockConverse
 from puna.dialects.embedded_chat import EmbeddedChat
 from puna.dialects.embedded_embeddings import EmbeddedEmbeddings
 from puna.dialects.llama_native import LlamaNativeChat
@@ -20,6 +21,7 @@ CANNED_DIALECT = "openai_chat"
 
 DIALECTS: Mapping[str, Dialect] = {
     "anthropic_messages": AnthropicMessages(),
+    "bedrock_converse": BedrockConverse(),
     "embedded_chat": EmbeddedChat(),
     "llama_native": LlamaNativeChat(),
     "ollama_native": OllamaChat(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from puna.catalog.prices import Price, cost_picos
@@ -28,6 +29,7 @@ from puna.telemetry.events import CallEvent, Hook, Outcome, notify
 from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.wire.http import HTTPReply
+from puna.wire.sigv4 import sign
 
 AnswerT = TypeVar("AnswerT")
 
@@ -95,6 +97,8 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         dialect = self.dialect_for(deployment)
         self.note_attempt(deployment)
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
+        if target.signing is not None:
+            built = replace(built, http=sign(built.http, target.signing, self.clock.now()))
         self.report.dropped_params = self.call.left_out + built.dropped_params
         context = ReadContext(
             target=target,

@@ -13,6 +13,9 @@ from puna.providers.base import Provider, resolve_target
 from puna.providers.table import split_model
 from puna.routing.deployment import Deployment
 
+_NOWHERE = "http://localhost"
+"""The address of a deployment that asks nobody."""
+
 
 def make_target(
     one: DeploymentConfig, environ: Mapping[str, str], providers: Mapping[str, Provider]
@@ -27,9 +30,19 @@ def make_target(
     if one.missing_variable is not None:
         # A file that names a variable means that one: another key never takes its place.
         environ = {k: v for k, v in environ.items() if k in provider.address_variables}
+    api_base, settings = one.api_base, one.host_settings
     if one.mock_response is not None:
         provider = replace(provider, needs_key=False)
-    target = resolve_target(provider, upstream, environ, api_key=one.api_key, api_base=one.api_base)
+        api_base = api_base or (None if provider.has_fixed_address else _NOWHERE)
+        settings = {}
+    target = resolve_target(
+        provider,
+        upstream,
+        environ,
+        api_key=one.api_key,
+        api_base=api_base,
+        settings=settings,
+    )
     window = one.model_info.get("max_input_tokens")
     # The operator knows which model was loaded.
     if isinstance(window, int) and not isinstance(window, bool) and window > 0:

@@ -174,6 +174,7 @@ def _adds_nothing(one: Deployment) -> bool:
     """Whether a plain request reaches the host as it came, and a plain reply needs no reader."""
     return (
         type(DIALECTS[one.target.dialect]) is OpenAIChat  # not one that builds upon it
+        and one.target.signing is None  # a signature holds for one body and some minutes
         and one.canned_answer is None
         and not (one.params or one.overrides or one.headers or one.unwanted_params)
         and PLAIN_ROLES.isdisjoint(one.target.quirks.rename_roles)

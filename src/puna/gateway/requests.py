@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
+from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.errors import BadRequestError
 
 Message = MutableMapping[str, Any]
@@ -36,6 +37,9 @@ REFUSED_FIELDS = frozenset(
         "output_cost_per_token",
         "ssl_verify",
         "success_callback",
+        "aws_bedrock_runtime_endpoint",
+        *HOST_SETTINGS,
+        *REFUSED_SETTINGS,
     )
 )
 """Fields that would let a client steer where the gateway's keys go, or what it answers."""

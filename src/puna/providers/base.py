@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from puna.catalog.facts import find_model
 from puna.dialects.base import Quirks, Target
-from puna.errors import AuthenticationError, BadRequestError
+from puna.errors import APIError, AuthenticationError, BadRequestError
+from puna.providers.addresses import fill_address, read_base_url
+from puna.providers.host_settings import HostSetting, SigningRule, check_known
 from puna.providers.model_rules import narrowed
 from puna.types.secret import Secret
-from puna.types.shown import shown
-
-_USER_INFO = re.compile(r"//[^/@]*@")
+from puna.wire.sigv4 import Signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,8 @@ class Provider:
 
     Attributes:
         name: the prefix of its models, `name/model`.
-        base_url: its own host; None when every user has another one.
+        base_url: its own host, perhaps with settings in it (`{region}`); None when every user has
+            another one.
         base_url_variables, key_variables: environment variables, first one set wins.
         is_key_bound_to_host: the key of the environment goes only to `base_url` or to an address
             from `base_url_variables`, never to an `api_base` that a call names.
@@ -31,7 +30,14 @@ class Provider:
         is_self_hosted: it is a kind of server, at users' own addresses; its row holds at any of
             them.
         model_prefix: put before a model's name that has no slash.
+        optional_prefixes: may stand before a model's name, and mean nothing.
+        model_quirks: the quirks of models whose name holds a text, in place of `quirks`; the first
+            text that fits.
         query, query_variables: appended to every URL: values, and environment variables for them.
+        settings: what the host wants to be told beside a key.
+        refused_settings: LiteLLM's names of what is not built, each with the way out.
+        signing: how requests are signed where no key is sent.
+        key_hint: how a key is got, for the error without one.
         docs_url: the provider's documentation.
         retirement: a sentence for errors that look like the service is gone, or None.
     """
@@ -47,17 +53,49 @@ class Provider:
     is_key_bound_to_host: bool = False
     is_self_hosted: bool = False
     model_prefix: str = ""
+    optional_prefixes: tuple[str, ...] = ()
+    model_quirks: Mapping[str, Quirks] = field(default_factory=dict[str, Quirks])
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     query_variables: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict[str, tuple[str, ...]]
     )
+    settings: tuple[HostSetting, ...] = ()
+    refused_settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    signing: SigningRule | None = None
+    key_hint: str = ""
     retirement: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
     def address_variables(self) -> frozenset[str]:
         """The environment variables that say where requests go, and hold no key."""
-        return frozenset(self.base_url_variables).union(*self.query_variables.values())
+        told = (setting.variables for setting in self.settings)
+        return frozenset(self.base_url_variables).union(*self.query_variables.values(), *told)
+
+    @property
+    def has_fixed_address(self) -> bool:
+        """Whether its own host is the same for everybody."""
+        return self.base_url is not None and "{" not in self.base_url
+
+    def own_address(self, environ: Mapping[str, str]) -> str | None:
+        """Its own host, as the environment fills it; None where something of it is not told."""
+        try:
+            return _own_address(self, {}, environ)
+        except BadRequestError:
+            return None
+
+    def upstream_name(self, model: str) -> str:
+        """A model's name as this host knows it."""
+        for prefix in self.optional_prefixes:
+            model = model.removeprefix(prefix)
+        return model
+
+    def quirks_of(self, model: str) -> Quirks:
+        """The deviations that hold for a model."""
+        for text, quirks in self.model_quirks.items():
+            if text in model:
+                return quirks
+        return self.quirks
 
 
 def resolve_target(
@@ -67,65 +105,125 @@ def resolve_target(
     *,
     api_key: Secret | None = None,
     api_base: str | None = None,
+    settings: Mapping[str, Secret] | None = None,
 ) -> Target:
     """Where a call to `model` of this provider goes, and with which key.
 
-    An argument beats the environment, the environment beats the row. A key is required only for
-    the provider's own host; elsewhere a missing key means no `Authorization` header.
+    `settings` are those of the row by their keywords. An argument beats the environment, the
+    environment beats the row. A key is required only for the provider's own host; elsewhere a
+    missing key means no `Authorization` header.
 
     Raises:
         AuthenticationError: the own host needs a key and none is known, or the key cannot stand in
-            a header. Nothing was sent.
-        BadRequestError: there is no base URL, or it is none; the key cannot be sent in a header.
+            a header, or keys are told in a way that is not built. Nothing was sent.
+        BadRequestError: there is no base URL, or it is none; the key cannot be sent in a header; a
+            setting is missing, wrong or not this provider's.
     """
-    from_environment = first_set(environ, provider.base_url_variables)
-    base = (api_base or "").strip() or from_environment or provider.base_url
+    try:
+        return _resolve(provider, model, environ, api_key, api_base, settings or {})
+    except APIError as error:
+        error.provider = error.provider or provider.name
+        error.model = error.model or model
+        raise
+
+
+def _resolve(
+    provider: Provider,
+    model: str,
+    environ: Mapping[str, str],
+    api_key: Secret | None,
+    api_base: str | None,
+    given: Mapping[str, Secret],
+) -> Target:
+    known = (*provider.settings, *(provider.signing.keys if provider.signing else ()))
+    check_known(provider.name, given, known, provider.refused_settings)
+    named = (api_base or "").strip() or first_set(environ, provider.base_url_variables)
+    try:
+        own = _own_address(provider, given, environ)
+    except BadRequestError:
+        if named is None:
+            raise
+        own = None  # somebody names another host, and not what this one wants to be told
+    base = named or own
     if base is None:
         names = " or ".join(f"`{name}`" for name in provider.base_url_variables)
         raise BadRequestError(
             f"{provider.name} has no address of its own: give `api_base`"
             f"{' or set ' + names if names else ''}.",
             param="api_base",
-            provider=provider.name,
-            model=model,
         )
-    base_url, query, basic_auth = _read_base_url(base, provider)
-    is_own_host = provider.base_url is not None and base_url == provider.base_url.rstrip("/")
+    base_url, query, basic_auth = read_base_url(base, own)
+    is_own_host = own is not None and base_url == own
     is_named_by_call = bool((api_base or "").strip()) and not is_own_host
-    key = _check_key(api_key, provider)
-    if key is None and not (provider.is_key_bound_to_host and is_named_by_call):
-        found = first_set(environ, provider.key_variables)
-        key = _check_key(Secret(found), provider) if found else None
+    # The keys of the environment are for the provider, not for whomever a call names.
+    keys = {} if provider.is_key_bound_to_host and is_named_by_call else environ
+    key, signing = _read_keys(provider, api_key, given, environ, keys)
     if key is not None and basic_auth is not None:
         raise BadRequestError(
             "`api_base` holds a user and a password, and there is a key as well; a request can "
             "carry only one of them.",
             param="api_base",
-            provider=provider.name,
-            model=model,
         )
-    if key is None and is_own_host and provider.needs_key:
+    if key is None and signing is None and is_own_host and provider.needs_key:
         raise _no_key(provider, model)
     name = model if "/" in model else f"{provider.model_prefix}{model}"
     facts = find_model(provider.name, name)
+    quirks = narrowed(provider.quirks_of(name), facts)
     return Target(
         provider=provider.name,
         model=name,
         base_url=base_url,
         api_key=key,
         basic_auth=basic_auth,
+        signing=signing,
         dialect=provider.dialect,
-        quirks=narrowed(provider.quirks, facts),
+        quirks=quirks,
         headers=provider.headers,
         query={**_row_query(provider, environ), **query},
         input_modalities=frozenset(facts.input_modalities) if facts is not None else None,
         context_tokens=facts.max_input_tokens if facts is not None else None,
         retirement=provider.retirement,
         # Another host may refuse a field that it does not know.
-        asks_usage=provider.quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),
+        asks_usage=quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),
         # Another host with the same dialect may have the endpoint.
-        lacks_embeddings=provider.quirks.lacks_embeddings and is_own_host,
+        lacks_embeddings=quirks.lacks_embeddings and is_own_host,
     )
+
+
+def _own_address(
+    provider: Provider, given: Mapping[str, Secret], environ: Mapping[str, str]
+) -> str | None:
+    """The provider's own host, filled; None where it has none. Raises as `fill_address`."""
+    if provider.base_url is None:
+        return None
+    return fill_address(provider.base_url, provider.settings, given, environ).rstrip("/")
+
+
+def _read_keys(
+    provider: Provider,
+    api_key: Secret | None,
+    given: Mapping[str, Secret],
+    environ: Mapping[str, str],
+    keys: Mapping[str, str],
+) -> tuple[Secret | None, Signing | None]:
+    """A key to send, or who signs: what a call gives, else a key of `keys`, else who signs there.
+
+    `keys` is the environment, or nothing where its keys must not go.
+    """
+    rule = provider.signing
+    key = _check_key(api_key, provider)
+    if rule is not None and rule.is_given(given):
+        if key is not None:
+            raise BadRequestError(
+                f"There is an `api_key`, and `{rule.access_key_id.keywords[0]}` as well: give one "
+                "of them.",
+                param="api_key",
+            )
+        return None, rule.read(given, environ, keys)
+    if key is None:
+        found = first_set(keys, provider.key_variables)
+        key = _check_key(Secret(found), provider) if found else None
+    return key, rule.read(given, environ, keys) if rule is not None and key is None else None
 
 
 def first_set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
@@ -158,31 +256,13 @@ def _check_key(key: Secret | None, provider: Provider) -> Secret | None:
     return Secret(text)
 
 
-def _read_base_url(base: str, provider: Provider) -> tuple[str, dict[str, str], Secret | None]:
-    """The address alone, without slash at its end; its query; and its `user:password`."""
-    url = base.strip().rstrip("/")
-    if provider.base_url is not None and url == provider.base_url.rstrip("/"):
-        return url, {}, None
-    try:
-        parts = urlsplit(url)
-        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
-        is_web = is_web and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
-        parts, is_web = urlsplit(""), False
-    if not is_web or not url.isprintable() or " " in url:
-        raise BadRequestError(
-            "`api_base` must be an address such as http://localhost:8000/v1, not "
-            f"`{shown(_USER_INFO.sub('//…@', base))}`.",
-            param="api_base",
-            provider=provider.name,
-        )
-    user, _, host = parts.netloc.rpartition("@")
-    address = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-    return address, dict(parse_qsl(parts.query)), Secret(unquote(user)) if user else None
-
-
 def _no_key(provider: Provider, model: str) -> AuthenticationError:
     ways = [f"set {' or '.join(f'`{name}`' for name in provider.key_variables)} or give `api_key`"]
+    if provider.signing is not None:
+        variables = " and ".join(f"`{setting.variables[0]}`" for setting in provider.signing.keys)
+        ways.append(f"set {variables} (the last for a session only)")
+    if provider.key_hint:
+        ways.append(provider.key_hint)
     if provider.base_url_variables:
         ways.append(f"point `api_base` or `{provider.base_url_variables[0]}` at a host of your own")
     ways.append("use the embedded model `embedded/smollm2-135m`, which needs no key")

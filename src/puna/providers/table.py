@@ -9,6 +9,7 @@ from puna.errors import BadRequestError
 from puna.providers import (
     anthropic,
     azure,
+    bedrock,
     cerebras,
     deepinfra,
     embedded,
@@ -30,6 +31,7 @@ from puna.providers import (
     sambanova,
     sglang,
     together_ai,
+    vertex_ai,
 )
 from puna.providers.base import Provider
 from puna.types.shown import shown
@@ -40,6 +42,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
         for row in (
             anthropic.PROVIDER,
             azure.PROVIDER,
+            bedrock.PROVIDER,
             cerebras.PROVIDER,
             deepinfra.PROVIDER,
             embedded.PROVIDER,
@@ -62,6 +65,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             sambanova.PROVIDER,
             sglang.PROVIDER,
             together_ai.PROVIDER,
+            vertex_ai.PROVIDER,
         )
     }
 )
@@ -86,16 +90,17 @@ def split_model(
         row = providers.get(provider)
         if row is None:
             raise _unknown(provider, model, providers)
-        name = model.removeprefix(f"{provider}/")
+        name = row.upstream_name(model.removeprefix(f"{provider}/"))
         if not name:
             raise _nameless(provider, model)
         return row, name
     prefix, slash, rest = model.partition("/")
     row = providers.get(prefix) if slash else None
     if row is not None:
-        if not rest:
+        name = row.upstream_name(rest)
+        if not name:
             raise _nameless(prefix, model)
-        return row, rest
+        return row, name
     if has_api_base:
         return providers.get(openai.PROVIDER.name, openai.PROVIDER), model
     raise _unknown(prefix if slash else "", model, providers)

@@ -35,7 +35,7 @@ class Scrubber:
 
     def learn(self, request: HTTPRequest) -> None:
         """Note what is secret about a request."""
-        found = frozenset(_secrets_of(request))
+        found = frozenset(filter(None, _secrets_of(request)))
         if not found <= self._secrets:
             self._secrets |= found
             self._masker = Masker(self._secrets)

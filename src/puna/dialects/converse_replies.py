@@ -1,0 +1,208 @@
+"""Replies of Converse as completions, and its errors.
+
+Sources: Amazon Bedrock API reference, "Converse" and "Common errors"; user guide, "Prompt caching"
+(`inputTokens` leaves out what a cache held); read 2026-11-26.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from puna.dialects.base import ReadContext
+from puna.dialects.error_replies import read_error_reply
+from puna.dialects.json_http import first_problem, malformed
+from puna.dialects.openai_replies import whole_number
+from puna.errors import APIError, AuthenticationError, InternalServerError
+from puna.types.chat import ChatCompletion
+from puna.types.model_request import ModelRequest
+from puna.wire.http import HTTPReply
+
+_FINISH_REASONS: Mapping[str, str] = {
+    "content_filtered": "content_filter",
+    "end_turn": "stop",
+    "guardrail_intervened": "content_filter",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+}
+_REFUSED_KEYS = frozenset(
+    (
+        *("ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId"),
+        *("InvalidSignatureException", "MissingAuthenticationTokenException"),
+        *("SignatureDoesNotMatch", "UnrecognizedClientException"),
+    )
+)
+"""Kinds of a 403 that say: these keys let nobody in."""
+
+_STATUSES: Mapping[str, int] = {
+    "accessDeniedException": 403,
+    "internalServerException": 500,
+    "modelErrorException": 424,
+    "modelNotReadyException": 429,
+    "modelStreamErrorException": 424,
+    "modelTimeoutException": 408,
+    "resourceNotFoundException": 404,
+    "serviceUnavailableException": 503,
+    "throttlingException": 429,
+    "validationException": 400,
+}
+"""The status that each exception of a stream would have had at its head."""
+
+_MODEL_FAILED = 424
+_KEPT = ("additionalModelResponseFields", "metrics", "performanceConfig", "serviceTier", "trace")
+
+
+def read_finish_reason(reason: Any, *, has_calls: bool) -> str | None:
+    """OpenAI's word for a `stopReason`; one that is not known is passed on."""
+    if not isinstance(reason, str):
+        return None
+    name = _FINISH_REASONS.get(reason, reason)
+    return "tool_calls" if has_calls and name == "stop" else name
+
+
+def read_usage(usage: Any) -> dict[str, Any] | None:
+    """OpenAI's counts: its prompt tokens hold those that came from a cache or went into one."""
+    if not isinstance(usage, Mapping):
+        return None
+    told = cast("Mapping[str, Any]", usage)
+    fresh, made = (whole_number(told.get(name)) for name in ("inputTokens", "outputTokens"))
+    if fresh is None and made is None:
+        return None
+    cached, kept = (
+        whole_number(told.get(name)) for name in ("cacheReadInputTokens", "cacheWriteInputTokens")
+    )
+    prompt = (fresh or 0) + (cached or 0) + (kept or 0)
+    counts: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": made or 0,
+        "total_tokens": prompt + (made or 0),
+    }
+    if cached is not None:
+        counts["prompt_tokens_details"] = {"cached_tokens": cached}
+    return counts
+
+
+def read_completion(data: Mapping[str, Any], context: ReadContext) -> ChatCompletion:
+    """A decoded success as a completion.
+
+    Raises:
+        MalformedReplyError: it holds no message.
+    """
+    output = data.get("output")
+    message = cast("Mapping[str, Any]", output).get("message") if isinstance(output, dict) else None
+    blocks = (
+        cast("Mapping[str, Any]", message).get("content") if isinstance(message, dict) else None
+    )
+    if not isinstance(blocks, list):
+        raise malformed("no message (`output.message.content` is no list)", context)
+    said = _read_blocks(cast("list[Any]", blocks), context)
+    choice = {
+        "index": 0,
+        "message": said,
+        "finish_reason": read_finish_reason(data.get("stopReason"), has_calls="tool_calls" in said),
+    }
+    fields: dict[str, Any] = {
+        **{name: data[name] for name in _KEPT if data.get(name) is not None},
+        "id": context.made_id,
+        "object": "chat.completion",
+        "created": int(context.now),
+        "model": context.model,
+        "choices": [choice],
+    }
+    usage = read_usage(data.get("usage"))
+    if usage is not None:
+        fields["usage"] = usage
+    try:
+        return ChatCompletion.model_validate(fields)
+    except ValidationError as error:
+        raise malformed(f"fields of the wrong kind: {first_problem(error)}", context) from error
+
+
+def _read_blocks(blocks: list[Any], context: ReadContext) -> dict[str, Any]:
+    """The blocks of an answer as a message: texts joined, calls in their order."""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[dict[str, Any]] = []
+    for block in blocks:
+        if not isinstance(block, dict):
+            raise malformed("a block that is no object", context)
+        fields = cast("dict[str, Any]", block)
+        if isinstance(fields.get("text"), str):
+            texts.append(fields["text"])
+        thoughts.append(read_reasoning(fields.get("reasoningContent")))
+        call = fields.get("toolUse")
+        if isinstance(call, dict):
+            calls.append(_read_call(cast("dict[str, Any]", call), len(calls), context))
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts)}
+    if calls:
+        message["content"] = message["content"] or None
+        message["tool_calls"] = calls
+    if any(thoughts):
+        message["reasoning_content"] = "".join(thoughts)
+    return message
+
+
+def read_reasoning(content: Any) -> str:
+    """The text of a reasoning block, whole or a piece; an empty one for what nobody may read."""
+    if not isinstance(content, dict):
+        return ""
+    fields = cast("dict[str, Any]", content)
+    inner = fields.get("reasoningText", fields)
+    text = cast("dict[str, Any]", inner).get("text") if isinstance(inner, dict) else None
+    return text if isinstance(text, str) else ""
+
+
+def _read_call(call: dict[str, Any], index: int, context: ReadContext) -> dict[str, Any]:
+    return {
+        "id": call_id(call, index, context),
+        "type": "function",
+        "function": {
+            "name": call.get("name"),
+            "arguments": json.dumps(call.get("input") or {}, ensure_ascii=False),
+        },
+    }
+
+
+def call_id(call: Mapping[str, Any], index: int, context: ReadContext) -> str:
+    """The host's id of a call, or a made one."""
+    given = call.get("toolUseId")
+    if isinstance(given, str) and given:
+        return given
+    return f"call_{context.made_id.removeprefix('chatcmpl-')}{index}"
+
+
+def read_error(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError:
+    """The typed error of a reply that is not a success. Its kind stands in a header."""
+    error = read_error_reply(reply, context)
+    kind = reply.headers.get("x-amzn-errortype", "").partition(":")[0]
+    return _by_kind(error, kind, reply.status, context)
+
+
+def read_exception(kind: str, payload: bytes, context: ReadContext) -> APIError:
+    """The typed error of an exception inside a stream."""
+    status = _STATUSES.get(kind, 500)
+    error = read_error_reply(HTTPReply(status, {}, payload), context)
+    return _by_kind(error, kind, status, context)
+
+
+def _by_kind(
+    error: APIError, kind: str, status: int, context: ReadContext[ModelRequest]
+) -> APIError:
+    cls: type[APIError] | None = AuthenticationError if kind in _REFUSED_KEYS else None
+    if status == _MODEL_FAILED:
+        cls = InternalServerError  # the model failed, not the request
+    if cls is None:
+        return error
+    return cls(
+        error.message,
+        status_code=status,
+        provider=context.target.provider,
+        model=context.model,
+        body=error.body,
+        headers=error.headers,
+    )

@@ -1,0 +1,218 @@
+"""Reads ConverseStream: bytes in, well-formed chunks out.
+
+What callers may rely on stands at the top of `openai_stream.py`. A message begins, its blocks come
+in pieces, it stops for a reason, and the metadata with the usage ends the stream. Source: Amazon
+Bedrock API reference, "ConverseStream", read 2026-11-26.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from puna.dialects.base import ReadContext
+from puna.dialects.converse_replies import (
+    call_id,
+    read_exception,
+    read_finish_reason,
+    read_reasoning,
+    read_usage,
+)
+from puna.dialects.json_http import first_problem, malformed
+from puna.errors import APIError, StreamInterruptedError
+from puna.types.chat import ChatCompletionChunk
+from puna.types.common import Usage
+from puna.wire.event_stream import EventStreamDecoder, EventStreamMessage
+
+_KEPT = ("metrics", "performanceConfig", "serviceTier", "trace")
+
+
+class ConverseStreamReader:
+    """One streamed reply. After `error` is set, or `close()` was called, it takes nothing more."""
+
+    def __init__(self, context: ReadContext) -> None:
+        self._context = context
+        self._decoder = EventStreamDecoder()
+        self._calls: dict[Any, int] = {}
+        self._bare: set[int] = set()  # calls without arguments so far
+        self._has_begun = False
+        self._stop_reason: str | None = None
+        self._extra: dict[str, Any] = {}
+        self._usage: dict[str, Any] | None = None
+        self._is_done = False
+        self.error: APIError | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the host said of tokens."""
+        return Usage.model_validate(self._usage) if self._usage is not None else None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """OpenAI's word for why it stopped, once that is known."""
+        return read_finish_reason(self._stop_reason, has_calls=bool(self._calls))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come: the metadata was read, or the stream failed."""
+        return self._is_done or self.error is not None
+
+    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
+        """Take bytes; give the chunks that they complete."""
+        chunks: list[ChatCompletionChunk] = []
+        if self.is_done:
+            return chunks
+        for message in self._decoder.feed(data):
+            try:
+                chunks += self._read(message)
+            except APIError as error:
+                # Kept, not raised: the chunks before it are whole and must reach the caller first.
+                self.error = error
+            if self._is_done or self.error is not None:
+                return chunks
+        if self._decoder.fault is not None:
+            self.error = malformed(f"{self._decoder.fault} in its stream", self._context)
+        return chunks
+
+    def close(self) -> list[ChatCompletionChunk]:
+        """The reply has ended: give what is left. Too early an end sets `error`."""
+        if self.is_done:
+            return []
+        if not self._decoder.is_between:
+            self.error = self._interrupted("in the middle of a frame")
+        elif self._stop_reason is not None:
+            return self._end()
+        else:
+            what = "before the answer was finished" if self._has_begun else "without any content"
+            self.error = self._interrupted(f"{what}: no `messageStop` came")
+        return []
+
+    def _interrupted(self, what: str) -> StreamInterruptedError:
+        provider = self._context.target.provider
+        return StreamInterruptedError(
+            f"The stream of {provider} ended {what}. What was received may be cut.",
+            provider=provider,
+            model=self._context.model,
+        )
+
+    def _read(self, message: EventStreamMessage) -> list[ChatCompletionChunk]:
+        headers = message.headers
+        kind = headers.get(":message-type", "event")
+        if kind == "error":
+            # A fault that the service has no shape for: its words stand in headers.
+            text = headers.get(":error-message") or headers.get(":error-code", "")
+            raise read_exception(headers.get(":error-code", ""), text.encode(), self._context)
+        if kind == "exception":
+            name = headers.get(":exception-type", "")
+            raise read_exception(name, message.payload, self._context)
+        return self._read_event(headers.get(":event-type", ""), self._parse(message.payload))
+
+    def _parse(self, payload: bytes) -> dict[str, Any]:
+        try:
+            data = from_json(payload)
+        except ValueError as error:
+            raise malformed("broken JSON in its stream", self._context) from error
+        if not isinstance(data, dict):
+            raise malformed("JSON that is no object in its stream", self._context)
+        return cast("dict[str, Any]", data)
+
+    def _read_event(self, name: str, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        if name == "messageStart":
+            return [] if self._has_begun else [self._say({"content": ""})]
+        if name == "contentBlockStart":
+            return self._begin_block(data)
+        if name == "contentBlockDelta":
+            return self._go_on(data)
+        if name == "contentBlockStop":
+            return self._end_block(data)
+        if name == "messageStop":
+            reason = data.get("stopReason")
+            if not isinstance(reason, str):
+                raise malformed("a `messageStop` without a reason in its stream", self._context)
+            self._stop_reason = self._stop_reason or reason
+            fields = data.get("additionalModelResponseFields")
+            if fields is not None:
+                self._extra["additionalModelResponseFields"] = fields
+        elif name == "metadata":
+            self._usage = read_usage(data.get("usage"))
+            self._extra.update({key: data[key] for key in _KEPT if data.get(key) is not None})
+            if self._stop_reason is None:
+                raise self._interrupted("before the answer was finished: no `messageStop` came")
+            return self._end()
+        return []  # what nobody knows
+
+    def _begin_block(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        start = data.get("start")
+        call = cast("dict[str, Any]", start).get("toolUse") if isinstance(start, dict) else None
+        if not isinstance(call, dict):
+            return []
+        fields = cast("dict[str, Any]", call)
+        index = self._calls.setdefault(data.get("contentBlockIndex"), len(self._calls))
+        self._bare.add(index)
+        piece = {
+            "index": index,
+            "id": call_id(fields, index, self._context),
+            "type": "function",
+            "function": {"name": fields.get("name"), "arguments": ""},
+        }
+        return [self._say({"tool_calls": [piece]})]
+
+    def _go_on(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        delta = data.get("delta")
+        fields = cast("dict[str, Any]", delta) if isinstance(delta, dict) else {}
+        text = fields.get("text")
+        if isinstance(text, str):
+            return [self._say({"content": text})] if text else []
+        thought = read_reasoning(fields.get("reasoningContent"))
+        if thought:
+            return [self._say({"reasoning_content": thought})]
+        call = fields.get("toolUse")
+        written = cast("dict[str, Any]", call).get("input") if isinstance(call, dict) else None
+        index = self._calls.get(data.get("contentBlockIndex"))
+        if not isinstance(written, str) or not written:
+            return []
+        if index is None:
+            raise malformed("a piece of a call that did not begin in its stream", self._context)
+        self._bare.discard(index)
+        return [self._say_arguments(index, written)]
+
+    def _end_block(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        index = self._calls.get(data.get("contentBlockIndex"))
+        if index is None or index not in self._bare:
+            return []
+        self._bare.discard(index)
+        return [self._say_arguments(index, "{}")]  # as the whole answer has it
+
+    def _say_arguments(self, index: int, written: str) -> ChatCompletionChunk:
+        return self._say({"tool_calls": [{"index": index, "function": {"arguments": written}}]})
+
+    def _say(self, delta: dict[str, Any]) -> ChatCompletionChunk:
+        if not self._has_begun:
+            self._has_begun = True
+            delta = {"role": "assistant", **delta}
+        return self._make(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
+
+    def _end(self) -> list[ChatCompletionChunk]:
+        self._is_done = True
+        finish = {"index": 0, "delta": {}, "finish_reason": self.finish_reason}
+        if not self._has_begun:
+            finish["delta"] = {"role": "assistant", "content": ""}
+        chunks = [self._make(choices=[finish], **self._extra)]
+        if self._context.request.wants_usage and self._usage is not None:
+            chunks.append(self._make(choices=[], usage=self._usage))
+        return chunks
+
+    def _make(self, **fields: Any) -> ChatCompletionChunk:
+        head = {
+            "id": self._context.made_id,
+            "object": "chat.completion.chunk",
+            "created": int(self._context.now),
+            "model": self._context.model,
+        }
+        try:
+            return ChatCompletionChunk.model_validate({**head, **fields})
+        except ValidationError as error:
+            what = f"an event whose {first_problem(error)} is wrong in its stream"
+            raise malformed(what, self._context) from error

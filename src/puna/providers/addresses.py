@@ -1,0 +1,54 @@
+"""Addresses of hosts: filled with what a host wants to be told, and read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from puna.errors import BadRequestError
+from puna.providers.host_settings import HostSetting, need
+from puna.types.secret import Secret
+from puna.types.shown import shown
+
+_USER_INFO = re.compile(r"//[^/@]*@")
+
+
+def fill_address(
+    template: str,
+    settings: tuple[HostSetting, ...],
+    given: Mapping[str, Secret],
+    environ: Mapping[str, str],
+) -> str:
+    """A row's address with its settings in place. Raises BadRequestError for one not told."""
+    for setting in settings:
+        place = f"{{{setting.name}}}"
+        if place in template:
+            template = template.replace(place, need(setting, given, environ))
+    return template
+
+
+def read_base_url(base: str, own: str | None) -> tuple[str, dict[str, str], Secret | None]:
+    """The address alone, without slash at its end; its query; and its `user:password`.
+
+    `own` is the provider's own address, which needs no reading. Raises BadRequestError for what is
+    no address.
+    """
+    url = base.strip().rstrip("/")
+    if url == own:
+        return url, {}, None
+    try:
+        parts = urlsplit(url)
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_web = is_web and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        parts, is_web = urlsplit(""), False
+    if not is_web or not url.isprintable() or " " in url:
+        raise BadRequestError(
+            "`api_base` must be an address such as http://localhost:8000/v1, not "
+            f"`{shown(_USER_INFO.sub('//…@', base))}`.",
+            param="api_base",
+        )
+    user, _, host = parts.netloc.rpartition("@")
+    address = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    return address, dict(parse_qsl(parts.query)), Secret(unquote(user)) if user else None

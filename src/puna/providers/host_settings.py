@@ -1,0 +1,151 @@
+"""What a host wants to be told beside an address and a key: a region, a project, signing keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from puna.errors import AuthenticationError, BadRequestError
+from puna.types.secret import Secret
+from puna.types.shown import shown
+from puna.wire.sigv4 import Signing
+
+
+@dataclass(frozen=True, slots=True)
+class HostSetting:
+    """One thing that a host wants to be told.
+
+    Attributes:
+        name: what it is; `{name}` stands for it in the row's address.
+        keywords: its names in a call and in `litellm_params`; the first one given wins.
+        variables: environment variables, the first one set wins.
+        form: the regular expression that a value must match from its beginning to its end.
+        example: a value, for errors and docs.
+        is_secret: no error shows it.
+    """
+
+    name: str
+    keywords: tuple[str, ...]
+    variables: tuple[str, ...]
+    form: str
+    example: str
+    is_secret: bool = False
+
+    def find(self, given: Mapping[str, Secret], environ: Mapping[str, str]) -> str | None:
+        """The value that was given, else the environment's; None for neither.
+
+        Raises:
+            BadRequestError: it does not have the right form.
+        """
+        named = [(word, given[word].reveal()) for word in self.keywords if word in given]
+        named += [(name, environ.get(name, "")) for name in self.variables]
+        for source, text in named:
+            value = text.strip()
+            if not value:
+                continue
+            if re.fullmatch(self.form, value):
+                return value
+            what = "what it is" if self.is_secret else f"`{shown(value)}`"
+            raise BadRequestError(
+                f"`{source}` must look like `{self.example}`, not like {what}.", param=source
+            )
+        return None
+
+    @property
+    def ways(self) -> str:
+        """How to tell it, in words for an error."""
+        return f"give `{self.keywords[0]}` or set `{self.variables[0]}`"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRule:
+    """A host whose requests are signed, with AWS Signature Version 4.
+
+    The keys of a call or a config come together, and so do those of the environment: they are never
+    mixed.
+    """
+
+    service: str
+    region: HostSetting
+    access_key_id: HostSetting
+    secret_access_key: HostSetting
+    session_token: HostSetting
+
+    @property
+    def keys(self) -> tuple[HostSetting, HostSetting, HostSetting]:
+        """The settings that let somebody in."""
+        return self.access_key_id, self.secret_access_key, self.session_token
+
+    def is_given(self, given: Mapping[str, Secret]) -> bool:
+        """Whether one of the keys is among what a call or a config gives."""
+        return any(word in given for setting in self.keys for word in setting.keywords)
+
+    def read(
+        self, given: Mapping[str, Secret], environ: Mapping[str, str], keys: Mapping[str, str]
+    ) -> Signing | None:
+        """Who signs: the keys that are given, or else those of `keys`, an environment.
+
+        Raises:
+            AuthenticationError: there is half of a pair.
+            BadRequestError: there is no region, or something has a wrong form.
+        """
+        source = {} if self.is_given(given) else keys
+        key_id, secret, token = (setting.find(given, source) for setting in self.keys)
+        if key_id is None and secret is None:
+            return None
+        if key_id is None or secret is None:
+            missing = self.secret_access_key if secret is None else self.access_key_id
+            raise AuthenticationError(
+                f"Half of a pair of keys: {missing.ways}. Nothing was sent.",
+                code="missing_api_key",
+                fault="operator",
+            )
+        return Signing(
+            access_key_id=Secret(key_id),
+            secret_access_key=Secret(secret),
+            session_token=Secret(token) if token is not None else None,
+            region=need(self.region, given, environ),
+            service=self.service,
+        )
+
+
+def need(setting: HostSetting, given: Mapping[str, Secret], environ: Mapping[str, str]) -> str:
+    """A setting's value. Raises BadRequestError where it is not told."""
+    value = setting.find(given, environ)
+    if value is None:
+        raise BadRequestError(
+            f"No {setting.name} is known, such as `{setting.example}`: {setting.ways}.",
+            param=setting.keywords[0],
+        )
+    return value
+
+
+def check_known(
+    provider: str,
+    given: Mapping[str, Secret],
+    known: Iterable[HostSetting],
+    refused: Mapping[str, str],
+) -> None:
+    """Refuse what the host is told in vain.
+
+    Raises:
+        AuthenticationError: a way to log in that is not built.
+        BadRequestError: it is no setting of this host.
+    """
+    if not given:
+        return
+    words = {word for setting in known for word in setting.keywords}
+    for word in given:
+        if word in refused:
+            raise AuthenticationError(
+                f"`{word}` is not supported: {refused[word]}. Nothing was sent.",
+                code="unsupported_credentials",
+                param=word,
+                provider=provider,
+                fault="operator",
+            )
+        if word not in words:
+            raise BadRequestError(
+                f"`{word}` is no setting of {provider}: remove it.", param=word, provider=provider
+            )
