@@ -21,10 +21,10 @@ from tests.support.upstream import (
 )
 
 from puna.bridges.responses.request import read_response_request
-from puna.bridges.responses.stored import ResponseShelf, StoredResponse
+from puna.bridges.responses.stored import StoredResponse
 from puna.errors import NotFoundError
-from puna.gateway.pipeline import Caller as GatewayCaller
 from puna.gateway.responses import ResponsesAPI
+from puna.gateway.sending import Caller as GatewayCaller
 from puna.governance.keys import Principal
 from puna.governance.store.memory import MemoryStore
 from puna.governance.store.sqlite import SQLiteStore
@@ -361,22 +361,8 @@ def test_reasoning_of_the_host_is_an_item(upstream: Upstream) -> None:
 
 
 def stored(number: int, text: str = "") -> StoredResponse:
-    return StoredResponse(f"resp_{number}", "k", number, ({"content": text},), {}, ())
-
-
-def test_a_shelf_forgets_what_was_used_least_recently() -> None:
-    shelf = ResponseShelf(most=2, most_bytes=1_000)
-    for number in (1, 2):
-        shelf.put(stored(number))
-    assert shelf.get("k", "resp_1") is not None
-    shelf.put(stored(3))
-    assert shelf.get("k", "resp_2") is None
-    shelf.put(stored(4, "x" * 940))
-    assert [shelf.get("k", f"resp_{n}") is not None for n in (1, 3, 4)] == [False, True, True]
-    shelf.put(stored(5, "x" * 2_000))
-    assert shelf.get("k", "resp_5") is None
-    assert shelf.delete("k", "resp_4")
-    assert not shelf.delete("k", "resp_4")
+    response = {"created_at": number}
+    return StoredResponse(f"resp_{number}", "k", ({"content": text},), response, ())
 
 
 def test_a_store_of_sqlite_forgets_after_thirty_days(tmp_path: Path) -> None:

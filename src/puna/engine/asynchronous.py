@@ -14,7 +14,7 @@ from puna.engine.delivery import Delivery
 from puna.engine.embeddings import EmbeddingRun
 from puna.engine.moderations import ModerationRun
 from puna.engine.run import AnswerT, CallRun
-from puna.engine.streams import AsyncStream
+from puna.engine.streams import TAIL_S, AsyncStream
 from puna.errors import APIError
 from puna.routing.attempts import GiveUp, Wait
 from puna.routing.deployment import Deployment
@@ -33,8 +33,6 @@ T = TypeVar("T")
 AnyRun = CallRun[Any, Any, Any]
 RunT = TypeVar("RunT", bound=AnyRun)
 AnyAttempt = Attempt[Any, ModelRequest]
-
-_TAIL_S = 1.0
 
 
 class AsyncEngine:
@@ -231,7 +229,7 @@ class _OpenStream:
     async def _read_tail(self) -> None:
         """Read the end of the body too: only then can the connection serve again."""
         with suppress(APIError, TimeoutError):
-            async with asyncio.timeout(_TAIL_S):
+            async with asyncio.timeout(TAIL_S):
                 await self._next()
 
     async def _close(self) -> None:

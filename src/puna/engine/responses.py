@@ -8,36 +8,25 @@ from typing import Any
 
 from puna.bridges.responses.reply import response_of
 from puna.bridges.responses.request import ResponseRequest
-from puna.bridges.responses.stored import (
-    ResponseShelf,
-    stored_of,
-    unknown_response,
-)
+from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
 from puna.bridges.responses.stream import ResponseStream
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
 from puna.engine.streams import AsyncStream, Stream
 from puna.engine.synchronous import Engine
 from puna.errors import APIError, BadRequestError
+from puna.shelf import Shelf
 from puna.types.chat import ChatCompletion
 from puna.types.responses import Response, ResponseEvent
 
-Describe = Callable[[APIError], tuple[str, str]]
-"""An error as the code and the message of a failed response."""
-
 _OWNER = "self"
-
-
-def code_and_message(error: APIError) -> tuple[str, str]:
-    """An error as it is."""
-    return error.code, str(error)
 
 
 class ResponseMemory:
     """The responses of a program's clients, which they may go on from. Safe between threads."""
 
-    def __init__(self, shelf: ResponseShelf | None = None) -> None:
-        self._shelf = shelf or ResponseShelf()
+    def __init__(self, shelf: Shelf[str] | None = None) -> None:
+        self._shelf = shelf or Shelf[str]()
         self._lock = threading.Lock()
 
     def keep(self, request: ResponseRequest, response: Response) -> None:
@@ -45,22 +34,23 @@ class ResponseMemory:
         if request.is_stored:
             stored = stored_of(request, response, _OWNER)
             with self._lock:
-                self._shelf.put(stored)
+                self._shelf.put(stored.response_id, stored.to_json())
 
     def earlier(self, response_id: Any) -> tuple[Any, ...]:
         """The messages that `previous_response_id` stands for; none for None.
 
         Raises:
+            BadRequestError: the id is no text.
             NotFoundError: no such response is kept.
         """
         if response_id is None:
             return ()
         check_response_id(response_id)
         with self._lock:
-            stored = self._shelf.get(_OWNER, response_id)
-        if stored is None:
+            text = self._shelf.get(response_id)
+        if text is None:
             raise unknown_response(response_id)
-        return stored.messages
+        return StoredResponse.from_json(response_id, _OWNER, text).messages
 
 
 def check_response_id(response_id: Any) -> None:
@@ -74,7 +64,11 @@ def check_response_id(response_id: Any) -> None:
 def respond(
     engine: Engine, request: ResponseRequest, call: Call, response_id: str, memory: ResponseMemory
 ) -> Response:
-    """The whole response."""
+    """The whole response.
+
+    Raises:
+        APIError: after all attempts.
+    """
     response = _whole(request, response_id, engine.chat(call))
     memory.keep(request, response)
     return response
@@ -83,7 +77,11 @@ def respond(
 def stream_response(
     engine: Engine, request: ResponseRequest, call: Call, response_id: str, memory: ResponseMemory
 ) -> Stream[ResponseEvent]:
-    """The response as events. One that breaks ends with `response.failed`."""
+    """The response as events. One that breaks ends with `response.failed`.
+
+    Raises:
+        APIError: nothing came yet, after all attempts.
+    """
     chunks = engine.stream(call)
 
     def events() -> Generator[ResponseEvent, None, None]:
@@ -93,7 +91,7 @@ def stream_response(
                 for chunk in chunks:
                     yield from stream.change(chunk)
         except APIError as error:
-            yield from stream.fail(*code_and_message(error))
+            yield from stream.fail(error.code, str(error))
             return
         last = stream.finish()
         if stream.response is not None:
@@ -106,7 +104,11 @@ def stream_response(
 async def respond_async(
     engine: AsyncEngine, request: ResponseRequest, call: Call, response_id: str
 ) -> Response:
-    """The whole response; the caller keeps it."""
+    """The whole response; the caller keeps it.
+
+    Raises:
+        APIError: after all attempts.
+    """
     return _whole(request, response_id, await engine.chat(call))
 
 
@@ -116,9 +118,8 @@ async def stream_response_async(
     call: Call,
     response_id: str,
     keep: Callable[[Response], Awaitable[None]],
-    describe: Describe = code_and_message,
 ) -> AsyncStream[ResponseEvent]:
-    """The response as events, kept before the last one is given."""
+    """The response as events, kept before the last one is given. Errors: `stream_response`."""
     chunks = await engine.stream(call)
 
     async def events() -> AsyncGenerator[ResponseEvent, None]:
@@ -129,7 +130,7 @@ async def stream_response_async(
                     for event in stream.change(chunk):
                         yield event
         except APIError as error:
-            for event in stream.fail(*describe(error)):
+            for event in stream.fail(error.code, str(error)):
                 yield event
             return
         last = stream.finish()
@@ -149,7 +150,6 @@ def _whole(request: ResponseRequest, response_id: str, answer: ChatCompletion) -
 __all__ = [
     "ResponseMemory",
     "check_response_id",
-    "code_and_message",
     "respond",
     "respond_async",
     "stream_response",

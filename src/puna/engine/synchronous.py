@@ -11,7 +11,7 @@ from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
 from puna.engine.embeddings import EmbeddingRun
 from puna.engine.run import AnswerT, CallRun
-from puna.engine.streams import Stream
+from puna.engine.streams import TAIL_S, Stream
 from puna.errors import APIError
 from puna.routing.attempts import GiveUp, Wait
 from puna.routing.deployment import Deployment
@@ -29,8 +29,6 @@ T = TypeVar("T")
 AnyRun = CallRun[Any, Any, Any]
 RunT = TypeVar("RunT", bound=AnyRun)
 AnyAttempt = Attempt[Any, ModelRequest]
-
-_TAIL_S = 1.0
 
 
 class Engine:
@@ -190,7 +188,7 @@ class _OpenStream:
                 delivery.take(next(self._pieces, None))
             delivery.check()
             if self._reply is not None:
-                self._reply.finish(_TAIL_S)
+                self._reply.finish(TAIL_S)
         except APIError as error:
             raised = delivery.broken(error)
             self._close()

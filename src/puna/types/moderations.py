@@ -9,13 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import PrivateAttr
 from typing_extensions import override
 
 from puna.errors import BadRequestError
-from puna.types.common import WireModel
+from puna.types.common import Answer, WireModel
 from puna.types.model_request import ModelRequest, check_model
-from puna.types.report import CallReport
 from puna.types.requests import PARAMS
 from puna.types.shown import kind_of
 
@@ -28,24 +26,12 @@ class ModerationResult(WireModel):
     category_scores: dict[str, Any] | None = None
 
 
-class ModerationResponse(WireModel):
+class ModerationResponse(Answer):
     """The verdicts, one for each input."""
 
     id: str = ""
     model: str
     results: list[ModerationResult]
-
-    _report: CallReport | None = PrivateAttr(default=None)
-
-    @property
-    def report(self) -> CallReport | None:
-        """How the call went, or None for a value that did not come from a call."""
-        return self._report
-
-    def with_report(self, report: CallReport) -> ModerationResponse:
-        """This answer, carrying `report`."""
-        self._report = report
-        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
-from puna.types.common import WireModel
-from puna.types.report import CallReport
+from puna.types.common import Answer, WireModel
 
 
 class OutputText(WireModel):
@@ -121,7 +120,7 @@ class ResponseError(WireModel):
     message: str
 
 
-class Response(WireModel):
+class Response(Answer):
     """A whole response, or what is known of one while it streams.
 
     What the request said (`instructions`, `tools`, `temperature`, …) stands beside these fields.
@@ -138,8 +137,6 @@ class Response(WireModel):
     usage: ResponseUsage | None = None
     previous_response_id: str | None = None
 
-    _report: CallReport | None = PrivateAttr(default=None)
-
     @property
     def output_text(self) -> str:
         """All that the model said, refusals aside."""
@@ -150,16 +147,6 @@ class Response(WireModel):
             for part in item.content
             if isinstance(part, OutputText)
         )
-
-    @property
-    def report(self) -> CallReport | None:
-        """How the call went, or None for a value that did not come from a call."""
-        return self._report
-
-    def with_report(self, report: CallReport | None) -> Response:
-        """This response, carrying `report`."""
-        self._report = report
-        return self
 
 
 class ResponseEvent(WireModel):

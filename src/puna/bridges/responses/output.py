@@ -150,9 +150,3 @@ def usage_of(usage: Usage) -> dict[str, Any]:
 def failed(code: str, message: str) -> dict[str, Any]:
     """A failed response: OpenAI's schema knows few codes, so the message says what it was."""
     return {"error": {"code": _ERROR_CODES.get(code, _OTHER_ERROR), "message": message}}
-
-
-def last_is(items: list[dict[str, Any]], status: str) -> None:
-    """Where an answer was cut, its last item was."""
-    if items:
-        items[-1]["status"] = status

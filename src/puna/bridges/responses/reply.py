@@ -11,7 +11,6 @@ from puna.bridges.responses.output import (
     call_item,
     ended,
     incomplete_reason,
-    last_is,
     make_response,
     message_item,
     reasoning_item,
@@ -30,8 +29,8 @@ def response_of(
     """The answer as a response: what the model thought, said, and calls, in this order."""
     choice = answer.choices[0]
     output = _output(request, response_id, choice)
-    if incomplete_reason(choice.finish_reason):
-        last_is(output, INCOMPLETE)
+    if incomplete_reason(choice.finish_reason):  # it was cut: so was its last item
+        output[-1]["status"] = INCOMPLETE
     fields = ended(choice.finish_reason, answer.usage)
     status = fields.pop("status")
     response = make_response(request, response_id, created_at, status, output, **fields)

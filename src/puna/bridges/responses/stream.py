@@ -79,8 +79,6 @@ class ResponseStream:
         while self._line:
             is_last = len(self._line) == 1
             self._close_first(INCOMPLETE if is_cut and is_last else COMPLETED)
-        if is_cut and self._output:
-            self._output[-1]["status"] = INCOMPLETE
         fields = ended(self._finish_reason, self._usage)
         status = fields.pop("status")
         self._end(status, fields)
