@@ -471,3 +471,38 @@ def test_where_all_tools_are_left_out_their_choice_is_too(choice: Any) -> None:
 def test_a_limit_by_its_name_in_chat_is_refused() -> None:
     with pytest.raises(BadRequestError, match="give `max_output_tokens`"):
         read("hi", max_tokens=5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "left_out"),
+    [
+        ({"tools": [{**WEATHER, "defer_loading": True}]}, "tools[0].defer_loading"),
+        ({"tools": [{**PATCH, "strict": True}]}, "tools[0].strict"),
+        ({"text": {"format": {"type": "text"}, "tone": "dry"}}, "text.tone"),
+        ({"text": {"format": {"type": "json_object", "x": 1}}}, "text.format.x"),
+        ({"reasoning": {"effort": "low", "context": "all"}}, "reasoning.context"),
+        ({"stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
+        (
+            {
+                "tools": [WEATHER],
+                "tool_choice": {"type": "function", "name": "get_weather", "x": 1},
+            },
+            "tool_choice.x",
+        ),
+        ({"given": [{"role": "user", "content": "a", "phase": "final"}]}, "input.message.phase"),
+        ({"given": [CALL, {"type": "reasoning", "summary": []}]}, "input.reasoning"),
+        (
+            {"given": [{"role": "user", "content": [{"type": "input_text", "text": "a", "x": 1}]}]},
+            "input.input_text.x",
+        ),
+    ],
+)
+def test_a_field_that_nobody_reads_is_told(fields: dict[str, Any], left_out: str) -> None:
+    assert read(fields.pop("given", "hi"), **fields).left_out == (left_out,)
+
+
+def test_what_an_answer_said_of_itself_is_sent_back_without_a_word() -> None:
+    part = {"type": "output_text", "text": "a", "annotations": [], "logprobs": []}
+    said = {"type": "message", "id": "m", "status": "completed", "role": "assistant"}
+    call = {**CALL, "id": "fc_1", "status": "completed"}
+    assert read([{**said, "content": [part]}, call]).left_out == ()

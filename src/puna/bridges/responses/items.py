@@ -1,7 +1,7 @@
 """Input items as chat messages.
 
-A text of the model and the calls that follow it are one message in chat; reasoning is left out,
-for no host of Llama takes it back.
+A text of the model and the calls that follow it are one message in chat; reasoning is left out and
+told, for no host of Llama takes it back.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from puna.bridges.omissions import Omissions
 from puna.bridges.responses.content import read_content
 from puna.bridges.responses.custom_tools import arguments_of
 from puna.bridges.tool_names import joined_name
@@ -25,7 +26,7 @@ _KINDS = (
     "custom_tool_call_output",
     "reasoning",
 )
-RECORDS = (
+_RECORDS = (
     "code_interpreter_call",
     "file_search_call",
     "image_generation_call",
@@ -38,6 +39,16 @@ RECORDS = (
     "web_search_call",
 )
 """What another model's service did by itself in earlier turns: no part of a chat."""
+
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
+_ABOUT_ITSELF = ("type", "id", "status")
+"""Which item it is, and how its making ended: nothing of what was said."""
+_READ: Mapping[str, tuple[str, ...]] = {
+    "message": (*_ABOUT_ITSELF, "role", "content"),
+    "function_call": (*_ABOUT_ITSELF, "call_id", "name", "namespace", "arguments"),
+    "custom_tool_call": (*_ABOUT_ITSELF, "call_id", "name", "namespace", "input"),
+    **dict.fromkeys(_OUTPUTS, (*_ABOUT_ITSELF, "call_id", "output")),
+}
 
 
 def read_input(given: Any) -> list[dict[str, Any]]:
@@ -60,7 +71,9 @@ def read_input(given: Any) -> list[dict[str, Any]]:
 
 
 def messages_of(
-    items: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, Any]] = ()
+    items: Sequence[Mapping[str, Any]],
+    omissions: Omissions,
+    earlier: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Items of `read_input`, or of a response's output, as chat messages.
 
@@ -69,7 +82,7 @@ def messages_of(
     Raises:
         BadRequestError: `param` is the path of what is wrong.
     """
-    talk = _Talk(earlier)
+    talk = _Talk(omissions, earlier)
     for i, item in enumerate(items):
         talk.add(item, f"input[{i}]")
     return talk.messages
@@ -84,7 +97,7 @@ def _read_item(item: Any, path: str) -> dict[str, Any]:
     kind = given.get("type")
     if kind is None and "role" in given:
         kind = "message"
-    if kind not in (*_KINDS, *RECORDS):
+    if kind not in (*_KINDS, *_RECORDS):
         hint = "; send the item itself" if kind == "item_reference" else ""
         raise BadRequestError(
             f"`{path}.type` must be one of {', '.join(_KINDS)}, not `{shown(kind)}`{hint}.",
@@ -96,7 +109,8 @@ def _read_item(item: Any, path: str) -> dict[str, Any]:
 class _Talk:
     """Messages under way."""
 
-    def __init__(self, earlier: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, omissions: Omissions, earlier: Sequence[Mapping[str, Any]]) -> None:
+        self._omissions = omissions
         self.messages: list[dict[str, Any]] = []
         self._calls = {
             call["id"] for message in earlier for call in message.get("tool_calls") or ()
@@ -105,14 +119,18 @@ class _Talk:
 
     def add(self, item: Mapping[str, Any], path: str) -> None:
         kind = item["type"]
+        if kind in _READ:
+            self._omissions.note_unread(item, _READ[kind], f"input.{kind}")
         if kind == "message":
             self._add_message(item, path)
         elif kind == "function_call":
             self._add_call(item, path, _text(item, "arguments", path))
         elif kind == "custom_tool_call":
             self._add_call(item, path, arguments_of(_text(item, "input", path)))
-        elif kind != "reasoning" and kind not in RECORDS:
+        elif kind in _OUTPUTS:
             self._add_output(item, path)
+        else:
+            self._omissions.note(f"input.{kind}")
 
     def _add_message(self, item: Mapping[str, Any], path: str) -> None:
         role = item.get("role")
@@ -122,7 +140,9 @@ class _Talk:
                 param=f"{path}.role",
             )
         is_spoken = role != "user"
-        content = read_content(item.get("content"), f"{path}.content", is_spoken=is_spoken)
+        content = read_content(
+            item.get("content"), f"{path}.content", self._omissions, is_spoken=is_spoken
+        )
         message = {"role": _ROLES[role], "content": content}
         self._speaking = message if role == "assistant" else None
         self.messages.append(message)
@@ -153,7 +173,9 @@ class _Talk:
                 "call too, or `previous_response_id`.",
                 param=f"{path}.call_id",
             )
-        content = read_content(item.get("output"), f"{path}.output", is_spoken=True)
+        content = read_content(
+            item.get("output"), f"{path}.output", self._omissions, is_spoken=True
+        )
         self._speaking = None
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
 

@@ -6,43 +6,17 @@ Fields that this API does not know go on untouched, as in chat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from puna.bridges.responses.items import RECORDS, messages_of, read_input
+from puna.bridges.omissions import Omissions
+from puna.bridges.responses.items import messages_of, read_input
+from puna.bridges.responses.rules import leave_out_what_chat_lacks, refuse_what_is_not_here
 from puna.bridges.responses.tools import CalledTool, Tools, read_tool_choice, read_tools
-from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.errors import BadRequestError
 from puna.types.schema import strict_json_schema
 from puna.types.shown import shown
-
-_REFUSED: Mapping[str, str] = {
-    "background": "nothing runs in the background here; leave it out and stream the answer",
-    "conversation": "none are kept here; use `previous_response_id`, or send the items",
-    "prompt": "prompt templates are not kept here; send `instructions` and `input`",
-}
-"""Asking for these changes what a request is: leaving them out would answer something else."""
-
-_IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
-    "access_programs": lambda _: True,
-    "background_options": lambda _: True,
-    "context_management": lambda value: value != [],
-    "image": lambda _: True,
-    "moderation": lambda _: True,
-}
-"""Refused unless `drop_params`."""
-
-_HINTS = (
-    "client_metadata",
-    "max_tool_calls",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-)
-"""About OpenAI's caches, queues and accounts: the answer is the same without. Left out and told,
-unless `allowed_openai_params` names them."""
 
 _INCLUDABLE = (
     "code_interpreter_call.outputs",
@@ -57,12 +31,6 @@ _INCLUDABLE = (
 """Only log probabilities can be there to include; the others are of things that do not occur."""
 
 _LOGPROBS = "message.output_text.logprobs"
-_CHAT_ONLY = {
-    "max_completion_tokens": "max_output_tokens",
-    "max_tokens": "max_output_tokens",
-    "messages": "input",
-    "response_format": "text.format",
-}
 _ECHOED = (
     "instructions",
     "max_output_tokens",
@@ -123,11 +91,12 @@ def read_response_request(
         UnsupportedParamsError: one cannot be had over chat, without `drop_params`.
     """
     given = {name: value for name, value in body.items() if value is not None}
-    reading = _Reading(given, drop_params=drop_params)
-    reading.refuse()
+    omissions = Omissions(may_drop=drop_params)
+    reading = _Reading(given, omissions)
+    refuse_what_is_not_here(given)
+    leave_out_what_chat_lacks(given, omissions)
     items = read_input(given.pop("input", ""))
-    reading.note_records(items)
-    new = messages_of(items, earlier)
+    new = messages_of(items, omissions, earlier)
     instructions = _typed(given, "instructions", str, "a string")
     head = [{"role": "system", "content": instructions}] if instructions else []
     tools = reading.read_tools()
@@ -145,17 +114,16 @@ def read_response_request(
         echo={**reading.echo(), "store": is_stored},
         special_tools=tools.special,
         is_stored=is_stored,
-        left_out=tuple(reading.left_out),
+        left_out=omissions.names,
     )
 
 
 class _Reading:
     """One request being read: `given` loses each field that has been understood."""
 
-    def __init__(self, given: dict[str, Any], *, drop_params: bool) -> None:
-        self.left_out: list[str] = []
+    def __init__(self, given: dict[str, Any], omissions: Omissions) -> None:
         self._given = given
-        self._drop_params = drop_params
+        self._omissions = omissions
         self._fields: dict[str, Any] = {}
         self._echo: dict[str, Any] = {
             "background": False,
@@ -171,43 +139,14 @@ class _Reading:
             **{name: given[name] for name in _ECHOED_IF_GIVEN if name in given},
         }
 
-    def refuse(self) -> None:
-        """What cannot be done over chat, and hints that nobody takes."""
-        given = self._given
-        for name, fix in _REFUSED.items():
-            if given.pop(name, False) is not False:
-                raise BadRequestError(f"`{name}` cannot be done: {fix}.", param=name)
-        for name, instead in _CHAT_ONLY.items():
-            if name in given:
-                raise BadRequestError(
-                    f"`{name}` is a field of chat completions; give `{instead}`.", param=name
-                )
-        if given.pop("n", 1) != 1:
-            raise BadRequestError("`n` must be 1: a response is one answer.", param="n")
-        for name, is_asked in _IMPOSSIBLE.items():
-            if name in given and is_asked(given.pop(name)):
-                self._cannot(name, f"`{name}` cannot be done over chat")
-        allowed = given.get("allowed_openai_params")
-        for name in _HINTS:
-            is_allowed = isinstance(allowed, list | tuple) and name in allowed
-            if name in given and not is_allowed:
-                del given[name]
-                self.left_out.append(name)
-
-    def note_records(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Tell which kinds of items no host reads."""
-        kinds = dict.fromkeys(item["type"] for item in items if item["type"] in RECORDS)
-        self.left_out += [f"input.{kind}" for kind in kinds]
-
     def read_tools(self) -> Tools:
         """`tools`, `tool_choice`, `parallel_tool_calls`."""
-        given, drop = self._given, self._drop_params
-        tools = read_tools(given.pop("tools", None), drop_params=drop)
+        given = self._given
+        tools = read_tools(given.pop("tools", None), self._omissions)
         choice = given.pop("tool_choice", None)
-        fields, left_out = read_tool_choice(choice, tools, drop_params=drop)
-        self.left_out += (*tools.left_out, *left_out)
+        fields = read_tool_choice(choice, tools, self._omissions)
         self._echo["tools"] = list(tools.given)
-        if choice is not None and not left_out:
+        if "tool_choice" in fields:
             self._echo["tool_choice"] = choice
         parallel = _typed(given, "parallel_tool_calls", bool, "true or false")
         given.pop("parallel_tool_calls", None)
@@ -222,6 +161,7 @@ class _Reading:
         """`text.format` and `text.verbosity`, and a pydantic class as `text_format`."""
         text: Mapping[str, Any] = _typed(self._given, "text", Mapping, "an object") or {}
         self._given.pop("text", None)
+        self._omissions.note_unread(text, ("format", "verbosity"), "text")
         wanted = _typed(text, "format", Mapping, "an object", path="text.format")
         cls = self._given.pop("text_format", None)
         if cls is not None:
@@ -233,7 +173,7 @@ class _Reading:
             self._fields["response_format"] = form = strict_json_schema(cls)
             self._echo["text"] = {"format": {"type": "json_schema", **form["json_schema"]}}
         if wanted is not None:
-            self._fields.update(_response_format(wanted))
+            self._fields.update(_response_format(wanted, self._omissions))
             self._echo["text"] = {"format": dict(wanted)}
         verbosity = _typed(text, "verbosity", str, "a string", path="text.verbosity")
         if verbosity is not None:
@@ -241,14 +181,13 @@ class _Reading:
             self._echo["text"] = {**self._echo["text"], "verbosity": verbosity}
 
     def read_reasoning(self) -> None:
-        """`reasoning.effort` follows chat's rule for `reasoning_effort`; a summary nobody makes."""
+        """`reasoning.effort` follows chat's rule for `reasoning_effort`; nobody makes a summary."""
         given: Mapping[str, Any] = _typed(self._given, "reasoning", Mapping, "an object") or {}
         self._given.pop("reasoning", None)
         effort = _typed(given, "effort", str, "a string", path="reasoning.effort")
         if effort is not None:
             self._fields["reasoning_effort"] = effort
-        if given.get("summary") is not None or given.get("generate_summary") is not None:
-            self.left_out.append("reasoning.summary")
+        self._omissions.note_unread(given, ("effort",), "reasoning")
         self._echo["reasoning"] = {"effort": effort, "summary": None}
 
     def read_include(self) -> None:
@@ -259,8 +198,8 @@ class _Reading:
         for i, one in enumerate(include):
             if one not in _INCLUDABLE:
                 known = ", ".join(_INCLUDABLE)
-                self._cannot(
-                    f"include[{i}]", f"`include[{i}]` is `{shown(one)}`, which is none of {known}"
+                self._omissions.refuse(
+                    f"include[{i}]", f"`include[{i}]` is `{shown(one)}`, which is none of {known}."
                 )
         if _LOGPROBS in include or "top_logprobs" in self._given:
             self._fields["logprobs"] = True
@@ -284,8 +223,10 @@ class _Reading:
             )
         self._echo["truncation"] = truncation
         if truncation == "auto":
-            self.left_out.append("truncation")
-        given.pop("stream_options", None)  # `include_obfuscation`: nothing is ever padded here
+            self._omissions.note("truncation")
+        options: Mapping[str, Any] = _typed(given, "stream_options", Mapping, "an object") or {}
+        given.pop("stream_options", None)
+        self._omissions.note_unread(options, (), "stream_options")  # nothing is ever padded here
         if given.get("stream") is True:
             # The last event of a stream holds the usage.
             self._fields["stream_options"] = {"include_usage": True}
@@ -300,19 +241,13 @@ class _Reading:
         """What a response repeats."""
         return self._echo
 
-    def _cannot(self, path: str, what: str) -> None:
-        if not self._drop_params:
-            raise UnsupportedParamsError(f"{what}. Leave it out, or set `drop_params`.", param=path)
-        self.left_out.append(path)
 
-
-def _response_format(wanted: Mapping[str, Any]) -> dict[str, Any]:
+def _response_format(wanted: Mapping[str, Any], omissions: Omissions) -> dict[str, Any]:
     """`text.format` as `response_format`; plain text needs none."""
     kind = wanted.get("type")
-    if kind == "text":
-        return {}
-    if kind == "json_object":
-        return {"response_format": {"type": "json_object"}}
+    if kind in ("text", "json_object"):
+        omissions.note_unread(wanted, ("type",), "text.format")
+        return {} if kind == "text" else {"response_format": {"type": "json_object"}}
     if kind != "json_schema":
         raise BadRequestError(
             f"`text.format.type` must be text, json_object or json_schema, not `{shown(kind)}`.",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from puna.bridges.omissions import Omissions
 from puna.bridges.responses.items import messages_of
 from puna.bridges.responses.output import item_id
 from puna.bridges.responses.request import ResponseRequest
@@ -55,7 +56,7 @@ class StoredResponse:
 def stored_of(request: ResponseRequest, response: Response, owner: str) -> StoredResponse:
     """A response as it is stored."""
     whole = response.to_dict()
-    said = messages_of(whole["output"])
+    said = messages_of(whole["output"], Omissions())
     return StoredResponse(
         response.id,
         owner,
