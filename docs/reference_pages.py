@@ -150,7 +150,17 @@ def _provider_facts(row: Provider) -> Iterator[tuple[str, str]]:
     yield "a name without slash", f"gets `{row.model_prefix}` before it" if row.model_prefix else ""
     yield from _quirk_facts(row.quirks)
     yield "embeddings", "none at its own address" if row.quirks.lacks_embeddings else ""
+    yield "Responses API", _responses(row)
     yield "note", row.retirement or ""
+
+
+def _responses(row: Provider) -> str:
+    """Where the host is asked in the Responses API, and for what."""
+    quirks = row.quirks
+    if not quirks.has_responses:
+        return ""
+    where = "native" if row.is_self_hosted else "native at its own address"
+    return f"{where}; over chat with tools that chat has" * quirks.prefers_chat_for_tools or where
 
 
 def _query_rule(row: Provider) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from puna.bridges.responses.request import ResponseRequest, read_response_request
+from puna.bridges.responses.request import BridgedRequest, bridge_request
 from puna.bridges.responses.tools import CalledTool
 from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.types.response_request import make_responses_request
 
 WEATHER = {
     "type": "function",
@@ -27,8 +28,14 @@ PATCH = {
 CALL = {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": "{}"}
 
 
-def read(given: Any = "hi", *, drop: bool = False, **fields: Any) -> ResponseRequest:
-    return read_response_request("m", {"input": given, **fields}, drop_params=drop)
+def read(given: Any = "hi", *, drop: bool = False, **fields: Any) -> BridgedRequest:
+    options = {"stream": fields.pop("stream", None), "drop_params": drop}
+    allowed = fields.pop("allowed_openai_params", ())
+    earlier = fields.pop("earlier", ())
+    asked = make_responses_request(
+        "m", {"input": given, **fields}, earlier=earlier, allowed_params=allowed, **options
+    )
+    return bridge_request(asked)
 
 
 def refused(given: Any = "hi", **fields: Any) -> BadRequestError:
@@ -44,7 +51,6 @@ def test_a_text_is_one_message_of_the_user_after_the_instructions() -> None:
         {"role": "system", "content": "Be short."},
         {"role": "user", "content": "hi"},
     )
-    assert request.talk == ({"role": "user", "content": "hi"},)
     assert request.fields == {}
 
 
@@ -439,26 +445,21 @@ def test_unknown_fields_go_on_and_a_stream_asks_for_its_usage() -> None:
     request = read(top_k=3, stream=True, stream_options={"include_obfuscation": False})
     assert request.fields == {
         "top_k": 3,
-        "stream": True,
         "stream_options": {"include_usage": True},
     }
 
 
 @pytest.mark.case(103)
 def test_earlier_turns_stand_between_the_instructions_and_the_new_input() -> None:
-    earlier = (
-        {"role": "user", "content": "a"},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "c9"}]},
-    )
+    earlier = ({"type": "message", "role": "user", "content": "a"}, {**CALL, "call_id": "c9"})
     output = {"type": "function_call_output", "call_id": "c9", "output": "x"}
-    request = read_response_request("m", {"input": [output], "instructions": "I"}, earlier=earlier)
+    request = read([output], instructions="I", earlier=earlier)
     assert [message["role"] for message in request.messages] == [
         "system",
         "user",
         "assistant",
         "tool",
     ]
-    assert [message["role"] for message in request.talk] == ["user", "assistant", "tool"]
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "name": "f"}])

@@ -20,14 +20,15 @@ from tests.support.upstream import (
     usage_chunk,
 )
 
-from puna.bridges.responses.request import read_response_request
-from puna.bridges.responses.stored import StoredResponse
+from puna.bridges.responses.stored import StoredResponse, stored_of
 from puna.errors import NotFoundError
 from puna.gateway.responses import ResponsesAPI
 from puna.gateway.sending import Caller as GatewayCaller
 from puna.governance.keys import Principal
 from puna.governance.store.memory import MemoryStore
 from puna.governance.store.sqlite import SQLiteStore
+from puna.types.response_request import make_responses_request
+from puna.types.responses import Response
 
 BODY = {"model": MODEL, "input": "hi"}
 TOOL = {"type": "function", "name": "get_weather", "parameters": {}}
@@ -379,5 +380,7 @@ def test_a_store_of_sqlite_forgets_after_thirty_days(tmp_path: Path) -> None:
 
 
 def test_what_is_stored_is_without_instructions() -> None:
-    request = read_response_request("m", {"input": "hi", "instructions": "I"})
-    assert request.talk == ({"role": "user", "content": "hi"},)
+    request = make_responses_request("m", {"input": "hi", "instructions": "I"})
+    answer = {"id": "resp_1", "created_at": 1, "status": "completed", "model": "m", "output": []}
+    kept = stored_of(request, Response.model_validate(answer), "k")
+    assert kept.talk == ({"type": "message", "role": "user", "content": "hi"},)

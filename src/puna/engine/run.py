@@ -75,6 +75,11 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     def asked(self) -> Mapping[str, Any]:
         """What was asked, as the fields of a `CallEvent`."""
 
+    def part_for(self, deployment: Deployment) -> CallRun[Any, Any, Any]:
+        """The part of this call that asks a deployment. Raises BadRequestError as `prepare`."""
+        del deployment  # only responses have two parts
+        return self
+
     def prepare(self, deployment: Deployment) -> Attempt[DialectT, RequestT]:
         """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
         return self._build(deployment, self.request_for(deployment))

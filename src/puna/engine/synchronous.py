@@ -10,6 +10,8 @@ from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
 from puna.engine.embeddings import EmbeddingRun
+from puna.engine.native_delivery import NativeDelivery, delivery_of
+from puna.engine.response_run import ResponseRun, ResponseTeller
 from puna.engine.run import AnswerT, CallRun
 from puna.engine.streams import TAIL_S, Stream
 from puna.errors import APIError
@@ -22,6 +24,8 @@ from puna.transports.canned import canned_transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.types.model_request import ModelRequest
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import Response
 from puna.wire.http import HTTPReply
 
 T = TypeVar("T")
@@ -60,6 +64,21 @@ class Engine:
         """
         run = EmbeddingRun(call, self._embedding_health, self._clock, self._hooks)
         return self._whole(run)
+
+    def respond(self, call: Call[ResponsesRequest]) -> Response:
+        """The response.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        run = ResponseRun(call, self._health, self._clock, self._hooks)
+        return run.response_of(self._whole(run))
+
+    def stream_response(self, call: Call[ResponsesRequest]) -> tuple[Stream[Any], ResponseTeller]:
+        """The pieces of the response, and what makes events of them. Errors: `stream`."""
+        run = ResponseRun(call, self._health, self._clock, self._hooks)
+        opened = self._attempt(run, self._open_stream)
+        return Stream(opened.chunks(), opened.abandon, run.report), run.teller()
 
     def stream(self, call: Call) -> Stream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.
@@ -102,7 +121,9 @@ class Engine:
             raise
 
     def _ask(self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment) -> AnswerT:
-        return self._answer(run, run.prepare(deployment))
+        part = run.part_for(deployment)
+        answer: AnswerT = self._answer(part, part.prepare(deployment))
+        return answer
 
     def _answer(
         self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
@@ -135,14 +156,15 @@ class Engine:
         self._clock.sleep(canned.delay_s)
         return canned_transport(canned.answer).open(attempt.built.http)
 
-    def _open_stream(self, run: Run, deployment: Deployment) -> _OpenStream:
-        attempt = run.prepare(deployment)
-        delivery = Delivery(run, attempt)
+    def _open_stream(self, run: AnyRun, deployment: Deployment) -> _OpenStream:
+        part = run.part_for(deployment)
+        attempt = part.prepare(deployment)
+        delivery = delivery_of(part, attempt)
         if attempt.held is not None:  # only a whole answer can be checked
-            delivery.take_answer(self._answer(run, attempt))
+            delivery.take_answer(self._answer(part, attempt))
             return _OpenStream(run, delivery, None)
         try:
-            reply = self._open(run, attempt)
+            reply = self._open(part, attempt)
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
         opened = _OpenStream(run, delivery, reply)
@@ -157,7 +179,9 @@ class Engine:
 class _OpenStream:
     """A streamed reply whose first chunk is there; no reply where the whole answer is."""
 
-    def __init__(self, run: Run, delivery: Delivery, reply: OpenReply | None) -> None:
+    def __init__(
+        self, run: AnyRun, delivery: Delivery | NativeDelivery, reply: OpenReply | None
+    ) -> None:
         self._run = run
         self._delivery = delivery
         self._reply = reply
@@ -177,8 +201,8 @@ class _OpenStream:
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
 
-    def chunks(self) -> Generator[ChatCompletionChunk, None, None]:
-        """All chunks; at the end the upstream is closed and the call settled."""
+    def chunks(self) -> Generator[Any, None, None]:
+        """All chunks, or events; at the end the upstream is closed and the call settled."""
         delivery = self._delivery
         try:
             while True:

@@ -94,10 +94,7 @@ class Pipeline:
             messages,
             sent,
             stream=body.get("stream", False),
-            rescue_tool_calls=_read_flag(body, "rescue_tool_calls"),
-            repair_tool_arguments=_read_flag(body, "repair_tool_arguments"),
-            emulate_response_format=_read_flag(body, "emulate_response_format"),
-            format_retries=body.get("format_retries"),
+            **chat_options(body),
             **self.request_options(body),
         )
         return self.make_call(request, body, caller)
@@ -164,6 +161,19 @@ class Pipeline:
         if body.get("drop_params") is not None or not body.get("model"):
             return self.drops_params(body)
         return all(one.drop_params for one in self.directory.plan(body["model"]).group)
+
+
+def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields say about a chat request, as arguments of `make_chat_request`.
+
+    Raises:
+        BadRequestError: a switch is neither true nor false.
+    """
+    flags = ("rescue_tool_calls", "repair_tool_arguments", "emulate_response_format")
+    return {
+        **{name: _read_flag(body, name) for name in flags},
+        "format_retries": body.get("format_retries"),
+    }
 
 
 def _read_flag(body: Mapping[str, Any], name: str) -> bool | None:

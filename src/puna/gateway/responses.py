@@ -1,4 +1,4 @@
-"""The Responses API of the gateway: answers over chat, and the stored ones.
+"""The Responses API of the gateway: answers, and the stored ones.
 
 Every frame of a stream names its event, and nothing follows the last one: no `[DONE]`.
 """
@@ -8,25 +8,34 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from puna.bridges.responses.request import ResponseRequest, read_response_request
+from puna.bridges.responses.request import bridge_request
 from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
-from puna.bridges.responses.stream import ResponseStream
 from puna.catalog.tokens import count_message_tokens
-from puna.engine.call import Call
+from puna.engine.call import Call, for_deployment
 from puna.engine.clock import Clock
-from puna.engine.responses import check_response_id, respond_async
 from puna.errors import APIError, BadRequestError
-from puna.gateway.pipeline import Pipeline
+from puna.gateway.pipeline import Pipeline, chat_options
 from puna.gateway.replies import Reply, error_body, json_reply
-from puna.gateway.requests import check_fields, check_model_name
-from puna.gateway.sending import Caller, Telling, send_answer, send_reply, send_stream
+from puna.gateway.sending import (
+    Caller,
+    Telling,
+    send_answer,
+    send_events,
+    send_reply,
+    until_disconnect,
+)
 from puna.governance.store.base import ResponseStore
-from puna.types.chat import ChatCompletionChunk
 from puna.types.report import CallReport
+from puna.types.response_request import (
+    Items,
+    ResponsesRequest,
+    check_response_id,
+    make_responses_request,
+)
 from puna.types.responses import Response, ResponseEvent
 from puna.wire.sse import encode_event
 
@@ -51,18 +60,14 @@ class ResponsesAPI:
         Raises:
             APIError: nothing was sent to the client yet.
         """
-        request, call = await self._read(body, caller)
-        response_id = f"resp_{self.clock.make_id()}"
+        call = await self._read(body, caller)
         engine = self.pipeline.engine
         if call.request.is_stream:
-            bridge = ResponseStream(request, response_id, int(self.clock.now()))
-            return await send_stream(
-                engine.stream(call), caller, self._telling(request, bridge, caller)
-            )
+            return await self._send_stream(call, caller)
 
         async def answer() -> Response:
-            response = await respond_async(engine, request, call, response_id)
-            await self._keep(request, response, caller)
+            response = await engine.respond(call)
+            await self._keep(call.request, response, caller)
             return response
 
         return await send_answer(answer(), caller)
@@ -71,12 +76,13 @@ class ResponsesAPI:
         """Answer with the input tokens of a request that is not made.
 
         Raises:
-            APIError: the request is wrong, or nobody serves the model.
+            APIError: the request is wrong, chat cannot do it, or nobody serves the model.
         """
-        _, call = await self._read({**body, "stream": None}, caller)
-        model, asked = call.plan.group[0].target.model, call.request
+        call = await self._read({**body, "stream": None}, caller)
+        model = call.plan.group[0].target.model
+        bridged = bridge_request(for_deployment(call, call.plan.group[0]))
         told = await asyncio.to_thread(
-            count_message_tokens, model, asked.messages, asked.params.get("tools")
+            count_message_tokens, model, bridged.messages, bridged.fields.get("tools")
         )
         count = {"object": "response.input_tokens", "input_tokens": told.count}
         headers = {"x-puna-usage": "estimated"} if told.is_estimate else {}
@@ -133,24 +139,25 @@ class ResponsesAPI:
             code="not_cancellable",
         )
 
-    def _telling(
-        self, request: ResponseRequest, bridge: ResponseStream, caller: Caller
-    ) -> Telling[ChatCompletionChunk]:
+    async def _send_stream(self, call: Call[ResponsesRequest], caller: Caller) -> CallReport:
         """A stream as clients of this API read it; one that breaks ends in `response.failed`."""
+        opening = self.pipeline.engine.stream_response(call)
+        pieces, teller = await until_disconnect(opening, caller.receive)
 
-        async def finish(_: CallReport) -> bytes:
-            last = bridge.finish()
-            if bridge.response is not None:
-                await self._keep(request, bridge.response, caller)
+        async def finish(report: CallReport) -> bytes:
+            last = teller.finish()
+            if teller.response is not None:
+                await self._keep(call.request, teller.response.with_report(report), caller)
             return _encode(last)
 
-        return Telling(
-            encode=lambda chunk: _encode(bridge.change(chunk)),
+        telling: Telling[Any] = Telling(
+            encode=lambda piece: _encode(teller.change(piece)),
             finish=finish,
-            fail=lambda error: _encode(bridge.fail(*_describe(error))),
+            fail=lambda error: _encode(teller.fail(*_describe(error))),
         )
+        return await send_events(pieces, caller, telling)
 
-    async def _keep(self, request: ResponseRequest, response: Response, caller: Caller) -> None:
+    async def _keep(self, request: ResponsesRequest, response: Response, caller: Caller) -> None:
         """Store a response, unless it is not to be; one that cannot be was still answered."""
         if not request.is_stored:
             return
@@ -165,30 +172,27 @@ class ResponsesAPI:
             raise unknown_response(response_id, param=None)
         return stored
 
-    async def _read(self, body: Mapping[str, Any], caller: Caller) -> tuple[ResponseRequest, Call]:
-        request = await self._read_request(body, caller)
-        fields = {**request.fields, "model": body.get("model")}
-        call = self.pipeline.read_call(fields, request.messages, caller)
-        return request, replace(call, left_out=request.left_out)
-
-    async def _read_request(self, body: Mapping[str, Any], caller: Caller) -> ResponseRequest:
-        check_fields(body)
-        check_model_name(body.get("model"))
-        earlier: tuple[Mapping[str, Any], ...] = ()
-        previous = body.get("previous_response_id")
-        if previous is not None:
-            check_response_id(previous)
-            stored = await self.store.get(caller.principal.key_id, previous)
-            if stored is None:
-                raise unknown_response(previous)
-            earlier = stored.messages
-        given = {name: value for name, value in body.items() if name != "model"}
-        return read_response_request(
+    async def _read(self, body: Mapping[str, Any], caller: Caller) -> Call[ResponsesRequest]:
+        sent = self.pipeline.sent_fields(body, but=("model", "stream"))
+        request = make_responses_request(
             body.get("model"),
-            given,
-            earlier=earlier,
-            drop_params=self.pipeline.bridge_drops(body),
+            {**sent, "metadata": body.get("metadata")},
+            stream=body.get("stream"),
+            earlier=await self._earlier(body.get("previous_response_id"), caller),
+            chat_options=chat_options(body),
+            **self.pipeline.request_options(body),
         )
+        return self.pipeline.make_call(request, body, caller)
+
+    async def _earlier(self, response_id: Any, caller: Caller) -> Items:
+        """The items that `previous_response_id` stands for; none for None."""
+        if response_id is None:
+            return ()
+        known = check_response_id(response_id)
+        stored = await self.store.get(caller.principal.key_id, known)
+        if stored is None:
+            raise unknown_response(known)
+        return stored.talk
 
 
 def refuse_compaction() -> Reply:

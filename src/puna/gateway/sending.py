@@ -85,11 +85,19 @@ async def send_stream(
         APIError: from the opening; nothing was sent.
         ClientDisconnected: the client left; the stream was closed.
     """
-    stream = await until_disconnect(opening, caller.receive)
+    return await send_events(await until_disconnect(opening, caller.receive), caller, telling)
+
+
+async def send_events(stream: AsyncStream[T], caller: Caller, telling: Telling[T]) -> CallReport:
+    """Send all of a stream whose first chunk is there.
+
+    Raises:
+        ClientDisconnected: the client left; the stream was closed.
+    """
     async with stream:
         headers = event_headers(stream.report)
         await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await until_disconnect(_send_events(stream, caller.send, telling), caller.receive)
+        await until_disconnect(_send_all(stream, caller.send, telling), caller.receive)
     return stream.report
 
 
@@ -117,7 +125,7 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-async def _send_events(stream: AsyncStream[T], send: Send, telling: Telling[T]) -> None:
+async def _send_all(stream: AsyncStream[T], send: Send, telling: Telling[T]) -> None:
     try:
         async for chunk in stream:
             events = telling.encode(chunk)

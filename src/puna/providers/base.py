@@ -125,6 +125,7 @@ def resolve_target(
         asks_usage=provider.quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),
         # Another host with the same dialect may have the endpoint.
         lacks_embeddings=provider.quirks.lacks_embeddings and is_own_host,
+        has_responses=provider.quirks.has_responses and (is_own_host or provider.is_self_hosted),
     )
 
 

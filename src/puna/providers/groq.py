@@ -1,6 +1,6 @@
 """Groq.
 
-Sources: its pages "OpenAI Compatibility" and "API Error Codes and Responses", and the types of its
+Sources: its pages "OpenAI Compatibility", "API Error Codes and Responses" and "Responses API", and the types of its
 Python client (chunks), read 2026-11-26; variables as in LiteLLM 1.106.2.
 """
 
@@ -24,5 +24,7 @@ PROVIDER = Provider(
         tells_stream_usage=True,
         # Unasked, the last chunk tells it as well.
         usage_parent="x_groq",
+        has_responses=True,
+        prefers_chat_for_tools=True,
     ),
 )

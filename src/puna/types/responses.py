@@ -35,7 +35,15 @@ class ReasoningText(WireModel):
     text: str = ""
 
 
-OutputPart = Annotated[OutputText | OutputRefusal | ReasoningText, Field(discriminator="type")]
+class OtherPart(WireModel):
+    """A part that a host sends and Puna does not know."""
+
+    type: str
+
+
+OutputPart = Annotated[
+    OutputText | OutputRefusal | ReasoningText | OtherPart, Field(union_mode="left_to_right")
+]
 
 
 class OutputMessage(WireModel):
@@ -71,17 +79,27 @@ class CustomToolCall(WireModel):
 
 
 class Reasoning(WireModel):
-    """What the model thought. There is never a summary: hosts of Llama make none."""
+    """What the model thought, as text, as a summary, or encrypted: as its host shows it."""
 
     type: Literal["reasoning"] = "reasoning"
     id: str
     summary: list[Any] = Field(default_factory=list[Any])
-    content: list[OutputPart] = Field(default_factory=list[OutputPart])
-    status: str = "completed"
+    content: list[OutputPart] | None = Field(default_factory=list[OutputPart])
+    encrypted_content: str | None = None
+    status: str | None = "completed"
+
+
+class OtherItem(WireModel):
+    """An item that a host makes and Puna does not know, such as the record of a web search."""
+
+    type: str
+    id: str | None = None
+    status: str | None = None
 
 
 OutputItem = Annotated[
-    OutputMessage | FunctionCall | CustomToolCall | Reasoning, Field(discriminator="type")
+    OutputMessage | FunctionCall | CustomToolCall | Reasoning | OtherItem,
+    Field(union_mode="left_to_right"),
 ]
 
 

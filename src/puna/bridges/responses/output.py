@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.bridges.responses.custom_tools import input_of
-from puna.bridges.responses.request import ResponseRequest
+from puna.bridges.responses.request import BridgedRequest
 from puna.bridges.responses.tools import CalledTool
 from puna.types.common import Usage
 from puna.types.responses import Response
@@ -100,7 +100,7 @@ def item_id(prefix: str, response_id: str, index: int) -> str:
 
 
 def make_response(
-    request: ResponseRequest,
+    request: BridgedRequest,
     response_id: str,
     created_at: int,
     status: str,

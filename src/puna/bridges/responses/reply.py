@@ -18,13 +18,13 @@ from puna.bridges.responses.output import (
     refusal_part,
     text_part,
 )
-from puna.bridges.responses.request import ResponseRequest
+from puna.bridges.responses.request import BridgedRequest
 from puna.types.chat import ChatCompletion, Choice
 from puna.types.responses import Response
 
 
 def response_of(
-    request: ResponseRequest, response_id: str, created_at: int, answer: ChatCompletion
+    request: BridgedRequest, response_id: str, created_at: int, answer: ChatCompletion
 ) -> Response:
     """The answer as a response: what the model thought, said, and calls, in this order."""
     choice = answer.choices[0]
@@ -44,7 +44,7 @@ def logprobs_of(choice: Any) -> list[Any]:
     return list(tokens) if isinstance(tokens, list) else []
 
 
-def _output(request: ResponseRequest, response_id: str, choice: Choice) -> list[dict[str, Any]]:
+def _output(request: BridgedRequest, response_id: str, choice: Choice) -> list[dict[str, Any]]:
     message, output = choice.message, list[dict[str, Any]]()
     thought = reasoning_of(message)
     if thought:

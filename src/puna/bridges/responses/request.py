@@ -6,16 +6,17 @@ Fields that this API does not know go on untouched, as in chat.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from puna.bridges.omissions import Omissions
-from puna.bridges.responses.items import messages_of, read_input
-from puna.bridges.responses.rules import leave_out_what_chat_lacks, refuse_what_is_not_here
+from puna.bridges.responses.items import messages_of
+from puna.bridges.responses.rules import leave_out_what_chat_lacks
 from puna.bridges.responses.tools import CalledTool, Tools, read_tool_choice, read_tools
 from puna.errors import BadRequestError
-from puna.types.schema import strict_json_schema
+from puna.types.requests import ChatRequest, make_chat_request
+from puna.types.response_request import ResponsesRequest
 from puna.types.shown import shown
 
 _INCLUDABLE = (
@@ -44,29 +45,23 @@ _ECHOED_IF_GIVEN = ("prompt_cache_key", "safety_identifier", "user")
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseRequest:
+class BridgedRequest:
     """A request, ready to become one chat call.
 
     Attributes:
         model: the name asked for.
         messages: for the host: instructions, earlier turns, the new input.
-        talk: what a following request goes on from: the same without instructions.
-        items: the new input.
-        fields: the chat parameters, and what steers the call.
+        fields: the chat parameters.
         echo: what each response repeats of the request.
         special_tools: what is behind the names of tools that are no plain functions.
-        is_stored: whether the response may be gone on from.
         left_out: what was left out.
     """
 
     model: str
     messages: tuple[dict[str, Any], ...]
-    talk: tuple[dict[str, Any], ...]
-    items: tuple[dict[str, Any], ...]
     fields: Mapping[str, Any]
     echo: Mapping[str, Any]
     special_tools: Mapping[str, CalledTool] = field(default_factory=dict[str, CalledTool])
-    is_stored: bool = True
     left_out: tuple[str, ...] = ()
 
     def called(self, name: str) -> CalledTool:
@@ -74,62 +69,70 @@ class ResponseRequest:
         return self.special_tools.get(name) or CalledTool(name)
 
 
-def read_response_request(
-    model: Any,
-    body: Mapping[str, Any],
-    *,
-    earlier: Sequence[Mapping[str, Any]] = (),
-    drop_params: bool = False,
-) -> ResponseRequest:
-    """Check a request.
-
-    `body` has all its fields but `model`; `earlier` are the messages that `previous_response_id`
-    stands for.
+def bridge_request(request: ResponsesRequest) -> BridgedRequest:
+    """A request as a chat call.
 
     Raises:
         BadRequestError: a field is wrong; `param` is its path.
         UnsupportedParamsError: one cannot be had over chat, without `drop_params`.
     """
-    given = {name: value for name, value in body.items() if value is not None}
-    omissions = Omissions(may_drop=drop_params)
-    reading = _Reading(given, omissions)
-    refuse_what_is_not_here(given)
-    leave_out_what_chat_lacks(given, omissions)
-    items = read_input(given.pop("input", ""))
-    new = messages_of(items, omissions, earlier)
-    instructions = _typed(given, "instructions", str, "a string")
+    given = {**request.params, **request.extra}
+    omissions = Omissions(may_drop=request.drop_params)
+    reading = _Reading(request, given, omissions)
+    leave_out_what_chat_lacks(given, request.allowed_params, omissions)
+    new = messages_of(request.items, omissions, request.earlier)
+    instructions = given.pop("instructions", None)
     head = [{"role": "system", "content": instructions}] if instructions else []
     tools = reading.read_tools()
     reading.read_text()
     reading.read_reasoning()
     reading.read_include()
     reading.read_limits()
-    is_stored = _typed(given, "store", bool, "true or false") is not False
-    return ResponseRequest(
-        model=model if isinstance(model, str) else "",
-        messages=(*head, *map(dict, earlier), *new),
-        talk=(*map(dict, earlier), *new),
-        items=tuple(items),
+    return BridgedRequest(
+        model=request.model,
+        messages=(*head, *new),
         fields=reading.chat_fields(),
-        echo={**reading.echo(), "store": is_stored},
+        echo=reading.echo,
         special_tools=tools.special,
-        is_stored=is_stored,
         left_out=omissions.names,
+    )
+
+
+def to_chat(request: ResponsesRequest, bridged: BridgedRequest) -> ChatRequest:
+    """The chat request that a bridged request stands for.
+
+    Raises:
+        BadRequestError: a field is wrong for chat; `param` is its name there.
+    """
+    return make_chat_request(
+        request.model,
+        bridged.messages,
+        bridged.fields,
+        stream=request.is_stream,
+        headers=request.headers,
+        drop_params=request.drop_params,
+        allowed_params=request.allowed_params,
+        unwanted_params=request.unwanted_params,
+        **request.chat_options,
     )
 
 
 class _Reading:
     """One request being read: `given` loses each field that has been understood."""
 
-    def __init__(self, given: dict[str, Any], omissions: Omissions) -> None:
+    def __init__(
+        self, request: ResponsesRequest, given: dict[str, Any], omissions: Omissions
+    ) -> None:
+        self._is_stream = request.is_stream
         self._given = given
         self._omissions = omissions
         self._fields: dict[str, Any] = {}
-        self._echo: dict[str, Any] = {
+        self.echo: dict[str, Any] = {
             "background": False,
-            "metadata": _typed(given, "metadata", Mapping, "an object") or {},
+            "metadata": request.metadata,
             "parallel_tool_calls": True,
-            "previous_response_id": given.get("previous_response_id"),
+            "previous_response_id": request.previous_response_id,
+            "store": request.is_stored,
             "reasoning": {"effort": None, "summary": None},
             "text": {"format": {"type": "text"}},
             "tool_choice": "auto",
@@ -145,56 +148,42 @@ class _Reading:
         tools = read_tools(given.pop("tools", None), self._omissions)
         choice = given.pop("tool_choice", None)
         fields = read_tool_choice(choice, tools, self._omissions)
-        self._echo["tools"] = list(tools.given)
+        self.echo["tools"] = list(tools.given)
         if "tool_choice" in fields:
-            self._echo["tool_choice"] = choice
-        parallel = _typed(given, "parallel_tool_calls", bool, "true or false")
-        given.pop("parallel_tool_calls", None)
+            self.echo["tool_choice"] = choice
+        parallel = given.pop("parallel_tool_calls", None)
         if parallel is not None:
-            self._echo["parallel_tool_calls"] = parallel
+            self.echo["parallel_tool_calls"] = parallel
             if tools.chat:  # without tools some hosts refuse it, and it says nothing
                 fields["parallel_tool_calls"] = parallel
         self._fields.update(fields)
         return tools
 
     def read_text(self) -> None:
-        """`text.format` and `text.verbosity`, and a pydantic class as `text_format`."""
-        text: Mapping[str, Any] = _typed(self._given, "text", Mapping, "an object") or {}
-        self._given.pop("text", None)
+        """`text.format` and `text.verbosity`."""
+        text: Mapping[str, Any] = self._given.pop("text", {})
         self._omissions.note_unread(text, ("format", "verbosity"), "text")
-        wanted = _typed(text, "format", Mapping, "an object", path="text.format")
-        cls = self._given.pop("text_format", None)
-        if cls is not None:
-            if not isinstance(cls, type):
-                raise BadRequestError(
-                    "`text_format` must be a pydantic class; a schema is `text.format`.",
-                    param="text_format",
-                )
-            self._fields["response_format"] = form = strict_json_schema(cls)
-            self._echo["text"] = {"format": {"type": "json_schema", **form["json_schema"]}}
+        wanted = _typed(text, "format", Mapping, "an object", "text.format")
         if wanted is not None:
             self._fields.update(_response_format(wanted, self._omissions))
-            self._echo["text"] = {"format": dict(wanted)}
-        verbosity = _typed(text, "verbosity", str, "a string", path="text.verbosity")
+            self.echo["text"] = {"format": dict(wanted)}
+        verbosity = _typed(text, "verbosity", str, "a string", "text.verbosity")
         if verbosity is not None:
             self._fields["verbosity"] = verbosity
-            self._echo["text"] = {**self._echo["text"], "verbosity": verbosity}
+            self.echo["text"] = {**self.echo["text"], "verbosity": verbosity}
 
     def read_reasoning(self) -> None:
         """`reasoning.effort` follows chat's rule for `reasoning_effort`; nobody makes a summary."""
-        given: Mapping[str, Any] = _typed(self._given, "reasoning", Mapping, "an object") or {}
-        self._given.pop("reasoning", None)
-        effort = _typed(given, "effort", str, "a string", path="reasoning.effort")
+        given: Mapping[str, Any] = self._given.pop("reasoning", {})
+        effort = _typed(given, "effort", str, "a string", "reasoning.effort")
         if effort is not None:
             self._fields["reasoning_effort"] = effort
         self._omissions.note_unread(given, ("effort",), "reasoning")
-        self._echo["reasoning"] = {"effort": effort, "summary": None}
+        self.echo["reasoning"] = {"effort": effort, "summary": None}
 
     def read_include(self) -> None:
         """`include` and `top_logprobs`."""
         include = self._given.pop("include", ())
-        if not isinstance(include, Sequence) or isinstance(include, str | bytes):
-            raise BadRequestError("`include` must be a list of strings.", param="include")
         for i, one in enumerate(include):
             if one not in _INCLUDABLE:
                 known = ", ".join(_INCLUDABLE)
@@ -205,41 +194,28 @@ class _Reading:
             self._fields["logprobs"] = True
 
     def read_limits(self) -> None:
-        """`max_output_tokens`, `truncation`, `stream`."""
+        """`max_output_tokens`, `truncation`, `stream_options`."""
         given = self._given
-        limit = given.pop("max_output_tokens", None)
-        if limit is not None:
-            if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-                raise BadRequestError(
-                    f"`max_output_tokens` must be a whole number above 0, not `{shown(limit)}`.",
-                    param="max_output_tokens",
-                )
-            self._fields["max_tokens"] = limit
+        if "max_output_tokens" in given:
+            self._fields["max_tokens"] = given.pop("max_output_tokens")
         truncation = given.pop("truncation", "disabled")
         if truncation not in ("auto", "disabled"):
             raise BadRequestError(
                 f"`truncation` must be auto or disabled, not `{shown(truncation)}`.",
                 param="truncation",
             )
-        self._echo["truncation"] = truncation
+        self.echo["truncation"] = truncation
         if truncation == "auto":
             self._omissions.note("truncation")
-        options: Mapping[str, Any] = _typed(given, "stream_options", Mapping, "an object") or {}
-        given.pop("stream_options", None)
+        options: Mapping[str, Any] = given.pop("stream_options", {})
         self._omissions.note_unread(options, (), "stream_options")  # nothing is ever padded here
-        if given.get("stream") is True:
+        if self._is_stream:
             # The last event of a stream holds the usage.
             self._fields["stream_options"] = {"include_usage": True}
 
     def chat_fields(self) -> dict[str, Any]:
         """Everything for the chat call."""
-        own = ("instructions", "previous_response_id", "store")
-        rest = {name: value for name, value in self._given.items() if name not in own}
-        return {**rest, **self._fields}
-
-    def echo(self) -> dict[str, Any]:
-        """What a response repeats."""
-        return self._echo
+        return {**self._given, **self._fields}
 
 
 def _response_format(wanted: Mapping[str, Any], omissions: Omissions) -> dict[str, Any]:
@@ -261,12 +237,9 @@ def _response_format(wanted: Mapping[str, Any], omissions: Omissions) -> dict[st
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def _typed(
-    given: Mapping[str, Any], name: str, kind: type, what: str, *, path: str | None = None
-) -> Any:
+def _typed(given: Mapping[str, Any], name: str, kind: type, what: str, path: str) -> Any:
     """A field of a known type, None where it is absent."""
     value = given.get(name)
     if value is not None and not isinstance(value, kind):
-        where = path or name
-        raise BadRequestError(f"`{where}` must be {what}, not `{shown(value)}`.", param=where)
+        raise BadRequestError(f"`{path}` must be {what}, not `{shown(value)}`.", param=path)
     return value

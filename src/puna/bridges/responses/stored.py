@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from puna.bridges.omissions import Omissions
-from puna.bridges.responses.items import messages_of
 from puna.bridges.responses.output import item_id
-from puna.bridges.responses.request import ResponseRequest
+from puna.bridges.responses.talk import made_by
 from puna.errors import NotFoundError
+from puna.types.response_request import Items, ResponsesRequest
 from puna.types.responses import Response
 
 _CONTENT = {"assistant": "output_text"}
@@ -24,17 +23,17 @@ class StoredResponse:
     Attributes:
         response_id: its id.
         owner: the id of the key that made it.
-        messages: the conversation so far as chat messages, the answer included, without
-            instructions: these are not inherited.
+        talk: all items of the conversation so far, the answer's included, without instructions:
+            these are not inherited.
         response: as it was sent.
         input_items: the new input of its request.
     """
 
     response_id: str
     owner: str
-    messages: tuple[Mapping[str, Any], ...]
+    talk: Items
     response: Mapping[str, Any]
-    input_items: tuple[Mapping[str, Any], ...]
+    input_items: Items
 
     @property
     def created_at(self) -> int:
@@ -43,24 +42,26 @@ class StoredResponse:
 
     def to_json(self) -> str:
         """All but id and owner as text."""
-        whole = [list(self.messages), self.response, list(self.input_items)]
+        whole = [list(self.talk), self.response, list(self.input_items)]
         return json.dumps(whole, default=str, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, response_id: str, owner: str, text: str) -> StoredResponse:
         """What `to_json` wrote."""
-        messages, response, items = json.loads(text)
-        return cls(response_id, owner, tuple(messages), response, tuple(items))
+        talk, response, items = json.loads(text)
+        return cls(response_id, owner, tuple(talk), response, tuple(items))
 
 
-def stored_of(request: ResponseRequest, response: Response, owner: str) -> StoredResponse:
+def stored_of(request: ResponsesRequest, response: Response, owner: str) -> StoredResponse:
     """A response as it is stored."""
     whole = response.to_dict()
-    said = messages_of(whole["output"], Omissions())
+    report = response.report
+    maker = report.deployment_id if report is not None else ""
+    said = (made_by(item, maker) for item in whole["output"])
     return StoredResponse(
         response.id,
         owner,
-        (*request.talk, *said),
+        (*request.earlier, *request.items, *said),
         whole,
         tuple(_shown(item, response.id, i) for i, item in enumerate(request.items)),
     )

@@ -23,6 +23,8 @@ from puna.types.shown import kind_of, shown
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _OWN_KINDS = ("function", "custom")
 """Those that the caller runs."""
+CHAT_KINDS = frozenset((*_OWN_KINDS, "namespace"))
+"""Those that can be had over chat."""
 _MODES = ("none", "auto", "required")
 _SHOWN_FUNCTION: Mapping[str, Any] = {"parameters": None, "strict": None}
 """What the schema of a response wants of each function, given or not."""
