@@ -29,11 +29,16 @@ CALL = {"type": "function_call", "call_id": "c1", "name": "get_weather", "argume
 
 
 def read(given: Any = "hi", *, drop: bool = False, **fields: Any) -> BridgedRequest:
-    options = {"stream": fields.pop("stream", None), "drop_params": drop}
+    stream = fields.pop("stream", None)
     allowed = fields.pop("allowed_openai_params", ())
     earlier = fields.pop("earlier", ())
     asked = make_responses_request(
-        "m", {"input": given, **fields}, earlier=earlier, allowed_params=allowed, **options
+        "m",
+        {"input": given, **fields},
+        stream=stream,
+        earlier=earlier,
+        drop_params=drop,
+        allowed_params=allowed,
     )
     return bridge_request(asked)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +65,21 @@ def said(response: Response) -> list[dict[str, Any]]:
     return [item.to_dict() for item in response.output]
 
 
+def error_in(reply: HTTPReply, asked: ReadContext[ResponsesRequest]) -> APIError:
+    if not reply.is_success:
+        return DIALECT.read_error(reply, asked)
+    with pytest.raises(APIError) as raised:
+        DIALECT.read_reply(reply, asked)
+    return raised.value
+
+
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
 def test_a_whole_response_is_read_as_it_came(path: Path) -> None:
     fixture = load(path)
     expects, asked = fixture["expects"], context(store=False, metadata={"k": "v"})
-    reply = HTTPReply(
-        fixture["status"], fixture["headers"], json.dumps(fixture["body"]).encode()
-    )
+    reply = HTTPReply(fixture["status"], fixture["headers"], json.dumps(fixture["body"]).encode())
     if "error" in expects:
-        with pytest.raises(APIError) as raised:
-            if not reply.is_success:
-                raise DIALECT.read_error(reply, asked)
-            DIALECT.read_reply(reply, asked)
-        check_error(raised.value, expects)
+        check_error(error_in(reply, asked), expects)
         return
     response = DIALECT.read_reply(reply, asked)
     body = fixture["body"]
@@ -133,7 +136,7 @@ def test_a_stream_is_read_as_it_came_however_it_is_cut(path: Path) -> None:
 def test_a_stream_cut_anywhere_gives_the_same_events(path: Path, cuts: list[int]) -> None:
     whole = bytes_of(load(path))
     at = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-    pieces = [whole[a:b] for a, b in zip(at, at[1:], strict=False)]
+    pieces = [whole[a:b] for a, b in pairwise(at)]
     events, error, tokens = read(pieces)
     again, same_error, same_tokens = read([whole])
     assert (events, repr(error), tokens) == (again, repr(same_error), same_tokens)
@@ -283,7 +286,9 @@ def test_the_rules_of_a_row_hold_for_responses_too() -> None:
     ],
 )
 def test_a_host_is_asked_natively_where_it_is_known(
-    name: str, base: str | None, is_native: bool  # noqa: FBT001 - a parameter of the test
+    name: str,
+    base: str | None,
+    is_native: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     target = resolve_target(PROVIDERS[name], "m", {}, api_key=Secret(KEY), api_base=base)
     assert target.has_responses is is_native

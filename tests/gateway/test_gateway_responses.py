@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.asgi import CONFIG, MODEL, Answer, Caller, House
+from tests.support.asgi import CONFIG, MODEL, Answer, Caller, House, events_of
 from tests.support.upstream import (
     ARGUMENTS,
     TEXT,
@@ -36,20 +36,6 @@ TOOL = {"type": "function", "name": "get_weather", "parameters": {}}
 
 def respond(house: House, path: str = "/v1/responses", **fields: Any) -> Answer:
     return house.ask(path, {**BODY, **fields})
-
-
-def events_of(answer: Answer) -> list[dict[str, Any]]:
-    """The events of a stream; each frame's name is its event's type."""
-    assert answer.headers["content-type"] == "text/event-stream"
-    frames = answer.text.split("\n\n")
-    assert frames.pop() == ""
-    events: list[dict[str, Any]] = []
-    for frame in frames:
-        name, data = frame.split("\n")
-        event = json.loads(data.removeprefix("data: "))
-        assert name == f"event: {event['type']}"
-        events.append(event)
-    return events
 
 
 @pytest.mark.case(93, 94)

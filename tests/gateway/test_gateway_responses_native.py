@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 import pytest
-from tests.gateway.test_gateway_responses import events_of
-from tests.support.asgi import Answer, Caller, House
+from tests.support.asgi import Answer, Caller, House, events_of
 from tests.support.provider_suite import FIXTURES, load
 from tests.support.upstream import completion_body
 
@@ -56,9 +55,7 @@ def house(
     *replies: Recorded, config: str = CONFIG, hooks: tuple[Callable[[CallEvent], None], ...] = ()
 ) -> tuple[House, AsyncReplayTransport]:
     transport = AsyncReplayTransport(in_order(*replies))
-    made = House(
-        transport=transport, config=config, environ={"OPENAI_API_KEY": KEY}, hooks=hooks
-    )
+    made = House(transport=transport, config=config, environ={"OPENAI_API_KEY": KEY}, hooks=hooks)
     return made, transport
 
 
@@ -273,9 +270,7 @@ def test_a_fallback_may_speak_the_other_way(
     ]
     assert answer.headers["x-litellm-attempted-fallbacks"] == "1"
 
-    made, transport = both(
-        OUT_OF_ORDER, fixture("stream" if stream else "whole"), first="llama"
-    )
+    made, transport = both(OUT_OF_ORDER, fixture("stream" if stream else "whole"), first="llama")
     answer = ask(made, model="llama", stream=stream)
     response = events_of(answer)[-1]["response"] if stream else answer.json
     assert (response["status"], response["model"]) == ("completed", "llama")
@@ -286,9 +281,7 @@ def test_a_conversation_may_change_its_way() -> None:
     first = ask(made, tools=[TOOL])
     call_id = first.json["output"][1]["call_id"]
     output = {"type": "function_call_output", "call_id": call_id, "output": "22"}
-    over_chat = ask(
-        made, model="llama", input=[output], previous_response_id=first.json["id"]
-    )
+    over_chat = ask(made, model="llama", input=[output], previous_response_id=first.json["id"])
     assert [message["role"] for message in sent(transport)["messages"]] == [
         "user",
         "assistant",
@@ -387,6 +380,15 @@ def test_a_deployments_drop_params_counts_over_chat() -> None:
     answer = ask(made, model="llama", tools=[{"type": "web_search"}])
     assert answer.status == 200
     assert answer.headers["x-puna-dropped-params"] == "tools[0]"
+
+
+def test_hooks_are_told_of_a_request_that_chat_cannot_do() -> None:
+    seen: list[CallEvent] = []
+    made, transport = house(config="model_list:" + BRIDGED, hooks=(seen.append,))
+    answer = ask(made, model="llama", tools=[{"type": "web_search"}])
+    assert answer.error["param"] == "tools[0].type"
+    assert (seen[0].outcome, seen[0].input[0]["content"]) == ("failure", "hi")
+    assert transport.requests == []
 
 
 def test_a_client_that_leaves_a_stream_closes_the_hosts() -> None:

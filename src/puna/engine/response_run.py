@@ -31,7 +31,8 @@ from puna.telemetry.events import Hook
 from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
 from puna.types.requests import ChatRequest
-from puna.types.response_request import ResponsesRequest, only_of_chat
+from puna.types.response_params import only_of_chat
+from puna.types.response_request import ResponsesRequest
 from puna.types.responses import Response, ResponseEvent
 from puna.wire.http import HTTPReply
 
@@ -45,7 +46,7 @@ class ResponseTeller(Protocol):
 
     response: Response | None
 
-    def change(self, piece: Any) -> list[ResponseEvent]:
+    def change(self, piece: Any, /) -> list[ResponseEvent]:
         """The events of a piece: of a chunk, or of an event of the host's."""
         ...
 
@@ -80,10 +81,10 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         self._is_native = self._speaks_natively(deployment)
         if self._is_native:
             return self
-        if self._chat is None:
-            self._chat = _ChatPart(self)
-        self._chat.bridge_for(deployment)
-        return self._chat
+        part = self._chat or _ChatPart(self)
+        part.bridge_for(deployment)
+        self._chat = part
+        return part
 
     def _speaks_natively(self, deployment: Deployment) -> bool:
         target = deployment.target

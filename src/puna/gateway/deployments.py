@@ -13,7 +13,6 @@ from puna.providers.base import Provider, resolve_target
 from puna.providers.table import split_model
 from puna.routing.deployment import Deployment
 
-
 RESPONSES_PATH = "/v1/responses"
 """In `model_info.supported_endpoints`: the host speaks the Responses API. A list without it says
 that the host does not."""

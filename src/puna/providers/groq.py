@@ -1,7 +1,7 @@
 """Groq.
 
-Sources: its pages "OpenAI Compatibility", "API Error Codes and Responses" and "Responses API", and the types of its
-Python client (chunks), read 2026-11-26; variables as in LiteLLM 1.106.2.
+Sources: its pages "OpenAI Compatibility", "API Error Codes and Responses" and "Responses API", and
+the types of its Python client (chunks), read 2026-11-26; variables as in LiteLLM 1.106.2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """OpenRouter. A stream's usage comes unasked, in the last chunk.
 
 Where a model fails after it has begun, the status is 200 and the error inside. Sources: its pages
-"Streaming", "Errors and Debugging" and "Responses", read 2026-11-26; variables as in LiteLLM 1.106.2.
+"Streaming", "Errors and Debugging" and "Responses", read 2026-11-26; variables as in LiteLLM
+1.106.2.
 """
 
 from __future__ import annotations

@@ -14,48 +14,13 @@ from typing_extensions import override
 
 from puna.errors import BadRequestError
 from puna.types.messages import as_mapping
-from puna.types.model_request import (
-    ModelRequest,
-    ParamChecks,
-    check_extra_body,
-    check_model,
-    sort_params,
-)
-from puna.types.requests import PARAMS, check_headers
+from puna.types.model_request import ModelRequest, check_extra_body, check_model, sort_params
+from puna.types.requests import check_headers
+from puna.types.response_params import RESPONSE_PARAMS, flat_format, from_chat
 from puna.types.schema import strict_json_schema
 from puna.types.shown import kind_of, shown
 
 Items = tuple[Mapping[str, Any], ...]
-
-_OBJECT, _TEXT, _LIST = PARAMS["stream_options"], PARAMS["user"], PARAMS["tools"]
-
-RESPONSE_PARAMS: ParamChecks = {
-    **{
-        name: PARAMS[name]
-        for name in (
-            "parallel_tool_calls",
-            "prompt_cache_key",
-            "prompt_cache_retention",
-            "safety_identifier",
-            "service_tier",
-            "stream_options",
-            "temperature",
-            "tool_choice",
-            "tools",
-            "top_logprobs",
-            "top_p",
-            "user",
-        )
-    },
-    "include": _LIST,
-    "instructions": _TEXT,
-    "max_output_tokens": PARAMS["max_tokens"],
-    "max_tool_calls": PARAMS["max_tokens"],
-    "reasoning": _OBJECT,
-    "text": _OBJECT,
-    "truncation": _TEXT,
-}
-"""The parameters of this API: what each must be, and how an error says so."""
 
 _REFUSED: Mapping[str, str] = {
     "background": "nothing runs in the background here; leave it out and stream the answer",
@@ -102,24 +67,7 @@ class ResponsesRequest(ModelRequest):
     @staticmethod
     @override
     def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """As for every request; what a deployment says in chat's words is said in this API's."""
-        own = {name: value for name, value in fields.items() if name not in _FROM_CHAT}
-        for name, value in fields.items():
-            if name in _FROM_CHAT and value is not None:
-                outer, inner = _FROM_CHAT[name]
-                said = _flat_format(value) if name == "response_format" else value
-                own[outer] = {**(own.get(outer) or {}), inner: said} if inner else said
-        return sort_params(own, RESPONSE_PARAMS)
-
-
-_FROM_CHAT: Mapping[str, tuple[str, str]] = {
-    "max_completion_tokens": ("max_output_tokens", ""),
-    "max_tokens": ("max_output_tokens", ""),
-    "reasoning_effort": ("reasoning", "effort"),
-    "response_format": ("text", "format"),
-    "verbosity": ("text", "verbosity"),
-}
-"""Chat's parameters that this API has under other names."""
+        return sort_params(from_chat(fields), RESPONSE_PARAMS)
 
 
 def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by keyword
@@ -191,15 +139,6 @@ def read_input(given: Any) -> Items:
     return tuple(_read_item(item, f"input[{i}]") for i, item in enumerate(items))
 
 
-def only_of_chat(names: Iterable[str]) -> frozenset[str]:
-    """Those of these parameters that chat has, and this API has under no name."""
-    return frozenset(
-        name
-        for name in names
-        if name in PARAMS and name not in RESPONSE_PARAMS and name not in _FROM_CHAT
-    )
-
-
 def check_response_id(response_id: Any) -> str:
     """A `previous_response_id`. Raises BadRequestError for what is no text."""
     if not isinstance(response_id, str):
@@ -252,15 +191,7 @@ def _read_text_format(given: dict[str, Any]) -> None:
             param="text_format",
         )
     text: Mapping[str, Any] = _typed(given, "text", Mapping, "an object") or {}
-    given["text"] = {"format": _flat_format(strict_json_schema(cls)), **text}
-
-
-def _flat_format(wanted: Any) -> Any:
-    """`response_format` as `text.format`, where the schema is not nested."""
-    if isinstance(wanted, type):
-        wanted = strict_json_schema(wanted)
-    inner = wanted.get("json_schema") if isinstance(wanted, Mapping) else None
-    return {"type": "json_schema", **inner} if isinstance(inner, Mapping) else wanted
+    given["text"] = {"format": flat_format(strict_json_schema(cls)), **text}
 
 
 def _typed(given: dict[str, Any], name: str, kind: type, what: str) -> Any:
@@ -272,11 +203,9 @@ def _typed(given: dict[str, Any], name: str, kind: type, what: str) -> Any:
 
 
 __all__ = [
-    "RESPONSE_PARAMS",
     "Items",
     "ResponsesRequest",
     "check_response_id",
     "make_responses_request",
-    "only_of_chat",
     "read_input",
 ]
