@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, overload
 from puna.client.compose import make_transport
 from puna.client.embeddings import read_embedding_call
 from puna.client.keywords import read_call, read_text_calls
-from puna.client.responses import read_response_call
+from puna.client.response_calls import read_response_call
 from puna.client.settings import ClientSettings
 from puna.client.tapes import Tape
 from puna.embedded.supervisor import SupervisorPool
