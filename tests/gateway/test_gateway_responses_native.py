@@ -382,6 +382,24 @@ def test_a_deployments_drop_params_counts_over_chat() -> None:
     assert answer.headers["x-puna-dropped-params"] == "tools[0]"
 
 
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"tools": [{"type": "web_search"}]}, "responses"),
+        ({"input": [{"role": "user", "content": [{"type": "input_file", "x": 1}]}]}, "responses"),
+        ({"reasoning": {"effort": "low"}}, "responses"),
+    ],
+)
+def test_of_one_name_that_deployment_is_asked_which_takes_it_whole(
+    fields: dict[str, Any], path: str
+) -> None:
+    config = CONFIG + BRIDGED.replace("model_name: llama", "model_name: gpt")
+    for _ in range(4):
+        made, transport = house(fixture("whole"), config=config)
+        assert ask(made, **fields).status == 200
+        assert transport.requests[0].url.endswith(path)
+
+
 def test_hooks_are_told_of_a_request_that_chat_cannot_do() -> None:
     seen: list[CallEvent] = []
     made, transport = house(config="model_list:" + BRIDGED, hooks=(seen.append,))

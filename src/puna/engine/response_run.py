@@ -19,12 +19,14 @@ from puna.bridges.responses.stream import ResponseStream
 from puna.bridges.responses.talk import sent_back
 from puna.bridges.responses.tools import CHAT_KINDS
 from puna.dialects.base import ResponsesDialect
+from puna.dialects.request_rules import takes_request
 from puna.dialects.table import RESPONSES_DIALECTS
 from puna.engine.call import Attempt, Call
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.run import CallRun
 from puna.engine.usage import estimate_request, estimate_response
+from puna.errors import BadRequestError
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
 from puna.telemetry.events import Hook
@@ -75,6 +77,16 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         self.response_id = self.made_id_prefix + clock.make_id()
         self._chat: _ChatPart | None = None
         self._is_native = False
+
+    @override
+    def takes(self, deployment: Deployment) -> bool:
+        if self._speaks_natively(deployment):
+            return super().takes(deployment)
+        try:
+            asked = self.request_for(deployment)
+            return takes_request(to_chat(asked, bridge_request(asked)), deployment.target)
+        except BadRequestError:
+            return False  # not over chat
 
     @override
     def part_for(self, deployment: Deployment) -> CallRun[Any, Any, Any]:

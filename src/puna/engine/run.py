@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from puna.catalog.prices import Price, cost_picos
 from puna.dialects.base import ReadContext
+from puna.dialects.request_rules import takes_request
 from puna.dialects.secrets import scrub_headers
 from puna.engine.call import (
     Attempt,
@@ -44,7 +45,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self, call: Call[RequestT], health: Health, clock: Clock, hooks: Sequence[Hook]
     ) -> None:
         self._call = call
-        plan = suitable(call.plan, call.request)
+        plan = suitable(call.plan, self.takes)
         self.attempts = Attempts(plan, call.policy, health, clock.dice)
         self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
 
@@ -62,6 +63,10 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     def request_for(self, deployment: Deployment) -> RequestT:
         """What a deployment is asked."""
         return for_deployment(self.call, deployment)
+
+    def takes(self, deployment: Deployment) -> bool:
+        """Whether a deployment takes the request whole, as far as its row says."""
+        return takes_request(self.call.request, deployment.target)
 
     @abstractmethod
     def dialect_for(self, deployment: Deployment) -> DialectT:
