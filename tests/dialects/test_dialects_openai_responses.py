@@ -298,7 +298,7 @@ def test_a_host_is_asked_natively_where_it_is_known(
 def test_a_whole_response_as_events_ends_in_itself(name: str) -> None:
     fixture = load(FIXTURES / "openai" / "responses" / f"{name}.json")
     response = Response.model_validate(fixture["body"])
-    teller = NativeResponse()
+    teller = NativeResponse(MADE, 5, "gpt")
     events = [event for one in events_of(response) for event in teller.change(one)]
     events += teller.finish()
     assert [event.sequence_number for event in events] == list(range(len(events)))
@@ -310,7 +310,7 @@ def test_a_whole_response_as_events_ends_in_itself(name: str) -> None:
 def test_a_stream_that_breaks_fails_with_what_was_whole() -> None:
     fixture = load(FIXTURES / "openai" / "responses" / "function_call_stream.json")
     events, _, _ = read(["".join(fixture["pieces"][:9]).encode()])
-    teller = NativeResponse()
+    teller = NativeResponse(MADE, 5, "gpt")
     told = [event for one in events for event in teller.change(one)]
     told += teller.fail("stream_interrupted", "it broke")
     assert [event.sequence_number for event in told] == list(range(10))
@@ -324,3 +324,32 @@ def test_a_stream_that_breaks_fails_with_what_was_whole() -> None:
     )
     assert [item.type for item in last.output] == ["reasoning"]
     assert last.output[0]["encrypted_content"] == "gAAAAABodEncryptedThoughts=="
+
+
+def test_a_host_that_breaks_off_without_having_begun_a_response_fails_one_of_ours() -> None:
+    delta = {"type": "response.output_text.delta", "delta": "Hel", "output_index": 0}
+    events, error, _ = read([f"data: {json.dumps(delta)}\n\n".encode()])
+    teller = NativeResponse(MADE, 5, "gpt")
+    told = [event for one in events for event in teller.change(one)]
+    told += teller.fail("stream_interrupted", str(error))
+    last = told[-1].response
+    assert last is not None
+    assert (last.id, last.created_at, last.model, last.output) == (MADE, 5, "gpt", [])
+    assert [event.sequence_number for event in told] == [0, 1]
+
+
+def test_these_rows_are_asked_natively_and_there() -> None:
+    where: dict[str, str] = {}
+    for name, row in PROVIDERS.items():
+        if row.quirks.has_responses:
+            target = resolve_target(row, "m", {}, api_key=Secret(KEY))
+            request = make_responses_request("gpt", {"input": "hi"})
+            where[name] = DIALECT.build_request(request, target, Timeouts()).http.url
+    assert where == {
+        "groq": "https://api.groq.com/openai/v1/responses",
+        "hosted_vllm": "http://localhost:8000/v1/responses",
+        "lm_studio": "http://localhost:1234/v1/responses",
+        "meta": "https://api.meta.ai/v1/responses",
+        "openai": "https://api.openai.com/v1/responses",
+        "openrouter": "https://openrouter.ai/api/v1/responses",
+    }

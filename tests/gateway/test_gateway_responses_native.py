@@ -313,17 +313,23 @@ def test_thoughts_go_only_to_the_deployment_that_made_them() -> None:
     assert second.headers["x-puna-dropped-params"] == "input.reasoning"
 
 
+SEARCH = {"type": "web_search"}
+
+
 @pytest.mark.parametrize(
-    ("tools", "path"),
+    ("fields", "path"),
     [
-        ([], "responses"),
-        ([TOOL], "completions"),
-        ([{"type": "custom", "name": "apply_patch"}], "completions"),
-        ([TOOL, {"type": "mcp", "server_label": "x"}], "responses"),
+        ({}, "responses"),
+        ({"tools": [SEARCH]}, "responses"),
+        ({"tools": [SEARCH], "drop_params": True}, "responses"),
+        ({"tools": [TOOL]}, "completions"),
+        ({"tools": [{"type": "custom", "name": "apply_patch"}]}, "completions"),
+        ({"tools": [TOOL, SEARCH]}, "responses"),
+        ({"tools": [TOOL, SEARCH], "drop_params": True}, "completions"),
     ],
 )
 def test_a_host_of_models_that_write_calls_as_text_has_functions_over_chat(
-    tools: list[dict[str, Any]], path: str
+    fields: dict[str, Any], path: str
 ) -> None:
     config = """
 model_list:
@@ -332,7 +338,7 @@ model_list:
 """
     reply = chat_answer() if path == "completions" else fixture("whole")
     made, transport = house(reply, config=config)
-    assert ask(made, tools=tools).status == 200
+    assert ask(made, **fields).status == 200
     assert transport.requests[0].url.endswith(path)
 
 

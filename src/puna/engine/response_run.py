@@ -104,7 +104,11 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         if not is_known or self.canned_for(deployment) is not None:
             return False
         kinds = self.call.request.tool_kinds
-        return not (target.quirks.prefers_chat_for_tools and kinds and kinds <= CHAT_KINDS)
+        if not target.quirks.prefers_chat_for_tools or kinds.isdisjoint(CHAT_KINDS):
+            return True
+        # With tools of both sorts: over chat if those that chat lacks may be left out.
+        may_drop = self.call.request.drop_params or bool(deployment.drop_params)
+        return not (kinds <= CHAT_KINDS or may_drop)
 
     def response_of(self, answer: Answered) -> Response:
         """What a part answered, as a response with the report."""
@@ -115,9 +119,10 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
 
     def teller(self) -> ResponseTeller:
         """For the stream that has begun."""
+        began_at = int(self.report.started_at)
         if self._is_native:
-            return NativeResponse()
-        return ResponseStream(self._bridged, self.response_id, int(self.report.started_at))
+            return NativeResponse(self.response_id, began_at, self.call.request.model)
+        return ResponseStream(self._bridged, self.response_id, began_at)
 
     @property
     def _bridged(self) -> BridgedRequest:

@@ -19,10 +19,16 @@ class NativeResponse:
     before a caller reads its end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, response_id: str, created_at: int, model: str) -> None:
+        """The id, time and model are for a host that tells none before it breaks off."""
         self.response: Response | None = None
         self._last: ResponseEvent | None = None
-        self._begun: Mapping[str, Any] = {}
+        self._begun: Mapping[str, Any] = {
+            "id": response_id,
+            "object": "response",
+            "created_at": created_at,
+            "model": model,
+        }
         self._done: dict[int, Any] = {}
         self._next_number = 0
 
