@@ -159,6 +159,7 @@ def _provider_facts(row: Provider) -> Iterator[tuple[str, str]]:
         others = [(what, fact) for what, fact in _quirk_facts(quirks) if fact != own.get(what)]
         yield from ((f"models with `{text}`: {what}", fact) for what, fact in others)
     yield "embeddings", "none at its own address" if row.quirks.lacks_embeddings else ""
+    yield "Responses API", _responses(row)
     yield "note", row.retirement or ""
 
 
@@ -167,6 +168,15 @@ def _signing_facts(row: Provider) -> Iterator[tuple[str, str]]:
         named = (_names((*key.keywords, *key.variables)) for key in row.signing.keys)
         yield "or signed with", "; ".join(named)
     yield "refused", _names(sorted(row.refused_settings))
+
+
+def _responses(row: Provider) -> str:
+    """Where the host is asked in the Responses API, and for what."""
+    quirks = row.quirks
+    if not quirks.has_responses:
+        return ""
+    where = "native" if row.is_self_hosted else "native at its own address"
+    return f"{where}; over chat with tools that chat has" * quirks.prefers_chat_for_tools or where
 
 
 def _query_rule(row: Provider) -> str:

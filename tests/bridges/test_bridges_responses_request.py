@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from puna.bridges.responses.request import ResponseRequest, read_response_request
+from puna.bridges.responses.request import BridgedRequest, bridge_request
 from puna.bridges.responses.tools import CalledTool
 from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.types.response_request import make_responses_request
 
 WEATHER = {
     "type": "function",
@@ -27,8 +28,19 @@ PATCH = {
 CALL = {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": "{}"}
 
 
-def read(given: Any = "hi", *, drop: bool = False, **fields: Any) -> ResponseRequest:
-    return read_response_request("m", {"input": given, **fields}, drop_params=drop)
+def read(given: Any = "hi", *, drop: bool = False, **fields: Any) -> BridgedRequest:
+    stream = fields.pop("stream", None)
+    allowed = fields.pop("allowed_openai_params", ())
+    earlier = fields.pop("earlier", ())
+    asked = make_responses_request(
+        "m",
+        {"input": given, **fields},
+        stream=stream,
+        earlier=earlier,
+        drop_params=drop,
+        allowed_params=allowed,
+    )
+    return bridge_request(asked)
 
 
 def refused(given: Any = "hi", **fields: Any) -> BadRequestError:
@@ -44,7 +56,6 @@ def test_a_text_is_one_message_of_the_user_after_the_instructions() -> None:
         {"role": "system", "content": "Be short."},
         {"role": "user", "content": "hi"},
     )
-    assert request.talk == ({"role": "user", "content": "hi"},)
     assert request.fields == {}
 
 
@@ -439,26 +450,21 @@ def test_unknown_fields_go_on_and_a_stream_asks_for_its_usage() -> None:
     request = read(top_k=3, stream=True, stream_options={"include_obfuscation": False})
     assert request.fields == {
         "top_k": 3,
-        "stream": True,
         "stream_options": {"include_usage": True},
     }
 
 
 @pytest.mark.case(103)
 def test_earlier_turns_stand_between_the_instructions_and_the_new_input() -> None:
-    earlier = (
-        {"role": "user", "content": "a"},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "c9"}]},
-    )
+    earlier = ({"type": "message", "role": "user", "content": "a"}, {**CALL, "call_id": "c9"})
     output = {"type": "function_call_output", "call_id": "c9", "output": "x"}
-    request = read_response_request("m", {"input": [output], "instructions": "I"}, earlier=earlier)
+    request = read([output], instructions="I", earlier=earlier)
     assert [message["role"] for message in request.messages] == [
         "system",
         "user",
         "assistant",
         "tool",
     ]
-    assert [message["role"] for message in request.talk] == ["user", "assistant", "tool"]
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "name": "f"}])
@@ -471,3 +477,38 @@ def test_where_all_tools_are_left_out_their_choice_is_too(choice: Any) -> None:
 def test_a_limit_by_its_name_in_chat_is_refused() -> None:
     with pytest.raises(BadRequestError, match="give `max_output_tokens`"):
         read("hi", max_tokens=5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "left_out"),
+    [
+        ({"tools": [{**WEATHER, "defer_loading": True}]}, "tools[0].defer_loading"),
+        ({"tools": [{**PATCH, "strict": True}]}, "tools[0].strict"),
+        ({"text": {"format": {"type": "text"}, "tone": "dry"}}, "text.tone"),
+        ({"text": {"format": {"type": "json_object", "x": 1}}}, "text.format.x"),
+        ({"reasoning": {"effort": "low", "context": "all"}}, "reasoning.context"),
+        ({"stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
+        (
+            {
+                "tools": [WEATHER],
+                "tool_choice": {"type": "function", "name": "get_weather", "x": 1},
+            },
+            "tool_choice.x",
+        ),
+        ({"given": [{"role": "user", "content": "a", "phase": "final"}]}, "input.message.phase"),
+        ({"given": [CALL, {"type": "reasoning", "summary": []}]}, "input.reasoning"),
+        (
+            {"given": [{"role": "user", "content": [{"type": "input_text", "text": "a", "x": 1}]}]},
+            "input.input_text.x",
+        ),
+    ],
+)
+def test_a_field_that_nobody_reads_is_told(fields: dict[str, Any], left_out: str) -> None:
+    assert read(fields.pop("given", "hi"), **fields).left_out == (left_out,)
+
+
+def test_what_an_answer_said_of_itself_is_sent_back_without_a_word() -> None:
+    part = {"type": "output_text", "text": "a", "annotations": [], "logprobs": []}
+    said = {"type": "message", "id": "m", "status": "completed", "role": "assistant"}
+    call = {**CALL, "id": "fc_1", "status": "completed"}
+    assert read([{**said, "content": [part]}, call]).left_out == ()

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.bridges.responses.reply import response_of
-from puna.bridges.responses.request import ResponseRequest, read_response_request
+from puna.bridges.responses.request import BridgedRequest, bridge_request
 from puna.bridges.responses.stream import ResponseStream
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.types.response_request import make_responses_request
 from puna.types.responses import Response, ResponseEvent
 from puna.wire.fold import fold, unfold
 
@@ -25,8 +26,9 @@ USAGE = {
 }
 
 
-def request(**fields: Any) -> ResponseRequest:
-    return read_response_request("m", {"input": "hi", "tools": [CUSTOM], **fields})
+def request(**fields: Any) -> BridgedRequest:
+    given = {"input": "hi", "tools": [CUSTOM], **fields}
+    return bridge_request(make_responses_request("m", given))
 
 
 def answer(finish_reason: str = "stop", **message: Any) -> ChatCompletion:
@@ -59,7 +61,7 @@ def piece(index: int, arguments: str, **head: Any) -> ChatCompletionChunk:
 
 
 def streamed(
-    chunks: list[ChatCompletionChunk], asked: ResponseRequest | None = None
+    chunks: list[ChatCompletionChunk], asked: BridgedRequest | None = None
 ) -> list[ResponseEvent]:
     stream = ResponseStream(asked or request(), "resp_7", 9)
     events = [event for one in chunks for event in stream.change(one)]

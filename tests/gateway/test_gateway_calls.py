@@ -14,8 +14,8 @@ from tests.support.upstream import Reply, Upstream
 
 from puna.embedded.supervisor import SupervisorPool
 from puna.errors import ServiceUnavailableError
-from puna.gateway.pipeline import until_disconnect
 from puna.gateway.requests import ClientDisconnected
+from puna.gateway.sending import until_disconnect
 from puna.telemetry.events import CallEvent
 
 STREAM = {**CHAT, "stream": True}

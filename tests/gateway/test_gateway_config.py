@@ -406,3 +406,12 @@ def test_a_model_without_tools_refuses_them_before_anything_is_sent(upstream: Up
     assert left_out.status == 200
     assert left_out.headers["x-puna-dropped-params"] == "tools"
     assert len(upstream.requests) == 1
+
+
+def test_a_deployments_drop_params_counts_for_a_bridge_too(upstream: Upstream) -> None:
+    house = House(upstream, CONFIG + "      drop_params: true\n")
+    answer = house.ask("/v1/completions", {"model": MODEL, "prompt": "a", "suffix": "b"})
+    assert answer.status == 200
+    assert answer.headers["x-puna-dropped-params"] == "suffix"
+    body = {"model": MODEL, "prompt": "a", "suffix": "b", "drop_params": False}
+    assert house.ask("/v1/completions", body).error["param"] == "suffix"

@@ -165,6 +165,18 @@ def test_what_nobody_foresaw_in_mid_stream_is_an_error_event(
     assert "a bug in mid-stream" in caplog.text
 
 
+@pytest.mark.case(102, 155)
+def test_what_nobody_foresaw_in_mid_stream_fails_a_response() -> None:
+    body = {"model": CHAT["model"], "input": "hi", "stream": True}
+    answer = House(transport=Breaking()).ask("/v1/responses", body)
+    events = [json.loads(event.partition("data: ")[2]) for event in answer.events]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert events[-1]["type"] == "response.failed"
+    assert events[-1]["response"]["id"] == events[0]["response"]["id"]
+    assert events[-1]["response"]["error"]["code"] == "server_error"
+    assert "mid-stream" not in answer.text
+
+
 @pytest.mark.case(155)
 def test_an_upstream_that_is_not_there_is_502_without_its_address(
     caplog: pytest.LogCaptureFixture,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.asgi import CONFIG, MODEL, Answer, Caller, House
+from tests.support.asgi import CONFIG, MODEL, Answer, Caller, House, events_of
 from tests.support.upstream import (
     ARGUMENTS,
     TEXT,
@@ -20,14 +20,15 @@ from tests.support.upstream import (
     usage_chunk,
 )
 
-from puna.bridges.responses.request import read_response_request
-from puna.bridges.responses.stored import ResponseShelf, StoredResponse
+from puna.bridges.responses.stored import StoredResponse, stored_of
 from puna.errors import NotFoundError
-from puna.gateway.pipeline import Caller as GatewayCaller
 from puna.gateway.responses import ResponsesAPI
+from puna.gateway.sending import Caller as GatewayCaller
 from puna.governance.keys import Principal
 from puna.governance.store.memory import MemoryStore
 from puna.governance.store.sqlite import SQLiteStore
+from puna.types.response_request import make_responses_request
+from puna.types.responses import Response
 
 BODY = {"model": MODEL, "input": "hi"}
 TOOL = {"type": "function", "name": "get_weather", "parameters": {}}
@@ -35,20 +36,6 @@ TOOL = {"type": "function", "name": "get_weather", "parameters": {}}
 
 def respond(house: House, path: str = "/v1/responses", **fields: Any) -> Answer:
     return house.ask(path, {**BODY, **fields})
-
-
-def events_of(answer: Answer) -> list[dict[str, Any]]:
-    """The events of a stream; each frame's name is its event's type."""
-    assert answer.headers["content-type"] == "text/event-stream"
-    frames = answer.text.split("\n\n")
-    assert frames.pop() == ""
-    events: list[dict[str, Any]] = []
-    for frame in frames:
-        name, data = frame.split("\n")
-        event = json.loads(data.removeprefix("data: "))
-        assert name == f"event: {event['type']}"
-        events.append(event)
-    return events
 
 
 @pytest.mark.case(93, 94)
@@ -361,22 +348,8 @@ def test_reasoning_of_the_host_is_an_item(upstream: Upstream) -> None:
 
 
 def stored(number: int, text: str = "") -> StoredResponse:
-    return StoredResponse(f"resp_{number}", "k", number, ({"content": text},), {}, ())
-
-
-def test_a_shelf_forgets_what_was_used_least_recently() -> None:
-    shelf = ResponseShelf(most=2, most_bytes=1_000)
-    for number in (1, 2):
-        shelf.put(stored(number))
-    assert shelf.get("k", "resp_1") is not None
-    shelf.put(stored(3))
-    assert shelf.get("k", "resp_2") is None
-    shelf.put(stored(4, "x" * 940))
-    assert [shelf.get("k", f"resp_{n}") is not None for n in (1, 3, 4)] == [False, True, True]
-    shelf.put(stored(5, "x" * 2_000))
-    assert shelf.get("k", "resp_5") is None
-    assert shelf.delete("k", "resp_4")
-    assert not shelf.delete("k", "resp_4")
+    response = {"created_at": number}
+    return StoredResponse(f"resp_{number}", "k", ({"content": text},), response, ())
 
 
 def test_a_store_of_sqlite_forgets_after_thirty_days(tmp_path: Path) -> None:
@@ -393,5 +366,7 @@ def test_a_store_of_sqlite_forgets_after_thirty_days(tmp_path: Path) -> None:
 
 
 def test_what_is_stored_is_without_instructions() -> None:
-    request = read_response_request("m", {"input": "hi", "instructions": "I"})
-    assert request.talk == ({"role": "user", "content": "hi"},)
+    request = make_responses_request("m", {"input": "hi", "instructions": "I"})
+    answer = {"id": "resp_1", "created_at": 1, "status": "completed", "model": "m", "output": []}
+    kept = stored_of(request, Response.model_validate(answer), "k")
+    assert kept.talk == ({"type": "message", "role": "user", "content": "hi"},)

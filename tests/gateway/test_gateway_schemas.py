@@ -120,6 +120,7 @@ model_list:
   - model_name: {MODEL}
     litellm_params:
       {{model: {host}/m, api_base: "http://up.test/v1", api_key: k, api_version: "2024-10-21"}}
+    model_info: {{supported_endpoints: ["/v1/chat/completions"]}}
 litellm_settings: {{num_retries: 0}}
 """
 

@@ -6,9 +6,10 @@ import pytest
 from tests.support.contexts import request_for, target_for
 
 from puna.dialects.base import Quirks, Target
+from puna.dialects.request_rules import takes_request
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
-from puna.routing.suitable import suitable
+from puna.routing.suitable import Takes, suitable
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 PICTURE = [
@@ -37,8 +38,13 @@ def named(name: str, target: Target) -> Deployment:
 BOTH = (named("able", ABLE), named("unable", UNABLE))
 
 
+def takes(**fields: Any) -> Takes:
+    request = request_for(**fields)
+    return lambda deployment: takes_request(request, deployment.target)
+
+
 def asked(plan: Plan, **fields: Any) -> list[str]:
-    return [one.deployment_id for one in suitable(plan, request_for(**fields)).group]
+    return [one.deployment_id for one in suitable(plan, takes(**fields)).group]
 
 
 @pytest.mark.parametrize(
@@ -70,15 +76,15 @@ def test_what_all_take_may_go_to_all(fields: dict[str, Any]) -> None:
 
 def test_where_nobody_takes_it_whole_nobody_is_left_out() -> None:
     plan = Plan((named("a", UNABLE), named("b", UNABLE)))
-    assert suitable(plan, request_for(tools=TOOLS)) is plan
+    assert suitable(plan, takes(tools=TOOLS)) is plan
 
 
 def test_fallbacks_are_looked_at_in_the_same_way() -> None:
-    plan = suitable(Plan((BOTH[1],), fallbacks=(BOTH,)), request_for(tools=TOOLS))
+    plan = suitable(Plan((BOTH[1],), fallbacks=(BOTH,)), takes(tools=TOOLS))
     assert [[one.deployment_id for one in group] for group in plan.fallbacks] == [["able"]]
     assert plan.group == (BOTH[1],)
 
 
 def test_a_plan_that_needs_no_change_stays_the_same_object() -> None:
     plan = Plan((named("a", ABLE), named("b", ABLE)))
-    assert suitable(plan, request_for(tools=TOOLS)) is plan
+    assert suitable(plan, takes(tools=TOOLS)) is plan

@@ -91,6 +91,20 @@ class Answer:
         return "".join(delta.get("content") or "" for delta in deltas)
 
 
+def events_of(answer: Answer) -> list[dict[str, Any]]:
+    """The events of a stream in which each frame's name is its event's type."""
+    assert answer.headers["content-type"] == "text/event-stream"
+    frames = answer.text.split("\n\n")
+    assert frames.pop() == ""
+    events: list[dict[str, Any]] = []
+    for frame in frames:
+        name, data = frame.split("\n")
+        event = json.loads(data.removeprefix("data: "))
+        assert name == f"event: {event['type']}"
+        events.append(event)
+    return events
+
+
 class Caller:
     """One request to an ASGI application, and the client's end of its connection."""
 

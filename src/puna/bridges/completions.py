@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.bridges.omissions import Omissions
+from puna.errors import BadRequestError
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.completions import TextChoice, TextCompletion
@@ -56,24 +57,16 @@ def read_text_request(
     echo = kept.pop("echo", False)
     if not isinstance(echo, bool):
         raise BadRequestError("`echo` must be true or false.", param="echo")
-    dropped: list[str] = []
+    omissions = Omissions(may_drop=drop_params)
     for name, is_asked in _IMPOSSIBLE.items():
-        value = kept.pop(name, None)
-        if not is_asked(value):
-            continue
-        if not drop_params:
-            raise UnsupportedParamsError(
-                f"`{name}` cannot be done: text completions run over chat here. Leave it out, or "
-                "set `drop_params`.",
-                param=name,
-            )
-        dropped.append(name)
+        if is_asked(kept.pop(name, None)):
+            omissions.refuse(name, f"`{name}` cannot be done: text completions run over chat here.")
     return TextRequest(
         prompts=_read_prompts(prompt),
         fields=kept,
         is_echoed=echo,
         choices_each=kept.get("n", 1) if isinstance(kept.get("n", 1), int) else 1,
-        dropped_params=tuple(dropped),
+        dropped_params=omissions.names,
     )
 
 

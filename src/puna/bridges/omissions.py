@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from puna.errors import UnsupportedParamsError
 
 
@@ -21,12 +24,22 @@ class Omissions:
         """Leave out what changes no answer, or what no host of Llama could use."""
         self._names[name] = None
 
-    def refuse(self, path: str, message: str) -> None:
+    def note_unread(self, given: Mapping[str, Any], read: Iterable[str], path: str) -> None:
+        """Leave out the fields of an object that nobody has read, if they say anything."""
+        for name, value in given.items():
+            if name not in read and value is not None and value is not False and value != []:
+                self.note(f"{path}.{name}")
+
+    def refuse(self, path: str, message: str, *, param: str | None = None) -> None:
         """Leave out what was asked for and cannot be had, if the caller allows it.
+
+        `param` is what of it is wrong, where it is not the whole.
 
         Raises:
             UnsupportedParamsError: the caller does not set `drop_params`.
         """
         if not self._may_drop:
-            raise UnsupportedParamsError(f"{message} Remove it, or set `drop_params`.", param=path)
+            raise UnsupportedParamsError(
+                f"{message} Remove it, or set `drop_params`.", param=param or path
+            )
         self.note(path)

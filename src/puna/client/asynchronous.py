@@ -9,8 +9,9 @@ from typing import Any, Literal, Self, overload
 
 from puna.client.compose import make_async_transport
 from puna.client.embeddings import read_embedding_call
-from puna.client.keywords import read_call, read_response_call, read_text_calls
+from puna.client.keywords import read_call, read_text_calls
 from puna.client.moderations import read_moderation_call
+from puna.client.response_calls import read_response_call
 from puna.client.settings import ClientSettings
 from puna.client.tapes import Tape
 from puna.embedded.supervisor import SupervisorPool
@@ -183,21 +184,11 @@ class AsyncClient:
         **keywords: Any,
     ) -> Response | AsyncStream[ResponseEvent]:
         """Make a response; see `puna.responses`."""
-        memory = self._memory
-        earlier = memory.earlier(keywords.get("previous_response_id"))
-        request, call = read_response_call(
-            model, input, keywords, self.settings, stream=stream, earlier=earlier
+        call = read_response_call(
+            model, input, keywords, self.settings, self._memory, stream=stream
         )
-        response_id = f"resp_{self._clock.make_id()}"
-
-        async def keep(response: Response) -> None:
-            memory.keep(request, response)
-
-        if call.request.is_stream:
-            return await stream_response_async(self._engine, request, call, response_id, keep)
-        response = await respond_async(self._engine, request, call, response_id)
-        memory.keep(request, response)
-        return response
+        run = stream_response_async if call.request.is_stream else respond_async
+        return await run(self._engine, call, self._memory)
 
     async def close(self) -> None:
         """Close the connections of the running loop."""

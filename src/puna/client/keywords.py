@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, TypedDict, cast
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
-from puna.bridges.responses.request import ResponseRequest, read_response_request
 from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings, tls_from
 from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
@@ -101,17 +100,10 @@ def read_call(
         messages,
         body,
         stream=stream,
-        rescue_tool_calls=_flag(own, "rescue_tool_calls", default=settings.rescue_tool_calls),
-        repair_tool_arguments=_flag(
-            own, "repair_tool_arguments", default=settings.repair_tool_arguments
-        ),
-        emulate_response_format=_flag(
-            own, "emulate_response_format", default=settings.emulate_response_format
-        ),
-        format_retries=own.get("format_retries", settings.format_retries),
+        **read_chat_options(own, settings),
         **read_options(own, settings),
     )
-    return make_call(request, own, settings, _read_canned(own))
+    return make_call(request, own, settings, read_canned(own))
 
 
 def read_own(
@@ -137,6 +129,15 @@ def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOpt
         "drop_params": _flag(own, "drop_params", default=settings.drop_params),
         "allowed_params": _names(own, "allowed_openai_params"),
         "unwanted_params": _names(own, "additional_drop_params"),
+    }
+
+
+def read_chat_options(own: Mapping[str, Any], settings: ClientSettings) -> dict[str, Any]:
+    """What `own` says about a chat request, as arguments of `make_chat_request`."""
+    flags = ("rescue_tool_calls", "repair_tool_arguments", "emulate_response_format")
+    return {
+        **{name: _flag(own, name, default=getattr(settings, name)) for name in flags},
+        "format_retries": own.get("format_retries", settings.format_retries),
     }
 
 
@@ -169,30 +170,6 @@ def read_text_calls(
         model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
     )
     return request, calls_of(request, first)
-
-
-def read_response_call(
-    model: Any,
-    asked: Any,
-    keywords: Mapping[str, Any],
-    settings: ClientSettings,
-    *,
-    stream: Any = None,
-    earlier: Sequence[Mapping[str, Any]] = (),
-) -> tuple[ResponseRequest, Call]:
-    """A response as its chat call; `earlier` messages go before the new input.
-
-    Errors: `read_call`.
-    """
-    request = read_response_request(
-        model,
-        {**keywords, "input": asked, "stream": stream},
-        earlier=earlier,
-        drop_params=_flag(keywords, "drop_params", default=settings.drop_params),
-    )
-    fields = {name: value for name, value in request.fields.items() if name != "stream"}
-    call = read_call(model, request.messages, fields, settings, stream=stream)
-    return request, replace(call, left_out=request.left_out)
 
 
 def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:
@@ -307,8 +284,8 @@ def _read_host_settings(own: Mapping[str, Any]) -> Mapping[str, Secret]:
 def _read_overrides(own: Mapping[str, Any], request: ModelRequest) -> Mapping[str, Any]:
     """A fallback's own request parameters, checked like a call's; they replace the call's."""
     given = {k: v for k, v in own.items() if k not in OWN_KEYWORDS and k != "model"}
-    params, extra = request.split(given)
-    return {**params, **extra}
+    request.split(given)
+    return given
 
 
 def _flag(own: Mapping[str, Any], name: str, *, default: bool) -> bool:
@@ -376,7 +353,12 @@ def _seconds(own: Mapping[str, Any], name: str, default: float | None) -> float 
     return float(value)
 
 
-def _read_canned(own: Mapping[str, Any]) -> Canned | None:
+def read_canned(own: Mapping[str, Any]) -> Canned | None:
+    """`mock_response`: a text, or an exception.
+
+    Raises:
+        BadRequestError: it is neither.
+    """
     answer = own.get("mock_response")
     if answer is None:
         return None

@@ -9,8 +9,9 @@ from typing import Any, Literal, Self, overload
 
 from puna.client.compose import make_transport
 from puna.client.embeddings import read_embedding_call
-from puna.client.keywords import read_call, read_response_call, read_text_calls
+from puna.client.keywords import read_call, read_text_calls
 from puna.client.moderations import read_moderation_call
+from puna.client.response_calls import read_response_call
 from puna.client.settings import ClientSettings
 from puna.client.tapes import Tape
 from puna.embedded.supervisor import SupervisorPool
@@ -180,13 +181,11 @@ class Client:
         **keywords: Any,
     ) -> Response | Stream[ResponseEvent]:
         """Make a response; see `puna.responses`."""
-        earlier = self._memory.earlier(keywords.get("previous_response_id"))
-        request, call = read_response_call(
-            model, input, keywords, self.settings, stream=stream, earlier=earlier
+        call = read_response_call(
+            model, input, keywords, self.settings, self._memory, stream=stream
         )
         run = stream_response if call.request.is_stream else respond
-        response_id = f"resp_{self._clock.make_id()}"
-        return run(self._engine, request, call, response_id, self._memory)
+        return run(self._engine, call, self._memory)
 
     def close(self) -> None:
         """Close all connections."""

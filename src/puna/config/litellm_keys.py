@@ -52,7 +52,8 @@ MODEL = SectionKeys(
     honoured={
         "model_name": "the public name; may hold one `*`",
         "litellm_params": "the target and its default request parameters",
-        "model_info": "`id`, prices and `max_input_tokens` are used; all is kept for `/model/info`",
+        "model_info": "`id`, prices, `max_input_tokens` and `supported_endpoints` are used; all is "
+        "kept for `/model/info`",
     },
     planned=_words("rpm tpm"),
 )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from puna.types.common import Usage
     from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
     from puna.types.moderations import ModerationRequest, ModerationResponse
+    from puna.types.response_request import ResponsesRequest
+    from puna.types.responses import Response, ResponseEvent
     from puna.types.secret import Secret
     from puna.wire.sigv4 import Signing
 
@@ -50,6 +52,10 @@ class Quirks:
         failed_generation: the error in which the host hands over calls that it could not read.
         lacks_tool_streaming: the host streams no answer to a request with tools; it is asked for
             the whole answer, which comes as chunks.
+        has_responses: the host speaks the Responses API.
+        prefers_chat_for_tools: its models may write tool calls as text, which are rescued over chat
+            only, and free-form tools are known there only: a response with such tools goes over
+            chat.
     """
 
     unsupported_params: frozenset[str] = frozenset()
@@ -71,6 +77,8 @@ class Quirks:
     has_moderations: bool = False
     failed_generation: FailedGeneration | None = None
     lacks_tool_streaming: bool = False
+    has_responses: bool = False
+    prefers_chat_for_tools: bool = False
 
     def takes(self, param: str) -> bool:
         """Whether the host knows one of OpenAI's parameters, as far as the row says."""
@@ -107,6 +115,7 @@ class Target:
         asks_usage: whether a stream is asked for its usage, also where the caller did not ask: then
             the caller does not see it.
         lacks_embeddings: whether it is known that there is no endpoint for embeddings.
+        has_responses: whether it is known that the Responses API is spoken there.
     """
 
     provider: str
@@ -124,6 +133,7 @@ class Target:
     retirement: str | None = None
     asks_usage: bool = False
     lacks_embeddings: bool = False
+    has_responses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,4 +283,57 @@ class ModerationDialect(Protocol):
 
     def read_error(self, reply: HTTPReply, context: ReadContext[ModerationRequest]) -> APIError:
         """The typed error of a reply that is not a success."""
+        ...
+
+
+class ResponseStreamReader(Protocol):
+    """`StreamReader` for the events of a streamed response."""
+
+    def feed(self, data: bytes) -> list[ResponseEvent]:
+        """Take bytes; give the events that they complete."""
+        ...
+
+    def close(self) -> list[ResponseEvent]:
+        """The upstream has ended the reply: give what is left."""
+        ...
+
+    @property
+    def error(self) -> APIError | None:
+        """What broke the stream, or made the response fail; raised after what came before it."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the upstream said of tokens, in chat's words."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come: the last event was read, or the stream failed."""
+        ...
+
+
+class ResponsesDialect(Protocol):
+    """A wire protocol for responses."""
+
+    def build_request(
+        self, request: ResponsesRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """Raise BadRequestError for what the host cannot do."""
+        ...
+
+    def read_reply(self, reply: HTTPReply, context: ReadContext[ResponsesRequest]) -> Response:
+        """Raise the typed error of a response that failed, or of a success that is none."""
+        ...
+
+    def read_usage(self, response: Response) -> Usage | None:
+        """What a response says of tokens, in chat's words."""
+        ...
+
+    def read_error(self, reply: HTTPReply, context: ReadContext[ResponsesRequest]) -> APIError:
+        """The typed error of a reply that is not a success."""
+        ...
+
+    def stream_reader(self, context: ReadContext[ResponsesRequest]) -> ResponseStreamReader:
+        """A fresh reader for one streamed reply."""
         ...

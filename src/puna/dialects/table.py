@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from puna.dialects.anthropic_messages import AnthropicMessages
-from puna.dialects.base import Dialect, EmbeddingDialect, ModerationDialect
+from puna.dialects.base import Dialect, EmbeddingDialect, ModerationDialect, ResponsesDialect
 from puna.dialects.bedrock_converse import BedrockConverse
 from puna.dialects.embedded_chat import EmbeddedChat
 from puna.dialects.embedded_embeddings import EmbeddedEmbeddings
@@ -15,6 +15,7 @@ from puna.dialects.ollama_embeddings import OllamaEmbeddings
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_embeddings import OpenAIEmbeddings
 from puna.dialects.openai_moderations import OpenAIModerations
+from puna.dialects.openai_responses import OpenAIResponses
 
 CANNED_DIALECT = "openai_chat"
 """What prepared answers are written in."""
@@ -37,3 +38,6 @@ EMBEDDING_DIALECTS: Mapping[str, EmbeddingDialect] = {
 
 MODERATION_DIALECTS: Mapping[str, ModerationDialect] = {"openai_chat": OpenAIModerations()}
 """How a host that chats in a dialect moderates, where its row says that it does."""
+
+RESPONSES_DIALECTS: Mapping[str, ResponsesDialect] = {"openai_chat": OpenAIResponses()}
+"""How a host that chats in a dialect speaks the Responses API, where its row says that it does."""

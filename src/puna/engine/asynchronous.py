@@ -14,8 +14,10 @@ from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
 from puna.engine.embeddings import EmbeddingRun
 from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
+from puna.engine.native_delivery import NativeDelivery, delivery_of
+from puna.engine.response_run import ResponseRun, ResponseTeller
 from puna.engine.run import AnswerT, CallRun
-from puna.engine.streams import AsyncStream
+from puna.engine.streams import TAIL_S, AsyncStream
 from puna.errors import APIError
 from puna.routing.attempts import GiveUp, Wait
 from puna.routing.deployment import Deployment
@@ -27,6 +29,8 @@ from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.types.model_request import ModelRequest
 from puna.types.moderations import ModerationRequest, ModerationResponse
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import Response
 from puna.wire.http import HTTPReply
 
 T = TypeVar("T")
@@ -34,8 +38,6 @@ T = TypeVar("T")
 AnyRun = CallRun[Any, Any, Any]
 RunT = TypeVar("RunT", bound=AnyRun)
 AnyAttempt = Attempt[Any, ModelRequest]
-
-_TAIL_S = 1.0
 
 
 class AsyncEngine:
@@ -82,6 +84,23 @@ class AsyncEngine:
 
         return join_verdicts(await ask_all(ask, calls_of(call)))
 
+    async def respond(self, call: Call[ResponsesRequest]) -> Response:
+        """The response.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        run = ResponseRun(call, self._health, self._clock, self._hooks)
+        return run.response_of(await self._whole(run))
+
+    async def stream_response(
+        self, call: Call[ResponsesRequest]
+    ) -> tuple[AsyncStream[Any], ResponseTeller]:
+        """The pieces of the response, and what makes events of them. Errors: `stream`."""
+        run = ResponseRun(call, self._health, self._clock, self._hooks)
+        opened = await self._attempt(run, self._open_stream)
+        return AsyncStream(opened.chunks(), opened.abandon, run.report), run.teller()
+
     async def stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.
 
@@ -125,7 +144,9 @@ class AsyncEngine:
     async def _ask(
         self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment
     ) -> AnswerT:
-        return await self._answer(run, run.prepare(deployment))
+        part = run.part_for(deployment)
+        answer: AnswerT = await self._answer(part, part.prepare(deployment))
+        return answer
 
     async def _answer(
         self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
@@ -158,14 +179,15 @@ class AsyncEngine:
         await self._clock.sleep_async(canned.delay_s)
         return await async_canned_transport(canned.answer).open(attempt.built.http)
 
-    async def _open_stream(self, run: Run, deployment: Deployment) -> _OpenStream:
-        attempt = run.prepare(deployment)
-        delivery = Delivery(run, attempt)
+    async def _open_stream(self, run: AnyRun, deployment: Deployment) -> _OpenStream:
+        part = run.part_for(deployment)
+        attempt = part.prepare(deployment)
+        delivery = delivery_of(part, attempt)
         if attempt.held is not None:  # only a whole answer can be checked
-            delivery.take_answer(await self._answer(run, attempt))
+            delivery.take_answer(await self._answer(part, attempt))
             return _OpenStream(run, delivery, None)
         try:
-            reply = await self._open(run, attempt)
+            reply = await self._open(part, attempt)
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
         opened = _OpenStream(run, delivery, reply)
@@ -180,7 +202,9 @@ class AsyncEngine:
 class _OpenStream:
     """A streamed reply whose first chunk is there; no reply where the whole answer is."""
 
-    def __init__(self, run: Run, delivery: Delivery, reply: AsyncOpenReply | None) -> None:
+    def __init__(
+        self, run: AnyRun, delivery: Delivery | NativeDelivery, reply: AsyncOpenReply | None
+    ) -> None:
         self._run = run
         self._delivery = delivery
         self._reply = reply
@@ -200,8 +224,8 @@ class _OpenStream:
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
 
-    async def chunks(self) -> AsyncGenerator[ChatCompletionChunk, None]:
-        """All chunks; at the end the upstream is closed and the call settled."""
+    async def chunks(self) -> AsyncGenerator[Any, None]:
+        """All chunks, or events; at the end the upstream is closed and the call settled."""
         delivery = self._delivery
         try:
             while True:
@@ -236,7 +260,7 @@ class _OpenStream:
     async def _read_tail(self) -> None:
         """Read the end of the body too: only then can the connection serve again."""
         with suppress(APIError, TimeoutError):
-            async with asyncio.timeout(_TAIL_S):
+            async with asyncio.timeout(TAIL_S):
                 await self._next()
 
     async def _close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from puna.engine.call import Attempt, attribute
 from puna.engine.chat_run import Run
@@ -11,6 +12,7 @@ from puna.engine.usage import RunningEstimate
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
+from puna.types.model_request import ModelRequest
 from puna.wire.fold import unfold
 from puna.wire.http import STREAM_TYPES, HTTPReply
 
@@ -45,8 +47,7 @@ class Delivery:
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
         """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
         self._run.take_headers(self._attempt, status, headers)
-        head = HTTPReply(status, headers)
-        return not head.is_success or head.media_type not in STREAM_TYPES
+        return is_no_stream(status, headers)
 
     def take_whole(self, reply: HTTPReply) -> None:
         """A host that answered a stream request with a whole answer: it comes as chunks."""
@@ -118,24 +119,9 @@ class Delivery:
 
         After it, text that was held back is ready to `drain`, before the error is raised.
         """
-        attribute(error, self._attempt)
-        if not self.has_begun:
-            if isinstance(error, StreamInterruptedError):
-                error.is_retryable = True
-            return error
-        if self._rescue is not None:
+        if self.has_begun and self._rescue is not None:
             self._ready += self._rescue.release()
-        if isinstance(error, APITimeoutError | StreamInterruptedError) or not isinstance(
-            error, APIConnectionError
-        ):
-            return error
-        interrupted = StreamInterruptedError(
-            f"The stream broke after it had begun: {error.message}",
-            provider=error.provider,
-            model=error.model,
-        )
-        interrupted.__cause__ = error
-        return interrupted
+        return broken_stream(error, self._attempt, has_begun=self.has_begun)
 
     def _note_usage(self) -> Usage:
         if self._usage is None:
@@ -163,3 +149,31 @@ class Delivery:
                 usage=usage,
             )
         )
+
+
+def is_no_stream(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether the body of a reply to a stream request is an error, or a whole answer."""
+    head = HTTPReply(status, headers)
+    return not head.is_success or head.media_type not in STREAM_TYPES
+
+
+def broken_stream(
+    error: APIError, attempt: Attempt[Any, ModelRequest], *, has_begun: bool
+) -> APIError:
+    """What a failure of a stream is to the caller: one that has not begun may be tried again."""
+    attribute(error, attempt)
+    if not has_begun:
+        if isinstance(error, StreamInterruptedError):
+            error.is_retryable = True
+        return error
+    if isinstance(error, APITimeoutError | StreamInterruptedError) or not isinstance(
+        error, APIConnectionError
+    ):
+        return error
+    interrupted = StreamInterruptedError(
+        f"The stream broke after it had begun: {error.message}",
+        provider=error.provider,
+        model=error.model,
+    )
+    interrupted.__cause__ = error
+    return interrupted

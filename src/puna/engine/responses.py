@@ -1,155 +1,133 @@
-"""Responses as chat calls. Source of the rules: `puna.bridges.responses`."""
+"""Responses for the clients of a program, which may go on from earlier ones."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
-from puna.bridges.responses.reply import response_of
-from puna.bridges.responses.request import ResponseRequest
-from puna.bridges.responses.stored import (
-    ResponseShelf,
-    stored_of,
-    unknown_response,
-)
-from puna.bridges.responses.stream import ResponseStream
+from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
+from puna.engine.response_run import ResponseTeller
 from puna.engine.streams import AsyncStream, Stream
 from puna.engine.synchronous import Engine
-from puna.errors import APIError, BadRequestError
-from puna.types.chat import ChatCompletion
+from puna.errors import APIError
+from puna.shelf import Shelf
+from puna.types.report import CallReport
+from puna.types.response_request import Items, ResponsesRequest, check_response_id
 from puna.types.responses import Response, ResponseEvent
 
-Describe = Callable[[APIError], tuple[str, str]]
-"""An error as the code and the message of a failed response."""
-
 _OWNER = "self"
-
-
-def code_and_message(error: APIError) -> tuple[str, str]:
-    """An error as it is."""
-    return error.code, str(error)
 
 
 class ResponseMemory:
     """The responses of a program's clients, which they may go on from. Safe between threads."""
 
-    def __init__(self, shelf: ResponseShelf | None = None) -> None:
-        self._shelf = shelf or ResponseShelf()
+    def __init__(self, shelf: Shelf[str] | None = None) -> None:
+        self._shelf = shelf or Shelf[str]()
         self._lock = threading.Lock()
 
-    def keep(self, request: ResponseRequest, response: Response) -> None:
+    def keep(self, request: ResponsesRequest, response: Response) -> None:
         """Keep a response, unless it is not to be stored."""
         if request.is_stored:
-            stored = stored_of(request, response, _OWNER)
+            text = stored_of(request, response, _OWNER).to_json()
             with self._lock:
-                self._shelf.put(stored)
+                self._shelf.put(response.id, text)
 
-    def earlier(self, response_id: Any) -> tuple[Any, ...]:
-        """The messages that `previous_response_id` stands for; none for None.
+    def earlier(self, response_id: Any) -> Items:
+        """The items that `previous_response_id` stands for; none for None.
 
         Raises:
+            BadRequestError: the id is no text.
             NotFoundError: no such response is kept.
         """
         if response_id is None:
             return ()
-        check_response_id(response_id)
+        known = check_response_id(response_id)
         with self._lock:
-            stored = self._shelf.get(_OWNER, response_id)
-        if stored is None:
-            raise unknown_response(response_id)
-        return stored.messages
+            text = self._shelf.get(known)
+        if text is None:
+            raise unknown_response(known)
+        return StoredResponse.from_json(known, _OWNER, text).talk
+
+    def keep_last(
+        self, request: ResponsesRequest, teller: ResponseTeller, report: CallReport
+    ) -> list[ResponseEvent]:
+        """The last events of a stream that went well. The response is kept before."""
+        last = teller.finish()
+        if teller.response is not None:
+            self.keep(request, teller.response.with_report(report))
+        return last
 
 
-def check_response_id(response_id: Any) -> None:
-    """Raise BadRequestError for a `previous_response_id` that is no text."""
-    if not isinstance(response_id, str):
-        raise BadRequestError(
-            "`previous_response_id` must be a string.", param="previous_response_id"
-        )
+def respond(engine: Engine, call: Call[ResponsesRequest], memory: ResponseMemory) -> Response:
+    """The whole response.
 
-
-def respond(
-    engine: Engine, request: ResponseRequest, call: Call, response_id: str, memory: ResponseMemory
-) -> Response:
-    """The whole response."""
-    response = _whole(request, response_id, engine.chat(call))
-    memory.keep(request, response)
+    Raises:
+        APIError: after all attempts.
+    """
+    response = engine.respond(call)
+    memory.keep(call.request, response)
     return response
 
 
 def stream_response(
-    engine: Engine, request: ResponseRequest, call: Call, response_id: str, memory: ResponseMemory
+    engine: Engine, call: Call[ResponsesRequest], memory: ResponseMemory
 ) -> Stream[ResponseEvent]:
-    """The response as events. One that breaks ends with `response.failed`."""
-    chunks = engine.stream(call)
+    """The response as events. One that breaks ends with `response.failed`.
+
+    Raises:
+        APIError: nothing came yet, after all attempts.
+    """
+    pieces, teller = engine.stream_response(call)
 
     def events() -> Generator[ResponseEvent, None, None]:
-        stream = ResponseStream(request, response_id, int(chunks.report.started_at))
         try:
-            with chunks:
-                for chunk in chunks:
-                    yield from stream.change(chunk)
+            with pieces:
+                for piece in pieces:
+                    yield from teller.change(piece)
         except APIError as error:
-            yield from stream.fail(*code_and_message(error))
+            yield from teller.fail(error.code, str(error))
             return
-        last = stream.finish()
-        if stream.response is not None:
-            memory.keep(request, stream.response.with_report(chunks.report))
-        yield from last
+        yield from memory.keep_last(call.request, teller, pieces.report)
 
-    return Stream(events(), chunks.close, chunks.report)
+    return Stream(events(), pieces.close, pieces.report)
 
 
 async def respond_async(
-    engine: AsyncEngine, request: ResponseRequest, call: Call, response_id: str
+    engine: AsyncEngine, call: Call[ResponsesRequest], memory: ResponseMemory
 ) -> Response:
-    """The whole response; the caller keeps it."""
-    return _whole(request, response_id, await engine.chat(call))
+    """`respond` for asyncio."""
+    response = await engine.respond(call)
+    memory.keep(call.request, response)
+    return response
 
 
 async def stream_response_async(
-    engine: AsyncEngine,
-    request: ResponseRequest,
-    call: Call,
-    response_id: str,
-    keep: Callable[[Response], Awaitable[None]],
-    describe: Describe = code_and_message,
+    engine: AsyncEngine, call: Call[ResponsesRequest], memory: ResponseMemory
 ) -> AsyncStream[ResponseEvent]:
-    """The response as events, kept before the last one is given."""
-    chunks = await engine.stream(call)
+    """`stream_response` for asyncio."""
+    pieces, teller = await engine.stream_response(call)
 
     async def events() -> AsyncGenerator[ResponseEvent, None]:
-        stream = ResponseStream(request, response_id, int(chunks.report.started_at))
         try:
-            async with chunks:
-                async for chunk in chunks:
-                    for event in stream.change(chunk):
+            async with pieces:
+                async for piece in pieces:
+                    for event in teller.change(piece):
                         yield event
         except APIError as error:
-            for event in stream.fail(*describe(error)):
+            for event in teller.fail(error.code, str(error)):
                 yield event
             return
-        last = stream.finish()
-        if stream.response is not None:
-            await keep(stream.response.with_report(chunks.report))
-        for event in last:
+        for event in memory.keep_last(call.request, teller, pieces.report):
             yield event
 
-    return AsyncStream(events(), chunks.aclose, chunks.report)
-
-
-def _whole(request: ResponseRequest, response_id: str, answer: ChatCompletion) -> Response:
-    began_at = answer.report.started_at if answer.report is not None else answer.created
-    return response_of(request, response_id, int(began_at), answer)
+    return AsyncStream(events(), pieces.aclose, pieces.report)
 
 
 __all__ = [
     "ResponseMemory",
-    "check_response_id",
-    "code_and_message",
     "respond",
     "respond_async",
     "stream_response",

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from puna.catalog.prices import Price, cost_picos
 from puna.dialects.base import ReadContext
+from puna.dialects.request_rules import takes_request
 from puna.dialects.secrets import scrub_headers
 from puna.engine.call import (
     Attempt,
@@ -46,7 +47,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self, call: Call[RequestT], health: Health, clock: Clock, hooks: Sequence[Hook]
     ) -> None:
         self._call = call
-        plan = suitable(call.plan, call.request)
+        plan = suitable(call.plan, self.takes)
         self.attempts = Attempts(plan, call.policy, health, clock.dice)
         self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
 
@@ -65,6 +66,10 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         """What a deployment is asked."""
         return for_deployment(self.call, deployment)
 
+    def takes(self, deployment: Deployment) -> bool:
+        """Whether a deployment takes the request whole, as far as its row says."""
+        return takes_request(self.call.request, deployment.target)
+
     @abstractmethod
     def dialect_for(self, deployment: Deployment) -> DialectT:
         """How this kind of call is spoken there. Raises APIError where it cannot be."""
@@ -76,6 +81,11 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     @abstractmethod
     def asked(self) -> Mapping[str, Any]:
         """What was asked, as the fields of a `CallEvent`."""
+
+    def part_for(self, deployment: Deployment) -> CallRun[Any, Any, Any]:
+        """The part of this call that asks a deployment. Raises BadRequestError as `prepare`."""
+        del deployment  # only responses have two parts
+        return self
 
     def prepare(self, deployment: Deployment) -> Attempt[DialectT, RequestT]:
         """Build the request for a deployment. Raises BadRequestError for what it cannot do."""

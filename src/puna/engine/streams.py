@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import suppress
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 from puna.types.report import CallReport
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+TAIL_S: Final = 1.0
+"""How long a host may take to end a body that has said all; then its connection is cut."""
 
 
 class Stream(Generic[T]):

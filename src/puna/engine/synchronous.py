@@ -11,8 +11,10 @@ from puna.engine.clock import Clock
 from puna.engine.delivery import Delivery
 from puna.engine.embeddings import EmbeddingRun
 from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
+from puna.engine.native_delivery import NativeDelivery, delivery_of
+from puna.engine.response_run import ResponseRun, ResponseTeller
 from puna.engine.run import AnswerT, CallRun
-from puna.engine.streams import Stream
+from puna.engine.streams import TAIL_S, Stream
 from puna.errors import APIError
 from puna.routing.attempts import GiveUp, Wait
 from puna.routing.deployment import Deployment
@@ -24,6 +26,8 @@ from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.types.model_request import ModelRequest
 from puna.types.moderations import ModerationRequest, ModerationResponse
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import Response
 from puna.wire.http import HTTPReply
 
 T = TypeVar("T")
@@ -31,8 +35,6 @@ T = TypeVar("T")
 AnyRun = CallRun[Any, Any, Any]
 RunT = TypeVar("RunT", bound=AnyRun)
 AnyAttempt = Attempt[Any, ModelRequest]
-
-_TAIL_S = 1.0
 
 
 class Engine:
@@ -78,6 +80,21 @@ class Engine:
         ]
         return join_verdicts([self._whole(run) for run in runs])
 
+    def respond(self, call: Call[ResponsesRequest]) -> Response:
+        """The response.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        run = ResponseRun(call, self._health, self._clock, self._hooks)
+        return run.response_of(self._whole(run))
+
+    def stream_response(self, call: Call[ResponsesRequest]) -> tuple[Stream[Any], ResponseTeller]:
+        """The pieces of the response, and what makes events of them. Errors: `stream`."""
+        run = ResponseRun(call, self._health, self._clock, self._hooks)
+        opened = self._attempt(run, self._open_stream)
+        return Stream(opened.chunks(), opened.abandon, run.report), run.teller()
+
     def stream(self, call: Call) -> Stream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.
 
@@ -119,7 +136,9 @@ class Engine:
             raise
 
     def _ask(self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment) -> AnswerT:
-        return self._answer(run, run.prepare(deployment))
+        part = run.part_for(deployment)
+        answer: AnswerT = self._answer(part, part.prepare(deployment))
+        return answer
 
     def _answer(
         self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
@@ -152,14 +171,15 @@ class Engine:
         self._clock.sleep(canned.delay_s)
         return canned_transport(canned.answer).open(attempt.built.http)
 
-    def _open_stream(self, run: Run, deployment: Deployment) -> _OpenStream:
-        attempt = run.prepare(deployment)
-        delivery = Delivery(run, attempt)
+    def _open_stream(self, run: AnyRun, deployment: Deployment) -> _OpenStream:
+        part = run.part_for(deployment)
+        attempt = part.prepare(deployment)
+        delivery = delivery_of(part, attempt)
         if attempt.held is not None:  # only a whole answer can be checked
-            delivery.take_answer(self._answer(run, attempt))
+            delivery.take_answer(self._answer(part, attempt))
             return _OpenStream(run, delivery, None)
         try:
-            reply = self._open(run, attempt)
+            reply = self._open(part, attempt)
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
         opened = _OpenStream(run, delivery, reply)
@@ -174,7 +194,9 @@ class Engine:
 class _OpenStream:
     """A streamed reply whose first chunk is there; no reply where the whole answer is."""
 
-    def __init__(self, run: Run, delivery: Delivery, reply: OpenReply | None) -> None:
+    def __init__(
+        self, run: AnyRun, delivery: Delivery | NativeDelivery, reply: OpenReply | None
+    ) -> None:
         self._run = run
         self._delivery = delivery
         self._reply = reply
@@ -194,8 +216,8 @@ class _OpenStream:
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
 
-    def chunks(self) -> Generator[ChatCompletionChunk, None, None]:
-        """All chunks; at the end the upstream is closed and the call settled."""
+    def chunks(self) -> Generator[Any, None, None]:
+        """All chunks, or events; at the end the upstream is closed and the call settled."""
         delivery = self._delivery
         try:
             while True:
@@ -205,7 +227,7 @@ class _OpenStream:
                 delivery.take(next(self._pieces, None))
             delivery.check()
             if self._reply is not None:
-                self._reply.finish(_TAIL_S)
+                self._reply.finish(TAIL_S)
         except APIError as error:
             raised = delivery.broken(error)
             self._close()

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 from puna.catalog.estimates import estimate_tokens
 from puna.types.chat import ChatCompletion, ChatCompletionChunk, Delta, Message
+from puna.types.common import Usage
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import Response
 
 _AT_ONCE = 16_384
+_WRITTEN = frozenset(("text", "refusal", "arguments", "input"))
 
 
 def estimate_answer(completion: ChatCompletion) -> int:
     """Tokens of all choices of a whole answer."""
     return sum(estimate_tokens("".join(_texts(choice.message))) for choice in completion.choices)
+
+
+def estimate_response(response: Response) -> int:
+    """Tokens of all that a response says: texts, thoughts, and arguments of calls."""
+    said = [item.to_dict() for item in response.output]
+    return estimate_tokens("".join(_all_texts(said)))
+
+
+def estimate_request(request: ResponsesRequest, completion_tokens: int) -> Usage:
+    """The usage of a response whose host tells none: its input is estimated as JSON."""
+    asked = [*request.earlier, *request.items, request.params.get("instructions") or ""]
+    tools = request.params.get("tools")
+    prompt_tokens = estimate_tokens(json.dumps([*asked, *(tools or ())], default=str))
+    return Usage.model_validate(
+        {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+            "estimated": True,
+        }
+    )
 
 
 class RunningEstimate:
@@ -66,3 +93,16 @@ def _texts(said: Message | Delta) -> Iterator[str]:
     for function in functions:
         yield function.name or ""
         yield function.arguments or ""
+
+
+def _all_texts(value: Any) -> Iterator[str]:
+    """Every text below the fields that hold what a model wrote."""
+    if isinstance(value, list):
+        for one in cast("list[Any]", value):
+            yield from _all_texts(one)
+    elif isinstance(value, dict):
+        for name, one in cast("dict[str, Any]", value).items():
+            if isinstance(one, str) and name in _WRITTEN:
+                yield one
+            elif isinstance(one, list | dict):
+                yield from _all_texts(one)

@@ -29,7 +29,6 @@ from puna.errors import (
 from puna.gateway.access_log import CLIENT_LEFT, AccessLog, request_line, warn_of
 from puna.gateway.carriage import GatewayTransport
 from puna.gateway.directory import Directory
-from puna.gateway.embeddings import serve_embedding
 from puna.gateway.endpoints import (
     NEEDS_STORE,
     Action,
@@ -41,6 +40,7 @@ from puna.gateway.endpoints import (
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
+from puna.gateway.inputs import serve_embedding, serve_moderation
 from puna.gateway.messages import count_tokens, create_message
 from puna.gateway.messages_replies import (
     get_messages_model,
@@ -48,8 +48,7 @@ from puna.gateway.messages_replies import (
     messages_error_reply,
     speaks_messages,
 )
-from puna.gateway.moderations import serve_moderation
-from puna.gateway.pipeline import Caller, Pipeline, retry_policy, send_reply
+from puna.gateway.pipeline import Pipeline, retry_policy
 from puna.gateway.replies import Reply, error_reply, internal_error, json_reply
 from puna.gateway.requests import (
     ClientDisconnected,
@@ -64,6 +63,7 @@ from puna.gateway.requests import (
     read_json,
 )
 from puna.gateway.responses import ResponsesAPI, refuse_compaction
+from puna.gateway.sending import Caller, send_reply
 from puna.gateway.status import check_health, get_model, list_models, model_info
 from puna.governance.keys import authenticate
 from puna.governance.store.base import ResponseStore

@@ -15,6 +15,9 @@ from puna.routing.deployment import Deployment
 
 _NOWHERE = "http://localhost"
 """The address of a deployment that asks nobody."""
+RESPONSES_PATH = "/v1/responses"
+"""In `model_info.supported_endpoints`: the host speaks the Responses API. A list without it says
+that the host does not."""
 
 
 def make_target(
@@ -74,6 +77,9 @@ def make_deployment(
     # The operator vouches for hosts that nobody knows, not against a row that knows better.
     if config.server.always_include_stream_usage and target.quirks.takes("stream_options"):
         target = replace(target, asks_usage=True)
+    spoken = one.model_info.get("supported_endpoints")
+    if isinstance(spoken, list):
+        target = replace(target, has_responses=RESPONSES_PATH in spoken)
     settings = config.settings
     return Deployment(
         deployment_id=id_of(one),

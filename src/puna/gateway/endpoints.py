@@ -39,7 +39,7 @@ SUMMARIES: Mapping[Action, str] = {
     "moderation": "a verdict on each text, from a host that gives them",
     "messages": "a message in Anthropic's shape, over chat, whole or as a stream of events",
     "count_tokens": "the tokens of a message's request",
-    "respond": "a response, over chat",
+    "respond": "a response, from hosts that speak the API, else over chat",
     "response": "a stored response",
     "forget_response": "deletes a stored response",
     "input_items": "the input of a stored response",

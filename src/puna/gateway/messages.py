@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -16,18 +15,15 @@ from puna.bridges.messages.stream import MessageStream
 from puna.catalog.facts import find_model
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call
-from puna.engine.streams import AsyncStream
-from puna.errors import APIError
 from puna.gateway.messages_replies import messages_error_event
-from puna.gateway.pipeline import Caller, Pipeline, send_reply, until_disconnect
-from puna.gateway.replies import event_headers, internal_error, json_reply, report_headers
+from puna.gateway.pipeline import Pipeline
+from puna.gateway.replies import json_reply
 from puna.gateway.requests import LOCAL_FIELDS, check_fields
+from puna.gateway.sending import Caller, Telling, send_answer, send_reply, send_stream
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.wire.sse import encode_event
-
-_log = logging.getLogger("puna.gateway")
 
 _BETA = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_BETAS = 32
@@ -41,14 +37,12 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
     """
     request, call = _read_call(pipeline, body, caller)
     if call.request.is_stream:
-        stream = await until_disconnect(pipeline.engine.stream(call), caller.receive)
-        return await _send_stream(stream, request, caller)
-    answer = await until_disconnect(pipeline.engine.chat(call), caller.receive)
-    report = answer.report
-    assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-    reply = json_reply(message_of(request, answer), headers=report_headers(report))
-    await send_reply(caller.send, reply)
-    return report
+        telling = _telling(MessageStream(request), caller.call_id)
+        return await send_stream(pipeline.engine.stream(call), caller, telling)
+    answering = pipeline.engine.chat(call)
+    return await send_answer(
+        answering, caller, lambda answer: json_reply(message_of(request, answer)).body
+    )
 
 
 async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> None:
@@ -74,7 +68,7 @@ def _read_call(
     check_fields(body)
     local = {name: value for name, value in body.items() if _is_local(name, value)}
     asked = {name: value for name, value in body.items() if name not in local or name == "metadata"}
-    drop_params = pipeline.drops_params(body)
+    drop_params = pipeline.bridge_drops(body)
     request = read_messages_request(asked, drop_params=drop_params, is_count=is_count)
     fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
     call, lowered = _within_limit(pipeline.read_call(fields, request.messages, caller))
@@ -115,33 +109,17 @@ def _is_local(name: str, value: Any) -> bool:
     return name in LOCAL_FIELDS
 
 
-async def _send_stream(
-    stream: AsyncStream[ChatCompletionChunk], request: MessagesRequest, caller: Caller
-) -> CallReport:
-    """Send all events. A failure after the first byte becomes a last error event."""
-    async with stream:
-        headers = event_headers(stream.report)
-        await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
-        sending = _send_events(stream, MessageStream(request), caller)
-        await until_disconnect(sending, caller.receive)
-    return stream.report
+def _telling(bridge: MessageStream, call_id: str) -> Telling[ChatCompletionChunk]:
+    """A stream as Anthropic's clients read it."""
 
+    async def finish(report: CallReport) -> bytes:
+        return _encode(bridge.finish(_usage_in(report)))
 
-async def _send_events(
-    stream: AsyncStream[ChatCompletionChunk], bridge: MessageStream, caller: Caller
-) -> None:
-    try:
-        async for chunk in stream:
-            events = _encode(bridge.add(chunk))
-            if events:
-                await caller.send(_part(events, more=True))
-        last = _encode(bridge.finish(_usage_in(stream.report)))
-    except APIError as error:
-        last = messages_error_event(error, caller.call_id)  # the status has gone out
-    except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
-        _log.exception("A stream failed")
-        last = messages_error_event(internal_error(), caller.call_id)
-    await caller.send(_part(last, more=False))
+    return Telling(
+        encode=lambda chunk: _encode(bridge.add(chunk)),
+        finish=finish,
+        fail=lambda error: messages_error_event(error, call_id),
+    )
 
 
 def _usage_in(report: CallReport) -> Usage:
@@ -165,7 +143,3 @@ def _encode(events: Iterable[Mapping[str, Any]]) -> bytes:
         )
         for event in events
     )
-
-
-def _part(body: bytes, *, more: bool) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": body, "more_body": more}

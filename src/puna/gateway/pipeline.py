@@ -1,42 +1,21 @@
-"""One request through the gateway: read, call, settle, reply.
-
-A client that leaves ends its call: the upstream connection is closed and the call settled.
-"""
+"""One request through the gateway: read, call, settle, reply."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
 
 from puna.bridges.completions import messages_of, read_text_request
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call, RequestT
-from puna.engine.streams import AsyncStream
 from puna.engine.texts import calls_of, complete_texts_async, stream_texts_async
-from puna.errors import APIError, BadRequestError
+from puna.errors import BadRequestError
 from puna.gateway.directory import Directory
-from puna.gateway.replies import (
-    DONE,
-    Reply,
-    chat_body,
-    error_event,
-    event_headers,
-    internal_error,
-    report_headers,
-)
-from puna.gateway.requests import (
-    LOCAL_FIELDS,
-    ClientDisconnected,
-    Receive,
-    Send,
-    check_fields,
-    check_model_name,
-)
+from puna.gateway.replies import DONE, chat_body, error_event
+from puna.gateway.requests import LOCAL_FIELDS, check_fields, check_model_name
+from puna.gateway.sending import Caller, Telling, send_answer, send_stream
 from puna.gateway.steering import read_mapping, read_names, read_steering
-from puna.governance.keys import Principal
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.types.chat import ChatCompletionChunk
 from puna.types.completions import TextCompletion
@@ -45,22 +24,19 @@ from puna.types.report import CallReport
 from puna.types.requests import make_chat_request
 from puna.wire.sse import encode_event
 
-T = TypeVar("T")
-
-_log = logging.getLogger("puna.gateway")
-
 _MOST_PROMPTS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, under which call id, the two ends of the connection, and the request's headers."""
+def _encode_chunk(chunk: ChatCompletionChunk | TextCompletion) -> bytes:
+    return encode_event(chunk.to_json().encode())
 
-    principal: Principal
-    call_id: str
-    receive: Receive
-    send: Send
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+async def _done(_: CallReport) -> bytes:
+    return DONE
+
+
+_CHUNKS = Telling(_encode_chunk, _done, error_event)
+"""Chunks of chat and of text completions, as OpenAI's clients read them."""
 
 
 class RequestOptions(TypedDict):
@@ -86,13 +62,8 @@ class Pipeline:
         """
         call = self.read_call(body, body.get("messages"), caller)
         if call.request.is_stream:
-            stream = await until_disconnect(self.engine.stream(call), caller.receive)
-            return await _send_stream(stream, caller)
-        answer = await until_disconnect(self.engine.chat(call), caller.receive)
-        report = answer.report
-        assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-        await send_reply(caller.send, whole_reply(chat_body(answer), report))
-        return report
+            return await send_stream(self.engine.stream(call), caller, _CHUNKS)
+        return await send_answer(self.engine.chat(call), caller, chat_body)
 
     async def text(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
         """Answer a text completion, over chat.
@@ -101,8 +72,8 @@ class Pipeline:
             APIError: nothing was sent to the client yet.
         """
         fields = {name: value for name, value in body.items() if name not in ("prompt", "messages")}
-        drop_params = self.drops_params(body)
-        request = read_text_request(body.get("prompt"), fields, drop_params=drop_params)
+        may_drop = self.bridge_drops(body)
+        request = read_text_request(body.get("prompt"), fields, drop_params=may_drop)
         if len(request.prompts) > _MOST_PROMPTS:
             raise BadRequestError(
                 f"`prompt` holds `{len(request.prompts)}` texts; send at most {_MOST_PROMPTS}.",
@@ -112,15 +83,8 @@ class Pipeline:
         calls = calls_of(request, first)
         if first.request.is_stream:
             opening = stream_texts_async(self.engine, request, calls)
-            stream = await until_disconnect(opening, caller.receive)
-            return await _send_stream(stream, caller)
-        answer = await until_disconnect(
-            complete_texts_async(self.engine, request, calls), caller.receive
-        )
-        report = answer.report
-        assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-        await send_reply(caller.send, whole_reply(answer.to_json().encode(), report))
-        return report
+            return await send_stream(opening, caller, _CHUNKS)
+        return await send_answer(complete_texts_async(self.engine, request, calls), caller)
 
     def read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
         """A chat call from a request's fields, by the rules of `requests`."""
@@ -130,10 +94,7 @@ class Pipeline:
             messages,
             sent,
             stream=body.get("stream", False),
-            rescue_tool_calls=_read_flag(body, "rescue_tool_calls"),
-            repair_tool_arguments=_read_flag(body, "repair_tool_arguments"),
-            emulate_response_format=_read_flag(body, "emulate_response_format"),
-            format_retries=body.get("format_retries"),
+            **chat_options(body),
             **self.request_options(body),
         )
         return self.make_call(request, body, caller)
@@ -188,6 +149,32 @@ class Pipeline:
         wish = _read_flag(body, "drop_params")
         return self.directory.config.settings.drop_params if wish is None else wish
 
+    def bridge_drops(self, body: Mapping[str, Any]) -> bool:
+        """The same for a bridge from another shape, which reads for all deployments at once.
+
+        Where the request says nothing, the model's deployments may say it, all of them.
+
+        Raises:
+            APIError: the wish is neither true nor false, or nobody serves the model.
+        """
+        check_model_name(body.get("model"))
+        if body.get("drop_params") is not None or not body.get("model"):
+            return self.drops_params(body)
+        return all(one.drop_params for one in self.directory.plan(body["model"]).group)
+
+
+def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields say about a chat request, as arguments of `make_chat_request`.
+
+    Raises:
+        BadRequestError: a switch is neither true nor false.
+    """
+    flags = ("rescue_tool_calls", "repair_tool_arguments", "emulate_response_format")
+    return {
+        **{name: _read_flag(body, name) for name in flags},
+        "format_retries": body.get("format_retries"),
+    }
+
 
 def _read_flag(body: Mapping[str, Any], name: str) -> bool | None:
     wish = body.get(name)
@@ -199,73 +186,3 @@ def _read_flag(body: Mapping[str, Any], name: str) -> bool | None:
 def retry_policy(directory: Directory) -> RetryPolicy:
     """How patiently the gateway's calls are tried again."""
     return RetryPolicy(shortest_pause_s=directory.config.router.retry_after_s)
-
-
-async def send_reply(send: Send, reply: Reply, *, has_body: bool = True) -> None:
-    """Send a whole reply; without its body for HEAD."""
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.head()})
-    await send({"type": "http.response.body", "body": reply.body if has_body else b""})
-
-
-async def until_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """Run `work` to its end, or cancel it when the client leaves.
-
-    Raises:
-        ClientDisconnected: it left; `work` was cancelled and has ended.
-    """
-    task = asyncio.ensure_future(work)
-    watch = asyncio.ensure_future(_disconnect(receive))
-    try:
-        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnected
-        return task.result()
-    finally:
-        for one in (task, watch):
-            one.cancel()
-        await asyncio.gather(task, watch, return_exceptions=True)
-
-
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _send_stream(
-    stream: AsyncStream[ChatCompletionChunk] | AsyncStream[TextCompletion], caller: Caller
-) -> CallReport:
-    """Send all chunks as events. A failure after the first byte becomes a last error event."""
-    async with stream:
-        await caller.send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": event_headers(stream.report),
-            }
-        )
-        await until_disconnect(_send_events(stream, caller.send), caller.receive)
-    return stream.report
-
-
-async def _send_events(
-    stream: AsyncStream[ChatCompletionChunk] | AsyncStream[TextCompletion], send: Send
-) -> None:
-    last = DONE
-    try:
-        async for chunk in stream:
-            await send(_part(encode_event(chunk.to_json().encode())))
-    except APIError as error:
-        last = error_event(error)  # the status has gone out
-    except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
-        _log.exception("A stream failed")
-        last = error_event(internal_error())
-    await send(_part(last, more=False))
-
-
-def _part(body: bytes, *, more: bool = True) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": body, "more_body": more}
-
-
-def whole_reply(body: bytes, report: CallReport) -> Reply:
-    """A whole answer, with how the call went as headers."""
-    return Reply(200, body, report_headers(report))

@@ -1,4 +1,4 @@
-"""The Responses API of the gateway: answers over chat, and the stored ones.
+"""The Responses API of the gateway: answers, and the stored ones.
 
 Every frame of a stream names its event, and nothing follows the last one: no `[DONE]`.
 """
@@ -7,31 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from puna.bridges.responses.request import ResponseRequest, read_response_request
+from puna.bridges.responses.request import bridge_request
 from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
 from puna.catalog.tokens import count_message_tokens
-from puna.engine.call import Call
+from puna.engine.call import Call, for_deployment
 from puna.engine.clock import Clock
-from puna.engine.responses import check_response_id, respond_async, stream_response_async
-from puna.engine.streams import AsyncStream
 from puna.errors import APIError, BadRequestError
-from puna.gateway.pipeline import Caller, Pipeline, send_reply, until_disconnect
-from puna.gateway.replies import (
-    Reply,
-    error_body,
-    event_headers,
-    internal_error,
-    json_reply,
-    report_headers,
+from puna.gateway.pipeline import Pipeline, chat_options
+from puna.gateway.replies import Reply, error_body, json_reply
+from puna.gateway.sending import (
+    Caller,
+    Telling,
+    send_answer,
+    send_events,
+    send_reply,
+    until_disconnect,
 )
-from puna.gateway.requests import Send, check_fields, check_model_name
 from puna.governance.store.base import ResponseStore
 from puna.types.report import CallReport
+from puna.types.response_request import (
+    Items,
+    ResponsesRequest,
+    check_response_id,
+    make_responses_request,
+)
 from puna.types.responses import Response, ResponseEvent
 from puna.wire.sse import encode_event
 
@@ -56,44 +60,42 @@ class ResponsesAPI:
         Raises:
             APIError: nothing was sent to the client yet.
         """
-        request, call = await self._read(body, caller)
-        response_id = f"resp_{self.clock.make_id()}"
-
-        async def keep(response: Response) -> None:
-            if request.is_stored:
-                await self._keep(stored_of(request, response, caller.principal.key_id))
-
+        call = await self._read(body, caller)
+        engine = self.pipeline.engine
         if call.request.is_stream:
-            opening = stream_response_async(
-                self.pipeline.engine, request, call, response_id, keep, _describe
-            )
-            return await _send_stream(await until_disconnect(opening, caller.receive), caller)
-        answering = respond_async(self.pipeline.engine, request, call, response_id)
-        response = await until_disconnect(answering, caller.receive)
-        await keep(response)
-        report = response.report
-        assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
-        body_text = response.to_json().encode()
-        await send_reply(caller.send, Reply(200, body_text, report_headers(report)))
-        return report
+            return await self._send_stream(call, caller)
+
+        async def answer() -> Response:
+            response = await engine.respond(call)
+            await self._keep(call.request, response, caller)
+            return response
+
+        return await send_answer(answer(), caller)
 
     async def count(self, body: Mapping[str, Any], caller: Caller) -> None:
         """Answer with the input tokens of a request that is not made.
 
         Raises:
-            APIError: the request is wrong, or nobody serves the model.
+            APIError: the request is wrong, chat cannot do it, or nobody serves the model.
         """
-        _, call = await self._read({**body, "stream": None}, caller)
-        model, asked = call.plan.group[0].target.model, call.request
+        call = await self._read({**body, "stream": None}, caller)
+        model = call.plan.group[0].target.model
+        bridged = bridge_request(for_deployment(call, call.plan.group[0]))
         told = await asyncio.to_thread(
-            count_message_tokens, model, asked.messages, asked.params.get("tools")
+            count_message_tokens, model, bridged.messages, bridged.fields.get("tools")
         )
         count = {"object": "response.input_tokens", "input_tokens": told.count}
         headers = {"x-puna-usage": "estimated"} if told.is_estimate else {}
         await send_reply(caller.send, json_reply(count, headers=headers))
 
     async def get(self, response_id: str, query: str, caller: Caller) -> Reply:
-        """A stored response."""
+        """A stored response.
+
+        Raises:
+            BadRequestError: it is asked for as a stream.
+            NotFoundError: this key has no such response.
+            ServiceUnavailableError: the store cannot be used.
+        """
         if parse_qs(query).get("stream", [""])[-1].lower() == "true":
             raise BadRequestError(
                 "A stored response is given whole here; leave out `stream`.", param="stream"
@@ -101,18 +103,35 @@ class ResponsesAPI:
         return json_reply((await self._find(response_id, caller)).response)
 
     async def delete(self, response_id: str, caller: Caller) -> Reply:
-        """Forget a stored response."""
+        """Forget a stored response.
+
+        Raises:
+            NotFoundError: this key has no such response.
+            ServiceUnavailableError: the store cannot be used.
+        """
         if not await self.store.delete(caller.principal.key_id, response_id):
             raise unknown_response(response_id, param=None)
         return json_reply({"id": response_id, "object": "response", "deleted": True})
 
     async def input_items(self, response_id: str, query: str, caller: Caller) -> Reply:
-        """The new input of a stored response, last item first unless `order` says otherwise."""
+        """The new input of a stored response, last item first unless `order` says otherwise.
+
+        Raises:
+            BadRequestError: `limit`, `order` or `after` is wrong.
+            NotFoundError: this key has no such response.
+            ServiceUnavailableError: the store cannot be used.
+        """
         stored = await self._find(response_id, caller)
         return json_reply(_page(list(stored.input_items), query))
 
     async def cancel(self, response_id: str, caller: Caller) -> Reply:
-        """Refuse: a response that has an id here has ended."""
+        """Refuse: a response that has an id here has ended.
+
+        Raises:
+            BadRequestError: always, for a response that is stored.
+            NotFoundError: this key has no such response.
+            ServiceUnavailableError: the store cannot be used.
+        """
         await self._find(response_id, caller)
         raise BadRequestError(
             f"The response `{response_id}` has ended: nothing runs in the background here. Close "
@@ -120,12 +139,32 @@ class ResponsesAPI:
             code="not_cancellable",
         )
 
-    async def _keep(self, stored: StoredResponse) -> None:
-        """Store a response; one that cannot be stored was still answered."""
+    async def _send_stream(self, call: Call[ResponsesRequest], caller: Caller) -> CallReport:
+        """A stream as clients of this API read it; one that breaks ends in `response.failed`."""
+        opening = self.pipeline.engine.stream_response(call)
+        pieces, teller = await until_disconnect(opening, caller.receive)
+
+        async def finish(report: CallReport) -> bytes:
+            last = teller.finish()
+            if teller.response is not None:
+                await self._keep(call.request, teller.response.with_report(report), caller)
+            return _encode(last)
+
+        telling: Telling[Any] = Telling(
+            encode=lambda piece: _encode(teller.change(piece)),
+            finish=finish,
+            fail=lambda error: _encode(teller.fail(*_describe(error))),
+        )
+        return await send_events(pieces, caller, telling)
+
+    async def _keep(self, request: ResponsesRequest, response: Response, caller: Caller) -> None:
+        """Store a response, unless it is not to be; one that cannot be was still answered."""
+        if not request.is_stored:
+            return
         try:
-            await self.store.put(stored)
-        except APIError as error:
-            _log.error("The response `%s` was not stored: %s", stored.response_id, error)
+            await self.store.put(stored_of(request, response, caller.principal.key_id))
+        except Exception:  # noqa: BLE001 - nothing of it is the answer's fault
+            _log.exception("The response `%s` was not stored", response.id)
 
     async def _find(self, response_id: str, caller: Caller) -> StoredResponse:
         stored = await self.store.get(caller.principal.key_id, response_id)
@@ -133,30 +172,27 @@ class ResponsesAPI:
             raise unknown_response(response_id, param=None)
         return stored
 
-    async def _read(self, body: Mapping[str, Any], caller: Caller) -> tuple[ResponseRequest, Call]:
-        request = await self._read_request(body, caller)
-        fields = {**request.fields, "model": body.get("model")}
-        call = self.pipeline.read_call(fields, request.messages, caller)
-        return request, replace(call, left_out=request.left_out)
-
-    async def _read_request(self, body: Mapping[str, Any], caller: Caller) -> ResponseRequest:
-        check_fields(body)
-        check_model_name(body.get("model"))
-        earlier: tuple[Mapping[str, Any], ...] = ()
-        previous = body.get("previous_response_id")
-        if previous is not None:
-            check_response_id(previous)
-            stored = await self.store.get(caller.principal.key_id, previous)
-            if stored is None:
-                raise unknown_response(previous)
-            earlier = stored.messages
-        given = {name: value for name, value in body.items() if name != "model"}
-        return read_response_request(
+    async def _read(self, body: Mapping[str, Any], caller: Caller) -> Call[ResponsesRequest]:
+        sent = self.pipeline.sent_fields(body, but=("model", "stream"))
+        request = make_responses_request(
             body.get("model"),
-            given,
-            earlier=earlier,
-            drop_params=self.pipeline.drops_params(body),
+            {**sent, "metadata": body.get("metadata")},
+            stream=body.get("stream"),
+            earlier=await self._earlier(body.get("previous_response_id"), caller),
+            chat_options=chat_options(body),
+            **self.pipeline.request_options(body),
         )
+        return self.pipeline.make_call(request, body, caller)
+
+    async def _earlier(self, response_id: Any, caller: Caller) -> Items:
+        """The items that `previous_response_id` stands for; none for None."""
+        if response_id is None:
+            return ()
+        known = check_response_id(response_id)
+        stored = await self.store.get(caller.principal.key_id, known)
+        if stored is None:
+            raise unknown_response(known)
+        return stored.talk
 
 
 def refuse_compaction() -> Reply:
@@ -202,39 +238,5 @@ def _describe(error: APIError) -> tuple[str, str]:
     return told["code"], told["message"]
 
 
-async def _send_stream(stream: AsyncStream[ResponseEvent], caller: Caller) -> CallReport:
-    async with stream:
-        head = {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": event_headers(stream.report),
-        }
-        await caller.send(head)
-        await until_disconnect(_send_events(stream, caller.send), caller.receive)
-    return stream.report
-
-
-async def _send_events(stream: AsyncStream[ResponseEvent], send: Send) -> None:
-    number = 0
-    try:
-        async for event in stream:
-            number = event.sequence_number + 1
-            await send(_frame(event.to_json().encode(), event.type))
-    except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
-        _log.exception("A stream failed")
-        code, message = _describe(internal_error())
-        last = ResponseEvent.model_validate(
-            {
-                "type": "error",
-                "sequence_number": number,
-                "code": code,
-                "message": message,
-                "param": None,
-            }
-        )
-        await send(_frame(last.to_json().encode(), "error"))
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _frame(data: bytes, kind: str) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": encode_event(data, kind), "more_body": True}
+def _encode(events: Iterable[ResponseEvent]) -> bytes:
+    return b"".join(encode_event(event.to_json().encode(), event.type) for event in events)

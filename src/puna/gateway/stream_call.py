@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from puna.engine.call import attribute
 from puna.engine.delivery import Delivery
+from puna.engine.streams import TAIL_S
 from puna.errors import APIError
 from puna.gateway.fast_call import FastCall, drop_frames
 from puna.gateway.fast_head import LIMIT_PREFIX, stream_lines
@@ -21,9 +22,6 @@ from puna.wire.http import HTTPReply, shown_headers
 from puna.wire.sse import encode_event
 
 _EVENTS: Final = "text/event-stream"
-
-TAIL_S: Final = 1.0
-"""How long a host may take to end a body that has said all; then its connection is cut."""
 
 
 class StreamCall(FastCall):

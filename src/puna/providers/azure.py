@@ -2,7 +2,8 @@
 
 The model is the deployment's name. Sources: BAML's page on it (path, header, version),
 LiteLLM 1.106.2 (variables, default version); read 2026-11-26. Azure's newer `…/openai/v1` takes
-none of this: it is a server for `openai/` with `api_base`.
+none of this: it is a server for `openai/` with `api_base`. Azure's Responses API has no deployment
+in the path and wants a newer version: responses go over chat here.
 """
 
 from __future__ import annotations

@@ -187,6 +187,7 @@ def _resolve(
         asks_usage=quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),
         # Another host with the same dialect may have the endpoint.
         lacks_embeddings=quirks.lacks_embeddings and is_own_host,
+        has_responses=quirks.has_responses and (is_own_host or provider.is_self_hosted),
     )
 
 

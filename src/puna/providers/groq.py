@@ -1,7 +1,7 @@
 """Groq.
 
-Sources: its pages "OpenAI Compatibility" and "API Error Codes and Responses", and the types of its
-Python client (chunks), read 2026-11-26; variables as in LiteLLM 1.106.2.
+Sources: its pages "OpenAI Compatibility", "API Error Codes and Responses" and "Responses API", and
+the types of its Python client (chunks), read 2026-11-26; variables as in LiteLLM 1.106.2.
 """
 
 from __future__ import annotations
@@ -27,5 +27,7 @@ PROVIDER = Provider(
         usage_parent="x_groq",
         # "API Error Codes and Responses": 400 where it could not read what the model wrote.
         failed_generation=FailedGeneration(400, "tool_use_failed", "failed_generation"),
+        has_responses=True,
+        prefers_chat_for_tools=True,
     ),
 )

@@ -1,7 +1,7 @@
 """vLLM's server.
 
-Sources: its page "OpenAI-Compatible Server" and the stream options of its request types, read
-2026-11-26; variables as in LiteLLM 1.106.2.
+Sources: its page "OpenAI-Compatible Server" (also on the Responses API) and the stream options of
+its request types, read 2026-11-26; variables as in LiteLLM 1.106.2.
 """
 
 from __future__ import annotations
@@ -17,5 +17,5 @@ PROVIDER = Provider(
     key_variables=("HOSTED_VLLM_API_KEY",),
     needs_key=False,
     is_self_hosted=True,
-    quirks=Quirks(tells_stream_usage=True),
+    quirks=Quirks(tells_stream_usage=True, has_responses=True, prefers_chat_for_tools=True),
 )

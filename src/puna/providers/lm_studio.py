@@ -1,7 +1,7 @@
 """LM Studio's server.
 
-Sources: its pages "Chat Completions", "Tool Use" and "API Changelog", read 2026-11-26; variables as
-in LiteLLM 1.106.2.
+Sources: its pages "Chat Completions", "Responses", "Tool Use" and "API Changelog", read 2026-11-26;
+variables as in LiteLLM 1.106.2.
 """
 
 from __future__ import annotations
@@ -24,5 +24,8 @@ PROVIDER = Provider(
         tool_choices=frozenset(("auto", "none", "required")),
         # Since 0.3.18.
         tells_stream_usage=True,
+        # Since 0.3.29.
+        has_responses=True,
+        prefers_chat_for_tools=True,
     ),
 )

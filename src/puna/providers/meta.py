@@ -1,7 +1,8 @@
 """Meta Model API, the successor of the hosted Llama API. It serves Muse models, not Llama.
 
 Sources: LiteLLM 1.106.2 (address, `META_API_KEY`), promptfoo's page on it, and probes of September
-2026 recorded in inspect_ai's pull request 5233; read 2026-11-22.
+2026 recorded in inspect_ai's pull request 5233; read 2026-11-22. The Responses API: the pages on it
+of LiteLLM and of the AI SDK, read 2026-11-26.
 """
 
 from __future__ import annotations
@@ -21,5 +22,6 @@ PROVIDER = Provider(
         unsupported_params=frozenset(("logit_bias", "logprobs", "stop", "top_logprobs")),
         max_choices=1,
         tool_choices=frozenset(("auto",)),
+        has_responses=True,
     ),
 )

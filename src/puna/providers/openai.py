@@ -12,5 +12,5 @@ PROVIDER = Provider(
     base_url_variables=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     key_variables=("OPENAI_API_KEY",),
     is_key_bound_to_host=True,
-    quirks=Quirks(tells_stream_usage=True, has_moderations=True),
+    quirks=Quirks(tells_stream_usage=True, has_moderations=True, has_responses=True),
 )

@@ -1,11 +1,13 @@
 """OpenRouter. A stream's usage comes unasked, in the last chunk.
 
 Where a model fails after it has begun, the status is 200 and the error inside. Sources: its pages
-"Streaming" and "Errors and Debugging", read 2026-11-26; variables as in LiteLLM 1.106.2.
+"Streaming", "Errors and Debugging" and "Responses", read 2026-11-26; variables as in LiteLLM
+1.106.2.
 """
 
 from __future__ import annotations
 
+from puna.dialects.base import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(
@@ -15,4 +17,5 @@ PROVIDER = Provider(
     base_url_variables=("OPENROUTER_API_BASE",),
     key_variables=("OPENROUTER_API_KEY", "OR_API_KEY"),
     is_key_bound_to_host=True,
+    quirks=Quirks(has_responses=True, prefers_chat_for_tools=True),
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from puna.dialects.request_rules import takes_request
 from puna.routing.attempts import Group, Plan
-from puna.types.model_request import ModelRequest
+from puna.routing.deployment import Deployment
+
+Takes = Callable[[Deployment], bool]
+"""Whether a deployment takes a request whole."""
 
 
-def suitable(plan: Plan, request: ModelRequest) -> Plan:
+def suitable(plan: Plan, takes: Takes) -> Plan:
     """The plan without those deployments that would refuse or lose a part of the request.
 
     A name of which none takes it whole keeps all: then the error, or what was left out, is told.
@@ -17,18 +20,20 @@ def suitable(plan: Plan, request: ModelRequest) -> Plan:
     if len(plan.group) == 1 and not plan.fallbacks:
         return plan
     groups = (plan.group, *plan.fallbacks)
-    kept = [_suitable(group, request) for group in groups]
+    kept = [_suitable(group, takes) for group in groups]
     if all(after is before for after, before in zip(kept, groups, strict=True)):
         return plan
     return replace(plan, group=kept[0], fallbacks=tuple(kept[1:]))
 
 
-def _suitable(group: Group, request: ModelRequest) -> Group:
+def _suitable(group: Group, takes: Takes) -> Group:
     first = group[0].target if group else None
     if first is None or all(
-        one.target.quirks is first.quirks and one.target.input_modalities == first.input_modalities
+        one.target.quirks is first.quirks
+        and one.target.input_modalities == first.input_modalities
+        and one.target.has_responses == first.has_responses
         for one in group
     ):
         return group  # all take the same, as most groups do
-    takers = [one for one in group if takes_request(request, one.target)]
+    takers = [one for one in group if takes(one)]
     return takers if takers and len(takers) < len(group) else group

@@ -27,8 +27,9 @@ class CallEvent:
         error: the error that the caller saw, for a failure.
         metadata: the caller's own, as given; it is never sent upstream.
         messages: what was asked, of a chat. Hooks decide what of it they keep.
-        answer: the completion, for a success that was not streamed; or the vectors.
-        input: what was asked, of embeddings: a text, texts or token ids.
+        answer: the completion, for a success that was not streamed; or the vectors; or the
+            response of a host that speaks that API.
+        input: what was asked, of embeddings: a text, texts or token ids; of such a host: items.
     """
 
     report: CallReport

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import PrivateAttr
-
-from puna.types.common import Usage, WireModel
-from puna.types.report import CallReport
+from puna.types.common import Answer, Usage, WireModel
 
 
 class Function(WireModel):
@@ -48,11 +45,8 @@ class Choice(WireModel):
     logprobs: Any = None
 
 
-class ChatCompletion(WireModel):
-    """A whole answer.
-
-    `report` tells how the call went: provider, attempts, duration, cost, what was dropped.
-    """
+class ChatCompletion(Answer):
+    """A whole answer."""
 
     id: str
     object: str = "chat.completion"
@@ -61,18 +55,6 @@ class ChatCompletion(WireModel):
     choices: list[Choice]
     usage: Usage | None = None
     system_fingerprint: str | None = None
-
-    _report: CallReport | None = PrivateAttr(default=None)
-
-    @property
-    def report(self) -> CallReport | None:
-        """How the call went, or None for a value that did not come from a call."""
-        return self._report
-
-    def with_report(self, report: CallReport) -> ChatCompletion:
-        """This answer, carrying `report`."""
-        self._report = report
-        return self
 
 
 class DeltaFunction(WireModel):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 from typing_extensions import override
+
+from puna.types.report import CallReport
 
 
 class WireModel(BaseModel):
@@ -43,6 +45,25 @@ class WireModel(BaseModel):
     def to_json(self) -> str:
         """`to_dict()` as JSON text."""
         return self.model_dump_json(exclude_unset=True)
+
+
+class Answer(WireModel):
+    """What a call brings, whole.
+
+    `report` tells how the call went: provider, attempts, duration, cost, what was dropped.
+    """
+
+    _report: CallReport | None = PrivateAttr(default=None)
+
+    @property
+    def report(self) -> CallReport | None:
+        """How the call went, or None for a value that did not come from a call."""
+        return self._report
+
+    def with_report(self, report: CallReport | None) -> Self:
+        """This answer, carrying `report`."""
+        self._report = report
+        return self
 
 
 class PromptTokensDetails(WireModel):

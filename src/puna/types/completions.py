@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import PrivateAttr
-
-from puna.types.common import Usage, WireModel
-from puna.types.report import CallReport
+from puna.types.common import Answer, Usage, WireModel
 
 
 class TextChoice(WireModel):
@@ -19,7 +16,7 @@ class TextChoice(WireModel):
     finish_reason: str | None = None
 
 
-class TextCompletion(WireModel):
+class TextCompletion(Answer):
     """A whole text completion, or one chunk of a streamed one: they have the same shape."""
 
     id: str
@@ -29,15 +26,3 @@ class TextCompletion(WireModel):
     choices: list[TextChoice]
     usage: Usage | None = None
     system_fingerprint: str | None = None
-
-    _report: CallReport | None = PrivateAttr(default=None)
-
-    @property
-    def report(self) -> CallReport | None:
-        """How the call went, or None for a value that did not come from a call."""
-        return self._report
-
-    def with_report(self, report: CallReport | None) -> TextCompletion:
-        """This answer, carrying `report`."""
-        self._report = report
-        return self

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from typing_extensions import override
 
 from puna.errors import BadRequestError
-from puna.types.common import Usage, WireModel
+from puna.types.common import Answer, Usage, WireModel
 from puna.types.model_request import (
     ModelRequest,
     ParamChecks,
@@ -21,7 +21,6 @@ from puna.types.model_request import (
     check_model,
     sort_params,
 )
-from puna.types.report import CallReport
 from puna.types.requests import PARAMS, check_headers
 from puna.types.shown import kind_of, shown
 
@@ -48,25 +47,13 @@ class Embedding(WireModel):
     embedding: list[_Number] | str
 
 
-class EmbeddingResponse(WireModel):
+class EmbeddingResponse(Answer):
     """The vectors, one for each input and in the same order."""
 
     object: str = "list"
     data: list[Embedding]
     model: str
     usage: Usage | None = None
-
-    _report: CallReport | None = PrivateAttr(default=None)
-
-    @property
-    def report(self) -> CallReport | None:
-        """How the call went, or None for a value that did not come from a call."""
-        return self._report
-
-    def with_report(self, report: CallReport) -> EmbeddingResponse:
-        """This answer, carrying `report`."""
-        self._report = report
-        return self
 
 
 @dataclass(frozen=True, slots=True)

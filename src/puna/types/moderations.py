@@ -9,13 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import PrivateAttr
 from typing_extensions import override
 
 from puna.errors import BadRequestError
-from puna.types.common import Usage, WireModel
+from puna.types.common import Answer, Usage, WireModel
 from puna.types.model_request import ModelRequest, check_extra_body, check_model
-from puna.types.report import CallReport
 from puna.types.requests import PARAMS, check_headers
 from puna.types.shown import kind_of
 
@@ -30,7 +28,7 @@ class ModerationResult(WireModel):
     category_scores: dict[str, Any] | None = None
 
 
-class ModerationResponse(WireModel):
+class ModerationResponse(Answer):
     """The verdicts, one for each input."""
 
     id: str = ""
@@ -38,18 +36,6 @@ class ModerationResponse(WireModel):
     results: list[ModerationResult]
     usage: Usage | None = None
     """Where the verdicts came over chat."""
-
-    _report: CallReport | None = PrivateAttr(default=None)
-
-    @property
-    def report(self) -> CallReport | None:
-        """How the call went, or None for a value that did not come from a call."""
-        return self._report
-
-    def with_report(self, report: CallReport) -> ModerationResponse:
-        """This answer, carrying `report`."""
-        self._report = report
-        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class CallReport:
         prompt_tokens, completion_tokens: as in the answer's usage; `cached_tokens` of the prompt's
             were read from the host's cache, and `cache_creation_tokens` written to it.
         is_usage_estimated: whether Puna counted the tokens because the upstream did not.
-        finish_reason: the first choice's.
+        finish_reason: the first choice's; of a host that speaks the Responses API, the status.
         rescued_calls: tool calls that the model had written as text
             (docs/concepts/tool-call-rescue.md).
         repaired_arguments: arguments of such calls that were changed to fit their tool's schema.

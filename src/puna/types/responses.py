@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
-from puna.types.common import WireModel
-from puna.types.report import CallReport
+from puna.types.common import Answer, WireModel
 
 
 class OutputText(WireModel):
@@ -36,7 +35,15 @@ class ReasoningText(WireModel):
     text: str = ""
 
 
-OutputPart = Annotated[OutputText | OutputRefusal | ReasoningText, Field(discriminator="type")]
+class OtherPart(WireModel):
+    """A part that a host sends and Puna does not know."""
+
+    type: str
+
+
+OutputPart = Annotated[
+    OutputText | OutputRefusal | ReasoningText | OtherPart, Field(union_mode="left_to_right")
+]
 
 
 class OutputMessage(WireModel):
@@ -72,17 +79,27 @@ class CustomToolCall(WireModel):
 
 
 class Reasoning(WireModel):
-    """What the model thought. There is never a summary: hosts of Llama make none."""
+    """What the model thought, as text, as a summary, or encrypted: as its host shows it."""
 
     type: Literal["reasoning"] = "reasoning"
     id: str
     summary: list[Any] = Field(default_factory=list[Any])
-    content: list[OutputPart] = Field(default_factory=list[OutputPart])
-    status: str = "completed"
+    content: list[OutputPart] | None = Field(default_factory=list[OutputPart])
+    encrypted_content: str | None = None
+    status: str | None = "completed"
+
+
+class OtherItem(WireModel):
+    """An item that a host makes and Puna does not know, such as the record of a web search."""
+
+    type: str
+    id: str | None = None
+    status: str | None = None
 
 
 OutputItem = Annotated[
-    OutputMessage | FunctionCall | CustomToolCall | Reasoning, Field(discriminator="type")
+    OutputMessage | FunctionCall | CustomToolCall | Reasoning | OtherItem,
+    Field(union_mode="left_to_right"),
 ]
 
 
@@ -121,7 +138,7 @@ class ResponseError(WireModel):
     message: str
 
 
-class Response(WireModel):
+class Response(Answer):
     """A whole response, or what is known of one while it streams.
 
     What the request said (`instructions`, `tools`, `temperature`, …) stands beside these fields.
@@ -138,8 +155,6 @@ class Response(WireModel):
     usage: ResponseUsage | None = None
     previous_response_id: str | None = None
 
-    _report: CallReport | None = PrivateAttr(default=None)
-
     @property
     def output_text(self) -> str:
         """All that the model said, refusals aside."""
@@ -150,16 +165,6 @@ class Response(WireModel):
             for part in item.content
             if isinstance(part, OutputText)
         )
-
-    @property
-    def report(self) -> CallReport | None:
-        """How the call went, or None for a value that did not come from a call."""
-        return self._report
-
-    def with_report(self, report: CallReport | None) -> Response:
-        """This response, carrying `report`."""
-        self._report = report
-        return self
 
 
 class ResponseEvent(WireModel):

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 from puna.types.messages import as_mapping
 from puna.types.shown import kind_of, shown
 
 _TEXTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
+_READ = {
+    **{kind: ("type", field) for kind, field in _TEXTS.items()},
+    "input_image": ("type", "image_url", "detail", "file_id"),
+}
 _NO_FILES = "hosts of Llama take no files; send its text, or its pages as images"
 
 
-def read_content(content: Any, path: str, *, is_spoken: bool = False) -> str | list[dict[str, Any]]:
+def read_content(
+    content: Any, path: str, omissions: Omissions, *, is_spoken: bool = False
+) -> str | list[dict[str, Any]]:
     """A string, or a list of parts.
 
     A single text becomes a string, which every host reads; several do where `is_spoken`: in all
@@ -29,20 +36,21 @@ def read_content(content: Any, path: str, *, is_spoken: bool = False) -> str | l
             f"`{path}` must be a string or a list of parts, not {kind_of(content)}.", param=path
         )
     given = cast("Sequence[Any]", content)
-    parts = [_read_part(part, f"{path}[{i}]") for i, part in enumerate(given)]
+    parts = [_read_part(part, f"{path}[{i}]", omissions) for i, part in enumerate(given)]
     texts = [part["text"] for part in parts if part["type"] == "text"]
     if len(texts) == len(parts) and (is_spoken or len(parts) <= 1):
         return "".join(texts)
     return parts
 
 
-def _read_part(part: Any, path: str) -> dict[str, Any]:
+def _read_part(part: Any, path: str, omissions: Omissions) -> dict[str, Any]:
     given = as_mapping(part)
     kind = given.get("type") if given is not None else None
     if given is None or not isinstance(kind, str):
         raise BadRequestError(
             f"`{path}.type` must be input_text, input_image or output_text.", param=f"{path}.type"
         )
+    omissions.note_unread(given, _READ.get(kind, ("type", kind)), f"input.{kind}")
     if kind in _TEXTS:
         text = given.get(_TEXTS[kind])
         if not isinstance(text, str):

@@ -1,31 +1,24 @@
 """Input items as chat messages.
 
-A text of the model and the calls that follow it are one message in chat; reasoning is left out,
-for no host of Llama takes it back.
+A text of the model and the calls that follow it are one message in chat; reasoning is left out and
+told, for no host of Llama takes it back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
+from puna.bridges.omissions import Omissions
 from puna.bridges.responses.content import read_content
 from puna.bridges.responses.custom_tools import arguments_of
 from puna.bridges.tool_names import joined_name
 from puna.errors import BadRequestError
-from puna.types.messages import as_mapping
-from puna.types.shown import kind_of, shown
+from puna.types.shown import shown
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
-_KINDS = (
-    "message",
-    "function_call",
-    "function_call_output",
-    "custom_tool_call",
-    "custom_tool_call_output",
+_UNSEEN = (
     "reasoning",
-)
-RECORDS = (
     "code_interpreter_call",
     "file_search_call",
     "image_generation_call",
@@ -37,82 +30,68 @@ RECORDS = (
     "tool_search_output",
     "web_search_call",
 )
-"""What another model's service did by itself in earlier turns: no part of a chat."""
+"""What a model thought, and what another one's service did by itself in earlier turns: no part of a
+chat."""
 
-
-def read_input(given: Any) -> list[dict[str, Any]]:
-    """`input` as a list of items with a type; a string is one message of the user.
-
-    Raises:
-        BadRequestError: it is empty, or holds something else; `param` is the path.
-    """
-    if isinstance(given, str):
-        if not given:
-            raise BadRequestError("`input` is empty; give a text or items.", param="input")
-        return [{"type": "message", "role": "user", "content": given}]
-    if isinstance(given, bytes | Mapping) or not isinstance(given, Sequence):
-        raise BadRequestError(
-            f"`input` must be a string or a list of items, not {kind_of(given)}.", param="input"
-        )
-    if not given:
-        raise BadRequestError("`input` is empty; give a text or items.", param="input")
-    return [_read_item(item, f"input[{i}]") for i, item in enumerate(cast("Sequence[Any]", given))]
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
+_ABOUT_ITSELF = ("type", "id", "status")
+"""Which item it is, and how its making ended: nothing of what was said."""
+_READ: Mapping[str, tuple[str, ...]] = {
+    "message": (*_ABOUT_ITSELF, "role", "content"),
+    "function_call": (*_ABOUT_ITSELF, "call_id", "name", "namespace", "arguments"),
+    "custom_tool_call": (*_ABOUT_ITSELF, "call_id", "name", "namespace", "input"),
+    **dict.fromkeys(_OUTPUTS, (*_ABOUT_ITSELF, "call_id", "output")),
+}
 
 
 def messages_of(
-    items: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, Any]] = ()
+    items: Sequence[Mapping[str, Any]],
+    omissions: Omissions,
+    earlier: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Items of `read_input`, or of a response's output, as chat messages.
-
-    `earlier` messages go before them upstream; calls in them may be answered here.
+    """Items as chat messages; `earlier` ones go before them, and were read once before.
 
     Raises:
         BadRequestError: `param` is the path of what is wrong.
     """
-    talk = _Talk(earlier)
+    talk = _Talk(Omissions())
+    for i, item in enumerate(earlier):
+        talk.add(item, f"earlier[{i}]")
+    talk.omissions = omissions
     for i, item in enumerate(items):
         talk.add(item, f"input[{i}]")
     return talk.messages
 
 
-def _read_item(item: Any, path: str) -> dict[str, Any]:
-    given = as_mapping(item)
-    if given is None:
-        raise BadRequestError(
-            f"`{path}` must be an object with a `type`, not {kind_of(item)}.", param=path
-        )
-    kind = given.get("type")
-    if kind is None and "role" in given:
-        kind = "message"
-    if kind not in (*_KINDS, *RECORDS):
-        hint = "; send the item itself" if kind == "item_reference" else ""
-        raise BadRequestError(
-            f"`{path}.type` must be one of {', '.join(_KINDS)}, not `{shown(kind)}`{hint}.",
-            param=f"{path}.type",
-        )
-    return {"type": kind, **{k: v for k, v in given.items() if v is not None}}
-
-
 class _Talk:
     """Messages under way."""
 
-    def __init__(self, earlier: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, omissions: Omissions) -> None:
+        self.omissions = omissions
         self.messages: list[dict[str, Any]] = []
-        self._calls = {
-            call["id"] for message in earlier for call in message.get("tool_calls") or ()
-        }
+        self._calls: set[str] = set()
         self._speaking: dict[str, Any] | None = None
 
     def add(self, item: Mapping[str, Any], path: str) -> None:
         kind = item["type"]
+        if kind in _READ:
+            self.omissions.note_unread(item, _READ[kind], f"input.{kind}")
         if kind == "message":
             self._add_message(item, path)
         elif kind == "function_call":
             self._add_call(item, path, _text(item, "arguments", path))
         elif kind == "custom_tool_call":
             self._add_call(item, path, arguments_of(_text(item, "input", path)))
-        elif kind != "reasoning" and kind not in RECORDS:
+        elif kind in _OUTPUTS:
             self._add_output(item, path)
+        elif kind in _UNSEEN:
+            self.omissions.note(f"input.{kind}")
+        else:
+            raise BadRequestError(
+                f"`{path}.type` must be one of {', '.join((*_READ, 'reasoning'))}, not "
+                f"`{shown(kind)}`.",
+                param=f"{path}.type",
+            )
 
     def _add_message(self, item: Mapping[str, Any], path: str) -> None:
         role = item.get("role")
@@ -122,7 +101,9 @@ class _Talk:
                 param=f"{path}.role",
             )
         is_spoken = role != "user"
-        content = read_content(item.get("content"), f"{path}.content", is_spoken=is_spoken)
+        content = read_content(
+            item.get("content"), f"{path}.content", self.omissions, is_spoken=is_spoken
+        )
         message = {"role": _ROLES[role], "content": content}
         self._speaking = message if role == "assistant" else None
         self.messages.append(message)
@@ -153,7 +134,7 @@ class _Talk:
                 "call too, or `previous_response_id`.",
                 param=f"{path}.call_id",
             )
-        content = read_content(item.get("output"), f"{path}.output", is_spoken=True)
+        content = read_content(item.get("output"), f"{path}.output", self.omissions, is_spoken=True)
         self._speaking = None
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.bridges.responses.custom_tools import input_of
-from puna.bridges.responses.request import ResponseRequest
+from puna.bridges.responses.request import BridgedRequest
 from puna.bridges.responses.tools import CalledTool
 from puna.types.common import Usage
 from puna.types.responses import Response
@@ -100,7 +100,7 @@ def item_id(prefix: str, response_id: str, index: int) -> str:
 
 
 def make_response(
-    request: ResponseRequest,
+    request: BridgedRequest,
     response_id: str,
     created_at: int,
     status: str,
@@ -150,9 +150,3 @@ def usage_of(usage: Usage) -> dict[str, Any]:
 def failed(code: str, message: str) -> dict[str, Any]:
     """A failed response: OpenAI's schema knows few codes, so the message says what it was."""
     return {"error": {"code": _ERROR_CODES.get(code, _OTHER_ERROR), "message": message}}
-
-
-def last_is(items: list[dict[str, Any]], status: str) -> None:
-    """Where an answer was cut, its last item was."""
-    if items:
-        items[-1]["status"] = status

@@ -11,7 +11,6 @@ from puna.bridges.responses.output import (
     call_item,
     ended,
     incomplete_reason,
-    last_is,
     make_response,
     message_item,
     reasoning_item,
@@ -19,19 +18,19 @@ from puna.bridges.responses.output import (
     refusal_part,
     text_part,
 )
-from puna.bridges.responses.request import ResponseRequest
+from puna.bridges.responses.request import BridgedRequest
 from puna.types.chat import ChatCompletion, Choice
 from puna.types.responses import Response
 
 
 def response_of(
-    request: ResponseRequest, response_id: str, created_at: int, answer: ChatCompletion
+    request: BridgedRequest, response_id: str, created_at: int, answer: ChatCompletion
 ) -> Response:
     """The answer as a response: what the model thought, said, and calls, in this order."""
     choice = answer.choices[0]
     output = _output(request, response_id, choice)
-    if incomplete_reason(choice.finish_reason):
-        last_is(output, INCOMPLETE)
+    if incomplete_reason(choice.finish_reason):  # it was cut: so was its last item
+        output[-1]["status"] = INCOMPLETE
     fields = ended(choice.finish_reason, answer.usage)
     status = fields.pop("status")
     response = make_response(request, response_id, created_at, status, output, **fields)
@@ -45,7 +44,7 @@ def logprobs_of(choice: Any) -> list[Any]:
     return list(tokens) if isinstance(tokens, list) else []
 
 
-def _output(request: ResponseRequest, response_id: str, choice: Choice) -> list[dict[str, Any]]:
+def _output(request: BridgedRequest, response_id: str, choice: Choice) -> list[dict[str, Any]]:
     message, output = choice.message, list[dict[str, Any]]()
     thought = reasoning_of(message)
     if thought:

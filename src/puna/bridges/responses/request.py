@@ -6,43 +6,18 @@ Fields that this API does not know go on untouched, as in chat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from puna.bridges.responses.items import RECORDS, messages_of, read_input
+from puna.bridges.omissions import Omissions
+from puna.bridges.responses.items import messages_of
+from puna.bridges.responses.rules import leave_out_what_chat_lacks
 from puna.bridges.responses.tools import CalledTool, Tools, read_tool_choice, read_tools
-from puna.errors import BadRequestError, UnsupportedParamsError
-from puna.types.schema import strict_json_schema
+from puna.errors import BadRequestError
+from puna.types.requests import ChatRequest, make_chat_request
+from puna.types.response_request import ResponsesRequest
 from puna.types.shown import shown
-
-_REFUSED: Mapping[str, str] = {
-    "background": "nothing runs in the background here; leave it out and stream the answer",
-    "conversation": "none are kept here; use `previous_response_id`, or send the items",
-    "prompt": "prompt templates are not kept here; send `instructions` and `input`",
-}
-"""Asking for these changes what a request is: leaving them out would answer something else."""
-
-_IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
-    "access_programs": lambda _: True,
-    "background_options": lambda _: True,
-    "context_management": lambda value: value != [],
-    "image": lambda _: True,
-    "moderation": lambda _: True,
-}
-"""Refused unless `drop_params`."""
-
-_HINTS = (
-    "client_metadata",
-    "max_tool_calls",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-)
-"""About OpenAI's caches, queues and accounts: the answer is the same without. Left out and told,
-unless `allowed_openai_params` names them."""
 
 _INCLUDABLE = (
     "code_interpreter_call.outputs",
@@ -57,12 +32,6 @@ _INCLUDABLE = (
 """Only log probabilities can be there to include; the others are of things that do not occur."""
 
 _LOGPROBS = "message.output_text.logprobs"
-_CHAT_ONLY = {
-    "max_completion_tokens": "max_output_tokens",
-    "max_tokens": "max_output_tokens",
-    "messages": "input",
-    "response_format": "text.format",
-}
 _ECHOED = (
     "instructions",
     "max_output_tokens",
@@ -76,29 +45,23 @@ _ECHOED_IF_GIVEN = ("prompt_cache_key", "safety_identifier", "user")
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseRequest:
+class BridgedRequest:
     """A request, ready to become one chat call.
 
     Attributes:
         model: the name asked for.
         messages: for the host: instructions, earlier turns, the new input.
-        talk: what a following request goes on from: the same without instructions.
-        items: the new input.
-        fields: the chat parameters, and what steers the call.
+        fields: the chat parameters.
         echo: what each response repeats of the request.
         special_tools: what is behind the names of tools that are no plain functions.
-        is_stored: whether the response may be gone on from.
         left_out: what was left out.
     """
 
     model: str
     messages: tuple[dict[str, Any], ...]
-    talk: tuple[dict[str, Any], ...]
-    items: tuple[dict[str, Any], ...]
     fields: Mapping[str, Any]
     echo: Mapping[str, Any]
     special_tools: Mapping[str, CalledTool] = field(default_factory=dict[str, CalledTool])
-    is_stored: bool = True
     left_out: tuple[str, ...] = ()
 
     def called(self, name: str) -> CalledTool:
@@ -106,62 +69,70 @@ class ResponseRequest:
         return self.special_tools.get(name) or CalledTool(name)
 
 
-def read_response_request(
-    model: Any,
-    body: Mapping[str, Any],
-    *,
-    earlier: Sequence[Mapping[str, Any]] = (),
-    drop_params: bool = False,
-) -> ResponseRequest:
-    """Check a request.
-
-    `body` has all its fields but `model`; `earlier` are the messages that `previous_response_id`
-    stands for.
+def bridge_request(request: ResponsesRequest) -> BridgedRequest:
+    """A request as a chat call.
 
     Raises:
         BadRequestError: a field is wrong; `param` is its path.
         UnsupportedParamsError: one cannot be had over chat, without `drop_params`.
     """
-    given = {name: value for name, value in body.items() if value is not None}
-    reading = _Reading(given, drop_params=drop_params)
-    reading.refuse()
-    items = read_input(given.pop("input", ""))
-    reading.note_records(items)
-    new = messages_of(items, earlier)
-    instructions = _typed(given, "instructions", str, "a string")
+    given = {**request.params, **request.extra}
+    omissions = Omissions(may_drop=request.drop_params)
+    reading = _Reading(request, given, omissions)
+    leave_out_what_chat_lacks(given, request.allowed_params, omissions)
+    new = messages_of(request.items, omissions, request.earlier)
+    instructions = given.pop("instructions", None)
     head = [{"role": "system", "content": instructions}] if instructions else []
     tools = reading.read_tools()
     reading.read_text()
     reading.read_reasoning()
     reading.read_include()
     reading.read_limits()
-    is_stored = _typed(given, "store", bool, "true or false") is not False
-    return ResponseRequest(
-        model=model if isinstance(model, str) else "",
-        messages=(*head, *map(dict, earlier), *new),
-        talk=(*map(dict, earlier), *new),
-        items=tuple(items),
+    return BridgedRequest(
+        model=request.model,
+        messages=(*head, *new),
         fields=reading.chat_fields(),
-        echo={**reading.echo(), "store": is_stored},
+        echo=reading.echo,
         special_tools=tools.special,
-        is_stored=is_stored,
-        left_out=tuple(reading.left_out),
+        left_out=omissions.names,
+    )
+
+
+def to_chat(request: ResponsesRequest, bridged: BridgedRequest) -> ChatRequest:
+    """The chat request that a bridged request stands for.
+
+    Raises:
+        BadRequestError: a field is wrong for chat; `param` is its name there.
+    """
+    return make_chat_request(
+        request.model,
+        bridged.messages,
+        bridged.fields,
+        stream=request.is_stream,
+        headers=request.headers,
+        drop_params=request.drop_params,
+        allowed_params=request.allowed_params,
+        unwanted_params=request.unwanted_params,
+        **request.chat_options,
     )
 
 
 class _Reading:
     """One request being read: `given` loses each field that has been understood."""
 
-    def __init__(self, given: dict[str, Any], *, drop_params: bool) -> None:
-        self.left_out: list[str] = []
+    def __init__(
+        self, request: ResponsesRequest, given: dict[str, Any], omissions: Omissions
+    ) -> None:
+        self._is_stream = request.is_stream
         self._given = given
-        self._drop_params = drop_params
+        self._omissions = omissions
         self._fields: dict[str, Any] = {}
-        self._echo: dict[str, Any] = {
+        self.echo: dict[str, Any] = {
             "background": False,
-            "metadata": _typed(given, "metadata", Mapping, "an object") or {},
+            "metadata": request.metadata,
             "parallel_tool_calls": True,
-            "previous_response_id": given.get("previous_response_id"),
+            "previous_response_id": request.previous_response_id,
+            "store": request.is_stored,
             "reasoning": {"effort": None, "summary": None},
             "text": {"format": {"type": "text"}},
             "tool_choice": "auto",
@@ -171,148 +142,88 @@ class _Reading:
             **{name: given[name] for name in _ECHOED_IF_GIVEN if name in given},
         }
 
-    def refuse(self) -> None:
-        """What cannot be done over chat, and hints that nobody takes."""
-        given = self._given
-        for name, fix in _REFUSED.items():
-            if given.pop(name, False) is not False:
-                raise BadRequestError(f"`{name}` cannot be done: {fix}.", param=name)
-        for name, instead in _CHAT_ONLY.items():
-            if name in given:
-                raise BadRequestError(
-                    f"`{name}` is a field of chat completions; give `{instead}`.", param=name
-                )
-        if given.pop("n", 1) != 1:
-            raise BadRequestError("`n` must be 1: a response is one answer.", param="n")
-        for name, is_asked in _IMPOSSIBLE.items():
-            if name in given and is_asked(given.pop(name)):
-                self._cannot(name, f"`{name}` cannot be done over chat")
-        allowed = given.get("allowed_openai_params")
-        for name in _HINTS:
-            is_allowed = isinstance(allowed, list | tuple) and name in allowed
-            if name in given and not is_allowed:
-                del given[name]
-                self.left_out.append(name)
-
-    def note_records(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Tell which kinds of items no host reads."""
-        kinds = dict.fromkeys(item["type"] for item in items if item["type"] in RECORDS)
-        self.left_out += [f"input.{kind}" for kind in kinds]
-
     def read_tools(self) -> Tools:
         """`tools`, `tool_choice`, `parallel_tool_calls`."""
-        given, drop = self._given, self._drop_params
-        tools = read_tools(given.pop("tools", None), drop_params=drop)
+        given = self._given
+        tools = read_tools(given.pop("tools", None), self._omissions)
         choice = given.pop("tool_choice", None)
-        fields, left_out = read_tool_choice(choice, tools, drop_params=drop)
-        self.left_out += (*tools.left_out, *left_out)
-        self._echo["tools"] = list(tools.given)
-        if choice is not None and not left_out:
-            self._echo["tool_choice"] = choice
-        parallel = _typed(given, "parallel_tool_calls", bool, "true or false")
-        given.pop("parallel_tool_calls", None)
+        fields = read_tool_choice(choice, tools, self._omissions)
+        self.echo["tools"] = list(tools.given)
+        if "tool_choice" in fields:
+            self.echo["tool_choice"] = choice
+        parallel = given.pop("parallel_tool_calls", None)
         if parallel is not None:
-            self._echo["parallel_tool_calls"] = parallel
+            self.echo["parallel_tool_calls"] = parallel
             if tools.chat:  # without tools some hosts refuse it, and it says nothing
                 fields["parallel_tool_calls"] = parallel
         self._fields.update(fields)
         return tools
 
     def read_text(self) -> None:
-        """`text.format` and `text.verbosity`, and a pydantic class as `text_format`."""
-        text: Mapping[str, Any] = _typed(self._given, "text", Mapping, "an object") or {}
-        self._given.pop("text", None)
-        wanted = _typed(text, "format", Mapping, "an object", path="text.format")
-        cls = self._given.pop("text_format", None)
-        if cls is not None:
-            if not isinstance(cls, type):
-                raise BadRequestError(
-                    "`text_format` must be a pydantic class; a schema is `text.format`.",
-                    param="text_format",
-                )
-            self._fields["response_format"] = form = strict_json_schema(cls)
-            self._echo["text"] = {"format": {"type": "json_schema", **form["json_schema"]}}
+        """`text.format` and `text.verbosity`."""
+        text: Mapping[str, Any] = self._given.pop("text", {})
+        self._omissions.note_unread(text, ("format", "verbosity"), "text")
+        wanted = _typed(text, "format", Mapping, "an object", "text.format")
         if wanted is not None:
-            self._fields.update(_response_format(wanted))
-            self._echo["text"] = {"format": dict(wanted)}
-        verbosity = _typed(text, "verbosity", str, "a string", path="text.verbosity")
+            self._fields.update(_response_format(wanted, self._omissions))
+            self.echo["text"] = {"format": dict(wanted)}
+        verbosity = _typed(text, "verbosity", str, "a string", "text.verbosity")
         if verbosity is not None:
             self._fields["verbosity"] = verbosity
-            self._echo["text"] = {**self._echo["text"], "verbosity": verbosity}
+            self.echo["text"] = {**self.echo["text"], "verbosity": verbosity}
 
     def read_reasoning(self) -> None:
-        """`reasoning.effort` follows chat's rule for `reasoning_effort`; a summary nobody makes."""
-        given: Mapping[str, Any] = _typed(self._given, "reasoning", Mapping, "an object") or {}
-        self._given.pop("reasoning", None)
-        effort = _typed(given, "effort", str, "a string", path="reasoning.effort")
+        """`reasoning.effort` follows chat's rule for `reasoning_effort`; nobody makes a summary."""
+        given: Mapping[str, Any] = self._given.pop("reasoning", {})
+        effort = _typed(given, "effort", str, "a string", "reasoning.effort")
         if effort is not None:
             self._fields["reasoning_effort"] = effort
-        if given.get("summary") is not None or given.get("generate_summary") is not None:
-            self.left_out.append("reasoning.summary")
-        self._echo["reasoning"] = {"effort": effort, "summary": None}
+        self._omissions.note_unread(given, ("effort",), "reasoning")
+        self.echo["reasoning"] = {"effort": effort, "summary": None}
 
     def read_include(self) -> None:
         """`include` and `top_logprobs`."""
         include = self._given.pop("include", ())
-        if not isinstance(include, Sequence) or isinstance(include, str | bytes):
-            raise BadRequestError("`include` must be a list of strings.", param="include")
         for i, one in enumerate(include):
             if one not in _INCLUDABLE:
                 known = ", ".join(_INCLUDABLE)
-                self._cannot(
-                    f"include[{i}]", f"`include[{i}]` is `{shown(one)}`, which is none of {known}"
+                self._omissions.refuse(
+                    f"include[{i}]", f"`include[{i}]` is `{shown(one)}`, which is none of {known}."
                 )
         if _LOGPROBS in include or "top_logprobs" in self._given:
             self._fields["logprobs"] = True
 
     def read_limits(self) -> None:
-        """`max_output_tokens`, `truncation`, `stream`."""
+        """`max_output_tokens`, `truncation`, `stream_options`."""
         given = self._given
-        limit = given.pop("max_output_tokens", None)
-        if limit is not None:
-            if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-                raise BadRequestError(
-                    f"`max_output_tokens` must be a whole number above 0, not `{shown(limit)}`.",
-                    param="max_output_tokens",
-                )
-            self._fields["max_tokens"] = limit
+        if "max_output_tokens" in given:
+            self._fields["max_tokens"] = given.pop("max_output_tokens")
         truncation = given.pop("truncation", "disabled")
         if truncation not in ("auto", "disabled"):
             raise BadRequestError(
                 f"`truncation` must be auto or disabled, not `{shown(truncation)}`.",
                 param="truncation",
             )
-        self._echo["truncation"] = truncation
+        self.echo["truncation"] = truncation
         if truncation == "auto":
-            self.left_out.append("truncation")
-        given.pop("stream_options", None)  # `include_obfuscation`: nothing is ever padded here
-        if given.get("stream") is True:
+            self._omissions.note("truncation")
+        options: Mapping[str, Any] = given.pop("stream_options", {})
+        self._omissions.note_unread(options, (), "stream_options")  # nothing is ever padded here
+        if self._is_stream:
             # The last event of a stream holds the usage.
             self._fields["stream_options"] = {"include_usage": True}
 
     def chat_fields(self) -> dict[str, Any]:
         """Everything for the chat call."""
-        own = ("instructions", "previous_response_id", "store")
-        rest = {name: value for name, value in self._given.items() if name not in own}
-        return {**rest, **self._fields}
-
-    def echo(self) -> dict[str, Any]:
-        """What a response repeats."""
-        return self._echo
-
-    def _cannot(self, path: str, what: str) -> None:
-        if not self._drop_params:
-            raise UnsupportedParamsError(f"{what}. Leave it out, or set `drop_params`.", param=path)
-        self.left_out.append(path)
+        return {**self._given, **self._fields}
 
 
-def _response_format(wanted: Mapping[str, Any]) -> dict[str, Any]:
+def _response_format(wanted: Mapping[str, Any], omissions: Omissions) -> dict[str, Any]:
     """`text.format` as `response_format`; plain text needs none."""
     kind = wanted.get("type")
-    if kind == "text":
-        return {}
-    if kind == "json_object":
-        return {"response_format": {"type": "json_object"}}
+    if kind in ("text", "json_object"):
+        omissions.note_unread(wanted, ("type",), "text.format")
+        return {} if kind == "text" else {"response_format": {"type": "json_object"}}
     if kind != "json_schema":
         raise BadRequestError(
             f"`text.format.type` must be text, json_object or json_schema, not `{shown(kind)}`.",
@@ -326,12 +237,9 @@ def _response_format(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def _typed(
-    given: Mapping[str, Any], name: str, kind: type, what: str, *, path: str | None = None
-) -> Any:
+def _typed(given: Mapping[str, Any], name: str, kind: type, what: str, path: str) -> Any:
     """A field of a known type, None where it is absent."""
     value = given.get(name)
     if value is not None and not isinstance(value, kind):
-        where = path or name
-        raise BadRequestError(f"`{where}` must be {what}, not `{shown(value)}`.", param=where)
+        raise BadRequestError(f"`{path}` must be {what}, not `{shown(value)}`.", param=path)
     return value

@@ -31,7 +31,7 @@ from puna.bridges.responses.output import (
     make_response,
 )
 from puna.bridges.responses.reply import logprobs_of
-from puna.bridges.responses.request import ResponseRequest
+from puna.bridges.responses.request import BridgedRequest
 from puna.types.chat import ChatCompletionChunk, ChunkChoice, DeltaToolCall
 from puna.types.common import Usage
 from puna.types.responses import Response, ResponseEvent
@@ -45,7 +45,7 @@ class ResponseStream:
     `response` is the last event's once there is one.
     """
 
-    def __init__(self, request: ResponseRequest, response_id: str, created_at: int) -> None:
+    def __init__(self, request: BridgedRequest, response_id: str, created_at: int) -> None:
         self.response: Response | None = None
         self._request = request
         self._id = response_id
@@ -79,8 +79,6 @@ class ResponseStream:
         while self._line:
             is_last = len(self._line) == 1
             self._close_first(INCOMPLETE if is_cut and is_last else COMPLETED)
-        if is_cut and self._output:
-            self._output[-1]["status"] = INCOMPLETE
         fields = ended(self._finish_reason, self._usage)
         status = fields.pop("status")
         self._end(status, fields)

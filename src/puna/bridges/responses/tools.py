@@ -13,19 +13,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from puna.bridges.omissions import Omissions
 from puna.bridges.responses.custom_tools import function_of
 from puna.bridges.tool_names import joined_name
-from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.errors import BadRequestError
 from puna.types.messages import as_mapping
 from puna.types.shown import kind_of, shown
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _OWN_KINDS = ("function", "custom")
 """Those that the caller runs."""
+CHAT_KINDS = frozenset((*_OWN_KINDS, "namespace"))
+"""Those that can be had over chat."""
 _MODES = ("none", "auto", "required")
 _SHOWN_FUNCTION: Mapping[str, Any] = {"parameters": None, "strict": None}
 """What the schema of a response wants of each function, given or not."""
 _FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
+_READ: Mapping[str, tuple[str, ...]] = {
+    "function": ("type", *_FUNCTION_FIELDS),
+    "custom": ("type", "name", "description", "format"),
+    "namespace": ("type", "name", "tools"),
+}
+"""What of a tool goes on; chat has no place for what is said about all tools of a namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +54,13 @@ class Tools:
         chat: in chat's form.
         given: as a response repeats them: in the form they came in, without those left out.
         special: what is behind the names of those that are no plain functions.
-        left_out: the paths of what was left out.
+        is_emptied: all that were given were left out.
     """
 
     chat: tuple[dict[str, Any], ...] = ()
     given: tuple[dict[str, Any], ...] = ()
     special: Mapping[str, CalledTool] = field(default_factory=dict[str, CalledTool])
-    left_out: tuple[str, ...] = ()
+    is_emptied: bool = False
 
     def names(self) -> list[str]:
         """The names of all."""
@@ -62,18 +71,18 @@ class Tools:
         return [tool for tool in self.chat if tool["function"]["name"] in names]
 
 
-def read_tools(tools: Any, *, drop_params: bool) -> Tools:
+def read_tools(tools: Any, omissions: Omissions) -> Tools:
     """Check `tools`.
 
     Raises:
         BadRequestError: one is malformed; `param` is the path.
         UnsupportedParamsError: one is of a kind that cannot be had, without `drop_params`.
     """
-    if tools is None:
+    if tools in (None, [], ()):
         return Tools()
     if not isinstance(tools, Sequence) or isinstance(tools, str | bytes):
         raise BadRequestError(f"`tools` must be a list, not {kind_of(tools)}.", param="tools")
-    reading = _Reading()
+    reading = _Reading(omissions)
     for i, one in enumerate(cast("Sequence[Any]", tools)):
         path = f"tools[{i}]"
         tool = as_mapping(one)
@@ -86,19 +95,22 @@ def read_tools(tools: Any, *, drop_params: bool) -> Tools:
         elif kind == "namespace":
             reading.take_namespace(tool, path)
             reading.given.append(dict(tool))
-        elif drop_params:
-            reading.left_out.append(path)
         else:
-            raise _unsupported(kind, path)
+            omissions.refuse(
+                path,
+                f"`{path}.type` is `{shown(kind)}`: hosts of Llama run no built-in tools. Use "
+                "`function` or `custom` and run it yourself.",
+                param=f"{path}.type",
+            )
     return reading.tools()
 
 
 class _Reading:
     """Tools being read."""
 
-    def __init__(self) -> None:
+    def __init__(self, omissions: Omissions) -> None:
         self.given: list[dict[str, Any]] = []
-        self.left_out: list[str] = []
+        self._omissions = omissions
         self._chat: list[dict[str, Any]] = []
         self._names: set[str] = set()
         self._special: dict[str, CalledTool] = {}
@@ -107,6 +119,7 @@ class _Reading:
         """A function or a free-form tool."""
         _check(tool, path)
         is_custom = tool["type"] == "custom"
+        self._omissions.note_unread(tool, _READ[tool["type"]], path)
         name = tool["name"] if namespace is None else joined_name(namespace, tool["name"])
         is_plain = not is_custom and namespace is None
         if name in self._names and (not is_plain or name in self._special):
@@ -119,12 +132,11 @@ class _Reading:
         self._chat.append({"type": "function", "function": {**_function(tool), "name": name}})
 
     def take_namespace(self, tool: Mapping[str, Any], path: str) -> None:
-        """The tools of a namespace. Chat has no place for what is said about all of them."""
+        """The tools of a namespace."""
         name, inner = _name_of(tool, path), tool.get("tools")
         if not isinstance(inner, Sequence) or isinstance(inner, str | bytes):
             raise BadRequestError(f"`{path}.tools` must be a list.", param=f"{path}.tools")
-        if tool.get("description"):
-            self.left_out.append(f"{path}.description")
+        self._omissions.note_unread(tool, _READ["namespace"], path)
         for i, one in enumerate(cast("Sequence[Any]", inner)):
             place = f"{path}.tools[{i}]"
             given = as_mapping(one) or {}
@@ -136,13 +148,12 @@ class _Reading:
 
     def tools(self) -> Tools:
         """All of them."""
-        return Tools(tuple(self._chat), tuple(self.given), self._special, tuple(self.left_out))
+        chat = tuple(self._chat)
+        return Tools(chat, tuple(self.given), self._special, is_emptied=not chat)
 
 
-def read_tool_choice(
-    choice: Any, tools: Tools, *, drop_params: bool
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """`tools` and `tool_choice` as chat's fields, and what was left out.
+def read_tool_choice(choice: Any, tools: Tools, omissions: Omissions) -> dict[str, Any]:
+    """`tools` and `tool_choice` as chat's fields.
 
     Raises:
         BadRequestError: the choice is malformed, or names no tool.
@@ -150,13 +161,14 @@ def read_tool_choice(
     """
     fields: dict[str, Any] = {"tools": list(tools.chat)} if tools.chat else {}
     if choice is None:
-        return fields, ()
-    if tools.left_out and not tools.chat and choice not in ("auto", "none"):
-        return fields, ("tool_choice",)  # nothing is left to choose from
+        return fields
+    if tools.is_emptied and choice not in ("auto", "none"):
+        omissions.note("tool_choice")  # nothing is left to choose from
+        return fields
     if isinstance(choice, str):
         if choice not in _MODES:
             raise _wrong_choice(choice)
-        return {**fields, "tool_choice": choice}, ()
+        return {**fields, "tool_choice": choice}
     given = as_mapping(choice)
     if given is None:
         raise _wrong_choice(choice)
@@ -168,16 +180,17 @@ def read_tool_choice(
                 f"`tool_choice.name` is `{shown(name)}`, which is not in `tools`.",
                 param="tool_choice.name",
             )
-        return {**fields, "tool_choice": {"type": "function", "function": {"name": name}}}, ()
+        omissions.note_unread(given, ("type", "name"), "tool_choice")
+        return {**fields, "tool_choice": {"type": "function", "function": {"name": name}}}
     if kind == "allowed_tools":
-        return _allowed(given, tools), ()
-    if not drop_params:
-        raise UnsupportedParamsError(
-            f"`tool_choice.type` is `{shown(kind)}`: only functions and custom tools can be had. "
-            "Choose one of these, or set `drop_params`.",
-            param="tool_choice.type",
-        )
-    return fields, ("tool_choice",)
+        omissions.note_unread(given, ("type", "mode", "tools"), "tool_choice")
+        return _allowed(given, tools)
+    omissions.refuse(
+        "tool_choice",
+        f"`tool_choice.type` is `{shown(kind)}`: only functions and custom tools can be had.",
+        param="tool_choice.type",
+    )
+    return fields
 
 
 def _allowed(choice: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
@@ -205,14 +218,6 @@ def _wrong_choice(choice: Any) -> BadRequestError:
         "`tool_choice` must be none, auto, required, or an object such as "
         f'{{"type": "function", "name": …}}, not `{shown(choice)}`.',
         param="tool_choice",
-    )
-
-
-def _unsupported(kind: Any, path: str) -> UnsupportedParamsError:
-    return UnsupportedParamsError(
-        f"`{path}.type` is `{shown(kind)}`: hosts of Llama run no built-in tools. Use `function` "
-        "or `custom` and run it yourself, or set `drop_params` to leave it out.",
-        param=f"{path}.type",
     )
 
 

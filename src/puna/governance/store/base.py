@@ -8,7 +8,11 @@ from puna.bridges.responses.stored import StoredResponse
 
 
 class ResponseStore(Protocol):
-    """Responses by the key that made them; of another key's it knows nothing."""
+    """Responses by the key that made them; of another key's it knows nothing.
+
+    Raises:
+        ServiceUnavailableError: from `put`, `get` and `delete`, where the store cannot be used.
+    """
 
     async def put(self, stored: StoredResponse) -> None:
         """Keep a response."""

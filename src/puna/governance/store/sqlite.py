@@ -63,7 +63,11 @@ class SQLiteStore:
             ) from error
 
     async def put(self, stored: StoredResponse) -> None:
-        """Keep a response; those past their time go."""
+        """Keep a response; those past their time go.
+
+        Raises:
+            ServiceUnavailableError: the file cannot be used, as in `get` and `delete`.
+        """
         await _in_thread(self._put, stored)
 
     async def get(self, owner: str, response_id: str) -> StoredResponse | None:
@@ -89,10 +93,10 @@ class SQLiteStore:
     def _get(self, owner: str, response_id: str) -> StoredResponse | None:
         with self._lock:
             row = self._db.execute(
-                "SELECT created_at, content FROM responses WHERE owner = ? AND response_id = ?",
+                "SELECT content FROM responses WHERE owner = ? AND response_id = ?",
                 (owner, response_id),
             ).fetchone()
-        return StoredResponse.from_json(response_id, owner, *row) if row is not None else None
+        return StoredResponse.from_json(response_id, owner, row[0]) if row is not None else None
 
     def _delete(self, owner: str, response_id: str) -> bool:
         with self._lock:

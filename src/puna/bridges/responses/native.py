@@ -1,0 +1,80 @@
+"""The events of a host that speaks the Responses API, on their way to a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from puna.bridges.responses.output import FAILED, failed
+from puna.types.responses import Response, ResponseEvent
+
+_LAST = ("response.completed", "response.incomplete", "response.failed")
+_DONE = "response.output_item.done"
+
+
+class NativeResponse:
+    """As `ResponseStream`: `change` each event, then `finish`, or `fail`.
+
+    Events go on as they came. The last one is held until `finish`, so that the response can be kept
+    before a caller reads its end.
+    """
+
+    def __init__(self, response_id: str, created_at: int, model: str) -> None:
+        """The id, time and model are for a host that tells none before it breaks off."""
+        self.response: Response | None = None
+        self._last: ResponseEvent | None = None
+        self._begun: Mapping[str, Any] = {
+            "id": response_id,
+            "object": "response",
+            "created_at": created_at,
+            "model": model,
+        }
+        self._done: dict[int, Any] = {}
+        self._next_number = 0
+
+    def change(self, event: ResponseEvent) -> list[ResponseEvent]:
+        """The event itself, unless it is the last."""
+        self._next_number = event.sequence_number + 1
+        if event.type in _LAST:
+            self._last, self.response = event, event.response
+            return []
+        if event.response is not None:
+            self._begun = event.response.to_dict()
+        if event.type == _DONE and event.item is not None and event.output_index is not None:
+            self._done[event.output_index] = event.item.to_dict()
+        return [event]
+
+    def finish(self) -> list[ResponseEvent]:
+        """The last event."""
+        return [self._last] if self._last is not None else []
+
+    def fail(self, code: str, message: str) -> list[ResponseEvent]:
+        """The host's own last event if it sent one, else a failed response with what is whole."""
+        if self._last is None:
+            output = [self._done[index] for index in sorted(self._done)]
+            told = {**self._begun, "status": FAILED, "output": output, **failed(code, message)}
+            self.response = Response.model_validate(told)
+            self._last = ResponseEvent(
+                type=_LAST[-1], sequence_number=self._next_number, response=self.response
+            )
+        return self.finish()
+
+
+def events_of(response: Response) -> list[ResponseEvent]:
+    """A response that came whole where a stream was asked for, as events."""
+    whole = response.to_dict()
+    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+    told: list[dict[str, Any]] = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.in_progress", "response": begun},
+    ]
+    for index, item in enumerate(whole["output"]):
+        told += [
+            {"type": "response.output_item.added", "output_index": index, "item": item},
+            {"type": _DONE, "output_index": index, "item": item},
+        ]
+    told.append({"type": f"response.{response.status}", "response": whole})
+    return [
+        ResponseEvent.model_validate({**event, "sequence_number": number})
+        for number, event in enumerate(told)
+    ]

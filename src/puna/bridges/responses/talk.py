@@ -1,0 +1,43 @@
+"""Items of earlier turns on their way back to a host that speaks the Responses API.
+
+The conversation is kept here, and hosts are asked to store nothing. So an item may not refer to
+what the host would have stored, and encrypted thoughts go only to the deployment that made them: no
+other can read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_MAKER = "puna_deployment"
+_REASONING = "reasoning"
+_KEEP_IDS = ("message", "function_call", "custom_tool_call", _REASONING)
+"""Elsewhere a host takes the id for one of its store, and refuses what is not in it."""
+
+
+def made_by(item: Mapping[str, Any], deployment_id: str) -> dict[str, Any]:
+    """An output item as it is kept: thoughts with who made them."""
+    made = {_MAKER: deployment_id} if item["type"] == _REASONING else {}
+    return {**item, **made}
+
+
+def sent_back(
+    items: Iterable[Mapping[str, Any]], deployment_id: str
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Earlier items for a deployment, and what was left out of them.
+
+    Thoughts in clear text, or with nothing but an id, are left out.
+    """
+    sent: list[dict[str, Any]] = []
+    left_out: dict[str, None] = {}
+    for item in items:
+        kind = item["type"]
+        if kind == _REASONING and (
+            not item.get("encrypted_content") or item.get(_MAKER, deployment_id) != deployment_id
+        ):
+            left_out["input.reasoning"] = None
+            continue
+        gone = (_MAKER,) if kind in _KEEP_IDS else (_MAKER, "id")
+        sent.append({name: value for name, value in item.items() if name not in gone})
+    return sent, tuple(left_out)

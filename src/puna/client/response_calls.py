@@ -1,0 +1,46 @@
+"""The keywords of `responses()` read into one frozen call. Pure, as for chat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from puna.client.keywords import (
+    make_call,
+    read_canned,
+    read_chat_options,
+    read_options,
+    read_own,
+)
+from puna.client.settings import ClientSettings
+from puna.engine.call import Call
+from puna.engine.responses import ResponseMemory
+from puna.types.response_request import ResponsesRequest, make_responses_request
+
+
+def read_response_call(
+    model: Any,
+    asked: Any,
+    keywords: Mapping[str, Any],
+    settings: ClientSettings,
+    memory: ResponseMemory,
+    *,
+    stream: Any = None,
+) -> Call[ResponsesRequest]:
+    """One call from what `responses()` was given; `asked` is the input.
+
+    Raises:
+        BadRequestError: a keyword is wrong; `param` names it.
+        AuthenticationError: the host needs a key and there is none.
+        NotFoundError: `previous_response_id` is no response of this memory.
+    """
+    own, body = read_own(keywords, settings)
+    request = make_responses_request(
+        model,
+        {**body, "input": asked, "metadata": own.get("metadata")},
+        stream=stream,
+        earlier=memory.earlier(keywords.get("previous_response_id")),
+        chat_options=read_chat_options(own, settings),
+        **read_options(own, settings),
+    )
+    return make_call(request, own, settings, read_canned(own))

@@ -1,0 +1,82 @@
+"""A response as a host sends it: what is put in place, and what is read of it.
+
+Put in place is only what is not the host's to say: the public model, what of the request was kept
+here (`previous_response_id`, `store`, `metadata`), and an id where the host's is none of this API.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from puna.dialects.base import ReadContext
+from puna.dialects.error_replies import read_error_frame
+from puna.dialects.secrets import scrub
+from puna.errors import APIError
+from puna.types.common import Usage
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import Response
+
+Context = ReadContext[ResponsesRequest]
+
+_ID = re.compile(r"resp_[A-Za-z0-9_-]{1,200}")
+
+_STATUSES: Mapping[str, int] = {
+    "context_length_exceeded": 400,
+    "insufficient_quota": 429,
+    "invalid_prompt": 400,
+    "rate_limit_exceeded": 429,
+    "vector_store_timeout": 504,
+}
+"""Of the codes of a failed response. Source: OpenAI API reference, "The response object"."""
+_ABOUT_THE_INPUT = "image"
+"""Stands in all codes of that page about what was sent."""
+
+
+def mend_response(data: dict[str, Any], context: Context) -> None:
+    """Put in place what is Puna's to say."""
+    request = context.request
+    given = data.get("id")
+    data["id"] = given if isinstance(given, str) and _ID.fullmatch(given) else context.made_id
+    data["model"] = context.model
+    data["previous_response_id"] = request.previous_response_id
+    data["store"] = request.is_stored
+    data["metadata"] = dict(request.metadata)
+    data.setdefault("created_at", int(context.now))
+    error = data.get("error")
+    if isinstance(error, dict):
+        told = cast("dict[str, Any]", error)
+        told["message"] = scrub(str(told.get("message", "")), context)
+
+
+def read_failure(data: Mapping[str, Any], context: Context) -> APIError:
+    """The typed error of a response that failed, or of an `error` event.
+
+    The event has its words inside `error`, or beside its type.
+    """
+    inner = data.get("error")
+    told = cast("Mapping[str, Any]", inner if isinstance(inner, Mapping) else data)
+    words = {name: told[name] for name in ("code", "message", "param") if told.get(name)}
+    code = str(words.get("code", ""))
+    status = _STATUSES.get(code, 400 if _ABOUT_THE_INPUT in code else 500)
+    words.setdefault("message", "the response failed, and nothing says why")
+    return read_error_frame({"error": {**words, "status": status}}, context)
+
+
+def usage_of(response: Response) -> Usage | None:
+    """What a response says of tokens, in chat's words; None where it says nothing."""
+    told = response.usage
+    if told is None:
+        return None
+    return Usage.model_validate(
+        {
+            "prompt_tokens": told.input_tokens,
+            "completion_tokens": told.output_tokens,
+            "total_tokens": told.total_tokens,
+            "prompt_tokens_details": {"cached_tokens": told.input_tokens_details.cached_tokens},
+            "completion_tokens_details": {
+                "reasoning_tokens": told.output_tokens_details.reasoning_tokens
+            },
+        }
+    )

@@ -1,0 +1,123 @@
+"""Reads a streamed response: bytes in, events out.
+
+What a caller may rely on, however the bytes are cut: every event of the host comes as it came,
+those that nobody here knows included; they are numbered from 0 without a gap; all responses in them
+have one id and the public model; the last one is `response.completed`, `response.incomplete` or
+`response.failed`, or the stream has an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from puna.dialects.base import ReadContext
+from puna.dialects.error_replies import is_error_body
+from puna.dialects.json_http import first_problem, malformed
+from puna.dialects.openai_response_body import mend_response, read_failure, usage_of
+from puna.errors import APIError, StreamInterruptedError
+from puna.types.common import Usage
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import ResponseEvent
+from puna.wire.sse import SSEDecoder, SSEEvent
+
+FAILED = "response.failed"
+ENDS = frozenset(("response.completed", "response.incomplete", FAILED))
+
+_ERROR = "error"
+_DONE = b"[DONE]"
+
+
+class OpenAIResponseStreamReader:
+    """One streamed reply. Once it is done it takes nothing more."""
+
+    def __init__(self, context: ReadContext[ResponsesRequest]) -> None:
+        self._context = context
+        self._decoder = SSEDecoder()
+        self._made = 0
+        self._id: str | None = None
+        self._has_ended = False
+        self.usage: Usage | None = None
+        self.error: APIError | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come: the last event was read, or the stream failed."""
+        return self._has_ended or self.error is not None
+
+    def feed(self, data: bytes) -> list[ResponseEvent]:
+        """Take bytes; give the events that they complete."""
+        return self._take(self._decoder.feed(data))
+
+    def close(self) -> list[ResponseEvent]:
+        """The reply has ended: give what is left. Too early an end sets `error`."""
+        events = [] if self.is_done else self._take(self._decoder.close())
+        if not self.is_done:
+            self.error = self._interrupted()
+        return events
+
+    def _take(self, frames: list[SSEEvent]) -> list[ResponseEvent]:
+        events: list[ResponseEvent] = []
+        for frame in frames:
+            if self.is_done:
+                break
+            if not frame.data.strip():
+                continue  # a heartbeat
+            try:
+                events.append(self._read(frame))
+            except APIError as error:
+                # Kept, not raised: the events before it are whole and must reach the caller first.
+                self.error = error
+        return events
+
+    def _read(self, frame: SSEEvent) -> ResponseEvent:
+        context = self._context
+        if frame.data.strip() == _DONE:
+            raise self._interrupted()
+        try:
+            data = from_json(frame.data)
+        except ValueError as error:
+            raise malformed("an event that is not JSON", context) from error
+        if not isinstance(data, dict):
+            raise malformed("an event that is no JSON object", context)
+        fields = cast("dict[str, Any]", data)
+        kind = fields.setdefault("type", frame.event)
+        if kind == _ERROR or (not kind and is_error_body(fields)):
+            raise read_failure(fields, context)
+        return self._make(fields)
+
+    def _make(self, fields: dict[str, Any]) -> ResponseEvent:
+        response = fields.get("response")
+        if isinstance(response, dict):
+            told = cast("dict[str, Any]", response)
+            mend_response(told, self._context)
+            self._id = told["id"] = self._id or told["id"]
+        fields["sequence_number"] = self._made
+        try:
+            event = ResponseEvent.model_validate(fields)
+        except ValidationError as error:
+            what = f"an event whose fields are wrong: {first_problem(error)}"
+            raise malformed(what, self._context) from error
+        self._made += 1
+        if event.type in ENDS:
+            self._end(event)
+        return event
+
+    def _end(self, event: ResponseEvent) -> None:
+        self._has_ended = True
+        if event.response is not None:
+            self.usage = usage_of(event.response)
+        if event.type == FAILED:
+            failed = event.response.to_dict() if event.response is not None else {}
+            self.error = read_failure({"error": failed.get("error") or {}}, self._context)
+
+    def _interrupted(self) -> StreamInterruptedError:
+        provider = self._context.target.provider
+        what = "before the response was finished" if self._made else "without any event"
+        return StreamInterruptedError(
+            f"The stream of {provider} ended {what}. What was received may be cut.",
+            provider=provider,
+            model=self._context.model,
+        )

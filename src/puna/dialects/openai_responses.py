@@ -1,0 +1,90 @@
+"""The OpenAI Responses protocol: what a host answers is handed on as it came.
+
+Source: OpenAI API reference, "Responses".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from puna.dialects.base import BuiltRequest, ReadContext, Target
+from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
+from puna.dialects.json_http import (
+    build_url,
+    encode,
+    first_problem,
+    malformed,
+    parse_object,
+    post,
+)
+from puna.dialects.openai_response_body import mend_response, read_failure, usage_of
+from puna.dialects.openai_response_stream import OpenAIResponseStreamReader
+from puna.dialects.request_rules import choose_params
+from puna.errors import APIError
+from puna.types.common import Usage
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import Response
+from puna.wire.http import HTTPReply, Timeouts
+
+Context = ReadContext[ResponsesRequest]
+
+
+class OpenAIResponses:
+    """Stateless; one instance serves all calls."""
+
+    path = "/responses"
+
+    def build_request(
+        self, request: ResponsesRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """POST `<base>/responses`.
+
+        The conversation is kept here: the host gets all of it as `input`, and is asked to store
+        nothing (`store: false`), so that what is deleted here is nowhere.
+        """
+        params, dropped = choose_params(request, target)
+        body: dict[str, Any] = {
+            "model": target.model,
+            "input": [*request.earlier, *request.items],
+            **params,
+            "store": False,
+        }
+        if not body["input"]:
+            del body["input"]  # a prompt template of the host's says it
+        if request.is_stream:
+            body["stream"] = True
+        elif body.pop("stream_options", None) is not None:
+            dropped = (*dropped, "stream_options")
+        url = build_url(target, self.path)
+        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+
+    def read_reply(self, reply: HTTPReply, context: Context) -> Response:
+        """A success as a response.
+
+        Raises:
+            APIError: it holds an error, a response that failed, or no response.
+        """
+        data = parse_object(reply, context)
+        if data.get("status") == "failed":
+            raise read_failure(data, context)
+        if is_error_body(data) and "output" not in data:
+            raise read_error_frame(data, context)
+        mend_response(data, context)
+        try:
+            return Response.model_validate(data)
+        except ValidationError as error:
+            raise malformed(f"no response: {first_problem(error)}", context) from error
+
+    def read_usage(self, response: Response) -> Usage | None:
+        """What a response says of tokens, in chat's words."""
+        return usage_of(response)
+
+    def read_error(self, reply: HTTPReply, context: Context) -> APIError:
+        """The typed error of a reply that is not a success."""
+        return read_error_reply(reply, context)
+
+    def stream_reader(self, context: Context) -> OpenAIResponseStreamReader:
+        """A fresh reader for one streamed reply."""
+        return OpenAIResponseStreamReader(context)

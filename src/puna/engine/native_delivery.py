@@ -1,0 +1,96 @@
+"""One streamed response of a host that speaks the API, between its bytes and its caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from puna.bridges.responses.native import events_of
+from puna.engine.call import Attempt
+from puna.engine.delivery import Delivery, broken_stream, is_no_stream
+from puna.engine.response_run import ResponseAttempt, ResponseRun
+from puna.engine.usage import RunningEstimate
+from puna.errors import APIError
+from puna.types.responses import Response, ResponseEvent
+from puna.wire.http import HTTPReply
+
+_OPENING = frozenset(
+    ("response.created", "response.queued", "response.in_progress", "response.failed")
+)
+"""They say nothing of an answer: until another event comes, another attempt may follow."""
+
+
+class NativeDelivery:
+    """As `Delivery`, which sees to chunks of chat."""
+
+    def __init__(self, run: ResponseRun, attempt: ResponseAttempt) -> None:
+        self.is_over = False
+        self.has_begun = False
+        self._run = run
+        self._attempt = attempt
+        self._reader = attempt.dialect.stream_reader(attempt.context)
+        self._ready: list[ResponseEvent] = []
+        self._tokens = RunningEstimate()
+        self._is_noted = False
+
+    def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Note a reply's head; whether its body is no stream: an error, or a whole response."""
+        self._run.take_headers(self._attempt, status, headers)
+        return is_no_stream(status, headers)
+
+    def take_whole(self, reply: HTTPReply) -> None:
+        """A host that answered a stream request with a whole response: it comes as events."""
+        self.take_answer(self._run.response_of(self._run.read_whole(self._attempt, reply)))
+
+    def take_answer(self, response: Response) -> None:
+        """A whole response, as events."""
+        self._take(events_of(response))
+        self._is_noted = self.is_over = True
+
+    def take(self, piece: bytes | None) -> None:
+        """The next bytes of the body, or None at its end."""
+        reader = self._reader
+        self._take(reader.feed(piece) if piece is not None else reader.close())
+        self.is_over = piece is None or reader.is_done
+        if self.is_over and reader.error is not None and not self.has_begun:
+            raise self.broken(reader.error)
+
+    def drain(self) -> list[ResponseEvent]:
+        """The events that are ready, each once."""
+        events, self._ready = self._ready, []
+        return events
+
+    def check(self) -> None:
+        """Raise what broke the stream, or what the host says went wrong."""
+        if self._reader.error is not None:
+            raise self._reader.error
+
+    def finish(self) -> None:
+        """Note what the stream used, whether it came to its end or not."""
+        if not self._is_noted:
+            self._is_noted = True
+            reader = self._reader
+            tokens = self._tokens.total() if reader.usage is None else 0
+            self._run.note_answer(self._attempt, reader.usage, tokens)
+
+    def broken(self, error: APIError) -> APIError:
+        """What a failure is to the caller: before the answer begins it may be tried again."""
+        return broken_stream(error, self._attempt, has_begun=self.has_begun)
+
+    def _take(self, events: list[ResponseEvent]) -> None:
+        for event in events:
+            if isinstance(event.delta, str):
+                self._tokens.add_text(event.delta)
+            if event.type not in _OPENING and not self.has_begun:
+                self.has_begun = True
+                self._run.note_first_event()
+            if event.type.removeprefix("response.") in ("completed", "incomplete", "failed"):
+                self._run.report.finish_reason = event.type.removeprefix("response.")
+        self._ready += events
+
+
+def delivery_of(run: Any, attempt: Attempt[Any, Any]) -> Delivery | NativeDelivery:
+    """How the reply of an attempt is delivered; `run` is the part of the call that made it."""
+    if isinstance(run, ResponseRun):
+        return NativeDelivery(run, attempt)
+    return Delivery(run, attempt)

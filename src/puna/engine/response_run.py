@@ -1,0 +1,204 @@
+"""A call of the Responses API under way: each deployment is asked natively, or over chat.
+
+Natively where the host is known to speak the API. Over chat everywhere else; and there, where its
+row prefers it, for tools that chat can do: see `Quirks.prefers_chat_for_tools`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from typing_extensions import override
+
+from puna.bridges.responses.native import NativeResponse
+from puna.bridges.responses.reply import response_of
+from puna.bridges.responses.request import BridgedRequest, bridge_request, to_chat
+from puna.bridges.responses.stream import ResponseStream
+from puna.bridges.responses.talk import sent_back
+from puna.bridges.responses.tools import CHAT_KINDS
+from puna.dialects.base import ResponsesDialect
+from puna.dialects.request_rules import takes_request
+from puna.dialects.table import RESPONSES_DIALECTS
+from puna.engine.call import Attempt, Call
+from puna.engine.chat_run import Run
+from puna.engine.clock import Clock
+from puna.engine.run import CallRun
+from puna.engine.usage import estimate_request, estimate_response
+from puna.errors import BadRequestError
+from puna.routing.deployment import Deployment
+from puna.routing.health import Health
+from puna.telemetry.events import Hook
+from puna.types.chat import ChatCompletion
+from puna.types.common import Usage
+from puna.types.requests import ChatRequest
+from puna.types.response_params import only_of_chat
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import Response, ResponseEvent
+from puna.wire.http import HTTPReply
+
+ResponseAttempt = Attempt[ResponsesDialect, ResponsesRequest]
+Answered = Response | ChatCompletion
+"""What one of the parts answers."""
+
+
+class ResponseTeller(Protocol):
+    """What came in a stream as the events to send. `response` is the last event's."""
+
+    response: Response | None
+
+    def change(self, piece: Any, /) -> list[ResponseEvent]:
+        """The events of a piece: of a chunk, or of an event of the host's."""
+        ...
+
+    def finish(self) -> list[ResponseEvent]:
+        """The stream has come to its end."""
+        ...
+
+    def fail(self, code: str, message: str) -> list[ResponseEvent]:
+        """The stream broke: the response has failed."""
+        ...
+
+
+class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
+    """The native part, and the head of both: the report and the settlement are its."""
+
+    made_id_prefix = "resp_"
+
+    def __init__(
+        self,
+        call: Call[ResponsesRequest],
+        health: Health,
+        clock: Clock,
+        hooks: Sequence[Hook],
+    ) -> None:
+        super().__init__(call, health, clock, hooks)
+        self.response_id = self.made_id_prefix + clock.make_id()
+        self._chat: _ChatPart | None = None
+        self._is_native = False
+
+    @override
+    def takes(self, deployment: Deployment) -> bool:
+        if self._speaks_natively(deployment):
+            return super().takes(deployment)
+        try:
+            asked = self.request_for(deployment)
+            return takes_request(to_chat(asked, bridge_request(asked)), deployment.target)
+        except BadRequestError:
+            return False  # not over chat
+
+    @override
+    def part_for(self, deployment: Deployment) -> CallRun[Any, Any, Any]:
+        self._is_native = self._speaks_natively(deployment)
+        if self._is_native:
+            return self
+        part = self._chat or _ChatPart(self)
+        part.bridge_for(deployment)
+        self._chat = part
+        return part
+
+    def _speaks_natively(self, deployment: Deployment) -> bool:
+        target = deployment.target
+        is_known = target.has_responses and target.dialect in RESPONSES_DIALECTS
+        if not is_known or self.canned_for(deployment) is not None:
+            return False
+        kinds = self.call.request.tool_kinds
+        if not target.quirks.prefers_chat_for_tools or kinds.isdisjoint(CHAT_KINDS):
+            return True
+        # With tools of both sorts: over chat if those that chat lacks may be left out.
+        may_drop = self.call.request.drop_params or bool(deployment.drop_params)
+        return not (kinds <= CHAT_KINDS or may_drop)
+
+    def response_of(self, answer: Answered) -> Response:
+        """What a part answered, as a response with the report."""
+        if isinstance(answer, Response):
+            return answer
+        began_at = int(self.report.started_at)
+        return response_of(self._bridged, self.response_id, began_at, answer)
+
+    def teller(self) -> ResponseTeller:
+        """For the stream that has begun."""
+        began_at = int(self.report.started_at)
+        if self._is_native:
+            return NativeResponse(self.response_id, began_at, self.call.request.model)
+        return ResponseStream(self._bridged, self.response_id, began_at)
+
+    @property
+    def _bridged(self) -> BridgedRequest:
+        assert self._chat is not None, "only the chat part answers so"  # noqa: S101 - narrows
+        return self._chat.bridged
+
+    @override
+    def dialect_for(self, deployment: Deployment) -> ResponsesDialect:
+        return RESPONSES_DIALECTS[deployment.target.dialect]
+
+    @override
+    def prepare(self, deployment: Deployment) -> ResponseAttempt:
+        request = self.request_for(deployment)
+        earlier, left_out = sent_back(request.earlier, deployment.deployment_id)
+        # A deployment's defaults are in chat's words, and not all are known here.
+        of_chat = only_of_chat(deployment.params) - self.call.request.extra.keys()
+        request = replace(
+            request,
+            earlier=tuple(earlier),
+            unwanted_params=request.unwanted_params | of_chat,
+        )
+        attempt = self._build(deployment, request)
+        self.report.dropped_params = (*left_out, *self.report.dropped_params)
+        return attempt
+
+    @override
+    def read_answer(self, attempt: ResponseAttempt, reply: HTTPReply) -> Response:
+        response = attempt.dialect.read_reply(reply, attempt.context)
+        usage = attempt.dialect.read_usage(response)
+        said = estimate_response(response) if usage is None else 0
+        self.note_answer(attempt, usage, said)
+        self.report.finish_reason = response.status
+        return response.with_report(self.report)
+
+    def note_answer(
+        self, attempt: ResponseAttempt, usage: Usage | None, estimated_tokens: int
+    ) -> None:
+        """Note what an answer used; its tokens are an estimate where the host does not tell."""
+        if usage is None:
+            usage = estimate_request(attempt.context.request, estimated_tokens)
+        self._note_tokens(usage, attempt)
+
+    def note_first_event(self) -> None:
+        """Note when a stream began."""
+        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
+
+    @override
+    def asked(self) -> Mapping[str, Any]:
+        return {"input": self.call.request.items} if self._chat is None else self._chat.asked()
+
+
+class _ChatPart(Run):
+    """The part that asks over chat. It writes into the head's report, and never settles."""
+
+    def __init__(self, head: ResponseRun) -> None:
+        self._head = head
+        self.attempts = head.attempts
+        self.report = head.report
+        self.clock = head.clock
+        self.started_s = head.started_s
+        self._hooks = ()
+
+    def bridge_for(self, deployment: Deployment) -> None:
+        """Make the chat request that a deployment is to be asked.
+
+        Raises:
+            BadRequestError: chat cannot do what was asked.
+        """
+        asked = self._head.request_for(deployment)
+        self.bridged = bridge_request(asked)
+        call: Any = self._head.call  # the same but for the request, and so of another kind
+        self._call = replace(
+            call, request=to_chat(asked, self.bridged), left_out=self.bridged.left_out
+        )
+
+    @override
+    def request_for(self, deployment: Deployment) -> ChatRequest:
+        # Its parameters are in the bridged request already.
+        return super().request_for(replace(deployment, params={}, overrides={}))

@@ -1,0 +1,140 @@
+"""How answers leave: whole, or as a stream of events.
+
+A client that leaves ends its call: the upstream connection is closed and the call settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from puna.engine.streams import AsyncStream
+from puna.errors import APIError
+from puna.gateway.replies import Reply, event_headers, internal_error, report_headers
+from puna.gateway.requests import ClientDisconnected, Receive, Send
+from puna.governance.keys import Principal
+from puna.types.common import Answer
+from puna.types.report import CallReport
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+_log = logging.getLogger("puna.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, under which call id, the two ends of the connection, and the request's headers."""
+
+    principal: Principal
+    call_id: str
+    receive: Receive
+    send: Send
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling(Generic[T_contra]):
+    """How a stream is told to one client; each gives bytes of events, perhaps none.
+
+    Attributes:
+        encode: what a chunk becomes.
+        finish: the end of a stream that went well, of which the report is complete.
+        fail: the end of one that broke after it had begun: the status has gone out.
+    """
+
+    encode: Callable[[T_contra], bytes]
+    finish: Callable[[CallReport], Coroutine[Any, Any, bytes]]
+    fail: Callable[[APIError], bytes]
+
+
+async def send_reply(send: Send, reply: Reply, *, has_body: bool = True) -> None:
+    """Send a whole reply; without its body for HEAD."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.head()})
+    await send({"type": "http.response.body", "body": reply.body if has_body else b""})
+
+
+async def send_answer(
+    work: Coroutine[Any, Any, AnswerT],
+    caller: Caller,
+    encode: Callable[[AnswerT], bytes] = lambda answer: answer.to_json().encode(),
+) -> CallReport:
+    """Wait for a whole answer and send it, with how the call went as headers.
+
+    Raises:
+        APIError: from the work; nothing was sent.
+        ClientDisconnected: the client left; the work was cancelled.
+    """
+    answer = await until_disconnect(work, caller.receive)
+    report = answer.report
+    assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
+    await send_reply(caller.send, Reply(200, encode(answer), report_headers(report)))
+    return report
+
+
+async def send_stream(
+    opening: Coroutine[Any, Any, AsyncStream[T]], caller: Caller, telling: Telling[T]
+) -> CallReport:
+    """Wait for a stream's first chunk and send all. A failure after it becomes the last event.
+
+    Raises:
+        APIError: from the opening; nothing was sent.
+        ClientDisconnected: the client left; the stream was closed.
+    """
+    return await send_events(await until_disconnect(opening, caller.receive), caller, telling)
+
+
+async def send_events(stream: AsyncStream[T], caller: Caller, telling: Telling[T]) -> CallReport:
+    """Send all of a stream whose first chunk is there.
+
+    Raises:
+        ClientDisconnected: the client left; the stream was closed.
+    """
+    async with stream:
+        headers = event_headers(stream.report)
+        await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await until_disconnect(_send_all(stream, caller.send, telling), caller.receive)
+    return stream.report
+
+
+async def until_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """Run `work` to its end, or cancel it when the client leaves.
+
+    Raises:
+        ClientDisconnected: it left; `work` was cancelled and has ended.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_disconnect(receive))
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnected
+        return task.result()
+    finally:
+        for one in (task, watch):
+            one.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_all(stream: AsyncStream[T], send: Send, telling: Telling[T]) -> None:
+    try:
+        async for chunk in stream:
+            events = telling.encode(chunk)
+            if events:
+                await send({"type": "http.response.body", "body": events, "more_body": True})
+        last = await telling.finish(stream.report)
+    except APIError as error:
+        last = telling.fail(error)
+    except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
+        _log.exception("A stream failed")
+        last = telling.fail(internal_error())
+    await send({"type": "http.response.body", "body": last, "more_body": False})
