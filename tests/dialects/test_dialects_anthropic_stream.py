@@ -146,6 +146,22 @@ def test_a_whole_answer_as_one_chunk_comes_back_too(message: dict[str, Any]) -> 
     assert folded(to_events(chunks))["content"] == message["content"]
 
 
+def test_calls_that_waited_come_before_a_thought_that_followed_them() -> None:
+    calls = [
+        {"type": "tool_use", "id": f"toolu_{i}", "name": "f", "input": {"i": i}} for i in range(3)
+    ]
+    content = [*calls, {"type": "thinking", "thinking": "", "signature": "sealed"}]
+    events: list[Event] = [START]
+    for index, block in enumerate(content):
+        about: Event = {"index": index}
+        events.append({**about, "type": "content_block_start", "content_block": block})
+        events.append({**about, "type": "content_block_stop"})
+    chunks, _ = read(encoded([*events, FINISH, END]))
+    again = folded(to_events(chunks))["content"]
+    assert [block["type"] for block in again] == ["tool_use"] * 3 + ["thinking"]
+    assert [block["input"] for block in again[:3]] == [{"i": 0}, {"i": 1}, {"i": 2}]
+
+
 # What goes wrong
 
 

@@ -157,10 +157,11 @@ class Pipeline:
         Raises:
             APIError: the wish is neither true nor false, or nobody serves the model.
         """
-        check_model_name(body.get("model"))
-        if body.get("drop_params") is not None or not body.get("model"):
+        model = body.get("model")
+        check_model_name(model)
+        if body.get("drop_params") is not None or not (isinstance(model, str) and model):
             return self.drops_params(body)
-        return all(one.drop_params for one in self.directory.plan(body["model"]).group)
+        return all(one.drop_params for one in self.directory.plan(model).group)
 
 
 def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:

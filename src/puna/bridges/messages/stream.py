@@ -77,7 +77,8 @@ class MessageStream:
                 yield from self._blocks.whole(block)
             return
         if BLOCK_ORDER in (delta.model_extra or {}):
-            yield from self._end_block()
+            # The host began its next block, so all before it are complete.
+            yield from self._end_calls()
         yield from self._take_texts(delta)
         for piece in delta.tool_calls or ():
             yield from self._take_call(piece)
@@ -105,20 +106,21 @@ class MessageStream:
         if call is self._live:
             yield from self._blocks.add(json_delta(call.take()))
 
-    def _end_block(self) -> Iterator[Event]:
-        """The host began its next block, so the one before it is complete."""
+    def _end_calls(self) -> Iterator[Event]:
+        """The end of the open block, then the calls that waited for it, whole."""
         if self._live is not None:
             yield from self._blocks.add(json_delta(self._live.rest()))
             self._live = None
+        for index, call in sorted(self._calls.items()):
+            if index not in self._sent:
+                self._sent.add(index)
+                yield from self._blocks.open(call.block(self._request))
+                yield from self._blocks.add(json_delta(call.take() + call.rest()))
         yield from self._blocks.close()
 
     def _rest(self) -> Iterator[Event]:
-        """What waited: the end of the open block, then the other blocks whole."""
-        yield from self._end_block()
-        for index, call in sorted(self._calls.items()):
-            if index not in self._sent:
-                yield from self._blocks.open(call.block(self._request))
-                yield from self._blocks.add(json_delta(call.take() + call.rest()))
+        """What waited: calls, then the other blocks whole."""
+        yield from self._end_calls()
         for block in self._late_blocks:
             yield from self._blocks.whole(block)
         for kind, texts in self._late.items():
