@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.contexts import KEY, NOW, target_for
 from tests.support.provider_suite import FIXTURES, Fixture, load
+from tests.support.schemas import api
 
-from puna.bridges.responses.native import NativeResponse, events_of
+from puna.bridges.responses.native import NativeResponse
+from puna.bridges.responses.whole_events import events_of
 from puna.dialects.base import ReadContext, Target
 from puna.dialects.openai_responses import OpenAIResponses
 from puna.errors import APIError, BadRequestError
@@ -305,6 +307,15 @@ def test_a_whole_response_as_events_ends_in_itself(name: str) -> None:
     assert events[-1].response == response == teller.response
     done = [e.item for e in events if e.type == "response.output_item.done"]
     assert done == response.output
+    words = "".join(e.delta for e in events if isinstance(e.delta, str))
+    assert words == "".join(
+        item.get("arguments", "") + "".join(part["text"] for part in item.get("content", ()))
+        for item in response.to_dict()["output"]
+    )
+    ours = [event for event in events if not {"response", "item", "part"} & event.to_dict().keys()]
+    assert len(ours) == 2, "a delta and its end"
+    for event in ours:
+        api("openai").check_variant("ResponseStreamEvent", event.to_dict())
 
 
 def test_a_stream_that_breaks_fails_with_what_was_whole() -> None:

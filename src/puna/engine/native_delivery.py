@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from puna.bridges.responses.native import events_of
+from puna.bridges.responses.whole_events import events_of
 from puna.engine.call import Attempt
 from puna.engine.delivery import Delivery, broken_stream, is_no_stream
 from puna.engine.response_run import ResponseAttempt, ResponseRun

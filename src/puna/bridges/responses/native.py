@@ -58,23 +58,3 @@ class NativeResponse:
                 type=_LAST[-1], sequence_number=self._next_number, response=self.response
             )
         return self.finish()
-
-
-def events_of(response: Response) -> list[ResponseEvent]:
-    """A response that came whole where a stream was asked for, as events."""
-    whole = response.to_dict()
-    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
-    told: list[dict[str, Any]] = [
-        {"type": "response.created", "response": begun},
-        {"type": "response.in_progress", "response": begun},
-    ]
-    for index, item in enumerate(whole["output"]):
-        told += [
-            {"type": "response.output_item.added", "output_index": index, "item": item},
-            {"type": _DONE, "output_index": index, "item": item},
-        ]
-    told.append({"type": f"response.{response.status}", "response": whole})
-    return [
-        ResponseEvent.model_validate({**event, "sequence_number": number})
-        for number, event in enumerate(told)
-    ]
