@@ -11,12 +11,13 @@ from pydantic import BaseModel
 from tests.support.provider_suite import FIXTURES, load
 from tests.support.replayed import KEY, LISTED, ROWS
 from tests.support.server import Served
-from tests.support.upstream import Upstream
+from tests.support.upstream import Reply, Upstream, text_chunks
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("gateway")]
 
 HI: Any = [{"role": "user", "content": "hi"}]
 TEXT = "Hello there"
+ONCE = {"num_retries": 0}
 TOOLS: Any = [
     {
         "name": "get_weather",
@@ -28,6 +29,8 @@ TOOLS: Any = [
         },
     }
 ]
+
+ASK: Any = {"model": f"{ROWS[0]}/{LISTED}", "max_tokens": 64}
 
 
 class Person(BaseModel):
@@ -66,6 +69,7 @@ def test_a_message_is_created(client: anthropic.Anthropic, row: str, ask: dict[s
     assert (message.model, message.stop_reason) == (ask["model"], "end_turn")
     tokens = load(FIXTURES / row / "chat.json")["expects"]["tokens"]
     assert [message.usage.input_tokens, message.usage.output_tokens] == tokens[:2]
+    assert message._request_id
 
 
 @pytest.mark.case(125)
@@ -154,10 +158,75 @@ def test_a_hosts_error_is_the_matching_class(
             model=f"{row}/{fixture}",
             max_tokens=64,
             messages=HI,
-            extra_body={"num_retries": 0},
+            extra_body=ONCE,
         )
     for words in load(FIXTURES / row / f"{fixture}.json")["expects"]["says"]:
         assert words in caught.value.message
+
+
+@pytest.mark.case(125)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, anthropic.BadRequestError),
+        (401, anthropic.AuthenticationError),
+        (403, anthropic.PermissionDeniedError),
+        (404, anthropic.NotFoundError),
+        (413, anthropic.RequestTooLargeError),
+        (422, anthropic.UnprocessableEntityError),
+        (429, anthropic.RateLimitError),
+        (500, anthropic.InternalServerError),
+        (503, anthropic.OverloadedError),
+    ],
+)
+def test_a_status_is_the_matching_class(
+    client: anthropic.Anthropic, hosts: Upstream, status: int, kind: type[anthropic.APIStatusError]
+) -> None:
+    hosts.plays(Reply.error(status, "the detail"))
+    with pytest.raises(kind) as caught:
+        client.messages.create(**ASK, messages=HI, extra_body=ONCE)
+    assert "the detail" in caught.value.message
+
+
+@pytest.mark.case(125)
+def test_a_wrong_key_is_an_authentication_error(served: Served) -> None:
+    with (
+        anthropic.Anthropic(api_key="wrong", base_url=served.url, max_retries=0) as stranger,
+        pytest.raises(anthropic.AuthenticationError),
+    ):
+        stranger.models.list()
+
+
+@pytest.mark.case(125)
+def test_a_stream_that_breaks_raises_after_what_came(
+    client: anthropic.Anthropic, hosts: Upstream
+) -> None:
+    hosts.plays(Reply.sse(*text_chunks()[:3], is_done=False, end="close"))
+    texts: list[str] = []
+    with (
+        client.messages.stream(**ASK, messages=HI) as stream,
+        pytest.raises(anthropic.APIStatusError) as caught,
+    ):
+        texts.extend(stream.text_stream)
+    assert "".join(texts) == "Hello"
+    assert "api_error" in str(caught.value.body)
+
+
+@pytest.mark.case(125)
+@pytest.mark.parametrize("path", ["", "/anthropic"])
+@pytest.mark.parametrize("key", ["api_key", "auth_token"])
+def test_each_address_takes_both_kinds_of_key(served: Served, path: str, key: str) -> None:
+    keys: Any = {key: KEY}
+    with anthropic.Anthropic(**keys, base_url=served.url + path, max_retries=0) as client:
+        assert text_of(client.messages.create(**ASK, messages=HI)) == TEXT
+        stream = client.messages.create(**ASK, messages=HI, stream=True)
+        assert [event.type for event in stream][-1] == "message_stop"
+
+
+@pytest.mark.case(125)
+def test_models_are_listed_and_retrieved(client: anthropic.Anthropic, ask: dict[str, Any]) -> None:
+    assert ask["model"] in [one.id for one in client.models.list()]
+    assert client.models.retrieve(ask["model"]).display_name == ask["model"]
 
 
 @pytest.mark.case(125)
