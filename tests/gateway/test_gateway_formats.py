@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from tests.support.asgi import CHAT, CONFIG, House
+from tests.support.asgi import CHAT, CONFIG, House, config_with
 from tests.support.upstream import Reply, Upstream, completion_body
 
 GOOD = '{"age": 31}'
@@ -77,32 +76,33 @@ def test_the_nearest_switch_counts(
     expected: bool,
 ) -> None:
     upstream.plays(*says(GOOD))
-    config = CONFIG
-    if deployment is not None:
-        config += f"      emulate_response_format: {json.dumps(deployment)}\n"
-    if settings is not None:
-        config += f"litellm_settings: {{emulate_response_format: {json.dumps(settings)}}}\n"
+    config = config_with("emulate_response_format", deployment=deployment, settings=settings)
     fields = {} if request_says is None else {"emulate_response_format": request_says}
     answer = House(upstream, config).ask(body={**BODY, **fields})
     assert (answer.status, HEADER in answer.headers) == ((200, True) if expected else (400, False))
 
 
 @pytest.mark.parametrize(
-    ("config", "fields", "tries"),
+    ("deployment", "settings", "fields", "tries"),
     [
-        ("", {}, 3),
-        ("      format_retries: 1\n", {}, 2),
-        ("litellm_settings: {format_retries: 0}\n", {}, 1),
-        ("      format_retries: 1\nlitellm_settings: {format_retries: 0}\n", {}, 2),
-        ("      format_retries: 1\n", {"format_retries": 0}, 1),
+        (None, None, {}, 3),
+        (1, None, {}, 2),
+        (None, 0, {}, 1),
+        (1, 0, {}, 2),
+        (1, None, {"format_retries": 0}, 1),
     ],
 )
 def test_the_nearest_number_of_retries_counts(
-    upstream: Upstream, config: str, fields: dict[str, Any], tries: int
+    upstream: Upstream,
+    deployment: int | None,
+    settings: int | None,
+    fields: dict[str, Any],
+    tries: int,
 ) -> None:
     upstream.plays(*says(*(["no"] * 5)))
+    config = config_with("format_retries", deployment=deployment, settings=settings)
     body = {**BODY, "emulate_response_format": True, **fields}
-    assert House(upstream, CONFIG + config).ask(body=body).status == 502
+    assert House(upstream, config).ask(body=body).status == 502
     assert len(upstream.requests) == tries
 
 

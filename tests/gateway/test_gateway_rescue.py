@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.asgi import CHAT, CONFIG, House
+from tests.support.asgi import CHAT, CONFIG, House, config_with
 from tests.support.rescue import tools_named
 from tests.support.upstream import Received, Reply, Upstream, completion_body, text_chunks
 
@@ -68,11 +68,7 @@ def test_the_nearest_switch_counts(
     expected: bool,
 ) -> None:
     upstream.plays_always(writes_a_call)
-    config = CONFIG
-    if deployment is not None:
-        config += f"      rescue_tool_calls: {str(deployment).lower()}\n"
-    if settings is not None:
-        config += f"litellm_settings: {{rescue_tool_calls: {str(settings).lower()}}}\n"
+    config = config_with("rescue_tool_calls", deployment=deployment, settings=settings)
     fields = {} if request_says is None else {"rescue_tool_calls": request_says}
     assert is_rescued(House(upstream, config), **fields) == expected
 
@@ -85,12 +81,13 @@ def test_arguments_are_repaired_by_a_switch(upstream: Upstream) -> None:
     tool = {"type": "function", "function": {"name": "get_weather", "parameters": schema}}
     upstream.plays_always(writes_a_call)
     body = {**CHAT, "tools": [tool]}
-    for house, fields in (
-        (House(upstream, CONFIG + "      repair_tool_arguments: true\n"), {}),
-        (House(upstream, CONFIG + "litellm_settings: {repair_tool_arguments: true}\n"), {}),
-        (House(upstream), {"repair_tool_arguments": True}),
+    switch = "repair_tool_arguments"
+    for config, fields in (
+        (config_with(switch, deployment=True), {}),
+        (config_with(switch, settings=True), {}),
+        (CONFIG, {switch: True}),
     ):
-        answer = house.ask(body={**body, **fields})
+        answer = House(upstream, config).ask(body={**body, **fields})
         call = answer.json["choices"][0]["message"]["tool_calls"][0]
         assert call["function"]["arguments"] == '{"city": ["Paris"]}'
         assert answer.headers["x-puna-repaired-arguments"] == "1"

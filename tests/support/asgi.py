@@ -39,6 +39,16 @@ model_list:
 """
 
 
+def config_with(name: str, *, deployment: Any = None, settings: Any = None) -> str:
+    """`CONFIG` with a key at its deployment and among `litellm_settings`, where they say one."""
+    config = CONFIG
+    if deployment is not None:
+        config += f"      {name}: {json.dumps(deployment)}\n"
+    if settings is not None:
+        config += f"litellm_settings: {{{name}: {json.dumps(settings)}}}\n"
+    return config
+
+
 @dataclass
 class Answer:
     """What came back. Header names are lower-case; `pieces` is the body as it was sent."""

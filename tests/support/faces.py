@@ -8,11 +8,15 @@ def test_it_answers(face: Face, upstream: Upstream) -> None:
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from tests.support.upstream import Upstream
+from typing_extensions import override
 
 from puna import (
     APIError,
@@ -52,7 +56,20 @@ class Streamed:
         return [reason for reason in reasons if reason is not None]
 
 
-class Face(Protocol):
+@dataclass(frozen=True)
+class Around:
+    """What a client is made of. `play` takes the place of the network."""
+
+    settings: ClientSettings
+    play: Player | None = None
+    clock: Clock | None = None
+
+
+Call = Callable[[Any], Any]
+"""What a test does with a client of either kind; the async one's result is awaited."""
+
+
+class Face(ABC):
     """A client of either kind, made for one call."""
 
     def ask(
@@ -65,8 +82,12 @@ class Face(Protocol):
         clock: Clock | None = None,
         **keywords: Any,
     ) -> ChatCompletion:
-        """The whole answer. `play` takes the place of the network."""
-        ...
+        """The whole answer."""
+        answer: ChatCompletion = self._result(
+            Around(settings, play, clock),
+            lambda client: client.completion(model, messages, **keywords),
+        )
+        return answer
 
     def stream(
         self,
@@ -79,7 +100,10 @@ class Face(Protocol):
         **keywords: Any,
     ) -> Streamed:
         """The streamed answer to its end; raises what is raised before the first chunk."""
-        ...
+        return self._streamed(
+            Around(settings, play, clock),
+            lambda client: client.completion(model, messages, stream=True, **keywords),
+        )
 
     def embed(
         self,
@@ -92,110 +116,64 @@ class Face(Protocol):
         **keywords: Any,
     ) -> EmbeddingResponse:
         """The vectors."""
-        ...
-
-
-class SyncFace:
-    """Over `Client`."""
-
-    def ask(
-        self,
-        settings: ClientSettings,
-        model: str = MODEL,
-        messages: Any = HI,
-        *,
-        play: Player | None = None,
-        clock: Clock | None = None,
-        **keywords: Any,
-    ) -> ChatCompletion:
-        """As `Face.ask`."""
-        transport = ReplayTransport(play) if play else None
-        with Client(settings, transport=transport, clock=clock) as client:
-            answer: ChatCompletion = client.completion(model, messages, **keywords)
-        assert transport is None or transport.open_replies == 0
+        answer: EmbeddingResponse = self._result(
+            Around(settings, play, clock),
+            lambda client: client.embedding(model, given, **keywords),
+        )
         return answer
 
-    def stream(
-        self,
-        settings: ClientSettings,
-        model: str = MODEL,
-        messages: Any = HI,
-        *,
-        play: Player | None = None,
-        clock: Clock | None = None,
-        **keywords: Any,
-    ) -> Streamed:
-        """As `Face.stream`."""
-        transport = ReplayTransport(play) if play else None
-        with Client(settings, transport=transport, clock=clock) as client:
-            stream = client.completion(model, messages, stream=True, **keywords)
+    @abstractmethod
+    def _result(self, around: Around, call: Call) -> Any:
+        """What a call returns."""
+
+    @abstractmethod
+    def _streamed(self, around: Around, call: Call) -> Streamed:
+        """What came of the stream that a call returns."""
+
+
+class SyncFace(Face):
+    """Over `Client`."""
+
+    @override
+    def _result(self, around: Around, call: Call) -> Any:
+        with self._client(around) as client:
+            return call(client)
+
+    @override
+    def _streamed(self, around: Around, call: Call) -> Streamed:
+        with self._client(around) as client:
+            stream = call(client)
             streamed = Streamed(report=stream.report)
             try:
                 streamed.chunks += stream
             except APIError as error:
                 streamed.error = error
-        assert transport is None or transport.open_replies == 0
         return streamed
 
-    def embed(
-        self,
-        settings: ClientSettings,
-        model: str = MODEL,
-        given: Any = "hi",
-        *,
-        play: Player | None = None,
-        clock: Clock | None = None,
-        **keywords: Any,
-    ) -> EmbeddingResponse:
-        """As `Face.embed`."""
-        transport = ReplayTransport(play) if play else None
-        with Client(settings, transport=transport, clock=clock) as client:
-            answer = client.embedding(model, given, **keywords)
+    @contextmanager
+    def _client(self, around: Around) -> Iterator[Client]:
+        transport = ReplayTransport(around.play) if around.play else None
+        with Client(around.settings, transport=transport, clock=around.clock) as client:
+            yield client
         assert transport is None or transport.open_replies == 0
-        return answer
 
 
-class AsyncFace:
+class AsyncFace(Face):
     """Over `AsyncClient`, in an event loop of its own."""
 
-    def ask(
-        self,
-        settings: ClientSettings,
-        model: str = MODEL,
-        messages: Any = HI,
-        *,
-        play: Player | None = None,
-        clock: Clock | None = None,
-        **keywords: Any,
-    ) -> ChatCompletion:
-        """As `Face.ask`."""
-        transport = AsyncReplayTransport(play) if play else None
+    @override
+    def _result(self, around: Around, call: Call) -> Any:
+        async def run() -> Any:
+            async with self._client(around) as client:
+                return await call(client)
 
-        async def ask() -> ChatCompletion:
-            async with AsyncClient(settings, transport=transport, clock=clock) as client:
-                answer: ChatCompletion = await client.completion(model, messages, **keywords)
-                return answer
+        return asyncio.run(run())
 
-        answer = asyncio.run(ask())
-        assert transport is None or transport.open_replies == 0
-        return answer
-
-    def stream(
-        self,
-        settings: ClientSettings,
-        model: str = MODEL,
-        messages: Any = HI,
-        *,
-        play: Player | None = None,
-        clock: Clock | None = None,
-        **keywords: Any,
-    ) -> Streamed:
-        """As `Face.stream`."""
-        transport = AsyncReplayTransport(play) if play else None
-
-        async def stream() -> Streamed:
-            async with AsyncClient(settings, transport=transport, clock=clock) as client:
-                stream = await client.completion(model, messages, stream=True, **keywords)
+    @override
+    def _streamed(self, around: Around, call: Call) -> Streamed:
+        async def run() -> Streamed:
+            async with self._client(around) as client:
+                stream = await call(client)
                 streamed = Streamed(report=stream.report)
                 try:
                     async for chunk in stream:
@@ -204,30 +182,14 @@ class AsyncFace:
                     streamed.error = error
                 return streamed
 
-        streamed = asyncio.run(stream())
+        return asyncio.run(run())
+
+    @asynccontextmanager
+    async def _client(self, around: Around) -> AsyncIterator[AsyncClient]:
+        transport = AsyncReplayTransport(around.play) if around.play else None
+        async with AsyncClient(around.settings, transport=transport, clock=around.clock) as client:
+            yield client
         assert transport is None or transport.open_replies == 0
-        return streamed
-
-    def embed(
-        self,
-        settings: ClientSettings,
-        model: str = MODEL,
-        given: Any = "hi",
-        *,
-        play: Player | None = None,
-        clock: Clock | None = None,
-        **keywords: Any,
-    ) -> EmbeddingResponse:
-        """As `Face.embed`."""
-        transport = AsyncReplayTransport(play) if play else None
-
-        async def embed() -> EmbeddingResponse:
-            async with AsyncClient(settings, transport=transport, clock=clock) as client:
-                return await client.embedding(model, given, **keywords)
-
-        answer = asyncio.run(embed())
-        assert transport is None or transport.open_replies == 0
-        return answer
 
 
 FACES: tuple[Face, ...] = (SyncFace(), AsyncFace())
