@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +15,11 @@ from pydantic import BaseModel
 from tests.support.clock import FakeClock
 from tests.support.faces import BOTH, OFFLINE, Face
 
-import puna.engine.formats
-from puna.errors import (
-    BadRequestError,
-    ConfigError,
-    MalformedReplyError,
-    UnsupportedParamsError,
-)
+from puna.errors import BadRequestError, MalformedReplyError, UnsupportedParamsError
 from puna.transports.replay import Player, Recorded, in_order
 from puna.wire.http import HTTPRequest
 
+ROOT = Path(__file__).parents[2]
 OBJECT = {"type": "json_object"}
 SCHEMA = {
     "type": "object",
@@ -296,16 +294,24 @@ def test_a_reference_to_nothing_is_the_callers_fault(face: Face) -> None:
     assert len(asked) == 1
 
 
-@BOTH
-def test_a_missing_package_is_named_with_the_fix(
-    face: Face, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(puna.engine.formats, "has_jsonschema", lambda: False)
-    play, asked = plays(GOOD, GOOD)
+WITHOUT_THE_PACKAGE = """
+import sys
+sys.modules["jsonschema"] = None
+import pytest
+from tests.client.test_client_formats import EMULATED, GOOD, HELD, plays
+from tests.support.faces import FACES, OFFLINE
+from puna.errors import ConfigError
+for face in FACES:
+    play, asked = plays(GOOD)
     with pytest.raises(ConfigError, match="install it, or Puna's `embedded` extra"):
         face.ask(OFFLINE, play=play, **HELD)
     assert not asked
     assert face.ask(OFFLINE, play=play, **EMULATED).choices[0].message.content == GOOD
+"""
+
+
+def test_a_missing_package_is_named_with_the_fix() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT_THE_PACKAGE], cwd=ROOT, check=True)
 
 
 @BOTH

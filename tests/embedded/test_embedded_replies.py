@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from itertools import pairwise
 from typing import Any
@@ -331,7 +332,17 @@ def test_json_begins_as_json() -> None:
         read_json("[1", None, param="p", what="answer")
 
 
-def test_a_missing_checker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jsonschema", None)
-    with pytest.raises(ServiceUnavailableError, match="`embedded` extra"):
-        check_schema({}, param="response_format")
+def test_a_missing_checker_is_told() -> None:
+    program = (
+        "import sys; sys.modules['jsonschema'] = None\n"
+        "from puna.embedded.checks import check_schema\n"
+        "from puna.errors import ServiceUnavailableError\n"
+        "try:\n"
+        "    check_schema({}, param='response_format')\n"
+        "except ServiceUnavailableError as error:\n"
+        "    print(error)\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert "`embedded` extra" in said.stdout

@@ -12,6 +12,7 @@ from tests.support.upstream import TEXT, Reply, Upstream
 
 from puna.client import Client, ClientSettings
 from puna.embedded.supervisor import SupervisorPool
+from puna.errors import AuthenticationError
 from puna.gateway.carriage import recording_transport
 
 UPSTREAM_KEY = "sk-upstream-canary-90210"
@@ -37,7 +38,7 @@ def test_what_an_upstream_answers_is_recorded_and_replays_in_the_sdk(
 
     environ = {"LLAMA_API_BASE": upstream.url}
     with Client(ClientSettings(environ=environ, max_retries=0), replay=file) as client:
-        with pytest.raises(Exception, match="wrong key •••"):
+        with pytest.raises(AuthenticationError, match="wrong key •••"):
             client.completion(MODEL, CHAT["messages"])
         assert client.completion(MODEL, CHAT["messages"]).choices[0].message.content == TEXT
 

@@ -205,10 +205,10 @@ class Edge:
         self._config.load()
         self.state = ServerState()
 
-    def connect(self) -> tuple[GatewayProtocol, Wire]:
+    def connect(self, wire: Wire | None = None) -> tuple[GatewayProtocol, Wire]:
         """A client's connection."""
         protocol = GatewayProtocol(self._config, self.state, {}, asyncio.get_running_loop())
-        wire = Wire()
+        wire = wire or Wire()
         protocol.connection_made(wire)
         return protocol, wire
 
