@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
+from tests.support.anything import anything
 from tests.support.contexts import KEY, NOW, context_for
 
 from puna.dialects.openai_chat import OpenAIChat
@@ -300,18 +300,7 @@ KEYS = [
     "cached_tokens",
     "logprobs",
 ]
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(KEYS),
-            inner,
-            max_size=5,
-        )
-    ),
-    max_leaves=20,
-)
+ANYTHING = anything(KEYS, most=5)
 
 
 @given(ANYTHING, ANYTHING, ANYTHING)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.anything import anything
 from tests.support.contexts import KEY, context_for, request_for
 from typing_extensions import override
 
@@ -613,18 +614,7 @@ KEYS = [
     "function_call",
     "role",
 ]
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(KEYS),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=20,
-)
+ANYTHING = anything(KEYS, most=4)
 
 
 @given(

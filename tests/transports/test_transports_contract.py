@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
-from tests.support.certificates import Certificate, make_certificate
+from tests.support.certificates import Certificate
 from tests.support.senders import Send, send_async, send_lean, send_lean_uvloop, send_sync
 from tests.support.upstream import Reply, Upstream
 
@@ -205,17 +204,6 @@ def test_a_host_that_cannot_be_reached_is_named(send: Send, url: str, host: str)
         send(_request(url))
     assert host in str(caught.value)
     assert "canary" not in str(caught.value)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def secure_upstream(certificate: Certificate) -> Iterator[Upstream]:
-    with Upstream(tls=certificate.server_context()) as upstream:
-        yield upstream
 
 
 @pytest.mark.case(146)

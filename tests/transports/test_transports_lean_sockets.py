@@ -7,14 +7,14 @@ import gc
 import random
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
-from tests.support.certificates import Certificate, make_certificate
+from tests.support.certificates import Certificate
 from tests.support.upstream import Reply, Upstream
 
 from puna.errors import APIConnectionError, APITimeoutError
@@ -58,17 +58,6 @@ def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture
-def secure(certificate: Certificate) -> Iterator[Upstream]:
-    with Upstream(tls=certificate.server_context()) as upstream:
-        yield upstream
-
-
 @pytest.mark.case(57)
 @ON_EACH_LOOP
 def test_two_hundred_exchanges_with_random_cancels_leave_no_socket(
@@ -100,7 +89,9 @@ def test_two_hundred_exchanges_with_random_cancels_leave_no_socket(
 
 
 @ON_EACH_LOOP
-def test_a_tls_session_is_used_again(run: Run, secure: Upstream, certificate: Certificate) -> None:
+def test_a_tls_session_is_used_again(
+    run: Run, secure_upstream: Upstream, certificate: Certificate
+) -> None:
     async def main() -> None:
         dialer = NetworkDialer(TLSConfig(ca_file=str(certificate.cert)))
         resumed: list[bool] = []
@@ -115,7 +106,7 @@ def test_a_tls_session_is_used_again(run: Run, secure: Upstream, certificate: Ce
         made: list[Connection] = []
         for _ in range(2):
             transport = LeanTransport(dialer=dial)
-            reply = await transport.open(request_of(secure.url))
+            reply = await transport.open(request_of(secure_upstream.url))
             await reply.read()
             tls = made[-1].transport.get_extra_info("ssl_object")
             resumed.append(tls.session_reused)
@@ -129,18 +120,20 @@ def test_a_tls_session_is_used_again(run: Run, secure: Upstream, certificate: Ce
 
 @ON_EACH_LOOP
 def test_connections_with_tls_are_kept_and_cut_at_once(
-    run: Run, secure: Upstream, certificate: Certificate
+    run: Run, secure_upstream: Upstream, certificate: Certificate
 ) -> None:
     async def main() -> None:
         transport = LeanTransport(TLSConfig(ca_file=str(certificate.cert)))
         for _ in range(3):
-            await _ask(transport, request_of(secure.url))
-        assert secure.connections == 1
-        secure.plays(Reply.endless(0.01))
-        reply = await transport.open(request_of(secure.url, is_stream=True))
+            await _ask(transport, request_of(secure_upstream.url))
+        assert secure_upstream.connections == 1
+        secure_upstream.plays(Reply.endless(0.01))
+        reply = await transport.open(request_of(secure_upstream.url, is_stream=True))
         assert await anext(reply.pieces())
         await reply.close()
-        assert await asyncio.to_thread(secure.sees, lambda: secure.open_connections == 0)
+        assert await asyncio.to_thread(
+            secure_upstream.sees, lambda: secure_upstream.open_connections == 0
+        )
         await transport.close()
 
     run(main())
