@@ -1,33 +1,28 @@
 """Every block marked `python` or `bash` in the docs runs as it stands; every config loads.
 
 Python blocks run here, each in a namespace of its own. `meta_llama/` goes to an upstream on the
-loopback, as on a machine where `LLAMA_API_BASE` is set. Blocks of the gateway's guide find a
-gateway.
+loopback, as on a machine where `LLAMA_API_BASE` is set. Blocks that name the gateway's address
+find one.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.processes import free_port
+from tests.support.processes import BIN, free_port, running
 from tests.support.upstream import Upstream
 
 from puna.gateway.options import ServeOptions, load_directory
 
 ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-GATEWAY_PAGE = "docs/guides/gateway.md"
+GATEWAY = "localhost:4000"
 PAGES = [
     ROOT / "README.md",
     ROOT / "docs" / "getting-started.md",
@@ -48,7 +43,7 @@ class Block:
 
     @property
     def is_of_gateway(self) -> bool:
-        return self.page == GATEWAY_PAGE
+        return GATEWAY in self.text
 
 
 def find_blocks(language: str) -> list[Block]:
@@ -79,8 +74,8 @@ def as_params(blocks: list[Block]) -> list[Any]:
 
 
 @pytest.fixture
-def port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Where a gateway listens for the blocks of its guide; for all others the usual port, unused.
+def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[int]:
+    """Where a gateway listens for the blocks that name one; for all others the usual port, unused.
 
     The guide says 4000, which another program on this machine may use: the blocks get a free one.
     """
@@ -88,25 +83,8 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
         yield 4000
         return
     free = free_port()
-    command = [str(BIN / "puna"), "serve", "--port", str(free)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        wait_for(f"http://127.0.0.1:{free}/health/liveliness", process)
+    with running([str(BIN / "puna"), "serve", "--port", str(free)], free, tmp_path):
         yield free
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-
-
-def wait_for(url: str, process: subprocess.Popen[str]) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own address
-                return
-        except OSError:
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.1)
-    raise AssertionError("the gateway did not start in time")
 
 
 @pytest.mark.parametrize("block", as_params(find_blocks("python")))
@@ -124,20 +102,21 @@ def test_a_python_block_runs(
 @pytest.mark.parametrize("block", as_params(find_blocks("bash")))
 def test_a_shell_block_runs(block: Block, port: int, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(find_blocks("yaml")[0].text)
+    (tmp_path / ".curlrc").write_text("fail-with-body\n")
     path = f"{BIN}:{os.environ['PATH']}"
 
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block.text.replace(":4000", f":{port}")],
         cwd=tmp_path,
-        env={**os.environ, "PATH": path, "LLAMA_API_KEY": "k"},
+        env={**os.environ, "PATH": path, "LLAMA_API_KEY": "k", "CURL_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
 
-    assert ended.returncode == 0, ended.stderr
-    assert '"error"' not in ended.stdout
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    assert 'data: {"error"' not in ended.stdout
     assert ended.stdout.strip()
 
 
