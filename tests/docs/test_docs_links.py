@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from docs.generate import PAGES
 
+from puna.providers.table import PROVIDERS
+
 ROOT = Path(__file__).parents[2]
 PAGES_OF_HAND = sorted(
     path
@@ -76,3 +78,15 @@ def test_every_page_is_reached_from_another() -> None:
     lonely = [named(page) for page in docs if page not in reached and page.parent not in folders]
 
     assert [name for name in lonely if name != "docs/getting-started.md"] == []
+
+
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
+def test_the_guide_of_hosts_names_every_row(name: str) -> None:
+    guide = (ROOT / "docs" / "guides" / "any-host-of-llama.md").read_text(encoding="utf-8")
+    assert f"`{name}/" in guide
+
+
+def test_getting_started_leads_to_every_guide() -> None:
+    page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    linked = {link.rpartition("/")[2] for link in LINK.findall(page) if link.startswith("guides/")}
+    assert linked == {path.name for path in (ROOT / "docs" / "guides").glob("*.md")}

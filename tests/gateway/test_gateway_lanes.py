@@ -685,19 +685,25 @@ def test_a_failure_is_tried_again_after_its_pause() -> None:
     assert len(edge.hot.requests) == 2
 
 
-def test_a_client_that_leaves_during_a_pause_ends_it() -> None:
+@pytest.mark.case(126)
+@pytest.mark.parametrize("asked", [HI, STREAMED])
+def test_a_client_that_leaves_during_a_pause_ends_it_and_has_used_nothing(
+    asked: Mapping[str, Any],
+) -> None:
     config = CONFIG.replace("num_retries: 0", "num_retries: 1")
 
     async def run() -> Edge:
         edge = Edge(lambda _: Recorded(503, {"retry-after": "9"}, (b"",)), config, is_fast=True)
         protocol, _ = edge.connect()
-        protocol.data_received(request_bytes(HI, AUTH))
+        protocol.data_received(request_bytes(asked, AUTH))
         await turns(20)
         protocol.connection_lost(None)
         return edge
 
     edge = asyncio.run(run())
-    assert [event.outcome for event in edge.events] == ["cancelled"]
+    (event,) = edge.events
+    assert event.outcome == "cancelled"
+    assert (event.report.prompt_tokens, event.report.is_usage_estimated) == (0, False)
     assert len(edge.hot.requests) == 1
 
 
@@ -834,23 +840,6 @@ def test_the_key_of_a_fallbacks_host_is_hidden_too(is_stream: bool, first: Recor
     assert answer.json == other.json
     assert edge.events[0].error is not None
     assert edge.events[0].report.provider == "litellm_proxy"
-
-
-@pytest.mark.case(126)
-def test_a_stream_that_never_began_has_used_nothing() -> None:
-    config = CONFIG.replace("num_retries: 0", "num_retries: 1")
-
-    async def run() -> Edge:
-        edge = Edge(lambda _: Recorded(503, {"retry-after": "9"}, (b"",)), config, is_fast=True)
-        protocol, _ = edge.connect()
-        protocol.data_received(request_bytes(STREAMED, AUTH))
-        await turns(20)
-        protocol.connection_lost(None)
-        return edge
-
-    (event,) = asyncio.run(run()).events
-    assert event.outcome == "cancelled"
-    assert (event.report.prompt_tokens, event.report.is_usage_estimated) == (0, False)
 
 
 def test_the_end_of_the_gateway_waits_for_the_hooks_of_the_last_calls() -> None:
