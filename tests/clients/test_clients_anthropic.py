@@ -38,12 +38,6 @@ class Person(BaseModel):
     age: int
 
 
-@pytest.fixture(params=ROWS)
-def row(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest.fixture
 def ask(row: str) -> dict[str, Any]:
     return {"model": f"{row}/{LISTED}", "max_tokens": 64}

@@ -34,17 +34,6 @@ ALICE = Person(name="Alice", age=31)
 TOOLS: Any = [openai.pydantic_function_tool(Weather, name="get_weather")]
 
 
-@pytest.fixture(params=ROWS)
-def row(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def model(row: str) -> str:
-    return f"{row}/{LISTED}"
-
-
 @pytest.fixture
 def client(served: Served) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(api_key=KEY, base_url=f"{served.url}/v1", max_retries=0) as made:

@@ -31,17 +31,6 @@ class Person(BaseModel):
 ALICE = Person(name="Alice", age=31)
 
 
-@pytest.fixture(params=ROWS)
-def row(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def model(row: str) -> str:
-    return f"{row}/{LISTED}"
-
-
 @pytest.fixture
 def client(served: Served) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(api_key=KEY, base_url=f"{served.url}/v1", max_retries=0) as made:

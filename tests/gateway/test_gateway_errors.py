@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG, MODEL, UPSTREAM_KEY, House
+from tests.support.breaking import Breaking
 from tests.support.upstream import Reply, Upstream, event, text_chunks
 
 from puna.errors import APIConnectionError
@@ -132,28 +131,6 @@ def test_what_nobody_foresaw_is_an_error_without_a_traceback(
     assert answer.error["code"] == "internal_error"
     assert "bug" not in answer.text
     assert "a bug at" in caplog.text
-
-
-class Breaking:
-    """A reply that breaks after its first chunk in a way that no transport has."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.headers = {"content-type": "text/event-stream"}
-
-    async def open(self, request: HTTPRequest) -> Any:  # noqa: ARG002 - the transport's contract
-        return self
-
-    async def read(self) -> bytes:
-        return b""
-
-    async def pieces(self) -> Any:
-        yield b"".join(event(one) for one in text_chunks()[:2])
-        await asyncio.sleep(0)
-        raise RuntimeError("a bug in mid-stream")
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.mark.case(154, 155)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, MODEL, UPSTREAM_KEY, Answer, House
+from tests.support.breaking import Breaking
 from tests.support.upstream import (
     ARGUMENTS,
     ENVELOPE,
@@ -15,13 +16,11 @@ from tests.support.upstream import (
     Reply,
     Upstream,
     completion_body,
-    event,
     text_chunks,
     usage_chunk,
 )
 
 from puna.telemetry.events import CallEvent
-from puna.wire.http import HTTPRequest
 
 KEY = "sk-master-canary-7730"
 ASK: dict[str, Any] = {
@@ -293,27 +292,6 @@ def test_a_stream_that_breaks_ends_with_an_error_event(upstream: Upstream) -> No
     assert answer.status == 200
     assert error_in(events[-1], answer)["type"] == "api_error"
     assert "message_stop" not in [event["type"] for event in events]
-
-
-class Breaking:
-    """A transport whose reply fails in the middle, in a way that nobody foresaw."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.headers = {"content-type": "text/event-stream"}
-
-    async def open(self, request: HTTPRequest) -> Any:  # noqa: ARG002 - the transport's contract
-        return self
-
-    async def read(self) -> bytes:
-        return b""
-
-    async def pieces(self) -> Any:
-        yield b"".join(event(one) for one in text_chunks()[:2])
-        raise RuntimeError("a bug in mid-stream")
-
-    async def close(self) -> None:
-        pass
 
 
 def test_what_nobody_foresaw_in_mid_stream_is_an_error_event(
