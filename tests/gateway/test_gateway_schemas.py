@@ -128,6 +128,7 @@ litellm_settings: {{num_retries: 0}}
 def replies_of(host: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Each recorded reply of a host, with each request that may get it."""
     files: list[Path] = sorted((FIXTURES / host).glob("*.json"))
+    assert files
     for fixture in (load(file) for file in files if file.stem != "requests"):
         has_tools = "tools" in fixture.get("request", {})
         for path in PATHS if not has_tools else TOOLS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -151,7 +151,7 @@ class SyncFace(Face):
         return streamed
 
     @contextmanager
-    def _client(self, around: Around) -> Iterator[Client]:
+    def _client(self, around: Around) -> Generator[Client]:
         transport = ReplayTransport(around.play) if around.play else None
         with Client(around.settings, transport=transport, clock=around.clock) as client:
             yield client
@@ -185,7 +185,7 @@ class AsyncFace(Face):
         return asyncio.run(run())
 
     @asynccontextmanager
-    async def _client(self, around: Around) -> AsyncIterator[AsyncClient]:
+    async def _client(self, around: Around) -> AsyncGenerator[AsyncClient]:
         transport = AsyncReplayTransport(around.play) if around.play else None
         async with AsyncClient(around.settings, transport=transport, clock=around.clock) as client:
             yield client
