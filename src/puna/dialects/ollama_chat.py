@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
-from puna.dialects.json_http import build_url, encode, parse_object, post
+from puna.dialects.base import ReadContext, StreamReader, Target
+from puna.dialects.json_http import build_url, parse_object
 from puna.dialects.ollama_context import set_context
 from puna.dialects.ollama_messages import build_messages, check_tools
 from puna.dialects.ollama_replies import OllamaStreamReader, as_completion
@@ -24,7 +24,7 @@ from puna.types.chat import ChatCompletion
 from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
 from puna.types.shown import shown
-from puna.wire.http import HTTPReply, Timeouts
+from puna.wire.http import HTTPReply
 
 _OPTIONS = frozenset((
     "draft_num_predict", "f16_kv", "logits_all", "low_vram", "main_gpu", "min_p", "mirostat",
@@ -58,19 +58,14 @@ class OllamaChat(OpenAIChat):
     """Stateless; one instance serves all calls.
 
     Beside what the caller gave it sends `stream` (Ollama streams unless told not to), `num_ctx`,
-    `truncate` and `shift`: see `set_context`.
+    `truncate` and `shift`: see `set_context`. A base may end with `/api` or `/v1`.
     """
 
     path = "/api/chat"
 
     @override
-    def build_request(
-        self, request: ChatRequest, target: Target, timeouts: Timeouts
-    ) -> BuiltRequest:
-        """POST `<base>/api/chat`; a base may end with `/api` or `/v1`."""
-        body, dropped = self.build_body(request, target)
-        url = ollama_url(target, self.path)
-        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+    def url(self, target: Target) -> str:
+        return ollama_url(target, self.path)
 
     @override
     def build_body(

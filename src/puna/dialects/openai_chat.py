@@ -42,8 +42,12 @@ class OpenAIChat:
         Only what the caller gave is in the body, and for a target that asks, a stream's usage.
         """
         body, dropped = self.build_body(request, target)
-        url = build_url(target, self.path)
-        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+        http = post(self.url(target), encode(body), request, target, timeouts)
+        return BuiltRequest(http, dropped)
+
+    def url(self, target: Target) -> str:
+        """The address of the endpoint."""
+        return build_url(target, self.path)
 
     def build_body(
         self, request: ChatRequest, target: Target

@@ -17,6 +17,7 @@ from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body
 from puna.dialects.json_http import first_problem, malformed
 from puna.dialects.openai_response_body import mend_response, read_failure, usage_of
+from puna.dialects.stream_faults import interrupted
 from puna.errors import APIError, StreamInterruptedError
 from puna.types.common import Usage
 from puna.types.response_request import ResponsesRequest
@@ -114,10 +115,5 @@ class OpenAIResponseStreamReader:
             self.error = read_failure({"error": failed.get("error") or {}}, self._context)
 
     def _interrupted(self) -> StreamInterruptedError:
-        provider = self._context.target.provider
         what = "before the response was finished" if self._made else "without any event"
-        return StreamInterruptedError(
-            f"The stream of {provider} ended {what}. What was received may be cut.",
-            provider=provider,
-            model=self._context.model,
-        )
+        return interrupted(what, self._context)
