@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_reply
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_replies import whole_number
+from puna.dialects.openai_replies import made_call_id, whole_number
 from puna.errors import APIError, AuthenticationError, InternalServerError
 from puna.types.chat import ChatCompletion
 from puna.types.model_request import ModelRequest
@@ -173,7 +173,7 @@ def call_id(call: Mapping[str, Any], index: int, context: ReadContext) -> str:
     given = call.get("toolUseId")
     if isinstance(given, str) and given:
         return given
-    return f"call_{context.made_id.removeprefix('chatcmpl-')}{index}"
+    return made_call_id(f"{context.made_id}_0_{index}")
 
 
 def read_error(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError:

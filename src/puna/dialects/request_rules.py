@@ -13,7 +13,7 @@ from puna.bridges.messages.carried import (
     without_thinking,
 )
 from puna.dialects.base import Quirks, Target
-from puna.errors import UnsupportedParamsError
+from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages import image_parts
 from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
@@ -142,6 +142,16 @@ def check_images(request: ChatRequest, target: Target) -> None:
             provider=target.provider,
             model=request.model,
         )
+
+
+def not_taken(path: str, says: str, request: ModelRequest, target: Target) -> BadRequestError:
+    """The error for a part of a request that the host has no place for; `says` what it takes."""
+    return BadRequestError(
+        f"`{path}`: {target.provider} {says}.",
+        param=path,
+        provider=target.provider,
+        model=request.model,
+    )
 
 
 def _is_supported(name: str, value: Any, request: ModelRequest, quirks: Quirks) -> bool:

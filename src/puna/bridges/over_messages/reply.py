@@ -6,12 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.block_order import BLOCK_ORDER, THINKING, TOOL_USE, Entry, is_usual
+from puna.bridges.block_order import BLOCK_ORDER, THINKING, THOUGHTS, TOOL_USE, Entry, is_usual
 from puna.types.messages import THINKING_BLOCKS
 
 Fields = dict[str, Any]
 
-THOUGHTS = ("thinking", "redacted_thinking")
 OTHERS = "provider_specific_fields"
 """Where blocks and citations stand that chat has no place for, as LiteLLM has them."""
 
