@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from pydantic_core import from_json
-
+from puna.bridges.call_arguments import object_of
 from puna.dialects.base import Target
 from puna.dialects.request_rules import fit_messages, not_taken
 from puna.errors import BadRequestError
@@ -96,15 +95,10 @@ class _Building:
             self._names[call_id] = str(name)
         return made
 
-    def _arguments(self, function: Mapping[str, Any], path: str) -> Any:
-        given = function.get("arguments")
-        if isinstance(given, str):
-            try:
-                given = from_json(given) if given.strip() else {}
-            except ValueError:
-                given = None
-        if isinstance(given, Mapping):
-            return cast("Mapping[str, Any]", given)
+    def _arguments(self, function: Mapping[str, Any], path: str) -> _Fields:
+        arguments = object_of(function.get("arguments"))
+        if arguments is not None:
+            return arguments
         raise self._not_taken(
             f"{path}.function.arguments",
             "takes arguments that are a JSON object; repair them, or leave the call and its result "
