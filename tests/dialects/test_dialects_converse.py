@@ -258,6 +258,7 @@ def test_a_call_without_an_id_gets_one() -> None:
         ({"inputTokens": 1, "outputTokens": 2}, [1, 2, 3]),
         ({"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 4}, [5, 2, 7]),
         ({"outputTokens": 2.0}, [0, 2, 2]),
+        ({"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 10**30}, None),
         ({}, None),
         (None, None),
         ("many", None),

@@ -20,9 +20,10 @@ from puna.dialects.json_http import (
     parse_object,
     post,
 )
-from puna.dialects.openai_replies import is_index, whole_number
+from puna.dialects.openai_replies import is_index
 from puna.dialects.request_rules import choose_params
 from puna.errors import APIError
+from puna.types.counts import whole_number
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.wire.http import HTTPReply, Timeouts
 from puna.wire.vectors import decode_vector, encode_vector

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
-
-MOST_TOKENS: Final = 2**53
-"""No host has counted more: such a count is a mistake, and not every reader of JSON can hold it."""
 
 
 @dataclass
