@@ -80,6 +80,9 @@ class ChatRequest(ModelRequest):
         return {name: value for name, value in params.items() if name not in _OUTPUT_LIMITS}
 
 
+CHAT_SWITCHES = ("rescue_tool_calls", "repair_tool_arguments", "emulate_response_format")
+"""Fields of a chat request that are true, false, or not said."""
+
 RequestT_co = TypeVar("RequestT_co", bound=ModelRequest, default=ChatRequest, covariant=True)
 """The kind of request that a value is about; chat unless it says otherwise."""
 
