@@ -16,13 +16,7 @@ from puna.dialects.base import ReadContext, StreamReader, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_replies import mend_text
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.request_rules import (
-    check_images,
-    choose_params,
-    fit_messages,
-    in_chats_words,
-    not_taken,
-)
+from puna.dialects.request_rules import fit_chat, not_taken
 from puna.dialects.stream_faults import malformed_frame
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.requests import ChatRequest
@@ -53,16 +47,12 @@ class LlamaNativeChat(OpenAIChat):
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        request, beyond = in_chats_words(request)
-        check_images(request, target)
-        messages, cut = fit_messages(request, target)
-        dropped: dict[str, None] = dict.fromkeys((*beyond, *cut))
+        request, params, left_out = fit_chat(request, target)
+        dropped: dict[str, None] = dict.fromkeys(left_out)
         built = [
             _build_message(message, f"messages[{i}]", request, target, dropped)
-            for i, message in enumerate(messages)
+            for i, message in enumerate(request.messages)
         ]
-        params, left_out = choose_params(request, target)
-        dropped.update(dict.fromkeys(left_out))
         usage = params.pop("stream_options", None)  # a stream always ends with its metrics
         if usage is not None and not request.is_stream:
             dropped["stream_options"] = None

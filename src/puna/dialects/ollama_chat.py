@@ -18,7 +18,7 @@ from puna.dialects.ollama_context import set_context
 from puna.dialects.ollama_messages import build_messages, check_tools
 from puna.dialects.ollama_replies import OllamaStreamReader, as_completion
 from puna.dialects.openai_chat import OpenAIChat
-from puna.dialects.request_rules import check_images, choose_params, in_chats_words
+from puna.dialects.request_rules import fit_chat
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion
 from puna.types.model_request import ModelRequest
@@ -71,10 +71,8 @@ class OllamaChat(OpenAIChat):
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        request, beyond = in_chats_words(request)
-        check_images(request, target)
+        request, params, left_out = fit_chat(request, target)
         messages, cut = build_messages(request, target)
-        params, left_out = choose_params(request, target)
         usage = params.pop("stream_options", None)  # the last line of a stream always has the usage
         if usage is not None and not request.is_stream:
             left_out = (*left_out, "stream_options")
@@ -85,11 +83,11 @@ class OllamaChat(OpenAIChat):
         body = {"model": target.model, "messages": messages, "stream": request.is_stream, **fields}
         set_context(body, options, request, target)
         body["options"] = options
-        return body, (*beyond, *cut, *left_out, *doubled)
+        return body, (*left_out, *cut, *doubled)
 
     @override
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion; an error body inside a success as its error."""
+        """A success as a completion. Errors: as over OpenAI's protocol."""
         data = parse_object(reply, context)
         if data.get("error"):
             raise self.read_error_body(data, context)

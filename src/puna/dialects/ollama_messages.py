@@ -13,7 +13,7 @@ from typing import Any
 
 from puna.bridges.call_arguments import object_of
 from puna.dialects.base import Target
-from puna.dialects.request_rules import fit_messages, not_taken
+from puna.dialects.request_rules import not_taken
 from puna.errors import BadRequestError
 from puna.types.requests import ChatRequest
 
@@ -32,10 +32,11 @@ def build_messages(
     Raises:
         BadRequestError: a message holds what Ollama cannot be told.
     """
-    messages, cut = fit_messages(request, target)
     building = _Building(request, target)
-    built = [building.message(message, f"messages[{i}]") for i, message in enumerate(messages)]
-    return built, (*cut, *building.dropped)
+    built = [
+        building.message(message, f"messages[{i}]") for i, message in enumerate(request.messages)
+    ]
+    return built, building.dropped
 
 
 def check_tools(tools: Any, request: ChatRequest, target: Target) -> None:

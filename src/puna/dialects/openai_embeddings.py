@@ -53,14 +53,22 @@ class OpenAIEmbeddings:
         return build_url(target, self.path)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> EmbeddingResponse:
-        """A success as vectors; an error body inside a success as its error."""
+        """A success as vectors.
+
+        Raises:
+            APIError: it holds an error, or not one vector for each input.
+        """
         data = parse_object(reply, context)
         if is_error_body(data):
             raise read_error_frame(data, context)
         return self.read_body(data, context)
 
     def read_body(self, data: dict[str, Any], context: Context) -> EmbeddingResponse:
-        """A decoded body as vectors."""
+        """A decoded body, which is changed, as vectors.
+
+        Raises:
+            MalformedReplyError: there is not one for each input.
+        """
         data["object"] = "list"
         data["model"] = context.model
         data["data"] = _read_items(data.get("data"), context)

@@ -218,6 +218,9 @@ def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
     """Extra request headers, checked against header injection, with lower-case names.
 
     None means "not given", as everywhere.
+
+    Raises:
+        BadRequestError: one cannot be sent, or is the transport's to write.
     """
     if not isinstance(headers, Mapping):
         raise BadRequestError("`extra_headers` must be an object.", param="extra_headers")
