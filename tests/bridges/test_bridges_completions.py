@@ -212,11 +212,13 @@ def test_the_report_of_several_prompts_says_what_all_of_them_cost() -> None:
         CallReport(call_id="first", attempts=1, prompt_tokens=1, completion_tokens=2, cost_picos=5),
         CallReport(call_id="next", attempts=2, retries=1, prompt_tokens=3, cost_picos=7),
     ]
+    reports[0].cache_creation_tokens, reports[1].cache_creation_tokens = 4, 5
     answers = [answer("a").with_report(report) for report in reports]
     joined = text_of(read_text_request(["a", "b"], {}), answers).report
     assert joined is not None
     assert (joined.call_id, joined.attempts, joined.retries) == ("first", 3, 1)
     assert (joined.prompt_tokens, joined.completion_tokens, joined.cost_picos) == (4, 2, 12)
+    assert joined.cache_creation_tokens == 9
     answers[1].with_report(CallReport(call_id="unpriced"))
     unpriced = text_of(read_text_request(["a", "b"], {}), answers).report
     assert unpriced is not None

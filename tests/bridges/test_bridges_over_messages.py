@@ -13,6 +13,7 @@ from tests.support.chats import NAMES, PNG_URL, TEXTS, conversations
 
 from puna.bridges.messages.request import read_messages_request
 from puna.bridges.omissions import Omissions
+from puna.bridges.over_messages.reply import usage_fields
 from puna.bridges.over_messages.request import ModelTraits, build_messages_body
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages_extras import MessagesExtras
@@ -475,3 +476,11 @@ def test_a_request_of_the_same_api_reaches_its_host_as_it_was(body: dict[str, An
     assert spelled_out(again) == body
     assert (asked.dropped_params, left_out) == ((), ())
     json.dumps(again)
+
+
+@pytest.mark.parametrize("count", [-1, 10**30])
+def test_usage_of_a_message_that_is_beyond_belief_counts_as_missing(count: int) -> None:
+    told = {"input_tokens": 3, "output_tokens": 4}
+    assert usage_fields(told) is not None
+    assert usage_fields({**told, "output_tokens": count}) is None
+    assert usage_fields({**told, "cache_read_input_tokens": count}) is None

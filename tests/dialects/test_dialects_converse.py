@@ -247,7 +247,7 @@ def test_thoughts_stand_beside_the_text() -> None:
 def test_a_call_without_an_id_gets_one() -> None:
     completion = read(answer({"toolUse": {"name": "f", "input": {"a": "é"}}}))
     (call,) = completion.choices[0].message.tool_calls or []
-    assert call.id == "call_000000000000000000000000000000010"
+    assert call.id == "call_00000000000000000000000000000001_0_0"
     assert call.function.arguments == '{"a": "é"}'
     assert completion.choices[0].finish_reason == "tool_calls"
 
@@ -258,6 +258,7 @@ def test_a_call_without_an_id_gets_one() -> None:
         ({"inputTokens": 1, "outputTokens": 2}, [1, 2, 3]),
         ({"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 4}, [5, 2, 7]),
         ({"outputTokens": 2.0}, [0, 2, 2]),
+        ({"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 10**30}, None),
         ({}, None),
         (None, None),
         ("many", None),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.provider_suite import bytes_of
 
 from puna.errors import APITimeoutError, ConfigError
-from puna.transports.cassette import read_cassette, write_cassette
+from puna.transports.cassette import exchange_text, read_cassette, write_texts
 from puna.transports.cassette_text import exact_json
 from puna.transports.exchanges import Exchange, Failure, Sent
 
@@ -46,12 +46,16 @@ _exchanges = st.builds(
 )
 
 
+def write(path: Path, *exchanges: Exchange) -> None:
+    write_texts(path, map(exchange_text, exchanges))
+
+
 @given(st.lists(_exchanges, max_size=3))
 def test_what_is_written_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, exchanges: list[Exchange]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "round.json"
-    write_cassette(path, exchanges)
+    write(path, *exchanges)
     assert read_cassette(path) == exchanges
 
 
@@ -60,7 +64,7 @@ def test_a_body_told_as_json_means_the_same(
     tmp_path_factory: pytest.TempPathFactory, body: dict[str, Any]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "body.json"
-    write_cassette(path, [Exchange(HEAD, 200, {}, [(1.5, json.dumps(body).encode())])])
+    write(path, Exchange(HEAD, 200, {}, [(1.5, json.dumps(body).encode())]))
     assert json.loads(path.read_bytes())["exchanges"][0]["body"] == body
     ((at_ms, again),) = read_cassette(path)[0].pieces
     assert (at_ms, json.loads(again)) == (1.5, body)
@@ -72,14 +76,14 @@ def test_a_body_told_as_json_means_the_same(
 )
 def test_a_body_that_json_would_not_tell_stays_bytes(body: bytes, tmp_path: Path) -> None:
     assert exact_json(body) is None
-    write_cassette(tmp_path / "a.json", [Exchange(HEAD, 200, {}, [(0.0, body)])])
+    write(tmp_path / "a.json", Exchange(HEAD, 200, {}, [(0.0, body)]))
     assert read_cassette(tmp_path / "a.json")[0].pieces == [(0.0, body)]
 
 
 def test_a_cassette_reads_well(tmp_path: Path) -> None:
     sent = Sent("POST", "http://up.test/v1", {"messages": [{"role": "user", "content": "Hé"}]})
     pieces = [(0.0, b"data: 1\n\n"), (12.5, b"data: 2\n\n")]
-    write_cassette(tmp_path / "a.json", [Exchange(sent, 200, {"a": "b"}, pieces, 3.0)])
+    write(tmp_path / "a.json", Exchange(sent, 200, {"a": "b"}, pieces, 3.0))
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert '\n            {"role": "user", "content": "Hé"}\n' in text
     assert '\n        {"at_ms": 12.5, "text": "data: 2\\n\\n"}\n' in text
@@ -127,7 +131,7 @@ def test_a_file_or_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="record it first"):
         read_cassette(tmp_path / "missing.json")
     with pytest.raises(ConfigError, match="a folder that is there"):
-        write_cassette(tmp_path / "missing" / "a.json", [])
+        write(tmp_path / "missing" / "a.json")
 
 
 def test_a_failure_becomes_its_error_again() -> None:

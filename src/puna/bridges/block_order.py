@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast
 BLOCK_ORDER = "block_order"
 THINKING = "thinking"
 TOOL_USE = "tool_use"
+THOUGHTS = ("thinking", "redacted_thinking")
+"""The types of the blocks that hold thoughts; in an order both are `thinking`."""
 TEXT = "text"
 """A text that is still being written."""
 

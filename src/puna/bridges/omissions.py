@@ -1,4 +1,4 @@
-"""What is left out on the way from another request shape to chat: told by name, never silent."""
+"""What is left out on the way from one request shape to another: told by name, never silent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Omissions:
         return tuple(self._names)
 
     def note(self, name: str) -> None:
-        """Leave out what changes no answer, or what no host of Llama could use."""
+        """Leave out what changes no answer, or what nobody on the other side could use."""
         self._names[name] = None
 
     def note_unread(self, given: Mapping[str, Any], read: Iterable[str], path: str) -> None:

@@ -21,8 +21,9 @@ from puna.providers.table import split_model
 from puna.routing.attempts import Group, Plan, RetryPolicy
 from puna.routing.deployment import Deployment
 from puna.types.model_request import ModelRequest
-from puna.types.requests import make_chat_request, shown
+from puna.types.requests import CHAT_SWITCHES, make_chat_request
 from puna.types.secret import Secret
+from puna.types.shown import shown
 from puna.wire.http import Timeouts
 
 
@@ -134,9 +135,8 @@ def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOpt
 
 def read_chat_options(own: Mapping[str, Any], settings: ClientSettings) -> dict[str, Any]:
     """What `own` says about a chat request, as arguments of `make_chat_request`."""
-    flags = ("rescue_tool_calls", "repair_tool_arguments", "emulate_response_format")
     return {
-        **{name: _flag(own, name, default=getattr(settings, name)) for name in flags},
+        **{name: _flag(own, name, default=getattr(settings, name)) for name in CHAT_SWITCHES},
         "format_retries": own.get("format_retries", settings.format_retries),
     }
 

@@ -36,6 +36,9 @@ def read_deployments(
     """The deployments of a file's `model_list`, and what to tell about them.
 
     `unset` are the references, anywhere in the file, to variables that are not set.
+
+    Raises:
+        ConfigError: `model_list` is no list, or an entry of it is wrong.
     """
     source = root.source
     listed = root.values.get("model_list")

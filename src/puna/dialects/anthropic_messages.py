@@ -61,7 +61,11 @@ class AnthropicMessages:
         return BuiltRequest(http, (*left_out, *omissions.names))
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion; an error body inside a success as its error."""
+        """A success as a completion.
+
+        Raises:
+            APIError: it holds an error, or no message.
+        """
         data = parse_object(reply, context)
         if data.get("type") == "error":
             raise read_messages_error(data, context)

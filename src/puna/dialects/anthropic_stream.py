@@ -17,8 +17,8 @@ from puna.bridges.over_messages.stream import MessageEvents
 from puna.dialects.anthropic_errors import read_messages_error
 from puna.dialects.base import ReadContext
 from puna.dialects.json_http import first_problem
-from puna.dialects.secrets import scrub
-from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
+from puna.dialects.stream_faults import interrupted, malformed_frame
+from puna.errors import APIError, MalformedReplyError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.sse import SSEDecoder, SSEEvent
@@ -60,13 +60,14 @@ class AnthropicStreamReader:
         rest = [] if self.is_done else self._decoder.close()
         chunks = self._take(rest)
         if rest and isinstance(self.error, MalformedReplyError):
-            self.error = self._interrupted("in the middle of a frame")
+            self.error = interrupted("in the middle of a frame", self._context)
         if self.is_done:
             return chunks
         if self._events.stop:
             return chunks + self._flush()
         what = "before the answer was finished" if self._events.has_begun else "without any content"
-        self.error = self._interrupted(f"{what}: no stop_reason and no message_stop came")
+        told = f"{what}: no stop_reason and no message_stop came"
+        self.error = interrupted(told, self._context)
         return chunks
 
     def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
@@ -90,9 +91,10 @@ class AnthropicStreamReader:
             if event.event == "error":
                 text = event.data.decode("utf-8", "replace")
                 raise read_messages_error(text, self._context) from error
-            raise self._malformed("a frame that is not JSON", event.data) from error
+            what = "a frame that is not JSON"
+            raise malformed_frame(what, self._context, event.data) from error
         if not isinstance(data, dict) or not isinstance(data.get("type"), str):
-            raise self._malformed("a frame that is no event", event.data)
+            raise malformed_frame("a frame that is no event", self._context, event.data)
         fields = cast("dict[str, Any]", data)
         if fields["type"] == "error":
             raise read_messages_error(fields, self._context)
@@ -100,17 +102,17 @@ class AnthropicStreamReader:
             deltas = self._events.read(fields)
             chunks = [self._chunk(delta) for delta in deltas]
         except ValidationError as error:
-            raise self._malformed(
-                f"fields of the wrong kind: {first_problem(error)}", b""
-            ) from error
+            what = f"fields of the wrong kind: {first_problem(error)}"
+            raise malformed_frame(what, self._context) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise self._malformed("an event that is not what its type says", event.data) from error
+            what = "an event that is not what its type says"
+            raise malformed_frame(what, self._context, event.data) from error
         return chunks + self._flush() if self._events.is_over else chunks
 
     def _flush(self) -> list[ChatCompletionChunk]:
         """The finish, then the usage if it was asked for."""
         if not self._events.has_begun:
-            raise self._malformed("an end without a message", b"")
+            raise malformed_frame("an end without a message", self._context)
         self._is_done = True
         chunks = [] if self._has_role else [self._chunk({"content": ""})]
         finish = choice_fields(self._events.stop)
@@ -136,22 +138,4 @@ class AnthropicStreamReader:
                 "choices": choices,
                 **fields,
             }
-        )
-
-    def _interrupted(self, what: str) -> StreamInterruptedError:
-        provider = self._context.target.provider
-        return StreamInterruptedError(
-            f"The stream of {provider} ended {what}. What was received may be cut.",
-            provider=provider,
-            model=self._context.model,
-        )
-
-    def _malformed(self, what: str, frame: bytes) -> MalformedReplyError:
-        target = self._context.target
-        text = scrub(frame.decode("utf-8", "replace"), self._context)
-        return MalformedReplyError(
-            f"{target.provider} sent {what} in its stream{f': `{text[:120]}`' if text else '.'}",
-            provider=target.provider,
-            model=self._context.model,
-            body=text[:500],
         )

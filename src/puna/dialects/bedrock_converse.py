@@ -41,7 +41,11 @@ class BedrockConverse:
         return BuiltRequest(http, dropped)
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion."""
+        """A success as a completion.
+
+        Raises:
+            APIError: it holds none.
+        """
         return read_completion(parse_object(reply, context), context)
 
     def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:

@@ -5,11 +5,11 @@ Source: Amazon Bedrock API reference, "Message" and "ContentBlock", read 2026-11
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from puna.bridges.call_arguments import object_of
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 
@@ -84,12 +84,8 @@ def _read_message(
 
 def _read_call(call: Mapping[str, Any], path: str) -> Block:
     function = call["function"]
-    written = function.get("arguments") or "{}"
-    try:
-        arguments = json.loads(written) if isinstance(written, str) else written
-    except (ValueError, RecursionError):
-        arguments = None
-    if not isinstance(arguments, Mapping):
+    arguments = object_of(function.get("arguments"))
+    if arguments is None:
         raise BadRequestError(
             f"`{path}.function.arguments` must be a JSON object: this host takes no other.",
             param=f"{path}.function.arguments",

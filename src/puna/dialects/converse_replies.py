@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_reply
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_replies import whole_number
+from puna.dialects.openai_replies import made_call_id
 from puna.errors import APIError, AuthenticationError, InternalServerError
 from puna.types.chat import ChatCompletion
+from puna.types.counts import read_counts
 from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply
 
@@ -54,6 +55,7 @@ _STATUSES: Mapping[str, int] = {
 """The status that each exception of a stream would have had at its head."""
 
 _MODEL_FAILED = 424
+_COUNTS = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 _KEPT = ("additionalModelResponseFields", "metrics", "performanceConfig", "serviceTier", "trace")
 
 
@@ -70,12 +72,9 @@ def read_usage(usage: Any) -> dict[str, Any] | None:
     if not isinstance(usage, Mapping):
         return None
     told = cast("Mapping[str, Any]", usage)
-    fresh, made = (whole_number(told.get(name)) for name in ("inputTokens", "outputTokens"))
+    fresh, made, cached, kept = read_counts(told, _COUNTS)
     if fresh is None and made is None:
         return None
-    cached, kept = (
-        whole_number(told.get(name)) for name in ("cacheReadInputTokens", "cacheWriteInputTokens")
-    )
     prompt = (fresh or 0) + (cached or 0) + (kept or 0)
     counts: dict[str, Any] = {
         "prompt_tokens": prompt,
@@ -173,7 +172,7 @@ def call_id(call: Mapping[str, Any], index: int, context: ReadContext) -> str:
     given = call.get("toolUseId")
     if isinstance(given, str) and given:
         return given
-    return f"call_{context.made_id.removeprefix('chatcmpl-')}{index}"
+    return made_call_id(f"{context.made_id}_0_{index}")
 
 
 def read_error(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError:

@@ -11,12 +11,7 @@ from typing import Any, cast
 from puna.bridges.omissions import Omissions
 from puna.dialects.base import Target
 from puna.dialects.converse_messages import build_turns, has_tool_blocks
-from puna.dialects.request_rules import (
-    check_images,
-    choose_params,
-    fit_messages,
-    in_chats_words,
-)
+from puna.dialects.request_rules import fit_chat
 from puna.errors import APIError, BadRequestError
 from puna.types.requests import ChatRequest
 
@@ -51,15 +46,12 @@ def build_body(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tu
     Raises:
         BadRequestError: the host, or the protocol, has no place for something.
     """
-    request, beyond = in_chats_words(request)
-    check_images(request, target)
-    messages, cut = fit_messages(request, target)
-    params, left_out = choose_params(request, target)
+    request, params, left_out = fit_chat(request, target)
     omissions = Omissions(may_drop=request.drop_params)
-    for name in (*beyond, *cut, *left_out):
+    for name in left_out:
         omissions.note(name)
     try:
-        system, turns = build_turns(messages, omissions)
+        system, turns = build_turns(request.messages, omissions)
         tools = _build_tools(params, omissions, has_history=has_tool_blocks(turns))
     except APIError as error:
         error.provider, error.model = target.provider, request.model

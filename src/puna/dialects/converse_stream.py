@@ -21,7 +21,8 @@ from puna.dialects.converse_replies import (
     read_usage,
 )
 from puna.dialects.json_http import first_problem, malformed
-from puna.errors import APIError, StreamInterruptedError
+from puna.dialects.stream_faults import interrupted
+from puna.errors import APIError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.event_stream import EventStreamDecoder, EventStreamMessage
@@ -81,21 +82,13 @@ class ConverseStreamReader:
         if self.is_done:
             return []
         if not self._decoder.is_between:
-            self.error = self._interrupted("in the middle of a frame")
+            self.error = interrupted("in the middle of a frame", self._context)
         elif self._stop_reason is not None:
             return self._end()
         else:
             what = "before the answer was finished" if self._has_begun else "without any content"
-            self.error = self._interrupted(f"{what}: no `messageStop` came")
+            self.error = interrupted(f"{what}: no `messageStop` came", self._context)
         return []
-
-    def _interrupted(self, what: str) -> StreamInterruptedError:
-        provider = self._context.target.provider
-        return StreamInterruptedError(
-            f"The stream of {provider} ended {what}. What was received may be cut.",
-            provider=provider,
-            model=self._context.model,
-        )
 
     def _read(self, message: EventStreamMessage) -> list[ChatCompletionChunk]:
         headers = message.headers
@@ -139,7 +132,8 @@ class ConverseStreamReader:
             self._usage = read_usage(data.get("usage"))
             self._extra.update({key: data[key] for key in _KEPT if data.get(key) is not None})
             if self._stop_reason is None:
-                raise self._interrupted("before the answer was finished: no `messageStop` came")
+                what = "before the answer was finished: no `messageStop` came"
+                raise interrupted(what, self._context)
             return self._end()
         return []  # what nobody knows
 

@@ -88,12 +88,4 @@ def _estimate(answer: ChatCompletion, context: Context) -> Usage:
     asked, _ = context.reading
     said = answer.choices[0].message.content or ""
     prompt = count_message_tokens("", asked.messages, None).count
-    made = len(said.split())
-    return Usage.model_validate(
-        {
-            "prompt_tokens": prompt,
-            "completion_tokens": made,
-            "total_tokens": prompt + made,
-            "estimated": True,
-        }
-    )
+    return Usage.estimated(prompt, len(said.split()))

@@ -16,8 +16,8 @@ from puna.dialects.base import ReadContext, StreamReader, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_replies import mend_text
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.request_rules import check_images, choose_params, fit_messages, in_chats_words
-from puna.errors import BadRequestError, MalformedReplyError
+from puna.dialects.request_rules import fit_chat, not_taken
+from puna.dialects.stream_faults import malformed_frame
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.requests import ChatRequest
 from puna.wire.sse import SSEEvent
@@ -47,16 +47,12 @@ class LlamaNativeChat(OpenAIChat):
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        request, beyond = in_chats_words(request)
-        check_images(request, target)
-        messages, cut = fit_messages(request, target)
-        dropped: dict[str, None] = dict.fromkeys((*beyond, *cut))
+        request, params, left_out = fit_chat(request, target)
+        dropped: dict[str, None] = dict.fromkeys(left_out)
         built = [
             _build_message(message, f"messages[{i}]", request, target, dropped)
-            for i, message in enumerate(messages)
+            for i, message in enumerate(request.messages)
         ]
-        params, left_out = choose_params(request, target)
-        dropped.update(dict.fromkeys(left_out))
         usage = params.pop("stream_options", None)  # a stream always ends with its metrics
         if usage is not None and not request.is_stream:
             dropped["stream_options"] = None
@@ -93,11 +89,7 @@ class LlamaNativeStreamReader(OpenAIStreamReader):
     def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         given = data.get("event")
         if not isinstance(given, dict):
-            raise MalformedReplyError(
-                f"{self._context.target.provider} sent a frame without an event in its stream.",
-                provider=self._context.target.provider,
-                model=self._context.model,
-            )
+            raise malformed_frame("a frame without an event", self._context)
         event = cast("_Fields", given)
         rest = _rest_of(data, event)
         if event.get("event_type") == "metrics":
@@ -120,7 +112,9 @@ def _build_message(
     """A message with the fields that its role has here; what is left out is noted in `dropped`."""
     known = _MESSAGE_FIELDS.get(given["role"])
     if known is None:
-        raise _bad(f"{path}.role", f"knows the roles {', '.join(_MESSAGE_FIELDS)}", request, target)
+        raise not_taken(
+            f"{path}.role", f"knows the roles {', '.join(_MESSAGE_FIELDS)}", request, target
+        )
     made = {name: value for name, value in given.items() if name in known}
     dropped.update((f"messages[].{name}", None) for name in sorted(given.keys() - known))
     content = made.get("content")
@@ -149,7 +143,7 @@ def _build_part(
 ) -> _Fields:
     known = _PART_FIELDS.get(part["type"])
     if known is None:
-        raise _bad(f"{path}.type", "reads text and images only", request, target)
+        raise not_taken(f"{path}.type", "reads text and images only", request, target)
     dropped.update(
         (f"messages[].content[].{name}", None) for name in sorted(part.keys() - {*known})
     )
@@ -194,12 +188,3 @@ def _rest_of(data: _Fields, holder: _Fields) -> _Fields:
             if name is not None:
                 usage[name] = one.get("value")
     return {**rest, "usage": usage} if usage else rest
-
-
-def _bad(path: str, says: str, request: ChatRequest, target: Target) -> BadRequestError:
-    return BadRequestError(
-        f"`{path}`: {target.provider} {says}.",
-        param=path,
-        provider=target.provider,
-        model=request.model,
-    )

@@ -12,19 +12,19 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
-from puna.dialects.json_http import build_url, encode, parse_object, post
+from puna.dialects.base import ReadContext, StreamReader, Target
+from puna.dialects.json_http import build_url, parse_object
 from puna.dialects.ollama_context import set_context
 from puna.dialects.ollama_messages import build_messages, check_tools
 from puna.dialects.ollama_replies import OllamaStreamReader, as_completion
 from puna.dialects.openai_chat import OpenAIChat
-from puna.dialects.request_rules import check_images, choose_params, in_chats_words
+from puna.dialects.request_rules import fit_chat
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion
 from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
 from puna.types.shown import shown
-from puna.wire.http import HTTPReply, Timeouts
+from puna.wire.http import HTTPReply
 
 _OPTIONS = frozenset((
     "draft_num_predict", "f16_kv", "logits_all", "low_vram", "main_gpu", "min_p", "mirostat",
@@ -58,28 +58,21 @@ class OllamaChat(OpenAIChat):
     """Stateless; one instance serves all calls.
 
     Beside what the caller gave it sends `stream` (Ollama streams unless told not to), `num_ctx`,
-    `truncate` and `shift`: see `set_context`.
+    `truncate` and `shift`: see `set_context`. A base may end with `/api` or `/v1`.
     """
 
     path = "/api/chat"
 
     @override
-    def build_request(
-        self, request: ChatRequest, target: Target, timeouts: Timeouts
-    ) -> BuiltRequest:
-        """POST `<base>/api/chat`; a base may end with `/api` or `/v1`."""
-        body, dropped = self.build_body(request, target)
-        url = ollama_url(target, self.path)
-        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+    def url(self, target: Target) -> str:
+        return ollama_url(target, self.path)
 
     @override
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        request, beyond = in_chats_words(request)
-        check_images(request, target)
+        request, params, left_out = fit_chat(request, target)
         messages, cut = build_messages(request, target)
-        params, left_out = choose_params(request, target)
         usage = params.pop("stream_options", None)  # the last line of a stream always has the usage
         if usage is not None and not request.is_stream:
             left_out = (*left_out, "stream_options")
@@ -90,11 +83,11 @@ class OllamaChat(OpenAIChat):
         body = {"model": target.model, "messages": messages, "stream": request.is_stream, **fields}
         set_context(body, options, request, target)
         body["options"] = options
-        return body, (*beyond, *cut, *left_out, *doubled)
+        return body, (*left_out, *cut, *doubled)
 
     @override
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion; an error body inside a success as its error."""
+        """A success as a completion. Errors: as over OpenAI's protocol."""
         data = parse_object(reply, context)
         if data.get("error"):
             raise self.read_error_body(data, context)

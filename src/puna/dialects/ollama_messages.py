@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from pydantic_core import from_json
-
+from puna.bridges.call_arguments import object_of
 from puna.dialects.base import Target
-from puna.dialects.request_rules import fit_messages
+from puna.dialects.request_rules import not_taken
 from puna.errors import BadRequestError
 from puna.types.requests import ChatRequest
 
@@ -33,17 +32,18 @@ def build_messages(
     Raises:
         BadRequestError: a message holds what Ollama cannot be told.
     """
-    messages, cut = fit_messages(request, target)
     building = _Building(request, target)
-    built = [building.message(message, f"messages[{i}]") for i, message in enumerate(messages)]
-    return built, (*cut, *building.dropped)
+    built = [
+        building.message(message, f"messages[{i}]") for i, message in enumerate(request.messages)
+    ]
+    return built, building.dropped
 
 
 def check_tools(tools: Any, request: ChatRequest, target: Target) -> None:
     """Raise BadRequestError for a tool that is no function: Ollama knows no others."""
     for i, tool in enumerate(tools):
         if tool.get("type") != "function":
-            raise _bad(
+            raise not_taken(
                 f"tools[{i}].type", "knows tools of the type `function` only", request, target
             )
 
@@ -96,16 +96,11 @@ class _Building:
             self._names[call_id] = str(name)
         return made
 
-    def _arguments(self, function: Mapping[str, Any], path: str) -> Any:
-        given = function.get("arguments")
-        if isinstance(given, str):
-            try:
-                given = from_json(given) if given.strip() else {}
-            except ValueError:
-                given = None
-        if isinstance(given, Mapping):
-            return cast("Mapping[str, Any]", given)
-        raise self._bad(
+    def _arguments(self, function: Mapping[str, Any], path: str) -> _Fields:
+        arguments = object_of(function.get("arguments"))
+        if arguments is not None:
+            return arguments
+        raise self._not_taken(
             f"{path}.function.arguments",
             "takes arguments that are a JSON object; repair them, or leave the call and its result "
             "out",
@@ -122,14 +117,14 @@ class _Building:
             elif part["type"] == "image_url":
                 images.append(self._image(part["image_url"], f"{path}[{i}].image_url"))
             else:
-                raise self._bad(f"{path}[{i}].type", "reads text and images only")
+                raise self._not_taken(f"{path}[{i}].type", "reads text and images only")
         return "\n".join(texts), images
 
     def _image(self, given: Mapping[str, Any], path: str) -> str:
         url: str = given["url"]
         found = _DATA_URL.match(url)
         if found is None:
-            raise self._bad(
+            raise self._not_taken(
                 f"{path}.url",
                 "takes an image as base64 in a `data:` URL, and Puna fetches none: read the file "
                 "and send `data:image/png;base64,…`",
@@ -140,14 +135,5 @@ class _Building:
     def _leave_out(self, names: Any) -> None:
         self._dropped.update(dict.fromkeys(names))
 
-    def _bad(self, path: str, says: str) -> BadRequestError:
-        return _bad(path, says, self._request, self._target)
-
-
-def _bad(path: str, says: str, request: ChatRequest, target: Target) -> BadRequestError:
-    return BadRequestError(
-        f"`{path}`: {target.provider} {says}.",
-        param=path,
-        provider=target.provider,
-        model=request.model,
-    )
+    def _not_taken(self, path: str, says: str) -> BadRequestError:
+        return not_taken(path, says, self._request, self._target)

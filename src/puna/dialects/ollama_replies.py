@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from puna.dialects.base import ReadContext
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.errors import MalformedReplyError
+from puna.dialects.stream_faults import malformed_frame
 from puna.types.chat import ChatCompletionChunk
 from puna.wire.ndjson import LineDecoder
 from puna.wire.sse import SSEEvent
@@ -58,11 +58,7 @@ class OllamaStreamReader(OpenAIStreamReader):
     def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         given = data.get("message")
         if not isinstance(given, dict) and not data.get("done"):
-            raise MalformedReplyError(
-                f"{self._context.target.provider} sent a line without a message in its stream.",
-                provider=self._context.target.provider,
-                model=self._context.model,
-            )
+            raise malformed_frame("a line without a message", self._context)
         delta = _said(cast("_Fields", given)) if isinstance(given, dict) else {}
         for call in delta.get("tool_calls", ()):
             call["index"] = self._calls

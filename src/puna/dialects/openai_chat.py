@@ -22,7 +22,7 @@ from puna.dialects.json_http import (
 )
 from puna.dialects.openai_replies import mend_completion
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.request_rules import check_images, choose_params, fit_messages, in_chats_words
+from puna.dialects.request_rules import fit_chat
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
 from puna.types.requests import ChatRequest
@@ -42,21 +42,21 @@ class OpenAIChat:
         Only what the caller gave is in the body, and for a target that asks, a stream's usage.
         """
         body, dropped = self.build_body(request, target)
-        url = build_url(target, self.path)
-        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+        http = post(self.url(target), encode(body), request, target, timeouts)
+        return BuiltRequest(http, dropped)
+
+    def url(self, target: Target) -> str:
+        """The address of the endpoint."""
+        return build_url(target, self.path)
 
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The JSON body as a dict, and the names of the parameters left out."""
-        request, beyond = in_chats_words(request)
-        check_images(request, target)
-        messages, cut = fit_messages(request, target)
-        params, left_out = choose_params(request, target)
-        dropped = (*beyond, *cut, *left_out)
+        request, params, dropped = fit_chat(request, target)
         body: dict[str, Any] = {
             "model": target.model,
-            "messages": messages,
+            "messages": list(request.messages),
             **params,
         }
         if request.is_stream:
@@ -68,14 +68,22 @@ class OpenAIChat:
         return body, dropped
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion; an error body inside a success as its error."""
+        """A success as a completion.
+
+        Raises:
+            APIError: it holds an error, or no completion.
+        """
         data = parse_object(reply, context)
         if is_error_body(data):
             raise self.read_error_body(data, context)
         return self.read_body(data, context)
 
     def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
-        """A decoded body as a completion."""
+        """A decoded body, which is changed, as a completion.
+
+        Raises:
+            MalformedReplyError: it is none.
+        """
         mend_completion(data, context)
         try:
             return ChatCompletion.model_validate(data)

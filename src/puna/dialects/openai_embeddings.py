@@ -20,9 +20,10 @@ from puna.dialects.json_http import (
     parse_object,
     post,
 )
-from puna.dialects.openai_replies import is_index, whole_number
+from puna.dialects.openai_replies import is_index
 from puna.dialects.request_rules import choose_params
 from puna.errors import APIError
+from puna.types.counts import whole_number
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.wire.http import HTTPReply, Timeouts
 from puna.wire.vectors import decode_vector, encode_vector
@@ -52,14 +53,22 @@ class OpenAIEmbeddings:
         return build_url(target, self.path)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> EmbeddingResponse:
-        """A success as vectors; an error body inside a success as its error."""
+        """A success as vectors.
+
+        Raises:
+            APIError: it holds an error, or not one vector for each input.
+        """
         data = parse_object(reply, context)
         if is_error_body(data):
             raise read_error_frame(data, context)
         return self.read_body(data, context)
 
     def read_body(self, data: dict[str, Any], context: Context) -> EmbeddingResponse:
-        """A decoded body as vectors."""
+        """A decoded body, which is changed, as vectors.
+
+        Raises:
+            MalformedReplyError: there is not one for each input.
+        """
         data["object"] = "list"
         data["model"] = context.model
         data["data"] = _read_items(data.get("data"), context)

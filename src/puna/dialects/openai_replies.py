@@ -15,7 +15,7 @@ from typing_extensions import TypeIs
 from puna.dialects.base import ReadContext
 from puna.errors import MalformedReplyError
 from puna.types.common import CompletionTokensDetails, PromptTokensDetails
-from puna.types.report import MOST_TOKENS
+from puna.types.counts import read_counts, whole_number
 
 _TOOL_CALLS = "tool_calls"
 
@@ -191,12 +191,9 @@ def _mend_usage(usage: dict[str, Any]) -> bool:
 
     Where one of them is beyond belief, the others are not believed either.
     """
-    counts = {name: whole_number(usage.get(name)) for name in _COUNTS}
-    if all(count is None for count in counts.values()):
+    asked, made, total = read_counts(usage, _COUNTS)
+    if asked is None and made is None and total is None:
         return False
-    if any(count is None and is_number(usage.get(name)) for name, count in counts.items()):
-        return False
-    asked, made, total = (counts[name] for name in _COUNTS)
     usage["prompt_tokens"] = asked or 0
     usage["completion_tokens"] = made or 0
     usage["total_tokens"] = (asked or 0) + (made or 0) if total is None else total
@@ -217,15 +214,3 @@ _DETAILS = {
     "prompt_tokens_details": tuple(PromptTokensDetails.model_fields),
     "completion_tokens_details": tuple(CompletionTokensDetails.model_fields),
 }
-
-
-def is_number(value: Any) -> bool:
-    """Whether this is a number of JSON."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def whole_number(value: Any) -> int | None:
-    """A number as a whole one from 0 to `MOST_TOKENS`; None for anything else."""
-    if not is_number(value) or not 0 <= value <= MOST_TOKENS:  # no NaN is, either
-        return None
-    return int(value)

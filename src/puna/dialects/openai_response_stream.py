@@ -17,14 +17,12 @@ from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body
 from puna.dialects.json_http import first_problem, malformed
 from puna.dialects.openai_response_body import mend_response, read_failure, usage_of
+from puna.dialects.stream_faults import interrupted
 from puna.errors import APIError, StreamInterruptedError
 from puna.types.common import Usage
 from puna.types.response_request import ResponsesRequest
-from puna.types.responses import ResponseEvent
+from puna.types.responses import FAILED_EVENT, LAST_EVENTS, ResponseEvent
 from puna.wire.sse import SSEDecoder, SSEEvent
-
-FAILED = "response.failed"
-ENDS = frozenset(("response.completed", "response.incomplete", FAILED))
 
 _ERROR = "error"
 _DONE = b"[DONE]"
@@ -101,7 +99,7 @@ class OpenAIResponseStreamReader:
             what = f"an event whose fields are wrong: {first_problem(error)}"
             raise malformed(what, self._context) from error
         self._made += 1
-        if event.type in ENDS:
+        if event.type in LAST_EVENTS:
             self._end(event)
         return event
 
@@ -109,15 +107,10 @@ class OpenAIResponseStreamReader:
         self._has_ended = True
         if event.response is not None:
             self.usage = usage_of(event.response)
-        if event.type == FAILED:
+        if event.type == FAILED_EVENT:
             failed = event.response.to_dict() if event.response is not None else {}
             self.error = read_failure({"error": failed.get("error") or {}}, self._context)
 
     def _interrupted(self) -> StreamInterruptedError:
-        provider = self._context.target.provider
         what = "before the response was finished" if self._made else "without any event"
-        return StreamInterruptedError(
-            f"The stream of {provider} ended {what}. What was received may be cut.",
-            provider=provider,
-            model=self._context.model,
-        )
+        return interrupted(what, self._context)

@@ -20,8 +20,8 @@ from puna.dialects.error_replies import is_error_body, read_error_frame
 from puna.dialects.openai_deltas import ChoiceState
 from puna.dialects.openai_plain import read_plain_chunk
 from puna.dialects.openai_replies import is_index, mend_envelope, nameless_call
-from puna.dialects.secrets import scrub
-from puna.errors import APIError, MalformedReplyError, StreamInterruptedError
+from puna.dialects.stream_faults import interrupted, malformed_frame
+from puna.errors import APIError, MalformedReplyError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.sse import EventDecoder, SSEDecoder, SSEEvent
@@ -68,7 +68,7 @@ class OpenAIStreamReader:
         rest = [] if self.is_done else self._decoder.close()
         chunks = self._take(rest)
         if rest and isinstance(self.error, MalformedReplyError):
-            self.error = self._interrupted("in the middle of a frame")
+            self.error = interrupted("in the middle of a frame", self._context)
         if self.is_done:
             return chunks
         if self._choices and all(s.finish_reason is not None for s in self._choices.values()):
@@ -78,16 +78,9 @@ class OpenAIStreamReader:
                 self.error = error
                 return chunks
         what = "before the answer was finished" if self._choices else "without any content"
-        self.error = self._interrupted(f"{what}: no finish_reason and no [DONE] came")
+        told = f"{what}: no finish_reason and no [DONE] came"
+        self.error = interrupted(told, self._context)
         return chunks
-
-    def _interrupted(self, what: str) -> StreamInterruptedError:
-        provider = self._context.target.provider
-        return StreamInterruptedError(
-            f"The stream of {provider} ended {what}. What was received may be cut.",
-            provider=provider,
-            model=self._context.model,
-        )
 
     def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
@@ -125,11 +118,12 @@ class OpenAIStreamReader:
             if event.event == "error":
                 text = event.data.decode("utf-8", "replace")
                 raise self.read_error(text) from error
-            raise self._malformed("a frame that is not JSON", event.data) from error
+            what = "a frame that is not JSON"
+            raise malformed_frame(what, self._context, event.data) from error
         if event.event == "error" or (isinstance(data, dict) and self.is_error(data)):
             raise self.read_error(data)
         if not isinstance(data, dict):
-            raise self._malformed("a frame that is no JSON object", event.data)
+            raise malformed_frame("a frame that is no JSON object", self._context, event.data)
         return self.take_frame(cast("dict[str, Any]", data))
 
     def is_error(self, data: dict[str, Any]) -> bool:
@@ -156,16 +150,6 @@ class OpenAIStreamReader:
             raise nameless_call(self._context)
         self._is_done = True
         return self._flush()
-
-    def _malformed(self, what: str, frame: bytes) -> MalformedReplyError:
-        target = self._context.target
-        text = scrub(frame.decode("utf-8", "replace"), self._context)
-        return MalformedReplyError(
-            f"{target.provider} sent {what} in its stream{f': `{text[:120]}`' if text else '.'}",
-            provider=target.provider,
-            model=self._context.model,
-            body=text[:500],
-        )
 
     def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         """Take one decoded event, which is changed; give what it makes ready.
@@ -236,4 +220,4 @@ class OpenAIStreamReader:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise self._malformed(f"a frame whose `{where}` is wrong", b"") from error
+            raise malformed_frame(f"a frame whose `{where}` is wrong", self._context) from error

@@ -13,7 +13,7 @@ from puna.bridges.messages.carried import (
     without_thinking,
 )
 from puna.dialects.base import Quirks, Target
-from puna.errors import UnsupportedParamsError
+from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages import image_parts
 from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
@@ -92,18 +92,30 @@ def in_chats_words(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
     return plain, tuple(found)
 
 
-def fit_messages(
+def fit_chat(
     request: ChatRequest, target: Target
-) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """The messages as the host wants them, and the fields left out of them.
+) -> tuple[ChatRequest, dict[str, Any], tuple[str, ...]]:
+    """The request in chat's words with messages as the host wants them; the parameters to send.
+
+    With them the names of what was left out: only a host of the Messages API knows it, or this one
+    does not.
 
     Raises:
-        UnsupportedParamsError: a message has a field that the host does not take.
+        UnsupportedParamsError: the host does not take a parameter, a field or an image.
     """
+    request, beyond = in_chats_words(request)
+    check_images(request, target)
+    request, cut = _fit_messages(request, target)
+    params, left_out = choose_params(request, target)
+    return request, params, (*beyond, *cut, *left_out)
+
+
+def _fit_messages(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
+    """The request with messages as the host wants them, and the fields left out of them."""
     quirks = target.quirks
     names, unknown = quirks.rename_roles, quirks.unsupported_message_fields
     if not names and not unknown:
-        return list(request.messages), ()
+        return request, ()
     fitted: list[dict[str, Any]] = []
     dropped: dict[str, None] = {}
     for position, given in enumerate(request.messages):
@@ -117,7 +129,7 @@ def fit_messages(
             message = {key: value for key, value in message.items() if key not in unknown}
             dropped.update(dict.fromkeys(f"messages[].{field}" for field in found))
         fitted.append(message)
-    return fitted, tuple(dropped)
+    return replace(request, messages=tuple(fitted)), tuple(dropped)
 
 
 def check_images(request: ChatRequest, target: Target) -> None:
@@ -142,6 +154,16 @@ def check_images(request: ChatRequest, target: Target) -> None:
             provider=target.provider,
             model=request.model,
         )
+
+
+def not_taken(path: str, says: str, request: ModelRequest, target: Target) -> BadRequestError:
+    """The error for a part of a request that the host has no place for; `says` what it takes."""
+    return BadRequestError(
+        f"`{path}`: {target.provider} {says}.",
+        param=path,
+        provider=target.provider,
+        model=request.model,
+    )
 
 
 def _is_supported(name: str, value: Any, request: ModelRequest, quirks: Quirks) -> bool:

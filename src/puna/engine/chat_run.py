@@ -156,11 +156,4 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         prompt_tokens = count_message_tokens(
             "", request.messages, request.params.get("tools")
         ).count
-        return Usage.model_validate(
-            {
-                "prompt_tokens": prompt_tokens,
-                "completion_tokens": completion_tokens,
-                "total_tokens": prompt_tokens + completion_tokens,
-                "estimated": True,
-            }
-        )
+        return Usage.estimated(prompt_tokens, completion_tokens)

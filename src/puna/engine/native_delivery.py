@@ -11,12 +11,10 @@ from puna.engine.delivery import Delivery, broken_stream, is_no_stream
 from puna.engine.response_run import ResponseAttempt, ResponseRun
 from puna.engine.usage import RunningEstimate
 from puna.errors import APIError
-from puna.types.responses import Response, ResponseEvent
+from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEvent
 from puna.wire.http import HTTPReply
 
-_OPENING = frozenset(
-    ("response.created", "response.queued", "response.in_progress", "response.failed")
-)
+_OPENING = frozenset(("response.created", "response.queued", "response.in_progress", FAILED_EVENT))
 """They say nothing of an answer: until another event comes, another attempt may follow."""
 
 
@@ -84,7 +82,7 @@ class NativeDelivery:
             if event.type not in _OPENING and not self.has_begun:
                 self.has_begun = True
                 self._run.note_first_event()
-            if event.type.removeprefix("response.") in ("completed", "incomplete", "failed"):
+            if event.type in LAST_EVENTS:
                 self._run.report.finish_reason = event.type.removeprefix("response.")
         self._ready += events
 

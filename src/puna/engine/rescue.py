@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from puna.dialects.base import ReadContext
+from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_replies import made_call_id
 from puna.rescue.failed_generation import read_failed_generation
 from puna.rescue.stream import Piece, RescueStream, join_pieces, whole
@@ -269,10 +270,7 @@ def _with_content(choice: ChunkChoice, text: str) -> ChunkChoice:
 
 
 def _says_something(choice: ChunkChoice) -> bool:
-    return bool(choice.logprobs) or any(
-        value not in (None, "", [])
-        for value in choice.delta.model_dump(exclude_unset=True).values()
-    )
+    return bool(choice.logprobs) or says_something(choice.delta.model_dump(exclude_unset=True))
 
 
 def _chunk_like(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:

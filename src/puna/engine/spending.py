@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from puna.types.common import Usage
+from puna.types.counts import is_number
 from puna.types.report import CallReport
 
 
@@ -60,12 +61,8 @@ def _added(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
         known = total.get(name)
         if isinstance(known, Mapping) and isinstance(value, Mapping):
             total[name] = _added(cast("Mapping[str, Any]", known), cast("Mapping[str, Any]", value))
-        elif _is_count(known) and _is_count(value):
+        elif is_number(known) and is_number(value):
             total[name] = known + value
         elif value is not None:
             total[name] = value
     return total
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -32,14 +32,7 @@ def estimate_request(request: ResponsesRequest, completion_tokens: int) -> Usage
     asked = [*request.earlier, *request.items, request.params.get("instructions") or ""]
     tools = request.params.get("tools")
     prompt_tokens = estimate_tokens(json.dumps([*asked, *(tools or ())], default=str))
-    return Usage.model_validate(
-        {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-            "estimated": True,
-        }
-    )
+    return Usage.estimated(prompt_tokens, completion_tokens)
 
 
 class RunningEstimate:

@@ -1,7 +1,6 @@
 """`POST /embeddings` and `/moderations`: calls with an `input`, whose answer is whole.
 
-The way of both is that of a chat call. Moderations go only to hosts whose row says that they give
-verdicts.
+The way of both is that of a chat call.
 """
 
 from __future__ import annotations

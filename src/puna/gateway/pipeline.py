@@ -21,7 +21,7 @@ from puna.types.chat import ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.model_request import ModelRequest
 from puna.types.report import CallReport
-from puna.types.requests import make_chat_request
+from puna.types.requests import CHAT_SWITCHES, make_chat_request
 from puna.wire.sse import encode_event
 
 _MOST_PROMPTS = 256
@@ -170,9 +170,8 @@ def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         BadRequestError: a switch is neither true nor false.
     """
-    flags = ("rescue_tool_calls", "repair_tool_arguments", "emulate_response_format")
     return {
-        **{name: _read_flag(body, name) for name in flags},
+        **{name: _read_flag(body, name) for name in CHAT_SWITCHES},
         "format_retries": body.get("format_retries"),
     }
 

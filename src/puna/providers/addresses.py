@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from puna.errors import BadRequestError
-from puna.providers.host_settings import HostSetting, need
+from puna.providers.host_settings import HostSetting
 from puna.types.secret import Secret
 from puna.types.shown import shown
 
@@ -24,7 +24,7 @@ def fill_address(
     for setting in settings:
         place = f"{{{setting.name}}}"
         if place in template:
-            template = template.replace(place, need(setting, given, environ))
+            template = template.replace(place, setting.require(given, environ))
     return template
 
 

@@ -26,6 +26,7 @@ class Provider:
         base_url_variables, key_variables: environment variables, first one set wins.
         is_key_bound_to_host: the key of the environment goes only to `base_url` or to an address
             from `base_url_variables`, never to an `api_base` that a call names.
+        dialect, quirks: what it speaks, and how it deviates from that.
         needs_key: whether its own host asks for a key.
         is_self_hosted: it is a kind of server, at users' own addresses; its row holds at any of
             them.
@@ -34,6 +35,7 @@ class Provider:
         model_quirks: the quirks of models whose name holds a text, in place of `quirks`; the first
             text that fits.
         query, query_variables: appended to every URL: values, and environment variables for them.
+        headers: sent with every request, lower-case names.
         settings: what the host wants to be told beside a key.
         refused_settings: LiteLLM's names of what is not built, each with the way out.
         signing: how requests are signed where no key is sent.
@@ -137,24 +139,11 @@ def _resolve(
 ) -> Target:
     known = (*provider.settings, *(provider.signing.keys if provider.signing else ()))
     check_known(provider.name, given, known, provider.refused_settings)
-    named = (api_base or "").strip() or first_set(environ, provider.base_url_variables)
-    try:
-        own = _own_address(provider, given, environ)
-    except BadRequestError:
-        if named is None:
-            raise
-        own = None  # somebody names another host, and not what this one wants to be told
-    base = named or own
-    if base is None:
-        names = " or ".join(f"`{name}`" for name in provider.base_url_variables)
-        raise BadRequestError(
-            f"{provider.name} has no address of its own: give `api_base`"
-            f"{' or set ' + names if names else ''}.",
-            param="api_base",
-        )
+    called = (api_base or "").strip()
+    base, own = _choose_base(provider, called, given, environ)
     base_url, query, basic_auth = read_base_url(base, own)
     is_own_host = own is not None and base_url == own
-    is_named_by_call = bool((api_base or "").strip()) and not is_own_host
+    is_named_by_call = bool(called) and not is_own_host
     # The keys of the environment are for the provider, not for whomever a call names.
     keys = {} if provider.is_key_bound_to_host and is_named_by_call else environ
     key, signing = _read_keys(provider, api_key, given, environ, keys)
@@ -189,6 +178,28 @@ def _resolve(
         lacks_embeddings=quirks.lacks_embeddings and is_own_host,
         has_responses=quirks.has_responses and (is_own_host or provider.is_self_hosted),
     )
+
+
+def _choose_base(
+    provider: Provider, called: str, given: Mapping[str, Secret], environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """The address to ask, `called` being a call's own; and the provider's, where it is known."""
+    named = called or first_set(environ, provider.base_url_variables)
+    try:
+        own = _own_address(provider, given, environ)
+    except BadRequestError:
+        if named is None:
+            raise
+        own = None  # somebody names another host, and not what this one wants to be told
+    base = named or own
+    if base is None:
+        names = " or ".join(f"`{name}`" for name in provider.base_url_variables)
+        raise BadRequestError(
+            f"{provider.name} has no address of its own: give `api_base`"
+            f"{' or set ' + names if names else ''}.",
+            param="api_base",
+        )
+    return base, own
 
 
 def _own_address(

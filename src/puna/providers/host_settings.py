@@ -52,6 +52,20 @@ class HostSetting:
             )
         return None
 
+    def require(self, given: Mapping[str, Secret], environ: Mapping[str, str]) -> str:
+        """As `find`, where the host cannot be asked without it.
+
+        Raises:
+            BadRequestError: nobody tells it, or it does not have the right form.
+        """
+        value = self.find(given, environ)
+        if value is None:
+            raise BadRequestError(
+                f"No {self.name} is known, such as `{self.example}`: {self.ways}.",
+                param=self.keywords[0],
+            )
+        return value
+
     @property
     def ways(self) -> str:
         """How to tell it, in words for an error."""
@@ -105,20 +119,9 @@ class SigningRule:
             access_key_id=Secret(key_id),
             secret_access_key=Secret(secret),
             session_token=Secret(token) if token is not None else None,
-            region=need(self.region, given, environ),
+            region=self.region.require(given, environ),
             service=self.service,
         )
-
-
-def need(setting: HostSetting, given: Mapping[str, Secret], environ: Mapping[str, str]) -> str:
-    """A setting's value. Raises BadRequestError where it is not told."""
-    value = setting.find(given, environ)
-    if value is None:
-        raise BadRequestError(
-            f"No {setting.name} is known, such as `{setting.example}`: {setting.ways}.",
-            param=setting.keywords[0],
-        )
-    return value
 
 
 def check_known(

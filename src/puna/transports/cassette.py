@@ -34,11 +34,6 @@ VERSION = 1
 _MARGIN = "\n    "
 
 
-def write_cassette(path: Path, exchanges: Iterable[Exchange]) -> None:
-    """Write a file, all or nothing. Errors: `write_texts`."""
-    write_texts(path, map(exchange_text, exchanges))
-
-
 def exchange_text(exchange: Exchange) -> str:
     """An exchange as it stands in a file."""
     return render(_exchange_out(exchange), _MARGIN)

@@ -105,6 +105,18 @@ class Usage(WireModel):
     prompt_tokens_details: PromptTokensDetails | None = None
     completion_tokens_details: CompletionTokensDetails | None = None
 
+    @classmethod
+    def estimated(cls, prompt_tokens: int, completion_tokens: int) -> Self:
+        """The tokens of a call whose upstream does not tell them."""
+        return cls.model_validate(
+            {
+                "prompt_tokens": prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": prompt_tokens + completion_tokens,
+                "estimated": True,
+            }
+        )
+
     @property
     def is_estimate(self) -> bool:
         """Whether Puna counted these tokens itself."""

@@ -1,4 +1,4 @@
-"""What every request to a model has, whatever it asks for: chat or embeddings."""
+"""What every request to a model has, whatever it asks for."""
 
 from __future__ import annotations
 
@@ -75,7 +75,11 @@ def check_model(model: Any) -> str:
 
 
 def check_extra_body(extra_body: Any, own_fields: tuple[str, ...]) -> Mapping[str, Any]:
-    """`extra_body`, which may not hold what has an argument of its own."""
+    """`extra_body`, which may not hold what has an argument of its own.
+
+    Raises:
+        BadRequestError: it does, or it is no object.
+    """
     if extra_body is None:
         return {}
     if not isinstance(extra_body, Mapping):
@@ -92,7 +96,11 @@ def check_extra_body(extra_body: Any, own_fields: tuple[str, ...]) -> Mapping[st
 def sort_params(
     fields: Mapping[str, Any], checks: ParamChecks
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sort fields into the parameters of `checks`, checked, and all others; no nulls."""
+    """Sort fields into the parameters of `checks`, checked, and all others; no nulls.
+
+    Raises:
+        BadRequestError: a parameter is not what it must be.
+    """
     params: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for name, value in fields.items():

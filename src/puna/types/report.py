@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
-
-MOST_TOKENS: Final = 2**53
-"""No host has counted more: such a count is a mistake, and not every reader of JSON can hold it."""
 
 
 @dataclass
@@ -93,6 +89,7 @@ def add_reports(reports: Sequence[CallReport]) -> CallReport:
         prompt_tokens=sum(report.prompt_tokens for report in reports),
         completion_tokens=sum(report.completion_tokens for report in reports),
         cached_tokens=sum(report.cached_tokens for report in reports),
+        cache_creation_tokens=sum(report.cache_creation_tokens for report in reports),
         format_tries=sum(report.format_tries for report in reports),
         is_usage_estimated=any(report.is_usage_estimated for report in reports),
         finish_reason=reports[-1].finish_reason,

@@ -80,6 +80,9 @@ class ChatRequest(ModelRequest):
         return {name: value for name, value in params.items() if name not in _OUTPUT_LIMITS}
 
 
+CHAT_SWITCHES = ("rescue_tool_calls", "repair_tool_arguments", "emulate_response_format")
+"""Fields of a chat request that are true, false, or not said."""
+
 RequestT_co = TypeVar("RequestT_co", bound=ModelRequest, default=ChatRequest, covariant=True)
 """The kind of request that a value is about; chat unless it says otherwise."""
 
@@ -215,6 +218,9 @@ def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
     """Extra request headers, checked against header injection, with lower-case names.
 
     None means "not given", as everywhere.
+
+    Raises:
+        BadRequestError: one cannot be sent, or is the transport's to write.
     """
     if not isinstance(headers, Mapping):
         raise BadRequestError("`extra_headers` must be an object.", param="extra_headers")

@@ -11,6 +11,10 @@ from pydantic import Field
 
 from puna.types.common import Answer, WireModel
 
+FAILED_EVENT = "response.failed"
+LAST_EVENTS = frozenset(("response.completed", "response.incomplete", FAILED_EVENT))
+"""Types of events, of which one is the last of a stream."""
+
 
 class OutputText(WireModel):
     """A text that the model said."""

@@ -17,6 +17,9 @@ def strict_json_schema(cls: type) -> dict[str, Any]:
 
     Strict mode (OpenAI, "Structured Outputs: supported schemas") wants every object closed and
     every property required, so that is what the schema says; defaults are left out.
+
+    Raises:
+        BadRequestError: it is another class.
     """
     make = cast("Callable[[], dict[str, Any]] | None", getattr(cls, "model_json_schema", None))
     if make is None:

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
 from msgspec.json import Decoder, Encoder, decode
 from msgspec.structs import replace
 
-from puna.types.report import MOST_TOKENS
+from puna.types.counts import MOST_TOKENS
 
 T = TypeVar("T")
 

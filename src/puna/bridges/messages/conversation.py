@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from puna.bridges.block_order import BLOCK_ORDER, THINKING, TOOL_USE, Entry, is_usual
+from puna.bridges.block_order import (
+    BLOCK_ORDER,
+    THINKING,
+    THOUGHTS,
+    TOOL_USE,
+    Entry,
+    is_usual,
+)
 from puna.bridges.messages.blocks import (
     Block,
     Part,
@@ -27,7 +34,6 @@ from puna.types.shown import kind_of, shown
 ChatMessage = dict[str, Any]
 Placed = Iterable[tuple[str, Block]]
 
-_THOUGHTS = ("thinking", "redacted_thinking")
 _IMAGE_PLACE = "[image: in the next message]"
 _READ = {
     "tool_use": ("type", "id", "name", "input"),
@@ -102,7 +108,7 @@ def _assistant(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
             calls.append(_call(block, path))
             order.append(TOOL_USE)
             _note_others(block, omissions)
-        elif kind in _THOUGHTS:
+        elif kind in THOUGHTS:
             thoughts.append(dict(block))
             order.append(THINKING)
         else:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
-
-from pydantic_core import from_json
+from typing import Any
 
 from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
+from puna.bridges.call_arguments import object_of
 from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
 from puna.types.chat import ChatCompletion, Choice, Delta, DeltaToolCall, Message, ToolCall
@@ -16,6 +15,7 @@ from puna.types.common import Usage
 BROKEN_INPUT = "INVALID_JSON"
 """The key under which Anthropic's guide to tool streaming keeps arguments that are no JSON."""
 
+_NULL = "null"
 _STOP_REASONS: Mapping[str, str] = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -94,15 +94,10 @@ def read_arguments(text: str) -> dict[str, Any]:
     None at all is an empty object. What is no JSON object is kept as text under `INVALID_JSON`, so
     that the client sees what the model wrote and can answer it with an error.
     """
-    if not text.strip():
+    if text.strip() == _NULL:
         return {}
-    try:
-        value = from_json(text, allow_inf_nan=False)
-    except ValueError:
-        return {BROKEN_INPUT: text}
-    if value is None:
-        return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {BROKEN_INPUT: text}
+    arguments = object_of(text)
+    return arguments if arguments is not None else {BROKEN_INPUT: text}
 
 
 def stop_of(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from puna.bridges.block_order import BLOCK_ORDER, THINKING, TOOL_USE, Entry, is_usual
+from puna.bridges.block_order import BLOCK_ORDER, THINKING, THOUGHTS, TOOL_USE, Entry, is_usual
+from puna.types.counts import read_counts, whole_number
 from puna.types.messages import THINKING_BLOCKS
 
 Fields = dict[str, Any]
 
-THOUGHTS = ("thinking", "redacted_thinking")
 OTHERS = "provider_specific_fields"
 """Where blocks and citations stand that chat has no place for, as LiteLLM has them."""
 
@@ -84,7 +84,7 @@ def choice_fields(stop: Mapping[str, Any]) -> Fields:
 
 def usage_fields(usage: Mapping[str, Any]) -> Fields | None:
     """Usage in chat's counting, where cached tokens are part of the prompt's; None without any."""
-    fresh, written, cached, made = (_count(usage, name) for name in _COUNTS)
+    fresh, written, cached, made = read_counts(usage, _COUNTS)
     if fresh is None and made is None:
         return None
     prompt = (fresh or 0) + (written or 0) + (cached or 0)
@@ -98,7 +98,7 @@ def usage_fields(usage: Mapping[str, Any]) -> Fields | None:
         "prompt_tokens_details": details,
     }
     spent = usage.get("output_tokens_details")
-    thought = _count(cast("Mapping[str, Any]", spent), "thinking_tokens") if spent else None
+    thought = whole_number(spent.get("thinking_tokens")) if isinstance(spent, Mapping) else None
     if thought is not None:
         told["completion_tokens_details"] = {"reasoning_tokens": thought}
     return told
@@ -110,13 +110,6 @@ _COUNTS = (
     "cache_read_input_tokens",
     "output_tokens",
 )
-
-
-def _count(fields: Mapping[str, Any], name: str) -> int | None:
-    value = fields.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return max(0, value)
 
 
 def _has_place(block: Mapping[str, Any]) -> bool:

@@ -12,9 +12,16 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
-from puna.bridges.block_order import BLOCK_ORDER, TEXT, THINKING, TOOL_USE, Entry, is_usual
-from puna.bridges.over_messages.reply import (
+from puna.bridges.block_order import (
+    BLOCK_ORDER,
+    TEXT,
+    THINKING,
     THOUGHTS,
+    TOOL_USE,
+    Entry,
+    is_usual,
+)
+from puna.bridges.over_messages.reply import (
     Fields,
     choice_fields,
     order_fields,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
-
-from pydantic_core import from_json
+from typing import Any
 
 from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
+from puna.bridges.call_arguments import object_of
 from puna.bridges.omissions import Omissions
 from puna.bridges.over_messages.parts import Block, blocks_of, brief, text_block
 from puna.errors import BadRequestError
@@ -116,12 +115,8 @@ def _spoken(message: Message, path: str, omissions: Omissions) -> list[Block]:
 
 def _call(call: Message, path: str) -> Block:
     function = call["function"]
-    text = function.get("arguments") or "{}"
-    try:
-        given = from_json(text, allow_inf_nan=False)
-    except (TypeError, ValueError):
-        given = None
-    if not isinstance(given, dict):
+    arguments = object_of(function.get("arguments"))
+    if arguments is None:
         raise BadRequestError(
             f"`{path}.function.arguments` must be a JSON object as text.",
             param=f"{path}.function.arguments",
@@ -130,7 +125,7 @@ def _call(call: Message, path: str) -> Block:
         "type": "tool_use",
         "id": call.get("id", ""),
         "name": function.get("name", ""),
-        "input": cast("dict[str, Any]", given),
+        "input": arguments,
     }
 
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from puna.bridges.responses.output import FAILED, failed
-from puna.types.responses import Response, ResponseEvent
+from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEvent
 
-_LAST = ("response.completed", "response.incomplete", "response.failed")
 _DONE = "response.output_item.done"
 
 
@@ -35,7 +34,7 @@ class NativeResponse:
     def change(self, event: ResponseEvent) -> list[ResponseEvent]:
         """The event itself, unless it is the last."""
         self._next_number = event.sequence_number + 1
-        if event.type in _LAST:
+        if event.type in LAST_EVENTS:
             self._last, self.response = event, event.response
             return []
         if event.response is not None:
@@ -55,6 +54,6 @@ class NativeResponse:
             told = {**self._begun, "status": FAILED, "output": output, **failed(code, message)}
             self.response = Response.model_validate(told)
             self._last = ResponseEvent(
-                type=_LAST[-1], sequence_number=self._next_number, response=self.response
+                type=FAILED_EVENT, sequence_number=self._next_number, response=self.response
             )
         return self.finish()

@@ -1,0 +1,26 @@
+"""The arguments of a tool call: a text in chat, an object in other protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+
+def object_of(arguments: object) -> dict[str, Any] | None:
+    """The object that the arguments are, as JSON text or already; nothing at all is an empty one.
+
+    None for what is no object of JSON, which has neither NaN nor infinite numbers.
+    """
+    if isinstance(arguments, Mapping):
+        return dict(cast("Mapping[str, Any]", arguments))
+    if arguments is None:
+        return {}
+    if not isinstance(arguments, str):
+        return None
+    try:
+        value = from_json(arguments, allow_inf_nan=False) if arguments.strip() else {}
+    except (TypeError, ValueError):  # half of a surrogate pair is no text
+        return None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None

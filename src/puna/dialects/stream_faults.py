@@ -1,0 +1,35 @@
+"""The errors of a stream that breaks off, or that holds what is no part of one."""
+
+from __future__ import annotations
+
+from puna.dialects.base import ReadContext
+from puna.dialects.secrets import scrub
+from puna.errors import MalformedReplyError, StreamInterruptedError
+from puna.types.model_request import ModelRequest
+
+_SHOWN = 120
+_KEPT = 500
+
+
+def interrupted(what: str, context: ReadContext[ModelRequest]) -> StreamInterruptedError:
+    """The error for a stream that ended too early; `what` says where."""
+    provider = context.target.provider
+    return StreamInterruptedError(
+        f"The stream of {provider} ended {what}. What was received may be cut.",
+        provider=provider,
+        model=context.model,
+    )
+
+
+def malformed_frame(
+    what: str, context: ReadContext[ModelRequest], frame: bytes = b""
+) -> MalformedReplyError:
+    """The error for a frame that is not what it should be; the frame's beginning is shown."""
+    provider = context.target.provider
+    text = scrub(frame.decode("utf-8", "replace"), context)
+    return MalformedReplyError(
+        f"{provider} sent {what} in its stream{f': `{text[:_SHOWN]}`' if text else '.'}",
+        provider=provider,
+        model=context.model,
+        body=text[:_KEPT],
+    )

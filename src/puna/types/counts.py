@@ -1,0 +1,35 @@
+"""Numbers that hosts tell: which of them are counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+MOST_TOKENS: Final = 2**53
+"""No host has counted more: such a count is a mistake, and not every reader of JSON can hold it."""
+
+
+def is_number(value: Any) -> bool:
+    """Whether this is a number of JSON."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def whole_number(value: Any) -> int | None:
+    """A number as a whole one from 0 to `MOST_TOKENS`; None for anything else."""
+    if not is_number(value) or not 0 <= value <= MOST_TOKENS:  # no NaN is, either
+        return None
+    return int(value)
+
+
+def read_counts(fields: Mapping[str, Any], names: Sequence[str]) -> list[int | None]:
+    """The fields of these names, each a count or None.
+
+    Where one is a number beyond belief, none of them is believed.
+    """
+    counts = [whole_number(fields.get(name)) for name in names]
+    if any(
+        count is None and is_number(fields.get(name))
+        for name, count in zip(names, counts, strict=True)
+    ):
+        return [None] * len(names)
+    return counts
