@@ -279,6 +279,14 @@ def test_a_host_of_chat_that_stands_in_is_told_what_it_can_read(upstream: Upstre
     )
 
 
+@pytest.mark.parametrize("value", [True, -1, "x", [[]]])
+def test_an_output_config_that_is_no_object_is_refused(upstream: Upstream, value: Any) -> None:
+    house = House(upstream, CONFIG)
+    refused = house.ask(body={**CHAT, "model": CLAUDE, "output_config": value})
+    assert (refused.status, refused.error["param"]) == (400, "output_config")
+    assert not upstream.requests
+
+
 def test_an_overload_keeps_its_status(upstream: Upstream) -> None:
     upstream.plays(overloaded())
     answer = House(upstream, CONFIG).ask("/v1/messages", {**ASK, "num_retries": 0}, SESSION)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from tests.support.upstream import (
 )
 
 from puna.bridges.responses.stored import StoredResponse, stored_of
-from puna.errors import NotFoundError
+from puna.errors import NotFoundError, ServiceUnavailableError
 from puna.gateway.responses import ResponsesAPI
 from puna.gateway.sending import Caller as GatewayCaller
 from puna.governance.keys import Principal
@@ -348,8 +350,7 @@ def test_reasoning_of_the_host_is_an_item(upstream: Upstream) -> None:
 
 
 def stored(number: int, text: str = "") -> StoredResponse:
-    response = {"created_at": number}
-    return StoredResponse(f"resp_{number}", "k", ({"content": text},), response, ())
+    return StoredResponse(f"resp_{number}", "k", ({"content": text},), {}, (), number)
 
 
 def test_a_store_of_sqlite_forgets_after_thirty_days(tmp_path: Path) -> None:
@@ -363,6 +364,61 @@ def test_a_store_of_sqlite_forgets_after_thirty_days(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(run())
+
+
+def test_a_locked_store_holds_nobody_longer_than_its_patience(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+
+    async def run() -> tuple[list[object], float]:
+        store = SQLiteStore(str(path), busy_s=0.3)
+        other = sqlite3.connect(path)
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        done = await asyncio.gather(
+            *(store.put(stored(number)) for number in range(40)), return_exceptions=True
+        )
+        took = time.monotonic() - began
+        other.rollback()
+        await store.put(stored(50))
+        assert await store.get("k", "resp_50") == stored(50)
+        other.close()
+        await store.close()
+        return list(done), took
+
+    done, took = asyncio.run(run())
+    assert all(isinstance(one, ServiceUnavailableError) for one in done)
+    assert took < 2, took  # one after the other they would take 12 s
+
+
+def test_a_response_that_cannot_be_stored_is_answered_and_told_in_a_line(
+    upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "responses.db"
+    house = House(upstream, CONFIG + f"general_settings: {{response_store: {path}}}\n")
+    other = sqlite3.connect(path)
+    other.execute("DROP TABLE responses")
+    other.commit()
+    other.close()
+    made = respond(house)
+    assert (made.status, made.json["status"]) == (200, "completed")
+    assert "was not stored: The store of responses cannot be used" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_what_was_left_out_is_told_whatever_it_is_called_and_however_much(
+    upstream: Upstream,
+) -> None:
+    message = {"type": "message", "role": "user", "content": "x"}
+    odd = respond(House(upstream), input=[{**message, "a\nb,é": 1, "phase": 2}])
+    assert odd.headers["x-puna-dropped-params"].split(",") == [
+        "input.message.a%0Ab%2C%C3%A9",
+        "input.message.phase",
+    ]
+    many = [{**message, f"field_{number:03}": 1} for number in range(200)]
+    told = respond(House(upstream), input=many).headers["x-puna-dropped-params"].split(",")
+    assert told[:-1] == [f"input.message.field_{number:03}" for number in range(len(told) - 1)]
+    assert len(told) > 50
+    assert told[-1] == f"+{200 - (len(told) - 1)}"
 
 
 def test_what_is_stored_is_without_instructions() -> None:

@@ -511,3 +511,78 @@ def test_every_request_is_closed() -> None:
     for stream in (False, True):
         ask(made, stream=stream)
     assert transport.open_replies == 0
+
+
+def whole(**fields: Any) -> Recorded:
+    body = {**body_of("function_call"), **fields}
+    return Recorded(200, {"content-type": "application/json"}, [json.dumps(body).encode()])
+
+
+def streamed(*events: dict[str, Any]) -> Recorded:
+    pieces = [b"data: %b\n\n" % json.dumps(event).encode() for event in events]
+    return Recorded(200, {"content-type": "text/event-stream"}, pieces)
+
+
+@pytest.mark.parametrize("told", [0, 10**15, 10**25])
+def test_the_time_that_a_host_tells_decides_nothing_about_what_is_stored(
+    told: int, tmp_path: Path
+) -> None:
+    store = f"general_settings: {{response_store: {tmp_path / 'r.db'}}}\n"
+    ids = ("resp_a", "resp_b", "resp_c")
+    replies = [whole(id=ids[0]), whole(id=ids[1], created_at=told), whole(id=ids[2])]
+    made, _ = house(*replies, config=CONFIG + store)
+    for _ in ids:
+        assert ask(made).status == 200
+    assert [made.get(f"/v1/responses/{one}").status for one in ids] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("status", ["queued", "in_progress", "cancelled", "wat"])
+def test_a_whole_response_that_has_not_ended_is_no_answer(status: str, *, is_stream: bool) -> None:
+    made, _ = house(whole(status=status), whole(status=status), whole(status=status))
+    answer = ask(made, stream=is_stream)
+    assert (answer.status, answer.error["code"]) == (502, "malformed_reply")
+    assert f"its status is `{status}`" in answer.error["message"]
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("count", [-5, 10**18])
+def test_usage_beyond_belief_is_estimated_in_the_report(count: int, *, is_stream: bool) -> None:
+    usage = {"input_tokens": 3, "output_tokens": count, "total_tokens": 4}
+    response = {**body_of("function_call"), "usage": usage}
+    seen: list[CallEvent] = []
+    reply = streamed({"type": "response.completed", "response": response})
+    made, _ = house(reply if is_stream else whole(usage=usage), hooks=(seen.append,))
+    assert ask(made, stream=is_stream).status == 200
+    (event,) = seen
+    assert (event.outcome, event.report.is_usage_estimated) == ("success", True)
+    assert 0 < event.report.completion_tokens < 1_000
+
+
+def test_an_end_without_its_response_gets_it_from_what_came_before() -> None:
+    item = body_of("function_call")["output"][0]
+    begun = {**body_of("function_call"), "status": "in_progress", "output": [], "usage": None}
+    events = (
+        {"type": "response.created", "response": begun},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed"},
+    )
+    made, _ = house(streamed(*events))
+    last = events_of(ask(made, stream=True))[-1]
+    assert (last["type"], last["sequence_number"]) == ("response.completed", 2)
+    assert (last["response"]["status"], last["response"]["output"]) == ("completed", [item])
+    assert made.get(f"/v1/responses/{last['response']['id']}").status == 200
+
+
+def test_a_failure_without_its_response_gets_one_that_says_why() -> None:
+    item = body_of("function_call")["output"][0]
+    made, _ = house(
+        streamed(
+            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            {"type": "response.failed"},
+        )
+    )
+    last = events_of(ask(made, stream=True))[-1]
+    assert (last["type"], last["sequence_number"]) == ("response.failed", 1)
+    assert last["response"]["error"]["code"] == "server_error"
+    assert last["response"]["output"] == [item]

@@ -9,7 +9,7 @@ from puna.bridges.responses.whole_events import events_of
 from puna.engine.call import Attempt
 from puna.engine.delivery import Delivery, broken_stream, is_no_stream
 from puna.engine.response_run import ResponseAttempt, ResponseRun
-from puna.engine.usage import RunningEstimate
+from puna.engine.usage import RunningEstimate, believable, estimate_response
 from puna.errors import APIError
 from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEvent
 from puna.wire.http import HTTPReply
@@ -29,6 +29,7 @@ class NativeDelivery:
         self._reader = attempt.dialect.stream_reader(attempt.context)
         self._ready: list[ResponseEvent] = []
         self._tokens = RunningEstimate()
+        self._response: Response | None = None
         self._is_noted = False
 
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
@@ -68,8 +69,14 @@ class NativeDelivery:
         if not self._is_noted:
             self._is_noted = True
             reader = self._reader
-            tokens = self._tokens.total() if reader.usage is None else 0
-            self._run.note_answer(self._attempt, reader.usage, tokens)
+            usage = believable(reader.usage)
+            tokens = self._estimate() if usage is None else 0
+            self._run.note_answer(self._attempt, usage, tokens)
+
+    def _estimate(self) -> int:
+        """The tokens said, by the pieces or by the last event, which may know more."""
+        whole = estimate_response(self._response) if self._response is not None else 0
+        return max(self._tokens.total(), whole)
 
     def broken(self, error: APIError) -> APIError:
         """What a failure is to the caller: before the answer begins it may be tried again."""
@@ -83,6 +90,7 @@ class NativeDelivery:
                 self.has_begun = True
                 self._run.note_first_event()
             if event.type in LAST_EVENTS:
+                self._response = event.response
                 self._run.report.finish_reason = event.type.removeprefix("response.")
         self._ready += events
 

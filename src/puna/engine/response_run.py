@@ -19,13 +19,14 @@ from puna.bridges.responses.stream import ResponseStream
 from puna.bridges.responses.talk import sent_back
 from puna.bridges.responses.tools import CHAT_KINDS
 from puna.dialects.base import ResponsesDialect
+from puna.dialects.json_http import malformed
 from puna.dialects.request_rules import takes_request
 from puna.dialects.table import RESPONSES_DIALECTS
 from puna.engine.call import Attempt, Call
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.run import CallRun
-from puna.engine.usage import estimate_request, estimate_response
+from puna.engine.usage import believable, estimate_request, estimate_response
 from puna.errors import BadRequestError
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
@@ -36,11 +37,15 @@ from puna.types.requests import ChatRequest
 from puna.types.response_params import only_of_chat
 from puna.types.response_request import ResponsesRequest
 from puna.types.responses import Response, ResponseEvent
+from puna.types.shown import shown
 from puna.wire.http import HTTPReply
 
 ResponseAttempt = Attempt[ResponsesDialect, ResponsesRequest]
 Answered = Response | ChatCompletion
 """What one of the parts answers."""
+
+_ENDED = ("completed", "incomplete")
+"""Of a response that is answered: the reader raises for one that failed."""
 
 
 class ResponseTeller(Protocol):
@@ -151,7 +156,10 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
     @override
     def read_answer(self, attempt: ResponseAttempt, reply: HTTPReply) -> Response:
         response = attempt.dialect.read_reply(reply, attempt.context)
-        usage = attempt.dialect.read_usage(response)
+        if response.status not in _ENDED:
+            what = f"a response that has not ended: its status is `{shown(response.status)}`"
+            raise malformed(what, attempt.context)
+        usage = believable(attempt.dialect.read_usage(response))
         said = estimate_response(response) if usage is None else 0
         self.note_answer(attempt, usage, said)
         self.report.finish_reason = response.status

@@ -9,6 +9,7 @@ from typing import Any, cast
 from puna.catalog.estimates import estimate_tokens
 from puna.types.chat import ChatCompletion, ChatCompletionChunk, Delta, Message
 from puna.types.common import Usage
+from puna.types.counts import MOST_TOKENS
 from puna.types.response_request import ResponsesRequest
 from puna.types.responses import Response
 
@@ -19,6 +20,21 @@ _WRITTEN = frozenset(("text", "refusal", "arguments", "input"))
 def estimate_answer(completion: ChatCompletion) -> int:
     """Tokens of all choices of a whole answer."""
     return sum(estimate_tokens("".join(_texts(choice.message))) for choice in completion.choices)
+
+
+def believable(usage: Usage | None) -> Usage | None:
+    """What a host says of tokens; None where a count is below zero, or beyond all belief."""
+    if usage is None:
+        return None
+    given, made = usage.prompt_tokens_details, usage.completion_tokens_details
+    counts = (
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.total_tokens,
+        (given.cached_tokens if given else 0) or 0,
+        (made.reasoning_tokens if made else 0) or 0,
+    )
+    return usage if all(0 <= count <= MOST_TOKENS for count in counts) else None
 
 
 def estimate_response(response: Response) -> int:

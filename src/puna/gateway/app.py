@@ -49,7 +49,7 @@ from puna.gateway.messages_replies import (
     speaks_messages,
 )
 from puna.gateway.pipeline import Pipeline, retry_policy
-from puna.gateway.replies import Reply, error_reply, internal_error, json_reply
+from puna.gateway.replies import Reply, error_reply, internal_error, json_reply, stopping
 from puna.gateway.requests import (
     ClientDisconnected,
     Incoming,
@@ -199,6 +199,10 @@ class Gateway:
             report = await self._answer(head, call_id, receive, responder)
         except ClientDisconnected:
             responder.status = CLIENT_LEFT
+        except asyncio.CancelledError:
+            # The server ends what outlasts its last seconds. This task is the request and no more:
+            # to end it is all that was asked, and raised on it would be logged as a fault.
+            await responder.reply(make_error(stopping()))
         except APIError as error:
             warn_of(f"{head.method} {head.path}", error)
             await responder.reply(make_error(error))

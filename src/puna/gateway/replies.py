@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from puna.catalog.prices import dollars
-from puna.errors import APIConnectionError, APIError, InternalServerError
+from puna.errors import (
+    APIConnectionError,
+    APIError,
+    InternalServerError,
+    ServiceUnavailableError,
+)
 from puna.transports.embedded import SCHEME
 from puna.types.chat import ChatCompletion, Choice
 from puna.types.report import CallReport
@@ -36,7 +42,9 @@ _TYPES = {
 }
 
 _LONGEST_PAUSE_S = 86_400
-_LONGEST_HEADER = 256
+_LONGEST_HEADER = 2_048
+_PLAIN = "[]:/ !#$&'()*=?@^`{|}<>;"
+"""Stands in a name beside letters, digits and `_.-~` as it is; a comma does not."""
 _ADDRESS = re.compile(r"`https?://[^`\s]*`")
 # A host may answer with any header; one that holds a key must not look like a limit.
 _LIMIT_NAME = re.compile(r"x-ratelimit-(limit|remaining|reset|used)(-[a-z-]+)?")
@@ -147,6 +155,15 @@ def internal_error() -> InternalServerError:
     )
 
 
+def stopping() -> ServiceUnavailableError:
+    """For a request that outlasts the time that the gateway takes to end."""
+    return ServiceUnavailableError(
+        "The gateway stops, and this answer took longer than it waits. Ask again.",
+        code="gateway_stopping",
+        fault="operator",
+    )
+
+
 def error_source(error: APIError) -> str:
     """`upstream` for what a provider answered, or failed to answer; else `gateway`."""
     is_theirs = error.body is not None or error.fault in ("upstream", "network")
@@ -172,7 +189,7 @@ def report_headers(report: CallReport) -> dict[str, str]:
     if report.cost_picos is not None:
         headers["x-litellm-response-cost"] = str(dollars(report.cost_picos))
     if report.dropped_params:
-        headers["x-puna-dropped-params"] = ",".join(report.dropped_params)
+        headers["x-puna-dropped-params"] = dropped_names(report.dropped_params)
     if report.rescued_calls:
         headers["x-puna-rescued-tool-calls"] = str(report.rescued_calls)
     if report.repaired_arguments:
@@ -184,6 +201,23 @@ def report_headers(report: CallReport) -> dict[str, str]:
     if report.api_base.startswith(SCHEME):
         headers["x-puna-embedded-model"] = report.upstream_model
     return {**headers, **_limits(report.headers)}
+
+
+def dropped_names(names: Sequence[str]) -> str:
+    """The names as a header's value: what a client made up is escaped, as in URLs.
+
+    Where they are too many for a header, the last word says how many more there are.
+    """
+    told: list[str] = []
+    room = _LONGEST_HEADER - len("+99999")
+    for name in names:
+        shown = quote(name, safe=_PLAIN, errors="replace")
+        room -= len(shown) + 1
+        if room < 0:
+            told.append(f"+{len(names) - len(told)}")
+            break
+        told.append(shown)
+    return ",".join(told)
 
 
 def _limits(headers: Mapping[str, str]) -> dict[str, str]:

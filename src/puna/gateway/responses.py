@@ -17,7 +17,7 @@ from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_res
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call, for_deployment
 from puna.engine.clock import Clock
-from puna.errors import APIError, BadRequestError
+from puna.errors import APIError, BadRequestError, ServiceUnavailableError
 from puna.gateway.pipeline import Pipeline, chat_options
 from puna.gateway.replies import Reply, error_body, json_reply
 from puna.gateway.sending import (
@@ -163,6 +163,8 @@ class ResponsesAPI:
             return
         try:
             await self.store.put(stored_of(request, response, caller.principal.key_id))
+        except ServiceUnavailableError as error:
+            _log.warning("The response `%s` was not stored: %s", response.id, error)
         except Exception:  # noqa: BLE001 - nothing of it is the answer's fault
             _log.exception("The response `%s` was not stored", response.id)
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from puna.engine.streams import AsyncStream
 from puna.errors import APIError
-from puna.gateway.replies import Reply, event_headers, internal_error, report_headers
+from puna.gateway.replies import Reply, event_headers, internal_error, report_headers, stopping
 from puna.gateway.requests import ClientDisconnected, Receive, Send
 from puna.governance.keys import Principal
 from puna.types.common import Answer
@@ -93,11 +93,16 @@ async def send_events(stream: AsyncStream[T], caller: Caller, telling: Telling[T
 
     Raises:
         ClientDisconnected: the client left; the stream was closed.
+        CancelledError: the server ends, and the client was told.
     """
     async with stream:
         headers = event_headers(stream.report)
         await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await until_disconnect(_send_all(stream, caller.send, telling), caller.receive)
+        try:
+            await until_disconnect(_send_all(stream, caller.send, telling), caller.receive)
+        except asyncio.CancelledError:
+            await _send_last(caller.send, telling.fail(stopping()))
+            raise
     return stream.report
 
 
@@ -137,4 +142,8 @@ async def _send_all(stream: AsyncStream[T], send: Send, telling: Telling[T]) -> 
     except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
         _log.exception("A stream failed")
         last = telling.fail(internal_error())
-    await send({"type": "http.response.body", "body": last, "more_body": False})
+    await _send_last(send, last)
+
+
+async def _send_last(send: Send, events: bytes) -> None:
+    await send({"type": "http.response.body", "body": events, "more_body": False})

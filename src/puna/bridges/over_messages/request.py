@@ -124,8 +124,11 @@ def _steering(
     own = dict(extras.fields)
     asked = {**params, "thinking": own["thinking"]} if "thinking" in own else params
     fields = thinking_of(asked, max_tokens, by_budget=traits.thinks_by_budget)
+    given = params.get("output_config", {})
+    if not isinstance(given, Mapping):
+        raise BadRequestError("`output_config` must be an object.", param="output_config")
     config = {
-        **params.get("output_config", {}),
+        **given,
         **fields.pop("output_config", {}),
         **own.pop("output_config", {}),
         **_format(params.get("response_format"), omissions),

@@ -35,7 +35,7 @@ class NativeResponse:
         """The event itself, unless it is the last."""
         self._next_number = event.sequence_number + 1
         if event.type in LAST_EVENTS:
-            self._last, self.response = event, event.response
+            self._end(event)
             return []
         if event.response is not None:
             self._begun = event.response.to_dict()
@@ -50,10 +50,23 @@ class NativeResponse:
     def fail(self, code: str, message: str) -> list[ResponseEvent]:
         """The host's own last event if it sent one, else a failed response with what is whole."""
         if self._last is None:
-            output = [self._done[index] for index in sorted(self._done)]
-            told = {**self._begun, "status": FAILED, "output": output, **failed(code, message)}
-            self.response = Response.model_validate(told)
+            self.response = self._made(FAILED, failed(code, message))
             self._last = ResponseEvent(
                 type=FAILED_EVENT, sequence_number=self._next_number, response=self.response
             )
         return self.finish()
+
+    def _end(self, event: ResponseEvent) -> None:
+        """Hold the last event. One without its response gets it from what came before."""
+        status = event.type.removeprefix("response.")
+        if event.response is None:
+            if status == FAILED:
+                self._next_number = event.sequence_number  # `fail` knows what went wrong
+                return
+            event = event.model_copy(update={"response": self._made(status, {})})
+        self._last, self.response = event, event.response
+
+    def _made(self, status: str, fields: Mapping[str, Any]) -> Response:
+        output = [self._done[index] for index in sorted(self._done)]
+        told = {**self._begun, "status": status, "output": output, **fields}
+        return Response.model_validate(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from puna.bridges.responses.output import item_id
@@ -27,6 +27,7 @@ class StoredResponse:
             these are not inherited.
         response: as it was sent.
         input_items: the new input of its request.
+        made_at: Unix time by the clock here: a host may tell any time of its own.
     """
 
     response_id: str
@@ -34,14 +35,10 @@ class StoredResponse:
     talk: Items
     response: Mapping[str, Any]
     input_items: Items
-
-    @property
-    def created_at(self) -> int:
-        """Unix time in seconds."""
-        return int(self.response["created_at"])
+    made_at: int = field(default=0, compare=False)
 
     def to_json(self) -> str:
-        """All but id and owner as text."""
+        """All but id, owner and time as text."""
         whole = [list(self.talk), self.response, list(self.input_items)]
         return json.dumps(whole, default=str, separators=(",", ":"))
 
@@ -64,6 +61,7 @@ def stored_of(request: ResponsesRequest, response: Response, owner: str) -> Stor
         (*request.earlier, *request.items, *said),
         whole,
         tuple(_shown(item, response.id, i) for i, item in enumerate(request.items)),
+        int(report.started_at) if report is not None else response.created_at,
     )
 
 

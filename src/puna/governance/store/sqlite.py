@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from puna.errors import ConfigError, ServiceUnavailableError
 T = TypeVar("T")
 
 _KEPT_S = 30 * 24 * 3600
-_BUSY_S = 10.0
+_BUSY_S = 3.0
 _TABLE = """
 CREATE TABLE IF NOT EXISTS responses (
     owner TEXT NOT NULL,
@@ -34,20 +35,25 @@ _BY_AGE = "CREATE INDEX IF NOT EXISTS responses_by_age ON responses (created_at)
 
 
 class SQLiteStore:
-    """One connection, used by one thread at a time; the event loop never waits for the disk."""
+    """One connection, used in one thread of its own; the event loop never waits for the disk.
 
-    def __init__(self, path: str) -> None:
-        """Open or make the file.
+    Not in asyncio's threads: while a file is locked it would take them all, and names of hosts are
+    looked up there.
+    """
+
+    def __init__(self, path: str, *, busy_s: float = _BUSY_S) -> None:
+        """Open or make the file. Nobody waits longer than `busy_s` for one that others lock.
 
         Raises:
             ConfigError: it cannot be used.
         """
-        self._lock = threading.Lock()
+        self._busy_s = busy_s
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="responses")
         try:
             os.close(os.open(Path(path).expanduser(), os.O_CREAT | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(
                 Path(path).expanduser(),
-                timeout=_BUSY_S,
+                timeout=busy_s,
                 isolation_level=None,
                 check_same_thread=False,
             )
@@ -68,54 +74,59 @@ class SQLiteStore:
         Raises:
             ServiceUnavailableError: the file cannot be used, as in `get` and `delete`.
         """
-        await _in_thread(self._put, stored)
+        await self._in_thread(self._put, stored)
 
     async def get(self, owner: str, response_id: str) -> StoredResponse | None:
         """A response that this owner made, or None."""
-        return await _in_thread(self._get, owner, response_id)
+        return await self._in_thread(self._get, owner, response_id)
 
     async def delete(self, owner: str, response_id: str) -> bool:
         """Forget a response; whether it was there."""
-        return await _in_thread(self._delete, owner, response_id)
+        return await self._in_thread(self._delete, owner, response_id)
 
     async def close(self) -> None:
         """Close the file."""
-        await asyncio.to_thread(self._close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+        self._thread.shutdown()
 
     def _put(self, stored: StoredResponse) -> None:
-        row = (stored.owner, stored.response_id, stored.created_at, stored.to_json())
-        with self._lock:
-            self._db.execute(
-                "DELETE FROM responses WHERE created_at < ?", (stored.created_at - _KEPT_S,)
-            )
-            self._db.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?)", row)
+        row = (stored.owner, stored.response_id, stored.made_at, stored.to_json())
+        self._db.execute("DELETE FROM responses WHERE created_at < ?", (stored.made_at - _KEPT_S,))
+        self._db.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?)", row)
 
     def _get(self, owner: str, response_id: str) -> StoredResponse | None:
-        with self._lock:
-            row = self._db.execute(
-                "SELECT content FROM responses WHERE owner = ? AND response_id = ?",
-                (owner, response_id),
-            ).fetchone()
+        row = self._db.execute(
+            "SELECT content FROM responses WHERE owner = ? AND response_id = ?",
+            (owner, response_id),
+        ).fetchone()
         return StoredResponse.from_json(response_id, owner, row[0]) if row is not None else None
 
     def _delete(self, owner: str, response_id: str) -> bool:
-        with self._lock:
-            done = self._db.execute(
-                "DELETE FROM responses WHERE owner = ? AND response_id = ?", (owner, response_id)
-            )
-            return done.rowcount > 0
+        done = self._db.execute(
+            "DELETE FROM responses WHERE owner = ? AND response_id = ?", (owner, response_id)
+        )
+        return done.rowcount > 0
 
-    def _close(self) -> None:
-        with self._lock:
-            self._db.close()
+    async def _in_thread(self, work: Callable[..., T], *given: Any) -> T:
+        """Run `work` in the one thread; the wait for it counts as a wait for the file."""
+        loop = asyncio.get_running_loop()
+        until = time.monotonic() + self._busy_s
+        try:
+            return await loop.run_in_executor(self._thread, self._within, until, work, given)
+        except sqlite3.Error as error:
+            raise _unusable(error) from error
+
+    def _within(self, until: float, work: Callable[..., T], given: tuple[Any, ...]) -> T:
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            raise sqlite3.OperationalError("it is busy")
+        self._db.execute(f"PRAGMA busy_timeout={int(left_s * 1000)}")
+        return work(*given)
 
 
-async def _in_thread(work: Callable[..., T], *given: Any) -> T:
-    try:
-        return await asyncio.to_thread(work, *given)
-    except sqlite3.Error as error:
-        raise ServiceUnavailableError(
-            f"The store of responses cannot be used: {error}.",
-            code="response_store_unavailable",
-            fault="operator",
-        ) from error
+def _unusable(error: sqlite3.Error) -> ServiceUnavailableError:
+    return ServiceUnavailableError(
+        f"The store of responses cannot be used: {error}.",
+        code="response_store_unavailable",
+        fault="operator",
+    )
