@@ -128,3 +128,11 @@ def test_what_is_wrong_is_400_and_named(upstream: Upstream, fields: Any, param: 
 
 def test_a_key_is_asked_for(upstream: Upstream) -> None:
     assert House(upstream, CONFIG, master_key="sk-m").ask("/moderations", ASK).status == 401
+
+
+def test_one_request_does_not_become_any_number_of_calls(upstream: Upstream) -> None:
+    house = House(upstream, CONFIG)
+    refused = house.ask("/moderations", {"model": "llama-guard", "input": ["a"] * 257})
+    assert (refused.status, refused.error["param"]) == (400, "input")
+    assert "at most 256" in refused.error["message"]
+    assert not upstream.requests

@@ -586,3 +586,14 @@ def test_a_failure_without_its_response_gets_one_that_says_why() -> None:
     assert (last["type"], last["sequence_number"]) == ("response.failed", 1)
     assert last["response"]["error"]["code"] == "server_error"
     assert last["response"]["output"] == [item]
+
+
+def test_where_parts_may_be_left_out_the_host_that_takes_all_is_still_asked() -> None:
+    config = CONFIG + BRIDGED.replace("llama", "gpt")
+    tools = [{"type": "web_search"}]
+    for _ in range(8):
+        made, transport = house(fixture("web_search"), config=config)
+        answer = ask(made, tools=tools, drop_params=True)
+        assert answer.status == 200, answer.text
+        assert "x-puna-dropped-params" not in answer.headers
+        assert sent(transport)["tools"] == tools

@@ -16,11 +16,14 @@ from puna.dialects.table import DIALECTS, MODERATION_DIALECTS
 from puna.engine.call import Attempt, Call
 from puna.engine.run import CallRun
 from puna.engine.spending import sum_usages
-from puna.errors import NotFoundError
+from puna.errors import BadRequestError, NotFoundError
 from puna.routing.deployment import Deployment
 from puna.types.moderations import ModerationRequest, ModerationResponse
 from puna.types.report import add_reports
 from puna.wire.http import HTTPReply
+
+_MOST_CALLS = 256
+"""That one request may turn into."""
 
 
 class ModerationRun(CallRun[ModerationRequest, ModerationDialect, ModerationResponse]):
@@ -63,7 +66,11 @@ class ModerationRun(CallRun[ModerationRequest, ModerationDialect, ModerationResp
 
 
 def calls_of(call: Call[ModerationRequest]) -> list[Call[ModerationRequest]]:
-    """The calls that the verdicts take: where a Llama Guard may be asked, one for each input."""
+    """The calls that the verdicts take: where a Llama Guard may be asked, one for each input.
+
+    Raises:
+        BadRequestError: those would be too many for one request.
+    """
     plan = call.plan
     groups = (
         plan.group,
@@ -73,7 +80,14 @@ def calls_of(call: Call[ModerationRequest]) -> list[Call[ModerationRequest]]:
     )
     if not any(find_guard(one.target.model) for group in groups for one in group):
         return [call]
-    return [replace(call, request=replace(call.request, input=one)) for one in call.request.inputs]
+    inputs = call.request.inputs
+    if len(inputs) > _MOST_CALLS:
+        raise BadRequestError(
+            f"`input` holds `{len(inputs)}` texts; a Llama Guard judges at most {_MOST_CALLS} in a "
+            "request.",
+            param="input",
+        )
+    return [replace(call, request=replace(call.request, input=one)) for one in inputs]
 
 
 def join_verdicts(answers: Sequence[ModerationResponse]) -> ModerationResponse:

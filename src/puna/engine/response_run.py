@@ -88,7 +88,8 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         if self._speaks_natively(deployment):
             return super().takes(deployment)
         try:
-            asked = self.request_for(deployment)
+            # Not what may be left out, but whether it would have to be.
+            asked = replace(self.request_for(deployment), drop_params=False)
             return takes_request(to_chat(asked, bridge_request(asked)), deployment.target)
         except BadRequestError:
             return False  # not over chat

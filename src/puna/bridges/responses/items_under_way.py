@@ -140,16 +140,16 @@ class Call:
         self._response_id = response_id
         self._call_id: str | None = None
         self._tool = CalledTool("")
+        self._is_whole: bool | None = None
         self._told: list[str] = []
         self._new: list[str] = []
 
     @property
     def is_whole(self) -> bool:
         """Whether the arguments are a JSON object: more pieces could only break it."""
-        try:
-            return isinstance(json.loads("".join((*self._told, *self._new))), dict)
-        except (ValueError, RecursionError):
-            return False
+        if self._is_whole is None:  # asked at every piece of a later item
+            self._is_whole = _is_object("".join((*self._told, *self._new)))
+        return self._is_whole
 
     def take(self, call_id: str | None, tool: CalledTool | None, arguments: str) -> None:
         """The next piece."""
@@ -157,6 +157,7 @@ class Call:
         self._tool = tool or self._tool
         if arguments:
             self._new.append(arguments)
+            self._is_whole = None
 
     def news(self) -> Iterator[Event]:
         """The events that open the item, once its name is known, and those of the pieces."""
@@ -206,3 +207,10 @@ class Call:
         if not self._tool.is_custom:
             place = {"item_id": item_id("fc", self._response_id, self.index)}
             yield "response.function_call_arguments.delta", {**place, "delta": text}
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
