@@ -82,7 +82,7 @@ $(BIN)/python:
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check)
 
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml compat/litellm/pyproject.toml | $(BIN)/python
-	@echo "puna: installing the gateway and the embedded model (about 160 MB, once)"
+	@echo "puna: installing the gateway and the embedded model (about 270 MB on disk, once)"
 	@$(INSTALL) --no-deps --require-hashes -r requirements/runtime.txt
 	@$(INSTALL) --no-deps --no-build-isolation -e . -e compat/litellm
 	@touch $@

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.support.asgi import CHAT, CONFIG, MODEL, UPSTREAM_KEY, House
 from tests.support.upstream import TEXT, Reply, Upstream, completion_body
@@ -144,7 +146,7 @@ def test_the_headers_tell_how_the_call_went_and_no_address(upstream: Upstream) -
     answer = House(upstream).ask(headers={"x-litellm-call-id": "call-1"})
     headers = answer.headers
     assert headers["x-litellm-call-id"] == "call-1"
-    assert headers["x-litellm-model-id"] == f"0-{MODEL}"
+    assert re.fullmatch(rf"{MODEL}-[0-9a-f]{{8}}", headers["x-litellm-model-id"])
     assert headers["x-litellm-model-group"] == MODEL
     assert headers["x-litellm-version"]
     assert headers["x-litellm-attempted-retries"] == "0"

@@ -415,3 +415,26 @@ def test_a_deployments_drop_params_counts_for_a_bridge_too(upstream: Upstream) -
     assert answer.headers["x-puna-dropped-params"] == "suffix"
     body = {"model": MODEL, "prompt": "a", "suffix": "b", "drop_params": False}
     assert house.ask("/v1/completions", body).error["param"] == "suffix"
+
+
+def test_a_deployment_keeps_its_id_wherever_it_stands_in_the_list(upstream: Upstream) -> None:
+    def ids(config: str) -> dict[str, set[str]]:
+        entries = House(upstream, config).ask("/model/info", None, method="GET").json["data"]
+        found: dict[str, set[str]] = {}
+        for entry in entries:
+            found.setdefault(entry["litellm_params"]["model"], set()).add(entry["model_info"]["id"])
+        return found
+
+    head, a, b = TWO.strip().splitlines()
+    before, after = ids(f"{head}\n{a}\n{b}"), ids(f"{head}\n{b}\n{a}\n{b}")
+    assert before["meta_llama/a"] == after["meta_llama/a"]
+    assert before["meta_llama/b"] < after["meta_llama/b"], "one that is alike has another id"
+    assert len(after["meta_llama/b"]) == 2
+
+
+def test_a_model_under_a_name_of_the_operators_has_its_facts(upstream: Upstream) -> None:
+    config = CONFIG.replace(f"model_name: {MODEL}", "model_name: small")
+    models = House(upstream, config).ask("/v1/models", None, method="GET").json["data"]
+    (small,) = (model for model in models if model["id"] == "small")
+    assert small["mode"] == "chat"
+    assert (small["max_input_tokens"], small["max_output_tokens"]) == (128_000, 4028)

@@ -158,7 +158,8 @@ def test_model_info_holds_no_key_and_no_address(upstream: Upstream, path: str) -
     assert first["model_info"]["team"] == "a"
     assert first["model_info"]["input_cost_per_token"] == 0.1
     assert first["model_info"]["max_input_tokens"] == 128_000
-    assert second["model_info"] == {"id": "1-some-model"}
+    assert second["model_info"].keys() == {"id"}
+    assert second["model_info"]["id"].startswith("some-model-")
     for secret in (KEY, UPSTREAM_KEY, str(upstream.port)):
         assert secret not in answer.text
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from puna.catalog.facts import list_models
 from puna.config.matching import expand_names, find_deployments
@@ -36,6 +39,8 @@ from puna.types.shown import shown
 _log = logging.getLogger("puna.gateway")
 
 WILDCARD = "*"
+
+_USER_INFO = re.compile(r"//[^/@]*@")
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,23 @@ class Directory:
         return self.problems.get(id_of(one))
 
 
+def _with_ids(deployments: Sequence[DeploymentConfig]) -> tuple[DeploymentConfig, ...]:
+    """Each with an id that says who it is: the same wherever it stands in the list.
+
+    Two that are alike to the last word are told apart by their order.
+    """
+    seen: Counter[str] = Counter()
+    named: list[DeploymentConfig] = []
+    for one in deployments:
+        base = _USER_INFO.sub("//", one.api_base or "")
+        who = "\n".join((one.public_name, one.model, one.custom_llm_provider or "", base))
+        made = f"{one.model}-{sha256(who.encode()).hexdigest()[:8]}"
+        seen[made] += 1
+        again = f"-{seen[made]}" if seen[made] > 1 else ""
+        named.append(replace(one, deployment_id=one.deployment_id or f"{made}{again}"))
+    return tuple(named)
+
+
 def make_directory(
     config: GatewayConfig,
     environ: Mapping[str, str],
@@ -204,13 +226,7 @@ def make_directory(
         ConfigError: a deployment names an unknown provider or a broken address; or deployments
             are listed and none of them can be used.
     """
-    config = replace(
-        config,
-        deployments=tuple(
-            replace(one, deployment_id=one.deployment_id or f"{position}-{one.model}")
-            for position, one in enumerate(config.deployments)
-        ),
-    )
+    config = replace(config, deployments=_with_ids(config.deployments))
     ready: dict[str, Deployment] = {}
     problems: dict[str, str] = {}
     notices = list(config.notices)

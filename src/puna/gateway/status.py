@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from puna.catalog.facts import find_model
+from puna.catalog.facts import ModelFacts, find_model
 from puna.config.reading import looks_secret
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
@@ -97,7 +97,7 @@ async def _probe(engine: AsyncEngine, one: Deployment) -> tuple[dict[str, Any], 
 
 
 def _model(directory: Directory, name: str) -> dict[str, Any]:
-    facts = _facts(directory, name)
+    facts = _served_facts(directory, name)
     return {
         "id": name,
         "object": "model",
@@ -118,12 +118,24 @@ def _owner(directory: Directory, name: str) -> str:
         return "puna"
 
 
+def _served_facts(directory: Directory, name: str) -> dict[str, Any]:
+    """Of a public name: the facts of the model that serves it, whatever the name is."""
+    try:
+        target = directory.plan(name).group[0].target
+    except APIError:
+        return _facts(directory, name)
+    return _told(find_model(target.provider, target.model))
+
+
 def _facts(directory: Directory, name: str) -> dict[str, Any]:
     try:
         provider, model = split_model(name, providers=directory.providers, has_api_base=True)
     except APIError:
         return {}
-    facts = find_model(provider.name, model)
+    return _told(find_model(provider.name, model))
+
+
+def _told(facts: ModelFacts | None) -> dict[str, Any]:
     if facts is None:
         return {}
     return {
