@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.catalog.estimates import estimate_tokens
-from puna.catalog.tokens import count_tokens
+from puna.catalog.estimates import MOST_READ, estimate_tokens
+from puna.catalog.tokens import count_message_tokens, count_tokens
 
 ENGLISH = (
     "The puna is a high plateau of the Andes. Few trees grow there, and the nights are cold even "
@@ -57,3 +59,41 @@ def test_the_estimate_is_stable_and_bounded_by_bytes(text: str) -> None:
     count = estimate_tokens(text)
     assert count == estimate_tokens(text)
     assert 0 <= count <= 2 * len(text.encode("utf-8", "surrogatepass")) + 1
+
+
+def seconds_for(text: str) -> float:
+    def once() -> float:
+        begun = time.process_time()
+        estimate_tokens(text)
+        return time.process_time() - begun
+
+    return min(once() for _ in range(3))
+
+
+def test_a_long_text_of_several_kinds_is_estimated_nearly_as_its_parts() -> None:
+    parts = [part * 200 for part in (ENGLISH, CODE, CHINESE, ENGLISH)]
+    assert max(map(len, parts)) > MOST_READ
+    alone = sum(200 * estimate_tokens(part) for part in (ENGLISH, CODE, CHINESE, ENGLISH))
+    assert estimate_tokens("".join(parts)) == pytest.approx(alone, rel=0.05)
+
+
+@given(st.integers(0, 3_000))
+def test_the_estimate_does_not_jump_where_samples_begin(more: int) -> None:
+    text = (ENGLISH + CODE) * 120
+    below, above = text[: MOST_READ - 1], text[: MOST_READ + more]
+    expected = estimate_tokens(below) * len(above) / len(below)
+    assert estimate_tokens(above) == pytest.approx(expected, rel=0.03)
+
+
+def test_what_an_estimate_takes_is_bounded_however_long_the_text_is() -> None:
+    text = CHINESE * 120_000
+    assert len(text) > 120 * MOST_READ
+    assert seconds_for(text) < 12 * seconds_for(text[:MOST_READ])
+
+
+def test_a_long_chat_is_estimated_as_its_texts_together() -> None:
+    few = [{"role": "user", "content": ENGLISH * 2} for _ in range(100)]
+    many = few * 10
+    assert sum(len(ENGLISH * 2) for _ in few) < MOST_READ < sum(len(ENGLISH * 2) for _ in many)
+    short, long = (count_message_tokens("none", chat).count for chat in (few, many))
+    assert long == pytest.approx(10 * short, rel=0.03)

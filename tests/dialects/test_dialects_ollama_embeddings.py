@@ -94,3 +94,12 @@ def test_what_is_never_to_be_sent_is_not_added() -> None:
     client.embedding(MODEL, "one", additional_drop_params=["num_ctx", "truncate"])
     sent = json.loads(transport.requests[0].body)
     assert sent == {"model": "nomic-embed-text", "input": ["one"], "options": {}}
+
+
+def test_the_context_fits_the_longest_of_many_inputs_wherever_it_stands() -> None:
+    texts = ["word " * 100] * 200
+    texts[77] = "word " * 6_000
+    client, transport = asking(recorded(vectors([(0.5, 1.0)] * len(texts))))
+    client.embedding(MODEL, texts)
+    (request,) = transport.requests
+    assert json.loads(request.body)["options"]["num_ctx"] == 8_192

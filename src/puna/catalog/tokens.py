@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from puna.catalog.estimates import estimate_tokens
+from puna.catalog.estimates import MOST_READ, estimate_tokens
 from puna.catalog.vocabularies import (
     VOCABULARY_PACKAGE,
     cut_text,
@@ -85,8 +85,11 @@ def count_message_tokens(
     broken.
     """
     counter, tokenizer = _counter_for(model)
-    total = _BEGIN_OF_TEXT + _AROUND_ROLE + counter("assistant")
     is_estimate = tokenizer == "estimate"
+    texts = _Texts()
+    if is_estimate:
+        counter = texts.take
+    total = _BEGIN_OF_TEXT + _AROUND_ROLE + counter("assistant")
     for message in messages:
         count, is_guess = _count_message(message, counter)
         total += count
@@ -94,7 +97,25 @@ def count_message_tokens(
     if tools:
         total += _TOOL_INSTRUCTIONS + sum(counter(_json(tool)) for tool in tools)
         is_estimate = True
-    return TokenCount(count=total, is_estimate=is_estimate, tokenizer=tokenizer)
+    return TokenCount(count=total + texts.estimate(), is_estimate=is_estimate, tokenizer=tokenizer)
+
+
+class _Texts:
+    """A chat's texts, estimated at the end: long ones as one, which has a bounded cost."""
+
+    def __init__(self) -> None:
+        self._taken: list[str] = []
+
+    def take(self, text: str) -> int:
+        """Keep a text; it counts nothing yet."""
+        self._taken.append(text)
+        return 0
+
+    def estimate(self) -> int:
+        """Tokens of all that was taken."""
+        if sum(map(len, self._taken)) > MOST_READ:
+            return estimate_tokens("\n".join(self._taken))
+        return sum(map(estimate_tokens, self._taken))
 
 
 def encode(model: str, text: str) -> list[int]:

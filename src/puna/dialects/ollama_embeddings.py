@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from puna.catalog.estimates import estimate_tokens
+from puna.catalog.estimates import MOST_READ, estimate_tokens
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.json_http import encode, post
 from puna.dialects.ollama_chat import ollama_url, sort_options
@@ -49,7 +49,7 @@ class OllamaEmbeddings(OpenAIEmbeddings):
         params.pop("encoding_format", None)  # the vectors are put in that form here
         fields, options, doubled = sort_options(params, request, target)
         if SIZE not in request.unwanted_params:
-            options.setdefault(SIZE, context_for(max(map(estimate_tokens, texts)), 1))
+            options.setdefault(SIZE, context_for(_most_tokens(texts), 1))
         if "truncate" not in request.unwanted_params:
             fields.setdefault("truncate", False)
         body = {"model": target.model, "input": texts, **fields, "options": options}
@@ -69,3 +69,20 @@ class OllamaEmbeddings(OpenAIEmbeddings):
             data["data"] = [{"embedding": vector} for vector in cast("list[Any]", vectors)]
         data["usage"] = {"prompt_tokens": data.pop("prompt_eval_count", None)}
         return super().read_body(data, context)
+
+
+def _most_tokens(texts: list[str]) -> int:
+    """About the tokens of the input that has most of them.
+
+    Looked for among the largest only: of many inputs an estimate of each would take seconds.
+    """
+    most = read = 0
+    for text in sorted(texts, key=_size, reverse=True):
+        most, read = max(most, estimate_tokens(text)), read + len(text)
+        if read > MOST_READ:
+            break
+    return most
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
