@@ -60,3 +60,10 @@ def test_a_model_without_schemas_still_has_the_other_formats_of_its_host() -> No
     assert narrowed(Quirks(), lacking).response_formats == frozenset(("text", "json_object"))
     only_schemas = Quirks(response_formats=frozenset(("text", "json_schema")))
     assert narrowed(only_schemas, lacking).response_formats == frozenset(("text",))
+
+
+@pytest.mark.parametrize("host", [False, True])
+def test_a_model_that_streams_no_calls_is_asked_for_the_whole_answer(*, host: bool) -> None:
+    quirks = Quirks(lacks_tool_streaming=host)
+    assert narrowed(quirks, facts(("streamed_function_calling",))).lacks_tool_streaming
+    assert narrowed(quirks, facts(("tool_choice",))).lacks_tool_streaming is host

@@ -15,6 +15,7 @@ _UNSUPPORTED = {
 }
 """The parameters that a model without a feature does not take."""
 
+_TOOL_STREAMING = "streamed_function_calling"
 _FORMATS = frozenset(("text", "json_object", "json_schema"))
 
 
@@ -28,6 +29,7 @@ def narrowed(quirks: Quirks, facts: ModelFacts | None) -> Quirks:
         unsupported_params=quirks.unsupported_params.union(*unsupported),
         tool_choices=_common(quirks.tool_choices, _choices(facts)),
         response_formats=_common(quirks.response_formats, _formats(facts)),
+        lacks_tool_streaming=quirks.lacks_tool_streaming or _TOOL_STREAMING in facts.lacks,
     )
 
 
