@@ -521,6 +521,17 @@ def test_a_streamed_call_of_another_type_needs_no_function() -> None:
     assert made.error is None
 
 
+def test_a_streamed_call_of_another_type_keeps_its_type_and_later_pieces_say_none() -> None:
+    first = {"index": 0, "id": "c", "type": "custom", "custom": {"name": "f", "input": ""}}
+    more = [{"index": 0, "custom": {"input": text}} for text in ("x", "yz")]
+    made = Outcome([call(**first), *(call(**one) for one in more), chunk({}, "stop"), DONE])
+    assert made.error is None
+    calls = fold(made.chunks).choices[0].message.tool_calls
+    assert calls is not None
+    assert [one.type for one in calls] == ["custom"]
+    assert (calls[0].model_extra or {})["custom"] == {"name": "f", "input": "xyz"}
+
+
 @pytest.mark.case(72, 73)
 def test_arguments_become_text_and_broken_ones_stay_as_they_are() -> None:
     made = Outcome(

@@ -31,7 +31,7 @@ class _CallState:
     host_id: str | None
     name: str = ""
     has_arguments: bool = False
-    is_function: bool = False
+    kind: str = "function"
 
 
 class ChoiceState:
@@ -56,7 +56,7 @@ class ChoiceState:
     @property
     def has_nameless_call(self) -> bool:
         """Whether a call of a function has not been told which."""
-        return any(call.is_function and not call.name for call in self._calls)
+        return any(call.kind == "function" and not call.name for call in self._calls)
 
     @property
     def finish_reason(self) -> str | None:
@@ -105,13 +105,15 @@ class ChoiceState:
         function = cast("_Fields", given) if isinstance(given, dict) else {}
         name = function.pop("name", None)
         call, is_new = self._call_of(piece, name)
-        call.is_function = call.is_function or piece.get("type", "function") == "function"
+        kind = piece.get("type")
+        if is_new and isinstance(kind, str) and kind:
+            call.kind = kind
         mended: _Fields = {**piece, "index": call.index}
         mended.pop("id", None)
         mended.pop("type", None)
         if is_new:
             mended["id"] = call.host_id or made_call_id(f"{self._made_id}_{call.index}")
-            mended["type"] = "function"
+            mended["type"] = call.kind
         if name and not call.name:
             call.name = str(name)
             function["name"] = call.name

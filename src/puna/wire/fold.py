@@ -21,6 +21,7 @@ from puna.types.chat import (
 from puna.types.common import Usage
 from puna.types.messages import THINKING_BLOCKS
 
+_CUSTOM = "custom"
 _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
 """Delta fields whose pieces are joined; of any other field but lists of blocks the last counts."""
 
@@ -183,9 +184,19 @@ def _add_texts(answer: _Answer, delta: Delta) -> None:
 def _add_call(call: _Call, piece: DeltaToolCall) -> None:
     call.id = piece.id or call.id
     call.type = piece.type or call.type
-    call.extra.update(piece.model_extra or {})
+    for name, value in (piece.model_extra or {}).items():
+        known = call.extra.get(name)
+        is_more = name == _CUSTOM and isinstance(known, dict) and isinstance(value, dict)
+        call.extra[name] = _with_input(known, value) if is_more else value
     if piece.function is not None:
         _add_function(call, piece.function)
+
+
+def _with_input(known: Any, more: Any) -> dict[str, Any]:
+    """A call of a free-form tool, with another piece of its text."""
+    texts = (fields.get("input") for fields in (known, more))
+    text = "".join(one for one in texts if isinstance(one, str))
+    return {**known, **more, "input": text}
 
 
 def _add_function(call: _Call, piece: DeltaFunction) -> None:
