@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,3 +89,17 @@ def test_fallbacks_are_looked_at_in_the_same_way() -> None:
 def test_a_plan_that_needs_no_change_stays_the_same_object() -> None:
     plan = Plan((named("a", ABLE), named("b", ABLE)))
     assert suitable(plan, takes(tools=TOOLS)) is plan
+
+
+@pytest.mark.parametrize("drop_params", [False, True])
+def test_a_target_without_a_field_of_a_message_is_not_asked_first(*, drop_params: bool) -> None:
+    nameless = target_for(quirks=Quirks(unsupported_message_fields=frozenset(("name",))))
+    plan = Plan((named("nameless", nameless), named("able", ABLE)))
+    asked = replace(
+        request_for(messages=[{"role": "user", "name": "Ana", "content": "Hello"}]),
+        drop_params=drop_params,
+    )
+    kept = suitable(plan, lambda one: takes_request(asked, one.target))
+    assert [one.deployment_id for one in kept.group] == ["able"]
+    plain = suitable(plan, lambda one: takes_request(request_for(), one.target))
+    assert len(plain.group) == 2

@@ -17,6 +17,7 @@ from puna.bridges.over_messages.reply import choice_fields, message_fields, usag
 from puna.bridges.over_messages.request import ModelTraits, build_messages_body
 from puna.catalog.facts import find_model
 from puna.dialects.anthropic_errors import read_messages_error
+from puna.dialects.anthropic_replies import check_calls
 from puna.dialects.anthropic_stream import AnthropicStreamReader
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.error_replies import read_error_reply
@@ -28,7 +29,7 @@ from puna.dialects.json_http import (
     parse_object,
     post,
 )
-from puna.dialects.request_rules import check_images, choose_params
+from puna.dialects.request_rules import check_images, choose_params, take_stream_options
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
 from puna.types.messages_extras import MessagesExtras
@@ -39,6 +40,7 @@ _PATH = "/messages"
 _BETAS = "anthropic-beta"
 _DEFAULT_MAX_TOKENS = 4_096
 _BY_BUDGET = "thinking_budget"
+_EFFORT = "reasoning_effort"
 
 
 class AnthropicMessages:
@@ -50,11 +52,16 @@ class AnthropicMessages:
         """POST `<base>/v1/messages`. Beside what the caller gave, `max_tokens` is always there."""
         check_images(request, target)
         params, left_out = choose_params(request, target)
+        left_out = (*left_out, *take_stream_options(params, request))  # usage is always told
         extras = request.messages_extras or MessagesExtras()
         omissions = Omissions(may_drop=request.drop_params)
+        for name in _beyond_calls(request):
+            omissions.note(f"messages[].tool_calls[].function.{name}")
         bridged = build_messages_body(
             request.messages, params, extras, _traits_of(target), omissions
         )
+        if "thinking" in params and "effort" not in bridged.get("output_config", {}):
+            left_out += tuple({_EFFORT} & params.keys())  # the caller's own `thinking` won
         body = {"model": target.model, **bridged, **({"stream": True} if request.is_stream else {})}
         request = _with_betas(request, target, extras)
         http = post(build_url(target, _PATH), encode(body), request, target, timeouts)
@@ -74,6 +81,7 @@ class AnthropicMessages:
             raise malformed("no message: `content` is no list", context)
         try:
             message = message_fields(cast("list[Mapping[str, Any]]", content))
+            check_calls(message.get("tool_calls", ()), context)
             counts = usage_fields(usage) if isinstance(usage, Mapping) else None
             return ChatCompletion.model_validate(
                 {
@@ -105,6 +113,13 @@ def _traits_of(target: Target) -> ModelTraits:
         return ModelTraits(_DEFAULT_MAX_TOKENS)
     limit = facts.max_output_tokens or _DEFAULT_MAX_TOKENS
     return ModelTraits(limit, thinks_by_budget=facts.supports(_BY_BUDGET))
+
+
+def _beyond_calls(request: ChatRequest) -> list[str]:
+    """The fields of calls in the messages that a `tool_use` block has no place for."""
+    calls = (call for message in request.messages for call in message.get("tool_calls", ()))
+    found = {name for call in calls for name in call["function"]}
+    return sorted(found - {"name", "arguments"})
 
 
 def _with_betas(request: ChatRequest, target: Target, extras: MessagesExtras) -> ChatRequest:

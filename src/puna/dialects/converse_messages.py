@@ -23,7 +23,7 @@ _FORMATS: Mapping[str, str] = {
 }
 _TAKEN: Mapping[str, frozenset[str]] = {
     "assistant": frozenset(("role", "content", "tool_calls")),
-    "tool": frozenset(("role", "content", "tool_call_id", "name")),
+    "tool": frozenset(("role", "content", "tool_call_id")),
 }
 _PLAIN = frozenset(("role", "content"))
 
@@ -78,12 +78,16 @@ def _read_message(
         # A text of nothing beside calls says nothing, and the host refuses blank ones.
         said = [block for block in blocks if block.get("text") != ""]
         calls = message.get("tool_calls", ())
-        return role, said + [_read_call(c, f"{path}.tool_calls[{i}]") for i, c in enumerate(calls)]
+        return role, said + [
+            _read_call(c, f"{path}.tool_calls[{i}]", omissions) for i, c in enumerate(calls)
+        ]
     return role, blocks
 
 
-def _read_call(call: Mapping[str, Any], path: str) -> Block:
+def _read_call(call: Mapping[str, Any], path: str, omissions: Omissions) -> Block:
     function = call["function"]
+    for name in sorted(function.keys() - {"name", "arguments"}):
+        omissions.note(f"messages[].tool_calls[].function.{name}")
     arguments = object_of(function.get("arguments"))
     if arguments is None:
         raise BadRequestError(

@@ -11,7 +11,7 @@ from typing import Any, cast
 from puna.bridges.omissions import Omissions
 from puna.dialects.base import Target
 from puna.dialects.converse_messages import build_turns, has_tool_blocks
-from puna.dialects.request_rules import fit_chat
+from puna.dialects.request_rules import fit_chat, take_stream_options
 from puna.errors import APIError, BadRequestError
 from puna.types.requests import ChatRequest
 
@@ -56,8 +56,8 @@ def build_body(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tu
     except APIError as error:
         error.provider, error.model = target.provider, request.model
         raise
-    if params.pop("stream_options", None) is not None and not request.is_stream:
-        omissions.note("stream_options")
+    for name in take_stream_options(params, request):
+        omissions.note(name)
     params = {name: v for name, v in params.items() if name not in _PLAIN or v != _PLAIN[name]}
     body: dict[str, Any] = {"messages": turns}
     if system:

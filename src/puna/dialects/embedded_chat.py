@@ -18,6 +18,7 @@ from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.json_http import encode, post
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
+from puna.dialects.request_rules import take_stream_options
 from puna.embedded.constrain import Constrained, constrain
 from puna.embedded.replies import ServerStream, read_completion
 from puna.embedded.server_errors import read_server_error
@@ -96,7 +97,9 @@ class EmbeddedChat(OpenAIChat):
         with _attributed(target, request.model):
             # Decoded again, the body holds plain JSON values only, whatever the caller gave.
             constrained = constrain(from_json(encode(body)))
-        return constrained, (*dropped, *constrained.dropped_params)
+        # The server has its own way to tell the usage.
+        untold = take_stream_options({**body}, request)
+        return constrained, (*dropped, *untold, *constrained.dropped_params)
 
 
 class EmbeddedStreamReader(OpenAIStreamReader):

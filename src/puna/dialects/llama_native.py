@@ -16,7 +16,7 @@ from puna.dialects.base import ReadContext, StreamReader, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_replies import mend_text
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.request_rules import fit_chat, not_taken
+from puna.dialects.request_rules import fit_chat, not_taken, take_stream_options
 from puna.dialects.stream_faults import malformed_frame
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.requests import ChatRequest
@@ -53,9 +53,8 @@ class LlamaNativeChat(OpenAIChat):
             _build_message(message, f"messages[{i}]", request, target, dropped)
             for i, message in enumerate(request.messages)
         ]
-        usage = params.pop("stream_options", None)  # a stream always ends with its metrics
-        if usage is not None and not request.is_stream:
-            dropped["stream_options"] = None
+        # A stream always ends with its metrics.
+        dropped.update(dict.fromkeys(take_stream_options(params, request)))
         if _FORMAT in params:
             params[_FORMAT] = _build_format(params[_FORMAT], dropped)
         body: _Fields = {"model": target.model, "messages": built, **params}

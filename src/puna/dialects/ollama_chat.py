@@ -18,7 +18,7 @@ from puna.dialects.ollama_context import set_context
 from puna.dialects.ollama_messages import build_messages, check_tools
 from puna.dialects.ollama_replies import OllamaStreamReader, as_completion
 from puna.dialects.openai_chat import OpenAIChat
-from puna.dialects.request_rules import fit_chat
+from puna.dialects.request_rules import fit_chat, take_stream_options
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion
 from puna.types.model_request import ModelRequest
@@ -73,10 +73,12 @@ class OllamaChat(OpenAIChat):
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         request, params, left_out = fit_chat(request, target)
         messages, cut = build_messages(request, target)
-        usage = params.pop("stream_options", None)  # the last line of a stream always has the usage
-        if usage is not None and not request.is_stream:
-            left_out = (*left_out, "stream_options")
-        if params.pop("tool_choice", None) == "none":
+        # The last line of a stream always has the usage.
+        left_out = (*left_out, *take_stream_options(params, request))
+        choice = params.get("tool_choice")
+        if choice in ("auto", "none"):
+            del params["tool_choice"]
+        if choice == "none":
             params.pop("tools", None)
         check_tools(params.get("tools", ()), request, target)
         fields, options, doubled = sort_options(params, request, target)
@@ -141,8 +143,15 @@ def sort_options(
 def _translate(given: str, value: Any, request: ModelRequest, target: Target) -> Any:
     """A top-level field's value in Ollama's words; None where there is nothing to say."""
     if given == "response_format":
-        kinds = {"json_object": "json", "json_schema": value.get("json_schema", {}).get("schema")}
-        return kinds.get(value["type"])
+        kinds = {
+            "json_object": "json",
+            "json_schema": value.get("json_schema", {}).get("schema"),
+            "text": None,
+        }
+        if value["type"] not in kinds:
+            said = f"must be of a type of {', '.join(kinds)}, not `{shown(value['type'])}`"
+            raise _bad(given, said, request, target)
+        return kinds[value["type"]]
     if given == "reasoning_effort":
         if value not in _EFFORTS:
             said = f"must be one of {', '.join(_EFFORTS)}, not `{shown(value)}`"

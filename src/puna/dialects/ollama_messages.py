@@ -19,7 +19,7 @@ from puna.types.requests import ChatRequest
 
 _DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 _OWN_FIELDS = ("images", "thinking", "tool_name")
-_READ_FIELDS = frozenset(("content", "role", "tool_call_id", "tool_calls", *_OWN_FIELDS))
+_READ_FIELDS = frozenset(("content", "role", "tool_calls", *_OWN_FIELDS))
 
 _Fields = dict[str, Any]
 
@@ -76,7 +76,7 @@ class _Building:
             ]
         unread = given.keys() - _READ_FIELDS
         if given["role"] == "tool":
-            unread -= {"name"}
+            unread -= {"name", "tool_call_id"}
             call_id = given.get("tool_call_id")
             name = given.get("name") or self._names.get(call_id or "")
             if call_id is not None:
@@ -89,6 +89,8 @@ class _Building:
     def _call(self, given: Mapping[str, Any], path: str) -> _Fields:
         function = given["function"]
         name = function.get("name")
+        more = sorted(function.keys() - {"name", "arguments"})
+        self._leave_out(f"messages[].tool_calls[].function.{one}" for one in more)
         made: _Fields = {"function": {"name": name, "arguments": self._arguments(function, path)}}
         call_id = given.get("id")
         if isinstance(call_id, str):
@@ -112,6 +114,8 @@ class _Building:
         texts: list[str] = []
         images: list[str] = []
         for i, part in enumerate(content):
+            more = sorted(part.keys() - {"type", part["type"]})
+            self._leave_out(f"messages[].content[].{name}" for name in more)
             if part["type"] == "text":
                 texts.append(part["text"])
             elif part["type"] == "image_url":

@@ -60,6 +60,16 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
     return chosen, tuple(dropped)
 
 
+def take_stream_options(params: dict[str, Any], request: ModelRequest) -> tuple[str, ...]:
+    """Take `stream_options` out, for hosts whose streams tell the usage anyway: what was lost."""
+    given: Mapping[str, Any] | None = params.pop("stream_options", None)
+    if given is None:
+        return ()
+    if not request.is_stream:
+        return ("stream_options",)
+    return tuple(f"stream_options.{name}" for name in given if name != "include_usage")
+
+
 def takes_request(request: ModelRequest, target: Target) -> bool:
     """Whether a target takes all that is asked: nothing is refused, left out or lost on the way."""
     for name, value in {**request.params, **request.extra}.items():
@@ -75,7 +85,8 @@ def takes_request(request: ModelRequest, target: Target) -> bool:
         check_images(request, target)
     except UnsupportedParamsError:
         return False
-    return True
+    unknown = target.quirks.unsupported_message_fields
+    return not any(unknown & message.keys() for message in request.messages)
 
 
 def in_chats_words(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
