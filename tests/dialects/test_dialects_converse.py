@@ -379,7 +379,7 @@ def test_a_fault_without_a_shape_says_its_words() -> None:
                 )
             ],
             MalformedReplyError,
-            "is wrong",
+            "names no function",
         ),
         (b"data: {}\n\n" * 9, MalformedReplyError, "checksum"),
     ],

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from puna.bridges.over_messages.reply import choice_fields, usage_fields
 from puna.bridges.over_messages.stream import MessageEvents
 from puna.dialects.anthropic_errors import read_messages_error
+from puna.dialects.anthropic_replies import check_calls, check_end
 from puna.dialects.base import ReadContext
 from puna.dialects.json_http import first_problem
 from puna.dialects.stream_faults import interrupted, malformed_frame
@@ -53,7 +54,10 @@ class AnthropicStreamReader:
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes; give the chunks that they complete."""
-        return self._take(self._decoder.feed(data))
+        chunks = self._take(self._decoder.feed(data))
+        if self._decoder.fault is not None and not self.is_done:
+            self.error = malformed_frame(self._decoder.fault, self._context)
+        return chunks
 
     def close(self) -> list[ChatCompletionChunk]:
         """The reply has ended: give what is left. Too early an end sets `error`."""
@@ -99,7 +103,10 @@ class AnthropicStreamReader:
         if fields["type"] == "error":
             raise read_messages_error(fields, self._context)
         try:
+            check_end(fields)
             deltas = self._events.read(fields)
+            for delta in deltas:
+                check_calls(delta.get("tool_calls", ()), self._context)
             chunks = [self._chunk(delta) for delta in deltas]
         except ValidationError as error:
             what = f"fields of the wrong kind: {first_problem(error)}"

@@ -7,13 +7,12 @@ the try: `Target.signing`, `engine/run.py`.
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import quote
 
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.converse_replies import read_completion, read_error
 from puna.dialects.converse_requests import build_body
 from puna.dialects.converse_stream import ConverseStreamReader
-from puna.dialects.json_http import build_url, encode, parse_object, post
+from puna.dialects.json_http import build_url, encode, model_segment, parse_object, post
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
 from puna.types.requests import ChatRequest
@@ -36,7 +35,7 @@ class BedrockConverse:
         if target.quirks.lacks_tool_streaming and "toolConfig" in body:
             request = replace(request, is_stream=False)
         action = "converse-stream" if request.is_stream else "converse"
-        url = build_url(target, f"/model/{quote(target.model, safe='')}/{action}")
+        url = build_url(target, f"/model/{model_segment(target)}/{action}")
         http = post(url, encode(body), request, target, timeouts, stream_type=_STREAM_TYPE)
         return BuiltRequest(http, dropped)
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_reply
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_replies import made_call_id
+from puna.dialects.openai_replies import made_call_id, nameless_call
 from puna.errors import APIError, AuthenticationError, InternalServerError
 from puna.types.chat import ChatCompletion
 from puna.types.counts import read_counts
@@ -68,7 +68,10 @@ def read_finish_reason(reason: Any, *, has_calls: bool) -> str | None:
 
 
 def read_usage(usage: Any) -> dict[str, Any] | None:
-    """OpenAI's counts: its prompt tokens hold those that came from a cache or went into one."""
+    """OpenAI's counts: its prompt tokens hold those that came from a cache or went into one.
+
+    Where one of them is beyond belief, the others are not believed either: None.
+    """
     if not isinstance(usage, Mapping):
         return None
     told = cast("Mapping[str, Any]", usage)
@@ -81,8 +84,9 @@ def read_usage(usage: Any) -> dict[str, Any] | None:
         "completion_tokens": made or 0,
         "total_tokens": prompt + (made or 0),
     }
-    if cached is not None:
-        counts["prompt_tokens_details"] = {"cached_tokens": cached}
+    details = {"cached_tokens": cached, "cache_creation_tokens": kept}
+    if any(count is not None for count in details.values()):
+        counts["prompt_tokens_details"] = {n: c for n, c in details.items() if c is not None}
     return counts
 
 
@@ -161,7 +165,7 @@ def _read_call(call: dict[str, Any], index: int, context: ReadContext) -> dict[s
         "id": call_id(call, index, context),
         "type": "function",
         "function": {
-            "name": call.get("name"),
+            "name": call_name(call, context),
             "arguments": json.dumps(call.get("input") or {}, ensure_ascii=False),
         },
     }
@@ -173,6 +177,14 @@ def call_id(call: Mapping[str, Any], index: int, context: ReadContext) -> str:
     if isinstance(given, str) and given:
         return given
     return made_call_id(f"{context.made_id}_0_{index}")
+
+
+def call_name(call: Mapping[str, Any], context: ReadContext) -> str:
+    """The function that a call names. Raises MalformedReplyError where it names none."""
+    name = call.get("name")
+    if not isinstance(name, str) or not name:
+        raise nameless_call(context)
+    return name
 
 
 def read_error(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError:

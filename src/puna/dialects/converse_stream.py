@@ -15,12 +15,14 @@ from pydantic_core import from_json
 from puna.dialects.base import ReadContext
 from puna.dialects.converse_replies import (
     call_id,
+    call_name,
     read_exception,
     read_finish_reason,
     read_reasoning,
     read_usage,
 )
 from puna.dialects.json_http import first_problem, malformed
+from puna.dialects.openai_replies import is_index
 from puna.dialects.stream_faults import interrupted
 from puna.errors import APIError
 from puna.types.chat import ChatCompletionChunk
@@ -36,7 +38,8 @@ class ConverseStreamReader:
     def __init__(self, context: ReadContext) -> None:
         self._context = context
         self._decoder = EventStreamDecoder()
-        self._calls: dict[Any, int] = {}
+        self._calls = 0
+        self._open: dict[int | None, int] = {}  # blocks that are calls, and not ended
         self._bare: set[int] = set()  # calls without arguments so far
         self._has_begun = False
         self._stop_reason: str | None = None
@@ -143,13 +146,15 @@ class ConverseStreamReader:
         if not isinstance(call, dict):
             return []
         fields = cast("dict[str, Any]", call)
-        index = self._calls.setdefault(data.get("contentBlockIndex"), len(self._calls))
+        name, index = call_name(fields, self._context), self._calls
+        self._calls += 1
+        self._open[_block_of(data)] = index
         self._bare.add(index)
         piece = {
             "index": index,
             "id": call_id(fields, index, self._context),
             "type": "function",
-            "function": {"name": fields.get("name"), "arguments": ""},
+            "function": {"name": name, "arguments": ""},
         }
         return [self._say({"tool_calls": [piece]})]
 
@@ -164,7 +169,7 @@ class ConverseStreamReader:
             return [self._say({"reasoning_content": thought})]
         call = fields.get("toolUse")
         written = cast("dict[str, Any]", call).get("input") if isinstance(call, dict) else None
-        index = self._calls.get(data.get("contentBlockIndex"))
+        index = self._open.get(_block_of(data))
         if not isinstance(written, str) or not written:
             return []
         if index is None:
@@ -173,7 +178,7 @@ class ConverseStreamReader:
         return [self._say_arguments(index, written)]
 
     def _end_block(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
-        index = self._calls.get(data.get("contentBlockIndex"))
+        index = self._open.pop(_block_of(data), None)
         if index is None or index not in self._bare:
             return []
         self._bare.discard(index)
@@ -210,3 +215,9 @@ class ConverseStreamReader:
         except ValidationError as error:
             what = f"an event whose {first_problem(error)} is wrong in its stream"
             raise malformed(what, self._context) from error
+
+
+def _block_of(data: dict[str, Any]) -> int | None:
+    """Which block an event is about; None where it does not say."""
+    index = data.get("contentBlockIndex")
+    return index if is_index(index) else None

@@ -193,9 +193,11 @@ def _decide_retry(error: APIError, headers: Mapping[str, str], details: _Details
 
 def _read_details(text: str) -> _Details:
     try:
-        return _details_of(json.loads(text))
+        details = _details_of(json.loads(text))
     except (ValueError, RecursionError):
         return _Details()
+    # JSON can spell half of a surrogate pair, which no text can hold.
+    return _Details({name: v.encode("utf-8", "replace").decode() for name, v in details.items()})
 
 
 def _details_of(body: Any) -> _Details:

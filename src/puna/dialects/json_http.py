@@ -85,9 +85,26 @@ def build_url(target: Target, path: str) -> str:
     query = f"?{urlencode(target.query)}" if target.query else ""
     base, prefix = target.base_url, target.quirks.path_prefix
     if prefix:
-        prefix = prefix.replace("{model}", quote(target.model, safe=""))
+        if "{model}" in prefix:
+            prefix = prefix.replace("{model}", model_segment(target))
         base = base if base.endswith(prefix) else base + prefix
     return f"{base}{path}{query}"
+
+
+def model_segment(target: Target) -> str:
+    """The model's name as a part of a path.
+
+    Raises:
+        BadRequestError: it would name another path of the host.
+    """
+    if target.model in (".", ".."):
+        raise BadRequestError(
+            f"`{target.model}` is no model: give the name that the host knows.",
+            param="model",
+            provider=target.provider,
+            model=target.model,
+        )
+    return quote(target.model, safe="")
 
 
 def _headers(request: ModelRequest, target: Target, accept: str) -> dict[str, str]:

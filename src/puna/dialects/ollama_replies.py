@@ -88,7 +88,7 @@ def _call(call: _Fields) -> _Fields:
     function = call.get("function")
     fields = cast("_Fields", function) if isinstance(function, dict) else {}
     kept = {name: value for name, value in fields.items() if name != "index"}
-    return {**call, "function": kept}
+    return {**call, "type": "function", "function": kept}  # it has no others
 
 
 def _finish_of(data: _Fields) -> str | None:

@@ -26,7 +26,7 @@ from puna.errors import APIError
 from puna.types.counts import whole_number
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.wire.http import HTTPReply, Timeouts
-from puna.wire.vectors import decode_vector, encode_vector
+from puna.wire.vectors import check_finite, decode_vector, encode_vector
 
 Context = ReadContext[EmbeddingRequest]
 
@@ -123,6 +123,7 @@ def _read_vector(given: Any, context: Context) -> tuple[list[float] | str, int]:
             return given if context.request.wants_base64 else numbers, len(numbers)
         if isinstance(given, list) and given:
             numbers = cast("list[float]", given)
+            check_finite(numbers)
             return encode_vector(numbers) if context.request.wants_base64 else numbers, len(numbers)
     except ValueError as error:
         raise malformed(f"a vector that cannot be read ({error})", context) from error

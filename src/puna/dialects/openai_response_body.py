@@ -15,6 +15,7 @@ from puna.dialects.error_replies import read_error_frame
 from puna.dialects.secrets import scrub
 from puna.errors import APIError
 from puna.types.common import Usage
+from puna.types.counts import read_counts, whole_number
 from puna.types.response_request import ResponsesRequest
 from puna.types.responses import Response
 
@@ -65,18 +66,25 @@ def read_failure(data: Mapping[str, Any], context: Context) -> APIError:
 
 
 def usage_of(response: Response) -> Usage | None:
-    """What a response says of tokens, in chat's words; None where it says nothing."""
+    """What a response says of tokens, in chat's words; None where it says nothing.
+
+    Where one count is beyond belief, the others are not believed either.
+    """
     told = response.usage
     if told is None:
         return None
+    names = ("input_tokens", "output_tokens", "total_tokens")
+    asked, made, total = read_counts(dict(told), names)
+    if asked is None or made is None or total is None:
+        return None
+    cached = whole_number(told.input_tokens_details.cached_tokens)
+    thought = whole_number(told.output_tokens_details.reasoning_tokens)
     return Usage.model_validate(
         {
-            "prompt_tokens": told.input_tokens,
-            "completion_tokens": told.output_tokens,
-            "total_tokens": told.total_tokens,
-            "prompt_tokens_details": {"cached_tokens": told.input_tokens_details.cached_tokens},
-            "completion_tokens_details": {
-                "reasoning_tokens": told.output_tokens_details.reasoning_tokens
-            },
+            "prompt_tokens": asked,
+            "completion_tokens": made,
+            "total_tokens": total,
+            "prompt_tokens_details": {"cached_tokens": cached},
+            "completion_tokens_details": {"reasoning_tokens": thought},
         }
     )

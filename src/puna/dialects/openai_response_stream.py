@@ -47,7 +47,10 @@ class OpenAIResponseStreamReader:
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
         """Take bytes; give the events that they complete."""
-        return self._take(self._decoder.feed(data))
+        events = self._take(self._decoder.feed(data))
+        if self._decoder.fault is not None and not self.is_done:
+            self.error = malformed(f"{self._decoder.fault} in its stream", self._context)
+        return events
 
     def close(self) -> list[ResponseEvent]:
         """The reply has ended: give what is left. Too early an end sets `error`."""

@@ -61,7 +61,10 @@ class OpenAIStreamReader:
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes; give the chunks that they complete."""
-        return self._take(self._decoder.feed(data))
+        chunks = self._take(self._decoder.feed(data))
+        if self._decoder.fault is not None and not self.is_done:
+            self.error = malformed_frame(self._decoder.fault, self._context)
+        return chunks
 
     def close(self) -> list[ChatCompletionChunk]:
         """The reply has ended: give what is left. Too early an end sets `error`."""

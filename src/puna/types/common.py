@@ -83,7 +83,7 @@ class PromptTokensDetails(WireModel):
         details = (self.model_extra or {}).get("cache_creation_token_details")
         told = details.get("ephemeral_1h_input_tokens") if isinstance(details, dict) else 0
         written = self.cache_creation_tokens or 0
-        for_hour = min(told, written) if isinstance(told, int) else 0
+        for_hour = min(max(told, 0), written) if isinstance(told, int) else 0
         return written - for_hour, for_hour
 
 

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from puna.wire.sse import SSEEvent
+from puna.wire.sse import ENDLESS, MOST_HELD, SSEEvent
 
 
 class LineDecoder:
     """Feed it bytes in pieces of any size; it gives each whole line as an event without a name.
 
-    Work is linear in the input: an unfinished line is kept in parts. The last one needs no end.
+    Work is linear in the input: an unfinished line is kept in parts. The last one needs no end; one
+    that is too long is a `fault`.
     """
 
-    __slots__ = ("_line",)
+    __slots__ = ("_held", "_line", "fault")
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
+        self._held = 0
+        self.fault: str | None = None
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the lines that they complete, in order."""
+        if self.fault is not None:
+            return []
         lines = data.split(b"\n")
         self._line.append(lines[0])
+        self._held += len(lines[0])
         if len(lines) == 1:
+            if self._held > MOST_HELD:
+                self.fault, self._line = ENDLESS, []
             return []
         lines[0] = b"".join(self._line)
         self._line = [lines.pop()]
+        self._held = len(self._line[0])
         return _events(lines)
 
     def close(self) -> list[SSEEvent]:

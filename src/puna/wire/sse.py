@@ -16,6 +16,10 @@ _DATA = b"data: "
 _BLANK_LINE = b"\n\n"
 _BETWEEN = _BLANK_LINE + _DATA
 
+MOST_HELD = 24 * 1024 * 1024
+ENDLESS = f"an event of more than {MOST_HELD >> 20} MiB"
+"""What is kept of an event under way, and the fault of more: no host means that."""
+
 
 class SSEEvent(NamedTuple):
     """One dispatched event: its type (`""` when none was named) and its data, undecoded."""
@@ -35,14 +39,20 @@ class EventDecoder(Protocol):
         """The input has ended: give what is left."""
         ...
 
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with the input; then nothing more is taken."""
+        ...
+
 
 class SSEDecoder:
     """Feed it bytes in pieces of any size; it gives the events that are complete.
 
-    Work is linear in the input whatever the pieces are: an unfinished line is kept in parts.
+    Work is linear in the input whatever the pieces are: an unfinished line is kept in parts. An
+    event without an end is a `fault`.
     """
 
-    __slots__ = ("_after_cr", "_data", "_event", "_is_first_line", "_line")
+    __slots__ = ("_after_cr", "_data", "_event", "_held", "_is_first_line", "_line", "fault")
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
@@ -50,6 +60,8 @@ class SSEDecoder:
         self._event = ""
         self._after_cr = False
         self._is_first_line = True
+        self._held = 0
+        self.fault: str | None = None
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the events that they complete, in order."""
@@ -69,13 +81,27 @@ class SSEDecoder:
         if b"\n" not in data:
             if data:
                 self._line.append(data)
+                self._hold(len(data))
             return []
         lines = data.split(b"\n")
         self._line.append(lines[0])
         lines[0] = b"".join(self._line)
         rest = lines.pop()
         self._line = [rest] if rest else []
-        return self._take(lines)
+        events = self._take(lines)
+        if events or not (self._line or self._data):
+            self._held = len(rest)
+        else:
+            self._hold(len(data))
+        return events
+
+    def _hold(self, size: int) -> None:
+        """Note that more is kept of an event under way; too much is let go."""
+        self._held += size
+        if self._held > MOST_HELD:
+            self.fault = ENDLESS
+        if self.fault is not None:
+            self._line, self._data = [], []
 
     def close(self) -> list[SSEEvent]:
         """The input has ended: give what is left."""

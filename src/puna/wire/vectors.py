@@ -21,8 +21,7 @@ def encode_vector(numbers: Sequence[float]) -> str:
         packed = pack(f"<{len(numbers)}f", *numbers)
     except (OverflowError, StructError) as error:
         raise ValueError(f"a vector holds something that is no float32: {error}") from error
-    if not all(map(isfinite, numbers)):
-        raise ValueError("a vector holds something that is not finite")
+    check_finite(numbers)
     return b64encode(packed).decode()
 
 
@@ -32,6 +31,15 @@ def decode_vector(text: str) -> list[float]:
     if not packed or len(packed) % _BYTES:
         raise ValueError(f"`{len(packed)}` bytes of base64 are no float32 numbers")
     numbers = list(unpack(f"<{len(packed) // _BYTES}f", packed))
-    if not all(map(isfinite, numbers)):
-        raise ValueError("a vector holds something that is not finite")
+    check_finite(numbers)
     return numbers
+
+
+def check_finite(numbers: Sequence[float]) -> None:
+    """Raise ValueError for a vector with NaN or an infinity in it, or what is no number."""
+    try:
+        is_finite = all(map(isfinite, numbers))
+    except (OverflowError, TypeError) as error:
+        raise ValueError(f"a vector holds something that is no number: {error}") from error
+    if not is_finite:
+        raise ValueError("a vector holds something that is not finite")
