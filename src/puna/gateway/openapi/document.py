@@ -42,6 +42,7 @@ _STATUSES: dict[str, str] = {
     "401": "There is no key, or it is not one of this gateway's.",
     "403": "A page of another site asks a gateway without a key.",
     "404": "There is no such model, or no such response.",
+    "405": "The id is the name of another path, which takes another method.",
     "413": "The body is larger than this gateway's limit.",
     "429": "The host's limit is reached; `retry-after` says for how long.",
     "4XX": "The host refused: its own status.",

@@ -71,7 +71,7 @@ _DONE = "[DONE]"
 _TEXT: Schema = {"text/plain": {"schema": {"type": "string"}}}
 _CALL = ("400", "401", "403", "404", "413", "429", "4XX", "500", "5XX")
 _COUNT = ("400", "401", "403", "404", "413", "500")
-_STORED = ("400", "401", "403", "404", "500")
+_STORED = ("400", "401", "403", "404", "405", "500")
 
 REPLIES: Mapping[Action, ReplyShape] = {
     "chat": ReplyShape(_json("ChatCompletion") | _events("ChatCompletionChunk", _DONE), _CALL),
