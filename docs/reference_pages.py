@@ -9,7 +9,7 @@ import click
 from puna.catalog.facts import ModelFacts, list_models
 from puna.catalog.prices import PICOS_PER_DOLLAR, Price
 from puna.cli.main import puna as command
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.errors import STATUS_CLASSES, APIError, PunaError
 from puna.gateway.endpoints import ENDPOINTS, NEEDS_STORE, NOT_BUILT, SUMMARIES
 from puna.gateway.requests import LOCAL_FIELDS, REFUSED_FIELDS

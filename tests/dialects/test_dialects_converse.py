@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.support.contexts import context_for, request_for, target_for
 from tests.support.event_stream import encode_event, encode_exception, encode_message
 
-from puna.dialects.base import BuiltRequest, Quirks, ReadContext
+from puna.dialects.base import BuiltRequest, ReadContext
 from puna.dialects.bedrock_converse import BedrockConverse
+from puna.dialects.quirks import Quirks
 from puna.errors import (
     APIError,
     APITimeoutError,

@@ -9,9 +9,10 @@ import pytest
 from pydantic import BaseModel
 from tests.support.contexts import HELLO, KEY, context_for, request_for, target_for
 
-from puna.dialects.base import BuiltRequest, Quirks, Target
+from puna.dialects.base import BuiltRequest, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
+from puna.dialects.quirks import Quirks
 from puna.dialects.table import DIALECTS
 from puna.errors import BadRequestError, RateLimitError, UnsupportedParamsError
 from puna.providers.base import resolve_target

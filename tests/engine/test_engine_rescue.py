@@ -9,7 +9,7 @@ import pytest
 from tests.support.contexts import context_for, request_for, target_for
 from tests.support.rescue import known, tools_named
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.engine.rescue import StreamRescue, rescue_failure
 from puna.rescue.failed_generation import FailedGeneration
 from puna.types.chat import ChatCompletionChunk

@@ -13,7 +13,7 @@ from tests.support.asgi import Answer, directory_of
 from tests.support.lanes import Edge, request_bytes
 
 from puna.config.litellm_yaml import parse_litellm_yaml
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.gateway.directory import make_directory
 from puna.providers.table import PROVIDERS
 from puna.telemetry.events import CallEvent

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from puna.catalog.facts import ModelFacts
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.model_rules import narrowed
 
 

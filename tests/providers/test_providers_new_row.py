@@ -11,7 +11,7 @@ from tests.support.provider_suite import Fixture, check_requests, check_stream, 
 
 from puna.client.settings import ClientSettings
 from puna.client.synchronous import Client
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.errors import UnsupportedParamsError
 from puna.providers.base import Provider, resolve_target
 from puna.providers.table import PROVIDERS

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from tests.support.contexts import request_for, target_for
 
-from puna.dialects.base import Quirks, Target
+from puna.dialects.base import Target
+from puna.dialects.quirks import Quirks
 from puna.dialects.request_rules import takes_request
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.errors import BadRequestError
 from puna.providers.base import Provider
 from puna.providers.table import PROVIDERS

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
-from puna.rescue.failed_generation import FailedGeneration
+from puna.dialects.quirks import Quirks
 from puna.types.requests import ChatRequest, RequestT_co
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 
@@ -20,80 +20,6 @@ if TYPE_CHECKING:
     from puna.types.responses import Response, ResponseEvent
     from puna.types.secret import Secret
     from puna.wire.sigv4 import Signing
-
-
-@dataclass(frozen=True, slots=True)
-class Quirks:
-    """How a host deviates from its dialect, as data.
-
-    Attributes:
-        unsupported_params: refused, or left out under `drop_params`.
-        ignored_params: left out and reported: the host does not know them, and the answer would be
-            the same if it did.
-        extra_params: the fields beyond OpenAI's that the host takes; None means all of them. With
-            a list nothing else is ever sent, not under `allowed_params` either.
-        response_formats: the `response_format` types that the host knows; None means all.
-        rename_roles: message roles that the host knows by another name.
-        max_images: the most images in one request; None means no limit is known.
-        tells_stream_usage: its own host documents `stream_options.include_usage`: true brings a
-            chunk with the usage at the end of a stream.
-        tool_choices: the kinds of `tool_choice` that the host knows, of `auto`, `none`, `required`
-            and `function` (a named one); None means all.
-        max_choices: the most answers to one request (`n`); None means no limit is known.
-        rename_params: parameters that the host knows by another name.
-        unsupported_message_fields: fields of a message, refused, or left out under `drop_params`.
-        rename_finish_reasons: finish reasons that the host has another name for.
-        usage_parent: the field of a reply or chunk whose `usage` counts where the reply has none.
-        path_prefix: stands between the address and the path, unless the address ends with it;
-            `{model}` in it is the model's name.
-        key_header: the header that carries the bare key, in place of `Authorization: Bearer`.
-        lacks_embeddings: its own host has no endpoint for embeddings.
-        has_moderations: the host has an endpoint for moderations.
-        failed_generation: the error in which the host hands over calls that it could not read.
-        lacks_tool_streaming: the host streams no answer to a request with tools; it is asked for
-            the whole answer, which comes as chunks.
-        has_responses: the host speaks the Responses API.
-        prefers_chat_for_tools: its models may write tool calls as text, which are rescued over chat
-            only, and free-form tools are known there only: a response with such tools goes over
-            chat.
-    """
-
-    unsupported_params: frozenset[str] = frozenset()
-    ignored_params: frozenset[str] = frozenset()
-    extra_params: frozenset[str] | None = None
-    response_formats: frozenset[str] | None = None
-    rename_roles: Mapping[str, str] = field(default_factory=dict[str, str])
-    max_images: int | None = None
-    tells_stream_usage: bool = False
-    tool_choices: frozenset[str] | None = None
-    max_choices: int | None = None
-    rename_params: Mapping[str, str] = field(default_factory=dict[str, str])
-    unsupported_message_fields: frozenset[str] = frozenset()
-    rename_finish_reasons: Mapping[str, str] = field(default_factory=dict[str, str])
-    usage_parent: str | None = None
-    path_prefix: str = ""
-    key_header: str | None = None
-    lacks_embeddings: bool = False
-    has_moderations: bool = False
-    failed_generation: FailedGeneration | None = None
-    lacks_tool_streaming: bool = False
-    has_responses: bool = False
-    prefers_chat_for_tools: bool = False
-
-    def takes(self, param: str) -> bool:
-        """Whether the host knows one of OpenAI's parameters, as far as the row says."""
-        return param not in self.unsupported_params and param not in self.ignored_params
-
-    @property
-    def watched_params(self) -> frozenset[str]:
-        """The parameters that are not always sent as they are."""
-        ruled = {"tool_choice": self.tool_choices, "n": self.max_choices}
-        return (
-            self.unsupported_params
-            | self.ignored_params
-            | self.rename_params.keys()
-            | {name for name, rule in ruled.items() if rule is not None}
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from puna.bridges.messages.carried import (
     plain_tools,
     without_thinking,
 )
-from puna.dialects.base import Quirks, Target
+from puna.dialects.base import Target
+from puna.dialects.quirks import Quirks
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages import image_parts
 from puna.types.model_request import ModelRequest

@@ -6,7 +6,7 @@ request 24140 (variables); read 2026-11-26.
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(

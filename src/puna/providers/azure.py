@@ -8,7 +8,7 @@ in the path and wants a newer version: responses go over chat here.
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(

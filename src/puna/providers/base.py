@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from puna.catalog.facts import find_model
-from puna.dialects.base import Quirks, Target
+from puna.dialects.base import Target
+from puna.dialects.quirks import Quirks
 from puna.errors import APIError, AuthenticationError, BadRequestError
 from puna.providers.addresses import fill_address, read_base_url
 from puna.providers.host_settings import HostSetting, SigningRule, check_known

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 from puna.providers.host_settings import HostSetting, SigningRule
 

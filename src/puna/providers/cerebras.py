@@ -6,7 +6,7 @@ Python client, read 2026-11-26; variables as in LiteLLM 1.106.2.
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(

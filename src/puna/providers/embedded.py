@@ -6,7 +6,7 @@ any GGUF file. Facts: docs/decisions/0003-embedded-model.md.
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 _IMPOSSIBLE = frozenset((

@@ -6,7 +6,7 @@ the types of its Python client (chunks), read 2026-11-26; variables as in LiteLL
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 from puna.rescue.failed_generation import FailedGeneration
 

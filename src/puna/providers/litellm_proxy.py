@@ -6,7 +6,7 @@ is not asked unbidden: `tells_stream_usage` stays false.
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(

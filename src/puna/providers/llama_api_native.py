@@ -7,7 +7,7 @@ types of Meta's Llama API client 0.6.0, read 2026-11-26.
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 _IMPOSSIBLE = frozenset((

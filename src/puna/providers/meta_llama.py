@@ -7,7 +7,7 @@ recorded of the compatible endpoint before that day.
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(

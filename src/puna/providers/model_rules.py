@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from puna.catalog.facts import ModelFacts
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 
 _UNSUPPORTED = {
     "function_calling": frozenset(

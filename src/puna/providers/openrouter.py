@@ -7,7 +7,7 @@ Where a model fails after it has begun, the status is 200 and the error inside. 
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(

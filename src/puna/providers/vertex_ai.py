@@ -7,7 +7,7 @@ Sources: its pages "Call MaaS APIs for open models" and "Request Llama predictio
 
 from __future__ import annotations
 
-from puna.dialects.base import Quirks
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 from puna.providers.host_settings import HostSetting
 
