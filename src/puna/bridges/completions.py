@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, cast
 
 from puna.bridges.omissions import Omissions
@@ -17,6 +18,7 @@ from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.completions import TextChoice, TextCompletion
 from puna.types.report import CallReport, add_reports
+from puna.types.sums import sum_usages
 
 _IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
     "suffix": lambda value: value not in (None, ""),
@@ -200,13 +202,4 @@ def join_reports(request: TextRequest, reports: Sequence[CallReport | None]) -> 
 
 
 def _sum(usages: Sequence[Usage]) -> Usage | None:
-    if not usages:
-        return None
-    return Usage.model_validate(
-        {
-            "prompt_tokens": sum(u.prompt_tokens for u in usages),
-            "completion_tokens": sum(u.completion_tokens for u in usages),
-            "total_tokens": sum(u.total_tokens for u in usages),
-            **({"estimated": True} if any(u.is_estimate for u in usages) else {}),
-        }
-    )
+    return reduce(sum_usages, usages) if usages else None

@@ -12,8 +12,9 @@ from typing import Any, cast
 from puna.bridges.call_arguments import object_of
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
+from puna.types.data_url import read_data_url
 
-_DATA_URL = re.compile(r"data:image/([a-z0-9.+-]+);base64,([A-Za-z0-9+/=_-]+)", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
 _FORMATS: Mapping[str, str] = {
     "gif": "gif",
     "jpeg": "jpeg",
@@ -125,12 +126,12 @@ def _read_part(part: Mapping[str, Any], path: str, omissions: Omissions) -> Bloc
 def _read_image(image: Mapping[str, Any], path: str, omissions: Omissions) -> Block:
     for name in sorted(image.keys() - {"url"}):
         omissions.note(f"messages[].content[].image_url.{name}")
-    found = _DATA_URL.fullmatch(image["url"])
-    kind = _FORMATS.get(found.group(1).lower()) if found is not None else None
-    if found is None or kind is None:
+    found = read_data_url(image["url"])
+    kind = _FORMATS.get(found[0].removeprefix("image/")) if found is not None else None
+    if found is None or kind is None or _BASE64.fullmatch(found[1]) is None:
         raise BadRequestError(
             f"`{path}.image_url.url` must hold the image itself, as `data:image/png;base64,…` (or "
             "jpeg, gif, webp): this host takes no address of one, and Puna fetches none.",
             param=f"{path}.image_url.url",
         )
-    return {"image": {"format": kind, "source": {"bytes": found.group(2)}}}
+    return {"image": {"format": kind, "source": {"bytes": found[1]}}}

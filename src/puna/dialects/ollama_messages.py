@@ -7,7 +7,6 @@ result names the tool. Source: Ollama's OpenAPI description and its Python clien
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +14,9 @@ from puna.bridges.call_arguments import object_of
 from puna.dialects.base import Target
 from puna.dialects.request_rules import not_taken
 from puna.errors import BadRequestError
+from puna.types.data_url import read_data_url
 from puna.types.requests import ChatRequest
 
-_DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 _OWN_FIELDS = ("images", "thinking", "tool_name")
 _READ_FIELDS = frozenset(("content", "role", "tool_calls", *_OWN_FIELDS))
 
@@ -125,8 +124,7 @@ class _Building:
         return "\n".join(texts), images
 
     def _image(self, given: Mapping[str, Any], path: str) -> str:
-        url: str = given["url"]
-        found = _DATA_URL.match(url)
+        found = read_data_url(given["url"])
         if found is None:
             raise self._not_taken(
                 f"{path}.url",
@@ -134,7 +132,7 @@ class _Building:
                 "and send `data:image/png;base64,…`",
             )
         self._leave_out(f"messages[].content[].image_url.{name}" for name in given.keys() - {"url"})
-        return url[found.end() :]
+        return found[1]
 
     def _leave_out(self, names: Any) -> None:
         self._dropped.update(dict.fromkeys(names))

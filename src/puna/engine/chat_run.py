@@ -15,12 +15,13 @@ from puna.engine.call import Attempt
 from puna.engine.formats import asked_again, held_format, unmet
 from puna.engine.rescue import rescue_completion, rescue_failure
 from puna.engine.run import CallRun
-from puna.engine.spending import Spending, sum_usages
+from puna.engine.spending import Spending
 from puna.engine.usage import estimate_answer
 from puna.routing.deployment import Deployment
 from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
 from puna.types.requests import ChatRequest
+from puna.types.sums import sum_usages
 from puna.wire.http import HTTPReply, HTTPRequest
 
 _SWITCHES: Mapping[str, Any] = {

@@ -15,11 +15,11 @@ from puna.dialects.guard_moderations import GuardModerations
 from puna.dialects.table import DIALECTS, MODERATION_DIALECTS
 from puna.engine.call import Attempt, Call
 from puna.engine.run import CallRun
-from puna.engine.spending import sum_usages
 from puna.errors import BadRequestError, NotFoundError
 from puna.routing.deployment import Deployment
 from puna.types.moderations import ModerationRequest, ModerationResponse
 from puna.types.report import add_reports
+from puna.types.sums import sum_usages
 from puna.wire.http import HTTPReply
 
 _MOST_CALLS = 256

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 
 from puna.types.common import Usage
-from puna.types.counts import is_number
 from puna.types.report import CallReport
 
 
@@ -48,21 +45,3 @@ class Spending:
         report.is_usage_estimated = report.is_usage_estimated or self.is_estimated
         is_known = self.cost_picos is not None and cost_picos is not None
         report.cost_picos = (self.cost_picos or 0) + (cost_picos or 0) if is_known else None
-
-
-def sum_usages(first: Usage, second: Usage) -> Usage:
-    """Two usages as one: all counts are added, in the details too."""
-    return Usage.model_validate(_added(first.to_dict(), second.to_dict()))
-
-
-def _added(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    total = dict(first)
-    for name, value in second.items():
-        known = total.get(name)
-        if isinstance(known, Mapping) and isinstance(value, Mapping):
-            total[name] = _added(cast("Mapping[str, Any]", known), cast("Mapping[str, Any]", value))
-        elif is_number(known) and is_number(value):
-            total[name] = known + value
-        elif value is not None:
-            total[name] = value
-    return total

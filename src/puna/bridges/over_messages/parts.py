@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
+from puna.types.data_url import read_data_url
 from puna.types.shown import shown
 
 Block = dict[str, Any]
 
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.*)", re.DOTALL)
 _WEB = ("https://", "http://")
 _PDF = "application/pdf"
 
@@ -65,9 +64,9 @@ def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block
 
 
 def _source(url: str, path: str) -> dict[str, str]:
-    found = _DATA_URL.fullmatch(url)
+    found = read_data_url(url)
     if found is not None:
-        return {"type": "base64", "media_type": found.group(1), "data": found.group(2)}
+        return {"type": "base64", "media_type": found[0], "data": found[1]}
     if url.startswith(_WEB):
         return {"type": "url", "url": url}
     raise BadRequestError(
@@ -78,13 +77,13 @@ def _source(url: str, path: str) -> dict[str, str]:
 def _document(file: object, path: str, beside: Mapping[str, Any]) -> Block:
     """A PDF; the API has no other documents that travel in a request as data."""
     given = cast("Mapping[str, Any]", file) if isinstance(file, Mapping) else {}
-    found = _DATA_URL.fullmatch(str(given.get("file_data", "")))
-    if found is None or found.group(1) != _PDF:
+    found = read_data_url(str(given.get("file_data", "")))
+    if found is None or found[0] != _PDF:
         raise BadRequestError(
             f"`{path}.file_data` must be a PDF as `data:{_PDF};base64,<data>`.",
             param=f"{path}.file_data",
         )
-    source = {"type": "base64", "media_type": _PDF, "data": found.group(2)}
+    source = {"type": "base64", "media_type": _PDF, "data": found[1]}
     name = given.get("filename")
     title = {"title": name} if isinstance(name, str) and name else {}
     return {"type": "document", "source": source, **title, **beside}

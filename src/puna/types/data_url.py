@@ -1,0 +1,13 @@
+"""Files that travel inside a request, as `data:<media type>;base64,<data>` (RFC 2397)."""
+
+from __future__ import annotations
+
+import re
+
+_DATA_URL = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def read_data_url(url: str) -> tuple[str, str] | None:
+    """The media type, in small letters, and the base64 text; None for another address."""
+    found = _DATA_URL.fullmatch(url)
+    return (found.group(1).lower(), found.group(2)) if found is not None else None

@@ -1,0 +1,27 @@
+"""The usages of several answers as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from puna.types.common import Usage
+from puna.types.counts import is_number
+
+
+def sum_usages(first: Usage, second: Usage) -> Usage:
+    """Two usages as one: all counts are added, in the details too."""
+    return Usage.model_validate(_added(first.to_dict(), second.to_dict()))
+
+
+def _added(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    total = dict(first)
+    for name, value in second.items():
+        known = total.get(name)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            total[name] = _added(cast("Mapping[str, Any]", known), cast("Mapping[str, Any]", value))
+        elif is_number(known) and is_number(value):
+            total[name] = known + value
+        elif value is not None:
+            total[name] = value
+    return total
