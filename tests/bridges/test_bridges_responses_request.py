@@ -430,6 +430,7 @@ def test_what_chat_cannot_do_is_refused_or_left_out() -> None:
         ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format.schema"),
         ({"text_format": "x"}, "text_format"),
+        ({"text_format": int}, "text_format"),
         ({"reasoning": "low"}, "reasoning"),
         ({"reasoning": {"effort": 3}}, "reasoning.effort"),
         ({"instructions": ["x"]}, "instructions"),

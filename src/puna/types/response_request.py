@@ -191,7 +191,7 @@ def _read_text_format(given: dict[str, Any]) -> None:
             param="text_format",
         )
     text: Mapping[str, Any] = _typed(given, "text", Mapping, "an object") or {}
-    given["text"] = {"format": flat_format(strict_json_schema(cls)), **text}
+    given["text"] = {"format": flat_format(strict_json_schema(cls, param="text_format")), **text}
 
 
 def _typed(given: dict[str, Any], name: str, kind: type, what: str) -> Any:

@@ -12,29 +12,29 @@ _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST_NAME = 64
 
 
-def strict_json_schema(cls: type) -> dict[str, Any]:
+def strict_json_schema(cls: type, *, param: str = "response_format") -> dict[str, Any]:
     """`response_format` for a pydantic model class: its schema, strict.
 
     Strict mode (OpenAI, "Structured Outputs: supported schemas") wants every object closed and
     every property required, so that is what the schema says; defaults are left out.
 
     Raises:
-        BadRequestError: it is another class.
+        BadRequestError: it is another class; `param` is where the caller gave it.
     """
     make = cast("Callable[[], dict[str, Any]] | None", getattr(cls, "model_json_schema", None))
     if make is None:
         raise BadRequestError(
-            f"`response_format` got the class `{cls.__name__}`, which is not a pydantic model; "
+            f"`{param}` got the class `{cls.__name__}`, which is not a pydantic model; "
             "give a pydantic class or a JSON schema.",
-            param="response_format",
+            param=param,
         )
     try:
         schema = make()
     except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise BadRequestError(
-            f"`response_format` got the class `{cls.__name__}`, which has no JSON schema: "
+            f"`{param}` got the class `{cls.__name__}`, which has no JSON schema: "
             "use fields that JSON can hold.",
-            param="response_format",
+            param=param,
         ) from error
     # The name of a generic class, such as Box[int], is no name to a host.
     name = _NO_NAME.sub("_", cls.__name__)[:_LONGEST_NAME]
