@@ -108,7 +108,8 @@ $(VENV)/.released-agents: requirements/openai-agents.txt | $(BIN)/python
 	@.venv-agents/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements/openai-agents.txt
 	@touch $@
 
+# The machine's own certificates count, as they do for pip: a proxy may have one of its own.
 $(VENV)/.released-npm: tests/javascript/package-lock.json | $(VENV)/.dev
 	@echo "puna: installing the JavaScript clients"
-	@cd tests/javascript && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	@cd tests/javascript && NODE_USE_SYSTEM_CA=1 $(NPM) ci --ignore-scripts --no-audit --no-fund
 	@touch $@
