@@ -7,7 +7,9 @@ to 6 %. Another minor version has another interpreter loop, and its multiples di
 
 - where the control counts what it counted when the figures were recorded, it is the same build, and
   `MOST_GROWTH` is the limit;
-- another build of the same minor version is held to `MOST_GROWTH_ELSEWHERE`;
+- another build of the same minor version is held to `MOST_GROWTH_ELSEWHERE`: compilers make some
+  loops quicker than others, and the same code counted 4 % less to 20 % more, case by case, with
+  Debian's Python 3.11 than with the one that the figures were recorded with;
 - another minor version or machine cannot be compared.
 
 What moves the counts besides: the instructions that the C library may choose from (with AVX2 or
@@ -23,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MOST_GROWTH = 0.05
-MOST_GROWTH_ELSEWHERE = 0.12
+MOST_GROWTH_ELSEWHERE = 0.25
 
 _SAME_BUILD = 0.01
 _HEAD = """# Instructions that callgrind counted, of one request, call or chunk of each case in

@@ -61,7 +61,7 @@ def test_what_fell_passes_and_is_to_be_recorded() -> None:
 
 def test_another_build_is_held_to_its_own_control_with_more_room() -> None:
     quicker = replace(
-        RECORDED, control=880_000, counts={"gateway": 187_000, "sdk": 700_000 * 0.88 * 1.13}
+        RECORDED, control=880_000, counts={"gateway": 187_000, "sdk": 700_000 * 0.88 * 1.26}
     )
     found = compare(quicker, RECORDED)
     assert not found.is_same_build

@@ -180,6 +180,7 @@ _TURNS: Schema = {
     },
 }
 _ANTHROPIC: Mapping[str, Schema] = {
+    "fallbacks": {"type": "array"},  # names of models here, or Anthropic's own of another shape
     "messages": _TURNS,
     "max_tokens": _COUNT,
     "metadata": _OBJECT,
