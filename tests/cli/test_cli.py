@@ -193,6 +193,19 @@ def test_a_port_in_use_is_one_line_and_status_1() -> None:
 
 
 @pytest.mark.end_to_end
+def test_a_certificate_that_is_none_is_one_line_and_status_1(tmp_path: Path) -> None:
+    file = tmp_path / "file.pem"
+    file.write_text("no certificate")
+    key, both = ("--ssl_keyfile_path", str(file)), ("--ssl_certfile_path", str(file))
+    for options in (key, both, key + both, (*key, *both, "--num_workers", "2")):
+        done = start("serve", "--port", "0", *options)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("puna: ")
+        assert "--ssl_certfile_path" in line
+
+
+@pytest.mark.end_to_end
 @pytest.mark.case(169)
 def test_serve_with_one_model_and_no_file(upstream: Upstream) -> None:
     options = ("--model", "meta_llama/X", "--api_base", upstream.url, "--alias", "x")
@@ -333,6 +346,17 @@ def test_record_says_how_much_it_wrote(tmp_path: Path) -> None:
         served.request("GET", "/health/liveliness")
         assert served.stop() == 0
     assert f"0 exchanges in {tape}" in served.log
+
+
+@pytest.mark.end_to_end
+@pytest.mark.xdist_group("gateway")
+def test_record_tells_when_its_file_is_gone(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.json"
+    with Served(command=("record", str(tape))) as served:
+        tape.unlink()
+        assert served.stop() == 1
+    assert f"puna: {tape}: the cassette is gone" in served.log
+    assert "Traceback" not in served.log
 
 
 def test_record_overwrites_nothing_and_needs_its_folder(tmp_path: Path) -> None:

@@ -113,3 +113,22 @@ def test_usual_patterns_mean_the_same_as_to_python(text: str) -> None:
     for pattern in (r"^[\w.-]+@[\w-]+$", r"\d{1,2}", "^a|b$", r"^(?:ab)*$", "(?i)AB"):
         is_match = re.search(pattern, text) is not None
         assert (faults(text, {"pattern": pattern}) is None) == is_match
+
+
+@pytest.mark.parametrize("draft", [None, *DRAFTS])
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+def test_references_that_double_at_each_step_are_followed_so_far_and_no_further(
+    keyword: str, draft: str | None
+) -> None:
+    steps: dict[str, Any] = {"a0": {"type": "string"}}
+    for step in range(1, 20):
+        steps[f"a{step}"] = {keyword: [{"$ref": f"#/$defs/a{step - 1}"}] * 2}
+    schema = {"$defs": steps, "properties": {"a": {"$ref": "#/$defs/a19"}}}
+    with pytest.raises(BadRequestError, match="followed over 30,000 times"):
+        faults({"a": 1}, {**schema, "$schema": draft} if draft else schema)
+
+
+def test_many_references_that_do_not_double_are_followed() -> None:
+    schema = {"$defs": {"a": {"type": "integer"}}, "items": {"$ref": "#/$defs/a"}}
+    assert faults([1] * 20_000, schema) is None
+    assert faults([*[1] * 20_000, "1"], schema) == "type"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,8 @@ def test_our_fixtures_are_cassettes(path: Path) -> None:
         ('{"version": 1, "exchanges": [{"request": null, "status": 1, "end": "x"}]}', "`end`"),
         ('{"version": 1, "exchanges": 7}', "must be a list"),
         ('{"version": 1, "exchanges": [7]}', r"exchanges\[0\]"),
+        ('{"status": 1e999, "body": {}}', r"exchanges\[0\]"),
+        pytest.param("[" * 100_000, "is no JSON", id="deep"),
     ],
 )
 def test_a_file_that_is_none_says_where(content: str, says: str, tmp_path: Path) -> None:
@@ -132,6 +135,15 @@ def test_a_file_or_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
         read_cassette(tmp_path / "missing.json")
     with pytest.raises(ConfigError, match="a folder that is there"):
         write(tmp_path / "missing" / "a.json")
+
+
+def test_what_is_there_and_is_no_file_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, tmp_path, Path()):
+        with pytest.raises(ConfigError, match="is no file"):
+            write(place)
+    assert pipe.is_fifo()
 
 
 def test_a_failure_becomes_its_error_again() -> None:

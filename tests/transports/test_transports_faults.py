@@ -138,6 +138,9 @@ def test_a_pause_ends_with_the_timeout(make: Host) -> None:
         {"rate_limited": {1: float("nan")}},
         {"refused": {True}},
         {"refused": {"1"}},
+        {"refused": 1},
+        {"rate_limited": {1}},
+        {"slow": [1]},
     ],
 )
 def test_faults_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from puna.cli.serve import run_gateway, takes_usual_options
+from puna.errors import ConfigError
 
 
 @click.command()
@@ -31,6 +32,13 @@ def record(cassette: Path, **options: Any) -> None:
 
 def _summary(cassette: Path) -> str:
     """What came of it."""
-    count = len(json.loads(cassette.read_text(encoding="utf-8"))["exchanges"])
+    try:
+        text = cassette.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the cassette is gone: {error.strerror}; leave it where it is while it is recorded.",
+            file=str(cassette),
+        ) from error
+    count = len(json.loads(text)["exchanges"])
     what = "1 exchange" if count == 1 else f"{count} exchanges"
     return f"{what} in {cassette}; to replay: Client(replay={str(cassette)!r})"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 from puna.embedded.patterns import (
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _JSON_START = frozenset('{["-0123456789tfn')
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_MOST_FOLLOWED = 30_000
+"""References within one check, which takes two seconds or so then. Two references to a schema with
+two references, and so on, are a million after twenty lines; without them a schema's size bounds it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,8 @@ def _validator(schema: Mapping[str, Any]) -> Validator:
     from referencing import Registry
 
     registry: Any = Registry()  # an empty one fetches nothing from the network
-    made = _bounded(_draft(schema))(without_own_draft(schema), registry=registry)
+    draft = _counting(_bounded(_draft(schema)))
+    made = draft(without_own_draft(schema), registry=registry)
     return cast("Validator", made)
 
 
@@ -192,3 +199,25 @@ def _bounded(draft: Any) -> Any:
     }
     make: Any = extend  # it has no types
     return make(draft, keywords)
+
+
+def _counting(draft: Any) -> Any:
+    """A draft for one check, which follows so many references and no more.
+
+    One more is a RecursionError, as references in a circle are.
+    """
+    from jsonschema.validators import extend
+
+    followed = count(1)
+
+    def counted(follow: Any) -> Any:
+        def keyword(validator: Any, ref: Any, instance: Any, schema: Any) -> Iterator[Any]:
+            if next(followed) > _MOST_FOLLOWED:
+                raise RecursionError(f"its references are followed over {_MOST_FOLLOWED:,} times")
+            yield from follow(validator, ref, instance, schema)
+
+        return keyword
+
+    known = draft.VALIDATORS
+    make: Any = extend  # it has no types
+    return make(draft, {name: counted(known[name]) for name in _REFERENCES if name in known})

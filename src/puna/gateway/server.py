@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -56,10 +57,11 @@ def serve(options: ServeOptions, say: Say) -> None:
     `say` gets the lines for the operator.
 
     Raises:
-        ConfigError: the configuration is wrong, or the port is taken.
+        ConfigError: the configuration or the certificate is wrong, or the port is taken.
         APIError: a model or an address in it is wrong.
     """
     own = dict(os.environ)
+    _check_certificate(options)
     directory = load_directory(options, os.environ)
     raise_file_limit()
     _set_up(options, directory)
@@ -232,6 +234,23 @@ def _listen(host: str, port: int) -> list[socket.socket]:
             return sockets  # a machine without IPv6
         sockets.append(six)
     return sockets
+
+
+def _check_certificate(options: ServeOptions) -> None:
+    """What uvicorn would only fail on, in each worker."""
+    certificate, key = options.ssl_certfile_path, options.ssl_keyfile_path
+    if certificate is None:
+        if key is not None:
+            raise ConfigError("`--ssl_keyfile_path` needs `--ssl_certfile_path` beside it")
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot serve with `--ssl_certfile_path {certificate}`"
+            f"{f' and `--ssl_keyfile_path {key}`' if key else ''}: {error.strerror or error}; give "
+            "a certificate in PEM, and the key that belongs to it"
+        ) from error
 
 
 def _apply_environment(directory: Directory) -> None:

@@ -50,6 +50,8 @@ def write_texts(path: Path, exchanges: Iterable[str]) -> None:
         f'{{\n  "format": "{FORMAT}",\n  "version": {VERSION},\n'
         f'  "exchanges": [{_MARGIN + listed if listed else ""}\n  ]\n}}\n'
     )
+    if path.exists() and not path.is_file():  # a file put in its place would take a device away
+        raise _unwritable(path, "it is there and is no file")
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         # JSON has an escape for the halves of characters that UTF-8 cannot write.
@@ -58,12 +60,7 @@ def write_texts(path: Path, exchanges: Iterable[str]) -> None:
     except OSError as error:
         with suppress(OSError):
             aside.unlink()
-        raise ConfigError(
-            f"the cassette cannot be written: {error.strerror}; name a file in a folder that is "
-            "there.",
-            file=str(path),
-            key="record",
-        ) from error
+        raise _unwritable(path, str(error.strerror)) from error
 
 
 def read_cassette(path: Path) -> list[Exchange]:
@@ -76,7 +73,7 @@ def read_cassette(path: Path) -> list[Exchange]:
         content: Any = json.loads(path.read_bytes())
     except OSError as error:
         raise _unusable(path, f"cannot be read: {error.strerror}; record it first") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unusable(path, f"is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise _unusable(path, "is no cassette: it must be an object")
@@ -95,7 +92,7 @@ def read_cassette(path: Path) -> list[Exchange]:
 def _read(path: Path, place: int, given: Any) -> Exchange:
     try:
         return _exchange_in(given)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise _unusable(path, f"is broken in `exchanges[{place}]`: {error!r}") from error
 
 
@@ -182,6 +179,14 @@ def _failure_out(failure: Failure) -> dict[str, Any]:
 def _failure_in(given: Mapping[str, Any]) -> Failure:
     facts = {**given}
     return Failure(str(facts.pop("error")), str(facts.pop("message", "It broke.")), **facts)
+
+
+def _unwritable(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"the cassette cannot be written: {why}; name a file in a folder that is there.",
+        file=str(path),
+        key="record",
+    )
 
 
 def _unusable(path: Path, what: str) -> ConfigError:

@@ -16,7 +16,7 @@ from typing import Any
 from puna.errors import APIError, BadRequestError
 from puna.transports.failures import least, timed_out, unreachable
 from puna.transports.replay import Recorded
-from puna.types.shown import shown
+from puna.types.shown import kind_of, shown
 from puna.wire.http import HTTPRequest
 
 
@@ -40,6 +40,12 @@ class Faults:
     def __post_init__(self) -> None:
         for name in ("rate_limited", "refused", "cut", "slow"):
             given = getattr(self, name)
+            if not isinstance(given, AbstractSet if name == "refused" else Mapping):
+                form = "a set such as {2}" if name == "refused" else "a mapping such as {1: 2}"
+                raise BadRequestError(
+                    f"`faults.{name}` must be {form}, not {kind_of(given)}.",
+                    param=f"faults.{name}",
+                )
             _check(name, dict.fromkeys(given, 0) if name == "refused" else given)
 
 
