@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -270,6 +271,32 @@ def test_chat_holds_a_conversation_and_survives_an_error(upstream: Upstream) -> 
     assert "no good" in done.stderr
     said = [message["content"] for message in upstream.requests[-1].json["messages"]]
     assert said == ["a", "one", "c"]
+
+
+@pytest.mark.end_to_end
+def test_ctrl_c_before_an_answer_begins_stops_the_answer_and_not_the_conversation(
+    upstream: Upstream,
+) -> None:
+    upstream.plays(Reply(delay_s=30.0), Reply.text_stream("two"))
+    command = [sys.executable, "-m", "puna.cli", "chat", "--api_base", upstream.url, "-m", "m"]
+    with subprocess.Popen(
+        command,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as chat:
+        assert chat.stdin is not None
+        chat.stdin.write("a\n")
+        chat.stdin.flush()
+        deadline = time.monotonic() + 30
+        while not upstream.requests and time.monotonic() < deadline:
+            time.sleep(0.05)
+        chat.send_signal(signal.SIGINT)
+        out, err = chat.communicate("b\n\n", timeout=30)
+    assert (chat.returncode, out, err) == (0, "[stopped]\ntwo\n", "")
+    assert [one["content"] for one in upstream.requests[-1].json["messages"]] == ["b"]
 
 
 def test_chat_ends_with_its_input(upstream: Upstream) -> None:

@@ -77,6 +77,9 @@ def _converse(
         except APIError as error:
             click.echo(f"puna: {error}", err=True)
             history.pop()  # the conversation goes on without it
+        except KeyboardInterrupt:
+            click.echo("[stopped]")  # before the answer began
+            history.pop()
         else:
             history.append(_said("assistant", answer))
 

@@ -39,14 +39,18 @@ class Faults:
 
     def __post_init__(self) -> None:
         for name in ("rate_limited", "refused", "cut", "slow"):
-            given = getattr(self, name)
-            if not isinstance(given, AbstractSet if name == "refused" else Mapping):
-                form = "a set such as {2}" if name == "refused" else "a mapping such as {1: 2}"
-                raise BadRequestError(
-                    f"`faults.{name}` must be {form}, not {kind_of(given)}.",
-                    param=f"faults.{name}",
-                )
+            given: Any = getattr(self, name)
+            _check_form(name, given)
             _check(name, dict.fromkeys(given, 0) if name == "refused" else given)
+
+
+def _check_form(name: str, given: object) -> None:
+    is_set = name == "refused"
+    if not isinstance(given, AbstractSet if is_set else Mapping):
+        form = "a set such as {2}" if is_set else "a mapping such as {1: 2}"
+        raise BadRequestError(
+            f"`faults.{name}` must be {form}, not {kind_of(given)}.", param=f"faults.{name}"
+        )
 
 
 def _check(name: str, given: Mapping[Any, Any]) -> None:
