@@ -20,6 +20,7 @@ from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.dialects.request_rules import take_stream_options
 from puna.embedded.constrain import Constrained, constrain
+from puna.embedded.prompt import unread_fields
 from puna.embedded.replies import ServerStream, read_completion
 from puna.embedded.server_errors import read_server_error
 from puna.errors import APIError
@@ -94,12 +95,14 @@ class EmbeddedChat(OpenAIChat):
         self, request: ChatRequest, target: Target
     ) -> tuple[Constrained, tuple[str, ...]]:
         body, dropped = self.build_body(request, target)
+        # Decoded again, the body holds plain JSON values only, whatever the caller gave.
+        plain = from_json(encode(body))
         with _attributed(target, request.model):
-            # Decoded again, the body holds plain JSON values only, whatever the caller gave.
-            constrained = constrain(from_json(encode(body)))
+            constrained = constrain(plain)
         # The server has its own way to tell the usage.
         untold = take_stream_options({**body}, request)
-        return constrained, (*dropped, *untold, *constrained.dropped_params)
+        unread = unread_fields(plain["messages"])
+        return constrained, (*dropped, *unread, *untold, *constrained.dropped_params)
 
 
 class EmbeddedStreamReader(OpenAIStreamReader):

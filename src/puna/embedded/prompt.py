@@ -20,6 +20,13 @@ _BROKEN = "<\N{WORD JOINER}"
 
 _TOLD = ("name", "description", "parameters")
 
+_READ = frozenset(("role", "content", "tool_calls"))
+_READ_OF_RESULTS = frozenset(("role", "content", "tool_call_id", "name"))
+_READ_OF_PARTS = frozenset(("type", "text"))
+_READ_OF_CALLS = frozenset(("id", "type", "index", "function"))
+_READ_OF_FUNCTIONS = frozenset(("name", "arguments"))
+_RESULTS = ("tool", "function")
+
 
 def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
     """Messages in wire form as role and text; a result of a call becomes the user's.
@@ -29,6 +36,34 @@ def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
     """
     names: dict[str, str] = {}
     return [_plain_message(message, f"messages[{i}]", names) for i, message in enumerate(messages)]
+
+
+def unread_fields(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What of messages the model is not told, each once, such as `messages[].name`."""
+    found: dict[str, None] = {}
+    called: dict[str, Any] = {}
+
+    def note(fields: Mapping[str, Any], read: frozenset[str], place: str) -> None:
+        unread = (name for name in fields if name not in read and fields[name] is not None)
+        found.update(dict.fromkeys(f"{place}{name}" for name in unread))
+
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            note(part, _READ_OF_PARTS, "messages[].content[].")
+        if message["role"] in _RESULTS:
+            # A result has the name of its call, where that is known.
+            name = called.get(str(message.get("tool_call_id")), message.get("name"))
+            is_read = name == message.get("name")
+            read = _READ_OF_RESULTS if is_read else _READ_OF_RESULTS - {"name"}
+            note(message, read, "messages[].")
+            continue
+        note(message, _READ, "messages[].")
+        for call in message.get("tool_calls") or ():
+            called[str(call.get("id"))] = call["function"].get("name")
+            note(call, _READ_OF_CALLS, "messages[].tool_calls[].")
+            note(call["function"], _READ_OF_FUNCTIONS, "messages[].tool_calls[].function.")
+    return tuple(found)
 
 
 def with_functions(
@@ -59,7 +94,7 @@ def _plain_message(message: Mapping[str, Any], path: str, names: dict[str, str])
     """`names` collects the functions of calls, by call id."""
     role = message["role"]
     text = neutralise(_read_text(message.get("content"), f"{path}.content"))
-    if role in ("tool", "function"):
+    if role in _RESULTS:
         name = names.get(str(message.get("tool_call_id")), message.get("name") or "the function")
         return {"role": "user", "content": neutralise(f"Result of {name}: ") + text}
     for call in message.get("tool_calls") or ():
@@ -86,4 +121,4 @@ def _read_text(content: Any, path: str) -> str:
     return "\n".join(texts)
 
 
-__all__ = ["Message", "neutralise", "plain_messages", "with_functions"]
+__all__ = ["Message", "neutralise", "plain_messages", "unread_fields", "with_functions"]
