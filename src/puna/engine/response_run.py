@@ -188,11 +188,7 @@ class _ChatPart(Run):
 
     def __init__(self, head: ResponseRun) -> None:
         self._head = head
-        self.attempts = head.attempts
-        self.report = head.report
-        self.clock = head.clock
-        self.started_s = head.started_s
-        self._hooks = ()
+        self._join(head)
 
     def bridge_for(self, deployment: Deployment) -> None:
         """Make the chat request that a deployment is to be asked.

@@ -57,6 +57,14 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self.started_s = clock.monotonic()
         self.report = CallReport.begin(call_id, model, clock.now())
 
+    def _join(self, head: CallRun[Any, Any, Any]) -> None:
+        """Be a part of another call: its attempts, its report and its clock; the head settles."""
+        self.attempts = head.attempts
+        self.report = head.report
+        self.clock = head.clock
+        self.started_s = head.started_s
+        self._hooks = ()
+
     @property
     def call(self) -> Call[RequestT]:
         """What was asked."""
