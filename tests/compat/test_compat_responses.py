@@ -65,6 +65,7 @@ def test_listeners_hear_of_a_response(upstream: Upstream, monkeypatch: pytest.Mo
         del kwargs, start, end
         heard.append(answer.output_text)
 
+    # A setting of LiteLLM's module, made as its users make it and put back after the test.
     monkeypatch.setattr(litellm, "success_callback", [note])
     litellm.responses(**where(upstream))
     stream: Any = litellm.responses(**where(upstream), stream=True)

@@ -258,6 +258,6 @@ def test_a_client_that_sends_head_and_body_apart_is_known_too() -> None:
             head = data.index(b"\r\n\r\n") + 4
             (answer,) = await answers_of(protocol, wire, [data[:head], data[head:]], 1)
             assert said_by(answer) == text
-        assert protocol.knows_head
+        assert protocol._known is not None
 
     asyncio.run(run())

@@ -51,11 +51,6 @@ class GatewayProtocol(EdgeProtocol):
         self._ok_start = b""
         self._ok_headers: object = None
 
-    @property
-    def knows_head(self) -> bool:
-        """Whether the next request with the same head needs no parser."""
-        return self._known is not None
-
     # --- bytes
 
     @override
