@@ -285,7 +285,9 @@ def test_a_worker_that_says_nothing_is_killed_and_replaced() -> None:
     assert house.alive == [0, 1]
     house.run(3)
     assert house.alive == [1, 2]
-    assert house.said == ["worker 0 did not answer; another one starts now"]
+    assert house.said == [
+        "worker 0 did not answer for 20 s (its event loop is blocked); another one starts now"
+    ]
 
 
 def test_an_old_worker_that_dies_during_its_replacement_leaves_its_post_to_the_next() -> None:

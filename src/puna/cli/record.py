@@ -25,9 +25,12 @@ def record(cassette: Path, **options: Any) -> None:
         raise click.UsageError(f"{cassette} is there already: delete it or name another file.")
     if not cassette.absolute().parent.is_dir():
         raise click.UsageError(f"There is no folder {cassette.parent} to write {cassette.name} in.")
-    click.echo(f"recording into {cassette}, until Ctrl-C", err=True)
-    run_gateway(record=str(cassette), **options)
-    click.echo(_summary(cassette), err=True)
+    from puna.gateway.output import operator_output
+
+    with operator_output() as say:
+        say(f"recording into {cassette}, until Ctrl-C")
+        run_gateway(record=str(cassette), **options)
+        say(_summary(cassette))
 
 
 def _summary(cassette: Path) -> str:

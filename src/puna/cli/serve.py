@@ -119,6 +119,8 @@ def serve(**options: Any) -> None:
 def run_gateway(**options: Any) -> None:
     """Serve with the options of `ServeOptions`, by keyword. Blocks until a signal."""
     from puna.gateway.options import ServeOptions
+    from puna.gateway.output import operator_output
     from puna.gateway.server import serve as serve_gateway
 
-    serve_gateway(ServeOptions(**options), say=lambda line: click.echo(line, err=True))
+    with operator_output() as say:
+        serve_gateway(ServeOptions(**options), say=say)

@@ -47,7 +47,8 @@ class CrewLimits:
 
     Attributes:
         start_s: from a worker's start until it must be ready.
-        silent_s: how long a ready worker may say nothing.
+        silent_s: how long the event loop of a ready worker may answer no ping. A blocked loop
+            serves nobody; the longest legitimate step of a request takes a few seconds.
         end_s: from the wish that it ends until it is killed.
         steady_s: one that lives shorter died at once, and the next waits before it starts:
         pause_s: so long after the first such death, twice as long after each further one,
@@ -55,7 +56,7 @@ class CrewLimits:
     """
 
     start_s: float = 60.0
-    silent_s: float = 30.0
+    silent_s: float = 20.0
     end_s: float = 70.0
     steady_s: float = 10.0
     pause_s: float = 0.5
@@ -238,7 +239,8 @@ class Crew:
             member.heard_at = now
             member.is_ready = member.is_ready or answer
         if member.is_ready:
-            trouble, due = "did not answer", member.heard_at + self.limits.silent_s
+            trouble = f"did not answer for {self.limits.silent_s:g} s (its event loop is blocked)"
+            due = member.heard_at + self.limits.silent_s
         else:
             trouble, due = "was not ready in time", member.since + self.limits.start_s
         if now <= due:

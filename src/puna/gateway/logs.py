@@ -83,8 +83,14 @@ class LineHandler(logging.StreamHandler[TextIO]):
             try:
                 self.stream.write("\n".join((*lines, "")))
                 self.flush()
-            except OSError:  # nobody reads: a log must not end a gateway
+            except (OSError, ValueError):  # nobody reads: a log must not end a gateway
                 return
+
+    @override
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nothing can be written about a stream that cannot be written."""
+        if not isinstance(sys.exception(), OSError | ValueError):
+            super().handleError(record)
 
 
 def inform(logger: logging.Logger, entries: Sequence[Entry]) -> None:

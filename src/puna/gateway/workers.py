@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import signal
 import socket
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 
 import uvicorn
+from typing_extensions import override
 from uvicorn.supervisors.multiprocess import Process
 
 from puna.gateway.crew import Crew
+from puna.gateway.output import write_in_background
 
 _TICK_S = 0.1
 
 
+class BeatingServer(uvicorn.Server):
+    """uvicorn's server, whose event loop answers the parent's pings.
+
+    uvicorn answers them in a thread, which goes on while a request holds the loop.
+    """
+
+    def __init__(self, config: uvicorn.Config, pings: Connection) -> None:
+        super().__init__(config)
+        self._pings = pings
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            asyncio.get_running_loop().add_reader(self._pings.fileno(), self._answer)
+
+    def _answer(self) -> None:
+        try:
+            self._pings.recv()
+            self._pings.send(self.started)
+        except (OSError, EOFError):  # the parent is gone, and this process ends with it
+            asyncio.get_running_loop().remove_reader(self._pings.fileno())
+
+
+class _BeatingProcess(Process):
+    """A worker's process: output that cannot block it, and pings that its event loop answers."""
+
+    @override
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        write_in_background()
+        BeatingServer(self.config, self.child_conn).run(sockets)
+
+
 class WorkerProcess:
-    """One worker: a process on the parent's sockets, with a pipe that tells whether it is ready."""
+    """One worker: a process on the parent's sockets, whose event loop answers pings by a pipe."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
-        self._process = Process(config, sockets)
+        self._process = _BeatingProcess(config, sockets)
         self._is_asked = False
 
     @property
