@@ -86,7 +86,7 @@ def test_health_asks_each_model_once_and_tells_of_each(upstream: Upstream) -> No
     upstream.plays_always(
         lambda r: Reply.error(503, f"bad {KEY}") if r.json["model"] == "sick" else Reply.json(OK)
     )
-    found = House(upstream, config).get("/health").json
+    found = House(upstream, config).ask("/health", None).json
     assert (found["healthy_count"], found["unhealthy_count"]) == (1, 1)
     assert found["healthy_endpoints"][0]["model"] == MODEL
     assert "503" in found["unhealthy_endpoints"][0]["error"]

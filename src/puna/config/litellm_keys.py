@@ -200,6 +200,8 @@ GENERAL = SectionKeys(
         "max_request_size_mb": "largest request body, in MB of 1,048,576 bytes (default 32)",
         "litellm_key_header_name": "another header that may carry the caller's key",
         "always_include_stream_usage": "ask hosts that take `stream_options` for a stream's usage",
+        "allowed_hosts": "names in `Host` that a gateway without a key answers to, beside "
+        "addresses and local names; may begin with `*` (default: none)",
         "response_store": "a SQLite file for responses that can be gone on from (default: memory)",
     },
     always={

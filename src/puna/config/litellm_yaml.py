@@ -212,6 +212,7 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
         key_header_name=header.lower() or None,
         always_include_stream_usage=section.flag("always_include_stream_usage") or False,
         response_store=section.text("response_store") or None,
+        allowed_hosts=tuple(name.lower() for name in section.names("allowed_hosts")),
     )
     return server, notices
 

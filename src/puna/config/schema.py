@@ -122,6 +122,7 @@ class ServerConfig:
     key_header_name: str | None = None
     always_include_stream_usage: bool = False
     response_store: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
     host: str | None = None
     port: int | None = None
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
@@ -23,7 +22,6 @@ from puna.errors import (
     APIError,
     BadRequestError,
     NotFoundError,
-    PermissionDeniedError,
     PunaError,
 )
 from puna.gateway.access_log import CLIENT_LEFT, AccessLog, request_line, warn_of
@@ -64,7 +62,8 @@ from puna.gateway.requests import (
 )
 from puna.gateway.responses import ResponsesAPI, refuse_compaction
 from puna.gateway.sending import Caller, send_reply
-from puna.gateway.status import check_health, get_model, list_models, model_info
+from puna.gateway.status import check_health, get_model, known_health, list_models, model_info
+from puna.gateway.web_pages import PageRules, preflight_headers
 from puna.governance.keys import authenticate
 from puna.governance.store.base import ResponseStore
 from puna.governance.store.memory import MemoryStore
@@ -76,9 +75,6 @@ from puna.types.report import CallReport
 from puna.version import __version__
 
 _log = logging.getLogger("puna.gateway")
-
-_LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
-_ALLOWED_HEADERS = "authorization, content-type, x-api-key, api-key, x-litellm-api-key"
 
 
 Serve = Callable[[dict[str, Any], Caller], Awaitable[CallReport | None]]
@@ -100,6 +96,7 @@ class Gateway:
     ) -> None:
         self._directory = directory
         self._server = directory.config.server
+        self._pages = PageRules(directory.is_open, self._server.allowed_hosts)
         self._pool = pool or SupervisorPool()
         self._transport = transport or GatewayTransport(
             ClientSettings(environ=directory.environ), self._pool
@@ -172,6 +169,7 @@ class Gateway:
         self.fast_lane = FastLane(
             directory,
             FastRoutes(directory, transport),
+            self._pages,
             LaneContext(loop, self._clock, retry_policy(directory), self._health, self._hooks),
             AccessLog(loop),
         )
@@ -188,7 +186,7 @@ class Gateway:
         """One request to its reply, with one line in the log."""
         started = time.perf_counter()
         call_id = read_call_id(head.headers.get("x-litellm-call-id", "")) or self._clock.make_id()
-        headers = {"x-litellm-call-id": call_id, **self._cross_origin(head)}
+        headers = {"x-litellm-call-id": call_id, **self._pages.reply_headers(head)}
         make_error: Callable[[APIError], Reply] = error_reply
         if speaks_messages(head):
             headers["request-id"] = call_id
@@ -217,10 +215,11 @@ class Gateway:
         self, head: Incoming, call_id: str, receive: Receive, responder: _Responder
     ) -> CallReport | None:
         if head.method == "OPTIONS":
-            await responder.reply(Reply(204, b"", _preflight(head)))
+            await responder.reply(Reply(204, b"", preflight_headers(head)))
             return None
-        self._check_origin(head)
         match = find_endpoint(head.method, head.path)
+        is_public = isinstance(match, Match) and not match.endpoint.needs_key
+        self._pages.check(head, is_public=is_public)
         if not isinstance(match, Match):
             raise _no_endpoint(head, match)
         check_model_name(match.model)
@@ -233,7 +232,7 @@ class Gateway:
         principal = authenticate(
             head.headers, self._server.master_key, self._server.key_header_name
         )
-        if match.endpoint.action == "health":
+        if match.endpoint.action == "ask_health":
             await responder.reply(json_reply(await check_health(self._directory, self._engine)))
             return None
         caller = Caller(principal, call_id, receive, responder.send, head.headers)
@@ -277,6 +276,7 @@ class Gateway:
             "models": lambda: list_them(directory),
             "model": lambda: get_one(directory, match.model or ""),
             "model_info": lambda: model_info(directory),
+            "health": lambda: known_health(directory, self._health, self._clock.monotonic()),
             "alive": lambda: "I'm alive!",
             "ready": lambda: {
                 "status": "healthy",
@@ -301,26 +301,6 @@ class Gateway:
             )
             self._document = json_reply(document)
         return self._document
-
-    def _check_origin(self, head: Incoming) -> None:
-        """In open mode a web page of another site must not spend this machine's keys."""
-        origin = head.headers.get("origin", "")
-        if origin and self._directory.is_open and not _is_local(origin):
-            raise PermissionDeniedError(
-                "Without a master key this gateway serves no pages of other sites; set "
-                "`general_settings.master_key`.",
-                code="origin_not_allowed",
-            )
-
-    def _cross_origin(self, head: Incoming) -> Mapping[str, str]:
-        origin = head.headers.get("origin", "")
-        if not origin or (self._directory.is_open and not _is_local(origin)):
-            return {}
-        return {
-            "access-control-allow-origin": origin,
-            "access-control-expose-headers": "*",
-            "vary": "origin",
-        }
 
 
 def _open_store(path: str | None) -> ResponseStore:
@@ -370,23 +350,6 @@ def _no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
         f"There is no endpoint `{head.method} {head.path}`{reason}. `GET /routes` lists all.",
         code="unknown_endpoint",
     )
-
-
-def _is_local(origin: str) -> bool:
-    try:
-        return urlsplit(origin).hostname in _LOCAL_HOSTS
-    except ValueError:  # brackets that do not match
-        return False
-
-
-def _preflight(head: Incoming) -> Mapping[str, str]:
-    return {
-        "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
-        "access-control-allow-headers": head.headers.get(
-            "access-control-request-headers", _ALLOWED_HEADERS
-        ),
-        "access-control-max-age": "600",
-    }
 
 
 def _home() -> Reply:

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from puna.errors import BadRequestError
 from puna.gateway.fast_head import write_lines
+from puna.gateway.host_header import host_fault
 from puna.gateway.replies import error_reply
 
 MOST_HEAD_BYTES: Final = 64 * 1024
@@ -40,6 +41,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._idle_limit_s: float = self.timeout_keep_alive
         self._head_bytes = 0
         self._is_other_version = False
+        self._host_fault: str | None = None
         self._is_spoiled = False
         """Whether bad bytes came behind good requests: these are answered, and no more is read."""
         self.is_last = False
@@ -98,6 +100,10 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _begin_asgi(self) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue
+        is_required = self._parser.get_http_version() != "1.0"
+        self._host_fault = host_fault(headers, is_required=is_required)
+        if self._host_fault is not None:
+            raise ValueError(self._host_fault)
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers += headers  # the list that the scope holds
@@ -156,7 +162,7 @@ class EdgeProtocol(HttpToolsProtocol):
         elif self._is_other_version:
             status, said = 505, "This server speaks HTTP/1.1."
         else:
-            status, said = 400, "This is not an HTTP request."
+            status, said = 400, self._host_fault or "This is not an HTTP request."
         reply = error_reply(BadRequestError(said, status_code=status, code="invalid_request"))
         lines = write_lines([*reply.head(), (b"connection", b"close")])
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + reply.body)

@@ -22,24 +22,33 @@ from puna.gateway.fast_run import FastRun, LaneContext
 from puna.gateway.known_head import LaneHead
 from puna.gateway.requests import read_call_id
 from puna.gateway.stream_call import StreamCall
+from puna.gateway.web_pages import PageRules
 from puna.gateway.whole_call import WholeCall
 from puna.governance.keys import ANYONE, KEY_HEADERS, Principal, authenticate
 from puna.types.report import CallReport
 from puna.wire.envelope import read_envelope
 
 _MOST_PRINCIPALS: Final = 1024
+_MOST_HOSTS: Final = 64
 
 
 class FastLane:
     """One for each worker."""
 
     def __init__(
-        self, directory: Directory, routes: FastRoutes, context: LaneContext, access_log: AccessLog
+        self,
+        directory: Directory,
+        routes: FastRoutes,
+        pages: PageRules,
+        context: LaneContext,
+        access_log: AccessLog,
     ) -> None:
         self._server = directory.config.server
         self.most_bytes = self._server.max_request_bytes
         """How long a body may be."""
         self._routes = routes
+        self._pages = pages
+        self._hosts: set[bytes] = set()
         self._context = context
         self._access_log = access_log
         own = self._server.key_header_name
@@ -63,6 +72,8 @@ class FastLane:
             or int(length) > self.most_bytes
             or b"transfer-encoding" in named
             or b"origin" in named
+            or b"sec-fetch-site" in named
+            or not self._knows_host(named, headers)
         ):
             return None
         principal = self._principal(named)
@@ -97,6 +108,21 @@ class FastLane:
             cycle.leave()
         await asyncio.gather(*self._context.waiting)
         self._access_log.flush()
+
+    def _knows_host(
+        self, named: dict[bytes, bytes], headers: Sequence[tuple[bytes, bytes]]
+    ) -> bool:
+        """Whether there is one `Host`, and one that this gateway answers to."""
+        host = named.get(b"host")
+        if host is None or len(named) != len(headers):
+            return False
+        if host in self._hosts:
+            return True
+        if not self._pages.knows_host(host.decode("latin-1")):
+            return False
+        if len(self._hosts) < _MOST_HOSTS:
+            self._hosts.add(host)
+        return True
 
     def _principal(self, headers: dict[bytes, bytes]) -> Principal | None:
         """Who asks; None for who may not, or who must be told why not."""

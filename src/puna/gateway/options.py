@@ -99,6 +99,9 @@ def load_directory(options: ServeOptions, environ: Mapping[str, str]) -> Directo
         key = next((value for value in values if value), None)
         if key is not None:
             config = replace(config, server=replace(config.server, master_key=Secret(key)))
+    if options.host is not None:
+        names = (*config.server.allowed_hosts, options.host.lower())
+        config = replace(config, server=replace(config.server, allowed_hosts=names))
     return make_directory(config, merged, is_open=config.server.master_key is None)
 
 

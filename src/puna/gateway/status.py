@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from puna.gateway.replies import error_body
 from puna.providers.table import split_model
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
+from puna.routing.health import Health
 from puna.types.requests import make_chat_request
 
 _CREATED = 1_677_610_602  # LiteLLM's constant: clients sort by it, none reads it as a date
@@ -61,10 +62,35 @@ def model_info(directory: Directory) -> dict[str, Any]:
     }
 
 
+def known_health(directory: Directory, health: Health, now: float) -> dict[str, Any]:
+    """`GET /health`: what is known of every deployment without asking any host, so at no cost.
+
+    Unhealthy are those that rest after failures, and those that cannot be used as configured.
+    """
+    results: list[tuple[dict[str, Any], str | None]] = []
+    for one in directory.deployments():
+        left_s = health.rests_until(one.deployment_id) - now
+        rest = f"It rests for {left_s:.1f} s after failures." if left_s > 0 else None
+        results.append((_entry(one), rest))
+    for config in directory.config.deployments:
+        problem = directory.problems.get(id_of(config))
+        if problem is not None:
+            entry = {"model": config.public_name, "model_id": id_of(config)}
+            results.append((entry, problem))
+    return _health(results, is_asked=False)
+
+
 async def check_health(directory: Directory, engine: AsyncEngine) -> dict[str, Any]:
-    """`GET /health`: asks every deployment for one token. Wildcards have no one model to ask."""
+    """`POST /health`: asks every deployment for one token. Wildcards have no one model to ask."""
     deployments = directory.deployments()
     results = await asyncio.gather(*(_probe(engine, one) for one in deployments))
+    return _health(results, is_asked=True)
+
+
+def _health(
+    results: Sequence[tuple[dict[str, Any], str | None]], *, is_asked: bool
+) -> dict[str, Any]:
+    """LiteLLM's shape; `asked` says whether hosts were asked now."""
     healthy = [entry for entry, error in results if error is None]
     unhealthy = [{**entry, "error": error} for entry, error in results if error is not None]
     return {
@@ -72,15 +98,20 @@ async def check_health(directory: Directory, engine: AsyncEngine) -> dict[str, A
         "unhealthy_endpoints": unhealthy,
         "healthy_count": len(healthy),
         "unhealthy_count": len(unhealthy),
+        "asked": is_asked,
     }
 
 
-async def _probe(engine: AsyncEngine, one: Deployment) -> tuple[dict[str, Any], str | None]:
-    entry = {
+def _entry(one: Deployment) -> dict[str, Any]:
+    return {
         "model": one.public_name,
         "model_id": one.deployment_id,
         "provider": one.target.provider,
     }
+
+
+async def _probe(engine: AsyncEngine, one: Deployment) -> tuple[dict[str, Any], str | None]:
+    entry = _entry(one)
     asked = replace(one, max_retries=0, timeout_s=_HEALTH_TIMEOUT_S)
     call = Call(
         request=make_chat_request(

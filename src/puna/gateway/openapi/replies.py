@@ -91,6 +91,7 @@ REPLIES: Mapping[Action, ReplyShape] = {
     "model": ReplyShape(_json("Model", "MessagesModel"), ("400", "401", "403", "404", "500")),
     "model_info": ReplyShape(_json("ModelInfo"), ("401", "403", "500")),
     "health": ReplyShape(_json("Health"), ("401", "403", "500")),
+    "ask_health": ReplyShape(_json("Health"), ("401", "403", "500")),
     "alive": ReplyShape(_json("Alive"), ("403", "500")),
     "ready": ReplyShape(_json("Ready"), ("403", "500")),
     "home": ReplyShape(_TEXT, ("403", "500")),
@@ -229,6 +230,7 @@ _OTHERS: Mapping[str, Schema] = {
             "unhealthy_endpoints": _ANY_LIST,
             "healthy_count": _COUNTED,
             "unhealthy_count": _COUNTED,
+            "asked": {"type": "boolean"},
         }
     ),
     "Alive": _STRING,
