@@ -19,6 +19,7 @@ from litellm._logging import (
 from litellm._logging import (
     verbose_logger as verbose_logger,
 )
+from litellm.released import find_name, install
 
 if TYPE_CHECKING:
     from litellm.cost_calculator import completion_cost, cost_per_token
@@ -180,53 +181,27 @@ _HOMES = (
 """Where the public names live; each may import those before it."""
 
 _TABLES = ("model_cost", "model_list", "models_by_provider", "provider_list")
-_MODULES = (
-    "cost_calculator",
-    "exceptions",
-    "integrations",
-    "litellm_core_utils",
-    "main",
-    "types",
-    "utils",
-)
+
+install()
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in _MODULES:
-        return import_module(f"litellm.{name}")
     if name in _TABLES:
-        value = _make_table(name)
+        value = import_module("litellm.model_table").make_table(name)
     elif name in __all__:
         homes = (vars(import_module(home)) for home in _HOMES)
         value = next(home[name] for home in homes if name in home)
     else:
-        raise AttributeError(f"module 'litellm' has no attribute {name!r}")
+        value = find_name("litellm", name)
     # Kept, unless somebody has set it meanwhile: what a caller sets counts.
     return globals().setdefault(name, value)
 
 
 def __dir__() -> list[str]:
-    known = {*globals(), *__all__, *_MODULES}
-    return sorted(known.difference(_UNLISTED, ("TYPE_CHECKING", "Any", "Mapping", "annotations")))
-
-
-def _make_table(name: str) -> Any:
-    """One of the tables, of which `model_cost` is the source."""
-    from importlib import import_module
-
-    if name == "model_cost":
-        return import_module("litellm.model_table").make_model_cost()
-    if name == "provider_list":
-        return list(import_module("litellm.types.utils").LlmProviders)
-    table: dict[str, dict[str, Any]] = __getattr__("model_cost")
-    if name == "model_list":
-        return list(table)
-    by_provider: dict[str, set[str]] = {}
-    for model, entry in table.items():
-        by_provider.setdefault(entry["litellm_provider"], set()).add(model)
-    return by_provider
+    hidden = ("TYPE_CHECKING", "Any", "Mapping", "annotations", "find_name", "install")
+    return sorted({*globals(), *__all__}.difference(_UNLISTED, hidden))
 
 
 __all__ = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from litellm.released import getattr_of
+
 verbose_logger = logging.getLogger("LiteLLM")
 verbose_proxy_logger = logging.getLogger("LiteLLM Proxy")
 verbose_router_logger = logging.getLogger("LiteLLM Router")
@@ -27,3 +29,6 @@ def _enable_debugging() -> None:  # pyright: ignore[reportUnusedFunction]  # Lit
     """Undo `_disable_debugging`."""
     for logger in ALL_LOGGERS:
         logger.disabled = False
+
+
+__getattr__ = getattr_of(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 
 from litellm.error_translation import litellm_exception_of
 from litellm.model_table import check_provider, get_entry
+from litellm.released import getattr_of
 from puna.api.models import token_counter
 from puna.catalog.prices import Price, cost_picos, dollars, price_from_dollars_per_token
 from puna.errors import PunaError
@@ -102,3 +103,6 @@ def _field(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return value.get(name)
     return getattr(value, name, None)
+
+
+__getattr__ = getattr_of(__name__)

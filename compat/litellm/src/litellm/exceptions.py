@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from inspect import Parameter, Signature
 from typing import Any, ClassVar, cast
 
+from litellm.released import getattr_of
+
 
 class ErrorResponse:
     """The reply behind an error, as far as people read it: an HTTP client's object is not kept.
@@ -482,3 +484,5 @@ def adopt_openai_bases() -> None:
 
 
 adopt_openai_bases()
+
+__getattr__ = getattr_of(__name__)

@@ -22,6 +22,7 @@ from litellm.litellm_core_utils.streaming_handler import (
     TextCompletionStreamWrapper,
     fold_text,
 )
+from litellm.released import getattr_of
 from litellm.response_streams import ResponsesStream
 from litellm.types.llms.openai import OpenAIModerationResponse, ResponsesAPIResponse
 from litellm.types.utils import (
@@ -378,3 +379,5 @@ __all__ = [
     "stream_chunk_builder",
     "text_completion",
 ]
+
+__getattr__ = getattr_of(__name__)

@@ -5,6 +5,7 @@ It is one dict that callers may read and change; every helper looks models up in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import litellm
@@ -13,6 +14,52 @@ from puna.catalog.facts import ModelFacts, known_providers, list_models
 from puna.catalog.prices import Price, dollars
 from puna.errors import BadRequestError
 from puna.providers.table import PROVIDERS, split_model
+
+
+def make_table(name: str) -> Any:
+    """One of LiteLLM's tables of models, hosts or keywords, of which `model_cost` is the source."""
+    make = _TABLES.get(name)
+    if make is not None:
+        return make()
+    group = name.removesuffix("_models")
+    return {
+        model
+        for model, entry in litellm.model_cost.items()
+        if entry.get("litellm_provider") in {group, group.removesuffix("_embedding")}
+        and (entry.get("mode") == "embedding") == group.endswith("_embedding")
+    }
+
+
+def _by_provider() -> dict[str, set[str]]:
+    groups: dict[str, set[str]] = {}
+    for model, entry in litellm.model_cost.items():
+        groups.setdefault(entry["litellm_provider"], set()).add(model)
+    return groups
+
+
+def _of_openai(mode: str) -> set[str]:
+    return {
+        model
+        for model, entry in litellm.model_cost.items()
+        if entry.get("litellm_provider") == "openai" and entry.get("mode") == mode
+    }
+
+
+def _keywords() -> list[str]:
+    from litellm.calls import LOCAL_KEYWORDS
+    from puna.client.keywords import OWN_KEYWORDS
+
+    return sorted(LOCAL_KEYWORDS | OWN_KEYWORDS)
+
+
+def _exceptions() -> list[type[Exception]]:
+    from litellm import exceptions
+
+    return [
+        each
+        for each in vars(exceptions).values()
+        if isinstance(each, type) and issubclass(each, Exception) and each.__name__[0] != "_"
+    ]
 
 
 def make_model_cost() -> dict[str, dict[str, Any]]:
@@ -41,6 +88,26 @@ def _entry_of(facts: ModelFacts) -> dict[str, Any]:
         "source": facts.source,
         **{f"supports_{feature}": True for feature in sorted(facts.features)},
     }
+
+
+_TABLES: dict[str, Callable[[], Any]] = {
+    "model_cost": make_model_cost,
+    "model_list": lambda: list(litellm.model_cost),
+    "model_list_set": lambda: set(litellm.model_list),
+    "models_by_provider": _by_provider,
+    "provider_list": lambda: list(litellm.LlmProviders),
+    "all_embedding_models": lambda: {
+        model for model, entry in litellm.model_cost.items() if entry.get("mode") == "embedding"
+    },
+    "open_ai_chat_completion_models": lambda: _of_openai("chat"),
+    "open_ai_text_completion_models": lambda: _of_openai("completion"),
+    "open_ai_embedding_models": lambda: _of_openai("embedding"),
+    "openai_compatible_endpoints": lambda: [row.base_url for row in PROVIDERS.values()],
+    "known_tokenizer_config": dict[str, Any],
+    "all_litellm_params": _keywords,
+    "_litellm_completion_params": _keywords,
+    "LITELLM_EXCEPTION_TYPES": _exceptions,
+}
 
 
 def find_entry(

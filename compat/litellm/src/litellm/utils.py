@@ -14,6 +14,7 @@ from litellm.litellm_core_utils.streaming_handler import (
     TextCompletionStreamWrapper as TextCompletionStreamWrapper,  # noqa: PLC0414 - the same
 )
 from litellm.model_table import find_entry, get_entry, provider_of
+from litellm.released import getattr_of
 from litellm.types.utils import *  # noqa: F403 - LiteLLM has them here too  # pyright: ignore[reportWildcardImportFromLibrary]
 from puna import errors
 from puna.api import models
@@ -290,3 +291,6 @@ def _param(params: Any, name: str) -> Any:
 
 def _plain(message: Any) -> Any:
     return message.model_dump(exclude_none=True) if hasattr(message, "model_dump") else message
+
+
+__getattr__ = getattr_of(__name__)

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
+from litellm.released import getattr_of
 
-
-def __getattr__(name: str) -> Any:
-    if name != "custom_logger":
-        raise AttributeError(f"module 'litellm.integrations' has no attribute {name!r}")
-    from importlib import import_module
-
-    return import_module("litellm.integrations.custom_logger")
+__getattr__ = getattr_of(__name__)

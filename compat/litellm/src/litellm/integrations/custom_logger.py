@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from litellm.released import getattr_of
+
 
 class CustomLogger:
     """A listener for `litellm.callbacks`.
@@ -56,3 +58,6 @@ class CustomLogger:
         self, kwargs: dict[str, Any], response_obj: Any, start_time: datetime, end_time: datetime
     ) -> None:
         """An asyncio call has failed; `kwargs["exception"]` says how."""
+
+
+__getattr__ = getattr_of(__name__)

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 from litellm.answers import answer_of, chunk_of, hidden_params_of, text_answer_of
 from litellm.callback_delivery import CallRecord
 from litellm.error_translation import litellm_exception_of
+from litellm.released import getattr_of
 from litellm.types.utils import ModelResponse, TextCompletionResponse, Usage
 from puna.catalog.prices import dollars
 from puna.types.chat import ChatCompletionChunk
@@ -251,3 +252,6 @@ def fold_text(chunks: list[TextCompletionResponse]) -> TextCompletionResponse:
             "usage": usage,
         }
     )
+
+
+__getattr__ = getattr_of(__name__)

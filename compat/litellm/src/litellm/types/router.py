@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from litellm.released import getattr_of
+
 
 class RouterRateLimitError(ValueError):
     """No deployment of a model is free. Here for its name: nothing raises it."""
@@ -24,3 +26,6 @@ class RouterRateLimitError(ValueError):
         self.enable_pre_call_checks = enable_pre_call_checks
         self.cooldown_list = cooldown_list
         self.model_ids = model_ids
+
+
+__getattr__ = getattr_of(__name__)

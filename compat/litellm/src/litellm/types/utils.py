@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import override
 
+from litellm.released import getattr_of
 from puna.providers.table import PROVIDERS
 
 
@@ -391,3 +392,5 @@ class LlmProviders(StrEnum):
 
 OpenAIObject = SafeAttributeModel
 """LiteLLM's name for the base of its response classes."""
+
+__getattr__ = getattr_of(__name__)

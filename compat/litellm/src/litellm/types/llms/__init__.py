@@ -1,1 +1,7 @@
-"""LiteLLM's types of other services' APIs, under its module names."""
+"""Types that LiteLLM sorts by the host's API."""
+
+from __future__ import annotations
+
+from litellm.released import getattr_of
+
+__getattr__ = getattr_of(__name__)

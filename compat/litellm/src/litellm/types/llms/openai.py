@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
+from litellm.released import getattr_of
 from puna.types.moderations import ModerationResponse, ModerationResult
 from puna.types.responses import Response, ResponseEvent
 
@@ -58,3 +59,6 @@ class ResponsesAPIStreamEvents(StrEnum):
     FUNCTION_CALL_ARGUMENTS_DELTA = "response.function_call_arguments.delta"
     FUNCTION_CALL_ARGUMENTS_DONE = "response.function_call_arguments.done"
     ERROR = "error"
+
+
+__getattr__ = getattr_of(__name__)
