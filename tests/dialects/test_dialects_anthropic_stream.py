@@ -366,3 +366,32 @@ def test_an_unknown_usage_is_none() -> None:
     answer = whole({"id": "m", "content": [], "stop_reason": "end_turn"})
     assert (answer.usage, answer.choices[0].message.content) == (None, "")
     assert usage_of(answer.usage)["input_tokens"] == 0
+
+
+def test_a_call_that_comes_in_two_blocks_is_one_and_a_stray_piece_is_the_open_calls() -> None:
+    def begin(index: int) -> Event:
+        block = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
+        return {"type": "content_block_start", "index": index, "content_block": block}
+
+    def piece(index: int, text: str) -> Event:
+        delta = {"type": "input_json_delta", "partial_json": text}
+        return {"type": "content_block_delta", "index": index, "delta": delta}
+
+    def end(index: int) -> Event:
+        return {"type": "content_block_stop", "index": index}
+
+    start = {"type": "message_start", "message": {"id": "msg_1", "usage": {"input_tokens": 1}}}
+    last = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {}}
+    both = [begin(0), piece(0, '{"x":1}'), end(0), begin(1), piece(1, '{"x"'), piece(1, ":1}")]
+    moved = [begin(0), piece(0, '{"x"'), piece(1, ":1}")]
+    for events in ([*both, end(1)], [*moved, end(0)]):
+        chunks, error = read(encoded([start, *events, last, {"type": "message_stop"}]))
+        assert error is None
+        calls = fold(chunks).choices[0].message.tool_calls or []
+        assert [(one.id, one.function.arguments) for one in calls] == [("a", '{"x":1}')]
+
+
+def test_a_block_that_a_whole_message_has_twice_is_one_call() -> None:
+    block = {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}}
+    message = {"id": "msg_1", "content": [block, block], "stop_reason": "tool_use", "usage": {}}
+    assert len(whole(message).choices[0].message.tool_calls or []) == 1

@@ -494,3 +494,22 @@ def test_a_folded_stream_equals_the_whole_answer_however_it_is_cut(
     assert [c.choices[0].finish_reason for c in chunks if c.choices][:-1] == [None] * (
         len(chunks) - 2
     )
+
+
+def test_a_call_that_a_host_sends_in_two_blocks_is_one_and_a_stray_piece_is_the_open_ones() -> None:
+    def begin(block: int, call_id: str) -> bytes:
+        start = {"toolUse": {"toolUseId": call_id, "name": "f"}}
+        return encode_event("contentBlockStart", {"contentBlockIndex": block, "start": start})
+
+    def piece(block: int, text: str) -> bytes:
+        delta = {"toolUse": {"input": text}}
+        return encode_event("contentBlockDelta", {"contentBlockIndex": block, "delta": delta})
+
+    stop = encode_event("messageStop", {"stopReason": "tool_use"})
+    twice = [begin(0, "a"), piece(0, '{"x":1}'), begin(1, "a"), piece(1, '{"x"'), piece(1, ":1}")]
+    moved = [begin(0, "a"), piece(0, '{"x"'), piece(1, ":1}")]
+    for frames in (twice, moved):
+        chunks, error = stream([*frames, stop], context_for(request=request_for(stream=True)))
+        assert error is None
+        calls = fold(chunks).choices[0].message.tool_calls or []
+        assert [(one.id, one.function.arguments) for one in calls] == [("a", '{"x":1}')]

@@ -29,6 +29,7 @@ from puna.dialects.json_http import (
     parse_object,
     post,
 )
+from puna.dialects.openai_replies import tell_apart
 from puna.dialects.request_rules import check_images, choose_params, take_stream_options
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
@@ -81,7 +82,9 @@ class AnthropicMessages:
             raise malformed("no message: `content` is no list", context)
         try:
             message = message_fields(cast("list[Mapping[str, Any]]", content))
-            check_calls(message.get("tool_calls", ()), context)
+            if "tool_calls" in message:
+                check_calls(message["tool_calls"], context)
+                message["tool_calls"] = tell_apart(message["tool_calls"], f"{context.made_id}_0")
             counts = usage_fields(usage) if isinstance(usage, Mapping) else None
             return ChatCompletion.model_validate(
                 {

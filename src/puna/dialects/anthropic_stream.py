@@ -18,7 +18,9 @@ from puna.dialects.anthropic_errors import read_messages_error
 from puna.dialects.anthropic_replies import check_calls, check_end
 from puna.dialects.base import ReadContext
 from puna.dialects.json_http import first_problem
+from puna.dialects.openai_replies import made_call_id
 from puna.dialects.stream_faults import interrupted, malformed_frame
+from puna.dialects.tool_call_identity import ToolCallTracker
 from puna.errors import APIError, MalformedReplyError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
@@ -32,6 +34,7 @@ class AnthropicStreamReader:
         self._context = context
         self._decoder = SSEDecoder()
         self._events = MessageEvents()
+        self._calls = ToolCallTracker()
         self._has_role = False
         self._is_done = False
         self.error: APIError | None = None
@@ -107,7 +110,7 @@ class AnthropicStreamReader:
             deltas = self._events.read(fields)
             for delta in deltas:
                 check_calls(delta.get("tool_calls", ()), self._context)
-            chunks = [self._chunk(delta) for delta in deltas]
+            chunks = [self._chunk(said) for delta in deltas if (said := self._place(delta))]
         except ValidationError as error:
             what = f"fields of the wrong kind: {first_problem(error)}"
             raise malformed_frame(what, self._context) from error
@@ -115,6 +118,23 @@ class AnthropicStreamReader:
             what = "an event that is not what its type says"
             raise malformed_frame(what, self._context, event.data) from error
         return chunks + self._flush() if self._events.is_over else chunks
+
+    def _place(self, delta: dict[str, Any]) -> dict[str, Any]:
+        """A delta whose pieces of calls are with their calls; empty where it adds nothing."""
+        pieces = [made for one in delta.pop("tool_calls", ()) if (made := self._place_piece(one))]
+        return {**delta, "tool_calls": pieces} if pieces else delta
+
+    def _place_piece(self, piece: dict[str, Any]) -> dict[str, Any] | None:
+        function = piece["function"]
+        placed = self._calls.place(
+            piece.get("id"), piece["index"], function.get("name", ""), function["arguments"]
+        )
+        call, said = placed.call, {"arguments": placed.text}
+        if placed.is_new:
+            made = made_call_id(f"{self._context.made_id}_0_{call.index}")
+            head = {"id": call.host_id or made, "type": "function"}
+            return {"index": call.index, **head, "function": {"name": call.name, **said}}
+        return {"index": call.index, "function": said} if placed.text else None
 
     def _flush(self) -> list[ChatCompletionChunk]:
         """The finish, then the usage if it was asked for."""

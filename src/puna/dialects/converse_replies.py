@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_reply
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_replies import made_call_id, nameless_call
+from puna.dialects.openai_replies import nameless_call, tell_apart
 from puna.errors import APIError, AuthenticationError, InternalServerError
 from puna.types.chat import ChatCompletion
 from puna.types.counts import read_counts
@@ -140,11 +140,11 @@ def _read_blocks(blocks: list[Any], context: ReadContext) -> dict[str, Any]:
         thoughts.append(read_reasoning(fields.get("reasoningContent")))
         call = fields.get("toolUse")
         if isinstance(call, dict):
-            calls.append(_read_call(cast("dict[str, Any]", call), len(calls), context))
+            calls.append(_read_call(cast("dict[str, Any]", call), context))
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts)}
     if calls:
         message["content"] = message["content"] or None
-        message["tool_calls"] = calls
+        message["tool_calls"] = tell_apart(calls, f"{context.made_id}_0")
     if any(thoughts):
         message["reasoning_content"] = "".join(thoughts)
     return message
@@ -160,9 +160,9 @@ def read_reasoning(content: Any) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _read_call(call: dict[str, Any], index: int, context: ReadContext) -> dict[str, Any]:
+def _read_call(call: dict[str, Any], context: ReadContext) -> dict[str, Any]:
     return {
-        "id": call_id(call, index, context),
+        "id": call_id(call),
         "type": "function",
         "function": {
             "name": call_name(call, context),
@@ -171,12 +171,10 @@ def _read_call(call: dict[str, Any], index: int, context: ReadContext) -> dict[s
     }
 
 
-def call_id(call: Mapping[str, Any], index: int, context: ReadContext) -> str:
-    """The host's id of a call, or a made one."""
+def call_id(call: Mapping[str, Any]) -> str | None:
+    """The host's id of a call, if it gives one."""
     given = call.get("toolUseId")
-    if isinstance(given, str) and given:
-        return given
-    return made_call_id(f"{context.made_id}_0_{index}")
+    return given if isinstance(given, str) and given.strip() else None
 
 
 def call_name(call: Mapping[str, Any], context: ReadContext) -> str:

@@ -22,8 +22,9 @@ from puna.dialects.converse_replies import (
     read_usage,
 )
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_replies import is_index
+from puna.dialects.openai_replies import is_index, made_call_id
 from puna.dialects.stream_faults import interrupted
+from puna.dialects.tool_call_identity import KnownCall, Placed, ToolCallTracker
 from puna.errors import APIError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
@@ -38,9 +39,8 @@ class ConverseStreamReader:
     def __init__(self, context: ReadContext) -> None:
         self._context = context
         self._decoder = EventStreamDecoder()
-        self._calls = 0
-        self._open: dict[int | None, int] = {}  # blocks that are calls, and not ended
-        self._bare: set[int] = set()  # calls without arguments so far
+        self._calls = ToolCallTracker()
+        self._open: dict[int | None, KnownCall] = {}  # blocks that are calls, and not ended
         self._has_begun = False
         self._stop_reason: str | None = None
         self._extra: dict[str, Any] = {}
@@ -56,7 +56,7 @@ class ConverseStreamReader:
     @property
     def finish_reason(self) -> str | None:
         """OpenAI's word for why it stopped, once that is known."""
-        return read_finish_reason(self._stop_reason, has_calls=bool(self._calls))
+        return read_finish_reason(self._stop_reason, has_calls=bool(self._calls.calls))
 
     @property
     def is_done(self) -> bool:
@@ -146,17 +146,12 @@ class ConverseStreamReader:
         if not isinstance(call, dict):
             return []
         fields = cast("dict[str, Any]", call)
-        name, index = call_name(fields, self._context), self._calls
-        self._calls += 1
-        self._open[_block_of(data)] = index
-        self._bare.add(index)
-        piece = {
-            "index": index,
-            "id": call_id(fields, index, self._context),
-            "type": "function",
-            "function": {"name": name, "arguments": ""},
-        }
-        return [self._say({"tool_calls": [piece]})]
+        name, count = call_name(fields, self._context), len(self._calls.calls)
+        # A block that begins is another call, also where it has no id.
+        host_id = call_id(fields) or made_call_id(f"{self._context.made_id}_0_{count}")
+        placed = self._calls.place(host_id, _block_of(data), name, "")
+        self._open[_block_of(data)] = placed.call
+        return self._say_call(placed)
 
     def _go_on(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         delta = data.get("delta")
@@ -169,23 +164,30 @@ class ConverseStreamReader:
             return [self._say({"reasoning_content": thought})]
         call = fields.get("toolUse")
         written = cast("dict[str, Any]", call).get("input") if isinstance(call, dict) else None
-        index = self._open.get(_block_of(data))
         if not isinstance(written, str) or not written:
             return []
-        if index is None:
+        if not self._calls.calls:
             raise malformed("a piece of a call that did not begin in its stream", self._context)
-        self._bare.discard(index)
-        return [self._say_arguments(index, written)]
+        return self._say_call(self._calls.place(None, _block_of(data), "", written))
+
+    def _say_call(self, placed: Placed) -> list[ChatCompletionChunk]:
+        """What a piece adds to its call, if anything; the first tells whose it is."""
+        index, function = placed.call.index, {"arguments": placed.text}
+        if placed.is_new:
+            made = made_call_id(f"{self._context.made_id}_0_{index}")
+            head = {"id": placed.call.host_id or made, "type": "function"}
+            named = {"name": placed.call.name, **function}
+            return [self._say({"tool_calls": [{"index": index, **head, "function": named}]})]
+        if not placed.text:
+            return []
+        return [self._say({"tool_calls": [{"index": index, "function": function}]})]
 
     def _end_block(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
-        index = self._open.pop(_block_of(data), None)
-        if index is None or index not in self._bare:
+        """A call without arguments has an empty object, as in the whole answer."""
+        call = self._open.pop(_block_of(data), None)
+        if call is None or call.arguments.has_begun:
             return []
-        self._bare.discard(index)
-        return [self._say_arguments(index, "{}")]  # as the whole answer has it
-
-    def _say_arguments(self, index: int, written: str) -> ChatCompletionChunk:
-        return self._say({"tool_calls": [{"index": index, "function": {"arguments": written}}]})
+        return self._say_call(self._calls.place(None, _block_of(data), "", "{}"))
 
     def _say(self, delta: dict[str, Any]) -> ChatCompletionChunk:
         if not self._has_begun:

@@ -7,7 +7,6 @@ index 0, arguments as objects, `delta: null`. Facts: docs/concepts/dialects.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from puna.dialects.openai_plain import says_something
@@ -19,49 +18,40 @@ from puna.dialects.openai_replies import (
     mend_logprobs,
     mend_text,
 )
+from puna.dialects.tool_call_identity import KnownCall, ToolCallTracker
+from puna.types.requests import ChatRequest
 
 _Fields = dict[str, Any]
-
-
-@dataclass(slots=True)
-class _CallState:
-    """One tool call under way."""
-
-    index: int
-    host_id: str | None
-    name: str = ""
-    has_arguments: bool = False
-    kind: str = "function"
 
 
 class ChoiceState:
     """Feed it the choice of each chunk, in order."""
 
-    __slots__ = ("_by_host_index", "_calls", "_finish", "_has_role", "_made_id", "_reasons")
+    __slots__ = ("_calls", "_finish", "_has_role", "_made_id", "_reasons", "_request", "has_calls")
 
-    def __init__(self, made_id: str, reasons: Mapping[str, str]) -> None:
+    def __init__(
+        self, made_id: str, reasons: Mapping[str, str], request: ChatRequest | None = None
+    ) -> None:
         """`reasons`: the finish reasons that the host has another name for."""
         self._made_id = made_id
         self._reasons = reasons
+        self._request = request
         self._has_role = False
-        self._calls: list[_CallState] = []
-        self._by_host_index: dict[int, _CallState] = {}
-        self._finish: str | None = None
-
-    @property
-    def has_calls(self) -> bool:
+        self.has_calls = False
         """Whether a tool call has begun."""
-        return bool(self._calls)
+        self._calls: ToolCallTracker | None = None
+        self._finish: str | None = None
 
     @property
     def has_nameless_call(self) -> bool:
         """Whether a call of a function has not been told which."""
-        return any(call.kind == "function" and not call.name for call in self._calls)
+        calls = self._calls.calls if self._calls is not None else ()
+        return any(call.kind == "function" and not call.name for call in calls)
 
     @property
     def finish_reason(self) -> str | None:
         """As the host said, or `tool_calls` where it said `stop` and there are calls."""
-        return "tool_calls" if self._calls and self._finish == "stop" else self._finish
+        return "tool_calls" if self.has_calls and self._finish == "stop" else self._finish
 
     def read(self, choice: _Fields) -> tuple[_Fields | None, _Fields | None]:
         """A choice as sent -> its content part to deliver now, its finish part to deliver last."""
@@ -92,6 +82,9 @@ class ChoiceState:
         given_pieces = delta.pop("tool_calls", None)
         pieces = cast("list[Any]", given_pieces) if isinstance(given_pieces, list) else []
         mended = [self._mend_piece(piece) for piece in pieces if isinstance(piece, dict)]
+        mended = [piece for piece in mended if piece is not None]
+        if choice.get("finish_reason") and self._calls is not None:
+            mended += [_name_alone(call) for call in self._calls.unsent_names()]
         if mended:
             delta["tool_calls"] = mended
         role = delta.pop("role", None)
@@ -100,64 +93,58 @@ class ChoiceState:
             delta = {"role": role if isinstance(role, str) else "assistant", **delta}
         return delta
 
-    def _mend_piece(self, piece: _Fields) -> _Fields:
+    def _mend_piece(self, piece: _Fields) -> _Fields | None:
+        """A piece with its call's index, and what it adds; None where it adds nothing."""
         given = piece.pop("function", None)
         function = cast("_Fields", given) if isinstance(given, dict) else {}
-        name = function.pop("name", None)
-        call, is_new = self._call_of(piece, name)
-        kind = piece.get("type")
-        if is_new and isinstance(kind, str) and kind:
-            call.kind = kind
+        name, text = function.pop("name", None), mend_arguments(function.get("arguments"))
+        named = name if given is not None else _custom_name(piece)
+        host_id, index, kind = piece.pop("id", None), piece.get("index"), piece.pop("type", None)
+        placed = self._tracker.place(
+            host_id if isinstance(host_id, str) and host_id.strip() else None,
+            index if is_index(index) else None,
+            str(named or ""),
+            text,
+        )
+        call = placed.call
         mended: _Fields = {**piece, "index": call.index}
-        mended.pop("id", None)
-        mended.pop("type", None)
-        if is_new:
+        if placed.is_new:
+            self.has_calls = True
+            if isinstance(kind, str) and kind:
+                call.kind = kind
             mended["id"] = call.host_id or made_call_id(f"{self._made_id}_{call.index}")
             mended["type"] = call.kind
-        if name and not call.name:
-            call.name = str(name)
-            function["name"] = call.name
-        function["arguments"] = mend_arguments(function.get("arguments"))
-        call.has_arguments = call.has_arguments or bool(function["arguments"])
-        mended["function"] = function
+        elif text and not placed.text and not placed.name and len(mended) == 1:
+            return None  # said before
+        if placed.name and given is not None:
+            function["name"] = placed.name
+        mended["function"] = {**function, "arguments": placed.text}
         return mended
 
-    def _call_of(self, piece: _Fields, name: Any) -> tuple[_CallState, bool]:
-        """The call that a piece belongs to, and whether the piece begins it."""
-        given_id = piece.get("id")
-        host_id = given_id if isinstance(given_id, str) and given_id else None
-        host_index = piece.get("index")
-        if is_index(host_index):
-            known = self._by_host_index.get(host_index)
-            if known is not None and not _is_another(known, host_id, name):
-                return known, False
-            call = self._begin(host_id)
-            self._by_host_index[host_index] = call
-            return call, True
-        if host_id is not None:
-            known = next((call for call in self._calls if call.host_id == host_id), None)
-            if known is not None:
-                return known, False
-        if not self._calls or host_id is not None or name:
-            return self._begin(host_id), True
-        return self._calls[-1], False
-
-    def _begin(self, host_id: str | None) -> _CallState:
-        call = _CallState(index=len(self._calls), host_id=host_id)
-        self._calls.append(call)
-        return call
+    @property
+    def _tracker(self) -> ToolCallTracker:
+        if self._calls is None:
+            tools = self._request.params.get("tools") if self._request is not None else None
+            self._calls = ToolCallTracker(_names_of(tools))
+        return self._calls
 
 
-def _is_another(known: _CallState, host_id: str | None, name: Any) -> bool:
-    """Whether a piece begins another call: some hosts put every call at index 0.
+def _names_of(tools: Any) -> frozenset[str]:
+    """The names of the functions among a request's tools."""
+    given = cast("list[Any]", tools) if isinstance(tools, list | tuple) else ()
+    functions = [tool.get("function") for tool in given if isinstance(tool, Mapping)]
+    names = [one.get("name") for one in functions if isinstance(one, Mapping)]
+    return frozenset(name for name in names if isinstance(name, str))
 
-    Another id with a name does; without an id, another name after arguments.
-    """
-    if not name or not known.name:
-        return False
-    if host_id is not None and known.host_id is not None:
-        return host_id != known.host_id
-    return known.has_arguments and name != known.name
+
+def _custom_name(piece: _Fields) -> Any:
+    """The name in a piece of a free-form tool's call."""
+    custom = piece.get("custom")
+    return cast("_Fields", custom).get("name") if isinstance(custom, dict) else None
+
+
+def _name_alone(call: KnownCall) -> _Fields:
+    return {"index": call.index, "function": {"name": call.name, "arguments": ""}}
 
 
 def _says_something(choice: _Fields) -> bool:

@@ -6,7 +6,7 @@ Every function changes the given dict in place: it was just decoded and nobody e
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
@@ -139,24 +139,42 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
         return
     if any(is_nameless(call) for call in calls):
         raise nameless_call(context)
-    message[_TOOL_CALLS] = [
-        _mend_call(call, f"{context.made_id}_{choice['index']}_{i}") for i, call in enumerate(calls)
-    ]
+    message[_TOOL_CALLS] = tell_apart(
+        [_mend_call(call) for call in calls], f"{context.made_id}_{choice['index']}"
+    )
     message["content"] = message.get("content") or None
     if choice.get("finish_reason") in ("stop", None):
         choice["finish_reason"] = _TOOL_CALLS
 
 
-def _mend_call(call: dict[str, Any], made_id: str) -> dict[str, Any]:
+def _mend_call(call: dict[str, Any]) -> dict[str, Any]:
     given_id = call.get("id")
     function = call.get("function")
     fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}
     return {
         **call,
-        "id": given_id if isinstance(given_id, str) and given_id else made_call_id(made_id),
+        "id": given_id if isinstance(given_id, str) and given_id.strip() else None,
         "type": call.get("type") or "function",
         "function": {**fields, "arguments": mend_arguments(fields.get("arguments"))},
     }
+
+
+def tell_apart(calls: Sequence[dict[str, Any]], made_id: str) -> list[dict[str, Any]]:
+    """The calls of a whole answer, each with an id of its own.
+
+    A call that comes again whole, under the same id, is one call (LocalAI#9722); another call under
+    an id that is taken, or without one, gets a made one.
+    """
+    apart: list[dict[str, Any]] = []
+    known: dict[str, dict[str, Any]] = {}
+    for call in calls:
+        given = call["id"]
+        if given is not None and known.setdefault(given, call) is not call:
+            if {**call, "index": None} == {**known[given], "index": None}:
+                continue
+            given = None
+        apart.append({**call, "id": given or made_call_id(f"{made_id}_{len(apart)}")})
+    return apart
 
 
 def is_nameless(call: Mapping[str, Any]) -> bool:

@@ -184,7 +184,8 @@ class OpenAIStreamReader:
         state = self._choices.get(index)
         if state is None:
             reasons = self._context.target.quirks.rename_finish_reasons
-            state = ChoiceState(f"{self._context.made_id}_{index}", reasons)
+            made_id = f"{self._context.made_id}_{index}"
+            state = ChoiceState(made_id, reasons, self._context.request)
             self._choices[index] = state
         return state
 

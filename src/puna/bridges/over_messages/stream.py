@@ -55,7 +55,7 @@ class MessageEvents:
         self._others: list[Fields] = []
         self._order: list[Entry] = []
         self._mark: Fields = {}
-        self._calls = 0
+        self._call_ids: dict[Any, int] = {}
 
     @property
     def has_begun(self) -> bool:
@@ -81,7 +81,7 @@ class MessageEvents:
             case "content_block_start":
                 return [*self._start(event["index"], dict(event["content_block"]))]
             case "content_block_delta":
-                return [*self._add(self._open[event["index"]], event["delta"])]
+                return [*self._add(self._block_of(event), event["delta"])]
             case "content_block_stop":
                 return [*self._end(self._open.pop(event["index"]))]
             case "message_delta":
@@ -105,9 +105,10 @@ class MessageEvents:
             case "text":
                 yield from self._say(block, fields.pop("text", "") or "")
             case "tool_use":
-                block.call = self._calls
-                self._calls += 1
-                self._place(TOOL_USE)
+                block.call = self._call_ids.get(fields["id"])
+                if block.call is None:
+                    block.call = self._call_ids[fields["id"]] = len(self._call_ids)
+                    self._place(TOOL_USE)
                 head = {"name": fields["name"], "arguments": ""}
                 yield self._marked(
                     {
@@ -127,6 +128,14 @@ class MessageEvents:
                     yield self._marked({"reasoning_content": fields["thinking"]})
             case _:
                 pass
+
+    def _block_of(self, event: Event) -> _Block:
+        """The block of a delta: for a piece of a call under an unknown index, the open call."""
+        block = self._open.get(event["index"])
+        if block is None and event["delta"]["type"] == "input_json_delta":
+            calls = [one for one in self._open.values() if one.call is not None]
+            return calls[-1] if calls else self._open[event["index"]]
+        return block if block is not None else self._open[event["index"]]
 
     def _add(self, block: _Block, delta: Event) -> Iterator[Fields]:
         kind = delta["type"]

@@ -1,0 +1,332 @@
+"""Which tool call a streamed piece belongs to.
+
+Hosts number, repeat and omit ids, indexes and names in many ways. A piece is placed by the first of
+these rules that decides:
+
+1. An id that is known names its call, whatever the index. Once the arguments of that call are whole
+   JSON, a repetition of them adds nothing; another name, or other arguments, are another call.
+2. An unknown id begins a call, unless the call at its index has no id yet, or the piece no name.
+3. A piece without an id belongs to the call at its index, or to the last call where the index is
+   new or missing. A name begins a new call where it is another name, where the index is new, or
+   where the arguments so far are whole JSON and more arguments come.
+4. A piece with neither id nor name goes on with the call at its index; where the arguments of that
+   call are whole, with the last call if that one is not. An object after a whole one begins the
+   next call of the same function.
+
+Reports of what hosts send: LocalAI#9722 (one id under two indexes), agno#8880 (the rest of a call
+under another index), hermes-agent#62937 (all calls at index 0), vercel/ai#14277, maka#1995.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from io import StringIO
+
+_MARK = re.compile(r'\\.|\\|["{}\[\]]', re.DOTALL)
+_MOST_KEPT = 256 * 1024
+"""Characters of a call's arguments that a repetition can be compared with."""
+
+
+class ArgumentsSoFar:
+    """The arguments of a call under way: whether they are whole, and what they say.
+
+    Work is linear in the arguments: each piece is looked at once, and only when somebody asks.
+    """
+
+    __slots__ = (
+        *("_depth", "_is_escaped", "_is_quoted", "_is_whole", "_opens", "_said", "_scanned"),
+        *("is_kept", "length"),
+    )
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.is_kept = True
+        """Whether all of the text is known, so that a repetition can be recognized."""
+        self._said: StringIO | None = None
+        self._opens: bool | None = None
+        self._scanned = 0
+        self._depth = 0
+        self._is_quoted = self._is_escaped = self._is_whole = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything but blanks has come."""
+        return self._opens is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether an object or a list has been closed. Whether it is valid is not checked."""
+        if not self._is_whole and self._said is not None:
+            self._said.seek(self._scanned)
+            self._scan(self._said.read())
+        return self._is_whole
+
+    def add(self, text: str) -> None:
+        """The next piece."""
+        if self._opens is None:
+            start = text.lstrip()[:1]
+            if start:
+                self._opens = start in "{["
+                self._said = StringIO() if self._opens else None
+        self.length += len(text)
+        said = self._said
+        if said is not None:
+            said.seek(0, 2)
+            said.write(text)
+            if said.tell() > _MOST_KEPT:
+                self._forget()
+
+    def part(self, start: int, length: int) -> str:
+        """Some of the text; less where it ends, nothing where it was too long to be kept."""
+        if self._said is None or not self.is_kept:
+            return ""
+        self._said.seek(start)
+        return self._said.read(length)
+
+    def equals(self, text: str) -> bool:
+        """Whether a text means the same JSON value."""
+        said = self._said.getvalue() if self._said is not None else ""
+        try:
+            return bool(said == text or json.loads(text) == json.loads(said))
+        except (ValueError, RecursionError):
+            return False
+
+    def _forget(self) -> None:
+        """So long a text is not kept; whether it is whole is still found out."""
+        if not self.is_whole:
+            self._said, self._scanned, self.is_kept = StringIO(), 0, False
+
+    def _scan(self, text: str) -> None:
+        self._scanned += len(text)
+        if self._is_escaped and text:
+            text, self._is_escaped = text[1:], False
+        depth, is_quoted = self._depth, self._is_quoted
+        for found in _MARK.finditer(text):
+            mark = found[0]
+            if mark[0] == "\\":
+                self._is_escaped = len(mark) == 1
+            elif mark == '"':
+                is_quoted = not is_quoted
+            elif not is_quoted:
+                depth += 1 if mark in "{[" else -1
+                if not depth:
+                    self._is_whole = True
+                    break
+        self._depth, self._is_quoted = depth, is_quoted
+
+
+@dataclass(slots=True)
+class KnownCall:
+    """One tool call under way. `index` is its place in the answer."""
+
+    index: int
+    host_id: str | None
+    name: str = ""
+    kind: str = "function"
+    arguments: ArgumentsSoFar = field(default_factory=ArgumentsSoFar)
+    is_name_sent: bool = False
+    is_named_again: bool = False
+    """Whether its name came again after whole arguments: more arguments are the next call's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A piece with its call, and what it adds: the call's name once, and arguments."""
+
+    call: KnownCall
+    is_new: bool
+    name: str
+    text: str
+
+
+class ToolCallTracker:
+    """Places the pieces of one answer's tool calls, in order.
+
+    `tool_names` are the tools of the request. They are asked only about names that a host has cut
+    in two or repeats longer: such a name is sent once it is a tool's, or arguments come.
+    """
+
+    def __init__(self, tool_names: AbstractSet[str] = frozenset()) -> None:
+        self.calls: list[KnownCall] = []
+        self._tool_names = tool_names
+        self._by_id: dict[str, KnownCall] = {}
+        self._by_index: dict[int, KnownCall] = {}
+        self._repeated: dict[tuple[int | None, int], int] = {}
+        """How much of a call's arguments came again: by the host's index and the call's."""
+
+    def place(self, host_id: str | None, index: int | None, name: str, text: str) -> Placed:
+        """The call that a piece belongs to; `text` are its arguments."""
+        known = self._find(host_id, index, name, text)
+        if known is not None:
+            self._note(known, host_id, index)
+            added = self._without_repetition(known, index, text)
+            if added is not None:
+                known.arguments.add(added)
+                known.name = self._joined_name(known, name) or known.name
+                return Placed(known, False, self._name_to_send(known, added), added)
+            # The same id, but other arguments.
+            at = self._repeated.pop((index, known.index), 0)
+            if at < known.arguments.length:
+                text = known.arguments.part(0, at) + text  # what agreed was another call's, too
+            name = name or known.name
+        elif not name:
+            name = self._name_before(host_id, index)
+        call = self._begin(host_id, index, name, text)
+        return Placed(call, True, self._name_to_send(call, text), text)
+
+    def _name_before(self, host_id: str | None, index: int | None) -> str:
+        """The function of a call that begins without a name: that of the call it follows."""
+        if not self.calls:
+            return ""
+        last = self.calls[-1]
+        if index is not None and not last.is_named_again:
+            before = self._by_index.get(index)
+            return before.name if before is not None else ""
+        return last.name if host_id is None or last.is_named_again else ""
+
+    def unsent_names(self) -> list[KnownCall]:
+        """The answer is over: the calls whose names have waited for more. Each comes once."""
+        waiting = [call for call in self.calls if call.name and not call.is_name_sent]
+        for call in waiting:
+            call.is_name_sent = True
+        return waiting
+
+    def _name_to_send(self, call: KnownCall, text: str) -> str:
+        """The name of a call once it is known to be whole, and only once."""
+        if call.is_name_sent or not call.name:
+            return ""
+        tools = self._tool_names
+        if not text and call.name not in tools and any(one.startswith(call.name) for one in tools):
+            return ""
+        call.is_name_sent = True
+        return call.name
+
+    def _joined_name(self, call: KnownCall, more: str) -> str | None:
+        """The name of a call with what a piece says of it; None where that is another name."""
+        known, tools = call.name, self._tool_names
+        if not known or not more or known == more:
+            return known or more
+        if call.is_name_sent or known in tools:
+            return None
+        if more.startswith(known):
+            return more
+        whole = known + more
+        return whole if any(one.startswith(whole) for one in tools) else None
+
+    def _begin(self, host_id: str | None, index: int | None, name: str, text: str) -> KnownCall:
+        is_taken = host_id is not None and host_id in self._by_id
+        call = KnownCall(len(self.calls), None if is_taken else host_id, name)
+        self.calls.append(call)
+        self._note(call, host_id, index)
+        call.arguments.add(text)
+        return call
+
+    def _note(self, call: KnownCall, host_id: str | None, index: int | None) -> None:
+        if host_id is not None:
+            self._by_id[host_id] = call
+        if index is not None:
+            self._by_index[index] = call
+
+    def _find(
+        self, host_id: str | None, index: int | None, name: str, text: str
+    ) -> KnownCall | None:
+        at_index = self._by_index.get(index) if index is not None else None
+        if host_id is None:
+            return self._find_without_id(at_index, index, name, text)
+        known = self._by_id.get(host_id)
+        if known is None:
+            return self._find_with_new_id(at_index, name)
+        if name and self._joined_name(known, name) is None:
+            return None  # an id that a host gives to two calls
+        is_elsewhere = index is not None and at_index is not known
+        if known.arguments.is_whole or (name and is_elsewhere and known.arguments.has_begun):
+            self._repeated.setdefault((index, known.index), 0)
+        return known
+
+    def _find_with_new_id(self, at_index: KnownCall | None, name: str) -> KnownCall | None:
+        if at_index is None or at_index.is_named_again:
+            return None
+        if not name or not at_index.name:
+            return at_index
+        may_be_its_id = at_index.host_id is None and not at_index.arguments.is_whole
+        is_its_name = self._joined_name(at_index, name) is not None
+        return at_index if may_be_its_id and is_its_name else None
+
+    def _find_without_id(
+        self, at_index: KnownCall | None, index: int | None, name: str, text: str
+    ) -> KnownCall | None:
+        if not self.calls:
+            return None
+        call, says_more = at_index or self.calls[-1], bool(text) and not text.isspace()
+        if at_index is None and index is not None:
+            if name:
+                return call if self._is_named_rest(call, name, says_more=says_more) else None
+            return None if says_more and call.arguments.is_whole else call
+        if name:
+            last = self.calls[-1]
+            is_done = call is not last and call.arguments.is_whole
+            if is_done and self._is_named_rest(last, name, says_more=says_more):
+                return last
+            return self._find_by_name(call, name, says_more=says_more)
+        return self._find_by_arguments(call, index, text) if says_more else call
+
+    def _is_named_rest(self, last: KnownCall, name: str, *, says_more: bool) -> bool:
+        """Whether a name without an id, at an index that is not its own, still is the last call's.
+
+        Where the host gives ids, the next call would have one.
+        """
+        if name == last.name:
+            return last.host_id is not None and not (says_more and last.arguments.is_whole)
+        return bool(last.name) and self._joined_name(last, name) is not None
+
+    def _find_by_arguments(self, call: KnownCall, index: int | None, text: str) -> KnownCall | None:
+        if call.is_named_again:
+            return None
+        is_repeating, last = (index, call.index) in self._repeated, self.calls[-1]
+        if call is not last and not is_repeating and call.arguments.is_whole:
+            call = last
+        is_next = text.lstrip()[0] in "{[" and not is_repeating and call.arguments.is_whole
+        return None if is_next else call
+
+    def _find_by_name(self, call: KnownCall, name: str, *, says_more: bool) -> KnownCall | None:
+        if not call.name:
+            return call
+        if name != call.name:
+            return call if self._joined_name(call, name) is not None else None
+        if not call.arguments.is_whole:
+            return call
+        if says_more:
+            return None
+        call.is_named_again = True
+        return call
+
+    def _without_repetition(self, call: KnownCall, index: int | None, text: str) -> str | None:
+        """What a piece adds to its call; None where it contradicts arguments that are whole."""
+        key, arguments = (index, call.index), call.arguments
+        at = self._repeated.get(key)
+        if at is None or not text:
+            return text
+        said = arguments.part(at, len(text))
+        if said == text or (arguments.is_whole and not arguments.is_kept):
+            self._repeated[key] = at + len(text)
+            return ""
+        if arguments.is_whole:
+            return _beside_whole(arguments, at, text)
+        if text.startswith(said) and at + len(said) == arguments.length:
+            self._repeated[key] = at + len(text)
+            return text[len(said) :]
+        del self._repeated[key]
+        return arguments.part(0, at) + text
+
+
+def _beside_whole(whole: ArgumentsSoFar, at: int, text: str) -> str | None:
+    """What differs from whole arguments: another call's (None), the same value, or a stray end."""
+    if text.isspace():
+        return text
+    if at == 0 and whole.equals(text):
+        return ""
+    is_next = 0 < at < whole.length or text.lstrip()[0] in "{["
+    return None if is_next else text
