@@ -1,7 +1,9 @@
 """One async transport for each event loop.
 
 Connections belong to the loop that made them. A module-level client may see several loops, one
-after the other (`asyncio.run` twice), so each loop gets its own transport, closed with the loop.
+after the other (`asyncio.run` twice), so each loop gets its own transport, closed with the loop:
+`asyncio.run` does so at its end. A loop that was closed by hand, without `shutdown_asyncgens`, has
+its transport abandoned when the next loop makes its first request.
 """
 
 from __future__ import annotations
@@ -9,13 +11,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from puna.transports.base import AsyncOpenReply, AsyncTransport
 from puna.wire.http import HTTPRequest
 
-T = TypeVar("T", bound=AsyncTransport)
+
+class LoopTransport(AsyncTransport, Protocol):
+    """A transport that can be left behind by its loop."""
+
+    def abandon(self) -> None:
+        """Its loop is closed: close the sockets without it. Nothing may be sent after that."""
+        ...
+
+
+T = TypeVar("T", bound=LoopTransport)
 
 
 class PerLoopTransport(Generic[T]):
@@ -42,12 +53,20 @@ class PerLoopTransport(Generic[T]):
         loop = asyncio.get_running_loop()
         held = self._by_loop.get(loop)
         if held is None:
+            self._abandon_closed()
             transport = self._make()
             closer = self._closer(loop, transport)
             held = self._by_loop[loop] = (transport, closer)
             with suppress(StopIteration):  # it awaits nothing before its `yield`
                 closer.asend(None).send(None)
         return held[0]
+
+    def _abandon_closed(self) -> None:
+        """Let go of loops that are closed: a transport holds its loop, so no collector can."""
+        for loop, (transport, _) in tuple(self._by_loop.items()):
+            if loop.is_closed():
+                del self._by_loop[loop]
+                transport.abandon()
 
     async def _closer(
         self, loop: asyncio.AbstractEventLoop, transport: T

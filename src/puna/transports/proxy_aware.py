@@ -51,6 +51,11 @@ class ProxyAwareTransport:
         if self._standard is not None:
             await self._standard.close()
 
+    def abandon(self) -> None:
+        """Close the sockets of a loop that is closed."""
+        self.lean.abandon()
+        self._standard = None  # its sockets close with it
+
     def is_proxied(self, url: str) -> bool:
         """Whether a proxy carries what goes there."""
         if not self._proxies:

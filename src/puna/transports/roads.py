@@ -18,6 +18,7 @@ from urllib.request import getproxies
 import httpx2
 
 from puna.errors import ConfigError
+from puna.transports.bounded import bound_sockets
 from puna.version import __version__
 from puna.wire.http import HTTPRequest
 
@@ -66,18 +67,24 @@ class RequestMaker:
 
 
 def make_road(tls: ssl.SSLContext, *, uses_proxies: bool) -> Road:
-    """A road with connections of its own.
+    """A road with connections of its own, which keep the deadline of `bounded.until`.
 
     Raises:
         ConfigError: a proxy that the environment names cannot be used.
     """
     if not (uses_proxies and _has_proxies()):
         straight = httpx2.HTTPTransport(verify=tls, limits=_LIMITS)
+        bound_sockets(straight)
         return Road(straight.handle_request, straight.close)
     with _usable_proxies():
         client = httpx2.Client(
             verify=tls, limits=_LIMITS, follow_redirects=False, cookies=_no_cookies()
         )
+    # One transport for each proxy, and one for the hosts that are excepted; see `bound_sockets`.
+    own = client._transport, *client._mounts.values()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    for transport in own:
+        if isinstance(transport, httpx2.HTTPTransport):
+            bound_sockets(transport)
     return Road(partial(client.send, stream=True), client.close)
 
 

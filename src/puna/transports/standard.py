@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import threading
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
@@ -18,6 +17,7 @@ import httpx2
 
 from puna.errors import APIConnectionError
 from puna.transports.base import MOST_BODY_BYTES
+from puna.transports.bounded import until
 from puna.transports.failures import least, not_connected, timed_out, too_long, unreachable
 from puna.transports.roads import AsyncRoad, RequestMaker, Road, make_async_road, make_road
 from puna.transports.tls import TLSConfig
@@ -48,15 +48,10 @@ class StandardTransport:
 
     def open(self, request: HTTPRequest) -> _StandardReply:
         """Send the request and wait for the reply's headers."""
-        deadline = _deadline(request.timeouts)
-        limits = _limits(request.timeouts, request.timeouts.total_s)
-        with _translated(request, is_head=True):
+        deadline = _after(request.timeouts.total_s)
+        limits = _limits(request.timeouts, None)  # the deadline is over all reads and writes
+        with _translated(request, is_head=True), until(deadline):
             reply = self._road().send(self._requests.make(request, limits))
-        if request.is_stream:
-            # How long each read of the body may take: httpx2 looks once, when the body begins.
-            limits["read"] = request.timeouts.idle_s
-        elif deadline is not None:
-            limits["read"] = max(0.001, deadline - time.monotonic())
         return _StandardReply(request, reply, deadline, self._most_body_bytes)
 
     def close(self) -> None:
@@ -90,27 +85,32 @@ class _StandardReply:
 
     def read(self) -> bytes:
         """The whole body."""
-        for piece in self.pieces():
+        piece = self._next(self._deadline)
+        while piece is not None:
             self._whole.add(piece)
             if self._deadline is not None and time.monotonic() > self._deadline:
                 raise timed_out(self._request, is_head=False)
+            piece = self._next(self._deadline)
         return self._whole.take()
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces."""
-        with _translated(self._request):
-            yield from self._body
+        is_stream, idle_s = self._request.is_stream, self._request.timeouts.idle_s
+        while True:
+            piece = self._next(_after(idle_s) if is_stream else self._deadline)
+            if piece is None:
+                return
+            yield piece
 
     def finish(self, within_s: float) -> None:
         """Read the end of the body, so that the connection can serve again."""
-        # httpx2 takes no new limit once a body has begun, so the limit comes from outside.
-        sock = self._reply.extensions["network_stream"].get_extra_info("socket")
-        watch = threading.Timer(within_s, _cut, (sock,))
-        watch.daemon = True
-        watch.start()
         with suppress(APIConnectionError):
-            next(self.pieces(), None)
-        watch.cancel()
+            self._next(_after(within_s))
+
+    def _next(self, deadline: float | None) -> bytes | None:
+        """The next piece of the body, within its time; None at the end."""
+        with _translated(self._request), until(deadline):
+            return next(self._body, None)
 
     def close(self) -> None:
         """Give back or cut the connection, also while another thread is reading from it."""
@@ -191,10 +191,16 @@ class _AsyncStandardReply:
         reply = self._reply
         plain = cast("httpx2.AsyncByteStream", reply.stream)
         body = reply.aiter_bytes() if _is_encoded(reply) else aiter(plain)
+        idle_s = self._request.timeouts.idle_s if self._request.is_stream else None
         with _translated(self._request):
             try:
-                async with aclosing(cast("AsyncGenerator[bytes]", body)):
-                    async for piece in body:
+                async with aclosing(cast("AsyncGenerator[bytes]", body)) as pieces:
+                    while True:
+                        # httpx2's own limit is for one read, which may bring nothing of the body.
+                        async with asyncio.timeout(idle_s):
+                            piece = await anext(pieces, None)
+                        if piece is None:
+                            return
                         yield piece
             finally:
                 await reply.aclose()
@@ -257,8 +263,9 @@ def _cut(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-def _deadline(timeouts: Timeouts) -> float | None:
-    return time.monotonic() + timeouts.total_s if timeouts.total_s is not None else None
+def _after(seconds: float | None) -> float | None:
+    """The deadline that many seconds from now."""
+    return time.monotonic() + seconds if seconds is not None else None
 
 
 def _limits(timeouts: Timeouts, each_s: float | None) -> dict[str, float | None]:

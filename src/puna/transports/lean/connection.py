@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import select
+import socket
 import ssl
 import zlib
 from typing import Protocol, cast
@@ -76,6 +77,8 @@ class Connection(asyncio.Protocol):
         self._is_held = False
         self._idle_s: float | None = None
         self._deadline = Deadline(loop, self._on_time)
+        self.sock: socket.socket | None = None
+        """The dialer's, where it opened one."""
         self.unread: select.poll | None = None
         """Tells of bytes, or an end, that the loop has not told yet."""
 
@@ -111,6 +114,12 @@ class Connection(asyncio.Protocol):
         self.cut()
         if exchange is not None:
             exchange.fail(unreachable(exchange.request, error))
+
+    def abandon(self) -> None:
+        """Close the socket of a loop that is closed: the loop's own ways to do it are gone."""
+        self.is_closed = True
+        if self.sock is not None:
+            self.sock.close()
 
     # --- what the exchange calls
 
@@ -173,18 +182,20 @@ class Connection(asyncio.Protocol):
                 self._pass_on(exchange, piece)
                 return
         self._reader.feed(data)
-        if self._idle_s is not None and not exchange.is_paused:
-            self._deadline.set_after(self._idle_s)
         self._tell(exchange)
 
     def _pass_on(self, exchange: Exchange, piece: bytes) -> None:
         """Hand on a piece of a stream that came by itself: what nearly every read is."""
-        if self._idle_s is not None and not exchange.is_paused:
-            self._deadline.set_after(self._idle_s)
+        self._note_piece(exchange)
         try:
             exchange.sink.on_piece(piece)
         except Exception as error:  # noqa: BLE001 - as in `_tell`
             self._sink_failed(error)
+
+    def _note_piece(self, exchange: Exchange) -> None:
+        """Some of the body came, so the next pause begins. Framing alone is none of it."""
+        if self._idle_s is not None and not exchange.is_paused:
+            self._deadline.set_after(self._idle_s)
 
     def eof_received(self) -> bool:
         """The host says no more."""
@@ -266,6 +277,7 @@ class Connection(asyncio.Protocol):
             pieces.clear()
             if self._is_kept_whole:
                 self._count(len(data))
+            self._note_piece(exchange)
             exchange.sink.on_piece(data)
             return self._exchange is exchange
         return True
@@ -310,6 +322,7 @@ class Connection(asyncio.Protocol):
                 return True
             if self._is_kept_whole:
                 self._count(len(piece))
+            self._note_piece(exchange)
             exchange.sink.on_piece(piece)
             if self._exchange is not exchange:
                 return False

@@ -48,15 +48,16 @@ class NetworkDialer:
         sock = await _connect(await _look_up(origin))
         try:
             if origin.scheme != "https":
-                await loop.create_connection(make, sock=sock)
-                return
-            await loop.create_connection(
-                make, sock=sock, ssl=self._tls_context(), server_hostname=origin.host
-            )
+                _, connection = await loop.create_connection(make, sock=sock)
+            else:
+                _, connection = await loop.create_connection(
+                    make, sock=sock, ssl=self._tls_context(), server_hostname=origin.host
+                )
         except BaseException:
             with suppress(OSError, RuntimeError):  # it may be closed, or the loop's to close
                 sock.close()
             raise
+        connection.sock = sock
 
     def remember(self, connection: Connection) -> None:
         """Keep the TLS session of a connection that has brought a reply, ticket and all."""

@@ -156,6 +156,13 @@ class Pool:
         for connection in tuple(self.connections):
             connection.fail(reason)
 
+    def abandon(self) -> None:
+        """Close the sockets; the loop is closed, so nobody is told."""
+        for connection in self.connections:
+            connection.abandon()
+        self.connections.clear()
+        self._idle.clear()
+
     # --- dialling
 
     @property

@@ -147,6 +147,14 @@ class LeanTransport:
             await asyncio.sleep(0)
         self._pools.clear()
 
+    def abandon(self) -> None:
+        """Close the sockets of a loop that is closed and can run nothing more."""
+        self._is_closed = True
+        self._sweeper = None
+        for pool in self._pools.values():
+            pool.abandon()
+        self._pools.clear()
+
     def _bind(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
         return self._loop

@@ -1,0 +1,201 @@
+"""Sockets under a deadline, for the synchronous transport.
+
+httpx2 takes a limit for each read and each write of a socket, so a host that sends one byte at a
+time is never too late. The streams here also look at a deadline of the whole operation. They take
+the place of the network backend (httpcore2's name for what opens sockets) of a connection pool, and
+read the deadline of the thread that calls them: a connection serves one request at a time.
+
+Source: httpcore2 2.16, `NetworkBackend` and `NetworkStream`.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import httpx2
+
+_TLS_RECORD_BYTES = 16_384
+_FIRST_WAIT_S = 0.001
+"""A timeout of zero would mean a socket that does not block."""
+
+LookUp = Callable[[str, int], Sequence[Any]]
+"""The addresses of a host, as `socket.getaddrinfo` gives them."""
+
+
+class _Deadline(threading.local):
+    """Until when the operation of this thread must end, on `time.monotonic`."""
+
+    at: float = math.inf
+
+
+_deadline = _Deadline()
+
+
+class until:  # noqa: N801 - reads as a word of `with`; a class costs half of a generator
+    """End what this thread reads and writes within the block at a moment; None means never."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self, at: float | None) -> None:
+        self._at = math.inf if at is None else at
+
+    def __enter__(self) -> None:
+        _deadline.at = self._at
+
+    def __exit__(self, *_: object) -> None:
+        _deadline.at = math.inf
+
+
+def bound_sockets(transport: httpx2.HTTPTransport) -> None:
+    """Have every connection that a transport opens from now on keep the deadline."""
+    # httpx2 offers no argument for it, httpcore2 does; tests hold that the names are there.
+    pool: Any = transport._pool  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    pool._network_backend = BoundedBackend(pool._network_backend)  # noqa: SLF001 - as above
+
+
+class BoundedBackend:
+    """Opens connections whose reads and writes keep the deadline."""
+
+    def __init__(self, opener: Any, look_up: LookUp | None = None) -> None:
+        """`opener` is httpcore2's own backend; `look_up` finds a host's addresses."""
+        self._opener = opener
+        self._look_up = look_up or _look_up
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, **options: Any
+    ) -> BoundedStream:
+        """Connect to the first address that answers; `timeout` (seconds) is for all together.
+
+        Raises:
+            httpx2.ConnectTimeout: nobody answered in time.
+            OSError: the name has no address.
+        """
+        end = _deadline.at
+        if timeout is not None:
+            end = min(end, time.monotonic() + timeout)
+        addresses = self._addresses(host, port, end)
+        for address in addresses[:-1]:
+            with suppress(Exception):
+                return self._connect(address, port, end, options)
+        return self._connect(addresses[-1], port, end, options)
+
+    def _connect(
+        self, address: str, port: int, end: float, options: dict[str, Any]
+    ) -> BoundedStream:
+        left_s = None if end == math.inf else end - time.monotonic()
+        if left_s is not None and left_s <= 0:
+            raise httpx2.ConnectTimeout("no address answered in time")
+        return BoundedStream(self._opener.connect_tcp(address, port, timeout=left_s, **options))
+
+    def _addresses(self, host: str, port: int, end: float) -> list[str]:
+        """The addresses of a host. A resolver takes no limit, so it is asked in a thread."""
+        with suppress(OSError):  # a name, not an address
+            return _unique(socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST))
+        if end == math.inf:
+            return _unique(self._look_up(host, port))
+        found: queue.SimpleQueue[Sequence[Any] | Exception] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                found.put(self._look_up(host, port))
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                found.put(error)
+
+        threading.Thread(target=ask, name="puna-look-up", daemon=True).start()
+        try:
+            answer = found.get(timeout=max(_FIRST_WAIT_S, end - time.monotonic()))
+        except queue.Empty:
+            raise httpx2.ConnectTimeout("the host's name was not found in time") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return _unique(answer)
+
+    def connect_unix_socket(self, *args: Any, **options: Any) -> BoundedStream:
+        """As httpcore2's own."""
+        return BoundedStream(self._opener.connect_unix_socket(*args, **options))
+
+    def sleep(self, seconds: float) -> None:
+        """As httpcore2's own."""
+        self._opener.sleep(seconds)
+
+
+class BoundedStream:
+    """One connection. Reads and writes raise `TimeoutError` when the deadline has passed."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """At least a byte, or nothing at the end."""
+        data: bytes = self._stream.read(max_bytes, timeout=_left(timeout))
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """All bytes, with the deadline looked at after each part that was sent."""
+        view = memoryview(buffer)
+        if self._stream.get_extra_info("ssl_object") is not None:
+            while view:
+                self._stream.write(view[:_TLS_RECORD_BYTES], timeout=_left(timeout))
+                view = view[_TLS_RECORD_BYTES:]
+            return
+        sock = self._stream.get_extra_info("socket")
+        while view:
+            sock.settimeout(_left(timeout))
+            try:
+                view = view[sock.send(view) :]
+            except TimeoutError:
+                raise
+            except OSError:
+                self._stream.write(
+                    view, timeout=_left(timeout)
+                )  # fails alike, in httpcore2's words
+                return
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> BoundedStream:
+        """Agree on TLS."""
+        return BoundedStream(
+            self._stream.start_tls(ssl_context, server_hostname, timeout=_left(timeout))
+        )
+
+    def get_extra_info(self, info: str) -> Any:
+        """A fact of the connection: `socket`, `ssl_object` and others."""
+        return self._stream.get_extra_info(info)
+
+
+def _left(timeout: float | None) -> float | None:
+    """How many seconds the next read or write may take. Raises TimeoutError when none is left."""
+    if _deadline.at == math.inf:
+        return timeout
+    left_s = _deadline.at - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s if timeout is None else min(timeout, left_s)
+
+
+def _look_up(host: str, port: int) -> Sequence[Any]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def _unique(found: Sequence[Any]) -> list[str]:
+    """The addresses in the resolver's order, each once."""
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+    if not addresses:
+        raise OSError("the host name has no address")
+    return addresses
