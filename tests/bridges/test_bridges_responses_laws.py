@@ -145,7 +145,7 @@ def test_an_answer_goes_back_as_the_message_that_it_was(said: dict[str, Any]) ->
         {"id": "chatcmpl-1", "created": 5, "model": "m", "choices": [{"message": said}]}
     )
     request = bridged([{"role": "user", "content": "a"}])
-    output = response_of(request, "resp_7", 9, answer).to_dict()["output"]
+    output = response_of(request, "resp_7", 9, answer, completed_at=12).to_dict()["output"]
     omissions = Omissions()
     back = messages_of(output, omissions)
     spoken = [text for text in (said["content"], said.get("refusal")) if text]

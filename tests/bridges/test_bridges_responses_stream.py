@@ -47,6 +47,10 @@ def call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
+def ended() -> float:
+    return 12.9
+
+
 def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> ChatCompletionChunk:
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     return ChatCompletionChunk.model_validate(
@@ -63,7 +67,7 @@ def piece(index: int, arguments: str, **head: Any) -> ChatCompletionChunk:
 def streamed(
     chunks: list[ChatCompletionChunk], asked: BridgedRequest | None = None
 ) -> list[ResponseEvent]:
-    stream = ResponseStream(asked or request(), "resp_7", 9)
+    stream = ResponseStream(asked or request(), "resp_7", 9, ended)
     events = [event for one in chunks for event in stream.change(one)]
     return events + stream.finish()
 
@@ -116,7 +120,7 @@ def test_a_text_comes_in_openais_order_of_events() -> None:
 
 @pytest.mark.case(93)
 def test_a_text_is_a_complete_response() -> None:
-    response = response_of(request(), "resp_7", 9, answer(content="Hello"))
+    response = response_of(request(), "resp_7", 9, answer(content="Hello"), completed_at=12)
     assert (response.id, response.object, response.status) == ("resp_7", "response", "completed")
     assert (response.output_text, response.created_at, response.model) == ("Hello", 9, "m")
     assert response.usage is not None
@@ -132,7 +136,9 @@ def test_a_text_is_a_complete_response() -> None:
 @pytest.mark.case(96)
 def test_calls_of_functions_and_of_free_form_tools_are_items() -> None:
     calls = [call("c1", "f", '{"a":1}'), call("c2", "apply_patch", '{"input":"*** x\\n"}')]
-    response = response_of(request(), "resp_7", 9, answer("tool_calls", tool_calls=calls))
+    response = response_of(
+        request(), "resp_7", 9, answer("tool_calls", tool_calls=calls), completed_at=12
+    )
     assert response.status == "completed"
     assert [item.to_dict() for item in response.output] == [
         {
@@ -157,7 +163,7 @@ def test_calls_of_functions_and_of_free_form_tools_are_items() -> None:
 @pytest.mark.parametrize("arguments", ["plain text", "7", '{"other":"x"}', '{"input":3}', ""])
 def test_a_free_form_call_that_keeps_to_no_form_gives_its_own_text(arguments: str) -> None:
     calls = [call("c", "apply_patch", arguments)]
-    (item,) = response_of(request(), "resp_7", 9, answer(tool_calls=calls)).output
+    (item,) = response_of(request(), "resp_7", 9, answer(tool_calls=calls), completed_at=12).output
     assert item["input"] == arguments
 
 
@@ -168,7 +174,7 @@ def test_a_free_form_call_that_keeps_to_no_form_gives_its_own_text(arguments: st
 )
 def test_an_answer_that_was_cut_is_incomplete(finish_reason: str, why: str) -> None:
     cut = answer(finish_reason, content="Hel")
-    response = response_of(request(), "resp_7", 9, cut)
+    response = response_of(request(), "resp_7", 9, cut, completed_at=12)
     assert response.status == "incomplete"
     assert response.incomplete_details is not None
     assert response.incomplete_details.reason == why
@@ -232,7 +238,7 @@ def test_mixed_pieces_of_two_calls_come_as_one_call_after_the_other() -> None:
 def test_a_call_of_a_tool_in_a_namespace_is_told_by_both_names() -> None:
     inner = [{"type": "function", "name": "find"}, {"type": "custom", "name": "edit"}]
     asked = request(tools=[{"type": "namespace", "name": "crm", "tools": inner}])
-    stream = ResponseStream(asked, "resp_7", 9)
+    stream = ResponseStream(asked, "resp_7", 9, ended)
     events = stream.change(piece(0, "{}", id="c1", name="crm__find"))
     events += stream.change(piece(1, '{"input":"x"}', id="c2", name="crm__edit"))
     events += stream.finish()
@@ -259,7 +265,7 @@ def test_a_free_form_call_is_told_in_one_piece() -> None:
 
 @pytest.mark.case(102)
 def test_a_stream_that_breaks_ends_with_a_failed_response() -> None:
-    stream = ResponseStream(request(), "resp_7", 9)
+    stream = ResponseStream(request(), "resp_7", 9, ended)
     events = stream.change(chunk({"content": "Hel"}))
     events += stream.fail("stream_interrupted", "it broke")
     assert [event.sequence_number for event in events] == list(range(len(events)))
@@ -284,7 +290,7 @@ def test_a_stream_that_breaks_ends_with_a_failed_response() -> None:
     ],
 )
 def test_a_failure_is_told_by_a_code_that_clients_know(code: str, told: str) -> None:
-    response = ResponseStream(request(), "resp_7", 9).fail(code, "it broke")[-1].response
+    response = ResponseStream(request(), "resp_7", 9, ended).fail(code, "it broke")[-1].response
     assert response is not None
     assert response.error is not None
     assert response.error.code == told
@@ -296,14 +302,17 @@ def test_an_answer_without_anything_is_an_empty_message() -> None:
     response = events[-1].response
     assert response is not None
     assert (len(response.output), response.output_text) == (1, "")
-    assert response.output == response_of(request(), "resp_7", 9, answer(content="")).output
+    assert (
+        response.output
+        == response_of(request(), "resp_7", 9, answer(content=""), completed_at=12).output
+    )
 
 
 def test_log_probabilities_are_told() -> None:
     told = [{"token": "x", "logprob": -0.5, "top_logprobs": []}]
     whole = answer(content="x")
     whole.choices[0].logprobs = {"content": told}
-    (item,) = response_of(request(), "resp_7", 9, whole).output
+    (item,) = response_of(request(), "resp_7", 9, whole, completed_at=12).output
     assert item["content"][0]["logprobs"] == told
     events = streamed(list(unfold(whole)))
     assert events[-1].response is not None
@@ -359,7 +368,7 @@ def test_the_last_event_of_a_stream_equals_the_whole_answer(
     chunks = cut(whole, size)
     events = streamed(chunks)
     check_order(events)
-    assert events[-1].response == response_of(request(), "resp_7", 9, fold(chunks))
+    assert events[-1].response == response_of(request(), "resp_7", 9, fold(chunks), completed_at=12)
 
 
 deltas = st.one_of(
@@ -380,7 +389,7 @@ def test_pieces_in_any_order_lose_nothing(chunks: list[ChatCompletionChunk]) -> 
     check_order(events)
     streamed_one = events[-1].response
     assert streamed_one is not None
-    whole = response_of(request(), "resp_7", 9, fold([head, *chunks]))
+    whole = response_of(request(), "resp_7", 9, fold([head, *chunks]), completed_at=12)
     assert streamed_one.output_text == whole.output_text
     assert calls_of(streamed_one) == calls_of(whole)
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.contexts import KEY, NOW, target_for
 from tests.support.provider_suite import FIXTURES, Fixture, load
+from tests.support.responses import filled
 from tests.support.schemas import api
 
 from puna.bridges.responses.native import NativeResponse
@@ -27,6 +28,7 @@ from puna.types.secret import Secret
 from puna.wire.http import HTTPReply, Timeouts
 
 MADE = "resp_00000000000000000000000000000001"
+BEGUN = {"id": MADE, "object": "response", "created_at": 5, "model": "gpt"}
 DIALECT = OpenAIResponses()
 
 ALL = sorted(FIXTURES.glob("*/responses/*.json"))
@@ -37,6 +39,10 @@ WHOLE = [path for path in ALL if path not in STREAMS]
 def context(**fields: Any) -> ReadContext[ResponsesRequest]:
     request = make_responses_request("gpt", {"input": "hi", **fields})
     return ReadContext(target_for(provider="openai"), "gpt", MADE, NOW, request)
+
+
+def now() -> float:
+    return 8.5
 
 
 def read(
@@ -90,7 +96,7 @@ def test_a_whole_response_is_read_as_it_came(path: Path) -> None:
     assert said(response) == body["output"]
     own = {"id", "model", "store", "metadata", "previous_response_id", "created_at"}
     assert {k: v for k, v in response.to_dict().items() if k not in own} == {
-        k: v for k, v in body.items() if k not in own
+        k: v for k, v in filled(body).items() if k not in own
     }
     assert response.id == (MADE if expects.get("id") == "made" else body["id"])
     assert (response.model, response["metadata"], response["store"]) == ("gpt", {"k": "v"}, False)
@@ -123,8 +129,7 @@ def test_a_stream_is_read_as_it_came_however_it_is_cut(path: Path) -> None:
     for event, piece in zip(events, fixture["pieces"], strict=False):
         came = json.loads(piece.partition("data: ")[2])
         if "response" in came:
-            came["response"]["model"] = "gpt"
-            came["response"]["store"] = True
+            came["response"] = filled(came["response"], model="gpt", store=True)
         assert event.to_dict() == came
     if "status" in expects:
         last = events[-1].response
@@ -300,10 +305,11 @@ def test_a_host_is_asked_natively_where_it_is_known(
 def test_a_whole_response_as_events_ends_in_itself(name: str) -> None:
     fixture = load(FIXTURES / "openai" / "responses" / f"{name}.json")
     response = Response.model_validate(fixture["body"])
-    teller = NativeResponse(MADE, 5, "gpt")
+    teller = NativeResponse(BEGUN, now)
     events = [event for one in events_of(response) for event in teller.change(one)]
     events += teller.finish()
     assert [event.sequence_number for event in events] == list(range(len(events)))
+    response.completed_at = response.completed_at or 8
     assert events[-1].response == response == teller.response
     done = [e.item for e in events if e.type == "response.output_item.done"]
     assert done == response.output
@@ -321,7 +327,7 @@ def test_a_whole_response_as_events_ends_in_itself(name: str) -> None:
 def test_a_stream_that_breaks_fails_with_what_was_whole() -> None:
     fixture = load(FIXTURES / "openai" / "responses" / "function_call_stream.json")
     events, _, _ = read(["".join(fixture["pieces"][:9]).encode()])
-    teller = NativeResponse(MADE, 5, "gpt")
+    teller = NativeResponse(BEGUN, now)
     told = [event for one in events for event in teller.change(one)]
     told += teller.fail("stream_interrupted", "it broke")
     assert [event.sequence_number for event in told] == list(range(10))
@@ -340,7 +346,7 @@ def test_a_stream_that_breaks_fails_with_what_was_whole() -> None:
 def test_a_host_that_breaks_off_without_having_begun_a_response_fails_one_of_ours() -> None:
     delta = {"type": "response.output_text.delta", "delta": "Hel", "output_index": 0}
     events, error, _ = read([f"data: {json.dumps(delta)}\n\n".encode()])
-    teller = NativeResponse(MADE, 5, "gpt")
+    teller = NativeResponse(BEGUN, now)
     told = [event for one in events for event in teller.change(one)]
     told += teller.fail("stream_interrupted", str(error))
     last = told[-1].response

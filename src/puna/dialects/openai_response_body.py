@@ -10,8 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from puna.bridges.responses.required import fill_required
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_frame
+from puna.dialects.openai_response_fields import mend_fields
 from puna.dialects.secrets import scrub
 from puna.errors import APIError
 from puna.types.common import Usage
@@ -35,16 +37,20 @@ _ABOUT_THE_INPUT = "image"
 """Stands in all codes of that page about what was sent."""
 
 
-def mend_response(data: dict[str, Any], context: Context) -> None:
-    """Put in place what is Puna's to say."""
+def mend_response(data: dict[str, Any], context: Context, event: str = "") -> None:
+    """Put in place what is Puna's to say, what every response has, and odd types.
+
+    `event` is the type of the event that holds the response.
+    """
     request = context.request
+    mend_fields(data, now=context.now, made_id=context.made_id, event=event)
     given = data.get("id")
     data["id"] = given if isinstance(given, str) and _ID.fullmatch(given) else context.made_id
     data["model"] = context.model
     data["previous_response_id"] = request.previous_response_id
     data["store"] = request.is_stored
     data["metadata"] = dict(request.metadata)
-    data.setdefault("created_at", int(context.now))
+    fill_required(data, request.params)
     error = data.get("error")
     if isinstance(error, dict):
         told = cast("dict[str, Any]", error)

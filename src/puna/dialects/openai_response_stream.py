@@ -17,6 +17,7 @@ from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body
 from puna.dialects.json_http import first_problem, malformed
 from puna.dialects.openai_response_body import mend_response, read_failure, usage_of
+from puna.dialects.openai_response_fields import mend_event
 from puna.dialects.stream_faults import interrupted
 from puna.errors import APIError, StreamInterruptedError
 from puna.types.common import Usage
@@ -84,16 +85,19 @@ class OpenAIResponseStreamReader:
         if not isinstance(data, dict):
             raise malformed("an event that is no JSON object", context)
         fields = cast("dict[str, Any]", data)
-        kind = fields.setdefault("type", frame.event)
+        if not isinstance(fields.get("type"), str):
+            fields["type"] = frame.event
+        kind = fields["type"]
         if kind == _ERROR or (not kind and is_error_body(fields)):
             raise read_failure(fields, context)
         return self._make(fields)
 
     def _make(self, fields: dict[str, Any]) -> ResponseEvent:
+        mend_event(fields, self._context.made_id)
         response = fields.get("response")
-        if isinstance(response, dict):
+        if response is not None:
             told = cast("dict[str, Any]", response)
-            mend_response(told, self._context)
+            mend_response(told, self._context, fields["type"])
             self._id = told["id"] = self._id or told["id"]
         fields["sequence_number"] = self._made
         try:

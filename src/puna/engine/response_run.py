@@ -13,8 +13,10 @@ from typing import Any, Protocol
 from typing_extensions import override
 
 from puna.bridges.responses.native import NativeResponse
+from puna.bridges.responses.output import COMPLETED
 from puna.bridges.responses.reply import response_of
 from puna.bridges.responses.request import BridgedRequest, bridge_request, to_chat
+from puna.bridges.responses.required import fill_required
 from puna.bridges.responses.stream import ResponseStream
 from puna.bridges.responses.talk import sent_back
 from puna.bridges.responses.tools import CHAT_KINDS
@@ -121,14 +123,35 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         if isinstance(answer, Response):
             return answer
         began_at = int(self.report.started_at)
-        return response_of(self._bridged, self.response_id, began_at, answer)
+        return response_of(
+            self._bridged,
+            self.response_id,
+            began_at,
+            answer,
+            completed_at=int(self.clock.now()),
+        )
 
     def teller(self) -> ResponseTeller:
         """For the stream that has begun."""
         began_at = int(self.report.started_at)
         if self._is_native:
-            return NativeResponse(self.response_id, began_at, self.call.request.model)
-        return ResponseStream(self._bridged, self.response_id, began_at)
+            return NativeResponse(self._begun(began_at), self.clock.now)
+        return ResponseStream(self._bridged, self.response_id, began_at, self.clock.now)
+
+    def _begun(self, began_at: int) -> dict[str, Any]:
+        """The response as it stands before its host says anything of it."""
+        request = self.call.request
+        begun: dict[str, Any] = {
+            "id": self.response_id,
+            "object": "response",
+            "created_at": began_at,
+            "model": request.model,
+            "previous_response_id": request.previous_response_id,
+            "store": request.is_stored,
+            "metadata": dict(request.metadata),
+        }
+        fill_required(begun, request.params)
+        return begun
 
     @property
     def _bridged(self) -> BridgedRequest:
@@ -164,6 +187,8 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         said = estimate_response(response) if usage is None else 0
         self.note_answer(attempt, usage, said)
         self.report.finish_reason = response.status
+        if response.status == COMPLETED and response.completed_at is None:
+            response.completed_at = int(self.clock.now())
         return response.with_report(self.report)
 
     def note_answer(

@@ -151,6 +151,7 @@ class Response(Answer):
     id: str
     object: str = "response"
     created_at: int
+    completed_at: int | None = None
     status: str
     model: str
     output: list[OutputItem] = Field(default_factory=list[OutputItem])
@@ -172,7 +173,10 @@ class Response(Answer):
 
 
 class ResponseEvent(WireModel):
-    """One event of a streamed response; `type` says which fields it has."""
+    """One event of a streamed response; `type` says which fields it has.
+
+    `delta` and `text` are texts in every event of OpenAI's; a host's own may hold anything.
+    """
 
     type: str
     sequence_number: int
@@ -182,5 +186,5 @@ class ResponseEvent(WireModel):
     item_id: str | None = None
     output_index: int | None = None
     content_index: int | None = None
-    delta: str | None = None
-    text: str | None = None
+    delta: str | Any = None
+    text: str | Any = None

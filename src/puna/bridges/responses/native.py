@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from puna.bridges.responses.output import FAILED, failed
+from puna.bridges.responses.output import COMPLETED, FAILED, failed
+from puna.bridges.responses.streamed_items import StreamedItems
 from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEvent
-
-_DONE = "response.output_item.done"
 
 
 class NativeResponse:
     """As `ResponseStream`: `change` each event, then `finish`, or `fail`.
 
     Events go on as they came. The last one is held until `finish`, so that the response can be kept
-    before a caller reads its end.
+    before a caller reads its end; where its output is empty, the streamed items are put in.
     """
 
-    def __init__(self, response_id: str, created_at: int, model: str) -> None:
-        """The id, time and model are for a host that tells none before it breaks off."""
+    def __init__(self, begun: Mapping[str, Any], now: Callable[[], float]) -> None:
+        """Begin.
+
+        Args:
+            begun: the response as it stands before the first event: its id, time and model count
+                where a host tells none before it breaks off.
+            now: gives Unix time in seconds, asked at the end where the host tells no
+                `completed_at`.
+        """
         self.response: Response | None = None
         self._last: ResponseEvent | None = None
-        self._begun: Mapping[str, Any] = {
-            "id": response_id,
-            "object": "response",
-            "created_at": created_at,
-            "model": model,
-        }
-        self._done: dict[int, Any] = {}
+        self._begun = begun
+        self._now = now
+        self._items = StreamedItems()
         self._next_number = 0
 
     def change(self, event: ResponseEvent) -> list[ResponseEvent]:
@@ -39,8 +41,7 @@ class NativeResponse:
             return []
         if event.response is not None:
             self._begun = event.response.to_dict()
-        if event.type == _DONE and event.item is not None and event.output_index is not None:
-            self._done[event.output_index] = event.item.to_dict()
+        self._items.take(event)
         return [event]
 
     def finish(self) -> list[ResponseEvent]:
@@ -50,7 +51,7 @@ class NativeResponse:
     def fail(self, code: str, message: str) -> list[ResponseEvent]:
         """The host's own last event if it sent one, else a failed response with what is whole."""
         if self._last is None:
-            self.response = self._made(FAILED, failed(code, message))
+            self.response = self._made(FAILED, self._items.whole(), failed(code, message))
             self._last = ResponseEvent(
                 type=FAILED_EVENT, sequence_number=self._next_number, response=self.response
             )
@@ -63,10 +64,27 @@ class NativeResponse:
             if status == FAILED:
                 self._next_number = event.sequence_number  # `fail` knows what went wrong
                 return
-            event = event.model_copy(update={"response": self._made(status, {})})
-        self._last, self.response = event, event.response
+            response = self._made(status, self._items.complete([]), {})
+        else:
+            response = self._with_items(event.response, status)
+        if status == COMPLETED and response.completed_at is None:
+            response.completed_at = int(self._now())
+        self._last = event.model_copy(update={"response": response})
+        self.response = response
 
-    def _made(self, status: str, fields: Mapping[str, Any]) -> Response:
-        output = [self._done[index] for index in sorted(self._done)]
-        told = {**self._begun, "status": status, "output": output, **fields}
-        return Response.model_validate(told)
+    def _with_items(self, response: Response, status: str) -> Response:
+        """The response with the streamed items where it has none."""
+        told = [item.to_dict() for item in response.output]
+        output = (
+            self._items.whole() if status == FAILED and not told else (self._items.complete(told))
+        )
+        if output == told:
+            return response
+        return Response.model_validate({**response.to_dict(), "output": output})
+
+    def _made(
+        self, status: str, output: list[dict[str, Any]], fields: Mapping[str, Any]
+    ) -> Response:
+        return Response.model_validate(
+            {**self._begun, "status": status, "output": output, **fields}
+        )

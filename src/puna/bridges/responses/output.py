@@ -7,6 +7,7 @@ from typing import Any
 
 from puna.bridges.responses.custom_tools import input_of
 from puna.bridges.responses.request import BridgedRequest
+from puna.bridges.responses.required import fill_required
 from puna.bridges.responses.tools import CalledTool
 from puna.types.common import Usage
 from puna.types.responses import Response
@@ -108,27 +109,26 @@ def make_response(
     **fields: Any,
 ) -> Response:
     """A response with all that it repeats of its request."""
-    return Response.model_validate(
-        {
-            "id": response_id,
-            "object": "response",
-            "created_at": created_at,
-            "status": status,
-            "error": None,
-            "incomplete_details": None,
-            "model": request.model,
-            "output": list(output),
-            **request.echo,
-            **fields,
-        }
-    )
+    made: dict[str, Any] = {
+        "id": response_id,
+        "object": "response",
+        "created_at": created_at,
+        "status": status,
+        "model": request.model,
+        "output": list(output),
+        **request.echo,
+        **fields,
+    }
+    fill_required(made, {})
+    return Response.model_validate(made)
 
 
-def ended(finish_reason: str | None, usage: Usage | None) -> dict[str, Any]:
-    """The fields of a response whose answer came to its end."""
+def ended(finish_reason: str | None, usage: Usage | None, completed_at: int) -> dict[str, Any]:
+    """The fields of a response whose answer came to its end at `completed_at`, Unix time."""
     reason = incomplete_reason(finish_reason)
     return {
         "status": INCOMPLETE if reason else COMPLETED,
+        "completed_at": None if reason else completed_at,
         "incomplete_details": {"reason": reason} if reason else None,
         **({"usage": usage_of(usage)} if usage is not None else {}),
     }

@@ -24,14 +24,22 @@ from puna.types.responses import Response
 
 
 def response_of(
-    request: BridgedRequest, response_id: str, created_at: int, answer: ChatCompletion
+    request: BridgedRequest,
+    response_id: str,
+    created_at: int,
+    answer: ChatCompletion,
+    *,
+    completed_at: int,
 ) -> Response:
-    """The answer as a response: what the model thought, said, and calls, in this order."""
+    """The answer as a response: what the model thought, said, and calls, in this order.
+
+    The times are Unix time in seconds.
+    """
     choice = answer.choices[0]
     output = _output(request, response_id, choice)
     if incomplete_reason(choice.finish_reason):  # it was cut: so was its last item
         output[-1]["status"] = INCOMPLETE
-    fields = ended(choice.finish_reason, answer.usage)
+    fields = ended(choice.finish_reason, answer.usage, completed_at)
     status = fields.pop("status")
     response = make_response(request, response_id, created_at, status, output, **fields)
     return response.with_report(answer.report)

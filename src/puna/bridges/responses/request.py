@@ -33,15 +33,19 @@ _INCLUDABLE = (
 
 _LOGPROBS = "message.output_text.logprobs"
 _ECHOED = (
+    "frequency_penalty",
     "instructions",
     "max_output_tokens",
     "max_tool_calls",
+    "presence_penalty",
+    "prompt_cache_key",
+    "safety_identifier",
     "temperature",
     "top_logprobs",
     "top_p",
+    "user",
 )
-_ECHOED_IF_GIVEN = ("prompt_cache_key", "safety_identifier", "user")
-"""Texts, of which OpenAI's schema allows no null."""
+"""Repeated as they were given, whether a host gets them or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +132,12 @@ class _Reading:
         self._omissions = omissions
         self._fields: dict[str, Any] = {}
         self.echo: dict[str, Any] = {
-            "background": False,
             "metadata": request.metadata,
-            "parallel_tool_calls": True,
             "previous_response_id": request.previous_response_id,
             "store": request.is_stored,
             "reasoning": {"effort": None, "summary": None},
             "text": {"format": {"type": "text"}},
-            "tool_choice": "auto",
-            "tools": [],
-            "truncation": "disabled",
-            **{name: given.get(name) for name in _ECHOED},
-            **{name: given[name] for name in _ECHOED_IF_GIVEN if name in given},
+            **{name: given[name] for name in _ECHOED if name in given},
         }
 
     def read_tools(self) -> Tools:

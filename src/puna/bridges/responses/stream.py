@@ -8,6 +8,7 @@ The last event's response equals `response_of` the folded chunks, by property te
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from puna.bridges.reasoning import reasoning_of
@@ -45,8 +46,16 @@ class ResponseStream:
     `response` is the last event's once there is one.
     """
 
-    def __init__(self, request: BridgedRequest, response_id: str, created_at: int) -> None:
+    def __init__(
+        self,
+        request: BridgedRequest,
+        response_id: str,
+        created_at: int,
+        now: Callable[[], float],
+    ) -> None:
+        """`now` gives Unix time in seconds, asked at the end: `completed_at`."""
         self.response: Response | None = None
+        self._now = now
         self._request = request
         self._id = response_id
         self._created_at = created_at
@@ -79,7 +88,7 @@ class ResponseStream:
         while self._line:
             is_last = len(self._line) == 1
             self._close_first(INCOMPLETE if is_cut and is_last else COMPLETED)
-        fields = ended(self._finish_reason, self._usage)
+        fields = ended(self._finish_reason, self._usage, int(self._now()))
         status = fields.pop("status")
         self._end(status, fields)
         return self._drain()

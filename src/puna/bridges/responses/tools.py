@@ -26,8 +26,6 @@ _OWN_KINDS = ("function", "custom")
 CHAT_KINDS = frozenset((*_OWN_KINDS, "namespace"))
 """Those that can be had over chat."""
 _MODES = ("none", "auto", "required")
-_SHOWN_FUNCTION: Mapping[str, Any] = {"parameters": None, "strict": None}
-"""What the schema of a response wants of each function, given or not."""
 _FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
 _READ: Mapping[str, tuple[str, ...]] = {
     "function": ("type", *_FUNCTION_FIELDS),
@@ -91,7 +89,7 @@ def read_tools(tools: Any, omissions: Omissions) -> Tools:
         kind = tool.get("type")
         if kind in _OWN_KINDS:
             reading.take(tool, path)
-            reading.given.append(dict(tool) if kind == "custom" else {**_SHOWN_FUNCTION, **tool})
+            reading.given.append(dict(tool))
         elif kind == "namespace":
             reading.take_namespace(tool, path)
             reading.given.append(dict(tool))
