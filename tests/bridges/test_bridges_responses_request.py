@@ -238,9 +238,31 @@ def test_what_another_models_service_did_is_left_out_and_told() -> None:
 
 @pytest.mark.case(107)
 @pytest.mark.parametrize(
-    "kind", ["web_search", "file_search", "computer", "mcp", "local_shell", "future", None]
+    "kind",
+    [
+        "web_search",
+        "web_search_preview_2025_03_11",
+        "file_search",
+        "computer_use_preview",
+        "code_interpreter",
+        "mcp",
+        "local_shell",
+    ],
 )
-def test_tools_that_nobody_here_runs_are_refused_or_left_out(kind: str | None) -> None:
+def test_tools_that_openais_service_runs_are_left_out_or_strictly_refused(kind: str) -> None:
+    tools = [WEATHER, {"type": kind}]
+    request = read(tools=tools, tool_choice="auto")
+    assert request.left_out == ("tools[1]",)
+    assert request.echo["tools"] == [WEATHER]
+    strict = make_responses_request("m", {"input": "hi", "tools": tools}, strict_tools=True)
+    with pytest.raises(UnsupportedParamsError) as raised:
+        bridge_request(strict)
+    assert raised.value.param == "tools[1].type"
+
+
+@pytest.mark.case(107)
+@pytest.mark.parametrize("kind", ["future", "web_search_", "websearch", 7, None])
+def test_tools_that_nobody_knows_are_refused_or_left_out(kind: Any) -> None:
     tools = [WEATHER, {"type": kind}]
     error = refused(tools=tools)
     assert isinstance(error, UnsupportedParamsError)

@@ -117,8 +117,10 @@ def test_an_unknown_earlier_response_is_an_error(kind: str, upstream: Upstream) 
 @KINDS
 def test_what_is_left_out_is_reported(kind: str, upstream: Upstream) -> None:
     wish = {"tools": [{"type": "web_search"}], "reasoning": {"effort": "low"}}
-    with pytest.raises(UnsupportedParamsError):
+    with pytest.raises(UnsupportedParamsError, match="reasoning_effort"):
         run(kind, upstream, wish)
+    with pytest.raises(UnsupportedParamsError, match="web_search"):
+        run(kind, upstream, {"tools": wish["tools"], "strict_tools": True})
     (response,) = run(kind, upstream, {**wish, "drop_params": True, "tool_choice": "auto"})
     assert response.report.dropped_params == ("tools[0]", "reasoning_effort")
     assert set(upstream.requests[-1].json) == {"model", "messages"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -108,15 +109,29 @@ def test_without_drop_params_the_first_request_names_what_no_host_does(upstream:
     answer = recorded("codex_first_turn").sent_to(house_for(upstream, "meta_llama"))
 
     assert answer.status == 400
-    assert answer.error["param"] == "tools[4].type"
+    assert answer.error["param"] == "verbosity"
     assert upstream.requests == []
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_without_drop_params_its_web_search_is_left_out(upstream: Upstream, row: str) -> None:
+    """Codex sends it with every request, and no host of Llama runs it."""
+    upstream.plays(Reply.text_stream(TEXT))
+    asked = recorded("codex_unknown_model")
+    tools = [*asked.body["tools"], {"type": "web_search", "external_web_access": False}]
+
+    answer = replace(asked, body={**asked.body, "tools": tools}).sent_to(house_for(upstream, row))
+
+    (item,) = items_of(events_of(answer))
+    assert item["content"][0]["text"] == TEXT
+    assert f"tools[{len(tools) - 1}]" in dropped_by(answer)
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_for_a_model_that_codex_does_not_know_no_setting_is_needed(
     upstream: Upstream, row: str
 ) -> None:
-    """Then it sends neither effort nor verbosity; only its web search has to be off."""
+    """Then it sends neither effort nor verbosity."""
     upstream.plays(Reply.text_stream(TEXT))
 
     answer = recorded("codex_unknown_model").sent_to(house_for(upstream, row))

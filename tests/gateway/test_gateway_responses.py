@@ -212,7 +212,8 @@ def test_a_response_belongs_to_the_key_that_made_it(
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": [TOOL, {"type": "web_search"}]}, "tools[1].type"),
+        ({"tools": [TOOL, {"type": "future"}]}, "tools[1].type"),
+        ({"tools": [TOOL, {"type": "web_search"}], "strict_tools": True}, "tools[1].type"),
         ({"input": []}, "input"),
         ({"input": [{"type": "wat"}]}, "input[0].type"),
         ({"background": True}, "background"),

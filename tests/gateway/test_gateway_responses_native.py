@@ -327,8 +327,10 @@ SEARCH = {"type": "web_search"}
         ({"tools": [SEARCH], "drop_params": True}, "responses"),
         ({"tools": [TOOL]}, "completions"),
         ({"tools": [{"type": "custom", "name": "apply_patch"}]}, "completions"),
-        ({"tools": [TOOL, SEARCH]}, "responses"),
-        ({"tools": [TOOL, SEARCH], "drop_params": True}, "completions"),
+        ({"tools": [TOOL, SEARCH]}, "completions"),
+        ({"tools": [TOOL, SEARCH], "strict_tools": True}, "responses"),
+        ({"tools": [TOOL, {"type": "browser_search"}]}, "responses"),
+        ({"tools": [TOOL, {"type": "browser_search"}], "drop_params": True}, "completions"),
     ],
 )
 def test_a_host_of_models_that_write_calls_as_text_has_functions_over_chat(
@@ -386,7 +388,7 @@ def test_a_deployments_defaults_are_said_in_the_words_of_this_api() -> None:
 def test_a_deployments_drop_params_counts_over_chat() -> None:
     config = "model_list:" + BRIDGED.replace("api_key: k", "api_key: k, drop_params: true")
     made, _ = house(chat_answer(), config=config)
-    answer = ask(made, model="llama", tools=[{"type": "web_search"}])
+    answer = ask(made, model="llama", tools=[{"type": "future"}])
     assert answer.status == 200
     assert answer.headers["x-puna-dropped-params"] == "tools[0]"
 
@@ -412,7 +414,7 @@ def test_of_one_name_that_deployment_is_asked_which_takes_it_whole(
 def test_hooks_are_told_of_a_request_that_chat_cannot_do() -> None:
     seen: list[CallEvent] = []
     made, transport = house(config="model_list:" + BRIDGED, hooks=(seen.append,))
-    answer = ask(made, model="llama", tools=[{"type": "web_search"}])
+    answer = ask(made, model="llama", tools=[{"type": "future"}])
     assert answer.error["param"] == "tools[0].type"
     assert (seen[0].outcome, seen[0].input[0]["content"]) == ("failure", "hi")
     assert transport.requests == []

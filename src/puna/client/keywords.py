@@ -66,6 +66,7 @@ OWN_KEYWORDS = frozenset(
         "rescue_tool_calls",
         "ssl_verify",
         "stream_timeout",
+        "strict_tools",
         "timeout",
         *HOST_SETTINGS,
         *REFUSED_SETTINGS,
@@ -127,7 +128,7 @@ def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOpt
     return {
         "headers": {**_mapping(own, "headers"), **_mapping(own, "extra_headers")},
         "extra_body": own.get("extra_body"),
-        "drop_params": _flag(own, "drop_params", default=settings.drop_params),
+        "drop_params": read_flag(own, "drop_params", default=settings.drop_params),
         "allowed_params": _names(own, "allowed_openai_params"),
         "unwanted_params": _names(own, "additional_drop_params"),
     }
@@ -136,7 +137,7 @@ def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOpt
 def read_chat_options(own: Mapping[str, Any], settings: ClientSettings) -> dict[str, Any]:
     """What `own` says about a chat request, as arguments of `make_chat_request`."""
     return {
-        **{name: _flag(own, name, default=getattr(settings, name)) for name in CHAT_SWITCHES},
+        **{name: read_flag(own, name, default=getattr(settings, name)) for name in CHAT_SWITCHES},
         "format_retries": own.get("format_retries", settings.format_retries),
     }
 
@@ -164,7 +165,7 @@ def read_text_calls(
     stream: Any = None,
 ) -> tuple[TextRequest, list[Call]]:
     """A text completion as the chat calls it takes, one for each prompt. Errors: `read_call`."""
-    drop_params = _flag(keywords, "drop_params", default=settings.drop_params)
+    drop_params = read_flag(keywords, "drop_params", default=settings.drop_params)
     request = read_text_request(prompt, keywords, drop_params=drop_params)
     first = read_call(
         model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
@@ -288,7 +289,8 @@ def _read_overrides(own: Mapping[str, Any], request: ModelRequest) -> Mapping[st
     return given
 
 
-def _flag(own: Mapping[str, Any], name: str, *, default: bool) -> bool:
+def read_flag(own: Mapping[str, Any], name: str, *, default: bool) -> bool:
+    """A keyword that is true or false. Raises BadRequestError for anything else."""
     wish = own.get(name)
     if wish is None:
         return default

@@ -9,6 +9,7 @@ from puna.client.keywords import (
     make_call,
     read_canned,
     read_chat_options,
+    read_flag,
     read_options,
     read_own,
 )
@@ -41,6 +42,7 @@ def read_response_call(
         stream=stream,
         earlier=memory.earlier(keywords.get("previous_response_id")),
         chat_options=read_chat_options(own, settings),
+        strict_tools=read_flag(own, "strict_tools", default=settings.strict_tools),
         **read_options(own, settings),
     )
     return make_call(request, own, settings, read_canned(own))

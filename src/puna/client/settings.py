@@ -29,6 +29,8 @@ class ClientSettings:
         repair_tool_arguments: make the arguments of such calls fit their tool's schema.
         emulate_response_format: hold answers to a `response_format` that their host does not know.
         format_retries: how often another answer is asked for then.
+        strict_tools: refuse tools of a response that no host runs over chat, such as `web_search`,
+            instead of leaving them out.
         hooks: told of every call's end.
         tls: whom to trust.
         cooldown: when a failing deployment rests.
@@ -43,6 +45,7 @@ class ClientSettings:
     repair_tool_arguments: bool = False
     emulate_response_format: bool = False
     format_retries: int = 2
+    strict_tools: bool = False
     hooks: Sequence[Hook] = ()
     tls: TLSConfig = TLSConfig()
     cooldown: CooldownPolicy = CooldownPolicy()

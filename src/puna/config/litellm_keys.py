@@ -52,7 +52,8 @@ MODEL = SectionKeys(
     honoured={
         "model_name": "the public name; may hold one `*`",
         "litellm_params": "the target and its default request parameters",
-        "model_info": "`id`, prices, `max_input_tokens` and `supported_endpoints` are used; all is "
+        "model_info": "`id`, prices, `max_input_tokens`, `supported_endpoints` and "
+        "`base_instructions` (Codex's prompt) are used; all is "
         "kept for `/model/info`",
     },
     planned=_words("rpm tpm"),
@@ -156,6 +157,7 @@ LITELLM = SectionKeys(
         "repair_tool_arguments": "make the arguments of such calls fit their schema",
         "emulate_response_format": "hold answers to a `response_format` that the host lacks",
         "format_retries": "how often another answer is asked for then; 2 by default",
+        "strict_tools": "refuse tools of a response that no host runs, instead of leaving them out",
         "num_retries": "retries after a first failure; `router_settings` wins",
         "request_timeout": "seconds for one attempt; `router_settings.timeout` wins",
         "fallbacks": "names to try after a failure; `router_settings` wins",

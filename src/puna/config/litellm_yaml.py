@@ -171,6 +171,7 @@ def _read_settings(section: Section) -> SettingsConfig:
         repair_tool_arguments=section.flag("repair_tool_arguments") or False,
         emulate_response_format=section.flag("emulate_response_format") or False,
         format_retries=section.whole("format_retries"),
+        strict_tools=section.flag("strict_tools") or False,
         num_retries=section.whole("num_retries"),
         request_timeout_s=section.number("request_timeout"),
         callbacks=section.names("callbacks"),

@@ -136,6 +136,7 @@ class SettingsConfig:
     repair_tool_arguments: bool = False
     emulate_response_format: bool = False
     format_retries: int | None = None
+    strict_tools: bool = False
     num_retries: int | None = None
     request_timeout_s: float | None = None
     callbacks: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from puna.bridges.responses.request import BridgedRequest, bridge_request, to_ch
 from puna.bridges.responses.required import fill_required
 from puna.bridges.responses.stream import ResponseStream
 from puna.bridges.responses.talk import sent_back
-from puna.bridges.responses.tools import CHAT_KINDS
+from puna.bridges.responses.tools import ALWAYS_SENT, CHAT_KINDS
 from puna.dialects.base import ResponsesDialect
 from puna.dialects.json_http import malformed
 from puna.dialects.request_rules import takes_request
@@ -91,7 +91,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
             return super().takes(deployment)
         try:
             # Not what may be left out, but whether it would have to be.
-            asked = replace(self.request_for(deployment), drop_params=False)
+            asked = replace(self.request_for(deployment), drop_params=False, has_strict_tools=True)
             return takes_request(to_chat(asked, bridge_request(asked)), deployment.target)
         except BadRequestError:
             return False  # not over chat
@@ -116,6 +116,8 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
             return True
         # With tools of both sorts: over chat if those that chat lacks may be left out.
         may_drop = self.call.request.drop_params or bool(deployment.drop_params)
+        if not self.call.request.has_strict_tools:
+            kinds -= ALWAYS_SENT
         return not (kinds <= CHAT_KINDS or may_drop)
 
     def response_of(self, answer: Answered) -> Response:

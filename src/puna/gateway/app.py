@@ -26,6 +26,7 @@ from puna.errors import (
 )
 from puna.gateway.access_log import CLIENT_LEFT, AccessLog, request_line, warn_of
 from puna.gateway.carriage import GatewayTransport
+from puna.gateway.codex_models import asks_catalog, codex_catalog
 from puna.gateway.directory import Directory
 from puna.gateway.endpoints import (
     NEEDS_STORE,
@@ -273,7 +274,9 @@ class Gateway:
         list_them = list_messages_models if is_messages else list_models
         get_one = get_messages_model if is_messages else get_model
         makers: Mapping[Action, Callable[[], object]] = {
-            "models": lambda: list_them(directory),
+            "models": lambda: (
+                codex_catalog(directory) if asks_catalog(head.query) else list_them(directory)
+            ),
             "model": lambda: get_one(directory, match.model or ""),
             "model_info": lambda: model_info(directory),
             "health": lambda: known_health(directory, self._health, self._clock.monotonic()),
@@ -330,6 +333,13 @@ class _Responder:
 
 
 def _no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
+    if allowed and head.wants_websocket:
+        return BadRequestError(
+            f"`{head.path}` speaks no WebSocket; send the request with POST.",
+            status_code=426,
+            code="websocket_not_supported",
+            headers={"upgrade": "HTTP/1.1", "connection": "upgrade"},
+        )
     if allowed:
         return BadRequestError(
             f"`{head.path}` takes {' or '.join(allowed)}, not {head.method}.",

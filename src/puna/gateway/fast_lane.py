@@ -71,6 +71,7 @@ class FastLane:
             not length.isdigit()
             or int(length) > self.most_bytes
             or b"transfer-encoding" in named
+            or b"content-encoding" in named
             or b"origin" in named
             or b"sec-fetch-site" in named
             or not self._knows_host(named, headers)

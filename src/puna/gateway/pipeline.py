@@ -146,7 +146,7 @@ class Pipeline:
         Raises:
             BadRequestError: the wish is neither true nor false.
         """
-        wish = _read_flag(body, "drop_params")
+        wish = read_flag(body, "drop_params")
         return self.directory.config.settings.drop_params if wish is None else wish
 
     def bridge_drops(self, body: Mapping[str, Any]) -> bool:
@@ -171,12 +171,13 @@ def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:
         BadRequestError: a switch is neither true nor false.
     """
     return {
-        **{name: _read_flag(body, name) for name in CHAT_SWITCHES},
+        **{name: read_flag(body, name) for name in CHAT_SWITCHES},
         "format_retries": body.get("format_retries"),
     }
 
 
-def _read_flag(body: Mapping[str, Any], name: str) -> bool | None:
+def read_flag(body: Mapping[str, Any], name: str) -> bool | None:
+    """A field that is true, false or absent. Raises BadRequestError for anything else."""
     wish = body.get(name)
     if wish is not None and not isinstance(wish, bool):
         raise BadRequestError(f"`{name}` must be true or false.", param=name)

@@ -35,11 +35,15 @@ _TYPES = {
     404: "invalid_request_error",
     405: "invalid_request_error",
     413: "invalid_request_error",
+    415: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
     502: "upstream_error",
     504: "timeout_error",
 }
+
+_OWN_HEADERS = ("accept-encoding", "allow", "connection", "upgrade")
+"""Headers that an error of the gateway may bring along; a host's go nowhere."""
 
 _LONGEST_PAUSE_S = 86_400
 _LONGEST_HEADER = 2_048
@@ -116,8 +120,8 @@ def error_reply(error: APIError) -> Reply:
     (`upstream_invalid_api_key`), so that nobody takes it for a wrong gateway key.
     """
     headers = {"x-puna-error-source": error_source(error), **_limits(error.headers)}
-    if "allow" in error.headers and error_source(error) == "gateway":
-        headers["allow"] = error.headers["allow"]
+    if error_source(error) == "gateway":
+        headers |= {name: error.headers[name] for name in _OWN_HEADERS if name in error.headers}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(min(error.retry_after_s, _LONGEST_PAUSE_S))))
     if error.status_code == 401 and error_source(error) == "gateway":  # noqa: PLR2004 - RFC 9110

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.errors import BadRequestError
+from puna.gateway.request_encodings import BodyReader, too_large
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -62,6 +63,7 @@ LOCAL_FIELDS = frozenset(
         "repair_tool_arguments",
         "rescue_tool_calls",
         "stream_timeout",
+        "strict_tools",
         "timeout",
     )
 )
@@ -93,6 +95,14 @@ class Incoming:
     headers: Mapping[str, str]
     query: str
 
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether the client wants to go on in a WebSocket. Source: RFC 6455, section 4.1.
+
+        The server's protocol takes the `upgrade` header out, and leaves the key.
+        """
+        return self.method == "GET" and "sec-websocket-key" in self.headers
+
 
 def read_head(scope: Scope) -> Incoming:
     """The head of an ASGI request."""
@@ -108,28 +118,24 @@ def read_head(scope: Scope) -> Incoming:
 
 
 async def read_body(receive: Receive, head: Incoming, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes.
+    """The whole body without its `content-encoding`, at most `limit` bytes.
 
     Raises:
-        BadRequestError: with status 413, as soon as it is known to be larger.
+        BadRequestError: with status 413, as soon as it is known to be larger; with 415 for an
+            encoding that is not read; with 400 where the body is not in its encoding.
         ClientDisconnected: the client left.
     """
     declared = head.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
-    pieces: list[bytes] = []
-    size = 0
+        raise too_large(limit)
+    reader = BodyReader(head.headers.get("content-encoding", ""), limit)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
-        piece: bytes = message.get("body", b"")
-        size += len(piece)
-        if size > limit:
-            raise _too_large(limit)
-        pieces.append(piece)
+        await reader.add(message.get("body", b""))
         if not message.get("more_body", False):
-            return b"".join(pieces)
+            return reader.finish()
 
 
 def read_json(body: bytes, head: Incoming) -> dict[str, Any]:
@@ -179,11 +185,3 @@ def check_model_name(name: Any) -> None:
             f"`model` must be at most {_LONGEST_NAME} characters without control characters.",
             param="model",
         )
-
-
-def _too_large(limit: int) -> BadRequestError:
-    return BadRequestError(
-        f"The body is larger than this gateway's limit of {limit} bytes.",
-        status_code=413,
-        code="request_too_large",
-    )

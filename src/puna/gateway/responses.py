@@ -18,7 +18,7 @@ from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call, for_deployment
 from puna.engine.clock import Clock
 from puna.errors import APIError, BadRequestError, ServiceUnavailableError
-from puna.gateway.pipeline import Pipeline, chat_options
+from puna.gateway.pipeline import Pipeline, chat_options, read_flag
 from puna.gateway.replies import Reply, error_body, json_reply
 from puna.gateway.sending import (
     Caller,
@@ -182,9 +182,15 @@ class ResponsesAPI:
             stream=body.get("stream"),
             earlier=await self._earlier(body.get("previous_response_id"), caller),
             chat_options=chat_options(body),
+            strict_tools=self._has_strict_tools(body),
             **self.pipeline.request_options(body),
         )
         return self.pipeline.make_call(request, body, caller)
+
+    def _has_strict_tools(self, body: Mapping[str, Any]) -> bool:
+        wish = read_flag(body, "strict_tools")
+        settings = self.pipeline.directory.config.settings
+        return settings.strict_tools if wish is None else wish
 
     async def _earlier(self, response_id: Any, caller: Caller) -> Items:
         """The items that `previous_response_id` stands for; none for None."""

@@ -49,6 +49,7 @@ class ResponsesRequest(ModelRequest):
         metadata: repeated in the response, and not sent.
         is_stored: whether the response may be read and gone on from.
         chat_options: arguments of `make_chat_request` that steer the call where it is one of chat.
+        has_strict_tools: whether tools that no host runs over chat are refused, not left out.
     """
 
     items: Items
@@ -57,6 +58,7 @@ class ResponsesRequest(ModelRequest):
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True)
     is_stored: bool = field(default=True, kw_only=True)
     chat_options: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True)
+    has_strict_tools: bool = field(default=False, kw_only=True)
 
     @property
     def tool_kinds(self) -> frozenset[str]:
@@ -82,6 +84,7 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
     chat_options: Mapping[str, Any] | None = None,
+    strict_tools: bool = False,
 ) -> ResponsesRequest:
     """Check and freeze; nothing given is changed. `fields` are all of the body but the model.
 
@@ -110,6 +113,7 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
         metadata=metadata or {},
         is_stored=is_stored is not False,
         chat_options=chat_options or {},
+        has_strict_tools=strict_tools,
         params=params,
         extra=extra,
         headers=check_headers(headers or {}),

@@ -128,6 +128,7 @@ class _Reading:
         self, request: ResponsesRequest, given: dict[str, Any], omissions: Omissions
     ) -> None:
         self._is_stream = request.is_stream
+        self._has_strict_tools = request.has_strict_tools
         self._given = given
         self._omissions = omissions
         self._fields: dict[str, Any] = {}
@@ -143,7 +144,9 @@ class _Reading:
     def read_tools(self) -> Tools:
         """`tools`, `tool_choice`, `parallel_tool_calls`."""
         given = self._given
-        tools = read_tools(given.pop("tools", None), self._omissions)
+        tools = read_tools(
+            given.pop("tools", None), self._omissions, is_strict=self._has_strict_tools
+        )
         choice = given.pop("tool_choice", None)
         fields = read_tool_choice(choice, tools, self._omissions)
         self.echo["tools"] = list(tools.given)

@@ -3,7 +3,8 @@
 Functions are flat here and nested in chat; a free-form (`custom`) tool becomes a function, and the
 tools of a namespace become functions whose names begin with its name. What the
 service behind OpenAI's API would run itself (web search, files, shell, MCP, …) no host of Llama
-runs: refused, or left out under `drop_params`.
+runs: left out and reported, for clients such as Codex send these tools with every request; or
+refused where the caller wants it strict.
 """
 
 from __future__ import annotations
@@ -25,6 +26,19 @@ _OWN_KINDS = ("function", "custom")
 """Those that the caller runs."""
 CHAT_KINDS = frozenset((*_OWN_KINDS, "namespace"))
 """Those that can be had over chat."""
+ALWAYS_SENT = frozenset(
+    ("image_generation", "local_shell", "tool_search", "web_search", "web_search_preview")
+)
+"""Hosted tools that clients send whatever is asked. Source: Codex's requests."""
+
+_HOSTED = re.compile(
+    "apply_patch|code_interpreter|computer|computer_use|computer_use_preview|file_search"
+    "|image_generation|local_shell|mcp|shell|tool_search"
+    r"|web_search(_preview)?(_\d{4}_\d{2}_\d{2})?"
+)
+"""The tools that OpenAI's service runs, or that only its models know. Source: OpenAI API reference,
+"Create a model response", `tools`."""
+
 _MODES = ("none", "auto", "required")
 _FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
 _READ: Mapping[str, tuple[str, ...]] = {
@@ -69,12 +83,13 @@ class Tools:
         return [tool for tool in self.chat if tool["function"]["name"] in names]
 
 
-def read_tools(tools: Any, omissions: Omissions) -> Tools:
-    """Check `tools`.
+def read_tools(tools: Any, omissions: Omissions, *, is_strict: bool = False) -> Tools:
+    """Check `tools`. Those that OpenAI's service would run are left out.
 
     Raises:
         BadRequestError: one is malformed; `param` is the path.
-        UnsupportedParamsError: one is of a kind that cannot be had, without `drop_params`.
+        UnsupportedParamsError: without `drop_params`, one is of an unknown kind; or, where
+            `is_strict`, of a kind that cannot be had.
     """
     if tools in (None, [], ()):
         return Tools()
@@ -93,6 +108,8 @@ def read_tools(tools: Any, omissions: Omissions) -> Tools:
         elif kind == "namespace":
             reading.take_namespace(tool, path)
             reading.given.append(dict(tool))
+        elif isinstance(kind, str) and _HOSTED.fullmatch(kind) and not is_strict:
+            omissions.note(path)
         else:
             omissions.refuse(
                 path,
@@ -161,7 +178,7 @@ def read_tool_choice(choice: Any, tools: Tools, omissions: Omissions) -> dict[st
     if choice is None:
         return fields
     if tools.is_emptied and choice not in ("auto", "none"):
-        omissions.note("tool_choice")  # nothing is left to choose from
+        omissions.refuse("tool_choice", "`tool_choice` asks for a tool, and none can be had.")
         return fields
     if isinstance(choice, str):
         if choice not in _MODES:

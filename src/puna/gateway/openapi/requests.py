@@ -85,6 +85,7 @@ _KEPT: Mapping[str, Schema] = {
     "repair_tool_arguments": _BOOLEAN,
     "rescue_tool_calls": _BOOLEAN,
     "stream_timeout": _SECONDS,
+    "strict_tools": _BOOLEAN,
     "timeout": _SECONDS,
 }
 

@@ -1,0 +1,99 @@
+"""Compressed request bodies: opened within the limit on bodies, or refused.
+
+Source: RFC 9110, sections 8.4 and 15.5.16. What counts is what a body opens to. It is opened in
+small steps, between which other requests get their turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+
+from puna.errors import BadRequestError
+from puna.transports.lean.decoding import Decoder, make_decoder
+
+READ = "gzip, deflate"
+"""The encodings that are read, as the header `accept-encoding` names them."""
+
+_SLICE = 65_536
+
+
+class BodyReader:
+    """`add` each piece of a body; `finish` gives the whole body without its encoding."""
+
+    def __init__(self, encoding: str, limit: int) -> None:
+        """Begin a body.
+
+        Args:
+            encoding: the header `content-encoding`, empty where there is none.
+            limit: the most bytes, as they come and as they are opened.
+
+        Raises:
+            BadRequestError: with status 415, for an encoding that is not read.
+        """
+        try:
+            self._decoder: Decoder | None = make_decoder(encoding)
+        except ValueError:
+            raise BadRequestError(
+                f"A body with `content-encoding: {encoding[:40]}` is not read here; send it as "
+                f"it is, or in one of: {READ}.",
+                status_code=415,
+                code="unsupported_encoding",
+                headers={"accept-encoding": READ},
+            ) from None
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._came = 0
+        self._size = 0
+
+    async def add(self, data: bytes) -> None:
+        """The next bytes.
+
+        Raises:
+            BadRequestError: with status 413 where the body is too large; it is not in its encoding.
+        """
+        self._came += len(data)
+        if self._came > self._limit:
+            raise too_large(self._limit)
+        if self._decoder is None:
+            self._pieces.append(data)
+            return
+        for at in range(0, len(data), _SLICE):
+            try:
+                self._open(self._decoder, data[at : at + _SLICE])
+            except zlib.error as error:
+                raise _damaged(error) from None
+            await asyncio.sleep(0)
+
+    def finish(self) -> bytes:
+        """The whole body. Raises BadRequestError where its compressed form was cut."""
+        if self._decoder is not None:
+            try:
+                self._decoder.check_end()
+            except zlib.error as error:
+                raise _damaged(error) from None
+        return b"".join(self._pieces)
+
+    def _open(self, decoder: Decoder, data: bytes) -> None:
+        decoder.feed(data)
+        while piece := decoder.step():
+            self._size += len(piece)
+            if self._size > self._limit:
+                raise too_large(self._limit)
+            self._pieces.append(piece)
+
+
+def too_large(limit: int) -> BadRequestError:
+    """For a body beyond the limit, as it came or as it opened."""
+    return BadRequestError(
+        f"The body is larger than this gateway's limit of {limit} bytes.",
+        status_code=413,
+        code="request_too_large",
+    )
+
+
+def _damaged(error: zlib.error) -> BadRequestError:
+    return BadRequestError(
+        f"The body is not in the encoding that its `content-encoding` names: {error}.",
+        code="invalid_encoding",
+    )
