@@ -18,6 +18,9 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 _SCHEMAS = "#/components/schemas/"
+_MAY_BE_NULL = ("completed_at", "prompt_cache_key", "safety_identifier", "usage")
+"""Of a response: the description of Open Responses requires these fields and allows null, which
+OpenAI's own service sends, too. OpenAI's description allows no null."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, many times faster
 
 
@@ -30,6 +33,7 @@ class API:
         document = _with_null(yaml.load(text, _LOADER))  # noqa: S506 - a safe loader
         resource = DRAFT202012.create_resource(document)
         self._schemas: Mapping[str, Any] = document["components"]["schemas"]
+        _allow_null(self._schemas)
         self._name = f"urn:{vendor}"
         self._registry = Registry[Any]().with_resource(self._name, resource)
         self._validators: dict[str, Draft202012Validator] = {}
@@ -60,6 +64,14 @@ class API:
 def api(vendor: str) -> API:
     """A vendor's description, read once: `openai` or `anthropic`."""
     return API(vendor)
+
+
+def _allow_null(schemas: Mapping[str, Any]) -> None:
+    for name in ("ModelResponseProperties", "Response"):
+        for part in (schemas.get(name) or {}, *(schemas.get(name) or {}).get("allOf", ())):
+            fields = part.get("properties", {})
+            for field in fields.keys() & set(_MAY_BE_NULL):
+                fields[field] = {"anyOf": [fields[field], {"type": "null"}]}
 
 
 def _with_null(node: Any) -> Any:
