@@ -438,7 +438,7 @@ def with_sdk(made: House, use: Callable[[openai.AsyncOpenAI], Any]) -> Any:
     async def run() -> Any:
         http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=made.app))
         client = openai.AsyncOpenAI(
-            api_key="k", base_url="http://gateway.test/v1", max_retries=0, http_client=http
+            api_key="k", base_url="http://localhost/v1", max_retries=0, http_client=http
         )
         async with client:
             return await use(client)

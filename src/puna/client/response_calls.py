@@ -16,7 +16,11 @@ from puna.client.keywords import (
 from puna.client.settings import ClientSettings
 from puna.engine.call import Call
 from puna.engine.responses import ResponseMemory
-from puna.types.response_request import ResponsesRequest, make_responses_request
+from puna.types.response_request import (
+    ResponsesRequest,
+    make_responses_request,
+    references_in,
+)
 
 
 def read_response_call(
@@ -43,6 +47,7 @@ def read_response_call(
         earlier=memory.earlier(keywords.get("previous_response_id")),
         chat_options=read_chat_options(own, settings),
         strict_tools=read_flag(own, "strict_tools", default=settings.strict_tools),
+        stored_items=memory.items(references_in(asked)),
         **read_options(own, settings),
     )
     return make_call(request, own, settings, read_canned(own))

@@ -37,7 +37,7 @@ from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
 from puna.types.requests import ChatRequest
 from puna.types.response_params import only_of_chat
-from puna.types.response_request import ResponsesRequest
+from puna.types.response_request import Items, ResponsesRequest
 from puna.types.responses import Response, ResponseEvent
 from puna.types.shown import shown
 from puna.wire.http import HTTPReply
@@ -168,16 +168,35 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
     def prepare(self, deployment: Deployment) -> ResponseAttempt:
         request = self.request_for(deployment)
         earlier, left_out = sent_back(request.earlier, deployment.deployment_id)
+        items, left_out = self._items(request, deployment, left_out)
         # A deployment's defaults are in chat's words, and not all are known here.
         of_chat = only_of_chat(deployment.params) - self.call.request.extra.keys()
         request = replace(
             request,
             earlier=tuple(earlier),
+            items=items,
             unwanted_params=request.unwanted_params | of_chat,
         )
         attempt = self._build(deployment, request)
         self.report.dropped_params = (*left_out, *self.report.dropped_params)
         return attempt
+
+    @staticmethod
+    def _items(
+        request: ResponsesRequest, deployment: Deployment, left_out: tuple[str, ...]
+    ) -> tuple[Items, tuple[str, ...]]:
+        """The new items, those of the store as earlier ones; and the names of what is left out."""
+        if not request.referenced:
+            return request.items, left_out
+        items: list[Mapping[str, Any]] = []
+        for place, item in enumerate(request.items):
+            if place in request.referenced:
+                kept, without = sent_back([item], deployment.deployment_id)
+                items += kept
+                left_out += tuple(name for name in without if name not in left_out)
+            else:
+                items.append(item)
+        return tuple(items), left_out
 
     @override
     def read_answer(self, attempt: ResponseAttempt, reply: HTTPReply) -> Response:

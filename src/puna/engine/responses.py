@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from typing import Any
 
 from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
@@ -26,14 +26,33 @@ class ResponseMemory:
 
     def __init__(self, shelf: Shelf[str] | None = None) -> None:
         self._shelf = shelf or Shelf[str]()
+        self._items = Shelf[str](most=20_000)
         self._lock = threading.Lock()
 
     def keep(self, request: ResponsesRequest, response: Response) -> None:
         """Keep a response, unless it is not to be stored."""
         if request.is_stored:
-            text = stored_of(request, response, _OWNER).to_json()
+            stored = stored_of(request, response, _OWNER)
+            text = stored.to_json()
             with self._lock:
                 self._shelf.put(response.id, text)
+                for item_id in stored.item_ids:
+                    if self._shelf.get(self._items.get(item_id) or "") is None:
+                        self._items.put(item_id, response.id)
+
+    def items(self, item_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Those of these items that are kept, by their ids, and others of their conversations."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for item_id in reversed(item_ids):  # the last one's conversation holds the others, too
+            if item_id in found:
+                continue
+            with self._lock:
+                response_id = self._items.get(item_id) or ""
+                text = self._shelf.get(response_id)
+            if text is not None:
+                stored = StoredResponse.from_json(response_id, _OWNER, text)
+                found = {**stored.items_by_id(), **found}
+        return found
 
     def earlier(self, response_id: Any) -> Items:
         """The items that `previous_response_id` stands for; none for None.

@@ -35,6 +35,7 @@ from puna.types.response_request import (
     ResponsesRequest,
     check_response_id,
     make_responses_request,
+    references_in,
 )
 from puna.types.responses import Response, ResponseEvent
 from puna.wire.sse import encode_event
@@ -183,9 +184,22 @@ class ResponsesAPI:
             earlier=await self._earlier(body.get("previous_response_id"), caller),
             chat_options=chat_options(body),
             strict_tools=self._has_strict_tools(body),
+            stored_items=await self._items(body.get("input"), caller),
             **self.pipeline.request_options(body),
         )
         return self.pipeline.make_call(request, body, caller)
+
+    async def _items(self, asked: Any, caller: Caller) -> dict[str, Mapping[str, Any]]:
+        """The stored items that an input refers to, and others of their conversations, by id."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for item_id in reversed(references_in(asked)):
+            if item_id in found:
+                continue  # the conversation of a later one holds it
+            stored = await self.store.find_item(caller.principal.key_id, item_id)
+            if stored is None:
+                break  # the request fails for it
+            found = {**stored.items_by_id(), **found}
+        return found
 
     def _has_strict_tools(self, body: Mapping[str, Any]) -> bool:
         wish = read_flag(body, "strict_tools")

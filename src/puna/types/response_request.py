@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from puna.errors import BadRequestError
+from puna.errors import BadRequestError, NotFoundError
 from puna.types.messages import as_mapping
 from puna.types.model_request import ModelRequest, check_extra_body, check_model, sort_params
 from puna.types.requests import check_headers
@@ -36,6 +36,7 @@ _OF_CHAT = {
     "response_format": "text.format",
 }
 _OWN_FIELDS = ("model", "input", "stream")
+_REFERENCE = "item_reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class ResponsesRequest(ModelRequest):
         is_stored: whether the response may be read and gone on from.
         chat_options: arguments of `make_chat_request` that steer the call where it is one of chat.
         has_strict_tools: whether tools that no host runs over chat are refused, not left out.
+        referenced: the places in `items` of those that an `item_reference` stood for.
     """
 
     items: Items
@@ -59,6 +61,7 @@ class ResponsesRequest(ModelRequest):
     is_stored: bool = field(default=True, kw_only=True)
     chat_options: Mapping[str, Any] = field(default_factory=dict[str, Any], kw_only=True)
     has_strict_tools: bool = field(default=False, kw_only=True)
+    referenced: frozenset[int] = field(default=frozenset(), kw_only=True)
 
     @property
     def tool_kinds(self) -> frozenset[str]:
@@ -85,11 +88,15 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
     unwanted_params: Iterable[str] = (),
     chat_options: Mapping[str, Any] | None = None,
     strict_tools: bool = False,
+    stored_items: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ResponsesRequest:
     """Check and freeze; nothing given is changed. `fields` are all of the body but the model.
 
+    `stored_items` are those that the input refers to and that are known, by their ids.
+
     Raises:
         BadRequestError: with `param`, before anything is sent.
+        NotFoundError: the input refers to an item that is not in `stored_items`.
     """
     body = check_extra_body(extra_body, _OWN_FIELDS)
     given = {name: value for name, value in {**fields, **body}.items() if value is not None}
@@ -100,6 +107,7 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
     _refuse(given)
     asked = given.pop("input", "")
     items = () if asked == "" and "prompt" in given else read_input(asked)
+    items, referenced = resolve_references(items, stored_items or {}, earlier)
     previous = _typed(given, "previous_response_id", str, "a string")
     metadata = _typed(given, "metadata", Mapping, "an object")
     is_stored = _typed(given, "store", bool, "true or false")
@@ -114,6 +122,7 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
         is_stored=is_stored is not False,
         chat_options=chat_options or {},
         has_strict_tools=strict_tools,
+        referenced=referenced,
         params=params,
         extra=extra,
         headers=check_headers(headers or {}),
@@ -143,6 +152,54 @@ def read_input(given: Any) -> Items:
     return tuple(_read_item(item, f"input[{i}]") for i, item in enumerate(items))
 
 
+def references_in(asked: Any) -> tuple[str, ...]:
+    """The ids that an `input` refers to, each once; what is wrong in it is passed over."""
+    if not isinstance(asked, Sequence) or isinstance(asked, str | bytes):
+        return ()
+    items = (as_mapping(one) or {} for one in cast("Sequence[Any]", asked))
+    ids = (item.get("id") for item in items if _is_reference(item))
+    return tuple(dict.fromkeys(one for one in ids if isinstance(one, str)))
+
+
+def resolve_references(
+    items: Items, stored: Mapping[str, Mapping[str, Any]], earlier: Items = ()
+) -> tuple[Items, frozenset[int]]:
+    """The items with those that references stand for, and the places of these.
+
+    A reference to an item of `earlier`, which is sent anyway, is left out.
+
+    Raises:
+        NotFoundError: nothing is stored under an id; `param` is the reference's path.
+    """
+    if not any(item["type"] == _REFERENCE for item in items):
+        return items, frozenset()
+    sent_anyway = {item.get("id") for item in earlier} - {None}
+    found: list[Mapping[str, Any]] = []
+    places: set[int] = set()
+    for i, item in enumerate(items):
+        if item["type"] != _REFERENCE:
+            found.append(item)
+        elif item["id"] in sent_anyway:
+            continue
+        elif item["id"] in stored:
+            places.add(len(found))
+            found.append(stored[item["id"]])
+        else:
+            raise NotFoundError(
+                f"`input[{i}]` refers to the item `{item['id'][:80]}`, which is not stored here "
+                "for this key: send the item itself, or store the response that made it.",
+                code="item_not_found",
+                param=f"input[{i}].id",
+            )
+    return tuple(found), frozenset(places)
+
+
+def _is_reference(item: Mapping[str, Any]) -> bool:
+    """Whether an item only names another; its type may be absent. Source: `ItemReferenceParam`."""
+    kind = item.get("type")
+    return kind == _REFERENCE or (kind is None and "role" not in item and "id" in item)
+
+
 def check_response_id(response_id: Any) -> str:
     """A `previous_response_id`. Raises BadRequestError for what is no text."""
     if not isinstance(response_id, str):
@@ -158,14 +215,17 @@ def _read_item(item: Any, path: str) -> Mapping[str, Any]:
         raise BadRequestError(
             f"`{path}` must be an object with a `type`, not {kind_of(item)}.", param=path
         )
+    if _is_reference(given):
+        if not isinstance(given.get("id"), str):
+            raise BadRequestError(f"`{path}.id` must be the id of an item.", param=f"{path}.id")
+        return {"type": _REFERENCE, "id": given["id"]}
     kind = given.get("type")
     if kind is None and "role" in given:
         kind = "message"
-    if not isinstance(kind, str) or kind == "item_reference":
-        hint = "; send the item itself" if kind == "item_reference" else ""
+    if not isinstance(kind, str):
         raise BadRequestError(
             f"`{path}.type` must be the type of an item such as message, function_call or "
-            f"function_call_output, not `{shown(kind)}`{hint}.",
+            f"function_call_output, not `{shown(kind)}`.",
             param=f"{path}.type",
         )
     return {"type": kind, **{k: v for k, v in given.items() if v is not None}}
@@ -212,4 +272,5 @@ __all__ = [
     "check_response_id",
     "make_responses_request",
     "read_input",
+    "references_in",
 ]

@@ -37,6 +37,18 @@ class StoredResponse:
     input_items: Items
     made_at: int = field(default=0, compare=False)
 
+    @property
+    def item_ids(self) -> tuple[str, ...]:
+        """The ids of its new input and its output, which later requests may refer to."""
+        told = (*self.input_items, *self.response.get("output", ()))
+        ids = (item.get("id") for item in told)
+        return tuple(dict.fromkeys(one for one in ids if isinstance(one, str)))
+
+    def items_by_id(self) -> dict[str, Mapping[str, Any]]:
+        """All items of the conversation that have an id, as they go on in another one."""
+        told = (*self.input_items, *self.talk)
+        return {item["id"]: item for item in told if isinstance(item.get("id"), str)}
+
     def to_json(self) -> str:
         """All but id, owner and time as text."""
         whole = [list(self.talk), self.response, list(self.input_items)]

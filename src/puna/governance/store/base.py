@@ -11,7 +11,7 @@ class ResponseStore(Protocol):
     """Responses by the key that made them; of another key's it knows nothing.
 
     Raises:
-        ServiceUnavailableError: from `put`, `get` and `delete`, where the store cannot be used.
+        ServiceUnavailableError: from all but `close`, where the store cannot be used.
     """
 
     async def put(self, stored: StoredResponse) -> None:
@@ -20,6 +20,10 @@ class ResponseStore(Protocol):
 
     async def get(self, owner: str, response_id: str) -> StoredResponse | None:
         """A response that this owner made, or None."""
+        ...
+
+    async def find_item(self, owner: str, item_id: str) -> StoredResponse | None:
+        """The response of this owner that an item was new in, or None."""
         ...
 
     async def delete(self, owner: str, response_id: str) -> bool:

@@ -31,7 +31,18 @@ CREATE TABLE IF NOT EXISTS responses (
     PRIMARY KEY (owner, response_id)
 ) WITHOUT ROWID
 """
+_ITEMS = """
+CREATE TABLE IF NOT EXISTS items (
+    owner TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    response_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (owner, item_id)
+) WITHOUT ROWID
+"""
+"""Which response an item is of."""
 _BY_AGE = "CREATE INDEX IF NOT EXISTS responses_by_age ON responses (created_at)"
+_ITEMS_BY_AGE = "CREATE INDEX IF NOT EXISTS items_by_age ON items (created_at)"
 
 
 class SQLiteStore:
@@ -60,7 +71,9 @@ class SQLiteStore:
             for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL"):
                 self._db.execute(statement)
             self._db.execute(_TABLE)
+            self._db.execute(_ITEMS)
             self._db.execute(_BY_AGE)
+            self._db.execute(_ITEMS_BY_AGE)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
                 f"the response store `{path}` cannot be used: {error}. Give a file in a folder "
@@ -80,6 +93,10 @@ class SQLiteStore:
         """A response that this owner made, or None."""
         return await self._in_thread(self._get, owner, response_id)
 
+    async def find_item(self, owner: str, item_id: str) -> StoredResponse | None:
+        """The response of this owner that an item was new in, or None."""
+        return await self._in_thread(self._find_item, owner, item_id)
+
     async def delete(self, owner: str, response_id: str) -> bool:
         """Forget a response; whether it was there."""
         return await self._in_thread(self._delete, owner, response_id)
@@ -93,6 +110,9 @@ class SQLiteStore:
         row = (stored.owner, stored.response_id, stored.made_at, stored.to_json())
         self._db.execute("DELETE FROM responses WHERE created_at < ?", (stored.made_at - _KEPT_S,))
         self._db.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?)", row)
+        self._db.execute("DELETE FROM items WHERE created_at < ?", (stored.made_at - _KEPT_S,))
+        items = [(stored.owner, one, stored.response_id, stored.made_at) for one in stored.item_ids]
+        self._db.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?)", items)
 
     def _get(self, owner: str, response_id: str) -> StoredResponse | None:
         row = self._db.execute(
@@ -101,9 +121,18 @@ class SQLiteStore:
         ).fetchone()
         return StoredResponse.from_json(response_id, owner, row[0]) if row is not None else None
 
+    def _find_item(self, owner: str, item_id: str) -> StoredResponse | None:
+        row = self._db.execute(
+            "SELECT response_id FROM items WHERE owner = ? AND item_id = ?", (owner, item_id)
+        ).fetchone()
+        return self._get(owner, row[0]) if row is not None else None
+
     def _delete(self, owner: str, response_id: str) -> bool:
         done = self._db.execute(
             "DELETE FROM responses WHERE owner = ? AND response_id = ?", (owner, response_id)
+        )
+        self._db.execute(
+            "DELETE FROM items WHERE owner = ? AND response_id = ?", (owner, response_id)
         )
         return done.rowcount > 0
 
