@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from litellm.integrations.custom_logger import CustomLogger
     from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
+    from litellm.llms.custom_llm import CustomLLM, CustomLLMError
     from litellm.main import (
         acompletion,
         aembedding,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         text_completion,
     )
     from litellm.types.router import RouterRateLimitError
+    from litellm.types.usage import Usage
     from litellm.types.utils import (
         ChatCompletionDeltaToolCall,
         ChatCompletionMessageToolCall,
@@ -85,7 +87,6 @@ if TYPE_CHECKING:
         StreamingChoices,
         TextChoices,
         TextCompletionResponse,
-        Usage,
     )
     from litellm.utils import (
         TextCompletionStreamWrapper,
@@ -130,6 +131,7 @@ ssl_verify: bool | str = True
 model_alias_map: dict[str, str] = {}
 model_fallbacks: list[Any] | None = None
 turn_off_message_logging: bool = False
+custom_provider_map: list[Any] = []
 
 callbacks: list[Any] = []
 input_callback: list[Any] = []
@@ -158,6 +160,7 @@ use_litellm_proxy: bool = False
 
 _UNLISTED = (
     "AzureOpenAIError",
+    "CustomLLMError",
     "MidStreamFallbackError",
     "ModelNotMappedError",
     "PaymentRequiredError",
@@ -173,6 +176,7 @@ _HOMES = (
     "litellm.types.router",
     "litellm.types.utils",
     "litellm.integrations.custom_logger",
+    "litellm.llms.custom_llm",
     "litellm.litellm_core_utils.streaming_handler",
     "litellm.main",
     "litellm.utils",
@@ -218,6 +222,8 @@ __all__ = [
     "Choices",
     "ContentPolicyViolationError",
     "ContextWindowExceededError",
+    "CustomLLM",
+    "CustomLLMError",
     "CustomLogger",
     "CustomStreamWrapper",
     "Delta",

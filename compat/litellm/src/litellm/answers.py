@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from litellm.types.llms.openai import OpenAIModerationResponse, ResponsesAPIResponse
+from litellm.types.usage import Usage
 from litellm.types.utils import (
     Delta,
     EmbeddingResponse,
@@ -13,7 +14,6 @@ from litellm.types.utils import (
     ModelResponseStream,
     StreamingChoices,
     TextCompletionResponse,
-    Usage,
 )
 from puna.catalog.prices import dollars
 from puna.types.chat import ChatCompletion, ChatCompletionChunk, ChunkChoice, DeltaToolCall

@@ -11,6 +11,7 @@ from typing import Any, cast
 import litellm
 from litellm import exceptions
 from litellm.callback_delivery import CallRecord, listeners_of
+from litellm.custom_providers import find_custom
 from litellm.types.utils import ModelResponse
 from puna.api.calls import default_clients
 from puna.client.asynchronous import AsyncClient
@@ -133,6 +134,8 @@ class PreparedCall:
         record: who hears of it.
         ready_answer: a whole chat answer in `mock_response`, which is the answer as it is.
         own_client: a Puna client that the caller gave as `client=`.
+        custom: the `CustomLLM` that answers, for a provider in `litellm.custom_provider_map`.
+        client: what the caller gave as `client=`, whatever it is.
     """
 
     model: str
@@ -141,6 +144,8 @@ class PreparedCall:
     record: CallRecord
     ready_answer: Any = None
     own_client: Client | AsyncClient | None = None
+    custom: Any = None
+    client: Any = None
 
     @property
     def is_mock(self) -> bool:
@@ -168,7 +173,10 @@ def prepare_call(
     answer = given.get("mock_response")
     is_chat = call_type in {"completion", "acompletion"}
     is_ready = isinstance(answer, ModelResponse) and is_chat and not stream
-    provider, name = _names_of(model, given)
+    custom = find_custom(model, given.get("custom_llm_provider"))
+    if custom is not None and answer is not None:
+        given["custom_llm_provider"] = "openai"  # a mock answer asks nobody
+    provider, name = _names_of(model, given) if custom is None else custom[:2]
     _apply_mock(given, local, model=name, provider=provider)
     own_client = local.get("client")
     return PreparedCall(
@@ -189,6 +197,8 @@ def prepare_call(
         ),
         ready_answer=answer if is_ready else None,
         own_client=own_client if isinstance(own_client, Client | AsyncClient) else None,
+        custom=custom[2] if custom is not None and answer is None else None,
+        client=own_client,
     )
 
 

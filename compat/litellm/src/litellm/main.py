@@ -16,6 +16,7 @@ from litellm.answers import (
     verdicts_of,
 )
 from litellm.calls import PreparedCall, async_client_of, client_of, prepare_call
+from litellm.custom_providers import aask_custom, ask_custom, custom_hidden_params
 from litellm.error_translation import litellm_exception_of
 from litellm.litellm_core_utils.streaming_handler import (
     CustomStreamWrapper,
@@ -25,6 +26,7 @@ from litellm.litellm_core_utils.streaming_handler import (
 from litellm.released import getattr_of
 from litellm.response_streams import ResponsesStream
 from litellm.types.llms.openai import OpenAIModerationResponse, ResponsesAPIResponse
+from litellm.types.usage import Usage
 from litellm.types.utils import (
     Choices,
     Delta,
@@ -34,7 +36,6 @@ from litellm.types.utils import (
     ModelResponseStream,
     StreamingChoices,
     TextCompletionResponse,
-    Usage,
 )
 from puna.api.models import token_counter as count_tokens
 from puna.engine.streams import AsyncStream, Stream
@@ -77,6 +78,13 @@ class _Kind(Generic[Whole, Wrapper]):
             whole.note_call(hidden, None if call.is_mock else dict(report.headers))
         return whole
 
+    def custom(self, call: PreparedCall, answer: Any) -> Whole | Wrapper:
+        """What the caller gets from a provider of its own: its answer, or its wrapped stream."""
+        if call.stream:
+            return self.wrap(call, answer)
+        answer.note_call(custom_hidden_params(call, answer), None)
+        return cast("Whole", answer)
+
 
 def _wrap_with(
     cls: type[ChunkWrapper],
@@ -109,7 +117,9 @@ def _run(
     call.record.begin()
     try:
         given: Whole | Wrapper | None = call.ready_answer
-        if given is None:
+        if given is None and call.custom is not None:
+            given = kind.custom(call, ask_custom(call, asked))
+        elif given is None:
             ask = getattr(client_of(call), kind.name)
             answer = ask(call.model, asked, stream=call.stream, **call.keywords)
             given = kind.given(call, answer)
@@ -132,7 +142,9 @@ async def _arun(
     call.record.begin()
     try:
         given: Whole | Wrapper | None = call.ready_answer
-        if given is None:
+        if given is None and call.custom is not None:
+            given = kind.custom(call, await aask_custom(call, asked))
+        elif given is None:
             ask = getattr(async_client_of(call), kind.name)
             answer = await ask(call.model, asked, stream=call.stream, **call.keywords)
             given = kind.given(call, answer)

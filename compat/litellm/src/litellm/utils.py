@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import litellm
+from litellm.custom_providers import find_custom
 from litellm.error_translation import litellm_exception_of
 from litellm.litellm_core_utils.streaming_handler import (
     CustomStreamWrapper as CustomStreamWrapper,  # noqa: PLC0414 - LiteLLM has it here too
@@ -64,6 +65,9 @@ def get_llm_provider(
         custom_llm_provider = custom_llm_provider or _param(litellm_params, "custom_llm_provider")
         api_base = api_base or _param(litellm_params, "api_base")
         api_key = api_key or _param(litellm_params, "api_key")
+    custom = find_custom(model, custom_llm_provider)
+    if custom is not None:
+        return custom[1], custom[0], api_key, api_base
     found = _translated(
         lambda: models.get_llm_provider(model, custom_llm_provider, api_base), model
     )

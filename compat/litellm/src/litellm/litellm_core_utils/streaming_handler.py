@@ -10,7 +10,8 @@ from litellm.answers import answer_of, chunk_of, hidden_params_of, text_answer_o
 from litellm.callback_delivery import CallRecord
 from litellm.error_translation import litellm_exception_of
 from litellm.released import getattr_of
-from litellm.types.utils import ModelResponse, TextCompletionResponse, Usage
+from litellm.types.usage import Usage
+from litellm.types.utils import ModelResponse, TextCompletionResponse
 from puna.catalog.prices import dollars
 from puna.types.chat import ChatCompletionChunk
 from puna.types.completions import TextCompletion

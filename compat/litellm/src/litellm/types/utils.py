@@ -11,12 +11,16 @@ import json
 import time
 import uuid
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import override
 
 from litellm.released import getattr_of
+from litellm.types.response_base import *  # noqa: F403 - the same  # pyright: ignore[reportWildcardImportFromLibrary]
+from litellm.types.response_base import SafeAttributeModel
+from litellm.types.usage import *  # noqa: F403 - LiteLLM has them here  # pyright: ignore[reportWildcardImportFromLibrary]
+from litellm.types.usage import CompletionTokensDetailsWrapper, PromptTokensDetailsWrapper, Usage
 from puna.providers.table import PROVIDERS
 
 
@@ -33,80 +37,10 @@ def _now() -> int:
     return int(time.time())
 
 
-class SafeAttributeModel(BaseModel):
-    """What all response classes share."""
-
-    model_config = ConfigDict(extra="allow", protected_namespaces=(), populate_by_name=True)
-
-    missing_when_none: ClassVar[tuple[str, ...]] = ()
-    """Fields that are no attributes at all while their value is None."""
-
-    @override
-    def model_post_init(self, context: Any, /) -> None:
-        """Take away the fields that nobody gave."""
-        values = self.__dict__
-        for name in self.missing_when_none:
-            if name in values and values[name] is None:
-                del values[name]  # pyright: ignore[reportIndexIssue]  # an instance's is a dict
-                self.__pydantic_fields_set__.discard(name)
-
-    @classmethod
-    def trusted(
-        cls,
-        values: dict[str, Any],
-        extra: dict[str, Any] | None = None,
-        private: dict[str, Any] | None = None,
-    ) -> Self:
-        """An object of values that are right already: nothing is checked, nothing filled in.
-
-        For chunks, of which there are many: a third of the time that checking takes.
-        """
-        made = cls.__new__(cls)
-        put = object.__setattr__
-        put(made, "__dict__", values)
-        put(made, "__pydantic_fields_set__", set(values))
-        put(made, "__pydantic_extra__", extra if extra is not None else {})
-        put(made, "__pydantic_private__", private)
-        return made
-
-    @override
-    def __str__(self) -> str:
-        return repr(self)  # what `print(chunk)` shows
-
-    def __getitem__(self, key: str) -> Any:
-        return getattr(self, key)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self, key, value)
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and hasattr(self, key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The field's value, or `default` for a missing attribute."""
-        return getattr(self, key, default)
-
-    @override
-    def json(self, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The fields as a dict, not as text: LiteLLM's habit."""
-        return self.model_dump(**kwargs)
-
-    @override
-    def dict(self, **kwargs: Any) -> Any:
-        """The fields as a dict; the same as `model_dump()`."""
-        return self.model_dump(**kwargs)
-
-    def to_dict(self, **kwargs: Any) -> Any:
-        """The fields as a dict of plain values."""
-        return self.model_dump(mode="json", **kwargs)
-
-    def to_json(self, **kwargs: Any) -> str:
-        """The fields as JSON text."""
-        return self.model_dump_json(**kwargs)
-
-
 class Function(SafeAttributeModel):
     """The function of a tool call. `arguments` is JSON text as the model wrote it."""
+
+    positions = ("arguments", "name")
 
     arguments: str = ""
     name: str | None = None
@@ -126,6 +60,8 @@ class FunctionCall(Function):
 class ChatCompletionMessageToolCall(SafeAttributeModel):
     """One call that the model asks for."""
 
+    positions = ("function", "id", "type")
+
     function: Function
     id: str = Field(default_factory=lambda: str(uuid.uuid4()))
     type: str = "function"
@@ -142,6 +78,20 @@ class ChatCompletionDeltaToolCall(SafeAttributeModel):
 
 class Message(SafeAttributeModel):
     """What the model said. `content` is None when it only calls tools."""
+
+    positions = (
+        "content",
+        "role",
+        "function_call",
+        "tool_calls",
+        "audio",
+        "images",
+        "provider_specific_fields",
+        "reasoning_content",
+        "thinking_blocks",
+        "reasoning_items",
+        "annotations",
+    )
 
     missing_when_none = (
         "reasoning_content",
@@ -168,6 +118,19 @@ class Message(SafeAttributeModel):
 class Delta(SafeAttributeModel):
     """What a chunk adds to its choice's message."""
 
+    positions = (
+        "content",
+        "role",
+        "function_call",
+        "tool_calls",
+        "audio",
+        "images",
+        "reasoning_content",
+        "thinking_blocks",
+        "reasoning_items",
+        "annotations",
+    )
+
     missing_when_none = (
         "reasoning_content",
         "thinking_blocks",
@@ -192,6 +155,15 @@ class Delta(SafeAttributeModel):
 class Choices(SafeAttributeModel):
     """One of the `n` answers."""
 
+    positions = (
+        "finish_reason",
+        "index",
+        "message",
+        "logprobs",
+        "enhancements",
+        "provider_specific_fields",
+    )
+
     missing_when_none = ("logprobs", "provider_specific_fields")
 
     finish_reason: str | None = "stop"
@@ -204,70 +176,12 @@ class Choices(SafeAttributeModel):
 class StreamingChoices(SafeAttributeModel):
     """A choice's share of a chunk."""
 
+    positions = ("finish_reason", "index", "delta", "logprobs", "enhancements")
+
     finish_reason: str | None = None
     index: int = 0
     delta: Delta = Field(default_factory=Delta)
     logprobs: Any = None
-
-
-class CompletionTokensDetailsWrapper(SafeAttributeModel):
-    """What completion tokens were spent on."""
-
-    accepted_prediction_tokens: int | None = None
-    audio_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    rejected_prediction_tokens: int | None = None
-    text_tokens: int | None = Field(default=None, exclude_if=_is_none)
-    image_tokens: int | None = Field(default=None, exclude_if=_is_none)
-    video_tokens: int | None = Field(default=None, exclude_if=_is_none)
-
-
-class PromptTokensDetailsWrapper(SafeAttributeModel):
-    """Where prompt tokens came from."""
-
-    audio_tokens: int | None = None
-    cached_tokens: int | None = None
-    text_tokens: int | None = Field(default=None, exclude_if=_is_none)
-    image_tokens: int | None = Field(default=None, exclude_if=_is_none)
-    video_tokens: int | None = Field(default=None, exclude_if=_is_none)
-
-
-class Usage(SafeAttributeModel):
-    """Tokens of one call. A field `estimated` says that the host did not count and Puna did."""
-
-    missing_when_none = (
-        "cache_creation_input_tokens",
-        "cache_read_input_tokens",
-        "server_tool_use",
-        "cost",
-    )
-
-    completion_tokens: int = 0
-    prompt_tokens: int = 0
-    total_tokens: int = 0
-    completion_tokens_details: CompletionTokensDetailsWrapper | None = None
-    prompt_tokens_details: PromptTokensDetailsWrapper | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    server_tool_use: Any = None
-    cost: float | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_reasoning_tokens(cls, data: Any) -> Any:
-        """LiteLLM's shortcut `reasoning_tokens=` belongs to the details."""
-        if not isinstance(data, dict):
-            return data
-        given = cast("dict[str, Any]", data)
-        if "reasoning_tokens" in given:
-            given = dict(given)
-            tokens = given.pop("reasoning_tokens")
-            if tokens is not None and given.get("completion_tokens_details") is None:
-                given["completion_tokens_details"] = {"reasoning_tokens": tokens}
-        for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-            if name in given and given[name] is None:
-                given = {key: value for key, value in given.items() if key != name}
-        return given
 
 
 class ModelResponseBase(SafeAttributeModel):
@@ -290,6 +204,21 @@ class ModelResponseBase(SafeAttributeModel):
 
 class ModelResponse(ModelResponseBase):
     """A whole answer. `ModelResponse()` has one empty choice and no `usage` attribute."""
+
+    positions = (
+        "id",
+        "choices",
+        "created",
+        "model",
+        "object",
+        "system_fingerprint",
+        "usage",
+        "stream",
+        "stream_options",
+        "response_ms",
+        "hidden_params",
+        "_response_headers",
+    )
 
     missing_when_none = ("usage",)
 
@@ -317,6 +246,8 @@ class ModelResponse(ModelResponseBase):
 class ModelResponseStream(ModelResponseBase):
     """One piece of a streamed answer."""
 
+    positions = ("choices", "id", "created", "provider_specific_fields")
+
     missing_when_none = ("usage",)
 
     object: str = "chat.completion.chunk"
@@ -328,6 +259,8 @@ class ModelResponseStream(ModelResponseBase):
 class TextChoices(SafeAttributeModel):
     """One continuation, or a piece of one in a stream."""
 
+    positions = ("finish_reason", "index", "text", "logprobs")
+
     finish_reason: str | None = None
     index: int = 0
     text: str | None = None
@@ -336,6 +269,8 @@ class TextChoices(SafeAttributeModel):
 
 class TextCompletionResponse(SafeAttributeModel):
     """A whole text completion, or one chunk of a streamed one: they have the same shape."""
+
+    positions = ("id", "choices", "created", "model", "usage", "stream", "response_ms", "object")
 
     id: str = Field(default_factory=make_id)
     object: Literal["text_completion"] = "text_completion"
@@ -366,6 +301,8 @@ class Embedding(SafeAttributeModel):
 class EmbeddingResponse(SafeAttributeModel):
     """The vectors. `data` holds plain dicts, as LiteLLM's does for OpenAI's protocol."""
 
+    positions = ("model", "usage", "response_ms", "data", "hidden_params", "_response_headers")
+
     model: str | None = None
     data: list[Any] = Field(default_factory=list[Any])
     object: Literal["list"] = "list"
@@ -389,6 +326,9 @@ class LlmProviders(StrEnum):
     for _name in PROVIDERS:
         vars()[_name.upper()] = _name
 
+
+for _class in (CompletionTokensDetailsWrapper, PromptTokensDetailsWrapper, Usage):
+    _class.__module__ = __name__  # dspy's cache trusts pickles by the module of their class
 
 OpenAIObject = SafeAttributeModel
 """LiteLLM's name for the base of its response classes."""
