@@ -603,7 +603,7 @@ def test_requests_on_one_connection_are_answered_in_order_and_pipelined_ones_too
             b"wild/1",
             b"wild/2",
         ]
-        assert not wire.is_closed
+        assert not wire.has_ended
 
     asyncio.run(run())
 
@@ -645,7 +645,7 @@ def test_a_client_that_wants_no_further_request_is_told_so() -> None:
             protocol, wire = edge.connect()
             protocol.data_received(request_bytes(body, {**AUTH, **headers}))
             await turns(100)
-            assert wire.is_closed == bool(headers)
+            assert wire.has_ended == bool(headers)
             assert (b"connection: close" in wire.written) == bool(headers)
 
     asyncio.run(run())
@@ -660,7 +660,7 @@ def test_the_end_of_the_gateway_settles_what_is_under_way() -> None:
         await turns(10)
         assert edge.app.fast_lane is not None
         await edge.app.fast_lane.close()
-        assert wire.is_closed
+        assert wire.has_ended
         return edge
 
     assert [event.outcome for event in asyncio.run(run()).events] == ["cancelled"]
@@ -1007,7 +1007,7 @@ def test_a_request_whose_body_is_on_its_way_at_the_end_is_answered(body: Any) ->
         data = request_bytes(body, AUTH)
         protocol.data_received(data[:-5])
         protocol.shutdown()
-        assert not wire.is_closed
+        assert not wire.has_ended
         protocol.data_received(data[-5:])
         await turns(100)
         return wire
@@ -1016,7 +1016,7 @@ def test_a_request_whose_body_is_on_its_way_at_the_end_is_answered(body: Any) ->
     answer = read_answer(wire.written)
     assert answer is not None
     assert (answer.status, answer.headers["connection"]) == (200, "close")
-    assert wire.is_closed
+    assert wire.has_ended
 
 
 @pytest.mark.case(128)
@@ -1031,7 +1031,7 @@ def test_a_client_that_asks_at_once_behind_its_stream_is_answered_at_the_end(bod
         protocol.shutdown()
         await turns(2_000)
         first, wire.written = wire.written, b""
-        assert not wire.is_closed
+        assert not wire.has_ended
         protocol.data_received(request_bytes(body, AUTH))
         await turns(2_000)
         return first, wire
@@ -1042,7 +1042,7 @@ def test_a_client_that_asks_at_once_behind_its_stream_is_answered_at_the_end(bod
     answer = read_answer(wire.written)
     assert answer is not None
     assert (answer.status, answer.headers["connection"]) == (200, "close")
-    assert wire.is_closed
+    assert wire.has_ended
 
 
 @pytest.mark.case(128)
@@ -1061,7 +1061,7 @@ def test_a_stream_that_has_not_begun_at_the_end_says_that_it_is_the_last(body: A
     answer = read_answer(wire.written)
     assert answer is not None
     assert (answer.status, answer.headers["connection"]) == (200, "close")
-    assert wire.is_closed
+    assert wire.has_ended
 
 
 BAD = b"\0garbage\r\n\r\n"
@@ -1075,7 +1075,7 @@ async def answers_before(*reads: bytes, play: Player) -> tuple[list[Answer], Wir
     edge = Edge(play, CONFIG, is_fast=True)
     protocol, wire = edge.connect()
     for read in reads:
-        if not wire.is_closed:
+        if not wire.has_ended:
             protocol.data_received(read)
         await turns(10)
     await turns(2_000)
@@ -1101,7 +1101,7 @@ def test_bad_bytes_behind_a_request_do_not_take_its_answer(
     reads = [good, behind, BAD] if is_late else [good + behind, BAD]
     answers, wire = asyncio.run(answers_before(*reads, play=play))
     assert answers[0].status == 200
-    assert wire.is_closed
+    assert wire.has_ended
     # An answer that was out before the bad bytes came leaves room for a reply of their own.
     assert [answer.status for answer in answers[1:]] in ([], [400])
 
@@ -1112,7 +1112,7 @@ def test_all_requests_before_bad_bytes_are_answered(behind: bytes) -> None:
     good = request_bytes({**HI, "tools": []}, AUTH)
     answers, wire = asyncio.run(answers_before(good * 3 + behind, play=lambda _: plain_reply()))
     assert [answer.status for answer in answers] == [200] * 3
-    assert wire.is_closed
+    assert wire.has_ended
 
 
 @pytest.mark.case(132)
@@ -1120,7 +1120,7 @@ def test_all_requests_before_bad_bytes_are_answered(behind: bytes) -> None:
 def test_bad_bytes_alone_are_told_at_once(bad: bytes) -> None:
     answers, wire = asyncio.run(answers_before(bad, play=lambda _: plain_reply()))
     assert [answer.status for answer in answers] == [400]
-    assert wire.is_closed
+    assert wire.has_ended
 
 
 DEEP = b"[" * 300 + b"]" * 300
@@ -1196,5 +1196,5 @@ def test_many_wishes_to_upgrade_in_one_read_end_the_connection() -> None:
 
     few = asyncio.run(run(3))
     assert few.written.count(b"HTTP/1.1 200 OK") == 3
-    assert not few.is_closed
-    assert asyncio.run(run(1_000)).is_closed
+    assert not few.has_ended
+    assert asyncio.run(run(1_000)).has_ended

@@ -123,7 +123,20 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.is_closed = False
+        self.is_half_closed = False
         self.reads = True
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the client sees the end of what the gateway writes."""
+        return self.is_closed or self.is_half_closed
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        """The gateway writes no more, and still reads."""
+        self.is_half_closed = True
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)

@@ -29,19 +29,28 @@ _START_S = 60.0
 class Served:
     """A running gateway. Leaving the `with` ends it with SIGTERM and expects status 0.
 
+    `open_files` is how many files its process may have open.
+
     Attributes:
         lines: what it wrote to stderr so far.
         host, port: where it says that it listens.
     """
 
     def __init__(
-        self, *options: str, command: Sequence[str] = ("serve",), **variables: str
+        self,
+        *options: str,
+        command: Sequence[str] = ("serve",),
+        open_files: int | None = None,
+        **variables: str,
     ) -> None:
         self.lines: list[str] = []
         self.host, self.port = "", 0
         self._is_up = threading.Event()
+        limited = (
+            ("/bin/sh", "-c", 'ulimit -n "$0" && exec "$@"', str(open_files)) if open_files else ()
+        )
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "puna.cli", *command, "--port", "0", *options],
+            [*limited, sys.executable, "-m", "puna.cli", *command, "--port", "0", *options],
             env=environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

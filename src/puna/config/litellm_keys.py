@@ -202,6 +202,10 @@ GENERAL = SectionKeys(
         "max_request_size_mb": "largest request body, in MB of 1,048,576 bytes (default 32)",
         "litellm_key_header_name": "another header that may carry the caller's key",
         "always_include_stream_usage": "ask hosts that take `stream_options` for a stream's usage",
+        "head_timeout": "seconds that a client may take for a request's head (default 20)",
+        "body_timeout": "seconds that a request's body may pause (default 60)",
+        "linger_timeout": "seconds for which the rest of an answered request is read (default 30)",
+        "max_connections": "clients connected at once (default: half the files that may be open)",
         "allowed_hosts": "names in `Host` that a gateway without a key answers to, beside "
         "addresses and local names; may begin with `*` (default: none)",
         "response_store": "a SQLite file for responses that can be gone on from (default: memory)",

@@ -24,6 +24,9 @@ from puna.config.litellm_models import read_deployments
 from puna.config.matching import find_deployments
 from puna.config.reading import Section, Source, nearest
 from puna.config.schema import (
+    DEFAULT_BODY_TIMEOUT_S,
+    DEFAULT_HEAD_TIMEOUT_S,
+    DEFAULT_LINGER_TIMEOUT_S,
     DEFAULT_MAX_REQUEST_BYTES,
     DeploymentConfig,
     GatewayConfig,
@@ -213,6 +216,10 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
         key_header_name=header.lower() or None,
         always_include_stream_usage=section.flag("always_include_stream_usage") or False,
         response_store=section.text("response_store") or None,
+        head_timeout_s=section.number("head_timeout") or DEFAULT_HEAD_TIMEOUT_S,
+        body_timeout_s=section.number("body_timeout") or DEFAULT_BODY_TIMEOUT_S,
+        linger_timeout_s=section.number("linger_timeout") or DEFAULT_LINGER_TIMEOUT_S,
+        max_connections=section.whole("max_connections", least=1),
         allowed_hosts=tuple(name.lower() for name in section.names("allowed_hosts")),
     )
     return server, notices

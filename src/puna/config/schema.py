@@ -17,6 +17,9 @@ Severity = Literal["info", "warning"]
 DEFAULT_MAX_RETRIES = 2
 DEFAULT_TIMEOUT_S = 600.0
 DEFAULT_MAX_REQUEST_BYTES = 32 * 1024 * 1024
+DEFAULT_HEAD_TIMEOUT_S = 20.0
+DEFAULT_BODY_TIMEOUT_S = 60.0
+DEFAULT_LINGER_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,10 @@ class RouterConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """What the gateway's own door needs. `host` and `port` are None where the file is silent."""
+    """What the gateway's own door needs. `host` and `port` are None where the file is silent.
+
+    `max_connections` is None for what the limit of open files allows.
+    """
 
     master_key: Secret | None = None
     max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
@@ -123,6 +129,10 @@ class ServerConfig:
     always_include_stream_usage: bool = False
     response_store: str | None = None
     allowed_hosts: tuple[str, ...] = ()
+    head_timeout_s: float = DEFAULT_HEAD_TIMEOUT_S
+    body_timeout_s: float = DEFAULT_BODY_TIMEOUT_S
+    linger_timeout_s: float = DEFAULT_LINGER_TIMEOUT_S
+    max_connections: int | None = None
     host: str | None = None
     port: int | None = None
 

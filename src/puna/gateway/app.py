@@ -26,7 +26,9 @@ from puna.errors import (
 )
 from puna.gateway.access_log import CLIENT_LEFT, AccessLog, request_line, warn_of
 from puna.gateway.carriage import GatewayTransport
+from puna.gateway.client_limits import MANY_FILES, limits_of
 from puna.gateway.codex_models import asks_catalog, codex_catalog
+from puna.gateway.crowd import Crowd
 from puna.gateway.directory import Directory
 from puna.gateway.endpoints import (
     NEEDS_STORE,
@@ -131,7 +133,13 @@ class Gateway:
             "count_input": self.responses.count,
         }
         self.fast_lane: FastLane | None = None
+        self.limit_clients(MANY_FILES)
         self._document: Reply | None = None
+
+    def limit_clients(self, open_files: int) -> None:
+        """Set the limits on clients for a process that may have so many files open."""
+        self.client_limits = limits_of(self._server, open_files)
+        self.crowd = Crowd(self.client_limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

@@ -1,7 +1,11 @@
-"""uvicorn's HTTP protocol, with a limit on heads, JSON in its own errors, and HTTP/1.0 as it is."""
+"""uvicorn's HTTP protocol, with limits on heads, time and connections, and HTTP/1.0 as it is.
+
+Its own errors are JSON.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any, Final
 
@@ -9,7 +13,10 @@ import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from puna.errors import BadRequestError
+from puna.errors import APIError, BadRequestError
+from puna.gateway.asgi_ends import LastingTransport, PlainSend
+from puna.gateway.client_limits import ClientLimits, PartialRequest
+from puna.gateway.crowd import Crowd, too_many_connections
 from puna.gateway.fast_head import write_lines
 from puna.gateway.host_header import host_fault
 from puna.gateway.replies import error_reply
@@ -24,6 +31,7 @@ _VERSIONS: Final = ("1.1", "1.0")
 _LAST_CALL_S: Final = 1.0
 """How long an idle client may still ask when the server ends."""
 
+_DEFAULT_LIMITS: Final = ClientLimits()
 _MOST_QUEUED: Final = 16
 """Requests of one connection that wait for their turn; behind them no more is read."""
 
@@ -31,17 +39,23 @@ _MOST_QUEUED: Final = 16
 class EdgeProtocol(HttpToolsProtocol):
     """One client connection, each of its requests an ASGI request.
 
-    Its keep-alive limit needs one timer, which is looked at when it ends, not armed with each
-    reply.
+    Its time limits need one timer, which is looked at when it ends, not armed with each reply.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._limits: ClientLimits = getattr(self.app, "client_limits", _DEFAULT_LIMITS)
         self._idle_since = math.inf
-        self._idle_limit_s: float = self.timeout_keep_alive
+        self._idle_limit_s = self._limits.head_s
+        self._partial = PartialRequest()
+        self._in_body = False
+        self._is_between = True
+        """Whether no request has begun that is not whole."""
+        self._is_draining = False
+        """Whether the last answer was given, and what still comes is thrown away."""
         self._head_bytes = 0
         self._is_other_version = False
-        self._host_fault: str | None = None
+        self._fault: tuple[int, str] | None = None
         self._is_spoiled = False
         """Whether bad bytes came behind good requests: these are answered, and no more is read."""
         self.is_last = False
@@ -57,6 +71,10 @@ class EdgeProtocol(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         # The scope is made when it is known that ASGI will want it.
+        self._is_between = self._in_body = False
+        self._partial.end()
+        if not self.is_last:
+            self._idle_limit_s = self.timeout_keep_alive
         self._head_bytes = 0
         self.url = b""
         self.headers = []
@@ -81,6 +99,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
+        self._in_body = True
         parser = self._parser
         self._method = parser.get_method()
         self._check_version()
@@ -101,26 +120,32 @@ class EdgeProtocol(HttpToolsProtocol):
     def _begin_asgi(self) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         is_required = self._parser.get_http_version() != "1.0"
-        self._host_fault = host_fault(headers, is_required=is_required)
-        if self._host_fault is not None:
-            raise ValueError(self._host_fault)
+        fault = host_fault(headers, is_required=is_required)
+        if fault is not None:
+            self._fault = 400, fault
+            raise ValueError(fault)
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers += headers  # the list that the scope holds
         super().on_headers_complete()
         self.cycle.keep_alive = self.cycle.keep_alive and not self.is_last
+        lasting: Any = self._lasting
+        self.cycle.transport = lasting
         if self.pipeline and len(self.pipeline) <= _MOST_QUEUED:
             self.flow.resume_reading()  # else nobody hears that the client leaves
         if self.scope["http_version"] == "1.0":
             cycle: Any = self.cycle
-            cycle.send = _PlainSend(cycle)  # its task has not begun
+            cycle.send = PlainSend(cycle)  # its task has not begun
 
     # --- bytes
 
     @override
     def data_received(self, data: bytes) -> None:
         if self._is_spoiled:
+            if self._is_draining:
+                self._partial.note(len(data), self.loop.time(), in_body=True)
             return
+        idle_since = self._idle_since
         self._idle_since = math.inf
         for _ in range(_MOST_QUEUED):
             try:
@@ -130,8 +155,31 @@ class EdgeProtocol(HttpToolsProtocol):
             except httptools.HttpParserError:
                 break
             else:
+                self._note_read(len(data), idle_since)
                 return
         self.send_400_response("")
+
+    @override
+    def on_message_complete(self) -> None:
+        self._is_between = True
+        super().on_message_complete()
+
+    def _note_read(self, size: int, idle_since: float) -> None:
+        """Bytes were parsed; `idle_since` is since when nothing was asked before they came."""
+        if not self._is_between:
+            self._note_partial(size, in_body=self._in_body)
+            return
+        self._partial.end()
+        known: Any = self.cycle
+        if (known is None or known.response_complete) and self._idle_since == math.inf:
+            # Only line ends, or the end of a request that was answered before.
+            self._idle_since = idle_since if idle_since < math.inf else self.loop.time()
+            self._watch()
+
+    def _note_partial(self, size: int, *, in_body: bool) -> None:
+        """Some of a request came, and it is not whole."""
+        self._partial.note(size, self.loop.time(), in_body=in_body)
+        self._watch()
 
     def _without_upgrade(self, rest: bytes) -> bytes:
         """What to read instead, to answer in HTTP/1.1.
@@ -162,11 +210,15 @@ class EdgeProtocol(HttpToolsProtocol):
         elif self._is_other_version:
             status, said = 505, "This server speaks HTTP/1.1."
         else:
-            status, said = 400, self._host_fault or "This is not an HTTP request."
-        reply = error_reply(BadRequestError(said, status_code=status, code="invalid_request"))
+            status, said = self._fault or (400, "This is not an HTTP request.")
+        self._refuse(BadRequestError(said, status_code=status, code="invalid_request"))
+
+    def _refuse(self, error: APIError) -> None:
+        """Answer before any request is whole, and end the connection."""
+        reply = error_reply(error)
         lines = write_lines([*reply.head(), (b"connection", b"close")])
-        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + reply.body)
-        self.transport.close()
+        self.transport.write(STATUS_LINE[reply.status] + lines + b"\r\n" + reply.body)
+        self._drain()
 
     def _answers_first(self) -> bool:
         """Whether requests came whole before the bad bytes; the last one ends the connection."""
@@ -187,7 +239,7 @@ class EdgeProtocol(HttpToolsProtocol):
     @override
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_draining:
             return
         if self.flow.read_paused:
             self.flow.resume_reading()
@@ -196,25 +248,97 @@ class EdgeProtocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
             return
         if self._is_spoiled:
-            self.transport.close()
+            self._drain()
             return
         self._idle_since = self.loop.time()
+        if not self._is_between and self.cycle.more_body:
+            self._partial.answered(self._idle_since)
         if self.timeout_keep_alive_task is None:
             self._watch_idle(self._idle_limit_s)
 
     @override
     def timeout_keep_alive_handler(self) -> None:
         self.timeout_keep_alive_task = None
-        left_s = self._idle_since + self._idle_limit_s - self.loop.time()
-        if left_s <= _TICK_S:
-            super().timeout_keep_alive_handler()
-        elif left_s < math.inf:
+        now = self.loop.time()
+        if self._partial.is_on and self.flow.read_paused:
+            self._partial.postpone(now)
+        left_s = self._due() - now
+        if _TICK_S < left_s < math.inf:
             self._watch_idle(left_s)
+        elif left_s <= _TICK_S:
+            self._give_up()
+
+    def _due(self) -> float:
+        """Until when the client must have sent what is waited for."""
+        idle_due = self._idle_since + self._idle_limit_s
+        if not self._partial.is_on:
+            return idle_due
+        due = self._partial.due(self._limits)
+        return min(due, idle_due) if self.is_last else due
+
+    def _give_up(self) -> None:
+        """The client took too long. Who has begun to ask is told so."""
+        known: Any = self.cycle
+        asked: Any = known if known is not None and not known.response_complete else None
+        partial = self._partial
+        is_over = not partial.is_on or partial.is_answered
+        if is_over or (asked is not None and asked.response_started and asked.more_body):
+            self.transport.close()
+            return
+        if self.pipeline or (asked is not None and not asked.more_body):
+            self._watch_idle(self._limits.head_s)  # it stands behind requests that are answered
+            return
+        if asked is not None:
+            asked.disconnected = True
+            asked.message_event.set()
+        what, limit_s = "head", self._limits.head_s
+        if partial.in_body:
+            what, limit_s = "body", self._limits.body_s
+        self._refuse(
+            BadRequestError(
+                f"The request's {what} took too long: more than {limit_s:g} s of waiting.",
+                status_code=408,
+                code="request_timeout",
+            )
+        )
+
+    def _watch(self) -> None:
+        """See to it that the limits are looked at."""
+        if self.timeout_keep_alive_task is None:
+            self._watch_idle(self._due() - self.loop.time())
 
     def _watch_idle(self, seconds: float) -> None:
+        """Look again then; at least as often as an idle connection's limit asks for."""
+        seconds = min(seconds, max(self.timeout_keep_alive, _LAST_CALL_S))
         self.timeout_keep_alive_task = self.loop.call_later(
             seconds, self.timeout_keep_alive_handler
         )
+
+    def close_after_reply(self) -> None:
+        """The answer is the connection's last; the rest of the request is read first."""
+        if self._is_between:
+            self.transport.close()
+        else:
+            self._drain()
+
+    def _drain(self) -> None:
+        """End the connection when the client has, or when it had time to read the answer.
+
+        What it still sends is thrown away. Closed at once, the connection would be reset, and the
+        client might lose an answer that it has not read while it writes.
+        """
+        if self.transport.is_closing() or self._is_draining:
+            return
+        if self.is_last or self._limits.linger_s <= 0:
+            self.transport.close()
+            return
+        self._is_spoiled = self._is_draining = True
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._partial.answered(self.loop.time())
+        self._watch()
 
     @override
     def shutdown(self) -> None:
@@ -224,6 +348,9 @@ class EdgeProtocol(HttpToolsProtocol):
         """
         known: Any = self.cycle
         self.is_last = True
+        if self._is_draining:
+            self.transport.close()
+            return
         self._idle_limit_s = _LAST_CALL_S
         self._unset_keepalive_if_required()
         if known is None or known.response_complete:
@@ -238,36 +365,34 @@ class EdgeProtocol(HttpToolsProtocol):
         return bool(known.response_started)
 
     @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        self._lasting = LastingTransport(self, transport)
+        self._idle_since = self.loop.time()
+        self._watch_idle(self._idle_limit_s)
+        crowd: Crowd | None = getattr(self.app, "crowd", None)
+        if crowd is None:
+            return
+        sock = transport.get_extra_info("socket")
+        number = sock.fileno() if sock is not None else 0
+        guests: Any = self.connections
+        if not crowd.has_room(guests, self, number, self._idle_since):
+            self._refuse(too_many_connections())
+            self.transport.close()  # no file is kept for it
+
+    @property
+    def idle_since(self) -> float:
+        """Since when the client asks for nothing; infinite while it asks, -infinite at its end."""
+        if self._is_draining:
+            return -math.inf
+        return math.inf if self._partial.is_on else self._idle_since
+
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
+        self._lasting.forget()
 
 
 class _TooLargeError(ValueError):
     """The head is; the parser turns this into its own error, and that becomes the reply above."""
-
-
-class _PlainSend:
-    """ASGI's `send` for an HTTP/1.0 client, which knows no chunks: the end closes the body."""
-
-    def __init__(self, cycle: Any) -> None:
-        self._cycle = cycle
-
-    async def __call__(self, message: Any) -> None:
-        cycle = self._cycle
-        if cycle.flow.write_paused and not cycle.disconnected:
-            await cycle.flow.drain()
-        if cycle.disconnected or cycle.response_complete:
-            return
-        if message["type"] == "http.response.start":
-            cycle.response_started = True
-            head = [*cycle.default_headers, *message["headers"], (b"connection", b"close")]
-            cycle.transport.write(STATUS_LINE[message["status"]] + write_lines(head) + b"\r\n")
-            return
-        if cycle.scope["method"] != "HEAD":
-            cycle.transport.write(message.get("body", b""))
-        if not message.get("more_body", False):
-            cycle.response_complete = True
-            cycle.message_event.set()
-            cycle.transport.close()
-            cycle.on_response()

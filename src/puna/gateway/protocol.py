@@ -41,7 +41,6 @@ class GatewayProtocol(EdgeProtocol):
         # A request that the parser reads for the lane.
         self._head: LaneHead | None = None
         self._pieces: list[bytes] = []
-        self._is_between = True
         self._is_declined = False
         self._first_read = b""
         # One whose head is known.
@@ -83,6 +82,7 @@ class GatewayProtocol(EdgeProtocol):
         if missing > 0:
             self._pieces = [data]
             self._missing = missing
+            self._note_partial(len(data), in_body=True)
             return b""
         if missing < 0:
             return data
@@ -96,16 +96,13 @@ class GatewayProtocol(EdgeProtocol):
         self._pieces.append(data)
         self._missing = max(0, self._missing - len(data))
         if self._missing or self._known is None:
+            self._note_partial(len(data), in_body=True)
             return b""
+        self._partial.end()
         pieces, self._pieces = self._pieces, []
         return self._take_known(self._known, b"".join(pieces))
 
     # --- messages
-
-    @override
-    def on_message_begin(self) -> None:
-        self._is_between = False
-        super().on_message_begin()
 
     @override
     def _begin_message(self) -> None:
@@ -179,6 +176,12 @@ class GatewayProtocol(EdgeProtocol):
         return True
 
     # --- what happens to the connection
+
+    @override
+    def _drain(self) -> None:
+        self._head, self._known = None, None
+        self._pieces, self._missing = [], 0
+        super()._drain()
 
     @override
     def shutdown(self) -> None:

@@ -108,7 +108,10 @@ def _make_gateway(
     options: ServeOptions, directory: Directory, hooks: tuple[Hook, ...], pool: SupervisorPool
 ) -> Gateway:
     transport = recording_transport(options.record, directory.environ, pool)
-    return Gateway(directory, transport=transport, hooks=hooks, pool=pool)
+    gateway = Gateway(directory, transport=transport, hooks=hooks, pool=pool)
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    gateway.limit_clients(files)
+    return gateway
 
 
 def raise_file_limit() -> None:
