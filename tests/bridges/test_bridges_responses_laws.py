@@ -147,7 +147,7 @@ def test_an_answer_goes_back_as_the_message_that_it_was(said: dict[str, Any]) ->
     request = bridged([{"role": "user", "content": "a"}])
     output = response_of(request, "resp_7", 9, answer, completed_at=12).to_dict()["output"]
     omissions = Omissions()
-    back = messages_of(output, omissions)
+    back, _ = messages_of(output, omissions)
     spoken = [text for text in (said["content"], said.get("refusal")) if text]
     assert [m["content"] for m in back if m["content"]] == spoken
     assert [call for m in back for call in m.get("tool_calls", ())] == said.get("tool_calls", [])

@@ -69,8 +69,8 @@ def test_the_host_sees_the_whole_session_in_the_second_turn(upstream: Upstream, 
     assert (item["type"], item["content"][0]["text"]) == ("message", "Done. ")
     sent = upstream.requests[-1].json
     roles = [message["role"] for message in sent["messages"]]
-    assert roles == ["system", "system", "user", "user", "assistant", "tool", "tool"]
-    assistant, listed, patched = sent["messages"][4:]
+    assert roles == ["system", "user", "user", "assistant", "tool", "tool"]
+    assistant, listed, patched = sent["messages"][3:]
     assert assistant["content"] == "I look, and mend it."
     assert [
         (call["id"], call["function"]["name"], json.loads(call["function"]["arguments"]))

@@ -117,24 +117,6 @@ def text(said: str, block: int = 0) -> bytes:
             "messages[0].content[0]",
         ),
         ([{"role": "function", "name": "f", "content": "x"}], "messages[0].role"),
-        (
-            [{**CALLED[1], "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "{"}}]}],
-            "messages[0].tool_calls[0].function.arguments",
-        ),
-        (
-            [
-                {
-                    **CALLED[1],
-                    "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "[1]"}}],
-                }
-            ],
-            "messages[0].tool_calls[0].function.arguments",
-        ),
-        (
-            [{**CALLED[1], "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}],
-            "messages[0].tool_calls[0].id",
-        ),
-        (CALLED, "tools"),
     ],
 )
 def test_what_converse_has_no_place_for_is_refused_by_its_path(messages: Any, param: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 from tests.support.contexts import HELLO, KEY, context_for, request_for, target_for
 
+from puna.bridges.histories.rules import OPENAI
 from puna.dialects.base import BuiltRequest, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
@@ -153,7 +154,9 @@ def test_a_query_of_the_target_is_appended() -> None:
 def test_developer_becomes_system_where_the_host_knows_no_other_word() -> None:
     request = request_for(messages=[{"role": "developer", "content": "Be brief"}, *HELLO])
     assert body_of(request, LLAMA)["messages"][0]["role"] == "system"
-    assert body_of(request)["messages"][0]["role"] == "developer"
+    own = target_for(quirks=Quirks(messages=OPENAI))
+    assert body_of(request, own)["messages"][0]["role"] == "developer"
+    assert body_of(request)["messages"][0]["role"] == "system"  # most templates know no other
     assert request.messages[0]["role"] == "developer"
 
 

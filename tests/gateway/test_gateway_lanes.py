@@ -1198,3 +1198,35 @@ def test_many_wishes_to_upgrade_in_one_read_end_the_connection() -> None:
     assert few.written.count(b"HTTP/1.1 200 OK") == 3
     assert not few.has_ended
     assert asyncio.run(run(1_000)).has_ended
+
+
+ODDLY_PLACED = [
+    [{"role": "system", "content": "A."}, {"role": "system", "content": "B."}, *HI["messages"]],
+    [*HI["messages"], {"role": "system", "content": "Late."}],
+    [*HI["messages"], {"role": "assistant", "content": ""}, *HI["messages"]],
+]
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("messages", ODDLY_PLACED)
+def test_messages_that_must_be_fitted_go_the_long_way(
+    messages: list[dict[str, Any]], *, escaped: bool
+) -> None:
+    """A second message with instructions, or one that says nothing, however it is written."""
+    body = json.dumps({**HI, "messages": messages})
+    if escaped:
+        body = body.replace('"system"', '"\\u0073ystem"')
+
+    async def run() -> tuple[Edge, Edge, Answer]:
+        return await ask_both(lambda _: plain_reply(), request_bytes(body.encode(), AUTH))
+
+    fast, _, answer = asyncio.run(run())
+    assert (answer.status, answer.headers["x-puna-lane"]) == (200, "full")
+    (sent,) = [json.loads(r.body) for r in (*fast.hot.requests, *fast.full.requests)]
+    assert [m["role"] for m in sent["messages"][1:]].count("system") == 0
+    assert all(m["content"] for m in sent["messages"])
+
+
+def test_a_word_in_a_text_does_not_close_the_fast_lane() -> None:
+    said = [{"role": "system", "content": "A."}, {"role": "user", "content": 'What is a "system"?'}]
+    assert ask_edge({**HI, "messages": said}).headers["x-puna-lane"] == "fast"

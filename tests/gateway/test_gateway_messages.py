@@ -158,7 +158,7 @@ def test_what_is_left_out_is_told(upstream: Upstream, is_stream: bool) -> None: 
         "betas": [],
     }
     answer = ask(upstream, body)
-    assert answer.headers["x-puna-dropped-params"] == "fallbacks,betas,thinking,service_tier"
+    assert answer.headers["x-puna-dropped-params"] == "thinking,service_tier,fallbacks,betas"
     assert set(upstream.requests[0].json) <= {"model", "max_tokens", "messages", "stream"}
 
 

@@ -53,6 +53,8 @@ NAMES_ELSEWHERE = {
     "gateway/openapi/document.py": {"anthropic"},
     "gateway/messages_replies.py": {"anthropic"},
     "dialects/anthropic_messages.py": {"anthropic"},
+    # A line that Claude Code writes into its system texts.
+    "bridges/messages/carried.py": {"anthropic"},
 }
 """Where a provider's name stands in a text of the code, and why. Docstrings do not count."""
 

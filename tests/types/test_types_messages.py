@@ -46,7 +46,7 @@ def assistant(**fields: Any) -> dict[str, Any]:
         ([{"role": "system", "content": None}], "messages[0].content", "is missing"),
         ([assistant()], "messages[0].content", "neither `content` nor `tool_calls`"),
         ([assistant(content=None, tool_calls=[])], "messages[0].content", "neither"),
-        ([assistant(reasoning_content="hm")], "messages[0].content", "neither"),
+        ([assistant(annotations=[])], "messages[0].content", "neither"),
         ([assistant(tool_calls="x")], "messages[0].tool_calls", "must be a list"),
         ([assistant(thinking_blocks="x")], "messages[0].thinking_blocks", "a list of blocks"),
         ([assistant(thinking_blocks=["x"])], "messages[0].thinking_blocks", "a list of blocks"),

@@ -113,9 +113,9 @@ def completion(
             `stream_timeout` in seconds, `max_retries` (or `num_retries`), `fallbacks`,
             `context_window_fallbacks`, `extra_headers`, `extra_body`, `drop_params`,
             `allowed_openai_params`, `additional_drop_params`, `rescue_tool_calls`,
-            `repair_tool_arguments`, `emulate_response_format`, `format_retries`, `metadata`,
-            `mock_response`, `custom_llm_provider`, `ssl_verify`. Any other keyword is sent in the
-            body.
+            `repair_tool_arguments`, `emulate_response_format`, `format_retries`, `read_think_tags`,
+            `metadata`, `mock_response`, `custom_llm_provider`, `ssl_verify`. Any other keyword is
+            sent in the body.
 
     Returns:
         The completion, or a stream of chunks. Both have a `report` on how the call went.

@@ -7,6 +7,9 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
+BROKEN_INPUT = "INVALID_JSON"
+"""The key under which Anthropic's guide to tool streaming keeps arguments that are no JSON."""
+
 
 def object_of(arguments: object) -> dict[str, Any] | None:
     """The object that the arguments are, as JSON text or already; nothing at all is an empty one.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, TypeVar, cast
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.catalog.prices import Price, price_from_dollars_per_token
@@ -25,6 +25,8 @@ from puna.types.requests import CHAT_SWITCHES, make_chat_request
 from puna.types.secret import Secret
 from puna.types.shown import shown
 from puna.wire.http import Timeouts
+
+FlagT = TypeVar("FlagT", bool, bool | None)
 
 
 class RequestOptions(TypedDict):
@@ -62,6 +64,7 @@ OWN_KEYWORDS = frozenset(
         "mock_response",
         "num_retries",
         "output_cost_per_token",
+        "read_think_tags",
         "repair_tool_arguments",
         "rescue_tool_calls",
         "ssl_verify",
@@ -289,7 +292,7 @@ def _read_overrides(own: Mapping[str, Any], request: ModelRequest) -> Mapping[st
     return given
 
 
-def read_flag(own: Mapping[str, Any], name: str, *, default: bool) -> bool:
+def read_flag(own: Mapping[str, Any], name: str, *, default: FlagT) -> bool | FlagT:
     """A keyword that is true or false. Raises BadRequestError for anything else."""
     wish = own.get(name)
     if wish is None:

@@ -28,6 +28,8 @@ class ClientSettings:
         rescue_tool_calls: turn calls that a model wrote as text into tool calls.
         repair_tool_arguments: make the arguments of such calls fit their tool's schema.
         emulate_response_format: hold answers to a `response_format` that their host does not know.
+        read_think_tags: make thoughts of `<think>` at the beginning of an answer's text; None does
+            it for responses only.
         format_retries: how often another answer is asked for then.
         strict_tools: refuse tools of a response that no host runs over chat, such as `web_search`,
             instead of leaving them out.
@@ -44,6 +46,7 @@ class ClientSettings:
     rescue_tool_calls: bool = True
     repair_tool_arguments: bool = False
     emulate_response_format: bool = False
+    read_think_tags: bool | None = None
     format_retries: int = 2
     strict_tools: bool = False
     hooks: Sequence[Hook] = ()

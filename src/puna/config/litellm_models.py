@@ -110,6 +110,7 @@ class _EntryReader:
             rescue_tool_calls=params.flag("rescue_tool_calls"),
             repair_tool_arguments=params.flag("repair_tool_arguments"),
             emulate_response_format=params.flag("emulate_response_format"),
+            read_think_tags=params.flag("read_think_tags"),
             format_retries=params.whole("format_retries"),
             allowed_openai_params=params.names("allowed_openai_params"),
             additional_drop_params=params.names("additional_drop_params"),

@@ -173,6 +173,7 @@ def _read_settings(section: Section) -> SettingsConfig:
         rescue_tool_calls=section.flag("rescue_tool_calls") is not False,
         repair_tool_arguments=section.flag("repair_tool_arguments") or False,
         emulate_response_format=section.flag("emulate_response_format") or False,
+        read_think_tags=section.flag("read_think_tags"),
         format_retries=section.whole("format_retries"),
         strict_tools=section.flag("strict_tools") or False,
         num_retries=section.whole("num_retries"),

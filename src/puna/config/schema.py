@@ -67,6 +67,7 @@ class DeploymentConfig:
     rescue_tool_calls: bool | None = None
     repair_tool_arguments: bool | None = None
     emulate_response_format: bool | None = None
+    read_think_tags: bool | None = None
     format_retries: int | None = None
     allowed_openai_params: tuple[str, ...] = ()
     additional_drop_params: tuple[str, ...] = ()
@@ -145,6 +146,7 @@ class SettingsConfig:
     rescue_tool_calls: bool = True
     repair_tool_arguments: bool = False
     emulate_response_format: bool = False
+    read_think_tags: bool | None = None
     format_retries: int | None = None
     strict_tools: bool = False
     num_retries: int | None = None

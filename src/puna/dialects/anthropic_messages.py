@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from puna.bridges.histories.rules import MESSAGES
 from puna.bridges.omissions import Omissions
 from puna.bridges.over_messages.reply import choice_fields, message_fields, usage_fields
 from puna.bridges.over_messages.request import ModelTraits, build_messages_body
@@ -30,7 +31,12 @@ from puna.dialects.json_http import (
     post,
 )
 from puna.dialects.openai_replies import tell_apart
-from puna.dialects.request_rules import check_images, choose_params, take_stream_options
+from puna.dialects.request_rules import (
+    choose_params,
+    fit_messages,
+    in_clients_words,
+    take_stream_options,
+)
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
 from puna.types.messages_extras import MessagesExtras
@@ -51,9 +57,9 @@ class AnthropicMessages:
         self, request: ChatRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
         """POST `<base>/v1/messages`. Beside what the caller gave, `max_tokens` is always there."""
-        check_images(request, target)
+        request, cut = fit_messages(request, target, target.quirks.messages or MESSAGES)
         params, left_out = choose_params(request, target)
-        left_out = (*left_out, *take_stream_options(params, request))  # usage is always told
+        left_out = (*cut, *left_out, *take_stream_options(params, request))  # usage is always told
         extras = request.messages_extras or MessagesExtras()
         omissions = Omissions(may_drop=request.drop_params)
         for name in _beyond_calls(request):
@@ -66,7 +72,7 @@ class AnthropicMessages:
         body = {"model": target.model, **bridged, **({"stream": True} if request.is_stream else {})}
         request = _with_betas(request, target, extras)
         http = post(build_url(target, _PATH), encode(body), request, target, timeouts)
-        return BuiltRequest(http, (*left_out, *omissions.names))
+        return BuiltRequest(http, in_clients_words((*left_out, *omissions.names), request))
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
         """A success as a completion.

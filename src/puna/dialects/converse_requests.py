@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from puna.bridges.histories.rules import CONVERSE
 from puna.bridges.omissions import Omissions
 from puna.dialects.base import Target
 from puna.dialects.converse_messages import build_turns, has_tool_blocks
@@ -46,7 +47,7 @@ def build_body(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tu
     Raises:
         BadRequestError: the host, or the protocol, has no place for something.
     """
-    request, params, left_out = fit_chat(request, target)
+    request, params, left_out = fit_chat(request, target, CONVERSE)
     omissions = Omissions(may_drop=request.drop_params)
     for name in left_out:
         omissions.note(name)

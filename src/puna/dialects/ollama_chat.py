@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from typing_extensions import override
 
+from puna.bridges.histories.rules import OLLAMA
 from puna.dialects.base import ReadContext, StreamReader, Target
 from puna.dialects.json_http import build_url, parse_object
 from puna.dialects.ollama_context import set_context
@@ -71,7 +72,7 @@ class OllamaChat(OpenAIChat):
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        request, params, left_out = fit_chat(request, target)
+        request, params, left_out = fit_chat(request, target, OLLAMA)
         messages, cut = build_messages(request, target)
         # The last line of a stream always has the usage.
         left_out = (*left_out, *take_stream_options(params, request))

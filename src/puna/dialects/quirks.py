@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from puna.bridges.histories.rules import MessageRules
 from puna.rescue.failed_generation import FailedGeneration
+
+HINTS = frozenset(
+    (
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "store",
+    )
+)
+"""About OpenAI's own caches, queues and records: no answer is another without them. Source: OpenAI
+API reference, "Chat"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +34,9 @@ class Quirks:
             a list nothing else is ever sent, not under `allowed_params` either.
         response_formats: the `response_format` types that the host knows; None means all.
         rename_roles: message roles that the host knows by another name.
+        messages: what it takes in messages; None means what its protocol says.
+        known_hints: those of OpenAI's hints about its own caches, queues and records (`HINTS`) that
+            the host knows. It gets no other: they change no answer, and strict hosts refuse them.
         max_images: the most images in one request; None means no limit is known.
         tells_stream_usage: its own host documents `stream_options.include_usage`: true brings a
             chunk with the usage at the end of a stream.
@@ -49,6 +66,8 @@ class Quirks:
     extra_params: frozenset[str] | None = None
     response_formats: frozenset[str] | None = None
     rename_roles: Mapping[str, str] = field(default_factory=dict[str, str])
+    messages: MessageRules | None = None
+    known_hints: frozenset[str] = frozenset()
     max_images: int | None = None
     tells_stream_usage: bool = False
     tool_choices: frozenset[str] | None = None

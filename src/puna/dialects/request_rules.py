@@ -6,16 +6,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from puna.bridges.messages.carried import (
-    names_of,
-    plain_messages,
-    plain_tools,
-    without_thinking,
+from puna.bridges.block_order import BLOCK_ORDER
+from puna.bridges.histories.fit import fit_history
+from puna.bridges.histories.rules import (
+    CHAT,
+    NO_THOUGHTS,
+    THOUGHT_FIELDS,
+    MessageRules,
+    ThoughtRule,
 )
+from puna.bridges.histories.thoughts import blocks_as_thoughts
+from puna.bridges.messages.carried import names_of, plain_messages
+from puna.bridges.messages.deferred import plain_tools, with_tools
 from puna.dialects.base import Target
-from puna.dialects.quirks import Quirks
+from puna.dialects.quirks import HINTS, Quirks
+from puna.dialects.request_images import fit_images, takes_images
 from puna.errors import BadRequestError, UnsupportedParamsError
-from puna.types.messages import image_parts
+from puna.types.messages import THINKING_BLOCKS
 from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
 
@@ -52,6 +59,8 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
             dropped.append(name)  # the caller gave it under the host's name, too
         elif is_allowed:
             chosen[name] = value
+        elif name in HINTS and name not in quirks.known_hints:
+            dropped.append(name)
         elif _is_supported(name, value, request, quirks):
             chosen[its_name or name] = value
         elif request.drop_params or _is_default(name, value):
@@ -77,52 +86,107 @@ def takes_request(request: ModelRequest, target: Target) -> bool:
         is_ours = name in request.unwanted_params or name in request.allowed_params
         if not is_ours and not (
             name not in target.quirks.ignored_params
+            and (name in target.quirks.known_hints or name not in HINTS)
             and (_is_supported(name, value, request, target.quirks) or _is_default(name, value))
         ):
             return False
     if not isinstance(request, ChatRequest):
         return True
-    try:
-        check_images(request, target)
-    except UnsupportedParamsError:
+    if not takes_images(request, target):
         return False
     unknown = target.quirks.unsupported_message_fields
     return not any(unknown & message.keys() for message in request.messages)
 
 
-def in_chats_words(request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
-    """The request without what only a host of the Messages API knows, and the names of that."""
-    messages, left_out = without_thinking(request.messages)
-    extras = request.messages_extras
+def in_chats_words(
+    request: ChatRequest, thoughts: ThoughtRule = NO_THOUGHTS
+) -> tuple[ChatRequest, tuple[str, ...]]:
+    """The request without what only a host of the Messages API knows, and the names of that.
+
+    `thoughts` says what of opaque blocks of thinking a host takes as text.
+    """
+    dropped: dict[str, None] = {}
+    messages, extras = request.messages, request.messages_extras
+    if any(THINKING_BLOCKS in message or BLOCK_ORDER in message for message in messages):
+        messages = tuple(_without_blocks(message, thoughts, dropped) for message in messages)
     if extras is None:
-        return (replace(request, messages=tuple(messages)) if left_out else request), left_out
-    messages, told = plain_messages(messages)
-    tools, untold = plain_tools(request.params.get("tools", ()))
-    params = {**request.params, "tools": tools} if tools else request.params
-    found = dict.fromkeys((*told, *untold, *left_out, *names_of(extras)))
-    plain = replace(request, messages=tuple(messages), params=params, messages_extras=None)
-    return plain, tuple(found)
+        return (request if messages is request.messages else replace(request, messages=messages)), (
+            *dropped,
+        )
+    plain, told = plain_messages(messages)
+    params = request.params
+    tools, untold = plain_tools(params.get("tools", ()), messages, params.get("tool_choice"))
+    params, lost = with_tools(params, tools)
+    found = dict.fromkeys((*told, *untold, *lost, *dropped, *names_of(extras)))
+    changed = replace(request, messages=tuple(plain), params=params, messages_extras=None)
+    return changed, tuple(found)
 
 
 def fit_chat(
-    request: ChatRequest, target: Target
+    request: ChatRequest, target: Target, protocol: MessageRules = CHAT
 ) -> tuple[ChatRequest, dict[str, Any], tuple[str, ...]]:
     """The request in chat's words with messages as the host wants them; the parameters to send.
 
-    With them the names of what was left out: only a host of the Messages API knows it, or this one
-    does not.
+    `protocol` says what hosts of the dialect take in messages, where a row says nothing. With them
+    the names of what was left out: only a host of the Messages API knows it, or this one does not.
 
     Raises:
         UnsupportedParamsError: the host does not take a parameter, a field or an image.
     """
-    request, beyond = in_chats_words(request)
-    check_images(request, target)
-    request, cut = _fit_messages(request, target)
+    rules = _rules_for(request, target.quirks.messages or protocol)
+    request, beyond = in_chats_words(request, rules.thoughts)
+    request, changed = fit_messages(request, target, rules)
+    request, cut = _fit_fields(request, target)
     params, left_out = choose_params(request, target)
-    return request, params, (*beyond, *cut, *left_out)
+    return request, params, in_clients_words((*beyond, *changed, *cut, *left_out), request)
 
 
-def _fit_messages(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
+def fit_messages(
+    request: ChatRequest, target: Target, rules: MessageRules
+) -> tuple[ChatRequest, tuple[str, ...]]:
+    """The request with images and messages as the host takes them, and what was left out of them.
+
+    Raises:
+        UnsupportedParamsError: an image of the newest turn that the host does not take.
+    """
+    request, images = fit_images(request, target)
+    dropped = dict.fromkeys(images)
+    has_tools = "tools" in request.params
+    messages = fit_history(request.messages, rules, dropped, has_tools=has_tools)
+    if messages is request.messages:
+        return request, tuple(dropped)
+    return replace(request, messages=tuple(messages)), tuple(dropped)
+
+
+def in_clients_words(names: tuple[str, ...], request: ChatRequest) -> tuple[str, ...]:
+    """The names of what was left out, as the client's own shape has them."""
+    source = request.source
+    if source is None or not source.names:
+        return names
+    return tuple(dict.fromkeys(source.names.get(name, name) for name in names))
+
+
+def _rules_for(request: ChatRequest, rules: MessageRules) -> MessageRules:
+    """The rules of a host, with the fields for thoughts that `allowed_params` names."""
+    allowed = request.allowed_params.intersection(THOUGHT_FIELDS)
+    if not allowed:
+        return rules
+    thoughts = rules.thoughts
+    field = thoughts.field or min(allowed)
+    return replace(rules, thoughts=replace(thoughts, kept=thoughts.kept | allowed, field=field))
+
+
+def _without_blocks(
+    message: dict[str, Any], thoughts: ThoughtRule, dropped: dict[str, None]
+) -> dict[str, Any]:
+    if BLOCK_ORDER in message:
+        message = {name: value for name, value in message.items() if name != BLOCK_ORDER}
+    if THINKING_BLOCKS in message:
+        message = blocks_as_thoughts(message, thoughts, dropped)
+    return message
+
+
+def _fit_fields(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
     """The request with messages as the host wants them, and the fields left out of them."""
     quirks = target.quirks
     names, unknown = quirks.rename_roles, quirks.unsupported_message_fields
@@ -142,30 +206,6 @@ def _fit_messages(request: ChatRequest, target: Target) -> tuple[ChatRequest, tu
             dropped.update(dict.fromkeys(f"messages[].{field}" for field in found))
         fitted.append(message)
     return replace(request, messages=tuple(fitted)), tuple(dropped)
-
-
-def check_images(request: ChatRequest, target: Target) -> None:
-    """Raise UnsupportedParamsError for images that the model does not read, or for too many."""
-    limit = target.quirks.max_images
-    reads_images = target.input_modalities is None or "image" in target.input_modalities
-    if limit is None and reads_images:
-        return
-    paths = list(image_parts(request.messages))
-    if paths and not reads_images:
-        raise UnsupportedParamsError(
-            f"`{request.model}` reads {' and '.join(sorted(target.input_modalities or ()))} only; "
-            f"remove the image at `{paths[0]}` or choose a model with vision.",
-            param=paths[0],
-            provider=target.provider,
-            model=request.model,
-        )
-    if limit is not None and len(paths) > limit:
-        raise UnsupportedParamsError(
-            f"{target.provider} takes at most {limit} images in a request, not `{len(paths)}`.",
-            param=paths[limit],
-            provider=target.provider,
-            model=request.model,
-        )
 
 
 def not_taken(path: str, says: str, request: ModelRequest, target: Target) -> BadRequestError:

@@ -16,6 +16,7 @@ from puna.engine.formats import asked_again, held_format, unmet
 from puna.engine.rescue import rescue_completion, rescue_failure
 from puna.engine.run import CallRun
 from puna.engine.spending import Spending
+from puna.engine.thoughts import read_thoughts, reads_think_tags
 from puna.engine.usage import estimate_answer
 from puna.routing.deployment import Deployment
 from puna.types.chat import ChatCompletion
@@ -29,6 +30,7 @@ _SWITCHES: Mapping[str, Any] = {
     "repair_tool_arguments": False,
     "emulate_response_format": False,
     "format_retries": None,
+    "read_think_tags": None,
 }
 """What a deployment says where the request says nothing, and what saying nothing means."""
 
@@ -118,6 +120,8 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         self._note_tokens(completion.usage, attempt)
         if self._spent is not None:
             completion.usage = sum_usages(self._spent.usage, completion.usage)
+        if reads_think_tags(attempt.context.request):
+            read_thoughts(completion)
         rescue_completion(completion, attempt.context, self.report)
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)

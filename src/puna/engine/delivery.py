@@ -8,6 +8,7 @@ from typing import Any
 from puna.engine.call import Attempt, attribute
 from puna.engine.chat_run import Run
 from puna.engine.rescue import StreamRescue, tools_to_rescue
+from puna.engine.thoughts import StreamThoughts, reads_think_tags
 from puna.engine.usage import RunningEstimate
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
@@ -35,6 +36,7 @@ class Delivery:
         self._is_whole = False
         self._usage: Usage | None = None
         self._rescue: StreamRescue | None = None
+        self._thoughts = StreamThoughts() if reads_think_tags(attempt.context.request) else None
         tools = tools_to_rescue(attempt.context.request)
         if tools is not None:
             self._rescue = StreamRescue(tools, attempt.context.made_id, run.report)
@@ -64,6 +66,8 @@ class Delivery:
         chunks = reader.feed(piece) if piece is not None else reader.close()
         self._tokens.add(chunks)
         is_over = piece is None or reader.is_done
+        if self._thoughts is not None:
+            chunks = self._thoughts.take(chunks) + (self._thoughts.close() if is_over else [])
         if self._rescue is not None:
             chunks = self._rescued(self._rescue, chunks, is_over=is_over)
         self._ready += chunks
@@ -119,6 +123,8 @@ class Delivery:
 
         After it, text that was held back is ready to `drain`, before the error is raised.
         """
+        if self.has_begun and self._thoughts is not None:
+            self._ready += self._thoughts.close()
         if self.has_begun and self._rescue is not None:
             self._ready += self._rescue.release()
         return broken_stream(error, self._attempt, has_begun=self.has_begun)

@@ -96,6 +96,9 @@ def make_deployment(
         emulate_response_format=_first(
             one.emulate_response_format, settings.emulate_response_format
         ),
+        read_think_tags=settings.read_think_tags
+        if one.read_think_tags is None
+        else one.read_think_tags,
         format_retries=settings.format_retries
         if one.format_retries is None
         else one.format_retries,

@@ -92,7 +92,7 @@ class FastLane:
         if envelope is None:
             return None
         route = self._routes.find(envelope.model, is_stream=envelope.stream)
-        if route is None or (route.watched_params and route.refuses(envelope)):
+        if route is None or route.refuses(envelope, body):
             return None
         context = self._context
         call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from puna.bridges.histories.rules import CHAT
 from puna.catalog.prices import Price
 from puna.config.matching import find_deployments
 from puna.dialects.openai_chat import OpenAIChat
@@ -92,19 +93,22 @@ class PlainRoute:
     """How the calls of one public model name go, plain or streamed.
 
     `ready` has all deployments of the plan by their ids; `masker` knows their secrets, which no
-    header of a reply may hold.
+    header of a reply may hold. `wants_head`: a host takes instructions in the first message only.
     """
 
     name: str
     plan: Plan
     ready: Mapping[str, ReadyDeployment]
     watched_params: frozenset[str]
+    wants_head: bool
     renaming: Renaming
     masker: Masker = field(repr=False)
 
-    def refuses(self, envelope: ChatEnvelope) -> bool:
-        """Whether a host does not take one of the parameters as it is."""
-        return not self.watched_params.isdisjoint(envelope.params())
+    def refuses(self, envelope: ChatEnvelope, body: bytes) -> bool:
+        """Whether a host does not take one of the parameters, or the messages, as they are."""
+        if self.watched_params and not self.watched_params.isdisjoint(envelope.params()):
+            return True
+        return self.wants_head and not envelope.is_led(body)
 
 
 class FastRoutes:
@@ -165,6 +169,7 @@ def make_route(
         plan=plan,
         ready=ready,
         watched_params=frozenset[str]().union(*(one.watched_params for one in quirks)),
+        wants_head=any((one.messages or CHAT).systems == "first" for one in quirks),
         renaming=Renaming(name),
         masker=Masker(secret for one in deployments for secret in secrets_of(one.target)),
     )
@@ -176,9 +181,11 @@ def _adds_nothing(one: Deployment) -> bool:
         type(DIALECTS[one.target.dialect]) is OpenAIChat  # not one that builds upon it
         and one.target.signing is None  # a signature holds for one body and some minutes
         and one.canned_answer is None
+        and not one.read_think_tags
         and not (one.params or one.overrides or one.headers or one.unwanted_params)
         and PLAIN_ROLES.isdisjoint(one.target.quirks.rename_roles)
         and not one.target.quirks.rename_finish_reasons
+        and not (one.target.quirks.messages or CHAT).refuses_blanks
     )
 
 

@@ -73,7 +73,7 @@ def _read_call(
     fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
     call, lowered = _within_limit(pipeline.read_call(fields, request.messages, caller))
     extras = replace(request.extras, betas=_read_betas(caller.headers))
-    asked_there = replace(call.request, messages_extras=extras)
+    asked_there = replace(call.request, messages_extras=extras, source=request.source)
     left_out = (*request.dropped_params, *lowered)
     return request, replace(call, request=asked_there, left_out=left_out)
 

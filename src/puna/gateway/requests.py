@@ -60,6 +60,7 @@ LOCAL_FIELDS = frozenset(
         "max_retries",
         "metadata",
         "num_retries",
+        "read_think_tags",
         "repair_tool_arguments",
         "rescue_tool_calls",
         "stream_timeout",

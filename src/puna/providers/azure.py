@@ -8,7 +8,8 @@ in the path and wants a newer version: responses go over chat here.
 
 from __future__ import annotations
 
-from puna.dialects.quirks import Quirks
+from puna.bridges.histories.rules import OPENAI
+from puna.dialects.quirks import HINTS, Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(
@@ -19,5 +20,10 @@ PROVIDER = Provider(
     key_variables=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
     query={"api-version": "2025-02-01-preview"},
     query_variables={"api-version": ("AZURE_API_VERSION",)},
-    quirks=Quirks(path_prefix="/openai/deployments/{model}", key_header="api-key"),
+    quirks=Quirks(
+        path_prefix="/openai/deployments/{model}",
+        key_header="api-key",
+        messages=OPENAI,
+        known_hints=HINTS,
+    ),
 )

@@ -11,7 +11,7 @@ from puna.dialects.quirks import Quirks
 from puna.errors import APIError, AuthenticationError, BadRequestError
 from puna.providers.addresses import fill_address, read_base_url
 from puna.providers.host_settings import HostSetting, SigningRule, check_known
-from puna.providers.model_rules import narrowed
+from puna.providers.model_rules import narrowed, with_family
 from puna.types.secret import Secret
 from puna.wire.sigv4 import Signing
 
@@ -28,6 +28,7 @@ class Provider:
         is_key_bound_to_host: the key of the environment goes only to `base_url` or to an address
             from `base_url_variables`, never to an `api_base` that a call names.
         dialect, quirks: what it speaks, and how it deviates from that.
+        own_quirks: in place of `quirks` at its own host, for a row that serves other hosts too.
         needs_key: whether its own host asks for a key.
         is_self_hosted: it is a kind of server, at users' own addresses; its row holds at any of
             them.
@@ -52,6 +53,7 @@ class Provider:
     key_variables: tuple[str, ...] = ()
     dialect: str = "openai_chat"
     quirks: Quirks = Quirks()
+    own_quirks: Quirks | None = None
     needs_key: bool = True
     is_key_bound_to_host: bool = False
     is_self_hosted: bool = False
@@ -93,12 +95,12 @@ class Provider:
             model = model.removeprefix(prefix)
         return model
 
-    def quirks_of(self, model: str) -> Quirks:
+    def quirks_of(self, model: str, *, is_own_host: bool = False) -> Quirks:
         """The deviations that hold for a model."""
         for text, quirks in self.model_quirks.items():
             if text in model:
                 return quirks
-        return self.quirks
+        return self.own_quirks if is_own_host and self.own_quirks is not None else self.quirks
 
 
 def resolve_target(
@@ -158,7 +160,9 @@ def _resolve(
         raise _no_key(provider, model)
     name = model if "/" in model else f"{provider.model_prefix}{model}"
     facts = find_model(provider.name, name)
-    quirks = narrowed(provider.quirks_of(name), facts)
+    quirks = narrowed(provider.quirks_of(name, is_own_host=is_own_host), facts)
+    if provider.dialect == "openai_chat":
+        quirks = with_family(quirks, name)
     return Target(
         provider=provider.name,
         model=name,

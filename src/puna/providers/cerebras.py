@@ -6,6 +6,7 @@ Python client, read 2026-11-26; variables as in LiteLLM 1.106.2.
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import STRICT
 from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
@@ -17,6 +18,9 @@ PROVIDER = Provider(
     key_variables=("CEREBRAS_API_KEY",),
     is_key_bound_to_host=True,
     quirks=Quirks(
+        # "property 'messages.2.assistant.reasoning_content' is unsupported": the host, in
+        # Kilo-Org/kilocode 10375 and anomalyco/opencode 33413.
+        messages=STRICT,
         # Answered with a 400. Of `logit_bias`, `parallel_tool_calls` and `service_tier`, once
         # refused too, newer clients send all: sources disagree, so these are sent.
         unsupported_params=frozenset(("frequency_penalty", "presence_penalty")),

@@ -6,6 +6,7 @@ variables, read 2026-11-26.
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import SELF_HOSTED
 from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
@@ -23,6 +24,8 @@ PROVIDER = Provider(
     is_key_bound_to_host=True,
     model_prefix="accounts/fireworks/models/",
     quirks=Quirks(
+        # `reasoning_content` of earlier turns: its page "Reasoning".
+        messages=SELF_HOSTED,
         rename_params={"max_completion_tokens": "max_tokens"},
         tells_stream_usage=True,
     ),

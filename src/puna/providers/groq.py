@@ -6,6 +6,7 @@ the types of its Python client (chunks), read 2026-11-26; variables as in LiteLL
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import STRICT
 from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 from puna.rescue.failed_generation import FailedGeneration
@@ -18,6 +19,8 @@ PROVIDER = Provider(
     key_variables=("GROQ_API_KEY",),
     is_key_bound_to_host=True,
     quirks=Quirks(
+        # "property 'reasoning_content' is unsupported".
+        messages=STRICT,
         # "Will result in a 400 error": these three, a message's name, and n other than 1.
         unsupported_params=frozenset(("logit_bias", "logprobs", "top_logprobs")),
         unsupported_message_fields=frozenset(("name",)),

@@ -6,6 +6,7 @@ its request types, read 2026-11-26; variables as in LiteLLM 1.106.2.
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import SELF_HOSTED
 from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
@@ -17,5 +18,10 @@ PROVIDER = Provider(
     key_variables=("HOSTED_VLLM_API_KEY",),
     needs_key=False,
     is_self_hosted=True,
-    quirks=Quirks(tells_stream_usage=True, has_responses=True, prefers_chat_for_tools=True),
+    quirks=Quirks(
+        messages=SELF_HOSTED,
+        tells_stream_usage=True,
+        has_responses=True,
+        prefers_chat_for_tools=True,
+    ),
 )

@@ -6,6 +6,8 @@ variables are named in its manner.
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import SELF_HOSTED
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(
@@ -16,4 +18,7 @@ PROVIDER = Provider(
     key_variables=("LLAMA_CPP_API_KEY",),
     needs_key=False,
     is_self_hosted=True,
+    quirks=Quirks(
+        messages=SELF_HOSTED,
+    ),
 )

@@ -5,6 +5,8 @@ Source: its README as LiteLLM 1.106.2 cites it, and that version's variables, re
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import SELF_HOSTED
+from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(
@@ -15,4 +17,7 @@ PROVIDER = Provider(
     key_variables=("LLAMAFILE_API_KEY",),
     needs_key=False,
     is_self_hosted=True,
+    quirks=Quirks(
+        messages=SELF_HOSTED,
+    ),
 )

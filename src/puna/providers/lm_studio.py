@@ -6,6 +6,7 @@ variables as in LiteLLM 1.106.2.
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import SELF_HOSTED
 from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
@@ -18,6 +19,7 @@ PROVIDER = Provider(
     needs_key=False,
     is_self_hosted=True,
     quirks=Quirks(
+        messages=SELF_HOSTED,
         # The only limit in its list of parameters is `max_tokens`.
         rename_params={"max_completion_tokens": "max_tokens"},
         # Since 0.3.15.

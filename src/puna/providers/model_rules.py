@@ -1,9 +1,10 @@
-"""What a model narrows of its host's rules: the catalogue's facts as quirks."""
+"""What a model changes of its host's rules: the catalogue's facts, and its family's, as quirks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from puna.bridges.histories.rules import CHAT, ThoughtRule
 from puna.catalog.facts import ModelFacts
 from puna.dialects.quirks import Quirks
 
@@ -17,6 +18,44 @@ _UNSUPPORTED = {
 
 _TOOL_STREAMING = "streamed_function_calling"
 _FORMATS = frozenset(("text", "json_object", "json_schema"))
+
+
+_REASONING = ThoughtRule(kept=frozenset(("reasoning_content",)), field="reasoning_content")
+_NEEDED = ThoughtRule(
+    kept=frozenset(("reasoning_content",)), field="reasoning_content", is_needed=True
+)
+_FAMILIES = {
+    # "The reasoning_content in the thinking mode must be passed back to the API": DeepSeek's page
+    # "Thinking Mode".
+    "deepseek": _NEEDED,
+    # "reasoning_content is missing in assistant tool call message": Moonshot's page on thinking.
+    "kimi": _NEEDED,
+    # "Preserved thinking": Z.ai's page "Thinking Mode".
+    "glm": _REASONING,
+    # Xiaomi's page on MiMo wants it back in turns with calls.
+    "mimo": _NEEDED,
+    # MiniMax's page "Interleaved thinking": either field.
+    "minimax": ThoughtRule(
+        kept=frozenset(("reasoning_content", "reasoning_details")), field="reasoning_content"
+    ),
+    # The templates of both read it: Qwen's model card ("preserved thinking"), gpt-oss's template.
+    "qwen": _REASONING,
+    "qwq": _REASONING,
+    "gpt-oss": _REASONING,
+}
+"""What models whose names hold a text want back of their thoughts, at hosts of which no more is
+known: their templates read the field."""
+
+
+def with_family(quirks: Quirks, model: str) -> Quirks:
+    """The rules of a host for a model of a known family; the same where the row says enough."""
+    if quirks.messages is not None:
+        return quirks
+    name = model.lower()
+    for text, thoughts in _FAMILIES.items():
+        if text in name:
+            return replace(quirks, messages=replace(CHAT, thoughts=thoughts))
+    return quirks
 
 
 def narrowed(quirks: Quirks, facts: ModelFacts | None) -> Quirks:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from puna.dialects.quirks import Quirks
+from dataclasses import replace
+
+from puna.bridges.histories.rules import OPENAI
+from puna.dialects.quirks import HINTS, Quirks
 from puna.providers.base import Provider
+
+_ANY_HOST = Quirks(tells_stream_usage=True, has_moderations=True, has_responses=True)
 
 PROVIDER = Provider(
     name="openai",
@@ -12,5 +17,6 @@ PROVIDER = Provider(
     base_url_variables=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     key_variables=("OPENAI_API_KEY",),
     is_key_bound_to_host=True,
-    quirks=Quirks(tells_stream_usage=True, has_moderations=True, has_responses=True),
+    quirks=_ANY_HOST,
+    own_quirks=replace(_ANY_HOST, messages=OPENAI, known_hints=HINTS),
 )

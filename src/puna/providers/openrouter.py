@@ -7,7 +7,8 @@ Where a model fails after it has begun, the status is 200 and the error inside. 
 
 from __future__ import annotations
 
-from puna.dialects.quirks import Quirks
+from puna.bridges.histories.rules import OPEN_ROUTER
+from puna.dialects.quirks import HINTS, Quirks
 from puna.providers.base import Provider
 
 PROVIDER = Provider(
@@ -17,5 +18,12 @@ PROVIDER = Provider(
     base_url_variables=("OPENROUTER_API_BASE",),
     key_variables=("OPENROUTER_API_KEY", "OR_API_KEY"),
     is_key_bound_to_host=True,
-    quirks=Quirks(has_responses=True, prefers_chat_for_tools=True),
+    quirks=Quirks(
+        # Its pages "Reasoning tokens" (both fields go back) and "Prompt caching" (marks stand in
+        # parts).
+        messages=OPEN_ROUTER,
+        known_hints=HINTS,
+        has_responses=True,
+        prefers_chat_for_tools=True,
+    ),
 )

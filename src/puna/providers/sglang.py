@@ -6,6 +6,7 @@ such prefix; the variables are named in its manner.
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import SELF_HOSTED
 from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
@@ -17,5 +18,5 @@ PROVIDER = Provider(
     key_variables=("SGLANG_API_KEY",),
     needs_key=False,
     is_self_hosted=True,
-    quirks=Quirks(tells_stream_usage=True),
+    quirks=Quirks(messages=SELF_HOSTED, tells_stream_usage=True),
 )

@@ -23,7 +23,8 @@ class Deployment:
         headers: sent with each request, lower-case names.
         timeout_s, stream_timeout_s: for a whole reply; between two pieces of a stream.
         drop_params: overrides the gateway's setting when not None.
-        rescue_tool_calls, repair_tool_arguments, emulate_response_format, format_retries: the same.
+        rescue_tool_calls, repair_tool_arguments, emulate_response_format, format_retries,
+            read_think_tags: the same.
         weight: its share among deployments of one name.
         order: lower orders are used first; higher ones while those rest.
         price: what its tokens cost; None means unknown.
@@ -42,6 +43,7 @@ class Deployment:
     rescue_tool_calls: bool | None = None
     repair_tool_arguments: bool | None = None
     emulate_response_format: bool | None = None
+    read_think_tags: bool | None = None
     format_retries: int | None = None
     allowed_params: frozenset[str] = frozenset()
     unwanted_params: frozenset[str] = frozenset()

@@ -10,22 +10,16 @@ from puna.types.shown import kind_of, shown
 
 _ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
-_ANSWER_ONLY = frozenset(
-    (
-        "annotations",
-        "images",
-        "provider_specific_fields",
-        "reasoning",
-        "reasoning_content",
-        "reasoning_details",
-    )
-)
+_ANSWER_ONLY = frozenset(("annotations", "images", "provider_specific_fields"))
 """Fields of an answer that no upstream takes back: a message that is sent again loses them."""
 
 THINKING_BLOCKS = "thinking_blocks"
 """Opaque blocks of an answer that a host which signs its reasoning wants back as they were."""
 
-_SAYS = ("content", "tool_calls", "function_call", "refusal", "audio", THINKING_BLOCKS)
+_SAYS = (
+    *("content", "tool_calls", "function_call", "refusal", "audio", THINKING_BLOCKS),
+    *("reasoning_content", "reasoning", "reasoning_details", "thinking"),
+)
 """Fields of which an assistant's message needs one."""
 
 _TOOL_CALL_KEYS = ("id", "type", "function")

@@ -24,6 +24,7 @@ from puna.types.model_request import (
     check_model,
     sort_params,
 )
+from puna.types.request_source import RequestSource
 from puna.types.schema import strict_json_schema
 from puna.types.shown import kind_of, shown
 
@@ -50,17 +51,22 @@ class ChatRequest(ModelRequest):
             None means no.
         emulate_response_format: whether answers are held to a `response_format` that the host does
             not know; None means no.
+        read_think_tags: whether `<think>` at the beginning of an answer's text becomes thoughts;
+            None means yes in the shapes that have a place for them, which chat is not.
         format_retries: how often another answer is asked for then; None means two.
         messages_extras: what a request that came in the Messages shape says beyond chat; None for
             any other.
+        source: what a client that asked in another shape calls the parts of the request.
     """
 
     messages: tuple[dict[str, Any], ...]
     rescue_tool_calls: bool | None = field(default=None, kw_only=True)
     repair_tool_arguments: bool | None = field(default=None, kw_only=True)
     emulate_response_format: bool | None = field(default=None, kw_only=True)
+    read_think_tags: bool | None = field(default=None, kw_only=True)
     format_retries: int | None = field(default=None, kw_only=True)
     messages_extras: MessagesExtras | None = field(default=None, kw_only=True)
+    source: RequestSource | None = field(default=None, kw_only=True)
 
     @property
     def wants_usage(self) -> bool:
@@ -80,7 +86,12 @@ class ChatRequest(ModelRequest):
         return {name: value for name, value in params.items() if name not in _OUTPUT_LIMITS}
 
 
-CHAT_SWITCHES = ("rescue_tool_calls", "repair_tool_arguments", "emulate_response_format")
+CHAT_SWITCHES = (
+    "rescue_tool_calls",
+    "repair_tool_arguments",
+    "emulate_response_format",
+    "read_think_tags",
+)
 """Fields of a chat request that are true, false, or not said."""
 
 RequestT_co = TypeVar("RequestT_co", bound=ModelRequest, default=ChatRequest, covariant=True)
@@ -160,6 +171,7 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
     rescue_tool_calls: bool | None = None,
     repair_tool_arguments: bool | None = None,
     emulate_response_format: bool | None = None,
+    read_think_tags: bool | None = None,
     format_retries: Any = None,
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
@@ -189,6 +201,7 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
         rescue_tool_calls=rescue_tool_calls,
         repair_tool_arguments=repair_tool_arguments,
         emulate_response_format=emulate_response_format,
+        read_think_tags=read_think_tags,
         format_retries=_check_format_retries(format_retries),
         allowed_params=frozenset(allowed_params),
         unwanted_params=frozenset(unwanted_params),

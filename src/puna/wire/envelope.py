@@ -21,6 +21,7 @@ T = TypeVar("T")
 PLAIN_ROLES = frozenset(("system", "user", "assistant"))
 """Whose messages are plain: a role, and a text as content."""
 
+_SYSTEM = "system"
 _MOST = 2**63 - 1
 
 _MOST_BRACKETS = 150
@@ -41,7 +42,7 @@ class _StreamOptions(Struct, forbid_unknown_fields=True):
 
 class _PlainRequestMessage(Struct, forbid_unknown_fields=True):
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: Annotated[str, Meta(min_length=1)]
 
 
 class ChatEnvelope(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -61,6 +62,14 @@ class ChatEnvelope(Struct, forbid_unknown_fields=True, omit_defaults=True):
     temperature: _Number = UNSET
     top_p: _Number = UNSET
     user: _Text = UNSET
+
+    def is_led(self, body: bytes) -> bool:
+        """Whether instructions stand in the first message only. `body` is what was decoded."""
+        is_first = self.messages[0].role == _SYSTEM
+        # The bytes tell it at once, unless letters are escaped.
+        if body.count(b'"system"') == is_first and b"\\u" not in body:
+            return True
+        return not any(message.role == _SYSTEM for message in self.messages[1:])
 
     def plain_messages(self) -> list[dict[str, Any]]:
         """The messages as plain values."""

@@ -1,17 +1,17 @@
 """What a chat request carries for a host that speaks the Messages API, taken out for all others.
 
-Thinking blocks may stand in any chat request, for an answer has them; the rest only in one that
-came in the Messages shape. What is taken out is told by name.
+It stands only in a request that came in the Messages shape. What is taken out is told by name.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.block_order import BLOCK_ORDER
-from puna.bridges.messages.blocks import join_parts
-from puna.types.messages import THINKING_BLOCKS
+from puna.bridges.messages.blocks import join_parts, text_part
+from puna.bridges.messages.deferred import TOOL_REFERENCE
+from puna.bridges.tool_names import alias_of
 from puna.types.messages_extras import MessagesExtras
 
 Message = dict[str, Any]
@@ -20,46 +20,20 @@ CACHE_CONTROL = "cache_control"
 IS_ERROR = "is_error"
 
 _ERROR = "Error: "
-_THINKING = "messages.thinking"
-_BLOCK_FIELDS = (THINKING_BLOCKS, BLOCK_ORDER)
-_SAYS = ("content", "tool_calls", "function_call", "refusal", "audio")
-_TOOL_FIELDS = ("type", "function")
+_BILLING = re.compile(r"\Ax-anthropic-billing-header:[^\n]*\n?")
+_BILLING_NAME = "system.x-anthropic-billing-header"
 _OUTPUT_CONFIG = "output_config"
-
-
-def without_thinking(messages: Sequence[Message]) -> tuple[Sequence[Message], tuple[str, ...]]:
-    """The messages without thinking blocks; one that holds nothing else is left out."""
-    if not any(THINKING_BLOCKS in message or BLOCK_ORDER in message for message in messages):
-        return messages, ()
-    has_thoughts = any(THINKING_BLOCKS in message for message in messages)
-    kept = [
-        {name: value for name, value in message.items() if name not in _BLOCK_FIELDS}
-        for message in messages
-    ]
-    said = [message for message in kept if any(name in message for name in _SAYS)]
-    return said, (_THINKING,) if has_thoughts else ()
 
 
 def plain_messages(messages: Sequence[Message]) -> tuple[Sequence[Message], tuple[str, ...]]:
     """The messages of a request that came in the Messages shape, in chat's own words.
 
     Parts lose the fields that chat does not have; texts alone become one string, which every host
-    reads. A tool's message holds text only.
+    reads. So do references to tools.
     """
     found: dict[str, None] = {}
-    return [_plain_message(message, found) for message in messages], tuple(found)
-
-
-def plain_tools(tools: Sequence[Any]) -> tuple[list[Any], tuple[str, ...]]:
-    """The same for its tools."""
-    found: dict[str, None] = {}
-    plain: list[Any] = []
-    for tool in tools:
-        for name in tool:
-            if name not in _TOOL_FIELDS:
-                found[name if name == CACHE_CONTROL else f"tools.{name}"] = None
-        plain.append({name: tool[name] for name in _TOOL_FIELDS if name in tool})
-    return plain, tuple(found)
+    plain = [_plain_message(message, found) for message in messages]
+    return [one for one in plain if one["role"] != "system" or one.get("content")], tuple(found)
 
 
 def names_of(extras: MessagesExtras) -> tuple[str, ...]:
@@ -75,21 +49,58 @@ def names_of(extras: MessagesExtras) -> tuple[str, ...]:
 
 def _plain_message(message: Message, found: dict[str, None]) -> Message:
     content = message.get("content")
+    if message["role"] == "system":
+        content = _without_billing(content, found)
     is_marked = CACHE_CONTROL in message or IS_ERROR in message
-    if not is_marked and not isinstance(content, list):
+    if not is_marked and not isinstance(content, list) and content is message.get("content"):
         return message
     plain = {k: v for k, v in message.items() if k not in (CACHE_CONTROL, IS_ERROR)}
     if CACHE_CONTROL in message:
         found[CACHE_CONTROL] = None
+    plain["content"] = content
     if isinstance(content, list):
         parts = [_plain_part(part, found) for part in cast("list[Mapping[str, Any]]", content)]
         plain["content"] = join_parts(parts)
     if message.get(IS_ERROR) is True:
-        plain["content"] = f"{_ERROR}{plain['content']}"  # chat has no mark for it: a word says it
+        plain["content"] = _as_error(plain["content"] or "")
     return plain
 
 
+def _without_billing(content: Any, found: dict[str, None]) -> Any:
+    """A system text without the line that Claude Code writes for its maker's accounts.
+
+    It is another one in every request: at the head of a prompt it would empty the caches of hosts
+    that keep prefixes. Source: vllm-project/vllm 36829, anthropics/claude-code 68900.
+    """
+    if isinstance(content, str):
+        rest = _BILLING.sub("", content)
+        if rest != content:
+            found[_BILLING_NAME] = None
+        return rest
+    parts = cast("list[dict[str, Any]]", content or [])
+    if not any(_BILLING.match(str(part.get("text"))) for part in parts):
+        return content
+    found[_BILLING_NAME] = None
+    rests = [
+        {**part, "text": _BILLING.sub("", part["text"])} if part["type"] == "text" else part
+        for part in parts
+    ]
+    return [part for part in rests if part.get("text") != ""]
+
+
+def _as_error(content: Any) -> str | list[dict[str, Any]]:
+    """The result of a tool that failed: chat has no mark for it, so a word says it."""
+    if isinstance(content, str):
+        return f"{_ERROR}{content}"
+    first = content[0] if content else text_part("")
+    if first["type"] != "text":
+        return [text_part(_ERROR), *content]
+    return [text_part(f"{_ERROR}{first['text']}"), *content[1:]]
+
+
 def _plain_part(part: Mapping[str, Any], found: dict[str, None]) -> dict[str, Any]:
+    if part["type"] == TOOL_REFERENCE:
+        return text_part(f"[the tool `{alias_of(part['tool_name'])}` is available now]")
     kept = ("type", str(part["type"]))
     for name in part:
         if name not in kept:

@@ -22,9 +22,9 @@ from puna.bridges.messages.blocks import (
     read_part,
     read_text,
     read_text_part,
-    text_part,
 )
 from puna.bridges.messages.carried import CACHE_CONTROL, IS_ERROR
+from puna.bridges.messages.deferred import TOOL_REFERENCE
 from puna.bridges.omissions import Omissions
 from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError
@@ -34,7 +34,6 @@ from puna.types.shown import kind_of, shown
 ChatMessage = dict[str, Any]
 Placed = Iterable[tuple[str, Block]]
 
-_IMAGE_PLACE = "[image: in the next message]"
 _READ = {
     "tool_use": ("type", "id", "name", "input"),
     "tool_result": ("type", "tool_use_id", "content", IS_ERROR, CACHE_CONTROL),
@@ -67,6 +66,28 @@ def read_conversation(messages: object, omissions: Omissions) -> list[ChatMessag
         for i, turn in enumerate(cast("list[Any]", messages))
         for message in _read_turn(turn, f"messages[{i}]", omissions)
     ]
+
+
+def image_paths(messages: object) -> tuple[str, ...]:
+    """Where each image stands in the turns, in the order in which chat's messages have them."""
+    paths: list[str] = []
+    for i, turn in enumerate(cast("list[Any]", messages) if isinstance(messages, list) else ()):
+        content = turn.get("content") if isinstance(turn, Mapping) else None
+        if not isinstance(content, list):
+            continue
+        results: list[str] = []
+        others: list[str] = []
+        for j, block in enumerate(cast("list[Any]", content)):
+            path = f"messages[{i}].content[{j}]"
+            kind = block.get("type") if isinstance(block, Mapping) else None
+            if kind == "image":
+                others.append(path)
+            inner = block.get("content") if kind == "tool_result" else None
+            for k, part in enumerate(cast("list[Any]", inner) if isinstance(inner, list) else ()):
+                if isinstance(part, Mapping) and part.get("type") == "image":
+                    results.append(f"{path}.content[{k}]")
+        paths += [*results, *others]
+    return tuple(paths)
 
 
 def _read_turn(turn: object, path: str, omissions: Omissions) -> list[ChatMessage]:
@@ -141,48 +162,39 @@ def _call(block: Block, path: str) -> dict[str, Any]:
 
 
 def _user(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
-    """Results first, for they must follow their calls; then one message with all else.
-
-    A tool's message holds text only: the images of results lead the user's message.
-    """
+    """Results first, for they must follow their calls; then one message with all else."""
     results: list[ChatMessage] = []
-    images: list[Part] = []
     parts: list[Part] = []
     for path, block in blocks:
         if block["type"] == "tool_result":
-            message, found = _result(block, path, omissions)
-            results.append(message)
-            images += found
+            results.append(_result(block, path, omissions))
             continue
         part = read_part(block, path, omissions)
         if part is not None:
             parts.append(part)
-    content = keep_parts([*images, *parts])
+    content = keep_parts(parts)
     return [*results, {"role": "user", "content": content}] if content else results
 
 
-def _result(block: Block, path: str, omissions: Omissions) -> tuple[ChatMessage, list[Part]]:
-    """A result as a tool's message, and its images."""
-    texts: list[Part] = []
-    images: list[Part] = []
+def _result(block: Block, path: str, omissions: Omissions) -> ChatMessage:
+    """A result as a tool's message. Hosts whose results hold texts only get it without images."""
+    parts: list[Part] = []
     content = block.get("content")
     for place, inner in list_blocks("" if content is None else content, f"{path}.content"):
-        part = read_part(inner, place, omissions)
-        if part is not None and part["type"] != "text":
-            images.append(part)
-            texts.append(text_part(_IMAGE_PLACE))
-        elif part is not None:
-            texts.append(part)
+        if inner["type"] == TOOL_REFERENCE:
+            parts.append({**inner, "tool_name": read_text(inner, place, "tool_name")})
+        elif (part := read_part(inner, place, omissions)) is not None:
+            parts.append(part)
     message: ChatMessage = {
         "role": "tool",
         "tool_call_id": read_text(block, path, "tool_use_id"),
-        "content": keep_parts(texts),
+        "content": keep_parts(parts),
     }
     for name in (IS_ERROR, CACHE_CONTROL):
         if block.get(name) is not None:
             message[name] = block[name]
     _note_others(block, omissions)
-    return message, images
+    return message
 
 
 def _note_others(block: Block, omissions: Omissions) -> None:

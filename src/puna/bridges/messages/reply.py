@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
-from puna.bridges.call_arguments import object_of
+from puna.bridges.call_arguments import BROKEN_INPUT, object_of
 from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
 from puna.types.chat import ChatCompletion, Choice, Delta, DeltaToolCall, Message, ToolCall
 from puna.types.common import Usage
-
-BROKEN_INPUT = "INVALID_JSON"
-"""The key under which Anthropic's guide to tool streaming keeps arguments that are no JSON."""
 
 _NULL = "null"
 _STOP_REASONS: Mapping[str, str] = {

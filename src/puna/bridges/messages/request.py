@@ -1,9 +1,9 @@
 """A Messages request as a chat request.
 
 What has a counterpart in chat is mapped. What only a host of the same API understands is kept
-beside the chat request (`MessagesExtras`, `carried.py`): other hosts do not get it, and the report
-tells so. What steers Anthropic's service, and fields that nobody knows here, are left out and told.
-What a caller would miss is refused, or left out under `drop_params`.
+beside the chat request (`MessagesExtras`, `carried.py`), fields of its betas that nobody knows here
+among it: other hosts do not get it, and the report tells so. What a caller would miss is refused,
+or left out under `drop_params`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from puna.bridges.messages.conversation import ChatMessage, read_conversation, read_system
+from puna.bridges.messages.conversation import (
+    ChatMessage,
+    image_paths,
+    read_conversation,
+    read_system,
+)
 from puna.bridges.messages.tools import read_tool_choice, read_tools
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 from puna.types.messages_extras import MessagesExtras
+from puna.types.request_source import RequestSource
 from puna.types.shown import shown
 
 _SAME = ("max_tokens", "temperature", "top_p", "top_k")
@@ -26,9 +32,6 @@ _READ = frozenset((
     *_SAME, "model", "messages", "system", "stream", "tools", "tool_choice", "stop_sequences",
     "metadata", "output_config", "output_format", "mcp_servers",
 ))  # fmt: skip
-
-_CARRIED = ("thinking", "context_management", "cache_control", "service_tier")
-"""Fields for a host of the same API alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class MessagesRequest:
         tool_names: the caller's tool names by the alias under which a host knows them.
         dropped_params: what was left out for every host, by name.
         extras: what is for a host of the same API.
+        source: where the images stand in the client's request.
     """
 
     messages: list[ChatMessage]
@@ -50,6 +54,7 @@ class MessagesRequest:
     tool_names: Mapping[str, str] = field(default_factory=dict[str, str])
     dropped_params: tuple[str, ...] = ()
     extras: MessagesExtras = MessagesExtras()
+    source: RequestSource = RequestSource()
 
 
 def read_messages_request(
@@ -90,8 +95,13 @@ def read_messages_request(
             param="messages",
         )
     extras = MessagesExtras(_read_carried(given))
-    _note_others(given, omissions)
-    return MessagesRequest(messages, fields, stops, names, omissions.names, extras)
+    if given.get("mcp_servers"):
+        omissions.refuse(
+            "mcp_servers",
+            "`mcp_servers` cannot be reached from here: give their tools in `tools`.",
+        )
+    source = RequestSource(image_paths(given.get("messages")))
+    return MessagesRequest(messages, fields, stops, names, omissions.names, extras, source)
 
 
 def _read_choice(
@@ -112,7 +122,7 @@ def _read_carried(given: Mapping[str, Any]) -> dict[str, Any]:
         raise BadRequestError("`thinking` must be an object.", param="thinking")
     config = given.get("output_config", {})
     beside = {name: v for name, v in config.items() if name != "format" and v is not None}
-    carried = {name: given[name] for name in _CARRIED if name in given}
+    carried = {name: value for name, value in given.items() if name not in _READ}
     return {**({"output_config": beside} if beside else {}), **carried}
 
 
@@ -153,14 +163,3 @@ def _read_format(given: Mapping[str, Any]) -> dict[str, Any]:
         )
     named = {"name": "response", "schema": wanted["schema"]}
     return {"response_format": {"type": "json_schema", "json_schema": named}}
-
-
-def _note_others(given: Mapping[str, Any], omissions: Omissions) -> None:
-    if given.get("mcp_servers"):
-        omissions.refuse(
-            "mcp_servers",
-            "`mcp_servers` cannot be reached from here: give their tools in `tools`.",
-        )
-    for name in given:
-        if name not in _READ and name not in _CARRIED:
-            omissions.note(name)

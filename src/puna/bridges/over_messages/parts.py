@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from puna.bridges.messages.deferred import TOOL_REFERENCE
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 from puna.types.data_url import read_data_url
@@ -45,7 +46,7 @@ def text_block(text: str) -> Block:
 
 def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block | None:
     kind = part["type"]
-    if kind == "text":
+    if kind in ("text", TOOL_REFERENCE):
         return dict(part)
     if kind == "refusal" and isinstance(part.get("refusal"), str):
         return text_block(part["refusal"])

@@ -1,24 +1,25 @@
 """Input items as chat messages.
 
-A text of the model and the calls that follow it are one message in chat; reasoning is left out and
-told, for no host of Llama takes it back.
+A text of the model and the calls that follow it are one message in chat. Thoughts in clear text go
+with what the model said after them, as blocks: hosts that want them back get them, others do not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from puna.bridges.omissions import Omissions
 from puna.bridges.responses.content import read_content
 from puna.bridges.responses.custom_tools import arguments_of
 from puna.bridges.tool_names import joined_name
 from puna.errors import BadRequestError
+from puna.types.messages import THINKING_BLOCKS
 from puna.types.shown import shown
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+_REASONING = "reasoning"
 _UNSEEN = (
-    "reasoning",
     "code_interpreter_call",
     "file_search_call",
     "image_generation_call",
@@ -30,9 +31,9 @@ _UNSEEN = (
     "tool_search_output",
     "web_search_call",
 )
-"""What a model thought, and what another one's service did by itself in earlier turns: no part of a
-chat."""
+"""What another model's service did by itself in earlier turns: no part of a chat."""
 
+_CALLS = ("function_call", "custom_tool_call")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 _ABOUT_ITSELF = ("type", "id", "status")
 """Which item it is, and how its making ended: nothing of what was said."""
@@ -48,28 +49,42 @@ def messages_of(
     items: Sequence[Mapping[str, Any]],
     omissions: Omissions,
     earlier: Sequence[Mapping[str, Any]] = (),
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Items as chat messages; `earlier` ones go before them, and were read once before.
+
+    With them the paths of the images, in their order.
 
     Raises:
         BadRequestError: `param` is the path of what is wrong.
     """
-    talk = _Talk(Omissions())
+    talk = _Talk(Omissions(), _call_ids((*earlier, *items)))
     for i, item in enumerate(earlier):
         talk.add(item, f"earlier[{i}]")
     talk.omissions = omissions
     for i, item in enumerate(items):
         talk.add(item, f"input[{i}]")
-    return talk.messages
+    talk.end()
+    return talk.messages, tuple(talk.image_paths)
+
+
+def _call_ids(items: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """The ids of all calls: a result may come before its call, and chat's order is made later."""
+    return frozenset(
+        item["call_id"]
+        for item in items
+        if item["type"] in _CALLS and isinstance(item.get("call_id"), str)
+    )
 
 
 class _Talk:
     """Messages under way."""
 
-    def __init__(self, omissions: Omissions) -> None:
+    def __init__(self, omissions: Omissions, call_ids: frozenset[str]) -> None:
         self.omissions = omissions
         self.messages: list[dict[str, Any]] = []
-        self._calls: set[str] = set()
+        self.image_paths: list[str] = []
+        self._calls = call_ids
+        self._thoughts: list[dict[str, Any]] = []
         self._speaking: dict[str, Any] | None = None
 
     def add(self, item: Mapping[str, Any], path: str) -> None:
@@ -84,6 +99,8 @@ class _Talk:
             self._add_call(item, path, arguments_of(_text(item, "input", path)))
         elif kind in _OUTPUTS:
             self._add_output(item, path)
+        elif kind == _REASONING:
+            self._add_thought(item)
         elif kind in _UNSEEN:
             self.omissions.note(f"input.{kind}")
         else:
@@ -92,6 +109,34 @@ class _Talk:
                 f"`{shown(kind)}`.",
                 param=f"{path}.type",
             )
+
+    def end(self) -> None:
+        """All items were read."""
+        self._leave_thoughts()
+
+    def _add_thought(self, item: Mapping[str, Any]) -> None:
+        text = thought_of(item)
+        if text:
+            self._thoughts.append({"type": "thinking", "thinking": text})
+        else:
+            self.omissions.note(f"input.{_REASONING}")  # encrypted, or nothing but an id
+
+    def _leave_thoughts(self) -> None:
+        """Nothing of the model's followed them."""
+        if self._thoughts:
+            self._thoughts = []
+            self.omissions.note(f"input.{_REASONING}")
+
+    def _think(self, message: dict[str, Any]) -> None:
+        """Thoughts go with what the model says next."""
+        if self._thoughts:
+            message[THINKING_BLOCKS] = [*message.get(THINKING_BLOCKS, ()), *self._thoughts]
+            self._thoughts = []
+
+    def _note_images(self, content: Any, path: str) -> None:
+        for i, part in enumerate(content if isinstance(content, list) else ()):
+            if part["type"] == "image_url":
+                self.image_paths.append(f"{path}[{i}]")
 
     def _add_message(self, item: Mapping[str, Any], path: str) -> None:
         role = item.get("role")
@@ -104,20 +149,25 @@ class _Talk:
         content = read_content(
             item.get("content"), f"{path}.content", self.omissions, is_spoken=is_spoken
         )
-        message = {"role": _ROLES[role], "content": content}
+        self._note_images(content, f"{path}.content")
+        message: dict[str, Any] = {"role": _ROLES[role], "content": content}
         self._speaking = message if role == "assistant" else None
+        if self._speaking is None:
+            self._leave_thoughts()
+        else:
+            self._think(message)
         self.messages.append(message)
 
     def _add_call(self, item: Mapping[str, Any], path: str, arguments: str) -> None:
         call_id, name = _text(item, "call_id", path), _text(item, "name", path)
         if item.get("namespace"):
             name = joined_name(_text(item, "namespace", path), name)
-        self._calls.add(call_id)
         if self._speaking is None:
             self._speaking = {"role": "assistant", "content": None}
             self.messages.append(self._speaking)
         if not self._speaking["content"]:
             self._speaking["content"] = None  # some hosts refuse an empty text beside calls
+        self._think(self._speaking)
         self._speaking.setdefault("tool_calls", []).append(
             {
                 "id": call_id,
@@ -130,13 +180,29 @@ class _Talk:
         call_id = _text(item, "call_id", path)
         if call_id not in self._calls:
             raise BadRequestError(
-                f"`{path}.call_id` is `{shown(call_id)}`, which no call before it has; send the "
+                f"`{path}.call_id` is `{shown(call_id)}`, which no call has; send the "
                 "call too, or `previous_response_id`.",
                 param=f"{path}.call_id",
             )
         content = read_content(item.get("output"), f"{path}.output", self.omissions, is_spoken=True)
+        self._note_images(content, f"{path}.output")
         self._speaking = None
+        self._leave_thoughts()
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
+
+
+def thought_of(item: Mapping[str, Any]) -> str:
+    """The text of a reasoning item: its content, else its summary."""
+    for name in ("content", "summary"):
+        parts = item.get(name)
+        texts = [
+            part["text"]
+            for part in (cast("list[Any]", parts) if isinstance(parts, list) else ())
+            if isinstance(part, Mapping) and isinstance(part.get("text"), str)
+        ]
+        if any(texts):
+            return "\n".join(texts)
+    return ""
 
 
 def _text(item: Mapping[str, Any], name: str, path: str) -> str:

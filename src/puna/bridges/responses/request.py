@@ -7,7 +7,7 @@ Fields that this API does not know go on untouched, as in chat.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from puna.bridges.omissions import Omissions
@@ -15,6 +15,7 @@ from puna.bridges.responses.items import messages_of
 from puna.bridges.responses.rules import leave_out_what_chat_lacks
 from puna.bridges.responses.tools import CalledTool, Tools, read_tool_choice, read_tools
 from puna.errors import BadRequestError
+from puna.types.request_source import RequestSource
 from puna.types.requests import ChatRequest, make_chat_request
 from puna.types.response_request import ResponsesRequest
 from puna.types.shown import shown
@@ -46,6 +47,8 @@ _ECHOED = (
     "user",
 )
 """Repeated as they were given, whether a host gets them or not."""
+_NAMES = {"messages.thinking": "input.reasoning"}
+"""What is told as left out, by its name in chat: its name here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class BridgedRequest:
         echo: what each response repeats of the request.
         special_tools: what is behind the names of tools that are no plain functions.
         left_out: what was left out.
+        source: what the client calls the parts of the messages.
     """
 
     model: str
@@ -67,6 +71,7 @@ class BridgedRequest:
     echo: Mapping[str, Any]
     special_tools: Mapping[str, CalledTool] = field(default_factory=dict[str, CalledTool])
     left_out: tuple[str, ...] = ()
+    source: RequestSource = RequestSource()
 
     def called(self, name: str) -> CalledTool:
         """The tool that a host calls by this name."""
@@ -84,7 +89,7 @@ def bridge_request(request: ResponsesRequest) -> BridgedRequest:
     omissions = Omissions(may_drop=request.drop_params)
     reading = _Reading(request, given, omissions)
     leave_out_what_chat_lacks(given, request.allowed_params, omissions)
-    new = messages_of(request.items, omissions, request.earlier)
+    new, image_paths = messages_of(request.items, omissions, request.earlier)
     instructions = given.pop("instructions", None)
     head = [{"role": "system", "content": instructions}] if instructions else []
     tools = reading.read_tools()
@@ -99,6 +104,7 @@ def bridge_request(request: ResponsesRequest) -> BridgedRequest:
         echo=reading.echo,
         special_tools=tools.special,
         left_out=omissions.names,
+        source=RequestSource(image_paths, _NAMES),
     )
 
 
@@ -108,7 +114,7 @@ def to_chat(request: ResponsesRequest, bridged: BridgedRequest) -> ChatRequest:
     Raises:
         BadRequestError: a field is wrong for chat; `param` is its name there.
     """
-    return make_chat_request(
+    asked = make_chat_request(
         request.model,
         bridged.messages,
         bridged.fields,
@@ -119,6 +125,7 @@ def to_chat(request: ResponsesRequest, bridged: BridgedRequest) -> ChatRequest:
         unwanted_params=request.unwanted_params,
         **request.chat_options,
     )
+    return replace(asked, source=bridged.source)
 
 
 class _Reading:

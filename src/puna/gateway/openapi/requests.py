@@ -82,6 +82,7 @@ _KEPT: Mapping[str, Schema] = {
     "max_retries": _RETRIES,
     "metadata": _OBJECT,
     "num_retries": _RETRIES,
+    "read_think_tags": _BOOLEAN,
     "repair_tool_arguments": _BOOLEAN,
     "rescue_tool_calls": _BOOLEAN,
     "stream_timeout": _SECONDS,
@@ -242,7 +243,10 @@ def _params(checks: ParamChecks) -> dict[str, Schema]:
 
 _NOT_CHAT = frozenset(("EmbeddingRequest", "ModerationRequest"))
 _OF_CHAT = frozenset(
-    ("emulate_response_format", "format_retries", "repair_tool_arguments", "rescue_tool_calls")
+    (
+        *("emulate_response_format", "format_retries", "read_think_tags"),
+        *("repair_tool_arguments", "rescue_tool_calls"),
+    )
 )
 """Kept fields that steer a chat; elsewhere nobody looks into them."""
 _NEVER_NULL = frozenset(("messages", "prompt", "input", "max_tokens"))

@@ -1,0 +1,87 @@
+"""The arguments of calls in a history: text that holds a JSON object, for hosts that parse it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from puna.bridges.call_arguments import BROKEN_INPUT, object_of
+from puna.bridges.histories.order import parts_of
+
+Message = dict[str, Any]
+Dropped = dict[str, None]
+
+_CALLS_NAME = "messages[].tool_calls"
+_NOTHING = ("", "null")
+_NAME = "messages[].tool_calls[].function.arguments"
+
+
+def fit_arguments(message: Message, dropped: Dropped, *, takes_any: bool) -> Message:
+    """A message whose calls have arguments as text; none at all are `{}`.
+
+    What is no JSON object is kept as text inside one, under `INVALID_JSON`, unless the host
+    `takes_any`: a model wrote it, and the next host must not refuse the conversation for it.
+    """
+    calls: list[Any] = message["tool_calls"]
+    fitted = [_fit(call, dropped, takes_any=takes_any) for call in calls]
+    if all(after is before for after, before in zip(fitted, calls, strict=True)):
+        return message
+    return {**message, "tool_calls": fitted}
+
+
+def calls_as_text(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
+    """Calls and their results as texts, for a host that takes none without the tools themselves.
+
+    Agents leave the tools out when they want a conversation summed up.
+    """
+    names: dict[str, str] = {}
+    told: list[Message] = []
+    for message in messages:
+        if message.get("tool_calls"):
+            dropped[_CALLS_NAME] = None
+            texts: list[Message] = []
+            for call in message["tool_calls"]:
+                function = call["function"]
+                name = names[call["id"]] = str(function.get("name"))
+                texts.append(_text_part(f"[called `{name}` with {function.get('arguments')}]"))
+            rest = {k: v for k, v in message.items() if k != "tool_calls"}
+            told.append({**rest, "content": [*parts_of(message.get("content")), *texts]})
+        elif message["role"] == "tool" and message.get("tool_call_id") in names:
+            label = _text_part(f"[result of `{names[message['tool_call_id']]}`]")
+            told.append({"role": "user", "content": [label, *parts_of(message.get("content"))]})
+        else:
+            told.append(message)
+    return told
+
+
+def _text_part(text: str) -> Message:
+    return {"type": "text", "text": text}
+
+
+def _fit(call: Mapping[str, Any], dropped: Dropped, *, takes_any: bool) -> Mapping[str, Any]:
+    function = cast("Mapping[str, Any]", call["function"])
+    given = function.get("arguments")
+    text = _text_of(given, dropped, takes_any=takes_any)
+    if text == given:
+        return call
+    return {**call, "function": {**function, "arguments": text}}
+
+
+def _text_of(given: Any, dropped: Dropped, *, takes_any: bool) -> str:
+    if given is None or (isinstance(given, str) and given.strip() in _NOTHING):
+        return "{}"
+    if isinstance(given, Mapping):
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    if isinstance(given, str) and (takes_any or object_of(given) is not None):
+        return given
+    text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+    if takes_any:
+        return text
+    dropped[_NAME] = None
+    return json.dumps({BROKEN_INPUT: text}, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON lacks, as text: the arguments are for a model to read."""
+    return str(value)

@@ -1,0 +1,122 @@
+"""The contents of messages: lists of texts, blank texts, and images in the results of tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from puna.bridges.histories.order import parts_of
+from puna.bridges.histories.rules import THOUGHT_FIELDS, MessageRules
+
+Message = dict[str, Any]
+Dropped = dict[str, None]
+
+IMAGE_PLACE = "[image: in the next message]"
+NO_OUTPUT = "[no output]"
+_EMPTY = "[empty message]"
+_BETWEEN = "\n\n"
+_TEXT_FIELDS = {"type", "text"}
+_SAYS = ("tool_calls", "function_call", "refusal", "audio", "thinking_blocks")
+_BLANK = "messages[].content"
+
+
+def move_images(messages: Sequence[Message]) -> list[Message]:
+    """What in the results of tools is no text goes to the next message of the user.
+
+    A new one stands behind the results where no user speaks next.
+    """
+    moved: list[Message] = []
+    waiting: list[Mapping[str, Any]] = []
+    for message in messages:
+        if message["role"] == "tool":
+            told, found = _without_images(message)
+            waiting += found
+            moved.append(told)
+            continue
+        if waiting and message["role"] == "user":
+            moved.append(_led_by(waiting, message))
+        else:
+            moved += [{"role": "user", "content": waiting}] if waiting else []
+            moved.append(message)
+        waiting = []
+    return [*moved, {"role": "user", "content": waiting}] if waiting else moved
+
+
+def fit_content(message: Message, rules: MessageRules, dropped: Dropped) -> Message | None:
+    """A message with content as the host takes it; None for one that says nothing."""
+    content = message.get("content")
+    fitted = _fit_parts(message, rules, dropped) if isinstance(content, list) else content
+    is_blank = not fitted
+    if rules.refuses_blanks and isinstance(fitted, str) and fitted and not fitted.strip():
+        dropped[_BLANK] = None
+        is_blank = True
+    if is_blank:
+        return _fit_silence(message, rules, "" if isinstance(fitted, list) else fitted)
+    return message if fitted is content else {**message, "content": fitted}
+
+
+def _fit_parts(message: Message, rules: MessageRules, dropped: Dropped) -> Any:
+    content: list[Mapping[str, Any]] = message["content"]
+    parts: Sequence[Mapping[str, Any]] = content
+    if rules.refuses_blanks:
+        parts = _without_blanks(parts, dropped)
+    if not rules.takes_text_parts and all(set(part) == _TEXT_FIELDS for part in parts):
+        # An answer's texts are pieces of one; what others send are texts of their own.
+        between = "" if message["role"] == "assistant" else _BETWEEN
+        return between.join(part["text"] for part in parts)
+    return content if len(parts) == len(content) else list(parts)
+
+
+def _fit_silence(message: Message, rules: MessageRules, content: Any) -> Message | None:
+    """A message without content, where a host may want some; None where it can be spared."""
+    role = message["role"]
+    if role == "assistant":
+        if any(message.get(name) for name in _SAYS):
+            return _with_content(message, None)
+        thinks = any(message.get(name) for name in THOUGHT_FIELDS)
+        return _with_content(message, "") if thinks else None
+    if rules.refuses_blanks:
+        said = {"tool": NO_OUTPUT, "user": _EMPTY}.get(role)
+        return {**message, "content": said} if said is not None else None
+    return message if message.get("content") is content else {**message, "content": content or ""}
+
+
+def _led_by(images: Sequence[Mapping[str, Any]], message: Message) -> Message:
+    """A message of the user with images before what it says."""
+    said = parts_of(message.get("content"))
+    return {**message, "content": [*images, *(part for part in said if part.get("text") != "")]}
+
+
+def _with_content(message: Message, content: Any) -> Message:
+    """The message with another content; None takes the field away: some hosts refuse a null."""
+    if content is None:
+        rest = {name: value for name, value in message.items() if name != "content"}
+        return rest if "content" in message else message
+    return {**message, "content": content}
+
+
+def _without_images(message: Message) -> tuple[Message, list[Mapping[str, Any]]]:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message, []
+    parts = cast("list[Mapping[str, Any]]", content)
+    found = [part for part in parts if part["type"] != "text"]
+    if not found:
+        return message, []
+    place = {"type": "text", "text": IMAGE_PLACE}
+    told = [part if part["type"] == "text" else place for part in parts]
+    return {**message, "content": told}, found
+
+
+def _without_blanks(
+    parts: Sequence[Mapping[str, Any]], dropped: Dropped
+) -> list[Mapping[str, Any]]:
+    kept: list[Mapping[str, Any]] = []
+    for part in parts:
+        text = part.get("text")
+        if part["type"] == "text" and isinstance(text, str) and not text.strip():
+            if text or set(part) != _TEXT_FIELDS:
+                dropped[_BLANK] = None
+            continue
+        kept.append(part)
+    return kept

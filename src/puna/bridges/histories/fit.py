@@ -1,0 +1,67 @@
+"""A conversation as the next host takes it: every rule, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from puna.bridges.histories.calls import calls_as_text, fit_arguments
+from puna.bridges.histories.contents import fit_content, move_images
+from puna.bridges.histories.order import order_messages
+from puna.bridges.histories.rules import MessageRules
+from puna.bridges.histories.systems import fit_systems
+from puna.bridges.histories.thoughts import fit_thoughts
+
+Message = dict[str, Any]
+Dropped = dict[str, None]
+
+_PLAIN_FIELDS = 2
+"""A role and a content."""
+
+
+def fit_history(
+    messages: Sequence[Message], rules: MessageRules, dropped: Dropped, *, has_tools: bool = True
+) -> Sequence[Message]:
+    """The messages as a host with these rules takes them; the same object where nothing is to do.
+
+    `has_tools`: whether the request offers tools. What is left out or replaced is noted in
+    `dropped` by its name. What only moves, changes its role, or gets another id is all still there.
+    """
+    if all(map(_is_plain, messages)):
+        is_led = messages[0]["role"] == "system"
+        if rules.systems == "anywhere" or not any(
+            message["role"] == "system" for message in messages[is_led:]
+        ):
+            return messages
+    prepared = [_prepare(message, rules, dropped) for message in messages]
+    ordered = order_messages(prepared, rules.call_ids, dropped)
+    if rules.calls_need_tools and not has_tools:
+        ordered = calls_as_text(ordered, dropped)
+    if not rules.reads_result_images:
+        ordered = move_images(ordered)
+    placed = fit_systems(ordered, rules, dropped)
+    fitted = [fit_content(message, rules, dropped) for message in placed]
+    kept = [message for message in fitted if message is not None]
+    if all(a is b for a, b in zip(kept, messages, strict=False)) and len(kept) == len(messages):
+        return messages
+    return kept or messages[-1:]
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether a message is a text that no rule changes."""
+    content = message.get("content")
+    return (
+        len(message) == _PLAIN_FIELDS
+        and type(content) is str
+        and bool(content.strip())
+        and message["role"] not in ("developer", "tool", "function")
+    )
+
+
+def _prepare(message: Message, rules: MessageRules, dropped: Dropped) -> Message:
+    if message["role"] != "assistant":
+        return message
+    message = fit_thoughts(message, rules.thoughts, dropped)
+    if "tool_calls" in message:
+        message = fit_arguments(message, dropped, takes_any=rules.takes_any_arguments)
+    return message

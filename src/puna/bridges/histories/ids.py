@@ -1,0 +1,51 @@
+"""Ids of tool calls as a host accepts them.
+
+A made id depends on the given one and on how often that came before, so it stays the same when the
+conversation grows: caches of prompts keep their prefixes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from puna.bridges.histories.rules import IdRule
+
+_ALNUM = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SHORTEST = 12
+"""An id of a host that wants fewer characters than this is all digest."""
+_OTHERS = re.compile(r"[^a-zA-Z0-9_-]+")
+
+
+class CallIds:
+    """The ids of one request: each call gets one that the host accepts and no other call has."""
+
+    def __init__(self, rule: IdRule, given: frozenset[str]) -> None:
+        """`given` are all ids that the caller gave: none of them is made for another call."""
+        self._rule = rule
+        self._taken: set[str] = set()
+        self._given = given
+
+    def fit(self, call_id: str) -> str:
+        """The id for the next call that the caller knows as `call_id`."""
+        if call_id not in self._taken and self._rule.accepts(call_id):
+            self._taken.add(call_id)
+            return call_id
+        count = 0
+        while (made := self._make(call_id, count)) in self._taken or made in self._given:
+            count += 1
+        self._taken.add(made)
+        return made
+
+    def _make(self, call_id: str, count: int) -> str:
+        told = f"{count}:{call_id}".encode("utf-8", "surrogatepass")
+        number = int.from_bytes(hashlib.sha256(told).digest()[:12], "big")
+        digits: list[str] = []
+        for _ in range(min(self._rule.length, 9)):
+            number, digit = divmod(number, len(_ALNUM))
+            digits.append(_ALNUM[digit])
+        digest = "".join(digits)
+        if self._rule.length < _SHORTEST or not self._rule.has_marks:
+            return digest
+        head = _OTHERS.sub("_", call_id)[: self._rule.length - len(digest) - 1]
+        return f"{head or 'call'}_{digest}"

@@ -1,0 +1,162 @@
+"""Calls and their results in the order that chat wants, whatever order they came in.
+
+Chat's grammar: the results of all calls of a message follow it directly, one for each call. So a
+message between a call and its result moves behind the result, a second result of one call is added
+to the first, and a call without a result gets one that says so. A result of no call becomes the
+user's words.
+
+An id may be given to several calls: a result belongs to the nearest call before it that has the id
+and no result yet, else to the first such call after it, else to the last call before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from puna.bridges.histories.ids import CallIds
+from puna.bridges.histories.rules import IdRule
+
+Message = dict[str, Any]
+Dropped = dict[str, None]
+
+NO_RESULT = "[no result: the tool did not answer]"
+_NO_RESULT_NAME = "messages[].tool_calls[].result"
+_ORPHAN_NAME = "messages[].tool_call_id"
+_TOLD = ("role", "content", "name", "tool_call_id")
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call of the conversation, and the results that belong to it."""
+
+    given_id: str | None
+    name: Any
+    place: int
+    results: list[Message] = field(default_factory=list[Message])
+
+
+def order_messages(messages: Sequence[Message], rule: IdRule, dropped: Dropped) -> list[Message]:
+    """The messages in chat's order, with ids that the host accepts.
+
+    `dropped` gets a name where a call has no result, or a result no call.
+    """
+    calls = _calls_of(messages)
+    if not calls and not any(message["role"] == "tool" for message in messages):
+        return list(messages)
+    orphans = _pair(messages, calls)
+    ids = CallIds(rule, frozenset(call.given_id for call in calls if call.given_id is not None))
+    ordered: list[Message] = []
+    waiting = iter(calls)
+    for place, message in enumerate(messages):
+        if place in orphans:
+            dropped[_ORPHAN_NAME] = None
+            ordered.append(_as_users(message, dropped))
+        elif message["role"] != "tool" or not isinstance(message.get("tool_call_id"), str):
+            ordered.append(message)
+        if message["role"] == "assistant" and message.get("tool_calls"):
+            ordered[-1], results = _with_ids(message, waiting, ids, dropped)
+            ordered += results
+    return ordered
+
+
+def _calls_of(messages: Sequence[Message]) -> list[_Call]:
+    return [
+        _Call(
+            call["id"] if isinstance(call.get("id"), str) else None,
+            call["function"].get("name"),
+            place,
+        )
+        for place, message in enumerate(messages)
+        if message["role"] == "assistant"
+        for call in message.get("tool_calls", ())
+    ]
+
+
+def _pair(messages: Sequence[Message], calls: Sequence[_Call]) -> set[int]:
+    """Give each call its results; the places of the results that belong to none."""
+    by_id: dict[str | None, list[_Call]] = {}
+    for call in calls:
+        by_id.setdefault(call.given_id, []).append(call)
+    orphans: set[int] = set()
+    for place, message in enumerate(messages):
+        call_id = message.get("tool_call_id")
+        if message["role"] != "tool" or not isinstance(call_id, str):
+            continue
+        # A call without an id takes a result whose id no call has, unless it names another tool.
+        candidates = by_id.get(call_id) or [
+            call
+            for call in by_id.get(None, ())
+            if message.get("name") in (None, call.name) and not call.results
+        ]
+        found = _pick(candidates, place, may_repeat=call_id in by_id)
+        if found is None:
+            orphans.add(place)
+        else:
+            found.results.append(message)
+    return orphans
+
+
+def _pick(candidates: Sequence[_Call], place: int, *, may_repeat: bool) -> _Call | None:
+    before = [call for call in candidates if call.place < place]
+    # Of several calls of one message with one id, the first is answered first.
+    nearest = max((call.place for call in before if not call.results), default=None)
+    for call in before:
+        if call.place == nearest and not call.results:
+            return call
+    for call in candidates:
+        if call.place > place and not call.results:
+            return call
+    if not may_repeat:
+        return None
+    return before[-1] if before else (candidates[0] if candidates else None)
+
+
+def _with_ids(
+    message: Message, waiting: Any, ids: CallIds, dropped: Dropped
+) -> tuple[Message, list[Message]]:
+    """A message with calls, and the results that follow it."""
+    made_calls: list[Mapping[str, Any]] = []
+    results: list[Message] = []
+    is_changed = False
+    for given in message["tool_calls"]:
+        call: _Call = next(waiting)
+        call_id = ids.fit(call.given_id if call.given_id is not None else "")
+        is_changed = is_changed or call_id != call.given_id
+        made_calls.append({**given, "id": call_id} if call_id != call.given_id else given)
+        results.append(_result_of(call, call_id, dropped))
+    return ({**message, "tool_calls": made_calls} if is_changed else message), results
+
+
+def _result_of(call: _Call, call_id: str, dropped: Dropped) -> Message:
+    if not call.results:
+        dropped[_NO_RESULT_NAME] = None
+        return {"role": "tool", "tool_call_id": call_id, "content": NO_RESULT}
+    first, *others = call.results
+    if others:
+        content = parts_of(first.get("content"))
+        for other in others:
+            content += parts_of(other.get("content"))
+        first = {**first, "content": content}
+        for other in others:
+            first = {**other, **first}
+    return first if first["tool_call_id"] == call_id else {**first, "tool_call_id": call_id}
+
+
+def parts_of(content: Any) -> list[Message]:
+    """Content as a list of parts; an empty text is none."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    return list(content or ())
+
+
+def _as_users(message: Message, dropped: Dropped) -> Message:
+    """A result of no call, as what the user says; its label names the call."""
+    name = f" of `{message['name']}`" if isinstance(message.get("name"), str) else ""
+    label = f"[result of the tool call `{message['tool_call_id']}`{name}, which is not here]\n"
+    dropped.update((f"messages[].{one}", None) for one in message if one not in _TOLD)
+    content = message.get("content")
+    if isinstance(content, str):
+        return {"role": "user", "content": f"{label}{content}"}
+    return {"role": "user", "content": [{"type": "text", "text": label}, *parts_of(content)]}

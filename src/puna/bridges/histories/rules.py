@@ -1,0 +1,158 @@
+"""What a host takes in the messages of a conversation, as data in its row."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Systems = Literal["anywhere", "first"]
+
+
+@dataclass(frozen=True, slots=True)
+class IdRule:
+    """Which ids of tool calls a host accepts.
+
+    Attributes:
+        pattern: what the whole id must match.
+        length: how long an id is that is made in place of one that does not match.
+        has_marks: whether `_` and `-` may stand in it.
+    """
+
+    pattern: str
+    length: int
+    has_marks: bool = True
+
+    def accepts(self, call_id: str) -> bool:
+        """Whether the host takes an id as it is."""
+        return re.fullmatch(self.pattern, call_id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtRule:
+    """What a host takes back of the thoughts of earlier answers.
+
+    Attributes:
+        kept: the fields of a message that go to it as the caller gave them.
+        field: the field in which it gets thoughts that came under another name, as text; None
+            where it gets none.
+        is_needed: it refuses a message with tool calls that has no `field`: there it gets an empty
+            one.
+    """
+
+    kept: frozenset[str] = frozenset()
+    field: str | None = None
+    is_needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRules:
+    """What a host takes in messages. The defaults are what every chat host takes.
+
+    Attributes:
+        call_ids: which ids of tool calls it accepts.
+        systems: where messages with instructions may stand. `first`: all that lead are joined to
+            one, and later ones become the user's, with a label.
+        takes_developer: whether it knows the role `developer`; else that is `system`.
+        takes_text_parts: whether a list of texts goes to it as a list; else it becomes a string.
+        refuses_blanks: whether it refuses texts that are empty or hold blanks only.
+        takes_any_arguments: whether a call's arguments may be anything; else they are an object.
+        calls_need_tools: whether it refuses calls in the messages of a request without tools: then
+            they are told as texts.
+        reads_result_images: whether the result of a tool may hold images; else they move to the
+            next message of the user.
+        thoughts: what it takes back of thoughts.
+    """
+
+    call_ids: IdRule
+    thoughts: ThoughtRule
+    systems: Systems = "first"
+    takes_developer: bool = False
+    takes_text_parts: bool = False
+    refuses_blanks: bool = False
+    takes_any_arguments: bool = False
+    calls_need_tools: bool = False
+    reads_result_images: bool = False
+
+
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""The fields in which hosts tell thoughts beside a message: text, and the third a list."""
+
+NO_THOUGHTS = ThoughtRule()
+REASONING_CONTENT = ThoughtRule(
+    kept=frozenset(("reasoning_content", "reasoning_details")), field="reasoning_content"
+)
+NEEDS_REASONING_CONTENT = ThoughtRule(
+    kept=frozenset(("reasoning_content",)), field="reasoning_content", is_needed=True
+)
+
+ANY_64 = IdRule(r"[\x21-\x7e]{1,64}", 64)
+"""No host is known to take more than 64 characters, or others than visible ones of ASCII."""
+ANY_40 = IdRule(r"[\x21-\x7e]{1,40}", 40)
+WORD_64 = IdRule(r"[a-zA-Z0-9_-]{1,64}", 64)
+ALNUM_9 = IdRule(r"[a-zA-Z0-9]{9}", 9, has_marks=False)
+
+CHAT = MessageRules(call_ids=ANY_64, thoughts=NO_THOUGHTS)
+"""Of a server that speaks OpenAI's chat protocol, and of which no more is known."""
+
+MESSAGES = MessageRules(
+    call_ids=WORD_64,
+    thoughts=NO_THOUGHTS,
+    systems="anywhere",
+    takes_developer=True,
+    takes_text_parts=True,
+    refuses_blanks=True,
+    reads_result_images=True,
+)
+"""Of Anthropic's Messages API. Its thoughts are signed blocks, which its dialect sends as they are.
+Sources: its reference, "Messages" (the pattern of `tool_use.id`, no blank texts); the 64 characters
+are Bedrock's, for the same models."""
+
+CONVERSE = MessageRules(
+    call_ids=WORD_64,
+    thoughts=NO_THOUGHTS,
+    systems="anywhere",
+    takes_developer=True,
+    takes_text_parts=True,
+    refuses_blanks=True,
+    calls_need_tools=True,
+    reads_result_images=True,
+)
+"""Of Bedrock's Converse. Source: Amazon Bedrock API reference, "ToolUseBlock", "ContentBlock"; the
+words of the host in BerriAI/litellm 34239."""
+
+OLLAMA = MessageRules(
+    call_ids=ANY_64,
+    thoughts=ThoughtRule(kept=frozenset(("thinking",)), field="thinking"),
+    takes_text_parts=True,
+)
+"""Of Ollama's own protocol, whose templates are those of any model. Source: Ollama's OpenAPI
+description, read 2026-11-26."""
+
+OPENAI = MessageRules(
+    call_ids=ANY_40,
+    thoughts=NO_THOUGHTS,
+    systems="anywhere",
+    takes_developer=True,
+    takes_text_parts=True,
+    takes_any_arguments=True,
+)
+"""Of OpenAI's own chat. Sources: OpenAI API reference, "Chat"; the 40 characters are in the words
+of its errors ("string too long. Expected a string with maximum length 40")."""
+
+SELF_HOSTED = replace(CHAT, thoughts=REASONING_CONTENT)
+"""Of vLLM, SGLang and llama.cpp's server: they read thoughts in messages, and hand them to the
+model's template. Sources: their pages "Reasoning outputs", "Reasoning parser" and the README of
+`tools/server`, read 2026-11-30."""
+
+STRICT = CHAT
+"""Of hosts whose row says that they refuse fields beyond OpenAI's in messages, thoughts too."""
+
+OPEN_ROUTER = replace(
+    CHAT,
+    thoughts=ThoughtRule(
+        kept=frozenset(("reasoning", "reasoning_content", "reasoning_details")), field="reasoning"
+    ),
+    takes_text_parts=True,
+)
+"""Of a router to hosts of all kinds, which fits messages to each by itself."""

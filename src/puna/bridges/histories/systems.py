@@ -1,0 +1,68 @@
+"""Messages with instructions: one at the head, where a host's template takes no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from puna.bridges.histories.order import parts_of
+from puna.bridges.histories.rules import MessageRules
+
+Message = dict[str, Any]
+Dropped = dict[str, None]
+
+SYSTEM_ROLES = ("system", "developer")
+_BETWEEN = "\n\n"
+_KEPT = ("role", "content")
+
+
+def fit_systems(
+    messages: Sequence[Message], rules: MessageRules, dropped: Dropped
+) -> Sequence[Message]:
+    """The messages with instructions where the host takes them.
+
+    Those that lead become one message, their texts with a blank line between; each later one
+    becomes the user's, with a label.
+    """
+    if not rules.takes_developer:
+        messages = [
+            {**message, "role": "system"} if message["role"] == "developer" else message
+            for message in messages
+        ]
+    if rules.systems == "anywhere":
+        return messages
+    leading = 0
+    while leading < len(messages) and messages[leading]["role"] in SYSTEM_ROLES:
+        leading += 1
+    later = [message["role"] in SYSTEM_ROLES for message in messages[leading:]]
+    if leading <= 1 and not any(later):
+        return messages
+    return [
+        *_joined(messages[:leading], dropped),
+        *(
+            _as_users(message, dropped) if is_system else message
+            for message, is_system in zip(messages[leading:], later, strict=True)
+        ),
+    ]
+
+
+def _joined(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
+    if len(messages) <= 1:
+        return list(messages)
+    for message in messages:
+        dropped.update((f"messages[].{name}", None) for name in message if name not in _KEPT)
+    contents = [message.get("content") for message in messages]
+    if all(isinstance(content, str) for content in contents):
+        joined: Any = _BETWEEN.join(str(content) for content in contents if content)
+    else:
+        joined = [part for content in contents for part in parts_of(content)]
+    return [{"role": messages[0]["role"], "content": joined}]
+
+
+def _as_users(message: Message, dropped: Dropped) -> Message:
+    dropped.update((f"messages[].{name}", None) for name in message if name not in _KEPT)
+    label = f"[{message['role']} message]\n"
+    content = message.get("content")
+    if isinstance(content, str):
+        return {"role": "user", "content": f"{label}{content}"}
+    return {"role": "user", "content": [{"type": "text", "text": label}, *parts_of(content)]}

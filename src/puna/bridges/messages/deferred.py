@@ -1,0 +1,67 @@
+"""Tools that are offered to a model only once something has named them.
+
+Claude Code searches for tools by itself: it marks most of them with `defer_loading`, and the result
+of its search refers to those that were found (`tool_reference`). Anthropic's hosts know both. Every
+other host gets the tools that were named so far, and texts in place of the references. Source:
+Anthropic's page "Tool search tool".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from puna.bridges.tool_names import alias_of
+
+TOOL_REFERENCE = "tool_reference"
+
+_DEFER = "defer_loading"
+_CACHE_CONTROL = "cache_control"
+_TOOL_FIELDS = ("type", "function")
+_CHOICE = "tool_choice"
+_ABOUT_TOOLS = (_CHOICE, "parallel_tool_calls")
+
+
+def plain_tools(
+    tools: Sequence[Any], messages: Sequence[Mapping[str, Any]], choice: Any = None
+) -> tuple[list[Any], tuple[str, ...]]:
+    """The tools of a request that came in the Messages shape, as chat has them: those to offer.
+
+    With them the names of what was left out. `choice` is the request's `tool_choice`.
+    """
+    found: dict[str, None] = {}
+    is_deferred = any(tool.get(_DEFER) for tool in tools)
+    named = frozenset(_named(messages, choice)) if is_deferred else frozenset[str]()
+    plain: list[Any] = []
+    for tool in tools:
+        for name in tool:
+            if name not in _TOOL_FIELDS:
+                found[name if name == _CACHE_CONTROL else f"tools.{name}"] = None
+        if tool.get(_DEFER) and tool.get("function", {}).get("name") not in named:
+            continue
+        plain.append({name: tool[name] for name in _TOOL_FIELDS if name in tool})
+    return plain, tuple(found)
+
+
+def with_tools(
+    params: Mapping[str, Any], tools: Sequence[Any]
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The parameters with these tools; without any, nothing is left to choose from."""
+    if "tools" not in params or tools:
+        return ({**params, "tools": list(tools)} if tools else params), ()
+    rest = {k: v for k, v in params.items() if k != "tools" and k not in _ABOUT_TOOLS}
+    lost = params.get(_CHOICE, "auto") not in ("auto", "none")
+    return rest, (_CHOICE,) if lost else ()
+
+
+def _named(messages: Sequence[Mapping[str, Any]], choice: Any) -> Iterator[str]:
+    """The names of all tools that the conversation refers to, or that were called."""
+    for message in messages:
+        content = message.get("content")
+        for part in cast("list[Mapping[str, Any]]", content) if isinstance(content, list) else ():
+            if part.get("type") == TOOL_REFERENCE:
+                yield alias_of(part["tool_name"])
+        for call in message.get("tool_calls", ()):
+            yield str(call["function"].get("name"))
+    if isinstance(choice, Mapping):
+        yield str(cast("Mapping[str, Any]", choice).get("function", {}).get("name"))

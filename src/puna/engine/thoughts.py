@@ -1,0 +1,120 @@
+"""`<think>` in the text of an answer becomes thoughts, for who has a place for them.
+
+Messages and Responses have one, so it is done there unless a switch says no; in chat it is done
+where the switch says yes. A choice whose host tells thoughts by itself is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
+from puna.rescue.think_tags import OPEN, Piece, ThinkTags, split_thoughts
+from puna.types.chat import ChatCompletion, ChatCompletionChunk, ChunkChoice, Delta
+from puna.types.requests import ChatRequest
+
+_FIELD = "reasoning_content"
+
+
+def reads_think_tags(request: ChatRequest) -> bool:
+    """Whether the thoughts in the text of an answer are looked for."""
+    wish = request.read_think_tags
+    return request.source is not None if wish is None else wish
+
+
+def read_thoughts(answer: ChatCompletion) -> None:
+    """Take the thoughts out of the texts of a whole answer, in place."""
+    for choice in answer.choices:
+        message = choice.message
+        content = message.content
+        if not content or OPEN not in content or reasoning_of(message):
+            continue
+        thought, text = split_thoughts(content)
+        if thought or text != content:
+            message.content = text or (None if message.tool_calls else "")
+            setattr(message, _FIELD, thought)
+
+
+class StreamThoughts:
+    """Feed it the chunks of one stream, in order, then `close`."""
+
+    def __init__(self) -> None:
+        self._tags: dict[int, ThinkTags] = {}
+        self._last: ChatCompletionChunk | None = None
+
+    def take(self, chunks: Iterable[ChatCompletionChunk]) -> list[ChatCompletionChunk]:
+        """The chunks to deliver now."""
+        ready: list[ChatCompletionChunk] = []
+        for chunk in chunks:
+            if not chunk.choices:
+                ready += [*self.close(), chunk]
+                continue
+            self._last = chunk
+            if all(self._is_over(choice) for choice in chunk.choices):
+                ready.append(chunk)
+            else:
+                for choice in chunk.choices:
+                    ready += self._take(chunk, choice)
+        return ready
+
+    def close(self) -> list[ChatCompletionChunk]:
+        """The stream is complete, or broke: what was held back."""
+        if self._last is None:
+            return []
+        last = self._last
+        return [
+            _chunk_of(last, _made(index, piece))
+            for index, tags in self._tags.items()
+            for piece in tags.close()
+        ]
+
+    def _is_over(self, choice: ChunkChoice) -> bool:
+        tags = self._tags.setdefault(choice.index, ThinkTags())
+        return tags.is_over
+
+    def _take(self, chunk: ChatCompletionChunk, choice: ChunkChoice) -> list[ChatCompletionChunk]:
+        tags, delta = self._tags[choice.index], choice.delta
+        pieces: list[Piece] = []
+        if reasoning_of(delta) or thinking_blocks_of(delta):
+            # The host tells thoughts by itself: its text holds none.
+            pieces = [*tags.stop(), ("text", delta.content or "")]
+        elif delta.content:
+            pieces = tags.feed(delta.content)
+        if choice.finish_reason is not None or delta.tool_calls or delta.function_call:
+            pieces += tags.close()
+        fields: dict[str, Any] = delta.model_dump(exclude_unset=True, exclude={"content"})
+        if delta.content == "":
+            fields["content"] = ""
+        thoughts = "".join(text for kind, text in pieces if kind == "thought")
+        texts = "".join(text for kind, text in pieces if kind == "text")
+        before: list[ChatCompletionChunk] = []
+        if thoughts:
+            role = {"role": fields.pop("role")} if "role" in fields else {}
+            before = [
+                _chunk_of(
+                    chunk,
+                    ChunkChoice(
+                        index=choice.index,
+                        delta=Delta.model_validate({**role, _FIELD: thoughts}),
+                    ),
+                )
+            ]
+        if texts:
+            fields["content"] = texts
+        says_more = bool(fields) or choice.finish_reason is not None or bool(choice.logprobs)
+        if not says_more:
+            return before
+        rest = choice.model_copy(update={"delta": Delta.model_validate(fields)})
+        return [*before, _chunk_of(chunk, rest)]
+
+
+def _made(index: int, piece: Piece) -> ChunkChoice:
+    kind, text = piece
+    name = _FIELD if kind == "thought" else "content"
+    return ChunkChoice(index=index, delta=Delta.model_validate({name: text}))
+
+
+def _chunk_of(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:
+    """A chunk of the same answer with one choice."""
+    return chunk.model_copy(update={"choices": [choice]})
