@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,13 @@ _timeless = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 settings.register_profile("steady", _timeless, derandomize=True)
 settings.register_profile("explore", _timeless, max_examples=2_000)
 settings.load_profile("steady")
+
+
+# A shell that runs `make test` in the background has it ignore Ctrl-C, and children inherit that:
+# those that are sent one would never end. Here and in them it does what it usually does.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 @pytest.fixture
