@@ -27,12 +27,22 @@ def get_weather(city: str) -> str:
 
 
 messages = [{"role": "user", "content": "What is the weather in Lima?"}]
-asked = completion(model=MODEL, messages=messages, tools=TOOLS, tool_choice="required")
+asked = completion(
+    model=MODEL,
+    messages=messages,
+    tools=TOOLS,
+    tool_choice="required",
+    temperature=0,
+    max_tokens=200,
+)
 message = asked.choices[0].message
 for call in message.tool_calls or []:
     print("the model calls", call.function.name, call.function.arguments)
     result = get_weather(**json.loads(call.function.arguments))
     messages += [message, {"role": "tool", "tool_call_id": call.id, "content": result}]
 
-answer = completion(model=MODEL, messages=messages, tools=TOOLS, max_tokens=60)
+# A larger model needs no "none": this one, left to itself, often calls again.
+answer = completion(
+    model=MODEL, messages=messages, tools=TOOLS, tool_choice="none", temperature=0, max_tokens=60
+)
 print(answer.choices[0].message.content)
