@@ -8,6 +8,7 @@ import click
 
 from puna.catalog.facts import ModelFacts, list_models
 from puna.catalog.prices import PICOS_PER_DOLLAR, Price
+from puna.catalog.retirements import list_retirements
 from puna.cli.main import puna as command
 from puna.dialects.quirks import Quirks
 from puna.errors import STATUS_CLASSES, APIError, PunaError
@@ -67,6 +68,22 @@ def models_page() -> str:
         lines += ["|---|---|---|---|---|---|---|---|", *map(_model_row, facts)]
         lines += ["", "Sources:", ""]
         lines += [f"- `{one.model}`: {one.source} (read {one.as_of})" for one in facts]
+    lines += [
+        "",
+        "## When hosts end models",
+        "",
+        "The day on which a host ends a model for everybody. `*` stands for any text; of a",
+        "provider's rows the first that fits counts.",
+        "",
+        "| provider | model | ends on | source |",
+        "|---|---|---|---|",
+        *(
+            f"| `{provider}` | `{end.pattern}` | {end.ends_on} | {end.source} (read {end.as_of})"
+            f"{'. ' + end.notes if end.notes else ''} |"
+            for provider in PROVIDERS
+            for end in list_retirements(provider)
+        ),
+    ]
     return "\n".join(lines)
 
 
@@ -153,12 +170,17 @@ def _provider_facts(row: Provider) -> Iterator[tuple[str, str]]:
     yield "dialect", f"`{row.dialect}`"
     yield "a name without slash", f"gets `{row.model_prefix}` before it" if row.model_prefix else ""
     yield "means nothing before a name", _names(row.optional_prefixes)
-    yield from _quirk_facts(row.quirks)
+    service = row.own_quirks or row.quirks
+    yield from _quirk_facts(service)
+    own = dict(_quirk_facts(service))
+    if row.own_quirks is not None:
+        elsewhere = {what: fact for what, fact in _quirk_facts(row.quirks) if fact}
+        rules = [f"{what}: {fact}" for what, fact in elsewhere.items()]
+        yield "at another address", "; ".join(rules) or "none of these rules"
     for text, quirks in row.model_quirks.items():
-        own = dict(_quirk_facts(row.quirks))
         others = [(what, fact) for what, fact in _quirk_facts(quirks) if fact != own.get(what)]
         yield from ((f"models with `{text}`: {what}", fact) for what, fact in others)
-    yield "embeddings", "none at its own address" if row.quirks.lacks_embeddings else ""
+    yield "embeddings", "none at its own address" if service.lacks_embeddings else ""
     yield "Responses API", _responses(row)
     yield "note", row.retirement or ""
 

@@ -19,7 +19,7 @@ happened, the value in backticks, then the fix. No message holds a secret: see `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
@@ -27,6 +27,9 @@ Fault = Literal["caller", "operator", "upstream", "network"]
 
 UNMET_FORMAT = "response_format_unmet"
 """The code where no answer of a model fitted the caller's format. The host is well all the same."""
+
+UNTOLD = "missing_setting"
+"""The code where a host wants to be told something beside a key, such as a region, and is not."""
 
 _BODY_LIMIT = 4_096
 
@@ -53,7 +56,9 @@ def _restore(cls: type[PunaError], message: str, state: dict[str, Any]) -> PunaE
 class ConfigError(PunaError):
     """A configuration that cannot be used, found while loading it.
 
-    `file`, `line` (1-based) and `key` say where; each may be None when it is not known.
+    `file`, `line` (1-based) and `key` say where; each may be None when it is not known. `problems`
+    are all that was found, a line each, and `str(error)` shows them below each other. `warnings`
+    are lines about the same configuration that may explain them.
     """
 
     def __init__(
@@ -69,6 +74,22 @@ class ConfigError(PunaError):
         self.file = file
         self.line = line
         self.key = key
+        self.problems: tuple[str, ...] = (self.message,)
+        self.warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def joined(cls, errors: Sequence[ConfigError], warnings: Iterable[str] = ()) -> ConfigError:
+        """One error for all of `errors`, each once; the place is that of the first.
+
+        `warnings` come before those that the errors have themselves.
+        """
+        first = errors[0]
+        problems = tuple(dict.fromkeys(line for error in errors for line in error.problems))
+        told = (*warnings, *(line for error in errors for line in error.warnings))
+        joined = cls("\n".join(problems))
+        joined.file, joined.line, joined.key = first.file, first.line, first.key
+        joined.problems, joined.warnings = problems, tuple(dict.fromkeys(told))
+        return joined
 
 
 class APIError(PunaError):

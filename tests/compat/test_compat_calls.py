@@ -70,25 +70,26 @@ def test_headers_of_the_call_and_the_module_reach_the_host(
 def test_an_unsupported_parameter_is_refused_dropped_or_allowed(
     face: DropIn, upstream: Upstream
 ) -> None:
-    error = raised_by(lambda: face.ask(upstream, reasoning_effort="low"))
+    bias = {"1": 2}
+    error = raised_by(lambda: face.ask(upstream, model="groq/m", logit_bias=bias))
     assert isinstance(error, litellm.UnsupportedParamsError)
-    assert "reasoning_effort" in error.message
-    assert MODEL in error.message
-    assert error.param == "reasoning_effort"
-    assert error.model == NAME
+    assert "logit_bias" in error.message
+    assert "groq/m" in error.message
+    assert error.param == "logit_bias"
+    assert error.model == "m"
     assert not upstream.requests
 
-    face.ask(upstream, reasoning_effort="low", drop_params=True)
+    face.ask(upstream, model="groq/m", logit_bias=bias, drop_params=True)
     litellm.drop_params = True
-    face.ask(upstream, reasoning_effort="low")
+    face.ask(upstream, model="groq/m", logit_bias=bias)
     litellm.drop_params = False
-    face.ask(upstream, reasoning_effort="low", allowed_openai_params=["reasoning_effort"])
+    face.ask(upstream, model="groq/m", logit_bias=bias, allowed_openai_params=["logit_bias"])
     face.ask(upstream, temperature=1, top_p=0.5, additional_drop_params=["top_p"])
 
     bodies = [sent.json for sent in upstream.requests]
-    assert "reasoning_effort" not in bodies[0]
-    assert "reasoning_effort" not in bodies[1]
-    assert bodies[2]["reasoning_effort"] == "low"
+    assert "logit_bias" not in bodies[0]
+    assert "logit_bias" not in bodies[1]
+    assert bodies[2]["logit_bias"] == bias
     assert bodies[3] == {"model": NAME, "messages": HI, "temperature": 1}
 
 
@@ -97,7 +98,7 @@ def test_the_calls_word_beats_the_modules(upstream: Upstream) -> None:
 
     with pytest.raises(litellm.UnsupportedParamsError):
         litellm.completion(
-            MODEL, HI, api_base=upstream.url, reasoning_effort="low", drop_params=False
+            "groq/m", HI, api_base=upstream.url, logit_bias={"1": 2}, drop_params=False
         )
 
 

@@ -13,7 +13,7 @@ from puna.config.litellm_keys import SECTIONS
 from puna.config.litellm_yaml import load_litellm_yaml, parse_litellm_yaml
 from puna.config.matching import expand_names, find_deployments
 from puna.config.schema import DeploymentConfig, GatewayConfig
-from puna.config.usable import check_deployments, unusable
+from puna.config.usable import unusable
 from puna.errors import ConfigError
 from puna.types.secret import Secret
 
@@ -83,32 +83,20 @@ def test_the_pages_config_loads_without_its_variable_and_remembers_it(
     for deployment in config.deployments:
         assert deployment.api_key is None
         assert deployment.missing_variable == "LLAMA_API_KEY"
-        assert unusable(deployment, is_key_needed=False) is None
-    assert check_deployments(config, lambda _: False) == ()
+        assert deployment.unset_variables == ("LLAMA_API_KEY",)
+        assert unusable(deployment, may_lack_key=True) is None
 
 
 # Variables
 
 
 @pytest.mark.case(159)
-def test_a_missing_key_where_one_is_needed_names_variable_and_model() -> None:
+def test_a_missing_key_names_variable_and_model() -> None:
     config = parse(SEED)
-    reason = unusable(config.deployments[0], is_key_needed=True)
+    reason = unusable(config.deployments[0])
     assert reason is not None
     assert "`LLAMA_API_KEY`" in reason
     assert "`meta_llama/Llama-3.3-70B-Instruct`" in reason
-    with pytest.raises(ConfigError, match=r"no model can be served.*LLAMA_API_KEY") as caught:
-        check_deployments(config, lambda _: True)
-    assert caught.value.line == 2
-
-
-@pytest.mark.case(159)
-def test_one_unusable_deployment_is_a_warning_while_another_serves() -> None:
-    config = parse(SEED)
-    (notice,) = check_deployments(config, lambda one: "70B" in one.model)
-    assert notice.severity == "warning"
-    assert notice.line == 2
-    assert "LLAMA_API_KEY" in notice.message
 
 
 @pytest.mark.case(159)
@@ -122,14 +110,14 @@ def test_one_unusable_deployment_is_a_warning_while_another_serves() -> None:
 )
 def test_an_unset_address_makes_a_deployment_unusable(line: str) -> None:
     text = with_params(line)
-    error = fail(text, LLAMA_API_BASE="http://other")
-    assert "model `m` cannot be used" in str(error)
-    assert "`NOT_SET`" in str(error)
+    (only_one,) = parse(text, LLAMA_API_BASE="http://other").deployments
+    assert "model `m` cannot be used" in str(only_one.problem)
+    assert "`NOT_SET`" in str(only_one.problem)
     second = "  - model_name: n\n    litellm_params: {model: meta_llama/B}\n"
     config = parse(text + second)
     first, other = config.deployments
     assert first.problem is not None
-    assert unusable(first, is_key_needed=False) == first.problem
+    assert unusable(first, may_lack_key=True) == first.problem
     assert other.problem is None
     assert any("`NOT_SET`" in text and "(line 5)" in text for text in messages(config))
 
@@ -308,7 +296,7 @@ def test_wildcards_serve_and_list() -> None:
         (with_params("timeout: 0"), 5, "a number above 0, not the number `0`"),
         (with_params("timeout: .inf"), 5, "a number above 0"),
         (with_params("max_retries: 1.5"), 5, "a whole number of 0 or more, not the number `1.5`"),
-        (with_params("max_retries: true"), 5, "not `true`"),
+        (with_params("max_retries: true"), 5, "not the truth value `true`"),
         (with_params("drop_params: maybe"), 5, "true or false, not the text `maybe`"),
         (with_params("drop_params: 2.5"), 5, "true or false, not the number"),
         (with_params("rpm: -1"), 5, "a whole number of 0 or more"),
@@ -340,6 +328,7 @@ def test_what_cannot_be_used_is_one_line_with_file_and_line(
     assert words in str(error)
     assert error.line == line
     assert str(error).startswith(f"config.yaml:{line}: ")
+    assert len(error.problems) == 1
 
 
 def test_two_deployments_cannot_share_an_id() -> None:
@@ -352,7 +341,7 @@ def test_two_deployments_cannot_share_an_id() -> None:
 def test_a_file_without_models_says_so() -> None:
     config = parse("model_list:\nlitellm_settings:\n")
     assert config.deployments == ()
-    assert messages(config) == ["there is no `model_list`: the file names no model (line 1)"]
+    assert messages(config) == ["`model_list` is empty: the file names no model (line 1)"]
 
 
 # Settings
@@ -600,7 +589,7 @@ def test_no_secret_shows_in_a_config_or_a_notice(lines: str) -> None:
         f"{ONE}environment_variables: {{A: {{B: sk-canary-7f3a91}}}}\n",
         "model_list: os.environ/CANARY\n",
         "model_list: [sk-canary-7f3a91]\n",
-        "model_list:\n  - model_name: [sk-canary-7f3a91]\n",
+        "model_list:\n  - model_name: [sk-canary-7f3a91]\n    litellm_params: {model: a/b}\n",
     ],
 )
 def test_no_secret_shows_in_an_error(text: str) -> None:
@@ -670,7 +659,8 @@ def test_any_value_of_any_key_gives_a_config_or_one_line(data: st.DataObject) ->
     except ConfigError as error:
         found = error
     if isinstance(found, ConfigError):
-        assert "\n" not in str(found)
+        assert "\n" not in "".join(found.problems)
+        assert str(found) == "\n".join(found.problems)
         assert found.line is not None
     else:
         assert len(found.deployments) == 1

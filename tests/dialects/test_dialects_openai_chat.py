@@ -24,7 +24,8 @@ from puna.types.requests import ChatRequest, make_chat_request
 from puna.types.secret import Secret
 from puna.wire.http import HTTPReply, Timeouts
 
-LLAMA = target_for(quirks=META_LLAMA.quirks)
+assert META_LLAMA.own_quirks is not None
+LLAMA = target_for(quirks=META_LLAMA.own_quirks)
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}

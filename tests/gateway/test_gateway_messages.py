@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.asgi import CHAT, MODEL, UPSTREAM_KEY, Answer, House
+from tests.support.asgi import CHAT, CONFIG, MODEL, UPSTREAM_KEY, Answer, House
 from tests.support.breaking import Breaking
 from tests.support.upstream import (
     ARGUMENTS,
@@ -134,10 +134,11 @@ def test_a_tool_is_called(upstream: Upstream, is_stream: bool) -> None:  # noqa:
 
 
 @pytest.mark.parametrize(("asked", "sent"), [(4_028, 4_028), (32_000, 4_028)])
-def test_a_limit_that_the_model_cannot_reach_is_lowered_and_told(
+def test_a_limit_that_the_operator_wrote_is_kept_and_told(
     upstream: Upstream, asked: int, sent: int
 ) -> None:
-    answer = ask(upstream, {**ASK, "max_tokens": asked})
+    config = f"{CONFIG}    model_info: {{max_output_tokens: 4028}}\n"
+    answer = ask(upstream, {**ASK, "max_tokens": asked}, config=config)
     assert upstream.requests[0].json["max_tokens"] == sent
     assert answer.headers.get("x-puna-dropped-params") == ("max_tokens" if asked > sent else None)
 
@@ -356,7 +357,7 @@ def test_models_are_listed_for_clients_of_anthropics_api(upstream: Upstream, pre
         "lifecycle": "active",
         "capabilities": None,
         "max_input_tokens": 128_000,
-        "max_tokens": 4_028,
+        "max_tokens": None,
     }
     assert house.get(f"{prefix}/models/{MODEL}", VERSION).json == found["data"][0]
     assert house.get(f"{prefix}/models").json["object"] == "list"
@@ -433,7 +434,7 @@ def test_a_session_of_claude_code(upstream: Upstream) -> None:
     assert [block["type"] for block in blocks] == ["text", "tool_use", "tool_use"]
     assert events[-2]["delta"]["stop_reason"] == "tool_use"
     assert first.headers["x-puna-dropped-params"] == (
-        "max_tokens,cache_control,output_config.effort,thinking,context_management"
+        "cache_control,output_config.effort,thinking,context_management"
     )
     sent = upstream.requests[0].json
     assert set(sent) == {"model", "messages", "max_tokens", "tools", "user", "stream"}

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from puna.config.litellm_yaml import parse_litellm_yaml
-from puna.errors import ConfigError
+from puna.errors import ConfigError, ServiceUnavailableError
+from puna.gateway.directory import Directory
 from puna.gateway.hooks import load_hooks
 from puna.gateway.logs import JSONFormatter, set_up_logging
 from puna.gateway.options import EMBEDDED_NAME, ServeOptions, host_of, load_directory
 from puna.telemetry.events import CallEvent
 from puna.types.report import CallReport
 
-LIST = "model_list: [{model_name: a, litellm_params: {model: meta_llama/a, api_key: k}}]\n"
+LIST = "model_list: [{model_name: a, litellm_params: {model: groq/a, api_key: k}}]\n"
 
 
 @pytest.fixture
@@ -39,11 +40,134 @@ def test_without_options_the_embedded_model_answers_every_name() -> None:
     assert host_of(ServeOptions(), directory) == "127.0.0.1"
 
 
-def test_an_empty_model_list_means_the_embedded_model_and_says_so(file: Path) -> None:
-    file.write_text("litellm_settings: {drop_params: true}\n")
-    directory = load_directory(ServeOptions(config=str(file)), {})
-    assert directory.names() == (EMBEDDED_NAME,)
-    assert any("model_list is empty" in notice.message for notice in directory.notices)
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("litellm_settings: {drop_params: true}\n", "there is no `model_list`"),
+        ("models:\n  - model_name: m\n    litellm_params: {model: groq/x}\n", "is it `models`"),
+        ("model_list: []\n", "`model_list` is empty"),
+        ("model_list: [] \nlitellm_setings: {}\n", "`model_list` is empty"),
+        ("{}\n", "there is no `model_list`"),
+    ],
+)
+def test_a_file_that_names_no_model_does_not_start_with_the_embedded_one(
+    file: Path, text: str, near: str
+) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="names no model") as caught:
+        load_directory(ServeOptions(config=str(file)), {})
+    assert near in str(caught.value)
+    assert caught.value.file == str(file)
+    if "setings" in text:
+        assert any("`litellm_settings`" in line for line in caught.value.warnings)
+
+
+def load(file: Path, text: str, *, allow_unset: bool = False, **environ: str) -> Directory:
+    file.write_text(text)
+    return load_directory(ServeOptions(config=str(file)), environ, allow_unset=allow_unset)
+
+
+def listed(*params: str) -> str:
+    """A file with a model `m0`, `m1`, … for each of these `litellm_params`."""
+    entries = (
+        f"  - model_name: m{index}\n    litellm_params: {{{text}}}\n"
+        for index, text in enumerate(params)
+    )
+    return "model_list:\n" + "".join(entries)
+
+
+GOOD = "model: groq/x, api_key: k"
+
+
+@pytest.mark.parametrize("base", ["", ", api_base: 'http://127.0.0.1:9/v1'"])
+def test_a_key_whose_variable_is_not_set_is_an_error_at_any_address(file: Path, base: str) -> None:
+    directory = load(file, listed(GOOD, f"model: openai/x, api_key: os.environ/GONE{base}"))
+    (error,) = (notice for notice in directory.notices if notice.severity == "error")
+    assert "model `m1` cannot be used: its api_key names the environment variable" in error.message
+    assert "`GONE`" in error.message
+    assert len(directory.ready) == 1
+    with pytest.raises(ServiceUnavailableError):
+        directory.plan("m1")
+
+
+def test_an_address_from_the_environment_is_asked_without_the_key_and_it_is_told(
+    file: Path,
+) -> None:
+    text = listed("model: meta_llama/x, api_key: os.environ/GONE")
+    directory = load(file, text, LLAMA_API_BASE="http://127.0.0.1:9/v1")
+    assert len(directory.ready) == 1
+    assert any("is asked without a key" in notice.message for notice in directory.notices)
+
+
+def test_all_faults_of_all_deployments_are_told_at_once(file: Path) -> None:
+    text = listed(GOOD, "model: grok/x", "model: openai/x, api_base: 'ftp://x'") + "modles: 1\n"
+    with pytest.raises(ConfigError) as caught:
+        load(file, text)
+    first, second = caught.value.problems
+    assert first.startswith(f"{file}:4: model `m1`: Unknown provider `grok`")
+    assert second.startswith(f"{file}:6: model `m2`: `api_base` must be an address")
+    assert any("`modles`" in line for line in caught.value.warnings)
+
+
+def test_where_no_deployment_can_be_used_each_says_why(file: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(file, listed("model: groq/x", "model: groq/y, api_key: os.environ/GONE"))
+    assert ["GROQ_API_KEY" in line for line in caught.value.problems] == [True, False]
+    assert "`GONE`" in caught.value.problems[1]
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ("http://h/v1/v1", "holds `/v1/v1`: write `/v1` once"),
+        ("http://h/openai/v1/v1/", "holds `/v1/v1`"),
+        ("http://h/v1/chat/completions", "ends with `/chat/completions`"),
+        ("http://h/v1/completions", "ends with `/completions`"),
+        ("http://h/v1/embeddings", "ends with `/embeddings`"),
+        ("http://h/v1/models/", "ends with `/models`"),
+        ("http://h/v1/responses", "ends with `/responses`"),
+    ],
+)
+def test_an_address_that_can_only_miss_is_named_at_the_start(
+    file: Path, base: str, words: str
+) -> None:
+    directory = load(file, listed(f"model: openai/x, api_base: '{base}'"))
+    (told,) = (notice.message for notice in directory.notices)
+    assert words in told
+    assert "model `m0`" in told
+
+
+@pytest.mark.parametrize("base", ["http://h/v1", "http://h", "http://h/openai/v1", "http://h/v2"])
+def test_a_usual_address_is_no_notice(file: Path, base: str) -> None:
+    assert load(file, listed(f"model: openai/x, api_base: '{base}'")).notices == ()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        "model: groq/x, api_key: os.environ/GONE",
+        "model: groq/x",
+        "model: openai/x, api_base: os.environ/GONE",
+        "model: os.environ/GONE",
+        "model: bedrock/x, aws_region_name: os.environ/GONE",
+        "model: vertex_ai/x, api_key: k",
+        "model: azure/x, api_key: k",
+    ],
+)
+def test_with_unset_variables_allowed_a_deployment_waits_for_them(file: Path, params: str) -> None:
+    directory = load(file, listed(params), allow_unset=True)
+    assert (len(directory.waiting), directory.ready, directory.problems) == (1, {}, {})
+    assert [one.severity for one in directory.notices if one.severity != "info"] == []
+
+
+def test_with_unset_variables_allowed_everything_else_is_checked(file: Path) -> None:
+    text = listed("model: grok/x, api_key: os.environ/GONE", "model: groq/x, api_key: '${KEY}'")
+    with pytest.raises(ConfigError, match="Unknown provider `grok`"):
+        load(file, text, allow_unset=True)
+    text = listed("model: groq/x, api_key: '${KEY}'", "model: groq/x, api_key: os.environ/GONE")
+    text += "general_settings: {master_key: os.environ/GONE}\n"
+    directory = load(file, text, allow_unset=True)
+    assert (len(directory.problems), len(directory.waiting)) == (1, 1)
 
 
 @pytest.mark.case(169)

@@ -80,7 +80,7 @@ def test_without_a_key_the_own_host_is_not_asked_and_the_error_names_the_ways_ou
 def test_the_openai_key_never_goes_to_an_address_that_a_call_names(base: str) -> None:
     assert key_of(resolve(OPENAI, EVERY_KEY, api_base=base)) is None
     assert key_of(resolve(OPENAI, EVERY_KEY, api_base=base, api_key=Secret("mine"))) == "mine"
-    row, model = split_model("any/model", has_api_base=True)
+    row, model = split_model("any-model", has_api_base=True)
     assert key_of(resolve_target(row, model, EVERY_KEY, api_base=base)) is None
 
 
@@ -181,7 +181,7 @@ def test_a_target_carries_what_its_row_and_the_catalogue_know() -> None:
     target = resolve_target(LLAMA, "Llama-3.3-8B-Instruct", {"LLAMA_API_KEY": "k"})
     assert target.input_modalities == frozenset(("text",))
     assert (target.provider, target.model) == ("meta_llama", "Llama-3.3-8B-Instruct")
-    assert (target.quirks, target.retirement) == (LLAMA.quirks, LLAMA.retirement)
+    assert (target.quirks, target.retirement) == (LLAMA.own_quirks, LLAMA.retirement)
     assert resolve_target(LLAMA, "unknown", {"LLAMA_API_KEY": "k"}).input_modalities is None
     assert "sk-llama" not in repr(resolve(LLAMA, EVERY_KEY))
 
@@ -242,7 +242,14 @@ def test_a_prefix_without_a_model_is_an_error_that_says_so() -> None:
             split_model("meta_llama/", provider=provider)
 
 
-def test_with_an_api_base_any_name_is_a_model_of_an_openai_like_server() -> None:
-    assert split_model("org/model", has_api_base=True) == (OPENAI, "org/model")
+def test_a_prefix_that_is_no_providers_never_goes_to_the_host_in_the_models_name() -> None:
+    with pytest.raises(BadRequestError, match=r"did you mean `groq/`.*`openai/grok/m`"):
+        split_model("grok/m", has_api_base=True)
+    with pytest.raises(BadRequestError, match=r"`openai/meta-llama/Llama-3\.3-70B-Instruct`"):
+        split_model("meta-llama/Llama-3.3-70B-Instruct", has_api_base=True)
+
+
+def test_with_an_api_base_a_name_without_prefix_is_a_model_of_an_openai_like_server() -> None:
+    assert split_model("m", has_api_base=True) == (OPENAI, "m")
     own = {"meta_llama": LLAMA}
     assert split_model("m", has_api_base=True, providers=own) == (OPENAI, "m")

@@ -98,10 +98,13 @@ def get_supported_openai_params(
 ) -> list[str] | None:
     """The OpenAI parameters that are sent to this model's provider; None for no known provider."""
     try:
-        row, _ = split_model(model, provider=custom_llm_provider)
+        row, name = split_model(model, provider=custom_llm_provider)
     except BadRequestError:
         return None
-    return [*sorted(set(PARAMS) - row.quirks.unsupported_params), "stream"]
+    return [
+        *sorted(set(PARAMS) - row.quirks_of(name, is_own_host=True).unsupported_params),
+        "stream",
+    ]
 
 
 def token_counter(

@@ -1,16 +1,37 @@
 """References to environment variables inside a configuration: `os.environ/NAME`.
 
 A text that begins with the prefix, at any depth, is replaced by the variable's value. A variable
-that is not set, or holds only blanks, is reported and never replaced by anything else.
+that is not set, or holds only blanks, is reported and never replaced by anything else. Spellings of
+other programs, such as `${NAME}`, are not replaced; `foreign_reference` finds them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 PREFIX = "os.environ/"
+
+_NAME = r"[A-Za-z_]\w*"
+_CAPITALS = r"[A-Z_][A-Z0-9_]*"
+_OF_CODE = r"(?i:os|process)\.(?i:environ(?:ment)?|getenv|env)"
+_FOREIGN = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\$\{{+\s*(?:env[:.])?({_NAME})[^}}]*\}}+",  # ${NAME}, ${NAME:-other}
+        rf"\{{\{{\s*(?:env\.|\.Env\.|\$)?({_NAME})\s*\}}\}}",  # {{ NAME }}, {{ .Env.NAME }}
+        rf"\{{env[:.]({_NAME})\}}",  # {env.NAME}
+        rf"\$(?:env:)?({_CAPITALS})",  # $NAME, $env:NAME
+        rf"%({_CAPITALS})%",
+        # os.environ["NAME"], os.getenv("NAME"), process.env.NAME, OS.ENVIRON/NAME, env:NAME
+        rf"{_OF_CODE}(?:\.get)?[^\w\s]{{1,2}}({_NAME})[^\w\s]{{0,2}}",
+        rf"(?:environ|getenv|env)[/:\[(][\"']?({_CAPITALS})[\"')\]]{{0,2}}",
+    )
+)
+_INSIDE = (*_FOREIGN[:3], re.compile(rf"os\.environ/({_NAME})"))
+"""Those that may stand inside a longer text, such as an address."""
 
 KeyPath = tuple[str | int, ...]
 
@@ -42,6 +63,32 @@ def variable_name(value: object) -> str | None:
         return None
     text = value.strip()
     return text[len(PREFIX) :].strip() if text.startswith(PREFIX) else None
+
+
+def foreign_reference(text: str, *, is_whole: bool = True) -> str | None:
+    """The variable that a text seems to name in a way that is not replaced here; None for none.
+
+    With `is_whole` false it may be a part of the text, as in `http://${HOST}/v1`.
+    """
+    if variable_name(text) is not None:
+        return None
+    text = text.strip()
+    found = [pattern.fullmatch(text) for pattern in _FOREIGN]
+    if not is_whole:
+        found += [pattern.search(text) for pattern in _INSIDE]
+    return next((match.group(1) for match in found if match is not None), None)
+
+
+def texts_in(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Every text of a plain value, with the path that leads to it."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from texts_in(child, (*path, key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from texts_in(child, (*path, index))
 
 
 def resolve(value: Any, environ: Mapping[str, str], path: KeyPath = ()) -> Resolved:

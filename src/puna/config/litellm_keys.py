@@ -52,9 +52,9 @@ MODEL = SectionKeys(
     honoured={
         "model_name": "the public name; may hold one `*`",
         "litellm_params": "the target and its default request parameters",
-        "model_info": "`id`, prices, `max_input_tokens`, `supported_endpoints` and "
-        "`base_instructions` (Codex's prompt) are used; all is "
-        "kept for `/model/info`",
+        "model_info": "`id`, prices, `max_input_tokens`, `max_output_tokens`, "
+        "`supported_endpoints` and `base_instructions` (Codex's prompt) are used; all is kept for "
+        "`/model/info`",
     },
     planned=_words("rpm tpm"),
 )

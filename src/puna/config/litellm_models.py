@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from puna.config.environment import KeyPath, Unset
+from puna.config.environment import PREFIX, KeyPath, Unset, foreign_reference, texts_in
 from puna.config.litellm_keys import (
     HOST_PREFIXES,
     HOST_SETTINGS,
@@ -13,10 +13,11 @@ from puna.config.litellm_keys import (
     PARAMS,
     REFUSED_SETTINGS,
     REQUEST_PARAMS,
+    TOP,
 )
 from puna.config.matching import WILDCARD
 from puna.config.reading import Section, looks_secret, nearest
-from puna.config.schema import DeploymentConfig, Notice
+from puna.config.schema import DeploymentConfig, Notice, Severity
 from puna.config.yaml_source import format_path, show
 from puna.types.secret import Secret
 
@@ -27,26 +28,29 @@ _VITAL = (_TOLD - {"aws_session_token"}) | {
     *_ADDRESSES,
     *("api_version", "custom_llm_provider", "extra_headers", "headers"),
 }
+_REPORTED = _VITAL | {"api_key", "model"}
 _NEAR = 0.8
+_LIST_NEAR = 0.5
+_OF_ENTRIES = frozenset(("model_name", "litellm_params"))
 
 
 def read_deployments(
-    root: Section, unset: Iterable[Unset]
+    root: Section, unset: Iterable[Unset], *, allow_unset: bool = False
 ) -> tuple[tuple[DeploymentConfig, ...], list[Notice]]:
-    """The deployments of a file's `model_list`, and what to tell about them.
+    """The deployments of a file's `model_list`, and what to report about them.
 
-    `unset` are the references, anywhere in the file, to variables that are not set.
-
-    Raises:
-        ConfigError: `model_list` is no list, or an entry of it is wrong.
+    `unset` are the references, anywhere in the file, to variables that are not set; with
+    `allow_unset` these are no errors. What is wrong is noted in `root.source.problems`.
     """
     source = root.source
     listed = root.values.get("model_list")
     path = root.at("model_list")
-    if listed is None:
-        return (), [source.notice(path, "there is no `model_list`: the file names no model")]
+    if not listed and isinstance(listed, list | dict | None):
+        return (), [source.notice(path, _explain_no_models(root))]
     if not isinstance(listed, list):
-        raise source.wrong(path, "a list (each entry begins with `- model_name:`)", listed)
+        expected = "a list (each entry begins with `- model_name:`)"
+        source.refuse(source.misshapen(path, expected, listed))
+        return (), []
     missing = {one.path: one.name for one in unset}
     deployments: list[DeploymentConfig] = []
     notices: list[Notice] = []
@@ -54,29 +58,78 @@ def read_deployments(
     for index, item in enumerate(listed):
         at: KeyPath = (*path, index)
         if not isinstance(item, dict):
-            raise source.error(at, f"`{format_path(at)}` must be a mapping with `model_name`")
+            source.refuse(source.misshapen(at, "a mapping with `model_name`", item))
+            continue
         entry = Section(source, at, item)
-        reader = _EntryReader(entry, missing, notices)
+        reader = _EntryReader(entry, missing, notices, allow_unset=allow_unset)
         deployment = reader.read()
         taken = deployment.deployment_id
         if taken is not None:
             if taken in ids:
-                raise source.error(
-                    (*at, "model_info", "id"),
-                    f"`{format_path(at)}.model_info.id` is the id of the entry on line "
-                    f"{ids[taken]} too: give each its own",
+                source.refuse(
+                    source.error(
+                        (*at, "model_info", "id"),
+                        f"`{format_path(at)}.model_info.id` is the id of the entry on line "
+                        f"{ids[taken]} too: give each its own",
+                    )
                 )
             ids[taken] = deployment.line
         deployments.append(deployment)
     return tuple(deployments), notices
 
 
+def _explain_no_models(root: Section) -> str:
+    """Why a file names no model, with what may have been meant to name them."""
+    if "model_list" in root.values:
+        return "`model_list` is empty: the file names no model"
+    text = "there is no `model_list`: the file names no model"
+    unknown = [key for key in root.values if key not in TOP.known]
+    holders = [key for key in unknown if _holds_entries(root.values[key])]
+    near = holders[0] if holders else nearest("model_list", unknown, cutoff=_LIST_NEAR)
+    if near is not None:
+        return f"{text}; is it `{show(near)}` on line {root.source.line(root.at(near))}?"
+    for key, inner in root.values.items():
+        if isinstance(inner, dict) and "model_list" in inner:
+            line = root.source.line((*root.at(key), "model_list"))
+            return f"{text}; the one on line {line} stands inside `{show(key)}`: unindent it"
+    return text
+
+
+def _holds_entries(value: object) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return any(isinstance(item, dict) and not _OF_ENTRIES.isdisjoint(item) for item in items)
+
+
+def is_reported(path: KeyPath) -> bool:
+    """Whether a value is one of those that make a deployment unusable where they are wrong."""
+    if path[:1] != ("model_list",):
+        return False
+    inside, key = path[2:3], path[3:4]
+    return inside == ("model_name",) or (
+        inside == ("litellm_params",) and not _REPORTED.isdisjoint(key)
+    )
+
+
+def explain_foreign(name: str) -> str:
+    """What to say of a value that names a variable in a spelling of other programs."""
+    return (
+        f"seems to name the environment variable `{show(name)}` in a spelling that is not "
+        f"replaced: write `{PREFIX}{show(name)}`, as the whole value"
+    )
+
+
 class _EntryReader:
     """Reads one entry of `model_list`. `missing` maps paths to variables that are not set."""
 
     def __init__(
-        self, entry: Section, missing: Mapping[KeyPath, str], notices: list[Notice]
+        self,
+        entry: Section,
+        missing: Mapping[KeyPath, str],
+        notices: list[Notice],
+        *,
+        allow_unset: bool,
     ) -> None:
+        self.allow_unset = allow_unset
         self.entry = entry
         self.source = entry.source
         self.params = entry.section("litellm_params")
@@ -90,7 +143,8 @@ class _EntryReader:
         name = self._required(self.entry, "model_name")
         model = self._required(self.params, "model")
         self._check_wildcards(name, model)
-        problem = self._report_missing(name)
+        problem, unset = self._report_missing(name)
+        foreign = self._find_foreign(name)
         self._report_entry_keys()
         params = self.params
         max_retries = params.whole("max_retries")
@@ -127,7 +181,8 @@ class _EntryReader:
             input_price=self._read_price("input_cost_per_token"),
             output_price=self._read_price("output_cost_per_token"),
             missing_variable=self.missing.get(params.at("api_key")),
-            problem=problem,
+            problem=foreign or problem,
+            unset_variables=() if foreign else unset,
             line=self.source.line(self.entry.path),
         )
 
@@ -136,50 +191,91 @@ class _EntryReader:
         where = format_path(path)
         if path in self.missing:
             name = show(self.missing[path])
-            raise self.source.error(
-                path,
-                f"`{where}` names the environment variable `{name}`, which is not set: set it",
-            )
+            text = f"`{where}` names the environment variable `{name}`, which is not set: set it"
+            if not self.allow_unset:
+                self.source.refuse(self.source.error(path, text))
+            return f"{PREFIX}{name}"
         text = (section.text(key) or "").strip()
-        if text:
-            return text
-        near = nearest(key, section.values, cutoff=_NEAR)
-        hint = f": did you mean it by `{show(near)}`?" if near and near != key else ""
-        raise self.source.error(path, f"`{where}` is missing{hint or ': every entry needs one'}")
+        foreign = None if path in self.source.origins else foreign_reference(text, is_whole=False)
+        if foreign is not None:
+            self.source.refuse(self.source.error(path, f"`{where}` {explain_foreign(foreign)}"))
+        elif not text and section.values.get(key) in (None, "") and self._has_shape(section):
+            near = nearest(key, section.values, cutoff=_NEAR)
+            hint = f": did you mean it by `{show(near)}`?" if near and near != key else ""
+            text = f"`{where}` is missing{hint or ': every entry needs one'}"
+            self.source.refuse(self.source.error(path, text))
+            return ""
+        return text
+
+    def _has_shape(self, section: Section) -> bool:
+        """Whether a section was read; where it is no mapping, that alone is told."""
+        return section is self.entry or isinstance(
+            self.entry.values.get("litellm_params"), dict | None
+        )
 
     def _check_wildcards(self, name: str, model: str) -> None:
         for key, text in (("model_name", name), ("litellm_params.model", model)):
             if text.count(WILDCARD) > 1:
-                raise self.source.error(
-                    self.entry.path,
-                    f"`{format_path(self.entry.path)}.{key}` is `{show(text)}`: one `*` at most",
+                self.source.refuse(
+                    self.source.error(
+                        self.entry.path,
+                        f"`{format_path(self.entry.path)}.{key}` is `{show(text)}`: one `*` at "
+                        "most",
+                    )
                 )
         if WILDCARD in model and WILDCARD not in name:
-            raise self.source.error(
-                self.params.at("model"),
-                f"`{format_path(self.params.at('model'))}` is `{show(model)}`, but the model_name "
-                f"`{show(name)}` has no `*` that could fill it",
+            self.source.refuse(
+                self.source.error(
+                    self.params.at("model"),
+                    f"`{format_path(self.params.at('model'))}` is `{show(model)}`, but the "
+                    f"model_name `{show(name)}` has no `*` that could fill it",
+                )
             )
 
-    def _report_missing(self, name: str) -> str | None:
-        """Warn of unset variables; the reason if one of them makes the deployment unusable."""
+    def _find_foreign(self, name: str) -> str | None:
+        """Why a deployment cannot be used that names a variable in a spelling of other programs."""
+        problem: str | None = None
+        for key in (*sorted(_VITAL), "api_key"):
+            for path, text in texts_in(self.params.values.get(key), self.params.at(key)):
+                foreign = foreign_reference(text, is_whole=False)
+                if foreign is not None and path not in self.source.origins:
+                    problem = (
+                        f"model `{show(name)}` cannot be used: its {key} {explain_foreign(foreign)}"
+                    )
+                    self.notices.append(self.source.notice(path, problem, "error"))
+        return problem
+
+    def _report_missing(self, name: str) -> tuple[str | None, tuple[str, ...]]:
+        """Report unset variables.
+
+        Gives the reason if one of them makes the deployment unusable, and the variables that it
+        cannot do without.
+        """
         depth = len(self.params.path)
         problem: str | None = None
+        vital: list[str] = []
         for path, variable in self.missing.items():
             where = format_path(path)
             named = f"the environment variable `{show(variable)}`, which is not set"
             is_of_params = path[:depth] == self.params.path
             if is_of_params and path[depth] == "api_key":
+                vital.append(variable)
                 continue
             if is_of_params and path[depth] in _VITAL:
+                vital.append(variable)
                 problem = (
                     f"model `{show(name)}` cannot be used: its {path[depth]} names {named}. Set it"
                 )
-                self.notices.append(self.source.notice(path, problem))
-            else:
+                if not self.allow_unset:
+                    self.notices.append(self.source.notice(path, problem, "error"))
+            elif path not in (self.entry.at("model_name"), self.params.at("model")):
                 text = f"`{where}` of model `{show(name)}` names {named}: it counts as not given"
-                self.notices.append(self.source.notice(path, text))
-        return problem
+                severity: Severity = "info" if self.allow_unset else "warning"
+                self.notices.append(self.source.notice(path, text, severity))
+            else:
+                vital.append(variable)
+                problem = f"model `{show(name)}` cannot be used: its {path[-1]} names {named}"
+        return problem, tuple(dict.fromkeys(vital))
 
     def _report_entry_keys(self) -> None:
         for key in self.entry.values:

@@ -11,7 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from puna.config.environment import KeyPath, Resolved, resolve
+from puna.config.environment import (
+    KeyPath,
+    Resolved,
+    foreign_reference,
+    resolve,
+    texts_in,
+)
 from puna.config.litellm_keys import (
     GENERAL,
     LITELLM,
@@ -20,7 +26,7 @@ from puna.config.litellm_keys import (
     TOP,
     SectionKeys,
 )
-from puna.config.litellm_models import read_deployments
+from puna.config.litellm_models import explain_foreign, is_reported, read_deployments
 from puna.config.matching import find_deployments
 from puna.config.reading import Section, Source, nearest
 from puna.config.schema import (
@@ -34,8 +40,8 @@ from puna.config.schema import (
     RouterConfig,
     ServerConfig,
     SettingsConfig,
+    Severity,
 )
-from puna.config.usable import check_deployments
 from puna.config.yaml_source import YAMLDocument, format_path, load_yaml, show
 from puna.errors import ConfigError
 from puna.types.secret import Secret
@@ -45,8 +51,13 @@ _BYTES_PER_MB = 1024 * 1024
 _SECTIONS = {"litellm_settings": LITELLM, "general_settings": GENERAL, "router_settings": ROUTER}
 
 
-def load_litellm_yaml(path: str | Path, environ: Mapping[str, str]) -> GatewayConfig:
+def load_litellm_yaml(
+    path: str | Path, environ: Mapping[str, str], *, allow_unset: bool = False
+) -> GatewayConfig:
     """Read the file at `path`; `environ` answers its `os.environ/NAME` references.
+
+    With `allow_unset` a variable that is not set is no error, as where a file is checked on another
+    machine than it is served on.
 
     Raises ConfigError if the file cannot be read or used.
     """
@@ -66,30 +77,33 @@ def load_litellm_yaml(path: str | Path, environ: Mapping[str, str]) -> GatewayCo
             file=file,
             line=content.count(b"\n", 0, problem.start) + 1,
         ) from None
-    return parse_litellm_yaml(text, environ, file)
+    return parse_litellm_yaml(text, environ, file, allow_unset=allow_unset)
 
 
 def parse_litellm_yaml(
-    text: str, environ: Mapping[str, str], file: str | None = None
+    text: str, environ: Mapping[str, str], file: str | None = None, *, allow_unset: bool = False
 ) -> GatewayConfig:
     """Read the text of a configuration; `file` is only its name in messages.
 
-    Raises ConfigError for what cannot be used, also when a variable that is not set leaves no
-    deployment usable. An unset `api_key` is left to `puna.config.usable.check_deployments`.
+    Raises ConfigError, with all that is wrong and with the warnings that may explain it. Whether a
+    deployment can be used is left to `puna.config.usable`.
     """
     document = load_yaml(text, file)
-    environment, unset_before = _read_environment(document, environ, file)
+    problems: list[ConfigError] = []
+    environment, about_environment = _read_environment(document, environ, file, problems)
     revealed = {name: secret.reveal() for name, secret in environment.items()}
     body = {key: value for key, value in document.root.items() if key != "environment_variables"}
     resolved = resolve(body, {**environ, **revealed})
-    source = Source(file, document.lines, document.texts, resolved.origins)
+    source = Source(file, document.lines, document.texts, resolved.origins, problems)
     root = Section(source, (), resolved.value)
 
-    notices = [*unset_before, *_report_unset(resolved, source)]
+    unset_severity: Severity = "info" if allow_unset else "warning"
+    notices = [*about_environment, *_report_unset(resolved, source, unset_severity)]
+    notices += _report_foreign(resolved, source)
     notices += report_keys(Section(source, (), document.root), TOP)
     for name, keys in _SECTIONS.items():
         notices += report_keys(root.section(name), keys)
-    deployments, about_models = read_deployments(root, resolved.unset)
+    deployments, about_models = read_deployments(root, resolved.unset, allow_unset=allow_unset)
     settings = root.section("litellm_settings")
     router, about_router = _read_router(root.section("router_settings"), settings)
     server, about_server = _read_server(root.section("general_settings"))
@@ -104,7 +118,9 @@ def parse_litellm_yaml(
         file=file,
         notices=tuple(notices),
     )
-    check_deployments(config, lambda _: False)
+    if problems:
+        problems.sort(key=lambda problem: problem.line or 0)
+        raise ConfigError.joined(problems, [notice.line_in(file) for notice in notices])
     return config
 
 
@@ -132,12 +148,15 @@ def report_keys(section: Section, keys: SectionKeys) -> list[Notice]:
 
 
 def _read_environment(
-    document: YAMLDocument, environ: Mapping[str, str], file: str | None
+    document: YAMLDocument,
+    environ: Mapping[str, str],
+    file: str | None,
+    problems: list[ConfigError],
 ) -> tuple[dict[str, Secret], list[Notice]]:
     """The variables that the file sets, and a notice for each that refers to an unset one."""
     path: KeyPath = ("environment_variables",)
     resolved = resolve(document.root.get("environment_variables"), environ, path)
-    source = Source(file, document.lines, document.texts, resolved.origins)
+    source = Source(file, document.lines, document.texts, resolved.origins, problems)
     section = Section(source, (), {"environment_variables": resolved.value}).section(
         "environment_variables"
     )
@@ -148,22 +167,52 @@ def _read_environment(
             found[name] = Secret(document.texts[at])
         elif (text := section.text(name)) is not None:
             found[name] = Secret(text)
-    return found, _report_unset(resolved, source)
+    foreign = [
+        source.notice(at, f"`{format_path(at)}` {explain_foreign(variable)}")
+        for at, text in texts_in(resolved.value, path)
+        if at not in resolved.origins and (variable := foreign_reference(text)) is not None
+    ]
+    return found, [*_report_unset(resolved, source), *foreign]
 
 
-def _report_unset(resolved: Resolved, source: Source) -> list[Notice]:
-    """A warning for each unset variable, except where a deployment tells of it itself.
+def _report_foreign(resolved: Resolved, source: Source) -> list[Notice]:
+    """A warning for each value that names a variable in a spelling that is not replaced.
 
-    An unset `master_key` is an error: the gateway would be open to everybody.
+    In a deployment's key or address it is an error that the deployment reports, and as the master
+    key it is one of the file: the text itself, which everybody can read, would be the key.
+    """
+    notices: list[Notice] = []
+    for path, text in texts_in(resolved.value):
+        is_master_key = path == ("general_settings", "master_key")
+        name = foreign_reference(text, is_whole=not is_master_key)
+        if name is None or path in resolved.origins or is_reported(path):
+            continue
+        told = f"`{format_path(path)}` {explain_foreign(name)}"
+        if is_master_key:
+            source.refuse(source.error(path, told))
+        else:
+            notices.append(source.notice(path, told))
+    return notices
+
+
+def _report_unset(
+    resolved: Resolved, source: Source, severity: Severity = "warning"
+) -> list[Notice]:
+    """A notice for each unset variable, except where a deployment tells of it itself.
+
+    An unset `master_key` is an error unless unset variables are allowed (`severity` is then
+    `info`): the gateway would be open to everybody.
     """
     notices: list[Notice] = []
     for unset in resolved.unset:
         where = format_path(unset.path)
         named = f"`{where}` names the environment variable `{show(unset.name)}`, which is not set"
-        if unset.path == ("general_settings", "master_key"):
-            raise source.error(unset.path, f"{named}: set it, or remove the line for no key")
-        if unset.path[:1] != ("model_list",):
-            notices.append(source.notice(unset.path, f"{named}: the key counts as not given"))
+        if unset.path == ("general_settings", "master_key") and severity != "info":
+            text = f"{named}: set it, or remove the line for no key"
+            source.refuse(source.error(unset.path, text))
+        elif unset.path[:1] != ("model_list",):
+            text = f"{named}: the key counts as not given"
+            notices.append(source.notice(unset.path, text, severity))
     return notices
 
 
@@ -191,12 +240,11 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
     notices: list[Notice] = []
     master_key = section.secret("master_key")
     path = section.at("master_key")
-    if master_key is None and "master_key" in section.values:
-        if section.values["master_key"] is not None:
-            raise section.source.error(
-                path,
-                "`general_settings.master_key` is blank: give a key, or remove the line for none",
-            )
+    written = section.values.get("master_key")
+    if isinstance(written, str) and master_key is None:
+        text = "`general_settings.master_key` is blank: give a key, or remove the line for none"
+        section.source.refuse(section.source.error(path, text))
+    elif "master_key" in section.values and written is None:
         text = "`general_settings.master_key` is empty: the gateway is open, no key is asked for"
         notices.append(section.source.notice(path, text))
     if master_key is not None and master_key.reveal().lower() in _WELL_KNOWN_KEYS:
@@ -209,6 +257,7 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
     header = (section.text("litellm_key_header_name") or "").strip()
     server = ServerConfig(
         master_key=master_key,
+        master_key_variable=section.source.origins.get(path),
         max_request_bytes=(
             DEFAULT_MAX_REQUEST_BYTES
             if megabytes is None
@@ -233,10 +282,9 @@ def _read_router(section: Section, settings: Section) -> tuple[RouterConfig, lis
         near = nearest(strategy, STRATEGIES)
         hint = f": did you mean `{near}`?" if near else f": use one of {', '.join(STRATEGIES)}"
         path = section.at("routing_strategy")
-        raise section.source.error(
-            path, f"`{format_path(path)}` names no strategy that is known{hint}"
-        )
-    if strategy != STRATEGIES[0]:
+        text = f"`{format_path(path)}` names no strategy that is known{hint}"
+        section.source.refuse(section.source.error(path, text))
+    elif strategy != STRATEGIES[0]:
         text = f"the strategy `{strategy}` is not built in Puna yet: read as `{STRATEGIES[0]}`"
         notices.append(section.source.notice(section.at("routing_strategy"), text))
     lists: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -283,7 +331,9 @@ def _read_fallbacks(
         if part is None:
             continue
         if not isinstance(part, dict):
-            raise section.source.wrong(at, "a mapping of a model name to a list of names", part)
+            expected = "a mapping of a model name to a list of names"
+            section.source.refuse(section.source.wrong(at, expected, part))
+            continue
         for name, names in part.items():
             if name in result:
                 text = f"`{format_path(path)}` lists `{show(name)}` again: the first list counts"
@@ -308,9 +358,9 @@ def _read_aliases(section: Section) -> tuple[dict[str, str], tuple[str, ...]]:
         else:
             target = inner.text(alias)
         if not target:
-            raise inner.source.error(
-                inner.at(alias), f"`{format_path(inner.at(alias))}` must name a model"
-            )
+            text = f"`{format_path(inner.at(alias))}` must name a model"
+            inner.source.refuse(inner.source.error(inner.at(alias), text))
+            continue
         aliases[alias] = target
     return aliases, tuple(hidden)
 

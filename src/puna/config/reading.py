@@ -11,7 +11,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -49,12 +49,17 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where values came from: the file, the line of each path, and the paths not to be shown."""
+    """Where values came from: the file, the line of each path, and the paths not to be shown.
+
+    `problems` collects every error that `refuse` was given, so that a file's reader tells all of
+    them at once.
+    """
 
     file: str | None
     lines: Mapping[KeyPath, int]
     texts: Mapping[KeyPath, str]
     origins: Mapping[KeyPath, str]
+    problems: list[ConfigError] = field(default_factory=list[ConfigError])
 
     def line(self, path: KeyPath) -> int:
         """The line of `path`, or of the nearest thing around it."""
@@ -77,22 +82,33 @@ class Source:
             path, f"`{format_path(path)}` must be {expected}, not {self._describe(path, found)}"
         )
 
+    def refuse(self, error: ConfigError) -> None:
+        """Note an error; the reading goes on as if the value were not there."""
+        self.problems.append(error)
+
+    def misshapen(self, path: KeyPath, expected: str, found: object) -> ConfigError:
+        """The same for a value of another shape, of which only the kind is shown."""
+        return self.error(path, f"`{format_path(path)}` must be {expected}, not {_kind(found)}")
+
     def _describe(self, path: KeyPath, found: object) -> str:
         if found is None or isinstance(found, dict | list):
             return _kind(found)
         if path in self.origins:
             return f"what the variable `{show(self.origins[path])}` holds"
         if any(isinstance(part, str) and looks_secret(part) for part in path):
-            return "what is written there"
+            return f"{_kind(found)} (not shown)"
         if isinstance(found, bool):
-            return f"`{str(found).lower()}`"
+            return f"the truth value `{str(found).lower()}`"
         kind = "the number" if isinstance(found, int | float) else "the text"
         return f"{kind} `{show(str(found))}`"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping inside a file. Each method reads one key; a key that is absent or null is None."""
+    """A mapping inside a file. Each method reads one key; a key that is absent or null is None.
+
+    A value of the wrong kind is noted in `source.problems`, and counts as absent.
+    """
 
     source: Source
     path: KeyPath
@@ -116,7 +132,8 @@ class Section:
             return found
         if isinstance(found, int | float) and not isinstance(found, bool):
             return self.source.texts.get(path, str(found))
-        raise self.source.error(path, f"`{format_path(path)}` must be a text, not {_kind(found)}")
+        self.source.refuse(self.source.misshapen(path, "a text", found))
+        return None
 
     def secret(self, key: str) -> Secret | None:
         """A text that is never shown; spaces around it are trimmed, and blank is None."""
@@ -131,7 +148,8 @@ class Section:
         word = str(found).strip().lower() if isinstance(found, str | int) else ""
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
-        raise self.source.wrong(self.at(key), "true or false", found)
+        self.source.refuse(self.source.wrong(self.at(key), "true or false", found))
+        return None
 
     def whole(self, key: str, *, least: int = 0) -> int | None:
         """A whole number, `least` or more; a text of digits counts too."""
@@ -140,7 +158,9 @@ class Section:
             return None
         number = _parse_number(found)
         if number is None or number != int(number) or number < least:
-            raise self.source.wrong(self.at(key), f"a whole number of {least} or more", found)
+            expected = f"a whole number of {least} or more"
+            self.source.refuse(self.source.wrong(self.at(key), expected, found))
+            return None
         return int(number)
 
     def number(self, key: str, *, is_zero_fine: bool = False) -> float | None:
@@ -151,7 +171,8 @@ class Section:
         number = _parse_number(found)
         if number is None or number < 0 or (number == 0 and not is_zero_fine):
             expected = "a number of 0 or more" if is_zero_fine else "a number above 0"
-            raise self.source.wrong(self.at(key), expected, found)
+            self.source.refuse(self.source.wrong(self.at(key), expected, found))
+            return None
         return float(number)
 
     def price(self, key: str) -> str | None:
@@ -169,7 +190,8 @@ class Section:
         except InvalidOperation:
             price = Decimal(-1)
         if isinstance(found, bool) or not price.is_finite() or price < 0:
-            raise self.source.wrong(path, "a price: a decimal of 0 or more", found)
+            self.source.refuse(self.source.wrong(path, "a price: a decimal of 0 or more", found))
+            return None
         return written
 
     def names(self, key: str) -> tuple[str, ...]:
@@ -182,9 +204,8 @@ class Section:
         if isinstance(found, str):
             return (found,)
         if not isinstance(found, list):
-            raise self.source.error(
-                path, f"`{format_path(path)}` must be a list of texts, not {_kind(found)}"
-            )
+            self.source.refuse(self.source.misshapen(path, "a list of texts", found))
+            return ()
         names: list[str] = []
         for index, item in enumerate(found):
             name = self.text_at((*path, index), item)
@@ -202,9 +223,8 @@ class Section:
         if found is None:
             return {}
         if not isinstance(found, dict):
-            raise self.source.error(
-                path, f"`{format_path(path)}` must be a mapping, not {_kind(found)}"
-            )
+            self.source.refuse(self.source.misshapen(path, "a mapping", found))
+            return {}
         return found
 
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from puna.types.secret import Secret
 
-Severity = Literal["info", "warning"]
+Severity = Literal["info", "warning", "error"]
+"""An error of a notice leaves one deployment unusable; the others are served."""
 
 DEFAULT_MAX_RETRIES = 2
 DEFAULT_TIMEOUT_S = 600.0
@@ -31,6 +32,12 @@ class Notice:
     line: int | None = None
     key: str | None = None
 
+    def line_in(self, file: str | None) -> str:
+        """The notice as a line of text that names its place and its severity."""
+        where = ":".join(str(part) for part in (file, self.line) if part is not None)
+        said = f"{self.severity}: {self.message}"
+        return f"{where}: {said}" if where else said
+
 
 @dataclass(frozen=True, slots=True)
 class DeploymentConfig:
@@ -47,9 +54,10 @@ class DeploymentConfig:
         rpm, tpm: requests and tokens a minute, or None for no limit.
         deployment_id: the operator's own id, or None.
         input_price, output_price: US dollars a token, as decimal text, or None.
-        missing_variable: the variable that `api_key` names and that is not set. Whether a key is
-            needed only a provider's row can tell: see `puna.config.usable`.
+        missing_variable: the variable that `api_key` names and that is not set: see
+            `puna.config.usable`.
         problem: why this deployment cannot be used at all, or None.
+        unset_variables: the variables that are not set and that it cannot do without.
         line: where the file begins it (1-based; 0 when it came from no file).
     """
 
@@ -85,6 +93,7 @@ class DeploymentConfig:
     output_price: str | None = None
     missing_variable: str | None = None
     problem: str | None = None
+    unset_variables: tuple[str, ...] = ()
     line: int = 0
 
 
@@ -122,9 +131,11 @@ class ServerConfig:
     """What the gateway's own door needs. `host` and `port` are None where the file is silent.
 
     `max_connections` is None for what the limit of open files allows.
+    `master_key_variable` is the environment variable that holds the master key, where one does.
     """
 
     master_key: Secret | None = None
+    master_key_variable: str | None = None
     max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
     key_header_name: str | None = None
     always_include_stream_usage: bool = False

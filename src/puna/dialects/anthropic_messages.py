@@ -118,10 +118,9 @@ class AnthropicMessages:
 
 def _traits_of(target: Target) -> ModelTraits:
     facts = find_model(target.provider, target.model)
-    if facts is None:
-        return ModelTraits(_DEFAULT_MAX_TOKENS)
-    limit = facts.max_output_tokens or _DEFAULT_MAX_TOKENS
-    return ModelTraits(limit, thinks_by_budget=facts.supports(_BY_BUDGET))
+    known = facts.max_output_tokens if facts is not None else None
+    limit = target.max_output_tokens or known or _DEFAULT_MAX_TOKENS
+    return ModelTraits(limit, thinks_by_budget=facts is not None and facts.supports(_BY_BUDGET))
 
 
 def _beyond_calls(request: ChatRequest) -> list[str]:

@@ -37,7 +37,11 @@ class Target:
         query: appended to the URL, such as an API version.
         input_modalities: what the model reads, None when that is not known.
         context_tokens: the model's window, None when that is not known.
+        max_output_tokens: the longest answer that this host gives, None when that is not known. It
+            is the catalogue's figure at the provider's own host only, or the operator's.
         retirement: a sentence for errors that look like a service which is gone.
+        model_end: a sentence about the day on which the host ends the model, for errors that look
+            like a model which is gone; None where no end is known.
         asks_usage: whether a stream is asked for its usage, also where the caller did not ask: then
             the caller does not see it.
         lacks_embeddings: whether it is known that there is no endpoint for embeddings.
@@ -56,7 +60,9 @@ class Target:
     query: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     input_modalities: frozenset[str] | None = None
     context_tokens: int | None = None
+    max_output_tokens: int | None = None
     retirement: str | None = None
+    model_end: str | None = None
     asks_usage: bool = False
     lacks_embeddings: bool = False
     has_responses: bool = False

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from puna.dialects.base import ReadContext
 from puna.dialects.secrets import scrub, scrub_headers
+from puna.dialects.url_faults import find_url_fault
 from puna.errors import (
     APIError,
     BadRequestError,
@@ -47,6 +48,11 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 _RETRYABLE_CONFLICTS = frozenset(("lock_timeout", "conflict_retryable", "resource_locked"))
 _GONE = frozenset((403, 404, 410))
+_MODEL_GONE = frozenset((400, 404, 410))
+"""Some hosts answer 400 for a model that they no longer have."""
+_NO_PATH = frozenset((404, 405))
+_WANTS_TLS = re.compile(r"plain HTTP request was sent|HTTP request to an HTTPS", re.IGNORECASE)
+"""As nginx and Go's server put it."""
 _ERROR_STATUS = re.compile(r"[45][0-9][0-9]")
 
 
@@ -142,6 +148,12 @@ def _make(
         )
     if target.retirement and (status in _GONE or (is_page and status < 500)):  # noqa: PLR2004
         message = f"{message.rstrip('.')}. {target.retirement}"
+    elif target.model_end and status in _MODEL_GONE:
+        message = f"{message.rstrip('.')}. {target.model_end}"
+    elif status in _NO_PATH and (fault := find_url_fault(target.base_url)) is not None:
+        message = f"{message.rstrip('.')}. Its address (`api_base`) {fault}."
+    elif status == 400 and _WANTS_TLS.search(said):  # noqa: PLR2004 - as these servers answer
+        message = f"{message.rstrip('.')}. It speaks TLS there: write `https://` in `api_base`."
     error = cls(
         message,
         status_code=_kept_status(cls, status),

@@ -70,6 +70,18 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
     return chosen, tuple(dropped)
 
 
+def within_limit(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
+    """A request of the Messages API with a `max_tokens` that the host can reach.
+
+    That API makes every client name a limit, and coding agents name one that few models reach. With
+    the request come the names of what was lowered, for the report; other requests stay as they are.
+    """
+    limit, asked = target.max_output_tokens, request.params.get("max_tokens")
+    if limit is None or request.messages_extras is None or asked is None or asked <= limit:
+        return request, ()
+    return replace(request, params={**request.params, "max_tokens": limit}), ("max_tokens",)
+
+
 def take_stream_options(params: dict[str, Any], request: ModelRequest) -> tuple[str, ...]:
     """Take `stream_options` out, for hosts whose streams tell the usage anyway: what was lost."""
     given: Mapping[str, Any] | None = params.pop("stream_options", None)

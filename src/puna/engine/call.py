@@ -13,9 +13,15 @@ from puna.catalog.prices import Price
 from puna.dialects.base import BuiltRequest, CallDialect, Dialect, ReadContext
 from puna.dialects.secrets import scrub, without_credentials
 from puna.engine.formats import HeldFormat
-from puna.errors import APIError
+from puna.errors import (
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    PermissionDeniedError,
+)
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.routing.deployment import Deployment
+from puna.transports.failures import origin_of
 from puna.types.model_request import ModelRequest
 from puna.types.requests import RequestT_co
 from puna.wire.http import Timeouts
@@ -89,11 +95,31 @@ def attribute(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
     target = attempt.deployment.target
     error.provider = error.provider or target.provider
     error.model = error.model or attempt.context.model
-    clean = scrub(error.message, attempt.context)
-    if clean != error.message:
-        error.message = clean
-        error.args = (clean,)
+    where = ""
+    if type(error) is APIConnectionError:
+        where = f" (deployment `{attempt.deployment.deployment_id}`)"
+    _reword(error, f"{scrub(error.message, attempt.context)}{where}")
     return error
+
+
+def with_key_advice(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
+    """A host's refusal of a key, with which deployment's key it is, and where it was sent."""
+    if not isinstance(error, AuthenticationError | PermissionDeniedError):
+        return error
+    deployment = attempt.deployment
+    target = deployment.target
+    is_keyless = (target.api_key or target.basic_auth or target.signing) is None
+    sent = "no key was sent: give one" if is_keyless else "check the one that is configured"
+    place = f"`{origin_of(target.base_url)}`"
+    told = f"Asked was {place} for the deployment `{deployment.deployment_id}`"
+    _reword(error, f"{error.message.rstrip('.')}. {told}; {sent} (`api_key`).")
+    return error
+
+
+def _reword(error: APIError, message: str) -> None:
+    if message != error.message:
+        error.message = message
+        error.args = (message,)
 
 
 def for_deployment(call: Call[RequestT], deployment: Deployment) -> RequestT:

@@ -10,8 +10,9 @@ from typing_extensions import override
 
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import BuiltRequest, Dialect, ReadContext
+from puna.dialects.request_rules import within_limit
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
-from puna.engine.call import Attempt
+from puna.engine.call import Attempt, with_key_advice
 from puna.engine.formats import asked_again, held_format, unmet
 from puna.engine.rescue import rescue_completion, rescue_failure
 from puna.engine.run import CallRun
@@ -66,6 +67,15 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         return replace(self._build(deployment, held.instruct(request)), held=held)
 
     @override
+    def _build(self, deployment: Deployment, request: ChatRequest) -> Attempt:
+        request, lowered = within_limit(request, deployment.target)
+        attempt = super()._build(deployment, request)
+        if lowered:
+            left_out = self.call.left_out
+            self.report.dropped_params = (*left_out, *lowered, *attempt.built.dropped_params)
+        return attempt
+
+    @override
     def ask_again(self, attempt: Attempt, answer: ChatCompletion) -> Attempt | None:
         held, deployment = attempt.held, attempt.deployment
         if held is None:
@@ -110,7 +120,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         error = attempt.dialect.read_error(reply, attempt.context)
         rescued = rescue_failure(reply, attempt.context, self.report)
         if rescued is None:
-            raise error
+            raise with_key_advice(error, attempt)
         return self._noted(rescued, attempt)
 
     def _noted(self, completion: ChatCompletion, attempt: Attempt) -> ChatCompletion:

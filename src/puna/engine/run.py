@@ -20,6 +20,7 @@ from puna.engine.call import (
     for_deployment,
     price_of,
     timeouts_of,
+    with_key_advice,
 )
 from puna.engine.clock import Clock
 from puna.routing.attempts import Attempts
@@ -141,7 +142,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
 
     def read_failure(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
         """Raise what a reply that is no success says, unless it holds an answer all the same."""
-        raise attempt.dialect.read_error(reply, attempt.context)
+        raise with_key_advice(attempt.dialect.read_error(reply, attempt.context), attempt)
 
     def canned_for(self, deployment: Deployment) -> Canned | None:
         """What to answer with instead of asking anybody."""

@@ -15,6 +15,7 @@ from puna.routing.deployment import Deployment
 
 _NOWHERE = "http://localhost"
 """The address of a deployment that asks nobody."""
+_LIMITS = ("max_input_tokens", "max_output_tokens")
 RESPONSES_PATH = "/v1/responses"
 """In `model_info.supported_endpoints`: the host speaks the Responses API. A list without it says
 that the host does not."""
@@ -46,24 +47,37 @@ def make_target(
         api_base=api_base,
         settings=settings,
     )
-    window = one.model_info.get("max_input_tokens")
-    # The operator knows which model was loaded.
-    if isinstance(window, int) and not isinstance(window, bool) and window > 0:
+    # The operator knows which model was loaded, and how.
+    window, longest = (_count(one.model_info.get(name)) for name in _LIMITS)
+    if window is not None:
         target = replace(target, context_tokens=window)
+    if longest is not None:
+        target = replace(target, max_output_tokens=longest)
     if one.api_version is None:
         return target
     return replace(target, query={**target.query, "api-version": one.api_version})
 
 
-def is_key_needed(
+def _count(value: object) -> int | None:
+    """A limit that an operator wrote, or None for anything that is none."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if value > 0 else None
+
+
+def may_lack_key(
     one: DeploymentConfig, environ: Mapping[str, str], providers: Mapping[str, Provider]
 ) -> bool:
-    """Whether a deployment would be refused without a key: only at a provider's own host."""
+    """Whether a deployment is asked without the key whose variable is not set.
+
+    Nobody is asked for a canned answer; and an address from the environment, in place of the
+    provider's own, is of a host that the file knows nothing of.
+    """
+    if one.mock_response is not None:
+        return True
     provider, _ = split_config(one, providers)
-    has_other_base = bool(one.api_base) or any(
-        environ.get(name, "").strip() for name in provider.base_url_variables
-    )
-    return provider.needs_key and not has_other_base and one.mock_response is None
+    named = any(environ.get(name, "").strip() for name in provider.base_url_variables)
+    return named and not one.api_base
 
 
 def make_deployment(

@@ -12,23 +12,19 @@ from hashlib import sha256
 from puna.catalog.facts import list_models
 from puna.config.matching import expand_names, find_deployments
 from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
-from puna.config.usable import unusable
 from puna.embedded.weights import PACKAGED_MODELS
 from puna.errors import (
     APIError,
-    AuthenticationError,
-    ConfigError,
     NotFoundError,
     ServiceUnavailableError,
 )
 from puna.gateway.deployments import (
     id_of,
-    is_key_needed,
-    make_deployment,
     make_target,
     price_of,
     split_config,
 )
+from puna.gateway.loading import Loading
 from puna.providers.base import Provider
 from puna.providers.table import PROVIDERS
 from puna.routing.attempts import Group, Plan
@@ -55,6 +51,7 @@ class Directory:
         notices: what an operator should read at start.
         ready: the usable deployments by id, resolved once.
         problems: why the others cannot be used, by id.
+        waiting: what those wait for that a check with unset variables passes over, by id.
     """
 
     config: GatewayConfig
@@ -64,6 +61,7 @@ class Directory:
     notices: tuple[Notice, ...] = ()
     ready: Mapping[str, Deployment] = field(default_factory=dict[str, Deployment], repr=False)
     problems: Mapping[str, str] = field(default_factory=dict[str, str])
+    waiting: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def plan(self, name: str) -> Plan:
         """Who may serve `name`, and what comes after each kind of failure.
@@ -217,36 +215,29 @@ def make_directory(
     *,
     is_open: bool,
     providers: Mapping[str, Provider] = PROVIDERS,
+    allow_unset: bool = False,
 ) -> Directory:
     """Check every deployment against its provider's row, once, at start.
 
-    A deployment whose provider asks for a key, and that has none, is reported and not used.
+    A deployment whose provider asks for a key, and that has none, is reported and not used. With
+    `allow_unset`, for a check only, one that lacks nothing but variables is in `waiting` instead.
 
     Raises:
         ConfigError: a deployment names an unknown provider or a broken address; or deployments
-            are listed and none of them can be used.
+            are listed and none of them can be used. It tells all that is wrong, and the warnings.
     """
     config = replace(config, deployments=_with_ids(config.deployments))
-    ready: dict[str, Deployment] = {}
-    problems: dict[str, str] = {}
-    notices = list(config.notices)
+    loading = Loading(config, environ, providers, allow_unset=allow_unset)
     for one in config.deployments:
-        try:
-            problem = unusable(one, is_key_needed=is_key_needed(one, environ, providers))
-            if problem is None:
-                ready[id_of(one)] = make_deployment(one, config, environ, providers)
-        except AuthenticationError as error:
-            problem = f"model `{one.public_name}` cannot be used: {error.message}"
-        except APIError as error:
-            raise ConfigError(error.message, file=config.file, line=one.line or None) from error
-        if problem is not None:
-            problems[id_of(one)] = problem
-            notices.append(Notice("warning", problem, line=one.line or None))
-    if problems and not ready:
-        first = config.deployments[0]
-        raise ConfigError(
-            f"no model can be served: {problems[id_of(first)]}",
-            file=config.file,
-            line=first.line or None,
-        )
-    return Directory(config, environ, is_open, providers, tuple(notices), ready, problems)
+        loading.add(one)
+    loading.check()
+    return Directory(
+        config,
+        environ,
+        is_open,
+        providers,
+        notices=(*config.notices, *loading.notices),
+        ready=loading.ready,
+        problems=loading.problems,
+        waiting=loading.waiting,
+    )

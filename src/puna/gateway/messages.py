@@ -12,7 +12,6 @@ from typing import Any, cast
 from puna.bridges.messages.reply import message_of
 from puna.bridges.messages.request import MessagesRequest, read_messages_request
 from puna.bridges.messages.stream import MessageStream
-from puna.catalog.facts import find_model
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call
 from puna.gateway.messages_replies import messages_error_event
@@ -71,11 +70,10 @@ def _read_call(
     drop_params = pipeline.bridge_drops(body)
     request = read_messages_request(asked, drop_params=drop_params, is_count=is_count)
     fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
-    call, lowered = _within_limit(pipeline.read_call(fields, request.messages, caller))
+    call = pipeline.read_call(fields, request.messages, caller)
     extras = replace(request.extras, betas=_read_betas(caller.headers))
     asked_there = replace(call.request, messages_extras=extras, source=request.source)
-    left_out = (*request.dropped_params, *lowered)
-    return request, replace(call, request=asked_there, left_out=left_out)
+    return request, replace(call, request=asked_there, left_out=request.dropped_params)
 
 
 def _read_betas(headers: Mapping[str, str]) -> tuple[str, ...]:
@@ -85,21 +83,6 @@ def _read_betas(headers: Mapping[str, str]) -> tuple[str, ...]:
     """
     named = [name.strip() for name in headers.get("anthropic-beta", "").split(",")]
     return tuple(name for name in named[:_MOST_BETAS] if _BETA.fullmatch(name))
-
-
-def _within_limit(call: Call) -> tuple[Call, tuple[str, ...]]:
-    """Lower `max_tokens` to what the model can write, where that is known; gives what was lowered.
-
-    The Messages API makes every client name a limit; Claude Code names one that no Llama reaches.
-    """
-    targets = [deployment.target for deployment in call.plan.group]
-    known = [find_model(target.provider, target.model) for target in targets]
-    limits = [facts.max_output_tokens for facts in known if facts and facts.max_output_tokens]
-    asked = call.request.params.get("max_tokens", 0)
-    if not limits or asked <= min(limits):
-        return call, ()
-    params = {**call.request.params, "max_tokens": min(limits)}
-    return replace(call, request=replace(call.request, params=params)), ("max_tokens",)
 
 
 def _is_local(name: str, value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from puna.config.litellm_yaml import load_litellm_yaml
 from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
 from puna.embedded.weights import DEFAULT_MODEL
+from puna.errors import ConfigError
 from puna.gateway.directory import Directory, make_directory
 from puna.gateway.hooks import report_callbacks
 from puna.types.secret import Secret
@@ -73,14 +74,18 @@ class ServeOptions:
         return cls(**json.loads(text))
 
 
-def load_directory(options: ServeOptions, environ: Mapping[str, str]) -> Directory:
+def load_directory(
+    options: ServeOptions, environ: Mapping[str, str], *, allow_unset: bool = False
+) -> Directory:
     """The models that these options serve.
+
+    With `allow_unset`, for a check only, variables that are not set are no errors.
 
     Raises:
         ConfigError: the file is wrong; the message names file, line and key.
         APIError: a model or an address is wrong.
     """
-    config = _read_config(options, environ)
+    config = _read_config(options, environ, allow_unset=allow_unset)
     config = replace(
         config, notices=(*config.notices, *report_callbacks(config), *_report_unused(options))
     )
@@ -95,14 +100,17 @@ def load_directory(options: ServeOptions, environ: Mapping[str, str]) -> Directo
     )
     merged = {**environ, **{name: value.reveal() for name, value in config.environment.items()}}
     if config.server.master_key is None:
-        values = (merged.get(name, "").strip() for name in MASTER_KEY_VARIABLES)
-        key = next((value for value in values if value), None)
-        if key is not None:
-            config = replace(config, server=replace(config.server, master_key=Secret(key)))
+        for name in MASTER_KEY_VARIABLES:
+            key = merged.get(name, "").strip()
+            if key:
+                server = replace(config.server, master_key=Secret(key), master_key_variable=name)
+                config = replace(config, server=server)
+                break
     if options.host is not None:
         names = (*config.server.allowed_hosts, options.host.lower())
         config = replace(config, server=replace(config.server, allowed_hosts=names))
-    return make_directory(config, merged, is_open=config.server.master_key is None)
+    is_open = config.server.master_key is None
+    return make_directory(config, merged, is_open=is_open, allow_unset=allow_unset)
 
 
 def host_of(options: ServeOptions, directory: Directory) -> str:
@@ -112,20 +120,32 @@ def host_of(options: ServeOptions, directory: Directory) -> str:
     return OPEN_HOST if directory.is_open else KEYED_HOST
 
 
-def _read_config(options: ServeOptions, environ: Mapping[str, str]) -> GatewayConfig:
+def _read_config(
+    options: ServeOptions, environ: Mapping[str, str], *, allow_unset: bool
+) -> GatewayConfig:
     if options.config is not None:
-        config = load_litellm_yaml(options.config, environ)
-        if config.deployments:
-            return config
-        empty = Notice(
-            "warning",
-            "model_list is empty: every model name is answered by the "
-            f"embedded model {EMBEDDED_NAME}",
-        )
-        return replace(config, deployments=_embedded(), notices=(*config.notices, empty))
+        config = load_litellm_yaml(options.config, environ, allow_unset=allow_unset)
+        if not config.deployments:
+            raise _no_models(config)
+        return config
     if options.model is not None:
         return GatewayConfig(deployments=(_one_model(options, options.model),))
     return GatewayConfig(deployments=_embedded())
+
+
+def _no_models(config: GatewayConfig) -> ConfigError:
+    """The error for a file that names no model. The embedded model never takes its place."""
+    about = next(notice for notice in config.notices if notice.key == "model_list")
+    error = ConfigError(
+        f"{about.message}. Give it an entry, as in `model_list: [{{model_name: my-model, "
+        "litellm_params: {model: provider/model}}]`, or leave `--config` out to serve the "
+        f"embedded model {EMBEDDED_NAME}",
+        file=config.file,
+        line=about.line,
+        key=about.key,
+    )
+    others = (notice for notice in config.notices if notice is not about)
+    return ConfigError.joined([error], [notice.line_in(config.file) for notice in others])
 
 
 def _report_unused(options: ServeOptions) -> list[Notice]:

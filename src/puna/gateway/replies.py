@@ -13,7 +13,9 @@ from puna.catalog.prices import dollars
 from puna.errors import (
     APIConnectionError,
     APIError,
+    AuthenticationError,
     InternalServerError,
+    PermissionDeniedError,
     ServiceUnavailableError,
 )
 from puna.transports.embedded import SCHEME
@@ -49,6 +51,7 @@ _LONGEST_PAUSE_S = 86_400
 _LONGEST_HEADER = 2_048
 _PLAIN = "[]:/ !#$&'()*=?@^`{|}<>;"
 """Stands in a name beside letters, digits and `_.-~` as it is; a comma does not."""
+_WITH_ADDRESS = (APIConnectionError, AuthenticationError, PermissionDeniedError)
 _ADDRESS = re.compile(r"`https?://[^`\s]*`")
 # A host may answer with any header; one that holds a key must not look like a limit.
 _LIMIT_NAME = re.compile(r"x-ratelimit-(limit|remaining|reset|used)(-[a-z-]+)?")
@@ -132,11 +135,11 @@ def error_reply(error: APIError) -> Reply:
 def error_body(error: APIError) -> dict[str, Any]:
     """`{"error": {message, type, param, code}}`; all texts, `param` may be null.
 
-    The address of an upstream that could not be reached stays in the log.
+    The address of an upstream that could not be reached, or refused a key, stays in the log.
     """
     status = _status(error)
     message = str(error)
-    if isinstance(error, APIConnectionError):
+    if isinstance(error, _WITH_ADDRESS):
         message = _ADDRESS.sub("the upstream", message)
     code = error.code
     if error_source(error) == "upstream":

@@ -9,6 +9,8 @@ from typing import Any
 
 from puna.catalog.facts import ModelFacts, find_model
 from puna.config.reading import looks_secret
+from puna.config.schema import DeploymentConfig
+from puna.dialects.base import Target
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
 from puna.errors import APIError
@@ -52,7 +54,7 @@ def model_info(directory: Directory) -> dict[str, Any]:
                 "model_name": one.public_name,
                 "litellm_params": {"model": one.model},
                 "model_info": {
-                    **_facts(directory, one.model),
+                    **_deployed_facts(directory, one),
                     **_plain(one.model_info),
                     "id": id_of(one),
                 },
@@ -155,7 +157,19 @@ def _served_facts(directory: Directory, name: str) -> dict[str, Any]:
         target = directory.plan(name).group[0].target
     except APIError:
         return _facts(directory, name)
-    return _told(find_model(target.provider, target.model))
+    return _facts_at(target)
+
+
+def _deployed_facts(directory: Directory, one: DeploymentConfig) -> dict[str, Any]:
+    """Of a deployment: what is known of its model at its address."""
+    ready = directory.ready.get(id_of(one))
+    return _facts_at(ready.target) if ready is not None else _facts(directory, one.model)
+
+
+def _facts_at(target: Target) -> dict[str, Any]:
+    """The catalogue's facts of a model, with the limit that holds at the host which serves it."""
+    facts = _told(find_model(target.provider, target.model))
+    return {**facts, "max_output_tokens": target.max_output_tokens} if facts else {}
 
 
 def _facts(directory: Directory, name: str) -> dict[str, Any]:

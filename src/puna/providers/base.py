@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from puna.catalog.facts import find_model
+from puna.catalog.retirements import find_retirement
 from puna.dialects.base import Target
 from puna.dialects.quirks import Quirks
-from puna.errors import APIError, AuthenticationError, BadRequestError
+from puna.errors import UNTOLD, APIError, AuthenticationError, BadRequestError
 from puna.providers.addresses import fill_address, read_base_url
 from puna.providers.host_settings import HostSetting, SigningRule, check_known
 from puna.providers.model_rules import narrowed, with_family
@@ -28,7 +29,8 @@ class Provider:
         is_key_bound_to_host: the key of the environment goes only to `base_url` or to an address
             from `base_url_variables`, never to an `api_base` that a call names.
         dialect, quirks: what it speaks, and how it deviates from that.
-        own_quirks: in place of `quirks` at its own host, for a row that serves other hosts too.
+        own_quirks: the quirks of its own host, in place of `quirks`, where that host has limits
+            that others of the same models do not have, or where the row serves other hosts, too.
         needs_key: whether its own host asks for a key.
         is_self_hosted: it is a kind of server, at users' own addresses; its row holds at any of
             them.
@@ -96,7 +98,7 @@ class Provider:
         return model
 
     def quirks_of(self, model: str, *, is_own_host: bool = False) -> Quirks:
-        """The deviations that hold for a model."""
+        """The deviations that hold for a model, at the provider's own host or at another one."""
         for text, quirks in self.model_quirks.items():
             if text in model:
                 return quirks
@@ -160,6 +162,8 @@ def _resolve(
         raise _no_key(provider, model)
     name = model if "/" in model else f"{provider.model_prefix}{model}"
     facts = find_model(provider.name, name)
+    # An address that the caller fills in, as a cloud's private endpoint, is the same service.
+    is_service = is_own_host or (own is not None and not provider.has_fixed_address)
     quirks = narrowed(provider.quirks_of(name, is_own_host=is_own_host), facts)
     if provider.dialect == "openai_chat":
         quirks = with_family(quirks, name)
@@ -176,13 +180,22 @@ def _resolve(
         query={**_row_query(provider, environ), **query},
         input_modalities=frozenset(facts.input_modalities) if facts is not None else None,
         context_tokens=facts.max_input_tokens if facts is not None else None,
+        # Another host of the same model has limits of its own.
+        max_output_tokens=facts.max_output_tokens if facts is not None and is_service else None,
         retirement=provider.retirement,
+        model_end=_model_end(provider, name) if is_service else None,
         # Another host may refuse a field that it does not know.
         asks_usage=quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),
         # Another host with the same dialect may have the endpoint.
         lacks_embeddings=quirks.lacks_embeddings and is_own_host,
         has_responses=quirks.has_responses and (is_own_host or provider.is_self_hosted),
     )
+
+
+def _model_end(provider: Provider, model: str) -> str | None:
+    """What to say of a model that the provider's service ends, or has ended."""
+    end = find_retirement(provider.name, model)
+    return end.sentence(provider.name, model) if end is not None else None
 
 
 def _choose_base(
@@ -203,6 +216,7 @@ def _choose_base(
             f"{provider.name} has no address of its own: give `api_base`"
             f"{' or set ' + names if names else ''}.",
             param="api_base",
+            code=UNTOLD,
         )
     return base, own
 

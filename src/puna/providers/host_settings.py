@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from puna.errors import AuthenticationError, BadRequestError
+from puna.errors import UNTOLD, AuthenticationError, BadRequestError
 from puna.types.secret import Secret
 from puna.types.shown import shown
 from puna.wire.sigv4 import Signing
@@ -63,6 +63,7 @@ class HostSetting:
             raise BadRequestError(
                 f"No {self.name} is known, such as `{self.example}`: {self.ways}.",
                 param=self.keywords[0],
+                code=UNTOLD,
             )
         return value
 

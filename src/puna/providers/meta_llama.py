@@ -16,7 +16,10 @@ PROVIDER = Provider(
     docs_url="https://llama.developer.meta.com/docs",
     base_url_variables=("LLAMA_API_BASE",),
     key_variables=("LLAMA_API_KEY",),
-    quirks=Quirks(
+    # At any host: Llama's templates know no `developer`.
+    quirks=Quirks(rename_roles={"developer": "system"}),
+    # Of the closed service alone: another host decides for itself.
+    own_quirks=Quirks(
         unsupported_params=frozenset(("reasoning_effort", "thinking", "verbosity")),
         # Only json_schema worked there, and an explicit null was refused.
         response_formats=frozenset(("json_schema",)),

@@ -36,6 +36,8 @@ from puna.providers import (
 from puna.providers.base import Provider
 from puna.types.shown import shown
 
+_LONGEST = 100
+
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
         row.name: row
@@ -80,8 +82,9 @@ def split_model(
 ) -> tuple[Provider, str]:
     """`provider/model` as a row and the upstream's model name.
 
-    `provider` overrides the prefix. With an `api_base` a name without a known prefix belongs to
-    `openai`, the row for any server that speaks its protocol.
+    `provider` overrides the prefix. With an `api_base` a name without a prefix belongs to `openai`,
+    the row for any server that speaks its protocol. A prefix that is no provider's is refused all
+    the same: it may be a slip of the pen, and a server would be asked for a model of that name.
 
     Raises:
         BadRequestError: no known provider is named.
@@ -101,7 +104,7 @@ def split_model(
         if not name:
             raise _nameless(prefix, model)
         return row, name
-    if has_api_base:
+    if has_api_base and not slash:
         return providers.get(openai.PROVIDER.name, openai.PROVIDER), model
     raise _unknown(prefix if slash else "", model, providers)
 
@@ -117,10 +120,21 @@ def _nameless(provider: str, model: str) -> BadRequestError:
 
 def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadRequestError:
     known = ", ".join(f"{name}/" for name in sorted(providers))
-    what = f"Unknown provider `{shown(prefix)}` in" if prefix else "No provider in"
+    if not prefix:
+        return BadRequestError(
+            f"No provider in `{shown(model)}`: begin the model with one of {known} or give "
+            "`api_base` for an OpenAI-compatible server.",
+            param="model",
+            model=model,
+        )
+    from difflib import get_close_matches
+
+    near = get_close_matches(prefix.casefold(), providers, n=1) if len(prefix) < _LONGEST else []
+    hint = f": did you mean `{near[0]}/`?" if near else "."
     return BadRequestError(
-        f"{what} `{shown(model)}`: begin the model with one of {known} or give `api_base` for an "
-        "OpenAI-compatible server.",
+        f"Unknown provider `{shown(prefix)}` in `{shown(model)}`{hint} For an OpenAI-compatible "
+        f"server whose model has this name write `{openai.PROVIDER.name}/{shown(model)}` and give "
+        f"`api_base`; known are {known.rstrip(',')}.",
         param="model",
         model=model,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from puna.errors import APIConnectionError, APITimeoutError
@@ -26,9 +27,38 @@ def not_connected(request: HTTPRequest) -> APITimeoutError:
 
 
 def unreachable(request: HTTPRequest, error: Exception) -> APIConnectionError:
-    """No connection, or it broke."""
+    """No connection, or it broke; with what to look at, where the reason shows it."""
     reason = str(error) or type(error).__name__
-    return APIConnectionError(f"Cannot reach `{origin_of(request.url)}`: {reason}")
+    message = f"Cannot reach `{origin_of(request.url)}`: {reason}"
+    scheme = request.url.partition(":")[0].lower()
+    advice = next(
+        (text for of, words, text in _ADVICE if of in ("", scheme) and words.search(reason)), None
+    )
+    return APIConnectionError(f"{message.rstrip('.')}; {advice}." if advice else message)
+
+
+_NO_TLS = "that port does not speak TLS: if the server is plain HTTP, write `http://`"
+_TLS = "if the server speaks TLS, write `https://`"
+_UNTRUSTED = "its certificate is not trusted here: check the address, or set `SSL_CERT_FILE`"
+_REFUSED = "nothing listens there: start the server, or correct the address (`api_base`)"
+_NAMELESS = "DNS knows no such name: correct the address (`api_base`), or try again"
+_NO_ROAD = "no network leads there: check the address (`api_base`) and the network"
+_ADVICE = tuple(
+    (scheme, re.compile(words, re.IGNORECASE), text)
+    for scheme, words, text in (
+        ("https", r"WRONG_VERSION_NUMBER|record layer|UNEXPECTED_EOF|http request", _NO_TLS),
+        ("https", r"CERTIFICATE_VERIFY_FAILED", _UNTRUSTED),
+        (
+            "http",
+            r"without (sending a response|a reply)|reset by peer|status line|illegal|malformed",
+            _TLS,
+        ),
+        ("", r"connection refused", _REFUSED),
+        ("", r"not known|no address associated|name resolution|nodename", _NAMELESS),
+        ("", r"unreachable|no route", _NO_ROAD),
+    )
+)
+"""Scheme, words of the reason, and what to look at. The first that fits counts."""
 
 
 def too_long(limit: int) -> str:
