@@ -131,11 +131,32 @@ def test_check_reports_warnings_and_strict_fails_on_them(file: Path) -> None:
     assert run("check", "--strict", str(file), LLAMA_API_KEY="k").exit_code == 1
 
 
-def test_check_of_an_info_without_a_line(file: Path) -> None:
-    file.write_text("litellm_settings: {telemetry: false}\n")
-    done = run("check", "--strict", str(file))
-    assert f"{file}: warning: model_list is empty" in done.output
+def test_check_counts_usable_deployments_and_fails_on_one_that_is_not(file: Path) -> None:
+    file.write_text(
+        SEED + "  - model_name: other\n"
+        "    litellm_params: {model: groq/x, api_key: os.environ/NOT_SET}\n"
+    )
+    done = run("check", str(file), LLAMA_API_KEY="k")
     assert done.exit_code == 1
+    assert f"{file}:8: error: model `other` cannot be used" in done.output
+    assert f"1 of 2 deployments usable; models: {MODEL}\n" in done.output
+    allowed = run("check", "--allow-unset", str(file))
+    assert allowed.exit_code == 0
+    assert "0 of 2 deployments usable, 2 more with variables that are not set" in allowed.output
+    assert f"models: {MODEL}, other" in allowed.output
+    assert run("check", "--allow_unset", str(file)).exit_code == 0
+
+
+def test_check_as_json_is_one_object_for_a_good_file_and_for_a_bad_one(file: Path) -> None:
+    good = json.loads(run("check", "--json", str(file), LLAMA_API_KEY="k").output)
+    assert (good["ok"], good["usable"], good["models"]) == (True, 1, [MODEL])
+    assert good["deployments"][0]["is_usable"]
+    file.write_text("models: []\n")
+    done = run("check", "--json", str(file))
+    bad = json.loads(done.output)
+    assert (done.exit_code, bad["ok"], bad["usable"]) == (1, False, 0)
+    assert "is it `models` on line 1?" in bad["problems"][0]
+    assert bad["notices"][0]["message"].startswith(f"{file}:1: warning: unknown key `models`")
 
 
 @pytest.mark.case(167)
@@ -145,7 +166,7 @@ def test_check_of_an_info_without_a_line(file: Path) -> None:
         ("model_list: [", 1),
         ("a: 1\n\tb: 2\n", 2),
         ("model_list: 5\n", 1),
-        ("model_list:\n  - litellm_params: {}\n", 2),
+        ("model_list:\n  - litellm_params: {model: groq/x}\n", 2),
         ("model_list: []\nmodel_list: []\n", 2),
         (SEED + "      custom_llm_provider: none\n", 3),
         (SEED.replace("http:", "ftp:"), 3),

@@ -25,10 +25,10 @@ from puna.gateway.app import Gateway
 from puna.gateway.carriage import recording_transport
 from puna.gateway.crew import Crew, CrewLimits
 from puna.gateway.directory import Directory
+from puna.gateway.greeting import greet
 from puna.gateway.hooks import load_hooks
 from puna.gateway.logs import set_up_logging
 from puna.gateway.options import (
-    EMBEDDED_NAME,
     OPEN_HOST,
     ServeOptions,
     host_of,
@@ -37,7 +37,6 @@ from puna.gateway.options import (
 from puna.gateway.protocol import GatewayProtocol
 from puna.gateway.workers import WorkerProcess, run_crew
 from puna.telemetry.events import Hook
-from puna.version import __version__
 
 Say = Callable[[str], None]
 
@@ -47,8 +46,6 @@ _POLL_S = 0.25
 _BACKLOG = 2048
 _AFTER_DRAIN_S = 10.0
 """For the rest of a worker's end: its hooks, its embedded model."""
-
-_LOCAL = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
 def serve(options: ServeOptions, say: Say) -> None:
@@ -67,7 +64,7 @@ def serve(options: ServeOptions, say: Say) -> None:
     _set_up(options, directory)
     hooks = load_hooks(directory.config)
     for notice in directory.notices:
-        say(f"{notice.severity}: {f'line {notice.line}: ' if notice.line else ''}{notice.message}")
+        say(notice.line_in(directory.config.file))
     host = host_of(options, directory)
     sockets = _listen(host, options.port)
     options = replace(options, port=sockets[0].getsockname()[1])
@@ -80,7 +77,7 @@ def serve(options: ServeOptions, say: Say) -> None:
     pool = SupervisorPool(lambda model: Supervisor(model, progress=say))
     server = _Server(
         _uvicorn_config(options, _make_gateway(options, directory, hooks, pool)),
-        lambda: _greet(options, directory, host, say),
+        lambda: greet(options, directory, host, say),
     )
     try:
         server.run(sockets=sockets)
@@ -179,7 +176,7 @@ def _serve_many(
         size=options.num_workers,
         make=lambda: WorkerProcess(config, sockets),
         say=say,
-        on_ready=lambda: _greet(options, directory, host_of(options, directory), say),
+        on_ready=lambda: greet(options, directory, host_of(options, directory), say),
         limits=CrewLimits(end_s=options.drain_s + _AFTER_DRAIN_S),
     )
     run_crew(crew, sockets, lambda: _is_loadable(options, say))
@@ -260,39 +257,3 @@ def _apply_environment(directory: Directory) -> None:
     """The file's `environment_variables`, for libraries that read the process's environment."""
     variables: Mapping[str, Any] = directory.config.environment
     os.environ.update({name: value.reveal() for name, value in variables.items()})
-
-
-def _greet(options: ServeOptions, directory: Directory, host: str, say: Say) -> None:
-    """The start text: where, how open, which models, and three lines to try it."""
-    scheme = "https" if options.ssl_certfile_path else "http"
-    shown = f"[{host}]" if ":" in host else host
-    say(f"puna {__version__}: serving on {scheme}://{shown}:{options.port}")
-    if directory.is_open:
-        where = "this machine only" if host in _LOCAL else "EVERYONE WHO CAN REACH THIS ADDRESS"
-        say(f"open: no master key is set, so every request is answered, for {where}")
-        if host not in _LOCAL:
-            say("WARNING: set general_settings.master_key or PUNA_MASTER_KEY")
-    names = directory.names()
-    if names == (EMBEDDED_NAME,) and len(directory.config.deployments) > 1:
-        say(f"every model name is answered by {EMBEDDED_NAME}: a Llama-architecture model of demo")
-        say("quality, on this machine, without key and network (--config FILE serves others)")
-    else:
-        say(f"models: {', '.join(names) if names else 'any name that a wildcard matches'}")
-    _say_how_to_try(
-        names[0] if names else "MODEL",
-        f"{scheme}://localhost:{options.port}",
-        say,
-        is_open=directory.is_open,
-    )
-
-
-def _say_how_to_try(model: str, url: str, say: Say, *, is_open: bool) -> None:
-    key = "" if is_open else ' -H "Authorization: Bearer $PUNA_MASTER_KEY"'
-    question = '{"role": "user", "content": "Name three primary colors."}'
-    say("try:")
-    say(
-        f'  curl {url}/v1/chat/completions -H "Content-Type: application/json"{key} '
-        f'-d \'{{"model": "{model}", "messages": [{question}]}}\''
-    )
-    say(f"  curl {url}/v1/models{key}")
-    say(f"  puna chat --api_base {url} --model {model}")
