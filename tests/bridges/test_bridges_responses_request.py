@@ -445,7 +445,7 @@ def test_what_chat_cannot_do_is_refused_or_left_out() -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"max_output_tokens": -1}, "max_output_tokens"),
         ({"max_output_tokens": "7"}, "max_output_tokens"),
         ({"truncation": "some"}, "truncation"),
         ({"text": "x"}, "text"),

@@ -262,7 +262,7 @@ def test_a_prompt_of_the_host_needs_no_input() -> None:
         ({"background": True}, "background"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"max_tokens": 5}, "max_tokens"),
-        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"max_output_tokens": -1}, "max_output_tokens"),
         ({"stream": "yes"}, "stream"),
         ({"text_format": 7}, "text_format"),
     ],

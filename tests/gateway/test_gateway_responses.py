@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.asgi import CONFIG, MODEL, Answer, Caller, House, events_of
+from tests.support.asgi import CHAT, CONFIG, MODEL, Answer, Caller, House, events_of
 from tests.support.upstream import (
     ARGUMENTS,
     TEXT,
@@ -168,12 +168,57 @@ def test_a_stored_response_can_be_read_listed_and_deleted(upstream: Upstream) ->
     assert [item["content"][0]["text"] for item in rest["data"]] == ["b", "c"]
     for query in ("limit=0", "limit=x", "order=up", "after=none"):
         assert house.get(f"{where}/input_items?{query}").status == 400
-    assert house.get(f"{where}?stream=true").status == 400
+    for query in ("stream=yes", "stream=true&starting_after=x", "stream=true&starting_after=-1"):
+        assert house.get(f"{where}?{query}").status == 400
     cancelled = house.ask(f"{where}/cancel", None)
     assert (cancelled.status, cancelled.error["code"]) == (400, "not_cancellable")
     gone = house.ask(where, None, method="DELETE")
     assert gone.json == {"id": made["id"], "object": "response", "deleted": True}
     assert house.get(where).status == 404
+
+
+@pytest.mark.parametrize("is_stored_as_stream", [False, True])
+def test_a_stored_response_can_be_had_as_the_events_of_its_stream(
+    upstream: Upstream,
+    is_stored_as_stream: bool,  # noqa: FBT001 - a parametrised case
+) -> None:
+    """What openai-python's `responses.retrieve(id, stream=True, starting_after=…)` asks for."""
+    house = House(upstream)
+    answer = respond(house, stream=is_stored_as_stream)
+    made = events_of(answer)[-1]["response"] if is_stored_as_stream else answer.json
+    where = f"/v1/responses/{made['id']}"
+    events = events_of(house.get(f"{where}?stream=true"))
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert [event["type"].removeprefix("response.") for event in events] == [
+        "created",
+        "in_progress",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "completed",
+    ]
+    assert events[-1]["response"] == made
+    assert (events[0]["response"]["status"], events[0]["response"]["usage"]) == (
+        "in_progress",
+        None,
+    )
+    rest = house.get(f"{where}?stream=true&starting_after=3&include_obfuscation=true")
+    assert events_of(rest) == events[4:]
+    assert house.get(f"{where}?stream=true&starting_after=99").body == b""
+    assert house.get(f"{where}?stream=false").json == made
+    assert house.get("/v1/responses/resp_none?stream=true").status == 404
+
+
+def test_no_tokens_at_all_is_for_the_host_to_judge(upstream: Upstream) -> None:
+    house = House(upstream)
+    respond(house, max_output_tokens=0)
+    house.ask(body={**CHAT, "max_completion_tokens": 0})
+    assert [request.json["max_tokens"] for request in upstream.requests[:1]] == [0]
+    assert upstream.requests[1].json["max_completion_tokens"] == 0
+    assert house.ask(body={**CHAT, "max_tokens": -1}).status == 400
 
 
 @pytest.mark.case(105)

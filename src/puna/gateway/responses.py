@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from puna.bridges.responses.request import bridge_request
 from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
+from puna.bridges.responses.whole_events import events_of
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call, for_deployment
 from puna.engine.clock import Clock
@@ -45,6 +46,7 @@ _log = logging.getLogger("puna.gateway")
 _DEFAULT_ITEMS = 20
 _MOST_ITEMS = 100
 _MOST_DIGITS = 4
+_MOST_NUMBER_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +92,22 @@ class ResponsesAPI:
         await send_reply(caller.send, json_reply(count, headers=headers))
 
     async def get(self, response_id: str, query: str, caller: Caller) -> Reply:
-        """A stored response.
+        """A stored response: whole, or as the events of its stream (`stream=true`).
+
+        Each text comes in one delta then. `starting_after` leaves out the events up to a number.
 
         Raises:
-            BadRequestError: it is asked for as a stream.
+            BadRequestError: `stream` or `starting_after` is wrong.
             NotFoundError: this key has no such response.
             ServiceUnavailableError: the store cannot be used.
         """
-        if parse_qs(query).get("stream", [""])[-1].lower() == "true":
-            raise BadRequestError(
-                "A stored response is given whole here; leave out `stream`.", param="stream"
-            )
-        return json_reply((await self._find(response_id, caller)).response)
+        after = _replay_after(query)
+        stored = await self._find(response_id, caller)
+        if after is None:
+            return json_reply(stored.response)
+        events = events_of(Response.model_validate(stored.response))
+        body = _encode(event for event in events if event.sequence_number > after)
+        return Reply(200, body, {"cache-control": "no-cache"}, b"text/event-stream")
 
     async def delete(self, response_id: str, caller: Caller) -> Reply:
         """Forget a stored response.
@@ -224,6 +230,29 @@ def refuse_compaction() -> Reply:
         "as by asking a model for a summary.",
         code="not_supported",
     )
+
+
+def _replay_after(query: str) -> int | None:
+    """The number after which the events of a stored response are wanted; None for no events.
+
+    Raises:
+        BadRequestError: `stream` is neither true nor false, or `starting_after` is no number.
+    """
+    given = {name: values[-1] for name, values in parse_qs(query).items()}
+    stream = given.get("stream", "false").lower()
+    if stream not in ("true", "false"):
+        raise BadRequestError("`stream` must be true or false.", param="stream")
+    if stream == "false":
+        return None
+    after = given.get("starting_after")
+    if after is None:
+        return -1
+    if not after.isdecimal() or len(after) > _MOST_NUMBER_DIGITS:
+        raise BadRequestError(
+            "`starting_after` must be the `sequence_number` of an event, a whole number from 0.",
+            param="starting_after",
+        )
+    return int(after)
 
 
 def _page(items: list[Mapping[str, Any]], query: str) -> dict[str, Any]:

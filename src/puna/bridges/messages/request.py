@@ -74,6 +74,11 @@ def read_messages_request(
             "`max_tokens` is missing: the Messages API asks for the most tokens to answer with.",
             param="max_tokens",
         )
+    if given.get("max_tokens") == 0 and not is_count:
+        raise BadRequestError(
+            "`max_tokens` must be a whole number above 0, not `0`.",
+            param="max_tokens",
+        )
     omissions = Omissions(may_drop=drop_params)
     tools, names = read_tools(given.get("tools"), omissions)
     stops = _read_stops(given.get("stop_sequences"))

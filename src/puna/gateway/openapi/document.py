@@ -116,6 +116,12 @@ def _more_parameters(action: Action) -> list[Fields]:
             "after": {"type": "string"},
         }
         return [{"name": name, "in": "query", "schema": schema} for name, schema in known.items()]
+    if action == "response":
+        replayed = {
+            "stream": {"type": "boolean", "default": False},
+            "starting_after": {"type": "integer", "minimum": 0},
+        }
+        return [{"name": n, "in": "query", "schema": schema} for n, schema in replayed.items()]
     if action in _EITHER:
         about = "With this header the answer has Anthropic's form."
         version = {"name": "anthropic-version", "in": "header", "schema": {"type": "string"}}

@@ -81,7 +81,7 @@ REPLIES: Mapping[Action, ReplyShape] = {
     "messages": ReplyShape(_json("MessagesMessage") | _events("MessagesEvent"), _CALL),
     "count_tokens": ReplyShape(_json("MessagesTokens"), _COUNT),
     "respond": ReplyShape(_json("Response") | _events("ResponseEvent"), _CALL),
-    "response": ReplyShape(_json("Response"), _STORED),
+    "response": ReplyShape(_json("Response") | _events("ResponseEvent"), _STORED),
     "forget_response": ReplyShape(_json("DeletedResponse"), _STORED),
     "input_items": ReplyShape(_json("InputItems"), _STORED),
     "cancel_response": ReplyShape(statuses=_STORED),

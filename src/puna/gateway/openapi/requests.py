@@ -61,6 +61,7 @@ _KINDS: Mapping[str, Schema] = {
     "a string or an object": {"type": ["string", "object"]},
     "a whole number": _WHOLE,
     "a whole number above 0": _COUNT,
+    "a whole number from 0": {"type": "integer", "minimum": 0},
     "a whole number from 0 to 20": {"type": "integer", "minimum": 0, "maximum": 20},
     "an object": _OBJECT,
     "an object or a pydantic class": _OBJECT,
