@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from docs.acceptance_page import acceptance_page, find_problems, load_cases, read_markers
+from docs.open_responses_page import load_open_responses, open_responses_page
 from docs.python_page import python_page
 from docs.reference_pages import (
     cli_page,
@@ -33,6 +34,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "endpoints.md": endpoints_page,
     "errors.md": errors_page,
     "models.md": models_page,
+    "open-responses.md": lambda: open_responses_page(load_open_responses(ROOT)),
     "providers.md": providers_page,
     "python.md": python_page,
 }

@@ -358,10 +358,8 @@ def test_input_tokens_are_counted_without_a_call(upstream: Upstream) -> None:
     assert upstream.requests == []
 
 
-def test_compaction_and_wrong_methods_are_refused(upstream: Upstream) -> None:
+def test_wrong_methods_are_refused(upstream: Upstream) -> None:
     house = House(upstream)
-    compact = respond(house, "/v1/responses/compact")
-    assert (compact.status, compact.error["code"]) == (400, "not_supported")
     assert house.get("/v1/responses").status == 405
     assert house.ask("/v1/responses/resp_1", None, method="PUT").status == 405
     assert house.get("/v1/responses/a/b/c").status == 404

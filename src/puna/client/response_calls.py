@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from puna.bridges.responses.compaction import expand
 from puna.client.keywords import (
     make_call,
     read_canned,
@@ -50,4 +52,5 @@ def read_response_call(
         stored_items=memory.items(references_in(asked)),
         **read_options(own, settings),
     )
+    request = replace(request, items=expand(request.items))
     return make_call(request, own, settings, read_canned(own))

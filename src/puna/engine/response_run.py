@@ -246,7 +246,9 @@ class _ChatPart(Run):
         self.bridged = bridge_request(asked)
         call: Any = self._head.call  # the same but for the request, and so of another kind
         self._call = replace(
-            call, request=to_chat(asked, self.bridged), left_out=self.bridged.left_out
+            call,
+            request=to_chat(asked, self.bridged),
+            left_out=call.left_out + self.bridged.left_out,
         )
 
     @override

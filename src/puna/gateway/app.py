@@ -63,7 +63,7 @@ from puna.gateway.requests import (
     read_head,
     read_json,
 )
-from puna.gateway.responses import ResponsesAPI, refuse_compaction
+from puna.gateway.responses import ResponsesAPI
 from puna.gateway.sending import Caller, send_reply
 from puna.gateway.status import check_health, get_model, known_health, list_models, model_info
 from puna.gateway.web_pages import PageRules, preflight_headers
@@ -131,6 +131,7 @@ class Gateway:
             "count_tokens": partial(count_tokens, pipeline),
             "respond": self.responses.create,
             "count_input": self.responses.count,
+            "compact": self.responses.compact,
         }
         self.fast_lane: FastLane | None = None
         self.limit_clients(MANY_FILES)
@@ -295,7 +296,6 @@ class Gateway:
                 "puna_version": __version__,
             },
             "routes": lambda: {"routes": list_paths()},
-            "compact": refuse_compaction,
         }
         make = makers.get(match.endpoint.action)
         return json_reply(make()) if make is not None else _home()

@@ -46,7 +46,7 @@ SUMMARIES: Mapping[Action, str] = {
     "input_items": "the input of a stored response",
     "cancel_response": "refused: nothing runs in the background",
     "count_input": "the tokens of a response's input",
-    "compact": "refused: no compaction",
+    "compact": "a conversation as one shorter item, by a summary of the model",
     "models": "the models by name",
     "model": "one model; its name may hold slashes",
     "model_info": "what each deployment is, without key and address",

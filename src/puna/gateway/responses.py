@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
+from puna.bridges.responses.compaction import ASK, compaction_of, expand
 from puna.bridges.responses.request import bridge_request
 from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
 from puna.bridges.responses.whole_events import events_of
@@ -36,9 +37,10 @@ from puna.types.response_request import (
     ResponsesRequest,
     check_response_id,
     make_responses_request,
+    read_input,
     references_in,
 )
-from puna.types.responses import Response, ResponseEvent
+from puna.types.responses import Compaction, Response, ResponseEvent
 from puna.wire.sse import encode_event
 
 _log = logging.getLogger("puna.gateway")
@@ -46,6 +48,8 @@ _log = logging.getLogger("puna.gateway")
 _DEFAULT_ITEMS = 20
 _MOST_ITEMS = 100
 _MOST_DIGITS = 4
+_NOT_FOR_SUMMARIES = ("tools", "tool_choice", "parallel_tool_calls", "text", "include")
+"""Fields of a request that would make a summary something else."""
 _MOST_NUMBER_DIGITS = 18
 
 
@@ -90,6 +94,32 @@ class ResponsesAPI:
         count = {"object": "response.input_tokens", "input_tokens": told.count}
         headers = {"x-puna-usage": "estimated"} if told.is_estimate else {}
         await send_reply(caller.send, json_reply(count, headers=headers))
+
+    async def compact(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
+        """Answer with a conversation as one item, which a model's summary of it is in.
+
+        Raises:
+            APIError: nothing was sent to the client yet.
+        """
+        asked = body.get("input")
+        if asked in (None, "") and body.get("previous_response_id") is None:
+            raise BadRequestError(
+                "There is nothing to compact: give `input` or `previous_response_id`.",
+                param="input",
+            )
+        items = () if asked in (None, "") else read_input(asked)
+        steered = {name: value for name, value in body.items() if name not in _NOT_FOR_SUMMARIES}
+        summarized = {**steered, "input": [*items, ASK], "stream": None, "store": False}
+        left_out = tuple(name for name in _NOT_FOR_SUMMARIES if body.get(name) is not None)
+        call = replace(await self._read(summarized, caller), left_out=left_out)
+
+        async def answer() -> Compaction:
+            response = await self.pipeline.engine.respond(call)
+            report = response.report
+            assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
+            return compaction_of(response, report)
+
+        return await send_answer(answer(), caller)
 
     async def get(self, response_id: str, query: str, caller: Caller) -> Reply:
         """A stored response: whole, or as the events of its stream (`stream=true`).
@@ -193,6 +223,7 @@ class ResponsesAPI:
             stored_items=await self._items(body.get("input"), caller),
             **self.pipeline.request_options(body),
         )
+        request = replace(request, items=expand(request.items))
         return self.pipeline.make_call(request, body, caller)
 
     async def _items(self, asked: Any, caller: Caller) -> dict[str, Mapping[str, Any]]:
@@ -221,15 +252,6 @@ class ResponsesAPI:
         if stored is None:
             raise unknown_response(known)
         return stored.talk
-
-
-def refuse_compaction() -> Reply:
-    """Raise for `/responses/compact`."""
-    raise BadRequestError(
-        "Compaction is not done here: hosts of Llama have none. Shorten the input yourself, such "
-        "as by asking a model for a summary.",
-        code="not_supported",
-    )
 
 
 def _replay_after(query: str) -> int | None:

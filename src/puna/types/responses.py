@@ -172,6 +172,16 @@ class Response(Answer):
         )
 
 
+class Compaction(Answer):
+    """A conversation made shorter: `output` goes on in its place."""
+
+    id: str
+    object: str = "response.compaction"
+    created_at: int
+    output: list[OutputItem]
+    usage: ResponseUsage
+
+
 class ResponseEvent(WireModel):
     """One event of a streamed response; `type` says which fields it has.
 

@@ -13,7 +13,7 @@ from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
 from puna.types.moderations import ModerationResponse
-from puna.types.responses import Response, ResponseEvent
+from puna.types.responses import Compaction, Response, ResponseEvent
 
 Schema = dict[str, Any]
 
@@ -26,6 +26,7 @@ _TYPES = (
     ModerationResponse,
     Response,
     ResponseEvent,
+    Compaction,
 )
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "ChatCompletion": ("object",),
@@ -86,7 +87,7 @@ REPLIES: Mapping[Action, ReplyShape] = {
     "input_items": ReplyShape(_json("InputItems"), _STORED),
     "cancel_response": ReplyShape(statuses=_STORED),
     "count_input": ReplyShape(_json("InputTokens"), _COUNT),
-    "compact": ReplyShape(statuses=("400", "401", "403", "500")),
+    "compact": ReplyShape(_json("Compaction"), _CALL),
     "models": ReplyShape(_json("Models", "MessagesModels"), ("401", "403", "500")),
     "model": ReplyShape(_json("Model", "MessagesModel"), ("400", "401", "403", "404", "500")),
     "model_info": ReplyShape(_json("ModelInfo"), ("401", "403", "500")),

@@ -32,6 +32,7 @@ REQUESTS: Mapping[Action, RequestShape] = {
     "count_tokens": RequestShape("MessagesRequest", ("model", "messages")),
     "respond": RequestShape("ResponseRequest", ("model", "input")),
     "count_input": RequestShape("ResponseInput", ("model", "input")),
+    "compact": RequestShape("ResponseInput", ("model",)),
 }
 
 _LARGEST = 2**63 - 1

@@ -1,0 +1,106 @@
+"""Compaction: a conversation becomes one item that is shorter, and goes on from it.
+
+OpenAI's service makes an item whose text only it can read. Here a model is asked for a summary, and
+the item holds that, encoded and not encrypted: it is the caller's own conversation, and nothing in
+it is secret from the caller. Source: Open Responses, `CompactResource` and `CompactionBody`,
+version 2026-04-24.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from puna.bridges.responses.output import item_id
+from puna.errors import BadRequestError, MalformedReplyError
+from puna.types.report import CallReport
+from puna.types.responses import Compaction, Response
+
+COMPACTION = "compaction"
+_MARK = "puna1."
+"""How the text of an item that was made here begins."""
+
+ASK: Mapping[str, Any] = {
+    "type": "message",
+    "role": "user",
+    "content": (
+        "Summarize our conversation so far, so that it can go on from the summary alone. Keep "
+        "what I asked for and every decision, name, number, file and result that later turns may "
+        "need, what is done, and what is left to do. Write the summary and nothing else."
+    ),
+}
+"""The last turn of the request that makes a summary."""
+
+_LABEL = "Summary of the conversation so far:\n\n"
+
+
+def compaction_of(response: Response, report: CallReport) -> Compaction:
+    """The compacted conversation, from the response that holds its summary.
+
+    Raises:
+        MalformedReplyError: there is no summary: the model wrote nothing.
+    """
+    summary = response.output_text.strip()
+    if not summary:
+        raise MalformedReplyError(
+            "The model wrote no summary of the conversation; ask another model.",
+            code="empty_summary",
+        )
+    encoded = base64.urlsafe_b64encode(summary.encode("utf-8", "replace")).decode()
+    item = {
+        "id": item_id("cmp", response.id, 0),
+        "type": COMPACTION,
+        "encrypted_content": _MARK + encoded,
+    }
+    return Compaction.model_validate(
+        {
+            "id": response.id,
+            "object": "response.compaction",
+            "created_at": response.created_at,
+            "output": [item],
+            "usage": _usage(report),
+        }
+    ).with_report(report)
+
+
+def expand(items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Items in which each compaction that was made here is a message of the user with its text.
+
+    Those of another service stay as they are: its own hosts can read them.
+
+    Raises:
+        BadRequestError: one that was made here is damaged; `param` is its path.
+    """
+    return tuple(
+        _message(item, f"input[{i}]") if _is_ours(item) else item for i, item in enumerate(items)
+    )
+
+
+def _is_ours(item: Mapping[str, Any]) -> bool:
+    text = item.get("encrypted_content")
+    return item.get("type") == COMPACTION and isinstance(text, str) and text.startswith(_MARK)
+
+
+def _message(item: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    encoded: str = item["encrypted_content"].removeprefix(_MARK)
+    try:
+        summary = base64.b64decode(encoded, b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError):
+        raise BadRequestError(
+            f"`{path}.encrypted_content` is damaged; send it as `/responses/compact` gave it.",
+            param=f"{path}.encrypted_content",
+        ) from None
+    return {"type": "message", "role": "user", "content": _LABEL + summary}
+
+
+def _usage(report: CallReport) -> dict[str, Any]:
+    return {
+        "input_tokens": report.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": report.cached_tokens},
+        "output_tokens": report.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": report.prompt_tokens + report.completion_tokens,
+        **({"estimated": True} if report.is_usage_estimated else {}),
+    }
