@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -253,3 +254,46 @@ def test_with_an_api_base_a_name_without_prefix_is_a_model_of_an_openai_like_ser
     assert split_model("m", has_api_base=True) == (OPENAI, "m")
     own = {"meta_llama": LLAMA}
     assert split_model("m", has_api_base=True, providers=own) == (OPENAI, "m")
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("gpt-4o", "openai"),
+        ("o3-mini", "openai"),
+        ("chatgpt-4o-latest", "openai"),
+        ("ft:gpt-4o-mini-2024-07-18:org::id", "openai"),
+        ("text-embedding-3-small", "openai"),
+        ("omni-moderation-latest", "openai"),
+        ("claude-sonnet-4-5", "anthropic"),
+        ("claude-3-5-haiku-latest", "anthropic"),
+        ("gemini-2.5-pro", "gemini"),
+        ("mistral-large-latest", "mistral"),
+        ("codestral-latest", "mistral"),
+        ("open-mixtral-8x7b", "mistral"),
+        ("command-a-03-2025", "cohere"),
+        ("embed-english-v3.0", "cohere"),
+        ("deepseek-chat", "deepseek"),
+        ("grok-4", "xai"),
+    ],
+)
+def test_a_bare_name_belongs_to_its_maker(model: str, provider: str) -> None:
+    row, name = split_model(model)
+
+    assert (row.name, name) == (provider, model)
+
+
+def test_a_bare_name_with_an_address_is_the_servers_there_and_a_prefix_wins() -> None:
+    assert split_model("claude-sonnet-4-5", has_api_base=True)[0].name == "openai"
+    assert split_model("groq/gpt-oss")[0].name == "groq"
+    assert split_model("gpt-4o", provider="azure")[0].name == "azure"
+    for unknown in ("llama-3.3-70b", "org/gpt-4o", "my-gpt-4o", ""):
+        with pytest.raises(BadRequestError, match=r"No provider in|Unknown provider"):
+            split_model(unknown)
+
+
+def test_no_two_hosts_claim_one_bare_name() -> None:
+    claims = {(prefix, row.base_url) for row in PROVIDERS.values() for prefix in row.bare_names}
+    prefixes = sorted(prefix for prefix, _ in claims)
+    for first, second in pairwise(prefixes):
+        assert not second.startswith(first), (first, second)

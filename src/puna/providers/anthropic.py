@@ -16,6 +16,7 @@ PROVIDER = Provider(
     base_url_variables=("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
     key_variables=("ANTHROPIC_API_KEY",),
     is_key_bound_to_host=True,
+    bare_names=("claude-",),
     dialect="anthropic_messages",
     headers={"anthropic-version": "2023-06-01"},
     quirks=Quirks(

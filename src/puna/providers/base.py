@@ -36,6 +36,7 @@ class Provider:
             them.
         model_prefix: put before a model's name that has no slash.
         optional_prefixes: may stand before a model's name, and mean nothing.
+        bare_names: how the names of its own models begin, so that they need no provider.
         model_quirks: the quirks of models whose name holds a text, in place of `quirks`; the first
             text that fits.
         query, query_variables: appended to every URL: values, and environment variables for them.
@@ -61,6 +62,7 @@ class Provider:
     is_self_hosted: bool = False
     model_prefix: str = ""
     optional_prefixes: tuple[str, ...] = ()
+    bare_names: tuple[str, ...] = ()
     model_quirks: Mapping[str, Quirks] = field(default_factory=dict[str, Quirks])
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     query_variables: Mapping[str, tuple[str, ...]] = field(

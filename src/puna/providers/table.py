@@ -11,9 +11,12 @@ from puna.providers import (
     azure,
     bedrock,
     cerebras,
+    cohere,
     deepinfra,
+    deepseek,
     embedded,
     fireworks_ai,
+    gemini,
     groq,
     hosted_vllm,
     huggingface,
@@ -24,6 +27,7 @@ from puna.providers import (
     lm_studio,
     meta,
     meta_llama,
+    mistral,
     nvidia_nim,
     ollama,
     openai,
@@ -32,6 +36,7 @@ from puna.providers import (
     sglang,
     together_ai,
     vertex_ai,
+    xai,
 )
 from puna.providers.base import Provider
 from puna.types.shown import shown
@@ -46,9 +51,13 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             azure.PROVIDER,
             bedrock.PROVIDER,
             cerebras.PROVIDER,
+            cohere.PROVIDER,
+            cohere.CHAT_PROVIDER,
             deepinfra.PROVIDER,
+            deepseek.PROVIDER,
             embedded.PROVIDER,
             fireworks_ai.PROVIDER,
+            gemini.PROVIDER,
             groq.PROVIDER,
             hosted_vllm.PROVIDER,
             huggingface.PROVIDER,
@@ -59,6 +68,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             lm_studio.PROVIDER,
             meta.PROVIDER,
             meta_llama.PROVIDER,
+            mistral.PROVIDER,
             nvidia_nim.PROVIDER,
             ollama.PROVIDER,
             ollama.CHAT_PROVIDER,
@@ -68,6 +78,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             sglang.PROVIDER,
             together_ai.PROVIDER,
             vertex_ai.PROVIDER,
+            xai.PROVIDER,
         )
     }
 )
@@ -85,6 +96,8 @@ def split_model(
     `provider` overrides the prefix. With an `api_base` a name without a prefix belongs to `openai`,
     the row for any server that speaks its protocol. A prefix that is no provider's is refused all
     the same: it may be a slip of the pen, and a server would be asked for a model of that name.
+    Without either a name such as `gpt-4o` or `claude-sonnet-4-5` belongs to its maker
+    (`Provider.bare_names`).
 
     Raises:
         BadRequestError: no known provider is named.
@@ -106,7 +119,18 @@ def split_model(
         return row, name
     if has_api_base and not slash:
         return providers.get(openai.PROVIDER.name, openai.PROVIDER), model
-    raise _unknown(prefix if slash else "", model, providers)
+    maker = None if slash else _maker_of(model, providers)
+    if maker is None:
+        raise _unknown(prefix if slash else "", model, providers)
+    return maker, model
+
+
+def _maker_of(model: str, providers: Mapping[str, Provider]) -> Provider | None:
+    """The host to which a bare model name belongs, by how it begins."""
+    for row in providers.values():
+        if row.bare_names and model.startswith(row.bare_names):
+            return row
+    return None
 
 
 def _nameless(provider: str, model: str) -> BadRequestError:
