@@ -51,7 +51,7 @@ def test_a_key_is_found_in_every_form(form: str) -> None:
 )
 def test_headers_that_let_somebody_in_are_secret(header: str) -> None:
     scrubber = scrubber_for(**{header: "canary-4f1b9c"})
-    assert scrubber.clean(b"canary-4f1b9c canary-4f1b9") == f"{DOTS} canary-4f1b9".encode()
+    assert scrubber.clean(b"canary-4f1b9c canary-4f1b") == f"{DOTS} canary-4f1b".encode()
 
 
 def test_what_basic_credentials_and_cookies_hold_is_secret() -> None:

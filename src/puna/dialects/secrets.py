@@ -29,7 +29,8 @@ def scrub_headers(headers: Mapping[str, str], context: ReadContext[ModelRequest]
     """A reply's headers as reports and errors may carry them."""
     shown = shown_headers(headers)
     masker = _masker(context)
-    if not masker.may_be_in("\n".join(shown.values()).encode("utf-8", "surrogatepass")):
+    values = "\n".join(shown.values()).encode("utf-8", "surrogatepass")
+    if not (masker.may_be_in(values) or masker.may_be_coded_in(values)):
         return shown
     return {name: masker.mask_text(value) for name, value in shown.items()}
 

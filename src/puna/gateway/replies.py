@@ -55,7 +55,8 @@ _WITH_ADDRESS = (APIConnectionError, AuthenticationError, PermissionDeniedError)
 _ADDRESS = re.compile(r"`https?://[^`\s]*`")
 # A host may answer with any header; one that holds a key must not look like a limit.
 _LIMIT_NAME = re.compile(r"x-ratelimit-(limit|remaining|reset|used)(-[a-z-]+)?")
-_LIMIT_VALUE = re.compile(r"[0-9][0-9a-zA-Z.:+ -]{0,39}")
+_LIMIT_VALUE = re.compile(r"(?!.*(?=[0-9]*[a-zA-Z])[0-9a-zA-Z]{12})[0-9][0-9a-zA-Z.:+ -]{0,39}")
+"""A number, a duration, a time; no run of letters and digits in which some of a key has room."""
 
 _UPSTREAM_WORDS = {401: "upstream_invalid_api_key", 403: "upstream_permission_denied"}
 

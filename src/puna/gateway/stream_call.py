@@ -56,7 +56,8 @@ class StreamCall(FastCall):
 
     def _note_headers(self, status: int, headers: Mapping[str, str]) -> None:
         values = "\n".join(headers.values()).encode("latin-1")
-        if self._route.masker.may_be_in(values):
+        masker = self._route.masker
+        if masker.may_be_in(values) or (self._context.hooks and masker.may_be_coded_in(values)):
             self._run.take_headers(self._tried, status, headers)
             return
         report = self._run.report

@@ -64,7 +64,8 @@ class WholeCall(FastCall):
         lines = reply.lines
         headers = HeaderLines(lines, is_shown=True)
         self._run.report.headers = dict(headers) if self._context.hooks else headers
-        if self._route.masker.may_be_in(lines):
+        masker = self._route.masker
+        if masker.may_be_in(lines) or (self._context.hooks and masker.may_be_coded_in(lines)):
             self._run.take_headers(self._tried, reply.status, reply.headers)
         self._answer(answer, has_limits=_LIMIT_LINE in reply.lower_lines)
 

@@ -1,8 +1,9 @@
 """What of a request is secret, and texts without it, in whatever form a host repeats it.
 
-Errors, reports, logs and cassettes are masked by these rules alike. The forms: as it is; escaped as
-in JSON (also JSON within JSON) or in a URL; in base64, alone or within a longer text, such as
-`user:password`, and escaped on top of that.
+Errors, reports, logs and cassettes are masked by these rules alike. The forms: as it is, in large
+or small letters, or cut, down to its first twelve characters; escaped as in JSON, HTML or a URL; in
+base64, hex digits or base32, alone or within a longer text, such as `user:password`; and each of
+these on top of others (`disguises.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from puna.wire.disguises import View, decoded, has_codes, unescaped, whole
 from puna.wire.sigv4 import SCHEME
 
 DOTS: Final = "•••"
@@ -25,7 +27,18 @@ _SIGNED = re.compile(rf"{SCHEME} Credential=([^/]+)/")
 _SHORTEST = 8
 """A shorter text is a dummy for a local server: taking it out would riddle a reply with dots."""
 
-_BASE64 = rb"[A-Za-z0-9+/_-]"
+_CUT = 12
+"""So many characters of a secret are too many."""
+
+_MOST_DEPTH = 4
+"""Codes within codes that are looked into."""
+
+_WORK_PER_BYTE = 64
+_LEAST_WORK = 65_536
+_USUAL_TYPES = (b"application/json", b"text/event-stream")
+"""Values of headers that look like codes."""
+
+_FOLD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ+", b"abcdefghijklmnopqrstuvwxyz ")
 _FOREIGN_CHARACTERS = (0, 2, 3)
 """By how many bytes stand before a secret in a group of three: how many characters tell of them."""
 
@@ -72,15 +85,14 @@ class Masker:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         """Those that are too short to be secrets are left out."""
-        # The longest first: a key may be the beginning of another.
-        self._secrets = sorted(
-            {one for one in secrets if len(one) >= _SHORTEST}, key=lambda one: (-len(one), one)
-        )
-        self._signs = tuple({sign for one in self._secrets for sign in _signs(one)})
-        self._pattern: re.Pattern[bytes] | None = None
+        kept = {one for one in secrets if len(one) >= _SHORTEST}
+        self._signs = tuple({sign for one in kept for sign in _signs(one[:_CUT])})
+        self._needles = tuple({needle for one in sorted(kept) for needle in _needles(one)})
+        self._only_ascii = all(one.isascii() for one in kept)
+        self._shortest = min((len(needle.sign) for needle in self._needles), default=_CUT)
 
     def may_be_in(self, data: bytes) -> bool:
-        """Whether to look closer: a quick question, which most texts answer with no."""
+        """Whether a secret stands there that is at most escaped or in base64: a quick question."""
         signs = self._signs
         for sign in signs:
             if sign in data:
@@ -93,14 +105,40 @@ class Masker:
         plain += unquote_to_bytes(plain)
         return any(sign in plain for sign in signs)
 
+    def may_be_coded_in(self, data: bytes) -> bool:
+        """Whether one stands there in a form that `may_be_in` does not see; dear for long codes."""
+        for usual in _USUAL_TYPES:
+            data = data.replace(usual, b"")
+        return has_codes(data, self._shortest) and bool(self.spans(data))
+
     def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Where secrets stand, from the first to the last."""
-        if not self.may_be_in(data):
+        """Where secrets stand, from the first to the last, whatever their form."""
+        if not self._needles:
             return []
-        if self._pattern is None:
-            forms = (form for one in self._secrets for form in _forms(one))
-            self._pattern = re.compile(b"|".join(forms))
-        return [found.span() for found in self._pattern.finditer(data)]
+        found: list[tuple[int, int]] = []
+        work = _LEAST_WORK + _WORK_PER_BYTE * len(data)
+        waiting = [(whole(data), 0)]
+        ascii_only = self._only_ascii
+        while waiting and work > 0:
+            view, depth = waiting.pop()
+            for form in unescaped(view):
+                work -= len(form.data)
+                found += self._found(form)
+                view = form
+            if depth < _MOST_DEPTH:
+                waiting += (
+                    (one, depth + 1) for one in decoded(view, self._shortest, only_ascii=ascii_only)
+                )
+        return _joined(found)
+
+    def _found(self, view: View) -> Iterator[tuple[int, int]]:
+        folded = view.data.translate(_FOLD)
+        for needle in self._needles:
+            at = folded.find(needle.sign)
+            while at >= 0:
+                end = at + _common(folded, at, needle.secret)
+                yield view.origin(at, end)
+                at = folded.find(needle.sign, end)
 
     def mask(self, data: bytes) -> bytes:
         """The same without secrets."""
@@ -153,42 +191,47 @@ def _base64_cores(raw: bytes) -> Iterator[bytes]:
         yield encoded[foreign : len(encoded) - is_shared]
 
 
-def _forms(secret: str) -> Iterator[bytes]:
-    """Patterns of a secret: as it is or escaped, and in base64 with the characters around it."""
-    yield b"".join(map(_character, secret))
-    for core in _base64_cores(_encoded(secret)):
-        characters = b"".join(map(_base64_character, core.decode()))
-        yield _BASE64 + b"?" + characters + _BASE64 + b"?" + b"(?:=|%3[dD]){0,2}"
+class _Needle(NamedTuple):
+    """A secret as it is looked for, in small letters, and its first characters, which tell it."""
+
+    sign: bytes
+    secret: bytes
 
 
-def _character(character: str) -> bytes:
-    raw = _encoded(character)
-    units = character.encode("utf-16-be", "surrogatepass").hex()
-    escaped = b"".join(rb"\\{1,8}u" + _hex(units[i : i + 4]) for i in range(0, len(units), 4))
-    percent = b"".join(b"%" + _hex(f"{byte:02x}") for byte in raw)
-    # A backslash may stand before the signs that JSON escapes.
-    plain = rb"\\{0,8}" + re.escape(raw) if character in '/"\\' else re.escape(raw)
-    if character == " ":
-        plain = rb"[ +]"
-    elif "\x7f" < character <= "\xff":
-        plain += b"|" + re.escape(character.encode("latin-1"))
-    return b"(?:%b|%b|%b)" % (plain, escaped, percent)
+def _needles(secret: str) -> Iterator[_Needle]:
+    for raw in (_encoded(secret), secret.encode("latin-1", "replace")):
+        cut = _encoded(secret[:_CUT]) if raw == _encoded(secret) else raw[:_CUT]
+        for form, sign in ((raw, cut), (_plain(raw), _plain(cut))):
+            if len(sign) >= _SHORTEST:
+                yield _Needle(sign.translate(_FOLD), form.translate(_FOLD))
+        if raw.isascii():
+            return
 
 
-def _base64_character(character: str) -> bytes:
-    variant = character.translate({ord("+"): "-", ord("/"): "_"})
-    if variant == character:
-        return character.encode()  # letters and digits are escaped by nobody
-    return b"(?:%b|%b)" % (_character(character), re.escape(variant.encode()))
+def _plain(raw: bytes) -> bytes:
+    """What is left of a secret when the escapes are undone that it happens to hold."""
+    *_, last = unescaped(whole(raw))
+    return last.data
+
+
+def _common(data: bytes, at: int, secret: bytes) -> int:
+    """How many bytes of a secret stand there."""
+    length = min(len(secret), len(data) - at)
+    if data.startswith(secret[:length], at):
+        return length
+    return next(n for n in range(length) if data[at + n] != secret[n])
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same places, each once, in order."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if joined and begin < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((begin, end))
+    return joined
 
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-def _hex(digits: str) -> bytes:
-    """Hex digits, in large letters or small ones."""
-    return b"".join(
-        f"[{digit}{digit.upper()}]".encode() if digit.isalpha() else digit.encode()
-        for digit in digits
-    )

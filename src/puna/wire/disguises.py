@@ -1,0 +1,273 @@
+"""Texts within texts: what bytes mean once escapes are undone and runs of base64 and so on decoded.
+
+Each is a view: bytes, and where in the text that they come from a part of them stands. All costs
+are linear in the text's length.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64, a2b_hex
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from typing_extensions import override
+
+Origin = Callable[[int, int], tuple[int, int]]
+"""Where the bytes from one position of a view up to another come from."""
+
+_ESCAPE: Final = re.compile(
+    rb"%(?:25)*(?P<percent>[0-9a-fA-F]{2})"
+    rb"|\\{1,16}u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\{1,16}u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|\\{1,16}u(?P<unit>[0-9a-fA-F]{4})"
+    rb"|\\{1,16}x(?P<byte>[0-9a-fA-F]{2})"
+    rb"|\\{1,16}"
+    rb"|&(?:amp;)*#[xX]0{0,8}(?P<hexadecimal>[0-9a-fA-F]{1,6});?"
+    rb"|&(?:amp;)*#0{0,8}(?P<decimal>[0-9]{1,7});?"
+    rb"|&(?:amp;)*(?P<name>[A-Za-z]{2,8});"
+)
+"""Of URLs (however often they were escaped), JSON, JavaScript and HTML. A lone backslash is one."""
+
+_ESCAPING: Final = re.compile(rb"[%&\\]")
+_MOST_ROUNDS: Final = 6
+_LAST_CHARACTER: Final = 0x10FFFF
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_DIGITS_OF_32: Final = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567abcdefghijklmnopqrstuvwxyz",
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUV0123456789ABCDEFGHIJKLMNOP",
+)
+"""To the digits of Python's numbers of base 32."""
+
+
+class View:
+    """Bytes, and where they come from: that is only found out when it is asked for."""
+
+    __slots__ = ("_make_origin", "_origin", "data")
+
+    def __init__(self, data: bytes, make_origin: Callable[[], Origin]) -> None:
+        self.data = data
+        self._make_origin = make_origin
+        self._origin: Origin | None = None
+
+    def origin(self, begin: int, end: int) -> tuple[int, int]:
+        """Where in the text these bytes of the view come from."""
+        if self._origin is None:
+            self._origin = self._make_origin()
+        return self._origin(begin, end)
+
+
+def whole(data: bytes) -> View:
+    """A text itself."""
+    return View(data, lambda: lambda begin, end: (begin, end))
+
+
+def unescaped(view: View) -> Iterator[View]:
+    """The text as it is, then with escapes undone, as often as that changes it."""
+    yield view
+    for _ in range(_MOST_ROUNDS):
+        if _ESCAPING.search(view.data) is None:
+            return
+        undone = _ESCAPE.sub(_meaning, view.data)
+        if len(undone) == len(view.data):
+            return
+        view = View(undone, _undoing(view))
+        yield view
+
+
+def decoded(view: View, shortest: int, *, only_ascii: bool) -> Iterator[View]:
+    """What runs of base64, hex digits and base32 may stand for, from whatever place they are read.
+
+    Only runs that can hold `shortest` bytes are looked at, and of what they stand for only texts
+    of that length; `only_ascii` is whether these are of plain letters.
+    """
+    patterns = _runs(shortest)
+    spans = [found.span() for found in patterns.any_code.finditer(view.data)]
+    if not spans:
+        return
+    text = patterns.ascii_text if only_ascii else patterns.any_text
+    for skipped in range(4):
+        yield from _texts(view, spans, text, _Base64(skipped))
+    runs = b"\n".join(view.data[begin:end] for begin, end in spans)
+    for pattern, codes in ((patterns.hex_digits, _HEX), (patterns.base32, _BASE32)):
+        if pattern.search(runs) is not None:
+            inner = [found.span() for found in pattern.finditer(view.data)]
+            for code in codes:
+                yield from _texts(view, inner, text, code)
+
+
+def has_codes(data: bytes, shortest: int) -> bool:
+    """Whether there is an escape or a run that can hold `shortest` bytes: a quick question."""
+    return _runs(shortest).any_sign.search(data) is not None
+
+
+class _Code:
+    """A way to read a run: its bytes, and which of its characters they come from."""
+
+    def read(self, run: bytes) -> bytes:
+        raise NotImplementedError
+
+    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
+        """The characters of a run of `length` that tell these of its bytes."""
+        raise NotImplementedError
+
+
+class _Base64(_Code):
+    def __init__(self, skipped: int) -> None:
+        self._skipped = skipped
+
+    @override
+    def read(self, run: bytes) -> bytes:
+        part = run[self._skipped :].translate(_STANDARD)
+        return a2b_base64(part + b"A" * (-len(part) % 4))
+
+    @override
+    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
+        groups, at = divmod(end - 1, 3)
+        stop = min(length, self._skipped + groups * 4 + at + 2)
+        return self._skipped + begin // 3 * 4 + begin % 3, stop
+
+
+class _Hex(_Code):
+    def __init__(self, skipped: int) -> None:
+        self._skipped = skipped
+
+    @override
+    def read(self, run: bytes) -> bytes:
+        part = run[self._skipped :]
+        return a2b_hex(part[: len(part) // 2 * 2])
+
+    @override
+    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
+        return self._skipped + 2 * begin, self._skipped + 2 * end
+
+
+class _Base32(_Code):
+    """Read with one of the eight places where a byte may end within the characters' bits."""
+
+    def __init__(self, surplus: int) -> None:
+        self._surplus = surplus
+
+    @override
+    def read(self, run: bytes) -> bytes:
+        bits = len(run) * 5 - self._surplus
+        number = int(run.translate(_DIGITS_OF_32), 32) >> self._surplus
+        return (number & ((1 << (bits // 8 * 8)) - 1)).to_bytes(bits // 8, "big")
+
+    @override
+    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
+        missing = (length * 5 - self._surplus) % 8
+        return (missing + begin * 8) // 5, -(-(missing + end * 8) // 5)
+
+
+_HEX: Final = tuple(_Hex(skipped) for skipped in range(2))
+_BASE32: Final = tuple(_Base32(surplus) for surplus in range(8))
+
+
+class _Runs(NamedTuple):
+    any_sign: re.Pattern[bytes]
+    any_code: re.Pattern[bytes]
+    hex_digits: re.Pattern[bytes]
+    base32: re.Pattern[bytes]
+    ascii_text: re.Pattern[bytes]
+    any_text: re.Pattern[bytes]
+
+
+@lru_cache(maxsize=32)
+def _runs(shortest: int) -> _Runs:
+    """Patterns of what can hold so many bytes. Base32 has letters of one size."""
+    of_64, of_32 = (shortest * 4 + 2) // 3, (shortest * 8 + 4) // 5
+    return _Runs(
+        re.compile(rb"[%%&\\]|[A-Za-z0-9+/_-]{%d,}" % of_64),
+        re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % of_64),
+        re.compile(rb"[0-9a-fA-F]{%d,}" % (shortest * 2)),
+        re.compile(rb"[A-Z2-7]{%d,}|[a-z2-7]{%d,}" % (of_32, of_32)),
+        re.compile(rb"[ -~]{%d,}" % shortest),
+        re.compile(rb"[ -~\x80-\xff]{%d,}" % shortest),
+    )
+
+
+def _texts(
+    view: View, spans: list[tuple[int, int]], text: re.Pattern[bytes], code: _Code
+) -> Iterator[View]:
+    """The texts that runs stand for, as one view, a line each; none where there is none."""
+    read = [code.read(view.data[begin:end]) for begin, end in spans]
+    bytes_read = b"\n".join(read)
+    lines = text.findall(bytes_read)
+    if not lines:
+        return
+
+    def make_origin() -> Origin:
+        places = [found.start() for found in text.finditer(bytes_read)]
+        starts = _starts(lines)
+        begins = _starts(read)
+
+        def origin(begin: int, end: int) -> tuple[int, int]:
+            line = bisect_right(starts, begin) - 1
+            moved = places[line] - starts[line]
+            run = bisect_right(begins, begin + moved) - 1
+            first, last = spans[run]
+            moved -= begins[run]
+            start, stop = code.place(begin + moved, end + moved, last - first)
+            return view.origin(first + start, first + stop)
+
+        return origin
+
+    yield View(b"\n".join(lines), make_origin)
+
+
+def _starts(lines: Iterable[bytes]) -> list[int]:
+    """Where each begins when they are joined with one byte in between."""
+    *starts, _ = accumulate((len(line) + 1 for line in lines), initial=0)
+    return starts
+
+
+def _undoing(view: View) -> Callable[[], Origin]:
+    """Where the bytes come from that are left when a view's escapes are undone once."""
+
+    def make_origin() -> Origin:
+        news, olds, ends = [0], [0], [0]  # of each segment; an end of 0: it is as it was
+        at = size = 0
+        for found in _ESCAPE.finditer(view.data):
+            begin, end = found.span()
+            length = len(_meaning(found))
+            size += begin - at
+            news += (size, size + length)
+            olds += (begin, end)
+            ends += (end, 0)
+            size += length
+            at = end
+
+        def origin(begin: int, end: int) -> tuple[int, int]:
+            first = bisect_right(news, begin) - 1
+            last = bisect_right(news, end - 1) - 1
+            start = olds[first] if ends[first] else olds[first] + begin - news[first]
+            stop = ends[last] or olds[last] + end - news[last]
+            return view.origin(start, stop)
+
+        return origin
+
+    return make_origin
+
+
+def _meaning(found: re.Match[bytes]) -> bytes:
+    kind = found.lastgroup
+    if kind is None:
+        return b""  # backslashes
+    text = found[kind].decode()
+    if kind in ("percent", "byte"):
+        return bytes((int(text, 16),))
+    if kind == "low":
+        units = bytes.fromhex(found["high"].decode() + text)
+        return units.decode("utf-16-be").encode()
+    if kind == "name":
+        from html.entities import html5
+
+        meant = html5.get(f"{text};")
+        return meant.encode() if meant is not None else found.group()
+    number = int(text, 10 if kind == "decimal" else 16)
+    if number > _LAST_CHARACTER:
+        return found.group()
+    return chr(number).encode("utf-8", "surrogatepass")
