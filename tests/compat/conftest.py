@@ -16,8 +16,8 @@ def _settings_are_restored() -> Iterator[None]:
     before = dict(vars(litellm))
     lists = {name: list(value) for name, value in before.items() if isinstance(value, list)}
     yield
-    for name in {"model_cost", "model_list", "models_by_provider", "provider_list"} - set(before):
-        litellm.__dict__.pop(name, None)
+    for name in set(vars(litellm)) - set(before):
+        delattr(litellm, name)  # made on first use, or set by the test
     for name, value in before.items():
         setattr(litellm, name, value)
     for name, items in lists.items():

@@ -123,8 +123,7 @@ def test_hidden_params_tell_how_the_call_went(face: DropIn, upstream: Upstream) 
     answer = face.ask(upstream, litellm_call_id="call-7")
 
     hidden = answer._hidden_params
-    assert hidden["response_cost"] == 0.0
-    assert isinstance(hidden["response_cost"], float)
+    assert hidden["response_cost"] is None
     assert hidden["api_base"] == upstream.url
     assert hidden["custom_llm_provider"] == "meta_llama"
     assert hidden["litellm_call_id"] == "call-7"

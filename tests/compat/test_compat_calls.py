@@ -11,20 +11,8 @@ from tests.support.drop_in import BOTH, HI, KEY, MODEL, NAME, DropIn, raised_by
 from tests.support.upstream import TEXT, Reply, Upstream
 
 import litellm
-from litellm.calls import LOCAL_KEYWORDS
 
 SCOUT = "meta_llama/Llama-4-Scout-17B-16E-Instruct-FP8"
-
-
-@BOTH
-def test_litellms_own_keywords_are_never_sent(face: DropIn, upstream: Upstream) -> None:
-    values: dict[str, Any] = dict.fromkeys(LOCAL_KEYWORDS, "x")
-    for name in ("client", "mock_timeout", "request_timeout", "force_timeout", "litellm_metadata"):
-        del values[name]
-
-    face.ask(upstream, **values, litellm_metadata={"a": 1}, request_timeout=30)
-
-    assert upstream.requests[0].json == {"model": NAME, "messages": HI}
 
 
 @pytest.mark.case(13, 15, 16)

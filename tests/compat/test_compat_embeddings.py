@@ -47,7 +47,7 @@ def ask(embed: Embed, upstream: Upstream, **keywords: Any) -> EmbeddingResponse:
 @BOTH
 def test_vectors_are_dict_items(embed: Embed, upstream: Upstream) -> None:
     upstream.plays(vectors())
-    answer = ask(embed, upstream, caching=True, encoding_format=None, timeout=30)
+    answer = ask(embed, upstream, encoding_format=None, timeout=30)
 
     assert type(answer) is EmbeddingResponse
     assert [one["embedding"] for one in answer.data] == [[0.5, 0.0], [0.5, 1.0]]

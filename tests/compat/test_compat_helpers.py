@@ -87,7 +87,7 @@ def test_get_model_info_has_the_pages_numbers() -> None:
     assert info["max_tokens"] == litellm.get_max_tokens(MODEL) == 4028
     assert info["litellm_provider"] == "meta_llama"
     assert info["mode"] == "chat"
-    assert info["input_cost_per_token"] == 0.0
+    assert info["input_cost_per_token"] is None
     assert info["supports_function_calling"] is True
     assert info["supports_vision"] is None
     assert "temperature" in info["supported_openai_params"]
@@ -147,14 +147,14 @@ def test_texts_are_encoded_and_decoded() -> None:
 
 
 @pytest.mark.case(33)
-def test_costs_are_zero_without_a_price_and_errors_for_the_unknown() -> None:
+def test_costs_are_unknown_without_a_price_and_errors_for_the_unknown() -> None:
     answer = litellm.completion(MODEL, [{"role": "user", "content": "hi"}], mock_response="hello")
 
-    assert litellm.completion_cost(answer) == 0.0
-    assert litellm.completion_cost(answer.model_dump()) == 0.0
-    assert litellm.completion_cost(model=MODEL, prompt="a", completion="b") == 0.0
-    assert litellm.completion_cost(model=MODEL, messages=[{"role": "user", "content": "a"}]) == 0.0
-    assert litellm.cost_per_token(MODEL, 1, 2) == (0.0, 0.0)
+    assert litellm.completion_cost(answer) is None
+    assert litellm.completion_cost(answer.model_dump()) is None
+    assert litellm.completion_cost(model=MODEL, prompt="a", completion="b") is None
+    assert litellm.completion_cost(model=MODEL, messages=[{"role": "user", "content": "a"}]) is None
+    assert litellm.cost_per_token(MODEL, 1, 2) == (None, None)
     with pytest.raises(litellm.ModelNotMappedError):
         litellm.completion_cost(model="meta_llama/x", prompt="a")
     with pytest.raises(litellm.BadRequestError):

@@ -132,6 +132,21 @@ model_alias_map: dict[str, str] = {}
 model_fallbacks: list[Any] | None = None
 turn_off_message_logging: bool = False
 custom_provider_map: list[Any] = []
+enable_json_schema_validation: bool = False
+organization: str | None = None
+project: str | None = None
+openai_key: str | None = None
+set_verbose: bool = False
+use_litellm_proxy: bool = False
+client_session: Any = None
+aclient_session: Any = None
+pre_call_rules: list[Any] = []
+post_call_rules: list[Any] = []
+max_budget: float = 0.0
+_current_cost: float = 0.0
+block_requests_for_models_without_pricing: bool = False
+cost_discount_config: dict[str, float] = {}
+cost_margin_config: dict[str, Any] = {}
 
 callbacks: list[Any] = []
 input_callback: list[Any] = []
@@ -141,22 +156,12 @@ _async_input_callback: list[Any] = []
 _async_success_callback: list[Any] = []
 _async_failure_callback: list[Any] = []
 
-# --- settings that are kept and mean nothing here: what they switch is not there
+# --- settings that ask for what is always so: `litellm.settings` tells of all others
 
-add_function_to_prompt: bool = False
-allowed_fails: int = 3
-api_version: str | None = None
-cache: Any = None
 disable_hf_tokenizer_download: bool = False  # tokens are always counted offline
-enable_json_schema_validation: bool = False
-modify_params: bool = False
-openai_key: str | None = None
-organization: str | None = None
-service_callback: list[Any] = []
-set_verbose: bool = False
-suppress_debug_info: bool = False
+modify_params: bool = False  # a history is always fitted to its host
+suppress_debug_info: bool = False  # none is printed
 telemetry: bool = False  # there is none
-use_litellm_proxy: bool = False
 
 _UNLISTED = (
     "AzureOpenAIError",

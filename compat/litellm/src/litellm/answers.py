@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from litellm.cost_calculator import billed
 from litellm.types.llms.openai import OpenAIModerationResponse, ResponsesAPIResponse
 from litellm.types.usage import Usage
 from litellm.types.utils import (
@@ -137,10 +138,16 @@ def puna_chunk_of(chunk: ModelResponseStream | Mapping[str, Any]) -> ChatComplet
     )
 
 
+def cost_of(report: CallReport) -> float | None:
+    """What a call cost in US dollars, as `litellm.cost_calculator.billed`; None for unknown."""
+    cost = None if report.cost_picos is None else dollars(report.cost_picos)
+    return billed(cost, report.provider)
+
+
 def hidden_params_of(report: CallReport, *, call_id: str, is_mock: bool = False) -> dict[str, Any]:
     """`_hidden_params`: how the call went, in LiteLLM's words.
 
-    `response_cost` is US dollars, 0.0 where no price is known. `additional_headers` are the host's
+    `response_cost` is US dollars, None where no price is known. `additional_headers` are the host's
     reply headers with the prefix `llm_provider-`, and its rate limits also without.
     """
     headers: dict[str, str] = {}
@@ -158,7 +165,7 @@ def hidden_params_of(report: CallReport, *, call_id: str, is_mock: bool = False)
         "litellm_call_id": call_id or report.call_id,
         "api_base": report.api_base,
         "model_id": None,
-        "response_cost": dollars(report.cost_picos or 0),
+        "response_cost": cost_of(report),
         "litellm_model_name": report.model,
         "provider_response_model": report.upstream_model,
     }

@@ -131,7 +131,7 @@ class CallRecord:
         kwargs = self._kwargs()
         kwargs |= {
             "end_time": end_time,
-            "response_cost": hidden_params.get("response_cost", 0.0),
+            "response_cost": hidden_params.get("response_cost"),
             "cache_hit": None,
             "log_event_type": "successful_api_call",
             "standard_logging_object": self._logging_object(
@@ -227,7 +227,7 @@ class CallRecord:
             "metadata": dict(metadata),
             "request_tags": list(metadata.get("tags") or ()),
             "end_user": self.optional_params.get("user"),
-            "response_cost": (hidden_params or {}).get("response_cost", 0.0),
+            "response_cost": (hidden_params or {}).get("response_cost"),
             "total_tokens": getattr(usage, "total_tokens", 0),
             "prompt_tokens": getattr(usage, "prompt_tokens", 0),
             "completion_tokens": getattr(usage, "completion_tokens", 0),

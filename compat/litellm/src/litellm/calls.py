@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,105 +11,23 @@ from typing import Any, cast
 
 import litellm
 from litellm import exceptions
-from litellm.callback_delivery import CallRecord, listeners_of
+from litellm.call_checks import check_answer
+from litellm.callback_delivery import CallRecord, Listeners, listeners_of
 from litellm.custom_providers import find_custom
+from litellm.foreign_clients import apply_client, own_client_of
+from litellm.settings import check_settings, is_local, key_settings
 from litellm.types.utils import ModelResponse
 from puna.api.calls import default_clients
 from puna.client.asynchronous import AsyncClient
 from puna.client.keywords import OWN_KEYWORDS
 from puna.client.synchronous import Client
 from puna.errors import BadRequestError, PunaError
-from puna.providers.table import split_model
-
-LOCAL_KEYWORDS = frozenset(
-    (
-        "acompletion",
-        "api_type",
-        "aresponses",
-        "assistant_continue_message",
-        "async_call",
-        "atext_completion",
-        "base_model",
-        "bos_token",
-        "budget_duration",
-        "cache",
-        "cache_key",
-        "caching",
-        "caching_groups",
-        "callbacks",
-        "client",
-        "completion_call_id",
-        "context_window_fallback_dict",
-        "cooldown_time",
-        "custom_prompt_dict",
-        "deployment_id",
-        "disable_add_transform_inline_image_block",
-        "enable_json_schema_validation",
-        "ensure_alternating_roles",
-        "eos_token",
-        "failure_callback",
-        "fallback_depth",
-        "final_prompt_value",
-        "force_timeout",
-        "hf_model_name",
-        "id",
-        "initial_prompt_value",
-        "input_callback",
-        "input_cost_per_second",
-        "litellm_call_id",
-        "litellm_credential_name",
-        "litellm_logging_obj",
-        "litellm_metadata",
-        "litellm_request_debug",
-        "litellm_session_id",
-        "litellm_trace_id",
-        "logger_fn",
-        "logging_obj",
-        "max_budget",
-        "max_fallbacks",
-        "max_parallel_requests",
-        "merge_reasoning_content_in_choices",
-        "mock_timeout",
-        "mock_tool_calls",
-        "model_config",
-        "model_info",
-        "model_list",
-        "model_response",
-        "no-log",
-        "order",
-        "output_cost_per_second",
-        "parent_otel_span",
-        "preset_cache_key",
-        "prompt_id",
-        "prompt_variables",
-        "provider_specific_header",
-        "proxy_server_request",
-        "region_name",
-        "request_timeout",
-        "retry_policy",
-        "retry_strategy",
-        "roles",
-        "rpm",
-        "secret_fields",
-        "shared_session",
-        "stream_response",
-        "success_callback",
-        "supports_system_message",
-        "tags",
-        "text_completion",
-        "tpm",
-        "use_client",
-        "use_in_pass_through",
-        "use_litellm_proxy",
-        "user_continue_message",
-        "verbose",
-        "weight",
-    )
-)
-"""Keywords that mean something to LiteLLM only: read here or swallowed, never sent."""
+from puna.providers.table import PROVIDERS, split_model
 
 DEFAULT_REQUEST_TIMEOUT_S = 6000.0
 """`litellm.request_timeout` as it stands; only another value is a wish."""
+
+_PROXY = "litellm_proxy/"
 
 _LOGGED_PARAMS = (
     "api_base",
@@ -133,9 +52,10 @@ class PreparedCall:
         keywords: as Puna's clients take them.
         record: who hears of it.
         ready_answer: a whole chat answer in `mock_response`, which is the answer as it is.
-        own_client: a Puna client that the caller gave as `client=`.
+        own_client: over what the caller gave as `client=`; None for the usual one.
         custom: the `CustomLLM` that answers, for a provider in `litellm.custom_provider_map`.
         client: what the caller gave as `client=`, whatever it is.
+        is_validated: whether the answer is held to the schema of its `response_format`.
     """
 
     model: str
@@ -146,6 +66,13 @@ class PreparedCall:
     own_client: Client | AsyncClient | None = None
     custom: Any = None
     client: Any = None
+    is_validated: bool = False
+
+    def check(self, given: Any) -> None:
+        """The module's rules and the schema, for a whole answer; see `litellm.call_checks`."""
+        wanted = self.keywords.get("response_format")
+        record = self.record
+        check_answer(given, record.model, record.provider, wanted, is_validated=self.is_validated)
 
     @property
     def is_mock(self) -> bool:
@@ -162,8 +89,10 @@ def prepare_call(
     """
     given = {name: value for name, value in keywords.items() if value is not None}
     stream = given.pop("stream", None)
-    local = {name: given.pop(name) for name in LOCAL_KEYWORDS if name in given}
-    model = _aliased(model)
+    local = {name: given.pop(name) for name in tuple(given) if is_local(name)}
+    model = _through_proxy(_deployed(_aliased(model), local), given, local)
+    client = local.get("client") or _session(is_async=is_async)
+    apply_client(client, given)
     _apply_globals(given)
     _apply_timeout(given, local)
     _apply_fallbacks(given, local, model)
@@ -177,8 +106,11 @@ def prepare_call(
     if custom is not None and answer is not None:
         given["custom_llm_provider"] = "openai"  # a mock answer asks nobody
     provider, name = _names_of(model, given) if custom is None else custom[:2]
+    check_settings(local, name, provider)
+    if litellm.set_verbose:
+        litellm._turn_on_debug()  # noqa: SLF001 - LiteLLM's public name
+    _apply_host_globals(given, provider)
     _apply_mock(given, local, model=name, provider=provider)
-    own_client = local.get("client")
     return PreparedCall(
         model=model,
         stream=stream,
@@ -190,21 +122,80 @@ def prepare_call(
             messages=messages,
             is_stream=bool(stream),
             call_id=str(local.get("litellm_call_id") or uuid.uuid4()),
-            listeners=listeners_of(litellm, local, is_async=is_async),
+            listeners=Listeners()
+            if local.get("no-log")
+            else listeners_of(litellm, local, is_async=is_async),
             optional_params={k: v for k, v in given.items() if k not in OWN_KEYWORDS},
             litellm_params=_logged_params(given, local),
-            is_private=bool(litellm.turn_off_message_logging),
+            is_private=bool(
+                local.get("turn_off_message_logging", litellm.turn_off_message_logging)
+            ),
         ),
         ready_answer=answer if is_ready else None,
-        own_client=own_client if isinstance(own_client, Client | AsyncClient) else None,
+        own_client=_own_client(client, provider, is_async=is_async) if custom is None else None,
         custom=custom[2] if custom is not None and answer is None else None,
-        client=own_client,
+        client=client,
+        is_validated=local.get(
+            "enable_json_schema_validation", litellm.enable_json_schema_validation
+        ),
     )
 
 
 def _aliased(model: Any) -> Any:
     aliases: Mapping[str, str] = litellm.model_alias_map or {}
     return aliases.get(model, model) if isinstance(model, str) else model
+
+
+def _deployed(model: Any, local: Mapping[str, Any]) -> Any:
+    """The model that `deployment_id`, LiteLLM's older name for one of Azure's, asks for."""
+    deployment = local.get("deployment_id")
+    return f"azure/{deployment}" if deployment else model
+
+
+def _through_proxy(model: Any, given: dict[str, Any], local: Mapping[str, Any]) -> Any:
+    """The model at a LiteLLM proxy, where the call, the module or the environment wants that."""
+    wish = local.get("use_litellm_proxy") or litellm.use_litellm_proxy
+    is_wanted = wish or os.environ.get("USE_LITELLM_PROXY", "").lower() == "true"
+    if not is_wanted or not isinstance(model, str) or model.startswith(_PROXY):
+        return model
+    named = given.pop("custom_llm_provider", None)
+    if named and not model.startswith(f"{named}/"):
+        model = f"{named}/{model}"
+    return f"{_PROXY}{model}"
+
+
+def _session(*, is_async: bool) -> Any:
+    """The HTTP client that the module's attribute gives for all calls."""
+    return litellm.aclient_session if is_async else litellm.client_session
+
+
+def _own_client(client: Any, provider: str, *, is_async: bool) -> Client | AsyncClient | None:
+    """The client over what the caller gave; the model in this process needs none."""
+    row = PROVIDERS.get(provider)
+    if row is not None and (row.base_url or "").startswith("embedded:"):
+        return None
+    return own_client_of(client, is_async=is_async, provider=provider)
+
+
+def _apply_host_globals(given: dict[str, Any], provider: str) -> None:
+    """The key and the organization that the module's attributes give for one host.
+
+    Such a key goes to the host itself only, not to another address that a call names.
+    """
+    row = PROVIDERS.get(provider)
+    if row is None:
+        return
+    names = tuple(key_settings(row))
+    is_elsewhere = row.is_key_bound_to_host and (given.get("api_base") or given.get("base_url"))
+    key = next((value for name in names if (value := vars(litellm).get(name))), None)
+    if key and not is_elsewhere:
+        given.setdefault("api_key", key)
+    if "openai_key" in names:
+        wished = (("OpenAI-Organization", "organization"), ("OpenAI-Project", "project"))
+        for header, name in wished:
+            value = given.pop(name, None) or vars(litellm).get(name)
+            if value:
+                given["headers"] = {header: value, **given.get("headers", {})}
 
 
 def _apply_globals(given: dict[str, Any]) -> None:

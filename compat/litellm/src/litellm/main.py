@@ -15,6 +15,7 @@ from litellm.answers import (
     vectors_of,
     verdicts_of,
 )
+from litellm.call_checks import check_request, note_cost
 from litellm.calls import PreparedCall, async_client_of, client_of, prepare_call
 from litellm.custom_providers import aask_custom, ask_custom, custom_hidden_params
 from litellm.error_translation import litellm_exception_of
@@ -116,6 +117,7 @@ def _run(
     call = prepare_call(kind.name, model, asked, keywords, is_async=False)
     call.record.begin()
     try:
+        check_request(asked, call.record.model, call.record.provider)
         given: Whole | Wrapper | None = call.ready_answer
         if given is None and call.custom is not None:
             given = kind.custom(call, ask_custom(call, asked))
@@ -123,6 +125,7 @@ def _run(
             ask = getattr(client_of(call), kind.name)
             answer = ask(call.model, asked, stream=call.stream, **call.keywords)
             given = kind.given(call, answer)
+        call.check(given)
     except Exception as error:
         raised = _translated(call, error)
         call.record.fail(raised)
@@ -130,6 +133,7 @@ def _run(
             raise
         raise raised from error
     if not isinstance(given, CustomStreamWrapper | ResponsesStream):
+        note_cost(given._hidden_params, call.record.model)  # noqa: SLF001 - as below
         call.record.succeed(given, given._hidden_params)  # noqa: SLF001 - LiteLLM's public name
     return given
 
@@ -141,6 +145,7 @@ async def _arun(
     call = prepare_call(f"a{kind.name}", model, asked, keywords, is_async=True)
     call.record.begin()
     try:
+        check_request(asked, call.record.model, call.record.provider)
         given: Whole | Wrapper | None = call.ready_answer
         if given is None and call.custom is not None:
             given = kind.custom(call, await aask_custom(call, asked))
@@ -148,6 +153,7 @@ async def _arun(
             ask = getattr(async_client_of(call), kind.name)
             answer = await ask(call.model, asked, stream=call.stream, **call.keywords)
             given = kind.given(call, answer)
+        call.check(given)
     except Exception as error:
         raised = _translated(call, error)
         await call.record.afail(raised)
@@ -155,6 +161,7 @@ async def _arun(
             raise
         raise raised from error
     if not isinstance(given, CustomStreamWrapper | ResponsesStream):
+        note_cost(given._hidden_params, call.record.model)  # noqa: SLF001 - as below
         await call.record.asucceed(given, given._hidden_params)  # noqa: SLF001 - as above
     return given
 

@@ -46,7 +46,7 @@ def _of_openai(mode: str) -> set[str]:
 
 
 def _keywords() -> list[str]:
-    from litellm.calls import LOCAL_KEYWORDS
+    from litellm.settings import LOCAL_KEYWORDS
     from puna.client.keywords import OWN_KEYWORDS
 
     return sorted(LOCAL_KEYWORDS | OWN_KEYWORDS)
@@ -73,21 +73,32 @@ def make_model_cost() -> dict[str, dict[str, Any]]:
 
 
 def _entry_of(facts: ModelFacts) -> dict[str, Any]:
-    """A model's facts under LiteLLM's names. A price that was never published is 0.0, as there."""
-    price = facts.price or Price(input_picos=0, output_picos=0)
+    """A model's facts under LiteLLM's names. A price that was never published is None."""
     return {
         "litellm_provider": facts.provider,
         "mode": facts.mode,
         "max_tokens": facts.max_output_tokens,
         "max_input_tokens": facts.max_input_tokens,
         "max_output_tokens": facts.max_output_tokens,
-        "input_cost_per_token": dollars(price.input_picos),
-        "output_cost_per_token": dollars(price.output_picos),
+        **_costs_of(facts.price),
         "supported_modalities": list(facts.input_modalities),
         "supported_output_modalities": list(facts.output_modalities),
         "source": facts.source,
         **{f"supports_{feature}": True for feature in sorted(facts.features)},
     }
+
+
+def _costs_of(price: Price | None) -> dict[str, float | None]:
+    if price is None:
+        return {"input_cost_per_token": None, "output_cost_per_token": None}
+    costs = {
+        "input_cost_per_token": price.input_picos,
+        "output_cost_per_token": price.output_picos,
+        "cache_read_input_token_cost": price.cached_input_picos,
+        "cache_creation_input_token_cost": price.cache_write_picos,
+        "cache_creation_input_token_cost_above_1hr": price.cache_write_1h_picos,
+    }
+    return {name: dollars(picos) for name, picos in costs.items() if picos is not None}
 
 
 _TABLES: dict[str, Callable[[], Any]] = {

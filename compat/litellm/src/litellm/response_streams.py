@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from litellm.answers import hidden_params_of, response_answer_of
+from litellm.answers import cost_of, hidden_params_of, response_answer_of
 from litellm.calls import PreparedCall
 from litellm.error_translation import litellm_exception_of
-from puna.catalog.prices import dollars
 from puna.types.responses import Response, ResponseEvent
 
 
@@ -68,7 +67,7 @@ class ResponsesStream:
 
     def _whole(self) -> Any:
         report = self._events.report
-        self._hidden_params["response_cost"] = dollars(report.cost_picos or 0)
+        self._hidden_params["response_cost"] = cost_of(report)
         last = self.completed_response
         if last is None or not isinstance(last.response, Response):
             return None

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self, cast
 
-from litellm.answers import answer_of, chunk_of, hidden_params_of, text_answer_of
+from litellm.answers import answer_of, chunk_of, cost_of, hidden_params_of, text_answer_of
+from litellm.call_checks import check_text, note_cost
 from litellm.callback_delivery import CallRecord
 from litellm.error_translation import litellm_exception_of
 from litellm.released import getattr_of
 from litellm.types.usage import Usage
 from litellm.types.utils import ModelResponse, TextCompletionResponse
-from puna.catalog.prices import dollars
 from puna.types.chat import ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.report import CallReport
@@ -74,7 +74,7 @@ class CustomStreamWrapper:
 
     def __next__(self) -> Any:
         try:
-            chunk = next(self.completion_stream)
+            return self._take(next(self.completion_stream))
         except StopIteration:
             self._finish()
             raise
@@ -83,16 +83,16 @@ class CustomStreamWrapper:
             if self.logging_obj is not None:
                 self.logging_obj.fail(raised)
             if raised is error:
+                self.close()
                 raise
             raise raised from error
-        return self._take(chunk)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
         try:
-            chunk = await anext(self.completion_stream)
+            return self._take(await anext(self.completion_stream))
         except StopAsyncIteration:
             await self._afinish()
             raise
@@ -101,9 +101,9 @@ class CustomStreamWrapper:
             if self.logging_obj is not None:
                 await self.logging_obj.afail(raised)
             if raised is error:
+                await self.aclose()
                 raise
             raise raised from error
-        return self._take(chunk)
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +137,7 @@ class CustomStreamWrapper:
     def _make_hidden_params(self) -> dict[str, Any]:
         report = self._report
         if report is None:
-            return {"response_cost": 0.0, "additional_headers": {}, "model_id": None}
+            return {"response_cost": None, "additional_headers": {}, "model_id": None}
         record = self.logging_obj
         call_id = record.call_id if record is not None else ""
         return hidden_params_of(report, call_id=call_id, is_mock=self._is_mock)
@@ -159,6 +159,7 @@ class CustomStreamWrapper:
             if choice.index == 0:
                 self.response_uptil_now += choice.delta.content or ""
                 self.received_finish_reason = choice.finish_reason or self.received_finish_reason
+                check_text(self.response_uptil_now, self.model)
         return chunk_of(chunk, self._hidden_params, self._response_headers)
 
     def _translated(self, error: Exception) -> Exception:
@@ -183,8 +184,9 @@ class CustomStreamWrapper:
         """Cost and time are known now; chunks share this dict, so they know too."""
         report = self._report
         if report is not None:
-            self._hidden_params["response_cost"] = dollars(report.cost_picos or 0)
+            self._hidden_params["response_cost"] = cost_of(report)
             self._hidden_params["_response_ms"] = max(report.duration_s * 1000, 0.001)
+            note_cost(self._hidden_params, self.model)
 
     def _whole_answer(self) -> Any:
         """The folded answer, if anybody wants it."""
@@ -213,6 +215,7 @@ class TextCompletionStreamWrapper(CustomStreamWrapper):
         for choice in text.choices:
             if choice.index == 0:
                 self.response_uptil_now += choice.text
+                check_text(self.response_uptil_now, self.model)
         if self._folding is not None:
             self._text_chunks.append(text)
         given = text_answer_of(text)
