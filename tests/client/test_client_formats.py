@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from tests.support.clock import FakeClock
-from tests.support.faces import BOTH, OFFLINE, Face
+from tests.support.faces import BOTH, Face
+from tests.support.faces import OFFLINE as ANY_HOST
+from tests.support.strict import STRICT
 
 from puna.errors import BadRequestError, MalformedReplyError, UnsupportedParamsError
 from puna.transports.replay import Player, Recorded, in_order
 from puna.wire.http import HTTPRequest
 
 ROOT = Path(__file__).parents[2]
+OFFLINE = replace(ANY_HOST, providers=STRICT)
 OBJECT = {"type": "json_object"}
 SCHEMA = {
     "type": "object",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG, House, config_with
+from tests.support.strict import STRICT
 from tests.support.upstream import Reply, Upstream, completion_body
 
 GOOD = '{"age": 31}'
@@ -19,14 +20,14 @@ def says(*texts: str) -> list[Reply]:
 
 @pytest.mark.case(83)
 def test_a_host_without_the_format_is_refused_unasked(upstream: Upstream) -> None:
-    answer = House(upstream).ask(body=BODY)
+    answer = House(upstream, providers=STRICT).ask(body=BODY)
     assert (answer.status, answer.error["code"]) == (400, "unsupported_parameter")
     assert not upstream.requests
 
 
 def test_a_request_may_wish_it(upstream: Upstream) -> None:
     upstream.plays(*says("Thirty-one.", f"```json\n{GOOD}\n```"))
-    answer = House(upstream).ask(body={**BODY, "emulate_response_format": True})
+    answer = House(upstream, providers=STRICT).ask(body={**BODY, "emulate_response_format": True})
     assert answer.status == 200
     assert answer.json["choices"][0]["message"]["content"] == GOOD
     assert answer.headers[HEADER] == "2"
@@ -39,14 +40,16 @@ def test_a_request_may_wish_it(upstream: Upstream) -> None:
 
 def test_a_stream_comes_as_chunks_of_the_checked_answer(upstream: Upstream) -> None:
     upstream.plays(*says("no", f"Well: {GOOD}"))
-    answer = House(upstream).ask(body={**BODY, "stream": True, "emulate_response_format": True})
+    answer = House(upstream, providers=STRICT).ask(
+        body={**BODY, "stream": True, "emulate_response_format": True}
+    )
     assert answer.said == GOOD
     assert answer.headers[HEADER] == "2"
     assert not any(request.json.get("stream") for request in upstream.requests)
 
 
 def test_an_answer_that_stays_bad_is_a_502_and_the_host_does_not_rest(upstream: Upstream) -> None:
-    house = House(upstream)
+    house = House(upstream, providers=STRICT)
     wish = {"emulate_response_format": True, "format_retries": 0}
     for _ in range(8):
         upstream.plays(*says("no"))
@@ -78,7 +81,7 @@ def test_the_nearest_switch_counts(
     upstream.plays(*says(GOOD))
     config = config_with("emulate_response_format", deployment=deployment, settings=settings)
     fields = {} if request_says is None else {"emulate_response_format": request_says}
-    answer = House(upstream, config).ask(body={**BODY, **fields})
+    answer = House(upstream, config, providers=STRICT).ask(body={**BODY, **fields})
     assert (answer.status, HEADER in answer.headers) == ((200, True) if expected else (400, False))
 
 
@@ -102,7 +105,7 @@ def test_the_nearest_number_of_retries_counts(
     upstream.plays(*says(*(["no"] * 5)))
     config = config_with("format_retries", deployment=deployment, settings=settings)
     body = {**BODY, "emulate_response_format": True, **fields}
-    assert House(upstream, config).ask(body=body).status == 502
+    assert House(upstream, config, providers=STRICT).ask(body=body).status == 502
     assert len(upstream.requests) == tries
 
 
@@ -110,7 +113,7 @@ def test_the_nearest_number_of_retries_counts(
     "field", [{"emulate_response_format": "yes"}, {"format_retries": 99}, {"format_retries": "2"}]
 )
 def test_a_wish_of_the_wrong_kind_is_refused(upstream: Upstream, field: dict[str, Any]) -> None:
-    answer = House(upstream).ask(body={**BODY, **field})
+    answer = House(upstream, providers=STRICT).ask(body={**BODY, **field})
     assert answer.status == 400
     assert answer.error["param"] == next(iter(field))
 

@@ -594,7 +594,7 @@ def test_a_failure_without_its_response_gets_one_that_says_why() -> None:
 
 
 def test_where_parts_may_be_left_out_the_host_that_takes_all_is_still_asked() -> None:
-    config = CONFIG + BRIDGED.replace("llama", "gpt")
+    config = CONFIG + BRIDGED.replace("model_name: llama", "model_name: gpt")
     tools = [{"type": "web_search"}]
     for _ in range(8):
         made, transport = house(fixture("web_search"), config=config)

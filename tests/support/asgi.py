@@ -22,6 +22,8 @@ from puna.embedded.supervisor import SupervisorPool
 from puna.engine.clock import Clock
 from puna.gateway.app import Gateway
 from puna.gateway.directory import Directory, make_directory
+from puna.providers.base import Provider
+from puna.providers.table import PROVIDERS
 from puna.telemetry.events import Hook
 from puna.transports.base import AsyncTransport
 
@@ -190,6 +192,7 @@ class House:
         config: str = CONFIG,
         *,
         environ: Mapping[str, str] | None = None,
+        providers: Mapping[str, Provider] = PROVIDERS,
         master_key: str | None = None,
         hooks: tuple[Hook, ...] = (),
         transport: AsyncTransport | None = None,
@@ -200,7 +203,7 @@ class House:
         text = config.replace("UPSTREAM", upstream.url if upstream else "http://127.0.0.1:9/v1")
         if master_key is not None:
             text += f"\ngeneral_settings: {{master_key: {master_key}}}\n"
-        self.directory = directory_of(text, environ)
+        self.directory = directory_of(text, environ, providers)
         self.app = Gateway(
             self.directory,
             clock=clock or self.clock,
@@ -230,9 +233,14 @@ class House:
         return self.ask(path, None, headers, method="GET")
 
 
-def directory_of(text: str, environ: Mapping[str, str] | None = None) -> Directory:
+def directory_of(
+    text: str,
+    environ: Mapping[str, str] | None = None,
+    providers: Mapping[str, Provider] = PROVIDERS,
+) -> Directory:
     """The models of a configuration."""
     known = {"LLAMA_API_KEY": UPSTREAM_KEY} if environ is None else environ
     config = parse_litellm_yaml(text, known, "config.yaml")
     merged = {**known, **{name: value.reveal() for name, value in config.environment.items()}}
-    return make_directory(config, merged, is_open=config.server.master_key is None)
+    is_open = config.server.master_key is None
+    return make_directory(config, merged, is_open=is_open, providers=providers)
