@@ -252,7 +252,7 @@ def test_a_refused_content_is_told_from_a_wrong_request() -> None:
 
 @pytest.mark.case(137)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_error_that_names_the_place_and_nothing_secret(status: int) -> None:
+def test_a_redirect_is_an_error_that_does_not_name_the_place(status: int) -> None:
     error = error_of(
         status, b"", {"location": "https://user:sk-1@web.test/page?key=2"}, retirement=RETIREMENT
     )
@@ -261,9 +261,7 @@ def test_a_redirect_is_an_error_that_names_the_place_and_nothing_secret(status: 
     assert f"answered {status}, a redirect" in str(error)
     assert str(error).endswith(RETIREMENT)
     assert "sk-1" not in str(error)
-    assert "redirect to `https://web.test`" in str(
-        error_of(status, b"", {"location": "https://web.test/page"})
-    )
+    assert "web.test" not in str(error)
     assert "a redirect;" in str(error_of(status, b"", {"location": "/relative"}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,51 @@ def test_a_request_whose_head_never_came_is_forgotten(tmp_path: Path) -> None:
     recorder.begin(REQUEST)
     recorder.close()
     assert read_cassette(file) == []
+
+
+def test_a_cassette_that_cannot_be_written_fails_no_call(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    file = folder / "a.json"
+    inner = ReplayTransport(in_order(WHOLE, WHOLE, WHOLE))
+    transport = RecordingTransport(inner, Recorder(file))
+    file.unlink()
+    folder.rmdir()
+    for _ in range(2):
+        reply = transport.open(REQUEST)
+        assert reply.read() == b"\xffab"
+        reply.close()
+    assert caplog.text.count("not recorded") == 1
+    folder.mkdir()
+    reply = transport.open(REQUEST)
+    assert reply.read() == b"\xffab"
+    reply.close()
+    transport.close()
+    assert len(read_cassette(file)) == 3  # what could not be written before is there, too
+
+
+@pytest.mark.anyio
+async def test_a_cassette_that_cannot_be_written_fails_no_call_in_asyncio(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    inner = AsyncReplayTransport(in_order(WHOLE))
+    transport = AsyncRecordingTransport(inner, Recorder(folder / "a.json"))
+    (folder / "a.json").unlink()
+    folder.rmdir()
+    reply = await transport.open(REQUEST)
+    assert [piece async for piece in reply.pieces()] == [b"\xffa", b"b"]
+    await reply.close()
+    await transport.close()
+    assert caplog.text.count("not recorded") == 1
+
+
+def test_a_cassette_is_its_owners_only(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.touch()
+    file.chmod(0o644)
+    Recorder(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600

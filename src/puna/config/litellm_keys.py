@@ -210,6 +210,8 @@ GENERAL = SectionKeys(
         "max_connections": "clients connected at once (default: half the files that may be open)",
         "allowed_hosts": "names in `Host` that a gateway without a key answers to, beside "
         "addresses and local names; may begin with `*` (default: none)",
+        "response_store_size_mb": "how much that file keeps, in MB of 1,048,576 bytes; the oldest "
+        "responses go (default 1024)",
         "response_store": "a SQLite file for responses that can be gone on from (default: memory)",
     },
     always={

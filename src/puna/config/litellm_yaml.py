@@ -34,6 +34,7 @@ from puna.config.schema import (
     DEFAULT_HEAD_TIMEOUT_S,
     DEFAULT_LINGER_TIMEOUT_S,
     DEFAULT_MAX_REQUEST_BYTES,
+    DEFAULT_STORE_BYTES,
     DeploymentConfig,
     GatewayConfig,
     Notice,
@@ -254,6 +255,7 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
         )
         notices.append(section.source.notice(path, text))
     megabytes = section.number("max_request_size_mb")
+    store_mb = section.number("response_store_size_mb")
     header = (section.text("litellm_key_header_name") or "").strip()
     server = ServerConfig(
         master_key=master_key,
@@ -266,6 +268,9 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
         key_header_name=header.lower() or None,
         always_include_stream_usage=section.flag("always_include_stream_usage") or False,
         response_store=section.text("response_store") or None,
+        response_store_bytes=(
+            DEFAULT_STORE_BYTES if store_mb is None else max(1, int(store_mb * _BYTES_PER_MB))
+        ),
         head_timeout_s=section.number("head_timeout") or DEFAULT_HEAD_TIMEOUT_S,
         body_timeout_s=section.number("body_timeout") or DEFAULT_BODY_TIMEOUT_S,
         linger_timeout_s=section.number("linger_timeout") or DEFAULT_LINGER_TIMEOUT_S,

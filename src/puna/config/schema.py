@@ -18,6 +18,7 @@ Severity = Literal["info", "warning", "error"]
 DEFAULT_MAX_RETRIES = 2
 DEFAULT_TIMEOUT_S = 600.0
 DEFAULT_MAX_REQUEST_BYTES = 32 * 1024 * 1024
+DEFAULT_STORE_BYTES = 1024 * 1024 * 1024
 DEFAULT_HEAD_TIMEOUT_S = 20.0
 DEFAULT_BODY_TIMEOUT_S = 60.0
 DEFAULT_LINGER_TIMEOUT_S = 30.0
@@ -140,6 +141,7 @@ class ServerConfig:
     key_header_name: str | None = None
     always_include_stream_usage: bool = False
     response_store: str | None = None
+    response_store_bytes: int = DEFAULT_STORE_BYTES
     allowed_hosts: tuple[str, ...] = ()
     head_timeout_s: float = DEFAULT_HEAD_TIMEOUT_S
     body_timeout_s: float = DEFAULT_BODY_TIMEOUT_S

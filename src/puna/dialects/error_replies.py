@@ -141,10 +141,10 @@ def _make(
     cls = _class_of(status, details, said)
     if is_redirect:
         cls = NotFoundError
-        place = _origin(headers.get("location", ""))
+        # Where to is not told: a host behind the gateway is nobody's business.
         message = (
-            f"{target.provider} answered {status}, a redirect{' to ' + place if place else ''}; "
-            "redirects are not followed, so that no key travels to another host."
+            f"{target.provider} answered {status}, a redirect; redirects are not followed, so that "
+            "no key travels to another host. Set `api_base` to the address that it leads to."
         )
     if target.retirement and (status in _GONE or (is_page and status < 500)):  # noqa: PLR2004
         message = f"{message.rstrip('.')}. {target.retirement}"
@@ -269,8 +269,3 @@ def _plain(text: str) -> str:
         said = title.group(1) if title else _TAG.sub(" ", text)
         return f"a web page, “{' '.join(said.split())[:200]}”"
     return " ".join(text.split())[:_TEXT_LIMIT]
-
-
-def _origin(location: str) -> str:
-    found = re.match(r"(https?://)(?:[^/?#\s]*@)?([^/?#@\s]+)", location)
-    return f"`{found.group(1)}{found.group(2)}`" if found else ""

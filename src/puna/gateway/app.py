@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from puna.client.settings import ClientSettings
+from puna.config.schema import ServerConfig
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock, SystemClock
@@ -119,9 +120,7 @@ class Gateway:
             self._transport, clock=self._clock, health=self._health, hooks=hooks
         )
         pipeline = Pipeline(directory, self._engine)
-        self.responses = ResponsesAPI(
-            pipeline, _open_store(self._server.response_store), self._clock
-        )
+        self.responses = ResponsesAPI(pipeline, _open_store(self._server), self._clock)
         self._serves: Mapping[Action, Serve] = {
             "chat": pipeline.chat,
             "text": pipeline.text,
@@ -314,8 +313,10 @@ class Gateway:
         return self._document
 
 
-def _open_store(path: str | None) -> ResponseStore:
-    return SQLiteStore(path) if path else MemoryStore()
+def _open_store(server: ServerConfig) -> ResponseStore:
+    if not server.response_store:
+        return MemoryStore()
+    return SQLiteStore(server.response_store, most_bytes=server.response_store_bytes)
 
 
 class _Responder:

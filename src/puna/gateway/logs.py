@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO
 
 from typing_extensions import override
 
@@ -39,7 +39,14 @@ class JSONFormatter(logging.Formatter):
         }
         if traceback is not None:
             line["traceback"] = traceback
-        return json.dumps(line, ensure_ascii=False)
+        return _escaped(json.dumps(line, ensure_ascii=False))
+
+
+def _escaped(line: str) -> str:
+    """JSON whose control and direction characters are escaped: a terminal obeys them."""
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
 
 
 class LineFormatter(logging.Formatter):
@@ -60,12 +67,19 @@ class LineFormatter(logging.Formatter):
         if second != self._second:
             self._second = second
             self._shown_second = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        line = f"{self._shown_second},{int((at - second) * 1000):03d} {level} {message}"
-        if line.isprintable():
-            return line
-        return "".join(
-            one if one.isprintable() else one.encode("unicode_escape").decode() for one in line
-        )
+        return _shown(f"{self._shown_second},{int((at - second) * 1000):03d} {level} {message}")
+
+    @override
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(map(_shown, super().formatException(ei).split("\n")))
+
+
+def _shown(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in line
+    )
 
 
 class LineHandler(logging.StreamHandler[TextIO]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import signal
@@ -66,7 +67,7 @@ def serve(options: ServeOptions, say: Say) -> None:
     for notice in directory.notices:
         say(notice.line_in(directory.config.file))
     host = host_of(options, directory)
-    sockets = _listen(host, options.port)
+    sockets = listen(host, options.port, say)
     options = replace(options, port=sockets[0].getsockname()[1])
     if options.num_workers > 1:
         # Each worker adds the file's variables by itself: those of a later file are another set.
@@ -215,7 +216,7 @@ def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
     )
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int, say: Say) -> list[socket.socket]:
     """Bound sockets. On this machine only, both loopback addresses: clients try either."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -230,8 +231,13 @@ def _listen(host: str, port: int) -> list[socket.socket]:
         try:
             bound = sockets[0].getsockname()[1]
             six = socket.create_server(("::1", bound), family=socket.AF_INET6, backlog=_BACKLOG)
-        except OSError:
-            return sockets  # a machine without IPv6
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                say(
+                    f"WARNING: another program has [::1]:{bound}, and answers clients that try "
+                    "`localhost` over IPv6 first; choose another `--port`, or end it"
+                )
+            return sockets  # else a machine without IPv6
         sockets.append(six)
     return sockets
 

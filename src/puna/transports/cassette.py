@@ -55,12 +55,19 @@ def write_texts(path: Path, exchanges: Iterable[str]) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         # JSON has an escape for the halves of characters that UTF-8 cannot write.
-        aside.write_bytes(text.encode("utf-8", "backslashreplace"))
+        _write_private(aside, text.encode("utf-8", "backslashreplace"))
         aside.replace(path)
     except OSError as error:
         with suppress(OSError):
             aside.unlink()
         raise _unwritable(path, str(error.strerror)) from error
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Write a file that its owner only may read: cassettes hold conversations."""
+    opened = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(opened, "wb") as file:
+        file.write(data)
 
 
 def read_cassette(path: Path) -> list[Exchange]:

@@ -6,21 +6,27 @@ are `left` in it.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 
-from puna.errors import APIError
+from puna.errors import APIError, ConfigError
 from puna.transports.cassette import exchange_text, write_texts
 from puna.transports.exchanges import End, Exchange, Failure, Sent
 from puna.transports.scrubbing import Scrubber
 from puna.wire.http import HTTPRequest
 
+_log = logging.getLogger("puna")
+
 
 class Recorder:
     """Writes a file that begins empty. Safe to share between threads.
+
+    Once it has begun, a file that cannot be written fails no call: a line of the log says so, and
+    the next write may succeed.
 
     `now` gives seconds of a clock that never goes back.
 
@@ -36,6 +42,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._scrubber = Scrubber()
         self._takes: list[Take] = []
+        self._has_failed = False
         write_texts(self._path, ())
 
     def begin(self, request: HTTPRequest) -> Take:
@@ -55,8 +62,17 @@ class Recorder:
 
     def _write(self) -> None:
         with self._lock:
-            done = [take.text(self._scrubber) for take in self._takes]
-            write_texts(self._path, [text for text in done if text is not None])
+            try:
+                done = [take.text(self._scrubber) for take in self._takes]
+                write_texts(self._path, [text for text in done if text is not None])
+            except ConfigError as error:
+                if not self._has_failed:
+                    _log.warning("%s The calls go on, and are not recorded.", error)
+                self._has_failed = True
+            except Exception:  # noqa: BLE001 - a recording is not worth a call
+                _log.exception("An exchange cannot be recorded; the calls go on")
+            else:
+                self._has_failed = False
 
 
 class Take:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from puna.bridges.responses.output import item_id
 from puna.bridges.responses.talk import made_by
@@ -56,9 +56,21 @@ class StoredResponse:
 
     @classmethod
     def from_json(cls, response_id: str, owner: str, text: str) -> StoredResponse:
-        """What `to_json` wrote."""
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: it did not write this; so do TypeError and RecursionError tell.
+        """
         talk, response, items = json.loads(text)
+        if not (isinstance(response, dict) and _are_items(talk) and _are_items(items)):
+            raise ValueError("no stored response")
         return cls(response_id, owner, tuple(talk), response, tuple(items))
+
+
+def _are_items(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict) for one in cast("list[Any]", value)
+    )
 
 
 def stored_of(request: ResponsesRequest, response: Response, owner: str) -> StoredResponse:

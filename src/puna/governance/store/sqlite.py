@@ -12,11 +12,13 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from puna.bridges.responses.stored import StoredResponse
-from puna.errors import ConfigError, ServiceUnavailableError
+from puna.config.schema import DEFAULT_STORE_BYTES
+from puna.errors import ConfigError, InternalServerError, ServiceUnavailableError
 
 T = TypeVar("T")
 
@@ -41,6 +43,11 @@ CREATE TABLE IF NOT EXISTS items (
 ) WITHOUT ROWID
 """
 """Which response an item is of."""
+_FORGOTTEN_SHARE = 8
+_FORGET = """
+DELETE FROM responses WHERE (owner, response_id) IN
+    (SELECT owner, response_id FROM responses ORDER BY created_at LIMIT ?)
+"""
 _BY_AGE = "CREATE INDEX IF NOT EXISTS responses_by_age ON responses (created_at)"
 _ITEMS_BY_AGE = "CREATE INDEX IF NOT EXISTS items_by_age ON items (created_at)"
 
@@ -52,16 +59,21 @@ class SQLiteStore:
     looked up there.
     """
 
-    def __init__(self, path: str, *, busy_s: float = _BUSY_S) -> None:
+    def __init__(
+        self, path: str, *, busy_s: float = _BUSY_S, most_bytes: int = DEFAULT_STORE_BYTES
+    ) -> None:
         """Open or make the file. Nobody waits longer than `busy_s` for one that others lock.
+
+        When its content is larger than `most_bytes`, the oldest responses go.
 
         Raises:
             ConfigError: it cannot be used.
         """
         self._busy_s = busy_s
+        self._most_bytes = most_bytes
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="responses")
         try:
-            os.close(os.open(Path(path).expanduser(), os.O_CREAT | os.O_RDWR, 0o600))
+            _make_private(Path(path).expanduser())
             self._db = sqlite3.connect(
                 Path(path).expanduser(),
                 timeout=busy_s,
@@ -107,19 +119,53 @@ class SQLiteStore:
         self._thread.shutdown()
 
     def _put(self, stored: StoredResponse) -> None:
-        row = (stored.owner, stored.response_id, stored.made_at, stored.to_json())
+        content = stored.to_json()
+        if len(content) > self._most_bytes:
+            raise _too_large(len(content), self._most_bytes)
+        row = (stored.owner, stored.response_id, stored.made_at, content)
         self._db.execute("DELETE FROM responses WHERE created_at < ?", (stored.made_at - _KEPT_S,))
         self._db.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?)", row)
         self._db.execute("DELETE FROM items WHERE created_at < ?", (stored.made_at - _KEPT_S,))
         items = [(stored.owner, one, stored.response_id, stored.made_at) for one in stored.item_ids]
         self._db.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?)", items)
+        while self._size() > self._most_bytes and self._forget_oldest():
+            pass
+
+    def _size(self) -> int:
+        """The bytes of the file that hold something."""
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (int(pages) - int(free)) * int(size)
+
+    def _forget_oldest(self) -> bool:
+        """Delete an eighth of the responses, the oldest; whether there were any but the newest."""
+        count = int(self._db.execute("SELECT COUNT(*) FROM responses").fetchone()[0])
+        if count <= 1:
+            return False
+        self._db.execute(_FORGET, (1 + (count - 1) // _FORGOTTEN_SHARE,))
+        self._db.execute(
+            "DELETE FROM items WHERE created_at < (SELECT MIN(created_at) FROM responses)"
+        )
+        return True
 
     def _get(self, owner: str, response_id: str) -> StoredResponse | None:
         row = self._db.execute(
             "SELECT content FROM responses WHERE owner = ? AND response_id = ?",
             (owner, response_id),
         ).fetchone()
-        return StoredResponse.from_json(response_id, owner, row[0]) if row is not None else None
+        if row is None:
+            return None
+        try:
+            return StoredResponse.from_json(response_id, owner, row[0])
+        except (ValueError, TypeError, RecursionError):
+            raise InternalServerError(
+                f"The stored response `{response_id}` is damaged; delete it, and begin anew.",
+                code="stored_response_damaged",
+                fault="operator",
+                is_retryable=False,
+            ) from None
 
     def _find_item(self, owner: str, item_id: str) -> StoredResponse | None:
         row = self._db.execute(
@@ -151,6 +197,26 @@ class SQLiteStore:
             raise sqlite3.OperationalError("it is busy")
         self._db.execute(f"PRAGMA busy_timeout={int(left_s * 1000)}")
         return work(*given)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, or take it from other users: it holds conversations."""
+    opened = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        if os.fstat(opened).st_mode & 0o077:
+            with suppress(PermissionError):  # another user's file, which this one may use
+                os.fchmod(opened, 0o600)
+    finally:
+        os.close(opened)
+
+
+def _too_large(size: int, most_bytes: int) -> ServiceUnavailableError:
+    return ServiceUnavailableError(
+        f"The response takes {size} bytes, and the store of responses keeps {most_bytes}; raise "
+        "`general_settings.response_store_size_mb`.",
+        code="response_store_full",
+        fault="operator",
+    )
 
 
 def _unusable(error: sqlite3.Error) -> ServiceUnavailableError:

@@ -1,0 +1,129 @@
+"""A store of responses in a file: its quota, its owner, and rows that somebody damaged."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from tests.support.asgi import CONFIG, MODEL, House
+from tests.support.upstream import Upstream
+
+from puna.bridges.responses.stored import StoredResponse
+from puna.errors import ServiceUnavailableError
+from puna.governance.store.sqlite import SQLiteStore
+
+
+def stored(number: int, text: str = "") -> StoredResponse:
+    return StoredResponse(f"resp_{number}", "k", ({"content": text},), {}, (), number)
+
+
+def test_the_oldest_responses_make_room(tmp_path: Path) -> None:
+    async def run() -> list[bool]:
+        store = SQLiteStore(str(tmp_path / "r.db"), most_bytes=400_000)
+        for number in range(100):
+            await store.put(stored(number, "x" * 10_000))
+        kept = [await store.get("k", f"resp_{number}") is not None for number in range(100)]
+        await store.close()
+        return kept
+
+    kept = asyncio.run(run())
+    assert 20 <= sum(kept) <= 40
+    assert kept == sorted(kept)  # the old ones are gone, the new ones are there
+
+
+def test_a_response_larger_than_the_store_is_refused_and_takes_nobodys_place(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        store = SQLiteStore(str(tmp_path / "r.db"), most_bytes=100_000)
+        await store.put(stored(1))
+        with pytest.raises(ServiceUnavailableError, match="response_store_size_mb"):
+            await store.put(stored(2, "x" * 100_001))
+        assert await store.get("k", "resp_1") == stored(1)
+        await store.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("before", [None, 0o644, 0o666])
+def test_the_file_is_its_owners_only(tmp_path: Path, before: int | None) -> None:
+    path = tmp_path / "r.db"
+    if before is not None:
+        path.touch()
+        path.chmod(before)
+
+    def modes() -> set[int]:
+        return {stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+
+    async def run() -> set[int]:
+        store = SQLiteStore(str(path))
+        await store.put(stored(1))
+        found = await asyncio.to_thread(modes)
+        await store.close()
+        return found
+
+    assert asyncio.run(run()) == {0o600}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "null",
+        "5",
+        "[]",
+        "[1, 2, 3]",
+        "[[], [], []]",
+        "[[1], {}, []]",
+        '[["x"], {}, []]',
+        "[[], {}, [null]]",
+        "[" * 100_000,
+        b"\xff\xfe",
+        7,
+    ],
+)
+@pytest.mark.parametrize("use", ["get", "go on", "items"])
+def test_a_damaged_row_is_a_clear_error(
+    upstream: Upstream,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    content: object,
+    use: str,
+) -> None:
+    path = tmp_path / "r.db"
+    house = House(upstream, CONFIG + f"general_settings: {{response_store: {path}}}\n")
+    made = house.ask("/v1/responses", {"model": MODEL, "input": "hi"}).json["id"]
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE responses SET content = ?", (content,))
+    db.close()
+    if use == "get":
+        answer = house.get(f"/v1/responses/{made}")
+    elif use == "items":
+        answer = house.get(f"/v1/responses/{made}/input_items")
+    else:
+        body = {"model": MODEL, "input": "hi", "previous_response_id": made}
+        answer = house.ask("/v1/responses", body)
+    assert answer.status in (500, 503)
+    assert answer.error["code"] in ("stored_response_damaged", "response_store_unavailable")
+    assert "Traceback" not in caplog.text
+    assert house.ask(f"/v1/responses/{made}", None, method="DELETE").status == 200
+
+
+def test_a_file_that_became_no_database_fails_no_caller(
+    upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "r.db"
+    house = House(upstream, CONFIG + f"general_settings: {{response_store: {path}}}\n")
+    house.ask("/v1/responses", {"model": MODEL, "input": "hi"})
+    for one in tmp_path.iterdir():
+        one.write_bytes(b"no database " * 4_000)
+    assert house.ask("/v1/responses", {"model": MODEL, "input": "hi"}).status == 200
+    found = house.get("/v1/responses/resp_1")
+    assert found.status == 503
+    assert found.error["code"] == "response_store_unavailable"
+    assert "was not stored" in caplog.text
+    assert "Traceback" not in caplog.text
