@@ -429,7 +429,7 @@ MADE = "call_00000000000000000000000000000001_0_"
         # no id: made, and the same for the whole stream
         (
             [{"index": 0, "function": {"name": "f"}}, {"index": 0, "id": "late", "function": {}}],
-            [(MADE + "0", "f", "")],
+            [(MADE + "0", "f", "{}")],
         ),
         # no index: a new id begins the next call
         (
@@ -458,7 +458,7 @@ MADE = "call_00000000000000000000000000000001_0_"
             [(MADE + "0", "f", "{}")],
         ),
         # an index that is none
-        ([{"index": "0", "id": 7, "function": {"name": "f"}}], [(MADE + "0", "f", "")]),
+        ([{"index": "0", "id": 7, "function": {"name": "f"}}], [(MADE + "0", "f", "{}")]),
         # all calls at index 0
         (
             [
@@ -542,7 +542,11 @@ def test_arguments_become_text_and_broken_ones_stay_as_they_are() -> None:
             chunk({}, "tool_calls"),
         ]
     )
-    assert [arguments for _, _, arguments in made.calls] == ['{"ort": "Köln"}', '{"x": "San Fr', ""]
+    assert [arguments for _, _, arguments in made.calls] == [
+        '{"ort": "Köln"}',
+        '{"x": "San Fr',
+        "{}",
+    ]
 
 
 @pytest.mark.case(76)

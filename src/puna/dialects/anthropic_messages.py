@@ -14,7 +14,12 @@ from pydantic import ValidationError
 
 from puna.bridges.histories.rules import MESSAGES
 from puna.bridges.omissions import Omissions
-from puna.bridges.over_messages.reply import choice_fields, message_fields, usage_fields
+from puna.bridges.over_messages.reply import (
+    choice_fields,
+    message_fields,
+    unknown_fields,
+    usage_fields,
+)
 from puna.bridges.over_messages.request import ModelTraits, build_messages_body
 from puna.catalog.facts import find_model
 from puna.dialects.anthropic_errors import read_messages_error
@@ -87,7 +92,7 @@ class AnthropicMessages:
         if not isinstance(content, list):
             raise malformed("no message: `content` is no list", context)
         try:
-            message = message_fields(cast("list[Mapping[str, Any]]", content))
+            message = message_fields(cast("list[Mapping[str, Any]]", content), unknown_fields(data))
             if "tool_calls" in message:
                 check_calls(message["tool_calls"], context)
                 message["tool_calls"] = tell_apart(message["tool_calls"], f"{context.made_id}_0")

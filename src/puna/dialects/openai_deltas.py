@@ -85,6 +85,7 @@ class ChoiceState:
         mended = [piece for piece in mended if piece is not None]
         if choice.get("finish_reason") and self._calls is not None:
             mended += [_name_alone(call) for call in self._calls.unsent_names()]
+            mended += [_no_arguments(call) for call in self._calls.without_arguments()]
         if mended:
             delta["tool_calls"] = mended
         role = delta.pop("role", None)
@@ -145,6 +146,11 @@ def _custom_name(piece: _Fields) -> Any:
 
 def _name_alone(call: KnownCall) -> _Fields:
     return {"index": call.index, "function": {"name": call.name, "arguments": ""}}
+
+
+def _no_arguments(call: KnownCall) -> _Fields:
+    """The end of a call without arguments: every client can read an empty object."""
+    return {"index": call.index, "function": {"arguments": "{}"}}
 
 
 def _says_something(choice: _Fields) -> bool:

@@ -155,7 +155,7 @@ def _mend_call(call: dict[str, Any]) -> dict[str, Any]:
         **call,
         "id": given_id if isinstance(given_id, str) and given_id.strip() else None,
         "type": call.get("type") or "function",
-        "function": {**fields, "arguments": mend_arguments(fields.get("arguments"))},
+        "function": {**fields, "arguments": mend_arguments(fields.get("arguments")) or "{}"},
     }
 
 

@@ -194,6 +194,13 @@ class ToolCallTracker:
             call.is_name_sent = True
         return waiting
 
+    def without_arguments(self) -> list[KnownCall]:
+        """The answer is over: the calls of functions that have no arguments. Each comes once."""
+        bare = [call for call in self.calls if call.name and not call.arguments.length]
+        for call in bare:
+            call.arguments.add("{}")
+        return [call for call in bare if call.kind == "function"]
+
     def _name_to_send(self, call: KnownCall, text: str) -> str:
         """The name of a call once it is known to be whole, and only once."""
         if call.is_name_sent or not call.name:

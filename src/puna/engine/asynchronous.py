@@ -48,6 +48,7 @@ class AsyncEngine:
     ) -> None:
         self._transport = transport
         self._clock = clock
+        self.make_id = clock.make_id
         self._health = health
         # Of their own: a host without these endpoints must not rest for chat too.
         self._embedding_health = Health(health.policy)

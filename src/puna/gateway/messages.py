@@ -35,6 +35,7 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
         APIError: nothing was sent to the client yet.
     """
     request, call = _read_call(pipeline, body, caller)
+    request = replace(request, made_id=pipeline.engine.make_id())
     if call.request.is_stream:
         telling = _telling(MessageStream(request), caller.call_id)
         return await send_stream(pipeline.engine.stream(call), caller, telling)
@@ -86,10 +87,12 @@ def _read_betas(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _is_local(name: str, value: Any) -> bool:
-    """Whether a field steers the call here. Anthropic has `fallbacks` too, in another shape."""
-    if name == "fallbacks" and isinstance(value, list):
-        return all(isinstance(item, str) for item in cast("list[Any]", value))
-    return name in LOCAL_FIELDS
+    """Whether a field steers the call here. Anthropic has `fallbacks`, too: a word, or objects."""
+    if name != "fallbacks":
+        return name in LOCAL_FIELDS
+    return isinstance(value, list) and all(
+        isinstance(item, str) for item in cast("list[Any]", value)
+    )
 
 
 def _telling(bridge: MessageStream, call_id: str) -> Telling[ChatCompletionChunk]:

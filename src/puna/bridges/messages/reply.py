@@ -8,6 +8,7 @@ from typing import Any
 from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
 from puna.bridges.call_arguments import BROKEN_INPUT, object_of
 from puna.bridges.messages.request import MessagesRequest
+from puna.bridges.over_messages.reply import MESSAGE_FIELDS, OTHERS
 from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
 from puna.types.chat import ChatCompletion, Choice, Delta, DeltaToolCall, Message, ToolCall
 from puna.types.common import Usage
@@ -27,9 +28,10 @@ def message_of(request: MessagesRequest, answer: ChatCompletion) -> dict[str, An
     """The first choice as a message; the Messages API has no others."""
     choice = answer.choices[0]
     return {
-        **message_head(answer.id, answer.model),
+        **message_head(request, answer.id, answer.model),
         "content": content_of(request, choice.message),
         **_stop_of(request, choice),
+        **beyond_chat(choice.message),
         "usage": usage_of(answer.usage),
     }
 
@@ -47,11 +49,18 @@ def content_of(request: MessagesRequest, said: Message | Delta) -> list[dict[str
     return put_in_order(order, thoughts, [text_block(text) for text in texts], calls)
 
 
-def message_head(chat_id: str, model: str) -> dict[str, Any]:
-    """A message of which nothing is known yet; its id comes from its chat call's."""
-    made = "msg_" + chat_id.removeprefix("chatcmpl-").removeprefix("msg_")
+def beyond_chat(said: Message | Delta) -> dict[str, Any]:
+    """Fields of a message that chat has no place for, as a host of the same API gave them."""
+    others = (said.model_extra or {}).get(OTHERS)
+    fields = others.get(MESSAGE_FIELDS) if isinstance(others, Mapping) else None
+    return dict(fields) if isinstance(fields, Mapping) else {}
+
+
+def message_head(request: MessagesRequest, chat_id: str, model: str) -> dict[str, Any]:
+    """A message of which nothing is known yet, with its host's id if that is one of this API."""
+    made = request.made_id or chat_id.removeprefix("chatcmpl-")
     return {
-        "id": made,
+        "id": chat_id if chat_id.startswith("msg_") else f"msg_{made}",
         "type": "message",
         "role": "assistant",
         "model": model,

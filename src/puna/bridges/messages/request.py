@@ -45,6 +45,8 @@ class MessagesRequest:
         tool_names: the caller's tool names by the alias under which a host knows them.
         dropped_params: what was left out for every host, by name.
         extras: what is for a host of the same API.
+        made_id: for the message's id, where the host that answers has none of this API's: hosts of
+            chat may give one id to many answers.
         source: where the images stand in the client's request.
     """
 
@@ -55,6 +57,7 @@ class MessagesRequest:
     dropped_params: tuple[str, ...] = ()
     extras: MessagesExtras = MessagesExtras()
     source: RequestSource = RequestSource()
+    made_id: str = ""
 
 
 def read_messages_request(

@@ -14,7 +14,7 @@ from typing import Any
 
 from puna.bridges.block_order import BLOCK_ORDER, TEXT, THINKING, cut_text, read_order
 from puna.bridges.messages.blocks_under_way import Blocks, CallUnderWay, Event, json_delta
-from puna.bridges.messages.reply import content_of, message_head, stop_of, usage_of
+from puna.bridges.messages.reply import beyond_chat, content_of, message_head, stop_of, usage_of
 from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
 from puna.types.chat import ChatCompletionChunk, ChunkChoice, Delta, DeltaToolCall
@@ -39,6 +39,7 @@ class MessageStream:
         self._matched: object = None
         self._is_refusal = False
         self._usage: Usage | None = None
+        self._beyond: dict[str, Any] = {}
 
     def add(self, chunk: ChatCompletionChunk) -> list[Event]:
         """The events of the next chunk."""
@@ -58,13 +59,18 @@ class MessageStream:
         )
         return [
             *self._rest(),
-            {"type": "message_delta", "delta": stop, "usage": usage_of(self._usage or usage)},
+            {
+                "type": "message_delta",
+                "delta": stop,
+                "usage": usage_of(self._usage or usage),
+                **self._beyond,
+            },
             {"type": "message_stop"},
         ]
 
     def _begin(self, chunk: ChatCompletionChunk) -> list[Event]:
         self._has_begun = True
-        message = message_head(chunk.id, chunk.model)
+        message = message_head(self._request, chunk.id, chunk.model)
         return [{"type": "message_start", "message": message}, {"type": "ping"}]
 
     def _take(self, choice: ChunkChoice) -> Iterator[Event]:
@@ -72,6 +78,7 @@ class MessageStream:
         self._finish_reason = choice.finish_reason or self._finish_reason
         self._matched = (choice.model_extra or {}).get("stop_reason", self._matched)
         self._is_refusal = self._is_refusal or bool(delta.refusal)
+        self._beyond |= beyond_chat(delta)
         if is_whole(delta):
             for block in content_of(self._request, delta):
                 yield from self._blocks.whole(block)

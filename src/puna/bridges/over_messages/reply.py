@@ -15,6 +15,13 @@ Fields = dict[str, Any]
 OTHERS = "provider_specific_fields"
 """Where blocks and citations stand that chat has no place for, as LiteLLM has them."""
 
+MESSAGE_FIELDS = "message"
+"""Of these, the fields of the message itself that nobody knows here (`safeguard_results`, …)."""
+_KNOWN_FIELDS = frozenset((
+    *("type", "id", "role", "model", "content", "usage", "delta", "container"),
+    *("stop_reason", "stop_sequence", "stop_details"),
+))  # fmt: skip
+
 _FINISH_REASONS: Mapping[str, str] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -26,8 +33,12 @@ _FINISH_REASONS: Mapping[str, str] = {
 """A reason that is not here is passed on as it came."""
 
 
-def message_fields(blocks: Sequence[Mapping[str, Any]]) -> Fields:
+def message_fields(
+    blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any] | None = None
+) -> Fields:
     """What the blocks of an answer say, as the fields of a chat message.
+
+    `message` has the fields beside them that nobody knows here.
 
     Raises:
         ValueError, TypeError, KeyError: a block is none.
@@ -44,7 +55,7 @@ def message_fields(blocks: Sequence[Mapping[str, Any]]) -> Fields:
         **({THINKING_BLOCKS: thoughts} if thoughts else {}),
         **({"tool_calls": calls} if calls else {}),
         **order_fields([_entry(block) for block in blocks if _has_place(block)]),
-        **other_fields(blocks),
+        **other_fields(blocks, message),
     }
 
 
@@ -53,11 +64,23 @@ def order_fields(order: Sequence[Entry]) -> Fields:
     return {} if is_usual(order) else {BLOCK_ORDER: list(order)}
 
 
-def other_fields(blocks: Sequence[Mapping[str, Any]]) -> Fields:
-    """What is left: blocks of kinds that chat does not have, and citations of texts."""
+def unknown_fields(message: Mapping[str, Any]) -> Fields:
+    """The fields of a message, or of its last event, that nobody knows here."""
+    return {k: v for k, v in message.items() if k not in _KNOWN_FIELDS and v is not None}
+
+
+def other_fields(
+    blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any] | None = None
+) -> Fields:
+    """What is left: blocks of kinds that chat does not have, citations, a message's own fields."""
     others = [dict(block) for block in blocks if block["type"] not in ("text", TOOL_USE, *THOUGHTS)]
     cited = [block["citations"] for block in blocks if block.get("citations")]
-    found = {**({"citations": cited} if cited else {}), **({"blocks": others} if others else {})}
+    found: Fields = {
+        **({"citations": cited} if cited else {}),
+        **({"blocks": others} if others else {}),
+    }
+    if message:
+        found[MESSAGE_FIELDS] = dict(message)
     return {OTHERS: found} if found else {}
 
 

@@ -26,6 +26,7 @@ from puna.bridges.over_messages.reply import (
     choice_fields,
     order_fields,
     other_fields,
+    unknown_fields,
 )
 from puna.types.messages import THINKING_BLOCKS
 
@@ -53,6 +54,7 @@ class MessageEvents:
         self._began: Fields = {}
         self._open: dict[int, _Block] = {}
         self._others: list[Fields] = []
+        self._unknown: Fields = {}
         self._order: list[Entry] = []
         self._mark: Fields = {}
         self._call_ids: dict[Any, int] = {}
@@ -86,6 +88,7 @@ class MessageEvents:
                 return [*self._end(self._open.pop(event["index"]))]
             case "message_delta":
                 self.stop = {**event["delta"]} if event["delta"].get("stop_reason") else self.stop
+                self._unknown |= unknown_fields(event)
                 told = {k: v for k, v in (event.get("usage") or {}).items() if v is not None}
                 self.usage = {**self._began, **self.usage, **told}
             case "message_stop":
@@ -97,7 +100,7 @@ class MessageEvents:
     def last(self) -> Fields:
         """What the last delta says beside the finish."""
         order = order_fields([entry for entry in self._order if entry != TEXT])
-        return {**order, **other_fields(self._others)}
+        return {**order, **other_fields(self._others, self._unknown)}
 
     def _start(self, index: int, fields: Fields) -> Iterator[Fields]:
         block = self._open[index] = _Block(fields)
