@@ -139,6 +139,22 @@ def test_ids_of_another_host_are_fitted(name: str) -> None:
     assert "[no output]" in sent
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        target_of(PROVIDERS["mistral"], "mistral-large-latest"),
+        target_of(PROVIDERS["bedrock"], "mistral.ministral-3-14b-instruct"),
+    ],
+    ids=["mistral", "bedrock"],
+)
+def test_models_of_mistral_get_ids_of_nine_letters_and_digits(target: Target) -> None:
+    """vercel/ai#11802."""
+    sent = build(target, SESSION, tools=TOOLS).http.body.decode()
+    found = set(re.findall(r'"(?:id|tool_call_id|toolUseId)":"([^"]+)"', sent))
+    assert len(found) == 1
+    assert re.fullmatch(r"[a-zA-Z0-9]{9}", found.pop())
+
+
 def test_ids_that_the_host_accepts_stay_as_they_are() -> None:
     sent = json.loads(build(TARGETS["openai"], SESSION, tools=TOOLS).http.body)["messages"]
     assert sent[1]["tool_calls"][0]["id"] == sent[2]["tool_call_id"] == "functions.Bash:0"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from puna.bridges.histories.rules import CONVERSE_MISTRAL
 from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 from puna.providers.host_settings import HostSetting, SigningRule
@@ -54,13 +55,14 @@ PROVIDER = Provider(
     dialect="bedrock_converse",
     quirks=_CONVERSE,
     model_quirks={
+        "mistral.": replace(_CONVERSE, messages=CONVERSE_MISTRAL),
         "meta.llama": replace(
             _CONVERSE,
             # The host tells Llama's callers to remove `toolChoice.any` and `toolChoice.tool`.
             tool_choices=frozenset(("auto", "none")),
             # "This model doesn't support tool use in streaming mode."
             lacks_tool_streaming=True,
-        )
+        ),
     },
     optional_prefixes=("converse/",),
     settings=(_REGION,),

@@ -5,6 +5,7 @@ Source: its API reference, "Chat Completion", read 2026-11-30; variables as in L
 
 from __future__ import annotations
 
+from puna.bridges.histories.rules import MISTRAL
 from puna.dialects.quirks import Quirks
 from puna.providers.base import Provider
 
@@ -26,6 +27,7 @@ PROVIDER = Provider(
         "pixtral-",
     ),
     quirks=Quirks(
+        messages=MISTRAL,
         # It answers 422 to fields that its reference does not have.
         rename_params={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
         unsupported_params=frozenset(("logit_bias", "logprobs", "top_logprobs")),

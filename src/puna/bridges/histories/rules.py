@@ -156,3 +156,10 @@ OPEN_ROUTER = replace(
     takes_text_parts=True,
 )
 """Of a router to hosts of all kinds, which fits messages to each by itself."""
+
+MISTRAL = replace(CHAT, call_ids=ALNUM_9)
+"""Of Mistral's API: "Tool call id was … but must be a-z, A-Z, 0-9, with a length of 9", in its own
+words in anomalyco/opencode 3080. It refuses fields that it does not know, thoughts among them."""
+
+CONVERSE_MISTRAL = replace(CONVERSE, call_ids=ALNUM_9)
+"""Of Mistral's models on Bedrock, which check ids as Mistral does: vercel/ai 11802."""
