@@ -182,6 +182,8 @@ def _provider_facts(row: Provider) -> Iterator[tuple[str, str]]:
         yield from ((f"models with `{text}`: {what}", fact) for what, fact in others)
     yield "embeddings", "none at its own address" if service.lacks_embeddings else ""
     yield "Responses API", _responses(row)
+    where = "native" if row.is_self_hosted else "native at its own address"
+    yield "text completions", where if row.quirks.has_completions else ""
     yield "note", row.retirement or ""
 
 

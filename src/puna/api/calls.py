@@ -149,49 +149,50 @@ async def acompletion(
 
 @overload
 def text_completion(
-    model: str, prompt: str | Sequence[str], *, stream: Literal[True], **keywords: Any
+    model: str, prompt: str | Sequence[Any], *, stream: Literal[True], **keywords: Any
 ) -> Stream[TextCompletion]: ...
 @overload
 def text_completion(
     model: str,
-    prompt: str | Sequence[str],
+    prompt: str | Sequence[Any],
     *,
     stream: Literal[False] | None = None,
     **keywords: Any,
 ) -> TextCompletion: ...
 @overload
 def text_completion(
-    model: str, prompt: str | Sequence[str], *, stream: bool | None = None, **keywords: Any
+    model: str, prompt: str | Sequence[Any], *, stream: bool | None = None, **keywords: Any
 ) -> TextCompletion | Stream[TextCompletion]: ...
 def text_completion(
-    model: str, prompt: str | Sequence[str], *, stream: bool | None = None, **keywords: Any
+    model: str, prompt: str | Sequence[Any], *, stream: bool | None = None, **keywords: Any
 ) -> TextCompletion | Stream[TextCompletion]:
-    """Continue a text. Each prompt is one chat call: the upstream sees `/chat/completions` only.
+    """Continue a text: at hosts that have the endpoint as it is asked, else over chat.
 
-    Keywords, returns and errors are those of `completion`; `echo` puts the prompt before the
-    text; `suffix`, `best_of` above 1 and `logprobs` cannot be done over chat.
+    Keywords, returns and errors are those of `completion`. Over chat each prompt is one call;
+    `echo` puts the prompt before the text; `suffix`, `best_of` above 1, `logprobs` and token ids
+    cannot be done.
     """
     return _default.client(keywords).text_completion(model, prompt, stream=stream, **keywords)
 
 
 @overload
 async def atext_completion(
-    model: str, prompt: str | Sequence[str], *, stream: Literal[True], **keywords: Any
+    model: str, prompt: str | Sequence[Any], *, stream: Literal[True], **keywords: Any
 ) -> AsyncStream[TextCompletion]: ...
 @overload
 async def atext_completion(
     model: str,
-    prompt: str | Sequence[str],
+    prompt: str | Sequence[Any],
     *,
     stream: Literal[False] | None = None,
     **keywords: Any,
 ) -> TextCompletion: ...
 @overload
 async def atext_completion(
-    model: str, prompt: str | Sequence[str], *, stream: bool | None = None, **keywords: Any
+    model: str, prompt: str | Sequence[Any], *, stream: bool | None = None, **keywords: Any
 ) -> TextCompletion | AsyncStream[TextCompletion]: ...
 async def atext_completion(
-    model: str, prompt: str | Sequence[str], *, stream: bool | None = None, **keywords: Any
+    model: str, prompt: str | Sequence[Any], *, stream: bool | None = None, **keywords: Any
 ) -> TextCompletion | AsyncStream[TextCompletion]:
     """`text_completion` for asyncio."""
     client = _default.async_client(keywords)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, overload
 
 from puna.client.compose import make_async_transport
 from puna.client.embeddings import read_embedding_call
-from puna.client.keywords import read_call, read_text_calls
+from puna.client.keywords import read_call, read_completion_call, read_text_calls
 from puna.client.moderations import read_moderation_call
 from puna.client.response_calls import read_response_call
 from puna.client.settings import ClientSettings
@@ -99,13 +99,13 @@ class AsyncClient:
 
     @overload
     async def text_completion(
-        self, model: str, prompt: str | Sequence[str], *, stream: Literal[True], **keywords: Any
+        self, model: str, prompt: str | Sequence[Any], *, stream: Literal[True], **keywords: Any
     ) -> AsyncStream[TextCompletion]: ...
     @overload
     async def text_completion(
         self,
         model: str,
-        prompt: str | Sequence[str],
+        prompt: str | Sequence[Any],
         *,
         stream: Literal[False] | None = None,
         **keywords: Any,
@@ -114,7 +114,7 @@ class AsyncClient:
     async def text_completion(
         self,
         model: str,
-        prompt: str | Sequence[str],
+        prompt: str | Sequence[Any],
         *,
         stream: bool | None = None,
         **keywords: Any,
@@ -122,12 +122,17 @@ class AsyncClient:
     async def text_completion(
         self,
         model: str,
-        prompt: str | Sequence[str],
+        prompt: str | Sequence[Any],
         *,
         stream: bool | None = None,
         **keywords: Any,
     ) -> TextCompletion | AsyncStream[TextCompletion]:
         """Continue a text; see `puna.text_completion`."""
+        native = read_completion_call(model, prompt, keywords, self.settings, stream=stream)
+        if native is not None:
+            if native.request.is_stream:
+                return await self._engine.stream_text(native)
+            return await self._engine.complete(native)
         request, calls = read_text_calls(model, prompt, keywords, self.settings, stream=stream)
         if calls[0].request.is_stream:
             return await stream_texts_async(self._engine, request, calls)

@@ -14,12 +14,14 @@ from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings, tls_from
 from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.engine.call import Call, Canned, RequestT
+from puna.engine.completion_run import has_endpoint
 from puna.engine.texts import calls_of
 from puna.errors import BadRequestError, ConfigError
 from puna.providers.base import resolve_target
 from puna.providers.table import split_model
 from puna.routing.attempts import Group, Plan, RetryPolicy
 from puna.routing.deployment import Deployment
+from puna.types.completion_request import CompletionRequest, make_completion_request
 from puna.types.model_request import ModelRequest
 from puna.types.requests import CHAT_SWITCHES, make_chat_request
 from puna.types.secret import Secret
@@ -174,6 +176,31 @@ def read_text_calls(
         model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
     )
     return request, calls_of(request, first)
+
+
+def read_completion_call(
+    model: Any,
+    prompt: Any,
+    keywords: Mapping[str, Any],
+    settings: ClientSettings,
+    *,
+    stream: Any = None,
+) -> Call[CompletionRequest] | None:
+    """A text completion as one call; None where a host that may be asked has no endpoint for it.
+
+    Errors: `read_call`.
+    """
+    own, body = read_own(keywords, settings)
+    if not isinstance(model, str) or own.get("mock_response") is not None:
+        return None
+    call = make_call(CompletionRequest(model, ""), own, settings, None)
+    if not has_endpoint(call.plan):
+        return None
+    body.pop("messages", None)
+    request = make_completion_request(
+        model, prompt, body, stream=stream, **read_options(own, settings)
+    )
+    return replace(call, request=request)
 
 
 def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, overload
 
 from puna.client.compose import make_transport
 from puna.client.embeddings import read_embedding_call
-from puna.client.keywords import read_call, read_text_calls
+from puna.client.keywords import read_call, read_completion_call, read_text_calls
 from puna.client.moderations import read_moderation_call
 from puna.client.response_calls import read_response_call
 from puna.client.settings import ClientSettings
@@ -97,13 +97,13 @@ class Client:
 
     @overload
     def text_completion(
-        self, model: str, prompt: str | Sequence[str], *, stream: Literal[True], **keywords: Any
+        self, model: str, prompt: str | Sequence[Any], *, stream: Literal[True], **keywords: Any
     ) -> Stream[TextCompletion]: ...
     @overload
     def text_completion(
         self,
         model: str,
-        prompt: str | Sequence[str],
+        prompt: str | Sequence[Any],
         *,
         stream: Literal[False] | None = None,
         **keywords: Any,
@@ -112,7 +112,7 @@ class Client:
     def text_completion(
         self,
         model: str,
-        prompt: str | Sequence[str],
+        prompt: str | Sequence[Any],
         *,
         stream: bool | None = None,
         **keywords: Any,
@@ -120,12 +120,16 @@ class Client:
     def text_completion(
         self,
         model: str,
-        prompt: str | Sequence[str],
+        prompt: str | Sequence[Any],
         *,
         stream: bool | None = None,
         **keywords: Any,
     ) -> TextCompletion | Stream[TextCompletion]:
         """Continue a text; see `puna.text_completion`."""
+        native = read_completion_call(model, prompt, keywords, self.settings, stream=stream)
+        if native is not None:
+            ask = self._engine.stream_text if native.request.is_stream else self._engine.complete
+            return ask(native)
         request, calls = read_text_calls(model, prompt, keywords, self.settings, stream=stream)
         run = stream_texts if calls[0].request.is_stream else complete_texts
         return run(self._engine, request, calls)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from puna.errors import APIError
     from puna.types.chat import ChatCompletion, ChatCompletionChunk
     from puna.types.common import Usage
+    from puna.types.completion_request import CompletionRequest
+    from puna.types.completions import TextCompletion
     from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
     from puna.types.moderations import ModerationRequest, ModerationResponse
     from puna.types.response_request import ResponsesRequest
@@ -46,6 +48,7 @@ class Target:
             the caller does not see it.
         lacks_embeddings: whether it is known that there is no endpoint for embeddings.
         has_responses: whether it is known that the Responses API is spoken there.
+        has_completions: whether it is known that there is an endpoint for text completions.
     """
 
     provider: str
@@ -66,6 +69,7 @@ class Target:
     asks_usage: bool = False
     lacks_embeddings: bool = False
     has_responses: bool = False
+    has_completions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,62 @@ class ModerationDialect(Protocol):
 
     def read_error(self, reply: HTTPReply, context: ReadContext[ModerationRequest]) -> APIError:
         """The typed error of a reply that is not a success."""
+        ...
+
+
+class CompletionStreamReader(Protocol):
+    """`StreamReader` for the chunks of a streamed text."""
+
+    def feed(self, data: bytes) -> list[TextCompletion]:
+        """Take bytes; give the chunks that they complete."""
+        ...
+
+    def close(self) -> list[TextCompletion]:
+        """The upstream has ended the reply: give what is left."""
+        ...
+
+    @property
+    def error(self) -> APIError | None:
+        """What broke the stream, to be raised after the chunks that came before it."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the upstream said of tokens, also when the caller did not ask."""
+        ...
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The first choice's that is known."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come: the upstream said so, or the stream failed."""
+        ...
+
+
+class CompletionDialect(Protocol):
+    """A wire protocol for text completions."""
+
+    def build_request(
+        self, request: CompletionRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """Raise BadRequestError for what the host cannot do."""
+        ...
+
+    def read_reply(
+        self, reply: HTTPReply, context: ReadContext[CompletionRequest]
+    ) -> TextCompletion:
+        """Raise MalformedReplyError for a success that holds no completion."""
+        ...
+
+    def read_error(self, reply: HTTPReply, context: ReadContext[CompletionRequest]) -> APIError:
+        """The typed error of a reply that is not a success."""
+        ...
+
+    def stream_reader(self, context: ReadContext[CompletionRequest]) -> CompletionStreamReader:
+        """A fresh reader for one streamed reply."""
         ...
 
 

@@ -56,6 +56,8 @@ class Quirks:
         lacks_tool_streaming: the host streams no answer to a request with tools; it is asked for
             the whole answer, which comes as chunks.
         has_responses: the host speaks the Responses API.
+        has_completions: the host has an endpoint for text completions, and all of its models take
+            part in it.
         prefers_chat_for_tools: its models may write tool calls as text, which are rescued over chat
             only, and free-form tools are known there only: a response with such tools goes over
             chat.
@@ -83,6 +85,7 @@ class Quirks:
     failed_generation: FailedGeneration | None = None
     lacks_tool_streaming: bool = False
     has_responses: bool = False
+    has_completions: bool = False
     prefers_chat_for_tools: bool = False
 
     def takes(self, param: str) -> bool:

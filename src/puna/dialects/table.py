@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from puna.dialects.anthropic_messages import AnthropicMessages
-from puna.dialects.base import Dialect, EmbeddingDialect, ModerationDialect, ResponsesDialect
+from puna.dialects.base import (
+    CompletionDialect,
+    Dialect,
+    EmbeddingDialect,
+    ModerationDialect,
+    ResponsesDialect,
+)
 from puna.dialects.bedrock_converse import BedrockConverse
 from puna.dialects.embedded_chat import EmbeddedChat
 from puna.dialects.embedded_embeddings import EmbeddedEmbeddings
@@ -13,6 +19,7 @@ from puna.dialects.llama_native import LlamaNativeChat
 from puna.dialects.ollama_chat import OllamaChat
 from puna.dialects.ollama_embeddings import OllamaEmbeddings
 from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.openai_completions import OpenAICompletions
 from puna.dialects.openai_embeddings import OpenAIEmbeddings
 from puna.dialects.openai_moderations import OpenAIModerations
 from puna.dialects.openai_responses import OpenAIResponses
@@ -38,6 +45,9 @@ EMBEDDING_DIALECTS: Mapping[str, EmbeddingDialect] = {
 
 MODERATION_DIALECTS: Mapping[str, ModerationDialect] = {"openai_chat": OpenAIModerations()}
 """How a host that chats in a dialect moderates, where its row says that it does."""
+
+COMPLETION_DIALECTS: Mapping[str, CompletionDialect] = {"openai_chat": OpenAICompletions()}
+"""How a host that chats in a dialect completes texts, where its row says that it does."""
 
 RESPONSES_DIALECTS: Mapping[str, ResponsesDialect] = {"openai_chat": OpenAIResponses()}
 """How a host that chats in a dialect speaks the Responses API, where its row says that it does."""

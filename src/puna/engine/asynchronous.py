@@ -11,10 +11,10 @@ from puna.engine.at_once import ask_all
 from puna.engine.call import Attempt, Call, DialectT, RequestT, attribute
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
-from puna.engine.delivery import Delivery
+from puna.engine.completion_run import CompletionRun
 from puna.engine.embeddings import EmbeddingRun
 from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
-from puna.engine.native_delivery import NativeDelivery, delivery_of
+from puna.engine.native_delivery import AnyDelivery, delivery_of
 from puna.engine.response_run import ResponseRun, ResponseTeller
 from puna.engine.run import AnswerT, CallRun
 from puna.engine.streams import TAIL_S, AsyncStream
@@ -26,6 +26,8 @@ from puna.telemetry.events import Hook, Outcome, wait_for_hooks
 from puna.transports.base import AsyncOpenReply, AsyncTransport
 from puna.transports.canned import async_canned_transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.types.completion_request import CompletionRequest
+from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.types.model_request import ModelRequest
 from puna.types.moderations import ModerationRequest, ModerationResponse
@@ -84,6 +86,20 @@ class AsyncEngine:
             return await self._whole(run)
 
         return join_verdicts(await ask_all(ask, calls_of(call)))
+
+    async def complete(self, call: Call[CompletionRequest]) -> TextCompletion:
+        """The text, of a host that has the endpoint for it.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        return await self._whole(CompletionRun(call, self._health, self._clock, self._hooks))
+
+    async def stream_text(self, call: Call[CompletionRequest]) -> AsyncStream[TextCompletion]:
+        """The text as chunks, of a host that has the endpoint for it. Errors: `stream`."""
+        run = CompletionRun(call, self._health, self._clock, self._hooks)
+        opened = await self._attempt(run, self._open_stream)
+        return AsyncStream(opened.chunks(), opened.abandon, run.report)
 
     async def respond(self, call: Call[ResponsesRequest]) -> Response:
         """The response.
@@ -203,9 +219,7 @@ class AsyncEngine:
 class _OpenStream:
     """A streamed reply whose first chunk is there; no reply where the whole answer is."""
 
-    def __init__(
-        self, run: AnyRun, delivery: Delivery | NativeDelivery, reply: AsyncOpenReply | None
-    ) -> None:
+    def __init__(self, run: AnyRun, delivery: AnyDelivery, reply: AsyncOpenReply | None) -> None:
         self._run = run
         self._delivery = delivery
         self._reply = reply

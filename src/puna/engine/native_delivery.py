@@ -7,6 +7,7 @@ from typing import Any
 
 from puna.bridges.responses.whole_events import events_of
 from puna.engine.call import Attempt
+from puna.engine.completion_run import CompletionDelivery, CompletionRun
 from puna.engine.delivery import Delivery, broken_stream, is_no_stream
 from puna.engine.response_run import ResponseAttempt, ResponseRun
 from puna.engine.usage import RunningEstimate, believable, estimate_response
@@ -95,8 +96,13 @@ class NativeDelivery:
         self._ready += events
 
 
-def delivery_of(run: Any, attempt: Attempt[Any, Any]) -> Delivery | NativeDelivery:
+AnyDelivery = Delivery | NativeDelivery | CompletionDelivery
+
+
+def delivery_of(run: Any, attempt: Attempt[Any, Any]) -> AnyDelivery:
     """How the reply of an attempt is delivered; `run` is the part of the call that made it."""
+    if isinstance(run, CompletionRun):
+        return CompletionDelivery(run, attempt)
     if isinstance(run, ResponseRun):
         return NativeDelivery(run, attempt)
     return Delivery(run, attempt)

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from puna.engine.call import Attempt, Call, DialectT, RequestT, attribute
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
-from puna.engine.delivery import Delivery
+from puna.engine.completion_run import CompletionRun
 from puna.engine.embeddings import EmbeddingRun
 from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
-from puna.engine.native_delivery import NativeDelivery, delivery_of
+from puna.engine.native_delivery import AnyDelivery, delivery_of
 from puna.engine.response_run import ResponseRun, ResponseTeller
 from puna.engine.run import AnswerT, CallRun
 from puna.engine.streams import TAIL_S, Stream
@@ -23,6 +23,8 @@ from puna.telemetry.events import Hook, Outcome, run_hooks
 from puna.transports.base import OpenReply, Transport
 from puna.transports.canned import canned_transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.types.completion_request import CompletionRequest
+from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.types.model_request import ModelRequest
 from puna.types.moderations import ModerationRequest, ModerationResponse
@@ -79,6 +81,20 @@ class Engine:
             for one in calls_of(call)
         ]
         return join_verdicts([self._whole(run) for run in runs])
+
+    def complete(self, call: Call[CompletionRequest]) -> TextCompletion:
+        """The text, of a host that has the endpoint for it.
+
+        Raises:
+            APIError: after all attempts that the plan and the policy allow.
+        """
+        return self._whole(CompletionRun(call, self._health, self._clock, self._hooks))
+
+    def stream_text(self, call: Call[CompletionRequest]) -> Stream[TextCompletion]:
+        """The text as chunks, of a host that has the endpoint for it. Errors: `stream`."""
+        run = CompletionRun(call, self._health, self._clock, self._hooks)
+        opened = self._attempt(run, self._open_stream)
+        return Stream(opened.chunks(), opened.abandon, run.report)
 
     def respond(self, call: Call[ResponsesRequest]) -> Response:
         """The response.
@@ -194,9 +210,7 @@ class Engine:
 class _OpenStream:
     """A streamed reply whose first chunk is there; no reply where the whole answer is."""
 
-    def __init__(
-        self, run: AnyRun, delivery: Delivery | NativeDelivery, reply: OpenReply | None
-    ) -> None:
+    def __init__(self, run: AnyRun, delivery: AnyDelivery, reply: OpenReply | None) -> None:
         self._run = run
         self._delivery = delivery
         self._reply = reply

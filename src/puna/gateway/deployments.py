@@ -16,6 +16,7 @@ from puna.routing.deployment import Deployment
 _NOWHERE = "http://localhost"
 """The address of a deployment that asks nobody."""
 _LIMITS = ("max_input_tokens", "max_output_tokens")
+COMPLETIONS_PATH = "/v1/completions"
 RESPONSES_PATH = "/v1/responses"
 """In `model_info.supported_endpoints`: the host speaks the Responses API. A list without it says
 that the host does not."""
@@ -93,7 +94,11 @@ def make_deployment(
         target = replace(target, asks_usage=True)
     spoken = one.model_info.get("supported_endpoints")
     if isinstance(spoken, list):
-        target = replace(target, has_responses=RESPONSES_PATH in spoken)
+        target = replace(
+            target,
+            has_responses=RESPONSES_PATH in spoken,
+            has_completions=COMPLETIONS_PATH in spoken,
+        )
     settings = config.settings
     return Deployment(
         deployment_id=id_of(one),

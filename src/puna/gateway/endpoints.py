@@ -35,7 +35,7 @@ Action = Literal[
 
 SUMMARIES: Mapping[Action, str] = {
     "chat": "a chat completion, whole or as a stream of events",
-    "text": "a text completion, over chat",
+    "text": "a text completion, at a host that has them, else over chat",
     "embedding": "a vector for each text, whole",
     "moderation": "a verdict on each text, from a host that gives them",
     "messages": "a message in Anthropic's shape, over chat, whole or as a stream of events",

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from puna.bridges.completions import messages_of, read_text_request
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call, RequestT
+from puna.engine.completion_run import has_endpoint
 from puna.engine.texts import calls_of, complete_texts_async, stream_texts_async
 from puna.errors import BadRequestError
 from puna.gateway.directory import Directory
@@ -18,6 +19,7 @@ from puna.gateway.sending import Caller, Telling, send_answer, send_stream
 from puna.gateway.steering import read_mapping, read_names, read_steering
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.types.chat import ChatCompletionChunk
+from puna.types.completion_request import make_completion_request
 from puna.types.completions import TextCompletion
 from puna.types.model_request import ModelRequest
 from puna.types.report import CallReport
@@ -66,11 +68,13 @@ class Pipeline:
         return await send_answer(self.engine.chat(call), caller, chat_body)
 
     async def text(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
-        """Answer a text completion, over chat.
+        """Answer a text completion: at a host that has the endpoint, else over chat.
 
         Raises:
             APIError: nothing was sent to the client yet.
         """
+        if self._has_endpoint(body):
+            return await self._complete(body, caller)
         fields = {name: value for name, value in body.items() if name not in ("prompt", "messages")}
         may_drop = self.bridge_drops(body)
         request = read_text_request(body.get("prompt"), fields, drop_params=may_drop)
@@ -85,6 +89,31 @@ class Pipeline:
             opening = stream_texts_async(self.engine, request, calls)
             return await send_stream(opening, caller, _CHUNKS)
         return await send_answer(complete_texts_async(self.engine, request, calls), caller)
+
+    def _has_endpoint(self, body: Mapping[str, Any]) -> bool:
+        """Whether all who may answer complete texts themselves."""
+        model = body.get("model")
+        check_model_name(model)
+        if not isinstance(model, str) or not model.strip():
+            return False  # the chat's reader says so
+        plan = self.directory.plan(model)
+        own = read_names(body, "fallbacks")
+        if own:
+            plan = replace(plan, fallbacks=self.directory.fallbacks(own, model))
+        return has_endpoint(plan)
+
+    async def _complete(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
+        request = make_completion_request(
+            body.get("model"),
+            body.get("prompt"),
+            self.sent_fields(body, but=("model", "prompt", "messages", "stream")),
+            stream=body.get("stream", False),
+            **self.request_options(body),
+        )
+        call = self.make_call(request, body, caller)
+        if request.is_stream:
+            return await send_stream(self.engine.stream_text(call), caller, _CHUNKS)
+        return await send_answer(self.engine.complete(call), caller)
 
     def read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
         """A chat call from a request's fields, by the rules of `requests`."""

@@ -191,6 +191,7 @@ def _resolve(
         # Another host with the same dialect may have the endpoint.
         lacks_embeddings=quirks.lacks_embeddings and is_own_host,
         has_responses=quirks.has_responses and (is_own_host or provider.is_self_hosted),
+        has_completions=quirks.has_completions and (is_own_host or provider.is_self_hosted),
     )
 
 

@@ -22,6 +22,8 @@ PROVIDER = Provider(
         messages=SELF_HOSTED,
         tells_stream_usage=True,
         has_responses=True,
+        # Its page "OpenAI-Compatible Server", section "Completions API".
+        has_completions=True,
         prefers_chat_for_tools=True,
     ),
 )

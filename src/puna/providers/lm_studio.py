@@ -28,6 +28,8 @@ PROVIDER = Provider(
         tells_stream_usage=True,
         # Since 0.3.29.
         has_responses=True,
+        # Its page "OpenAI Compatible Endpoints", read 2026-11-30.
+        has_completions=True,
         prefers_chat_for_tools=True,
     ),
 )

@@ -1,7 +1,7 @@
 """SGLang's server.
 
-Sources: public clients and tests of it (address, stream options), read 2026-11-26. LiteLLM has no
-such prefix; the variables are named in its manner.
+Sources: its page "OpenAI APIs - Completions"; public clients and tests of it (address, stream
+options), read 2026-11-30. LiteLLM has no such prefix; the variables are named in its manner.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ PROVIDER = Provider(
     key_variables=("SGLANG_API_KEY",),
     needs_key=False,
     is_self_hosted=True,
-    quirks=Quirks(messages=SELF_HOSTED, tells_stream_usage=True),
+    quirks=Quirks(messages=SELF_HOSTED, tells_stream_usage=True, has_completions=True),
 )

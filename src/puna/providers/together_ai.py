@@ -25,5 +25,7 @@ PROVIDER = Provider(
         # The only limit in its document is `max_tokens`.
         rename_params={"max_completion_tokens": "max_tokens"},
         rename_finish_reasons={"eos": "stop"},
+        # `POST /completions`, as its Python client and LiteLLM 1.106.2 ask it.
+        has_completions=True,
     ),
 )

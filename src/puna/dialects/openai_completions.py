@@ -1,0 +1,207 @@
+"""OpenAI's text completions, at hosts that have the endpoint.
+
+What is asked is sent as it was given (token ids, `echo`, `logprobs`, `suffix`, …), and what comes
+back is handed on, `logprobs` untouched. Nothing is rescued from a text. Source: OpenAI API
+reference, "Completions".
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from puna.dialects.base import BuiltRequest, ReadContext, Target
+from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
+from puna.dialects.json_http import (
+    build_url,
+    encode,
+    first_problem,
+    malformed,
+    parse_object,
+    post,
+)
+from puna.dialects.openai_replies import is_index, mend_envelope, mend_text
+from puna.dialects.request_rules import choose_params
+from puna.dialects.stream_faults import interrupted
+from puna.errors import APIError
+from puna.types.common import Usage
+from puna.types.completion_request import CompletionRequest
+from puna.types.completions import TextCompletion
+from puna.wire.http import HTTPReply, Timeouts
+from puna.wire.sse import SSEDecoder, SSEEvent
+
+Context = ReadContext[CompletionRequest]
+
+_DONE = b"[DONE]"
+_ERROR = "error"
+
+
+class OpenAICompletions:
+    """Stateless; one instance serves all calls."""
+
+    path = "/completions"
+
+    def build_request(
+        self, request: CompletionRequest, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """POST `<base>/completions`. Only what the caller gave is in the body.
+
+        A target that asks gets a stream's usage asked for, too.
+        """
+        params, dropped = choose_params(request, target)
+        body: dict[str, Any] = {"model": target.model, "prompt": request.prompt, **params}
+        if request.is_stream:
+            body["stream"] = True
+            if target.asks_usage and "stream_options" not in request.unwanted_params:
+                body["stream_options"] = {**body.get("stream_options", {}), "include_usage": True}
+        elif body.pop("stream_options", None) is not None:
+            dropped = (*dropped, "stream_options")
+        url = build_url(target, self.path)
+        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+
+    def read_reply(self, reply: HTTPReply, context: Context) -> TextCompletion:
+        """A success as a text completion.
+
+        Raises:
+            APIError: it holds an error, or no completion.
+        """
+        data = parse_object(reply, context)
+        if is_error_body(data):
+            raise read_error_frame(data, context)
+        return read_completion(data, context)
+
+    def read_error(self, reply: HTTPReply, context: Context) -> APIError:
+        """The typed error of a reply that is not a success."""
+        return read_error_reply(reply, context)
+
+    def stream_reader(self, context: Context) -> CompletionStreamReader:
+        """A fresh reader for one streamed reply."""
+        return CompletionStreamReader(context)
+
+
+def read_completion(
+    data: dict[str, Any], context: Context, *, is_chunk: bool = False
+) -> TextCompletion:
+    """A decoded body or chunk, which is changed, as a text completion.
+
+    Raises:
+        MalformedReplyError: it is none.
+    """
+    given = data.get("choices")
+    if not isinstance(given, list) or (not given and not is_chunk):
+        raise malformed("no list of choices", context)
+    for position, choice in enumerate(cast("list[Any]", given)):
+        if not isinstance(choice, dict):
+            raise malformed("a choice that is no object", context)
+        fields = cast("dict[str, Any]", choice)
+        if not is_index(fields.get("index")):
+            fields["index"] = position
+        fields["text"] = mend_text(fields.get("text")) or ""
+        fields.setdefault("logprobs", None)
+        reason = fields.get("finish_reason")
+        renamed = context.target.quirks.rename_finish_reasons
+        fields["finish_reason"] = renamed.get(reason, reason) if isinstance(reason, str) else None
+    named: Any = context  # what chat needs of a context is the same here
+    mend_envelope(data, named)
+    data["object"] = "text_completion"
+    try:
+        return TextCompletion.model_validate(data)
+    except ValidationError as error:
+        raise malformed(f"fields of the wrong kind: {first_problem(error)}", context) from error
+
+
+class CompletionStreamReader:
+    """One streamed reply: bytes in, chunks out, however the bytes are cut.
+
+    `usage` and `finish_reason` are what the host told; usage goes to the caller only if asked for.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._decoder = SSEDecoder()
+        self._open: set[int] = set()
+        self._has_chunks = False
+        self._id: str | None = None
+        self._is_done = False
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.error: APIError | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come: the host said so, or the stream failed."""
+        return self._is_done or self.error is not None
+
+    def feed(self, data: bytes) -> list[TextCompletion]:
+        """Take bytes; give the chunks that they complete."""
+        chunks = self._take(self._decoder.feed(data))
+        if self._decoder.fault is not None and not self.is_done:
+            self.error = malformed(f"{self._decoder.fault} in its stream", self._context)
+        return chunks
+
+    def close(self) -> list[TextCompletion]:
+        """The reply has ended: give what is left. Too early an end sets `error`."""
+        chunks = [] if self.is_done else self._take(self._decoder.close())
+        if not self.is_done:
+            if self._has_chunks and not self._open:
+                self._is_done = True
+            else:
+                what = "before the text was finished" if self._has_chunks else "without any text"
+                self.error = interrupted(what, self._context)
+        return chunks
+
+    def _take(self, frames: list[SSEEvent]) -> list[TextCompletion]:
+        chunks: list[TextCompletion] = []
+        for frame in frames:
+            if self.is_done:
+                break
+            data = frame.data.strip()
+            if not data:
+                continue  # a heartbeat
+            if data == _DONE:
+                self._end()
+                break
+            try:
+                chunk = self._read(frame)
+            except APIError as error:
+                # Kept, not raised: the chunks before it are whole and must reach the caller first.
+                self.error = error
+            else:
+                if chunk is not None:
+                    chunks.append(chunk)
+        return chunks
+
+    def _end(self) -> None:
+        if self._has_chunks:
+            self._is_done = True
+        else:
+            self.error = interrupted("without any text", self._context)
+
+    def _read(self, frame: SSEEvent) -> TextCompletion | None:
+        try:
+            data = from_json(frame.data)
+        except ValueError as error:
+            raise malformed("a frame that is not JSON", self._context) from error
+        if not isinstance(data, dict):
+            raise malformed("a frame that is no JSON object", self._context)
+        fields = cast("dict[str, Any]", data)
+        if frame.event == _ERROR or is_error_body(fields):
+            raise read_error_frame(fields, self._context)
+        chunk = read_completion(fields, self._context, is_chunk=True)
+        self._id = chunk.id = self._id or chunk.id
+        for choice in chunk.choices:
+            self._has_chunks = True
+            self._open.add(choice.index)
+            if choice.finish_reason is not None:
+                self._open.discard(choice.index)
+                self.finish_reason = self.finish_reason or choice.finish_reason
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+            if not self._context.request.wants_usage:
+                if not chunk.choices:
+                    return None
+                chunk.usage = None
+                chunk.model_fields_set.discard("usage")
+        return chunk if chunk.choices or chunk.usage is not None else None

@@ -1,0 +1,185 @@
+"""A text completion under way at a host that has the endpoint. Over chat: `engine/texts.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import override
+
+from puna.catalog.estimates import estimate_tokens
+from puna.dialects.base import CompletionDialect
+from puna.dialects.table import COMPLETION_DIALECTS
+from puna.engine.call import Attempt
+from puna.engine.delivery import broken_stream, is_no_stream
+from puna.engine.run import CallRun
+from puna.engine.usage import RunningEstimate, believable
+from puna.errors import APIError
+from puna.routing.attempts import Plan
+from puna.routing.deployment import Deployment
+from puna.types.common import Usage
+from puna.types.completion_request import CompletionRequest
+from puna.types.completions import TextCompletion
+from puna.wire.http import HTTPReply
+
+CompletionAttempt = Attempt[CompletionDialect, CompletionRequest]
+
+
+def has_endpoint(plan: Plan) -> bool:
+    """Whether all who may answer are known to have the endpoint; else all are asked over chat."""
+    groups = (
+        plan.group,
+        *plan.fallbacks,
+        *plan.context_window_fallbacks,
+        *plan.content_policy_fallbacks,
+    )
+    return all(
+        one.target.has_completions
+        and one.target.dialect in COMPLETION_DIALECTS
+        and one.canned_answer is None
+        for group in groups
+        for one in group
+    )
+
+
+class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion]):
+    """A call for a text."""
+
+    made_id_prefix = "cmpl-"
+
+    @override
+    def dialect_for(self, deployment: Deployment) -> CompletionDialect:
+        return COMPLETION_DIALECTS[deployment.target.dialect]
+
+    @override
+    def read_answer(self, attempt: CompletionAttempt, reply: HTTPReply) -> TextCompletion:
+        completion = attempt.dialect.read_reply(reply, attempt.context)
+        usage = believable(completion.usage)
+        if usage is None:
+            said = "".join(choice.text for choice in completion.choices)
+            usage = completion.usage = _estimate(attempt.context.request, estimate_tokens(said))
+        self.note_answer(attempt, usage, completion.choices[0].finish_reason)
+        return completion.with_report(self.report)
+
+    def note_answer(
+        self, attempt: CompletionAttempt, usage: Usage, finish_reason: str | None
+    ) -> None:
+        """Note what an answer used and how it ended."""
+        self._note_tokens(usage, attempt)
+        self.report.finish_reason = finish_reason
+
+    def note_first_chunk(self) -> None:
+        """Note when a stream began."""
+        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
+
+    @override
+    def asked(self) -> Mapping[str, Any]:
+        return {"input": self.call.request.prompt}
+
+
+class CompletionDelivery:
+    """As `Delivery`, which sees to chunks of chat. Nothing is rescued from a text."""
+
+    def __init__(self, run: CompletionRun, attempt: CompletionAttempt) -> None:
+        self.is_over = False
+        self._run = run
+        self._attempt = attempt
+        self._reader = attempt.dialect.stream_reader(attempt.context)
+        self._ready: list[TextCompletion] = []
+        self._last: TextCompletion | None = None
+        self._tokens = RunningEstimate()
+        self._is_noted = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a chunk is ready or was delivered."""
+        return bool(self._ready) or self._last is not None
+
+    def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
+        self._run.take_headers(self._attempt, status, headers)
+        return is_no_stream(status, headers)
+
+    def take_whole(self, reply: HTTPReply) -> None:
+        """A host that answered a stream request with a whole answer: it comes as chunks."""
+        self.take_answer(self._run.read_whole(self._attempt, reply))
+
+    def take_answer(self, completion: TextCompletion) -> None:
+        """A whole answer, as a chunk; a second one has the usage where it was asked for."""
+        usage = completion.usage
+        text = completion.model_copy(update={"usage": None})
+        text.model_fields_set.discard("usage")
+        self._ready = [text]
+        if self._run.call.request.wants_usage and usage is not None:
+            self._ready.append(completion.model_copy(update={"choices": []}))
+        self._is_noted = self.is_over = True
+
+    def take(self, piece: bytes | None) -> None:
+        """The next bytes of the body, or None at its end."""
+        reader = self._reader
+        chunks = reader.feed(piece) if piece is not None else reader.close()
+        for chunk in chunks:
+            for choice in chunk.choices:
+                self._tokens.add_text(choice.text)
+        self._ready += chunks
+        self.is_over = piece is None or reader.is_done
+        if not self.is_over:
+            return
+        if reader.error is not None:
+            if not self.has_begun:
+                raise self.broken(reader.error)
+        elif self._run.call.request.wants_usage and reader.usage is None:
+            self._add_usage()
+
+    def drain(self) -> list[TextCompletion]:
+        """The chunks that are ready, each once."""
+        chunks, self._ready = self._ready, []
+        if chunks:
+            if self._last is None:
+                self._run.note_first_chunk()
+            self._last = chunks[-1]
+        return chunks
+
+    def check(self) -> None:
+        """Raise what broke the stream, if anything did."""
+        if self._reader.error is not None:
+            raise self._reader.error
+
+    def finish(self) -> None:
+        """Note what the stream used, whether it came to its end or not."""
+        if not self._is_noted:
+            self._note()
+
+    def broken(self, error: APIError) -> APIError:
+        """What a failure is to the caller: before the first chunk it may be tried again."""
+        return broken_stream(error, self._attempt, has_begun=self.has_begun)
+
+    def _note(self) -> Usage:
+        self._is_noted = True
+        usage = believable(self._reader.usage)
+        if usage is None:
+            usage = _estimate(self._attempt.context.request, self._tokens.total())
+        self._run.note_answer(self._attempt, usage, self._reader.finish_reason)
+        return usage
+
+    def _add_usage(self) -> None:
+        head = self._ready[-1] if self._ready else self._last
+        if head is not None:
+            self._ready.append(
+                TextCompletion(
+                    id=head.id,
+                    object="text_completion",
+                    created=head.created,
+                    model=head.model,
+                    choices=[],
+                    usage=self._note(),
+                )
+            )
+
+
+def _estimate(request: CompletionRequest, made: int) -> Usage:
+    """The usage where a host tells none: token ids are counted, texts estimated."""
+    asked = sum(
+        estimate_tokens(one) if isinstance(one, str) else len(one) for one in request.prompts
+    )
+    return Usage.estimated(asked, made)

@@ -1,0 +1,176 @@
+"""One text completion for a host that has the endpoint, as a frozen and checked value.
+
+Source: OpenAI API reference, "Completions". Over chat, a text completion is `TextRequest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from typing_extensions import override
+
+from puna.errors import BadRequestError
+from puna.types.model_request import (
+    ModelRequest,
+    ParamChecks,
+    check_extra_body,
+    check_model,
+    sort_params,
+)
+from puna.types.requests import PARAMS, check_headers
+from puna.types.shown import kind_of, shown
+
+TokenIds = tuple[int, ...]
+Prompt = str | tuple[str, ...] | TokenIds | tuple[TokenIds, ...]
+"""A text, texts, the token ids of one text, or of several: as the caller gave it."""
+
+_KINDS = "a text, a list of texts, a list of token ids or a list of lists of token ids"
+_OWN_FIELDS = ("model", "prompt", "stream")
+_LARGEST_ID = 2**31
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_ID
+
+
+COMPLETION_PARAMS: ParamChecks = {
+    **{
+        name: PARAMS[name]
+        for name in (
+            "frequency_penalty",
+            "logit_bias",
+            "max_tokens",
+            "n",
+            "presence_penalty",
+            "seed",
+            "stop",
+            "stream_options",
+            "temperature",
+            "top_p",
+            "user",
+        )
+    },
+    "best_of": (_is_count, "a whole number from 0"),
+    "echo": (lambda v: isinstance(v, bool), "a boolean"),
+    "logprobs": (lambda v: isinstance(v, bool) or _is_count(v), "a whole number from 0"),
+    "suffix": (lambda v: isinstance(v, str), "a string"),
+}
+"""OpenAI's parameters of text completions."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest(ModelRequest):
+    """What the caller asked, in the shape of OpenAI's completions."""
+
+    prompt: Prompt
+
+    @property
+    def prompts(self) -> tuple[str | TokenIds, ...]:
+        """Each text, or each text's token ids."""
+        given = self.prompt
+        if isinstance(given, str):
+            return (given,)
+        if isinstance(given[0], int):
+            return (cast("TokenIds", given),)
+        return cast("tuple[str | TokenIds, ...]", given)
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream should end with a usage chunk."""
+        return bool((self.params.get("stream_options") or {}).get("include_usage"))
+
+    @staticmethod
+    @override
+    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        # What only chat has, such as `tools`, says nothing here, and a host may refuse it.
+        return {n: v for n, v in params.items() if n in COMPLETION_PARAMS or n not in PARAMS}
+
+    @staticmethod
+    @override
+    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        return sort_params(fields, COMPLETION_PARAMS)
+
+
+def make_completion_request(  # noqa: PLR0913 - a request's parts; all but two by keyword
+    model: Any,
+    prompt: Any,
+    fields: Mapping[str, Any],
+    *,
+    stream: Any = False,
+    headers: Mapping[str, str] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    drop_params: bool = False,
+    allowed_params: Iterable[str] = (),
+    unwanted_params: Iterable[str] = (),
+) -> CompletionRequest:
+    """Check everything the caller gave and freeze it.
+
+    `fields` are body parameters, known and unknown; None means "not given".
+
+    Raises:
+        BadRequestError: with `param`, before anything is sent.
+    """
+    if stream is not None and not isinstance(stream, bool):
+        raise BadRequestError(
+            f"`stream` must be true or false, not `{shown(stream)}`.", param="stream"
+        )
+    params, extra = CompletionRequest.split({**fields, **check_extra_body(extra_body, _OWN_FIELDS)})
+    return CompletionRequest(
+        model=check_model(model),
+        prompt=read_prompt(prompt),
+        params=params,
+        extra=extra,
+        headers=check_headers(headers or {}),
+        is_stream=bool(stream),
+        drop_params=drop_params,
+        allowed_params=frozenset(allowed_params),
+        unwanted_params=frozenset(unwanted_params),
+    )
+
+
+def read_prompt(given: Any) -> Prompt:
+    """The prompt, frozen.
+
+    Raises:
+        BadRequestError: `param` is the path of what is wrong, such as `prompt[3]`.
+    """
+    if isinstance(given, str):
+        return given
+    if not isinstance(given, list | tuple):
+        raise BadRequestError(f"`prompt` must be {_KINDS}, not {kind_of(given)}.", param="prompt")
+    items = cast("list[Any] | tuple[Any, ...]", given)
+    if not items:
+        raise BadRequestError(f"`prompt` is empty; give {_KINDS}.", param="prompt")
+    if _is_count(items[0]):
+        return _read_ids(items, "prompt")
+    if isinstance(items[0], list | tuple):
+        return tuple(_read_ids(item, f"prompt[{i}]") for i, item in enumerate(items))
+    for i, item in enumerate(items):
+        if not isinstance(item, str):
+            path = f"prompt[{i}]"
+            raise BadRequestError(f"`{path}` must be a text, not {kind_of(item)}.", param=path)
+    return tuple(items)
+
+
+def _read_ids(given: Any, path: str) -> TokenIds:
+    ids = cast("list[Any] | tuple[Any, ...]", given) if isinstance(given, list | tuple) else ()
+    for i, one in enumerate(ids):
+        if not _is_count(one):
+            raise BadRequestError(
+                f"`{path}[{i}]` must be a token id, a whole number from 0, not `{shown(one)}`.",
+                param=f"{path}[{i}]",
+            )
+    if not ids:
+        raise BadRequestError(f"`{path}` must be a list of token ids.", param=path)
+    return tuple(ids)
+
+
+__all__ = [
+    "COMPLETION_PARAMS",
+    "CompletionRequest",
+    "Prompt",
+    "make_completion_request",
+    "read_prompt",
+]
