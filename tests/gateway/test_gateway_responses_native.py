@@ -398,7 +398,6 @@ def test_a_deployments_drop_params_counts_over_chat() -> None:
     [
         ({"tools": [{"type": "web_search"}]}, "responses"),
         ({"input": [{"role": "user", "content": [{"type": "input_file", "x": 1}]}]}, "responses"),
-        ({"reasoning": {"effort": "low"}}, "responses"),
     ],
 )
 def test_of_one_name_that_deployment_is_asked_which_takes_it_whole(
