@@ -91,6 +91,17 @@ def test_a_wrong_use_exits_2(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
 
 
+@pytest.mark.parametrize("command", ["serve", "record", "chat", "check", "doctor", "models"])
+def test_in_every_option_hyphens_and_underscores_are_the_same(command: str) -> None:
+    for option in puna.commands[command].params:
+        for name in option.opts:
+            if name.startswith("--"):
+                for spelling in (name.replace("_", "-"), "--" + name[2:].replace("-", "_")):
+                    said = run(command, spelling, "--help").output
+                    assert "No such option" not in said
+    assert "No such option" in run(command, "--no-such-option").output
+
+
 @pytest.mark.case(170)
 def test_the_environment_twins_are_read() -> None:
     options = {one.name: one.envvar for one in puna.commands["serve"].params}

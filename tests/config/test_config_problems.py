@@ -182,3 +182,11 @@ def test_a_file_without_models_says_what_may_have_been_meant(text: str, words: s
     assert config.deployments == ()
     (told,) = (notice.message for notice in config.notices if notice.key == "model_list")
     assert words in told
+
+
+def test_a_foreign_spelling_that_breaks_the_yaml_is_explained_all_the_same() -> None:
+    """In braces `${NAME}` is no YAML."""
+    error = fail("model_list:\n  - {model_name: m, litellm_params: {api_key: ${GROQ_KEY}}}\n")
+    assert error.line == 2
+    assert "expected `,` or `}`, but got `{`" in str(error)
+    assert "`os.environ/GROQ_KEY`" in str(error)

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from typing_extensions import override
 
-from puna.config.environment import KeyPath
+from puna.config.environment import PREFIX, KeyPath, foreign_reference
 from puna.errors import ConfigError
 
 MAX_DEPTH = 50
@@ -60,9 +60,8 @@ def load_yaml(text: str, file: str | None = None) -> YAMLDocument:
         ) from None
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
-        raise ConfigError(
-            _explain(problem), file=file, line=mark.line + 1 if mark is not None else None
-        ) from None
+        line = mark.line + 1 if mark is not None else None
+        raise ConfigError(f"{_explain(problem)}{_hint(text, line)}", file=file, line=line) from None
 
 
 def _read_document(text: str) -> YAMLDocument:
@@ -255,5 +254,17 @@ def _explain(problem: yaml.MarkedYAMLError) -> str:
         return "not valid YAML: a tab stands where spaces must: YAML is indented with spaces"
     if "undefined alias" in found:
         return "not valid YAML: an alias without its anchor: quote a text that begins with `*`"
+    found = re.sub(r"'(\S)'", r"`\1`", found)  # signs of YAML, such as a bracket
     plain = re.sub(r"'(?!<)[^']{2,}'|\"[^\"]{2,}\"", "`…`", found)
     return f"not valid YAML: {' '.join(plain.split())}"
+
+
+def _hint(text: str, line: int | None) -> str:
+    """What to write where the faulty line names a variable in a spelling of other programs."""
+    lines = text.splitlines()
+    if line is None or line > len(lines):
+        return ""
+    name = foreign_reference(lines[line - 1], is_whole=False)
+    if name is None:
+        return ""
+    return f"; to use the variable `{show(name)}` write `{PREFIX}{show(name)}`"

@@ -136,8 +136,9 @@ def _read_config(
 def _no_models(config: GatewayConfig) -> ConfigError:
     """The error for a file that names no model. The embedded model never takes its place."""
     about = next(notice for notice in config.notices if notice.key == "model_list")
+    reason = about.message.removesuffix(f" (line {about.line})")
     error = ConfigError(
-        f"{about.message}. Give it an entry, as in `model_list: [{{model_name: my-model, "
+        f"{reason}. Give it an entry, as in `model_list: [{{model_name: my-model, "
         "litellm_params: {model: provider/model}}]`, or leave `--config` out to serve the "
         f"embedded model {EMBEDDED_NAME}",
         file=config.file,

@@ -59,7 +59,7 @@ def _unused_options(command: C) -> C:
     return command
 
 
-@click.command()
+@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_")})
 @click.option(
     "--host",
     envvar="HOST",
