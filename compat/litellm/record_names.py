@@ -174,7 +174,7 @@ def _fields_of(model: Any) -> dict[str, Any]:
             continue
         default = field.default_factory() if _makes_plain(field) else field.default
         plain = _plain(default)
-        if field.is_required():
+        if field.is_required() and "__init__" not in vars(model):  # else its constructor decides
             fields[key] = {"$": "required"}
         else:
             fields[key] = plain["value"] if plain is not None else None

@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any, TypedDict, TypeVar, cast
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
-from puna.catalog.prices import Price, price_from_dollars_per_token
+from puna.client.checks import read_list, read_mapping, read_names, read_price, read_seconds
 from puna.client.settings import ClientSettings, tls_from
 from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.engine.call import Call, Canned, RequestT
 from puna.engine.completion_run import has_endpoint
 from puna.engine.texts import calls_of
-from puna.errors import BadRequestError, ConfigError
+from puna.errors import BadRequestError
 from puna.providers.base import resolve_target
 from puna.providers.table import split_model
 from puna.routing.attempts import Group, Plan, RetryPolicy
@@ -79,8 +79,6 @@ OWN_KEYWORDS = frozenset(
 )
 """Keywords that steer the call and are never part of the body."""
 
-_LONGEST_S = 31_536_000.0  # a year: what is longer is a mistake, or overflows a clock
-
 _ADDRESSES = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
 _TOLD = HOST_SETTINGS | REFUSED_SETTINGS
 _HOST_KEYWORDS = ("api_key", *_ADDRESSES, "api_version", "custom_llm_provider", *_TOLD)
@@ -131,11 +129,11 @@ def read_own(
 def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOptions:
     """What `own` says about the request itself, whatever its kind."""
     return {
-        "headers": {**_mapping(own, "headers"), **_mapping(own, "extra_headers")},
+        "headers": {**read_mapping(own, "headers"), **read_mapping(own, "extra_headers")},
         "extra_body": own.get("extra_body"),
         "drop_params": read_flag(own, "drop_params", default=settings.drop_params),
-        "allowed_params": _names(own, "allowed_openai_params"),
-        "unwanted_params": _names(own, "additional_drop_params"),
+        "allowed_params": read_names(own, "allowed_openai_params"),
+        "unwanted_params": read_names(own, "additional_drop_params"),
     }
 
 
@@ -156,7 +154,7 @@ def make_call(
         plan=_read_plan(request, own, settings),
         policy=RetryPolicy(max_retries=_read_retries(own, settings)),
         timeouts=_read_timeouts(own, settings),
-        metadata=_mapping(own, "metadata"),
+        metadata=read_mapping(own, "metadata"),
         canned=canned,
     )
 
@@ -205,25 +203,26 @@ def read_completion_call(
 
 def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:
     is_canned = own.get("mock_response") is not None
-    first = _deployment(request.model, own, settings, is_canned=is_canned)
-
-    def fallback(model: str, keywords: Mapping[str, Any]) -> Deployment:
-        made = _deployment(model, keywords, settings, is_canned=is_canned)
-        return replace(made, overrides=_read_overrides(keywords, request))
-
-    def groups(field: str) -> list[Group]:
-        return [
-            (fallback(model, keywords),)
-            for model, keywords in (
-                _read_fallback(item, field, first, own, settings) for item in _list(own, field)
-            )
-        ]
-
-    return Plan(
-        group=(first,),
-        fallbacks=groups("fallbacks"),
-        context_window_fallbacks=groups("context_window_fallbacks"),
+    route = settings.routes.get(request.model)
+    first = (
+        route.group[0]
+        if route is not None
+        else make_deployment(request.model, own, settings, is_canned=is_canned)
     )
+
+    def group_of(item: Any, field: str) -> Group:
+        if isinstance(item, str) and item in settings.routes:
+            return settings.routes[item].group
+        model, keywords = _read_fallback(item, field, first, own, settings)
+        made = make_deployment(model, keywords, settings, is_canned=is_canned)
+        return (replace(made, overrides=_read_overrides(keywords, request)),)
+
+    asked: dict[str, Any] = {
+        field: [group_of(item, field) for item in read_list(own, field)]
+        for field in ("fallbacks", "context_window_fallbacks")
+        if own.get(field) is not None
+    }
+    return replace(route if route is not None else Plan(group=(first,)), **asked)
 
 
 def _read_fallback(
@@ -249,18 +248,33 @@ def _read_fallback(
         return str(fields["model"]), fields
     if not isinstance(item, str):
         raise BadRequestError(f"`{field}` must be a list of model names.", param=field)
-    prefix = item.partition("/")[0]
-    is_same_provider = prefix == first.target.provider or prefix not in settings.providers
-    return item, {k: own[k] for k in _HOST_KEYWORDS if k in own} if is_same_provider else {}
+    is_same = _goes_to_the_same(item, first, own, settings)
+    return item, {k: own[k] for k in _HOST_KEYWORDS if k in own} if is_same else {}
 
 
-def _deployment(
+def _goes_to_the_same(
+    item: str, first: Deployment, own: Mapping[str, Any], settings: ClientSettings
+) -> bool:
+    """Whether a fallback's name is one of the call's own provider, or of the server it names."""
+    prefix, slash, _ = item.partition("/")
+    if prefix in settings.providers:
+        return prefix == first.target.provider
+    if slash or any(own.get(name) for name in (*_ADDRESSES, "custom_llm_provider")):
+        return True
+    try:  # a bare name may be another maker's
+        return split_model(item, providers=settings.providers)[0].name == first.target.provider
+    except BadRequestError:
+        return True
+
+
+def make_deployment(
     model: str,
     own: Mapping[str, Any],
     settings: ClientSettings,
     *,
     is_canned: bool,
 ) -> Deployment:
+    """Whom a model's name and the keywords of a call mean; `is_canned` where nobody is asked."""
     base = next((own[name] for name in _ADDRESSES if own.get(name)), None)
     if base is not None and not isinstance(base, str):
         raise BadRequestError("`api_base` must be a string.", param="api_base")
@@ -296,7 +310,7 @@ def _deployment(
         deployment_id=f"{provider.name}/{upstream}@{target.base_url}",
         public_name=model,
         target=target,
-        price=_read_price(own),
+        price=read_price(own),
     )
 
 
@@ -338,21 +352,6 @@ def _check_trust(ssl_verify: object, settings: ClientSettings) -> None:
         )
 
 
-def _read_price(own: Mapping[str, Any]) -> Price | None:
-    wanted = ("input_cost_per_token", "output_cost_per_token")
-    if not any(own.get(name) is not None for name in wanted):
-        return None
-    given, made = (_read_picos(own, name) for name in wanted)
-    return Price(input_picos=given, output_picos=made)
-
-
-def _read_picos(own: Mapping[str, Any], name: str) -> int:
-    try:
-        return price_from_dollars_per_token(own.get(name) or 0)
-    except ConfigError as error:
-        raise BadRequestError(f"`{name}`: {error}", param=name) from error
-
-
 def _read_retries(own: Mapping[str, Any], settings: ClientSettings) -> int:
     """`max_retries`, or its alias `num_retries`: one count, never multiplied."""
     for name in ("max_retries", "num_retries"):
@@ -368,21 +367,8 @@ def _read_retries(own: Mapping[str, Any], settings: ClientSettings) -> int:
 
 
 def _read_timeouts(own: Mapping[str, Any], settings: ClientSettings) -> Timeouts:
-    total_s = _seconds(own, "timeout", settings.timeout_s)
-    return Timeouts(total_s=total_s, idle_s=_seconds(own, "stream_timeout", total_s))
-
-
-def _seconds(own: Mapping[str, Any], name: str, default: float | None) -> float | None:
-    value = own.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_S:
-        raise BadRequestError(
-            f"`{name}` must be a number of seconds above 0 and at most {_LONGEST_S:g}, "
-            f"not `{shown(value)}`.",
-            param=name,
-        )
-    return float(value)
+    total_s = read_seconds(own, "timeout", settings.timeout_s)
+    return Timeouts(total_s=total_s, idle_s=read_seconds(own, "stream_timeout", total_s))
 
 
 def read_canned(own: Mapping[str, Any]) -> Canned | None:
@@ -404,25 +390,4 @@ def read_canned(own: Mapping[str, Any]) -> Canned | None:
 
 def read_delay(own: Mapping[str, Any]) -> float:
     """How long a prepared answer takes."""
-    return _seconds(own, "mock_delay", 0.0) or 0.0
-
-
-def _mapping(own: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = own.get(name, {})
-    if not isinstance(value, Mapping):
-        raise BadRequestError(f"`{name}` must be an object.", param=name)
-    return cast("Mapping[str, Any]", value)
-
-
-def _list(own: Mapping[str, Any], name: str) -> Sequence[Any]:
-    value = own.get(name, ())
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise BadRequestError(f"`{name}` must be a list.", param=name)
-    return cast("Sequence[Any]", value)
-
-
-def _names(own: Mapping[str, Any], name: str) -> Sequence[str]:
-    names = _list(own, name)
-    if not all(isinstance(item, str) for item in names):
-        raise BadRequestError(f"`{name}` must be a list of parameter names.", param=name)
-    return names
+    return read_seconds(own, "mock_delay", 0.0) or 0.0

@@ -10,6 +10,7 @@ from puna.dialects.quirks import Quirks
 from puna.errors import BadRequestError
 from puna.providers.base import Provider
 from puna.providers.table import PROVIDERS
+from puna.routing.attempts import Plan
 from puna.routing.health import CooldownPolicy
 from puna.telemetry.events import Hook
 from puna.transports.tls import TLSConfig
@@ -36,6 +37,7 @@ class ClientSettings:
         hooks: told of every call's end.
         tls: whom to trust.
         cooldown: when a failing deployment rests.
+        routes: model names that stand for deployments of the client's own.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -52,6 +54,7 @@ class ClientSettings:
     hooks: Sequence[Hook] = ()
     tls: TLSConfig = TLSConfig()
     cooldown: CooldownPolicy = CooldownPolicy()
+    routes: Mapping[str, Plan] = field(default_factory=dict[str, Plan])
 
     def with_provider(self, name: str, base_url: str, key_variable: str) -> Mapping[str, Provider]:
         """The known rows and one more: an OpenAI-compatible host under a name of its own."""

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         stream_chunk_builder,
         text_completion,
     )
+    from litellm.router import Router
     from litellm.types.router import RouterRateLimitError
     from litellm.types.usage import Usage
     from litellm.types.utils import (
@@ -186,6 +187,7 @@ _HOMES = (
     "litellm.main",
     "litellm.utils",
     "litellm.cost_calculator",
+    "litellm.router",
 )
 """Where the public names live; each may import those before it."""
 
@@ -253,6 +255,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "RejectedRequestError",
+    "Router",
     "RouterRateLimitError",
     "ServiceUnavailableError",
     "StreamingChoices",

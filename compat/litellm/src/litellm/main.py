@@ -76,6 +76,8 @@ class _Kind(Generic[Whole, Wrapper]):
         report = answer.report
         if report is not None:
             hidden = hidden_params_of(report, call_id=call.record.call_id, is_mock=call.is_mock)
+            if call.own_client is not None and call.model in call.own_client.settings.routes:
+                hidden["model_id"] = report.deployment_id
             whole.note_call(hidden, None if call.is_mock else dict(report.headers))
         return whole
 

@@ -1,0 +1,218 @@
+"""LiteLLM's `Router` over Puna's routing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.support.upstream import TEXT, Reply, Upstream
+
+import litellm
+from litellm import Router
+
+HI = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture
+def hosts() -> Iterator[tuple[Upstream, Upstream]]:
+    with Upstream() as first, Upstream() as second:
+        yield first, second
+
+
+def _entry(name: str, host: Upstream | None = None, **params: Any) -> dict[str, Any]:
+    place = {"api_base": host.url} if host is not None else {}
+    return {
+        "model_name": name,
+        "litellm_params": {"model": f"openai/{name}-up", "api_key": "k", **place, **params},
+    }
+
+
+def _texts(stream: Any) -> str:
+    return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+
+
+def test_a_name_is_asked_at_its_deployment_with_its_defaults(
+    hosts: tuple[Upstream, Upstream],
+) -> None:
+    router = Router(
+        [_entry("a", hosts[0], temperature=0.5, rpm=None), _entry("b", hosts[1])],
+        default_litellm_params={"max_tokens": 7},
+    )
+
+    answer = router.completion("a", HI, max_tokens=9)
+
+    assert answer.choices[0].message.content == TEXT
+    assert hosts[0].requests[0].json == {
+        "model": "a-up",
+        "messages": HI,
+        "temperature": 0.5,
+        "max_tokens": 9,
+    }
+    assert hosts[0].requests[0].headers["authorization"] == "Bearer k"
+    assert not hosts[1].requests
+    assert answer._hidden_params["model_id"] == router.get_model_ids()[0]
+
+
+def test_streams_text_and_asyncio_go_the_same_way(hosts: tuple[Upstream, Upstream]) -> None:
+    router = Router(model_list=[_entry("a", hosts[0])])
+
+    async def run() -> tuple[Any, str]:
+        whole = await router.acompletion(model="a", messages=HI)
+        stream = await router.acompletion("a", HI, stream=True)
+        return whole, "".join([c.choices[0].delta.content or "" async for c in stream])
+
+    whole, streamed = asyncio.run(run())
+    assert whole.choices[0].message.content == TEXT
+    assert streamed == TEXT
+    assert _texts(router.completion("a", HI, stream=True)) == TEXT
+    assert router.text_completion("a", "Once").choices[0].text == TEXT
+
+
+def test_a_failure_is_retried_at_another_deployment_and_then_at_the_fallbacks(
+    hosts: tuple[Upstream, Upstream],
+) -> None:
+    first, second = hosts
+    router = Router(
+        [_entry("a", first, order=1), _entry("b", second)],
+        num_retries=0,
+        fallbacks=[{"a": ["b"]}],
+    )
+    first.plays(Reply.error(500))
+
+    answer = router.completion("a", HI)
+
+    assert answer.choices[0].message.content == TEXT
+    assert [len(first.requests), len(second.requests)] == [1, 1]
+    assert second.requests[0].json["model"] == "b-up"
+
+
+def test_a_fallback_of_the_call_names_names_of_the_router(
+    hosts: tuple[Upstream, Upstream],
+) -> None:
+    first, second = hosts
+    router = Router([_entry("a", first), _entry("b", second)], num_retries=0)
+    first.plays(Reply.error(500), Reply.error(500))
+
+    assert router.completion("a", HI, fallbacks=["b"]).choices[0].message.content == TEXT
+    with pytest.raises(litellm.InternalServerError):
+        router.completion("a", HI)
+
+
+def test_a_full_context_has_fallbacks_of_its_own(hosts: tuple[Upstream, Upstream]) -> None:
+    first, second = hosts
+    router = Router(
+        [_entry("small", first), _entry("large", second)],
+        context_window_fallbacks=[{"small": ["large"]}],
+    )
+    first.plays(
+        Reply.json(
+            {"error": {"message": "maximum context length", "code": "context_length_exceeded"}},
+            status=400,
+        )
+    )
+
+    assert router.completion("small", HI).choices[0].message.content == TEXT
+    assert len(second.requests) == 1
+
+
+def test_names_aliases_and_unknown_ones() -> None:
+    router = Router(
+        [_entry("a", mock_response="from a")],
+        model_group_alias={"other": "a"},
+        default_fallbacks=["a"],
+    )
+
+    assert router.completion("other", HI).choices[0].message.content == "from a"
+    assert router.get_model_names() == ["a", "other"]
+    assert router.model_names == ["a", "other"]
+    assert [entry["model_name"] for entry in router.get_model_list("a")] == ["a"]
+    with pytest.raises(litellm.BadRequestError, match=r"`b` in the router: its names are `a`"):
+        router.completion("b", HI)
+    router.add_deployment(_entry("b", mock_response="from b"))
+    assert router.completion("b", HI).choices[0].message.content == "from b"
+
+
+def test_calls_go_through_the_modules_functions_so_that_replaced_ones_are_called() -> None:
+    router = Router([_entry("a", mock_response="x")])
+    heard: list[Any] = []
+
+    def instead(*args: Any, **kwargs: Any) -> str:
+        heard.append((args, kwargs["temperature"]))
+        return "instead"
+
+    litellm.completion = instead  # type: ignore[assignment]
+    try:
+        assert router.completion("a", HI, temperature=0) == "instead"
+    finally:
+        del litellm.completion
+    assert heard == [(("a", HI), 0)]
+
+
+def test_what_the_router_does_not_follow_is_said_by_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, logger="LiteLLM Router")
+
+    router = Router(
+        [_entry("a", mock_response="x", rpm=5)],
+        routing_strategy="least-busy",
+        redis_host="localhost",
+        cache_responses=False,
+    )
+
+    said = " ".join(caplog.messages)
+    assert all(name in said for name in ("least-busy", "`redis_host`", "`litellm_params.rpm`"))
+    assert "cache_responses" not in said
+    with pytest.raises(TypeError, match="no_such_argument"):
+        Router([], no_such_argument=1)
+    with pytest.raises(AttributeError, match=r"Router\.schedule_acompletion. is not built"):
+        router.schedule_acompletion("a", HI)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [{"model_name": "a"}],
+        [{"litellm_params": {"model": "openai/x"}}],
+        [{"model_name": "a", "litellm_params": {"model": "nobody/x"}}],
+        ["a"],
+    ],
+)
+def test_a_wrong_list_is_refused_and_the_old_one_stays(wrong: list[Any]) -> None:
+    router = Router([_entry("a", mock_response="x")])
+
+    with pytest.raises(litellm.BadRequestError):
+        router.set_model_list(wrong)
+    assert router.completion("a", HI).choices[0].message.content == "x"
+
+
+def test_a_deployment_may_be_litellms_object_and_its_key_a_variable(
+    environ: dict[str, str], hosts: tuple[Upstream, Upstream]
+) -> None:
+    environ["MY_KEY"] = "from-environment"
+    params = {"model": "openai/m", "api_key": "os.environ/MY_KEY", "api_base": hosts[0].url}
+    lib: Any = litellm
+    deployment = lib.types.router.Deployment(
+        model_name="a",
+        litellm_params=lib.types.router.LiteLLM_Params(**params),
+    )
+
+    Router([deployment]).completion("a", HI)
+
+    assert hosts[0].requests[0].headers["authorization"] == "Bearer from-environment"
+
+
+def test_a_key_never_follows_to_a_fallback_of_another_maker() -> None:
+    from puna.client.keywords import read_call
+    from puna.client.settings import ClientSettings
+
+    settings = ClientSettings(environ={"ANTHROPIC_API_KEY": "sk-own", "OPENAI_API_KEY": "sk-env"})
+    call = read_call(
+        "gpt-4o", HI, {"api_key": "sk-openai", "fallbacks": ["claude-x", "gpt-4o-mini"]}, settings
+    )
+
+    keys = [group[0].target.api_key for group in call.plan.fallbacks]
+    assert [key.reveal() for key in keys if key is not None] == ["sk-own", "sk-openai"]
