@@ -12,6 +12,7 @@ from tests.support.senders import Send, send_async, send_sync
 from tests.support.upstream import Reply, Upstream
 
 from puna.errors import APIConnectionError, ConfigError
+from puna.transports.proxies import environment_faults
 from puna.transports.standard import AsyncStandardTransport, StandardTransport
 from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPRequest
@@ -67,13 +68,36 @@ def test_the_proxy_of_the_environment_is_used_and_its_exceptions_kept(
 
 
 @BOTH
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://127.0.0.1:9"])
-def test_a_proxy_that_cannot_be_used_is_an_error_of_the_configuration(
-    send: Send, proxy: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "proxy", ["socks5://127.0.0.1:9", "socks://127.0.0.1:9", "ftp://me:pw12@h"]
+)
+@pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY"])
+def test_a_proxy_that_cannot_be_used_touches_only_the_hosts_behind_it_aider_4038(
+    send: Send, proxy: str, name: str, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with pytest.raises(ConfigError, match="a proxy that the environment names cannot be used"):
+    monkeypatch.setenv(name, proxy)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert send(_request(upstream.url)).status == 200
+    said = "the proxy that the environment names cannot be used"
+    with pytest.raises(APIConnectionError, match=said) as told:
         send(_request("http://llama.invalid/v1"))
+    assert not told.value.is_retryable
+    assert "pw12" not in str(told.value)
+
+
+def test_faults_of_the_environment_are_named_without_their_values(tmp_path: Path) -> None:
+    environ = {
+        "ALL_PROXY": "socks://me:secret-pw@h:1",
+        "https_proxy": "HTTPS://h:1",
+        "HTTP_PROXY": "h:1",
+        "SSL_CERT_FILE": str(tmp_path / "secret-pw.pem"),
+        "SSL_CERT_DIR": str(tmp_path),
+    }
+    first, second = environment_faults(environ)
+    assert first.startswith("`ALL_PROXY` names a proxy of `socks://`")
+    assert second.startswith("`SSL_CERT_FILE`")
+    assert "secret-pw" not in first + second
+    assert environment_faults({"NO_PROXY": "*"}) == []
 
 
 @pytest.mark.case(132)

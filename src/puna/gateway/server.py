@@ -38,6 +38,7 @@ from puna.gateway.options import (
 from puna.gateway.protocol import GatewayProtocol
 from puna.gateway.workers import WorkerProcess, run_crew
 from puna.telemetry.events import Hook
+from puna.transports.proxies import environment_faults
 
 Say = Callable[[str], None]
 
@@ -66,6 +67,8 @@ def serve(options: ServeOptions, say: Say) -> None:
     hooks = load_hooks(directory.config)
     for notice in directory.notices:
         say(notice.line_in(directory.config.file))
+    for fault in environment_faults(os.environ):
+        say(f"warning: {fault}")
     host = host_of(options, directory)
     sockets = listen(host, options.port, say)
     options = replace(options, port=sockets[0].getsockname()[1])

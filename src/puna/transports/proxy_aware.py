@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
 from puna.transports.base import AsyncOpenReply
 from puna.transports.lean import LeanTransport, PreparedRequest
+from puna.transports.proxies import EnvironmentProxies
 from puna.transports.standard import AsyncStandardTransport
 from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPRequest
-
-_MOST_HOSTS = 1_024
 
 
 class ProxyAwareTransport:
@@ -22,8 +17,7 @@ class ProxyAwareTransport:
         self.lean = LeanTransport(tls)
         self._tls = tls
         self._standard: AsyncStandardTransport | None = None
-        self._proxies = _proxies_of_environment()
-        self._has_proxy = lru_cache(_MOST_HOSTS)(self._find)
+        self.proxies = EnvironmentProxies()
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
         """Send by the way that the environment asks for."""
@@ -58,23 +52,4 @@ class ProxyAwareTransport:
 
     def is_proxied(self, url: str) -> bool:
         """Whether a proxy carries what goes there."""
-        if not self._proxies:
-            return False
-        try:
-            parts = urlsplit(url)
-            return self._has_proxy(parts.scheme, parts.hostname or "", parts.port)
-        except ValueError:  # no URL: the lean transport says why
-            return False
-
-    def _find(self, scheme: str, host: str, port: int | None) -> bool:
-        if not (self._proxies.get(scheme) or self._proxies.get("all")):
-            return False
-        where = host if port is None else f"{host}:{port}"
-        return not proxy_bypass(where, self._proxies)
-
-
-def _proxies_of_environment() -> dict[str, str]:
-    """`HTTP_PROXY` and the like, where they name any; `NO_PROXY` alone is no proxy."""
-    proxies = getproxies()
-    named = any(url for scheme, url in proxies.items() if scheme in ("http", "https", "all"))
-    return proxies if named else {}
+        return self.proxies.find(url) is not None

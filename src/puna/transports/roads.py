@@ -1,24 +1,24 @@
 """The roads to hosts, over httpx2: a straight one, or the one through the environment's proxies.
 
-httpx2's client is for redirects, cookies, logins and proxies. Puna follows no redirect, keeps no
-cookie and writes its own `Authorization`; so where the environment names no proxy, a request goes
-to httpx2's transport itself: the same connections at half the price.
+httpx2's client is for redirects, cookies and logins. Puna follows no redirect, keeps no cookie and
+writes its own `Authorization`, so a request goes to httpx2's transport itself: the same connections
+at half the price.
 """
 
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from functools import lru_cache, partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.request import getproxies
 
 import httpx2
 
 from puna.errors import ConfigError
 from puna.transports.bounded import bound_sockets
+from puna.transports.proxies import EnvironmentProxies
 from puna.version import __version__
 from puna.wire.http import HTTPRequest
 
@@ -28,7 +28,6 @@ _HEADERS = {
     "user-agent": f"puna/{__version__}",
 }
 _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
-_PROXIED = ("http", "https", "all")
 _KNOWN_ADDRESSES = 64
 
 
@@ -69,54 +68,66 @@ class RequestMaker:
 def make_road(tls: ssl.SSLContext, *, uses_proxies: bool) -> Road:
     """A road with connections of its own, which keep the deadline of `bounded.until`.
 
-    Raises:
-        ConfigError: a proxy that the environment names cannot be used.
+    `send` raises ConfigError for a host whose proxy cannot be used; others are not affected.
     """
-    if not (uses_proxies and _has_proxies()):
-        straight = httpx2.HTTPTransport(verify=tls, limits=_LIMITS)
-        bound_sockets(straight)
+    straight = httpx2.HTTPTransport(verify=tls, limits=_LIMITS)
+    bound_sockets(straight)
+    proxies = EnvironmentProxies()
+    if not (uses_proxies and proxies.are_named):
         return Road(straight.handle_request, straight.close)
-    with _usable_proxies():
-        client = httpx2.Client(
-            verify=tls, limits=_LIMITS, follow_redirects=False, cookies=_no_cookies()
-        )
-    # One transport for each proxy, and one for the hosts that are excepted; see `bound_sockets`.
-    own = client._transport, *client._mounts.values()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    for transport in own:
-        if isinstance(transport, httpx2.HTTPTransport):
-            bound_sockets(transport)
-    return Road(partial(client.send, stream=True), client.close)
+    through: dict[str, httpx2.HTTPTransport] = {}
+    lock = threading.Lock()
+
+    def send(request: httpx2.Request) -> httpx2.Response:
+        address = proxies.find(str(request.url))
+        if address is None:
+            return straight.handle_request(request)
+        with lock:
+            if address not in through:
+                with _usable_proxy():
+                    made = httpx2.HTTPTransport(verify=tls, limits=_LIMITS, proxy=address)
+                bound_sockets(made)
+                through[address] = made
+        return through[address].handle_request(request)
+
+    def close() -> None:
+        for one in (straight, *through.values()):
+            one.close()
+
+    return Road(send, close)
 
 
 def make_async_road(tls: ssl.SSLContext, *, uses_proxies: bool) -> AsyncRoad:
     """`make_road` for asyncio."""
-    if not (uses_proxies and _has_proxies()):
-        straight = httpx2.AsyncHTTPTransport(verify=tls, limits=_LIMITS)
+    straight = httpx2.AsyncHTTPTransport(verify=tls, limits=_LIMITS)
+    proxies = EnvironmentProxies()
+    if not (uses_proxies and proxies.are_named):
         return AsyncRoad(straight.handle_async_request, straight.aclose, is_straight=True)
-    with _usable_proxies():
-        client = httpx2.AsyncClient(
-            verify=tls, limits=_LIMITS, follow_redirects=False, cookies=_no_cookies()
-        )
-    return AsyncRoad(partial(client.send, stream=True), client.aclose, is_straight=False)
+    through: dict[str, httpx2.AsyncHTTPTransport] = {}
 
+    async def send(request: httpx2.Request) -> httpx2.Response:
+        address = proxies.find(str(request.url))
+        if address is None:
+            return await straight.handle_async_request(request)
+        if address not in through:
+            with _usable_proxy():
+                through[address] = httpx2.AsyncHTTPTransport(
+                    verify=tls, limits=_LIMITS, proxy=address
+                )
+        return await through[address].handle_async_request(request)
 
-def _has_proxies() -> bool:
-    """Whether the environment names a proxy; where httpx2 looks, and like it when made."""
-    proxies = getproxies()
-    return any(proxies.get(scheme) for scheme in _PROXIED)
+    async def close() -> None:
+        for one in (straight, *through.values()):
+            await one.aclose()
+
+    return AsyncRoad(send, close, is_straight=False)
 
 
 @contextmanager
-def _usable_proxies() -> Generator[None]:
-    """httpx2 reads `HTTPS_PROXY` and the like when a client is made."""
+def _usable_proxy() -> Generator[None]:
     try:
         yield
     except (ImportError, ValueError, httpx2.InvalidURL) as error:
         raise ConfigError(
-            f"a proxy that the environment names cannot be used: {error}", key="HTTPS_PROXY"
+            f"the proxy that the environment names cannot be used: {error}", key="HTTPS_PROXY"
         ) from error
-
-
-def _no_cookies() -> CookieJar:
-    """A jar that keeps nothing: what one call is told must not be sent with another's."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))

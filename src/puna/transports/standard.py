@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import httpx2
 
-from puna.errors import APIConnectionError
+from puna.errors import APIConnectionError, ConfigError
 from puna.transports.base import MOST_BODY_BYTES
 from puna.transports.bounded import until
 from puna.transports.failures import least, not_connected, timed_out, too_long, unreachable
@@ -303,6 +303,10 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
     """The one line where httpx2's errors become ours. Only the host is named, never the key."""
     try:
         yield
+    except ConfigError as error:
+        unusable = unreachable(request, error)
+        unusable.is_retryable = False
+        raise unusable from error
     except httpx2.ConnectTimeout as error:
         raise not_connected(request) from error
     except (httpx2.TimeoutException, TimeoutError) as error:
