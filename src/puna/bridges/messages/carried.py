@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from puna.bridges.beyond_chat import TOOL_REFERENCE
 from puna.bridges.messages.blocks import join_parts, text_part
-from puna.bridges.messages.deferred import TOOL_REFERENCE
 from puna.bridges.tool_names import alias_of
 from puna.types.messages_extras import MessagesExtras
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from puna.bridges.beyond_chat import TOOL_REFERENCE
 from puna.bridges.block_order import (
     BLOCK_ORDER,
     THINKING,
@@ -24,7 +25,6 @@ from puna.bridges.messages.blocks import (
     read_text_part,
 )
 from puna.bridges.messages.carried import CACHE_CONTROL, IS_ERROR
-from puna.bridges.messages.deferred import TOOL_REFERENCE
 from puna.bridges.omissions import Omissions
 from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError

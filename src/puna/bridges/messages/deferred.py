@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from puna.bridges.beyond_chat import TOOL_REFERENCE
 from puna.bridges.tool_names import alias_of
-
-TOOL_REFERENCE = "tool_reference"
 
 _DEFER = "defer_loading"
 _CACHE_CONTROL = "cache_control"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from puna.bridges.beyond_chat import MESSAGE_FIELDS, OTHERS
 from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
 from puna.bridges.call_arguments import BROKEN_INPUT, object_of
 from puna.bridges.messages.request import MessagesRequest
-from puna.bridges.over_messages.reply import MESSAGE_FIELDS, OTHERS
 from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
 from puna.types.chat import ChatCompletion, Choice, Delta, DeltaToolCall, Message, ToolCall
 from puna.types.common import Usage

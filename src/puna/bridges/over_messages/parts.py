@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from puna.bridges.messages.deferred import TOOL_REFERENCE
+from puna.bridges.beyond_chat import TOOL_REFERENCE
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 from puna.types.data_url import read_data_url

@@ -6,17 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from puna.bridges.beyond_chat import MESSAGE_FIELDS, OTHERS
 from puna.bridges.block_order import BLOCK_ORDER, THINKING, THOUGHTS, TOOL_USE, Entry, is_usual
 from puna.types.counts import read_counts, whole_number
 from puna.types.messages import THINKING_BLOCKS
 
 Fields = dict[str, Any]
 
-OTHERS = "provider_specific_fields"
-"""Where blocks and citations stand that chat has no place for, as LiteLLM has them."""
-
-MESSAGE_FIELDS = "message"
-"""Of these, the fields of the message itself that nobody knows here (`safeguard_results`, …)."""
 _KNOWN_FIELDS = frozenset((
     *("type", "id", "role", "model", "content", "usage", "delta", "container"),
     *("stop_reason", "stop_sequence", "stop_details"),
