@@ -11,6 +11,7 @@ from typing import Any
 
 from puna.errors import APIError, ContextWindowExceededError
 from puna.gateway.directory import Directory
+from puna.gateway.recovery import TOO_LONG, is_worth_retrying, last_words
 from puna.gateway.replies import Reply, error_body, error_reply, error_source, json_reply
 from puna.gateway.requests import Incoming
 from puna.gateway.status import get_model, list_models
@@ -34,9 +35,6 @@ _UNAVAILABLE = 503
 _OVERLOADED = 529
 _SERVER_ERROR = 500
 
-_TOO_LONG = "prompt is too long: "
-"""How Anthropic begins to say it: clients look for these words, and shorten the conversation."""
-
 _UNKNOWN_DATE = "1970-01-01T00:00:00Z"  # the reference: an epoch value where none is known
 
 
@@ -58,8 +56,17 @@ def messages_error_reply(error: APIError, call_id: str) -> Reply:
 
 
 def messages_error_event(error: APIError, call_id: str) -> bytes:
-    """The last event of a stream that broke."""
-    return encode_event(json_reply(messages_error_body(error, call_id)).body, "error")
+    """The last event of a stream that broke.
+
+    One that is worth a retry is an `overloaded_error`: Claude Code tries again on no other type
+    inside a stream.
+    """
+    body = messages_error_body(error, call_id)
+    told = body["error"]
+    if is_worth_retrying(error):
+        told["type"] = _TYPES[_OVERLOADED]
+    told["message"] = last_words(error, told["message"])
+    return encode_event(json_reply(body).body, "error")
 
 
 def messages_error_body(error: APIError, call_id: str) -> dict[str, Any]:
@@ -67,7 +74,7 @@ def messages_error_body(error: APIError, call_id: str) -> dict[str, Any]:
     status = _status(error, error.status_code)
     message = str(error_body(error)["error"]["message"])
     if isinstance(error, ContextWindowExceededError):
-        message = _TOO_LONG + message
+        message = TOO_LONG + message
     kind = "api_error" if status >= _SERVER_ERROR else "invalid_request_error"
     return {
         "type": "error",

@@ -18,6 +18,7 @@ from puna.errors import (
     PermissionDeniedError,
     ServiceUnavailableError,
 )
+from puna.gateway.recovery import last_words, overflow_words
 from puna.transports.embedded import SCHEME
 from puna.types.chat import ChatCompletion, Choice
 from puna.types.report import CallReport
@@ -142,6 +143,7 @@ def error_body(error: APIError) -> dict[str, Any]:
     message = str(error)
     if isinstance(error, _WITH_ADDRESS):
         message = _ADDRESS.sub("the upstream", message)
+    message = overflow_words(error, message)
     code = error.code
     if error_source(error) == "upstream":
         code = _UPSTREAM_WORDS.get(status, code)
@@ -151,7 +153,14 @@ def error_body(error: APIError) -> dict[str, Any]:
 
 def error_event(error: APIError) -> bytes:
     """The last event of a stream that broke: OpenAI's SDKs raise on it, and no [DONE] follows."""
-    return encode_event(json_reply(error_body(error)).body)
+    return encode_event(json_reply(last_error_body(error)).body)
+
+
+def last_error_body(error: APIError) -> dict[str, Any]:
+    """`error_body` for the end of a stream, where no status tells clients what to do."""
+    body = error_body(error)
+    body["error"]["message"] = last_words(error, body["error"]["message"])
+    return body
 
 
 def internal_error() -> InternalServerError:

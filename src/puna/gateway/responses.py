@@ -13,15 +13,24 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from puna.bridges.responses.compaction import ASK, compaction_of, expand
+from puna.bridges.responses.native import NativeResponse
 from puna.bridges.responses.request import bridge_request
 from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
 from puna.bridges.responses.whole_events import events_of
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call, for_deployment
 from puna.engine.clock import Clock
-from puna.errors import APIError, BadRequestError, ServiceUnavailableError
+from puna.errors import (
+    APIError,
+    BadRequestError,
+    ContextWindowExceededError,
+    RateLimitError,
+    ServiceUnavailableError,
+)
+from puna.gateway.access_log import warn_of
 from puna.gateway.pipeline import Pipeline, chat_options, read_flag
-from puna.gateway.replies import Reply, error_body, json_reply
+from puna.gateway.recovery import reads_failures_in_streams
+from puna.gateway.replies import Reply, json_reply, last_error_body
 from puna.gateway.sending import (
     Caller,
     Telling,
@@ -61,8 +70,8 @@ class ResponsesAPI:
     store: ResponseStore
     clock: Clock
 
-    async def create(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
-        """Answer a request.
+    async def create(self, body: Mapping[str, Any], caller: Caller) -> CallReport | None:
+        """Answer a request. No report is given where the answer is a stream with a failure alone.
 
         Raises:
             APIError: nothing was sent to the client yet.
@@ -176,10 +185,17 @@ class ResponsesAPI:
             code="not_cancellable",
         )
 
-    async def _send_stream(self, call: Call[ResponsesRequest], caller: Caller) -> CallReport:
+    async def _send_stream(self, call: Call[ResponsesRequest], caller: Caller) -> CallReport | None:
         """A stream as clients of this API read it; one that breaks ends in `response.failed`."""
         opening = self.pipeline.engine.stream_response(call)
-        pieces, teller = await until_disconnect(opening, caller.receive)
+        try:
+            pieces, teller = await until_disconnect(opening, caller.receive)
+        except (ContextWindowExceededError, RateLimitError) as error:
+            if not reads_failures_in_streams(caller.headers):
+                raise
+            warn_of("A response", error)
+            await self._send_failure(error, call, caller)
+            return None
 
         async def finish(report: CallReport) -> bytes:
             last = teller.finish()
@@ -193,6 +209,22 @@ class ResponsesAPI:
             fail=lambda error: _encode(teller.fail(*_describe(error))),
         )
         return await send_events(pieces, caller, telling)
+
+    async def _send_failure(
+        self, error: APIError, call: Call[ResponsesRequest], caller: Caller
+    ) -> None:
+        """A stream that is nothing but its failure; see `reads_failures_in_streams`."""
+        begun = {
+            "id": f"resp_{self.clock.make_id()}",
+            "object": "response",
+            "created_at": int(self.clock.now()),
+            "model": call.request.model,
+        }
+        failed = NativeResponse(begun, self.clock.now)
+        events = _encode(failed.fail(*_describe(error)))
+        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
+        await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await caller.send({"type": "http.response.body", "body": events})
 
     async def _keep(self, request: ResponsesRequest, response: Response, caller: Caller) -> None:
         """Store a response, unless it is not to be; one that cannot be was still answered."""
@@ -306,8 +338,8 @@ def _page(items: list[Mapping[str, Any]], query: str) -> dict[str, Any]:
 
 
 def _describe(error: APIError) -> tuple[str, str]:
-    """An error as a client may see it."""
-    told = error_body(error)["error"]
+    """The code and the message of an error that ends a stream."""
+    told = last_error_body(error)["error"]
     return told["code"], told["message"]
 
 
