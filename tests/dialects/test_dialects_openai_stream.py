@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.anything import anything
-from tests.support.contexts import KEY, context_for, request_for
+from tests.support.contexts import KEY, context_for, request_for, target_for
 from typing_extensions import override
 
 from puna.dialects.openai_stream import OpenAIStreamReader
+from puna.dialects.quirks import Quirks
 from puna.errors import (
     APIError,
     AuthenticationError,
@@ -52,8 +53,19 @@ def call(**piece: Any) -> bytes:
 class Outcome:
     """What a stream came to."""
 
-    def __init__(self, pieces: Iterable[bytes], **request: Any) -> None:
-        self.reader = OpenAIStreamReader(context_for(request=request_for(stream=True, **request)))
+    def __init__(
+        self,
+        pieces: Iterable[bytes],
+        *,
+        is_framed: bool = False,
+        quirks: Quirks | None = None,
+        **request: Any,
+    ) -> None:
+        asked = request_for(stream=True, **request)
+        self.reader = OpenAIStreamReader(
+            context_for(request=asked, target=target_for(quirks=quirks or Quirks()))
+        )
+        self.reader.is_framed = is_framed
         self.chunks = [made for piece in pieces for made in self.reader.feed(piece)]
         self.chunks += self.reader.close()
         self.error = self.reader.error
@@ -214,9 +226,90 @@ def test_a_finish_without_done_is_an_end() -> None:
     assert Outcome([*PLAIN[:-1], PLAIN[-1].rstrip()]).error is None
 
 
-def test_done_without_a_finish_is_an_end_and_no_finish_is_made_up() -> None:
+def test_done_without_a_finish_ends_the_text_with_stop() -> None:
+    """opencode#43379, opencode#43622: without a finish, agents ask again without end."""
     made = Outcome([*PLAIN[:-1], DONE])
-    assert (made.text, made.error, any(made.reasons)) == ("Hello", None, False)
+    assert (made.text, made.error, made.reasons[-1]) == ("Hello", None, "stop")
+    assert made.reader.is_finish_assumed
+    assert not Outcome([*PLAIN, DONE]).reader.is_finish_assumed
+
+
+CALLED = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x": 1}'}}
+HALF = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x": '}}
+BARE = {"index": 0, "id": "a", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize("piece", [CALLED, BARE])
+@pytest.mark.parametrize("is_done", [True, False])
+def test_whole_calls_without_a_finish_end_with_tool_calls(
+    piece: dict[str, Any], *, is_done: bool
+) -> None:
+    """opencode#43379."""
+    made = Outcome([chunk({"content": "a"}), call(**piece), *[DONE] * is_done], is_framed=True)
+    assert (made.error, made.reasons[-1]) == (None, "tool_calls")
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_half_a_call_without_a_finish_is_an_interruption(*, is_done: bool) -> None:
+    made = Outcome([chunk({"content": "a"}), call(**HALF), *[DONE] * is_done], is_framed=True)
+    assert isinstance(made.error, StreamInterruptedError)
+    assert not any(made.reasons)
+
+
+def test_a_body_that_ends_well_after_text_has_a_finish_and_one_that_may_be_cut_has_none() -> None:
+    """opencode#43882: Muse on a gateway ends its body without a finish and without `[DONE]`."""
+    made = Outcome(PLAIN[:-1], is_framed=True)
+    assert (made.text, made.error, made.reasons[-1]) == ("Hello", None, "stop")
+    assert made.reader.is_finish_assumed
+    cut = Outcome(PLAIN[:-1])
+    assert isinstance(cut.error, StreamInterruptedError)
+    thoughts = [chunk({"role": "assistant", "reasoning_content": "Hm."})]
+    assert isinstance(Outcome(thoughts, is_framed=True).error, StreamInterruptedError)
+    assert Outcome([*thoughts, DONE], is_framed=True).reasons[-1] == "stop"
+
+
+def test_each_choice_without_a_finish_gets_one() -> None:
+    made = Outcome(
+        [chunk({"content": "a"}), chunk({"content": "b"}, index=1), chunk({}, "length"), DONE], n=2
+    )
+    finishes = {c.index: c.finish_reason for one in made.chunks for c in one.choices}
+    assert finishes == {0: "length", 1: "stop"}
+
+
+def test_an_answer_has_finished_when_all_choices_that_were_asked_for_have() -> None:
+    two = OpenAIStreamReader(context_for(request=request_for(stream=True, n=2)))
+    two.feed(chunk({"content": "a"}, "stop"))
+    assert not two.has_finished
+    two.feed(chunk({"content": "b"}, "stop", index=1))
+    assert two.has_finished
+
+
+MUSE = Quirks(omits_usage_at_cap=True)
+
+
+@pytest.mark.parametrize("said", [PLAIN[:-1], [chunk({"role": "assistant"})]], ids=["cut", "empty"])
+@pytest.mark.parametrize("cap", ["max_tokens", "max_completion_tokens"])
+def test_a_capped_stream_that_stops_without_usage_reached_its_cap(
+    said: list[bytes], cap: str
+) -> None:
+    """Meta's Muse streams: hidden thoughts may eat the whole cap, and the stop is empty."""
+    asked: dict[str, Any] = {"stream_options": {"include_usage": True}, cap: 16}
+    made = Outcome([*said, chunk({}, "stop"), DONE], quirks=MUSE, **asked)
+    assert (made.reasons[-1], made.reader.capped_tokens) == ("length", 16)
+
+
+def test_only_a_capped_stop_without_the_usage_that_was_asked_for_is_one() -> None:
+    asked: dict[str, Any] = {"stream_options": {"include_usage": True}}
+    usual: dict[str, Any] = {"quirks": MUSE, "max_tokens": 16, **asked}
+    usage = event({"choices": [], "usage": USAGE})
+    for made in (
+        Outcome([*PLAIN, usage, DONE], **usual),
+        Outcome([*PLAIN, DONE], quirks=MUSE, **asked),
+        Outcome([*PLAIN, DONE], quirks=MUSE, max_tokens=16),
+        Outcome([*PLAIN, DONE], max_tokens=16, **asked),
+    ):
+        assert [one for one in made.reasons if one] == ["stop"]
+        assert made.reader.capped_tokens is None
 
 
 def test_done_alone_is_no_answer() -> None:
@@ -651,7 +744,7 @@ def test_any_cut_of_any_conversation_gives_the_same_chunks(
     raw += done + end * 2
     cuts = sorted(place % (len(raw) + 1) for place in places)
     pieces = [raw[a:b] for a, b in itertools.pairwise([0, *cuts, len(raw)])]
-    options = {"stream_options": {"include_usage": wants}}
+    options: dict[str, Any] = {"stream_options": {"include_usage": wants}}
 
     whole, cut = Outcome([raw], **options), Outcome(pieces, **options)
     assert cut.plain == whole.plain

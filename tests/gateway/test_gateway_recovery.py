@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ FINAL = {
     "wrong key": _broken_by(message="No such key.", code=401),
 }
 ASK = [{"role": "user", "content": "hi"}]
-SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
+SHAPES: dict[str, tuple[str, Mapping[str, Any]]] = {
     "chat": ("/v1/chat/completions", {**CHAT, "stream": True}),
     "completions": ("/v1/completions", {"model": MODEL, "prompt": "hi", "stream": True}),
     "messages": ("/v1/messages", {"model": MODEL, "max_tokens": 9, "messages": ASK}),

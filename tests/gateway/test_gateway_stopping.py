@@ -42,7 +42,7 @@ def cancelled(house: House, path: str, body: dict[str, Any], *, pieces: int) -> 
     [
         ("/v1/chat/completions", CHAT, '"code":"gateway_stopping"'),
         ("/v1/completions", {"model": MODEL, "prompt": "a"}, '"code":"gateway_stopping"'),
-        ("/v1/messages", MESSAGES, '"type":"api_error"'),
+        ("/v1/messages", MESSAGES, '"type":"overloaded_error"'),
         ("/v1/responses", {"model": MODEL, "input": "a"}, '"type":"response.failed"'),
     ],
 )

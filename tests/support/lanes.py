@@ -62,9 +62,13 @@ class PlayedExchange:
 
 @dataclass
 class PlayedTransport:
-    """The fast lane's transport; what it plays is written as for the replay transport."""
+    """The fast lane's transport; what it plays is written as for the replay transport.
+
+    `is_silent` leaves bodies open: after the last piece nothing comes.
+    """
 
     play: Player
+    is_silent: bool = False
     requests: list[HTTPRequest] = field(default_factory=list[HTTPRequest])
     exchanges: list[PlayedExchange] = field(default_factory=list[PlayedExchange])
 
@@ -96,6 +100,8 @@ class PlayedTransport:
         yield "on_head", recorded.status, recorded.headers
         for piece in recorded.pieces:
             yield "on_piece", piece
+        if self.is_silent:
+            return
         yield ("on_error", recorded.error) if recorded.error is not None else ("on_end",)
 
 

@@ -55,6 +55,11 @@ class AnthropicStreamReader:
         """Whether nothing more will come: `message_stop` was read, or the stream failed."""
         return self._is_done or self.error is not None
 
+    @property
+    def has_finished(self) -> bool:
+        """Whether `message_delta` came, which tells the usage, too."""
+        return bool(self._events.stop)
+
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes; give the chunks that they complete."""
         chunks = self._take(self._decoder.feed(data))

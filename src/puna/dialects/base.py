@@ -143,6 +143,11 @@ class StreamReader(Protocol):
         """Whether nothing more will come: the upstream said so, or the stream failed."""
         ...
 
+    @property
+    def has_finished(self) -> bool:
+        """Whether the answer is whole but for its usage, and for the upstream to say so."""
+        ...
+
 
 class CallDialect(Protocol):
     """What the dialects of every kind of call share; the request is of that kind."""

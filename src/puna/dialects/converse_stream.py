@@ -63,6 +63,11 @@ class ConverseStreamReader:
         """Whether nothing more will come: the metadata was read, or the stream failed."""
         return self._is_done or self.error is not None
 
+    @property
+    def has_finished(self) -> bool:
+        """Whether `messageStop` came; the metadata with the usage follows it."""
+        return self._stop_reason is not None
+
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes; give the chunks that they complete."""
         chunks: list[ChatCompletionChunk] = []

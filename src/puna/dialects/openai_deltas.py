@@ -49,6 +49,15 @@ class ChoiceState:
         return any(call.kind == "function" and not call.name for call in calls)
 
     @property
+    def has_whole_calls(self) -> bool:
+        """Whether the arguments of each call that began are whole; so they are without calls."""
+        return self._calls is None or self._calls.is_whole
+
+    def reached_cap(self) -> None:
+        """The host said `stop`, and meant `length`."""
+        self._finish = "length"
+
+    @property
     def finish_reason(self) -> str | None:
         """As the host said, or `tool_calls` where it said `stop` and there are calls."""
         return "tool_calls" if self.has_calls and self._finish == "stop" else self._finish

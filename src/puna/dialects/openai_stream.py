@@ -2,8 +2,8 @@
 
 What a caller may rely on, whatever the host sends and however the bytes are cut:
 one id, one `created` and one model in all chunks; the role in each choice's first delta only;
-one `finish_reason` a choice, after all its content (none where the host said `[DONE]` without one:
-nothing is invented); tool-call pieces with an index and a stable id; no chunk with empty choices
+one `finish_reason` a choice, after all its content; tool-call pieces with an index and a stable id;
+no chunk with empty choices
 unless it is the usage chunk that was asked for; and an end that is either complete or an error.
 The finish chunks are therefore held until the end.
 """
@@ -41,6 +41,16 @@ class OpenAIStreamReader:
         self._held: list[dict[str, Any]] = []
         self._usage: dict[str, Any] | None = None
         self._is_done = False
+        self._has_text = False
+        self._is_ended = False
+        self._most_choices = context.request.params.get("n") or 1
+        self.has_finished = False
+        self.capped_tokens: int | None = None
+        """The tokens of an answer that reached its cap, where the host tells no usage then."""
+        self.is_finish_assumed = False
+        """Whether the host ended its answer well without a finish reason; see `_assume_finish`."""
+        self.is_framed = False
+        """Whether the end of the body is known to be the host's; see `_assume_finish`."""
         self.error: APIError | None = None
 
     @property
@@ -74,7 +84,7 @@ class OpenAIStreamReader:
             self.error = interrupted("in the middle of a frame", self._context)
         if self.is_done:
             return chunks
-        if self._choices and all(s.finish_reason is not None for s in self._choices.values()):
+        if self.has_all_finishes or (self.is_framed and self._assume_finish(chunks)):
             try:
                 return chunks + self._finish()
             except MalformedReplyError as error:
@@ -93,6 +103,7 @@ class OpenAIStreamReader:
             plain = self.read_plain(event)
             if plain is not None:
                 chunks.append(plain)
+                self._has_text = self._has_text or bool(plain.choices[0].delta.content)
                 continue
             try:
                 chunks += self._read_event(event)
@@ -145,14 +156,62 @@ class OpenAIStreamReader:
                 provider=self._context.target.provider,
                 model=self._context.model,
             )
-        return self._finish()
+        self._is_ended = True
+        chunks: list[ChatCompletionChunk] = []
+        if not self.has_all_finishes and not self._assume_finish(chunks):
+            raise interrupted("with `[DONE]` in the middle of a tool call", self._context)
+        return chunks + self._finish()
+
+    @property
+    def has_all_finishes(self) -> bool:
+        """Whether each choice that began has a finish reason."""
+        states = self._choices.values()
+        return bool(states) and all(state.finish_reason is not None for state in states)
+
+    def _assume_finish(self, chunks: list[ChatCompletionChunk]) -> bool:
+        """Give each choice a finish that its host left out; whether that can be done.
+
+        Agents take a stream without one for broken, or ask again without end (opencode#43379,
+        opencode#43622). So where the host ended its answer, by `[DONE]` or by a body that is framed
+        and whole, text ends with `stop`, and calls whose arguments are whole JSON with
+        `tool_calls`. Half a call, or a body without `[DONE]` that held no text and no call, was
+        cut. A connection that broke never comes here.
+        """
+        states = [state for state in self._choices.values() if state.finish_reason is None]
+        has_said = self._has_text or any(state.has_calls for state in self._choices.values())
+        if not all(state.has_whole_calls for state in states) or not (has_said or self._is_ended):
+            return False
+        self.is_finish_assumed = True
+        for index, state in self._choices.items():
+            if state.finish_reason is None:
+                choice = {"index": index, "delta": {}, "finish_reason": "stop"}
+                content, finish = state.read(choice)
+                if content is not None:
+                    chunks.append(self._make({**self._envelope, "choices": [content]}))
+                self._held.append({**self._envelope, "choices": [finish]})
+        return True
 
     def _finish(self) -> list[ChatCompletionChunk]:
         """The answer is complete. Raises MalformedReplyError where a call of it names nothing."""
         if any(state.has_nameless_call for state in self._choices.values()):
             raise nameless_call(self._context)
         self._is_done = True
+        self.capped_tokens = self._tokens_at_cap()
         return self._flush()
+
+    def _tokens_at_cap(self) -> int | None:
+        """The cap that the answer has reached, where its host tells it by leaving out the usage."""
+        request, target = self._context.request, self._context.target
+        is_asked = request.wants_usage or target.asks_usage
+        if not target.quirks.omits_usage_at_cap or not is_asked or self._usage is not None:
+            return None
+        cap = request.params.get("max_completion_tokens") or request.params.get("max_tokens")
+        stopped = [one for one in self._choices.values() if one.finish_reason == "stop"]
+        if not is_index(cap) or not stopped or self.is_finish_assumed:
+            return None
+        for state in stopped:
+            state.reached_cap()
+        return cap
 
     def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         """Take one decoded event, which is changed; give what it makes ready.
@@ -174,7 +233,11 @@ class OpenAIStreamReader:
             if finish is not None:
                 held.append({**data, "choices": [finish]})
         chunks = [self._make({**data, "choices": ready})] if ready else []
-        self._held += held
+        if ready and not self._has_text:
+            self._has_text = any(one["delta"].get("content") for one in ready)
+        if held:
+            self._held += held
+            self.has_finished = self.has_all_finishes and len(self._choices) >= self._most_choices
         return chunks
 
     def _state_of(self, choice: dict[str, Any], position: int) -> ChoiceState:

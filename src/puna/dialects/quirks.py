@@ -40,6 +40,8 @@ class Quirks:
         max_images: the most images in one request; None means no limit is known.
         tells_stream_usage: its own host documents `stream_options.include_usage`: true brings a
             chunk with the usage at the end of a stream.
+        omits_usage_at_cap: a stream that reached its `max_tokens` ends with `stop`, and without the
+            usage that every other stream tells: it is read as `length`, and counted as the cap.
         tool_choices: the kinds of `tool_choice` that the host knows, of `auto`, `none`, `required`
             and `function` (a named one); None means all.
         max_choices: the most answers to one request (`n`); None means no limit is known.
@@ -72,6 +74,7 @@ class Quirks:
     known_hints: frozenset[str] = frozenset()
     max_images: int | None = None
     tells_stream_usage: bool = False
+    omits_usage_at_cap: bool = False
     tool_choices: frozenset[str] | None = None
     max_choices: int | None = None
     rename_params: Mapping[str, str] = field(default_factory=dict[str, str])

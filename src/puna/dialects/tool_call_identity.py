@@ -187,6 +187,14 @@ class ToolCallTracker:
             return before.name if before is not None else ""
         return last.name if host_id is None or last.is_named_again else ""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no call stops in the middle of its arguments; none at all mean `{}`."""
+        return all(
+            one.arguments.is_whole or not one.arguments.has_begun or one.kind != "function"
+            for one in self.calls
+        )
+
     def unsent_names(self) -> list[KnownCall]:
         """The answer is over: the calls whose names have waited for more. Each comes once."""
         waiting = [call for call in self.calls if call.name and not call.is_name_sent]

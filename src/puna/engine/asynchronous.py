@@ -13,6 +13,7 @@ from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.completion_run import CompletionRun
 from puna.engine.embeddings import EmbeddingRun
+from puna.engine.ending import Ending
 from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
 from puna.engine.native_delivery import AnyDelivery, delivery_of
 from puna.engine.response_run import ResponseRun, ResponseTeller
@@ -225,6 +226,7 @@ class _OpenStream:
         self._reply = reply
         self._pieces: AsyncIterator[bytes] | None = None
         self._is_closed = False
+        self._ending = Ending(run.clock)
 
     async def begin(self, reply: AsyncOpenReply) -> None:
         """Read up to the first chunk, so that failures before it can be tried again."""
@@ -250,7 +252,6 @@ class _OpenStream:
                     break
                 delivery.take(await self._next())
             delivery.check()
-            await self._read_tail()
         except APIError as error:
             raised = delivery.broken(error)
             await self._close()
@@ -259,7 +260,7 @@ class _OpenStream:
                 yield chunk
             raise raised from error.__cause__
         else:
-            await self._close()
+            await self._leave_tail()
             await _settle(self._run, "success")
         finally:
             await self.abandon()
@@ -270,13 +271,29 @@ class _OpenStream:
         await _settle(self._run, "cancelled")
 
     async def _next(self) -> bytes | None:
-        return await anext(self._pieces, None) if self._pieces is not None else None
+        """The next bytes; None at the end, and when a whole answer has waited for it too long."""
+        if self._pieces is None:
+            return None
+        if self._ending.limit(self._delivery.ending_s) is None:
+            return await anext(self._pieces, None)
+        left_s = self._ending.left_s
+        if left_s <= 0:
+            return None
+        try:
+            async with asyncio.timeout(left_s):
+                return await anext(self._pieces, None)
+        except TimeoutError:
+            return None
 
-    async def _read_tail(self) -> None:
-        """Read the end of the body too: only then can the connection serve again."""
-        with suppress(APIError, TimeoutError):
-            async with asyncio.timeout(TAIL_S):
-                await self._next()
+    async def _leave_tail(self) -> None:
+        """The answer is whole, so its caller goes on; the rest of the body is read meanwhile."""
+        self._is_closed = True
+        self._delivery.finish()
+        if self._reply is not None:
+            task = asyncio.get_running_loop().create_task(_read_tail(self._reply, self._pieces))
+            _tails.add(task)  # the loop itself keeps only a weak reference to a task
+            task.add_done_callback(_tails.discard)
+            await asyncio.sleep(0)  # an end that has come already is read now
 
     async def _close(self) -> None:
         if not self._is_closed:
@@ -284,6 +301,20 @@ class _OpenStream:
             if self._reply is not None:
                 await self._reply.close()
             self._delivery.finish()
+
+
+_tails: set[asyncio.Task[None]] = set()
+
+
+async def _read_tail(reply: AsyncOpenReply, pieces: AsyncIterator[bytes] | None) -> None:
+    """Read the end of the body too: only then can the connection serve again."""
+    try:
+        with suppress(APIError, TimeoutError):
+            async with asyncio.timeout(TAIL_S):
+                if pieces is not None:
+                    await anext(pieces, None)
+    finally:
+        await reply.close()
 
 
 async def _settle(run: AnyRun, outcome: Outcome, **facts: Any) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.engine.call import Attempt, attribute
 from puna.engine.chat_run import Run
 from puna.engine.rescue import StreamRescue, tools_to_rescue
+from puna.engine.streams import ENDING_S, USAGE_S
 from puna.engine.thoughts import StreamThoughts, reads_think_tags
 from puna.engine.usage import RunningEstimate
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
@@ -25,11 +27,16 @@ class Delivery:
     the chunks that came whole are delivered first, and `check` raises.
     """
 
-    def __init__(self, run: Run, attempt: Attempt) -> None:
+    def __init__(self, run: Run, attempt: Attempt, *, is_framed: bool = False) -> None:
+        """`is_framed` is for a reply whose head `needs_whole` does not get."""
         self.is_over = False
+        self.ending_s: float | None = None
+        """How long the rest may take from now on; None while the answer is under way."""
         self._run = run
         self._attempt = attempt
         self._reader = attempt.dialect.stream_reader(attempt.context)
+        if is_framed and isinstance(self._reader, OpenAIStreamReader):
+            self._reader.is_framed = True
         self._ready: list[ChatCompletionChunk] = []
         self._last: ChatCompletionChunk | None = None
         self._tokens = RunningEstimate()
@@ -49,6 +56,8 @@ class Delivery:
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
         """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
         self._run.take_headers(self._attempt, status, headers)
+        if isinstance(self._reader, OpenAIStreamReader):
+            self._reader.is_framed = is_framed(headers)
         return is_no_stream(status, headers)
 
     def take_whole(self, reply: HTTPReply) -> None:
@@ -68,6 +77,8 @@ class Delivery:
         is_over = piece is None or reader.is_done
         if self._thoughts is not None:
             chunks = self._thoughts.take(chunks) + (self._thoughts.close() if is_over else [])
+        if reader.has_finished:
+            self.ending_s = self._ending_s()
         if self._rescue is not None:
             chunks = self._rescued(self._rescue, chunks, is_over=is_over)
         self._ready += chunks
@@ -80,6 +91,15 @@ class Delivery:
             return
         if self._run.call.request.wants_usage and reader.usage is None:
             self._add_usage_chunk()
+
+    def _ending_s(self) -> float:
+        """How long the host may still take, which is no longer than the call's `timeout`."""
+        context = self._attempt.context
+        asked = context.request.wants_usage or context.target.asks_usage
+        is_missing = asked and self._reader.usage is None
+        limit_s = USAGE_S if is_missing else ENDING_S
+        total_s = self._attempt.built.http.timeouts.total_s
+        return limit_s if total_s is None else min(limit_s, total_s)
 
     def _rescued(
         self, rescue: StreamRescue, chunks: list[ChatCompletionChunk], *, is_over: bool
@@ -115,6 +135,7 @@ class Delivery:
 
     def finish(self) -> None:
         """Note what the stream used, whether it came to its end or not."""
+        self._run.report.is_finish_assumed = getattr(self._reader, "is_finish_assumed", False)
         if not self._is_whole:
             self._note_usage()
 
@@ -133,7 +154,8 @@ class Delivery:
         if self._usage is None:
             reader = self._reader
             told = reader.usage
-            tokens = self._tokens.total() if told is None else 0
+            capped: int | None = getattr(reader, "capped_tokens", None)
+            tokens = 0 if told is not None else capped or self._tokens.total()
             finish = reader.finish_reason
             if self._rescue is not None:
                 finish = self._rescue.finish_reason(finish)
@@ -161,6 +183,11 @@ def is_no_stream(status: int, headers: Mapping[str, str]) -> bool:
     """Whether the body of a reply to a stream request is an error, or a whole answer."""
     head = HTTPReply(status, headers)
     return not head.is_success or head.media_type not in STREAM_TYPES
+
+
+def is_framed(headers: Mapping[str, str]) -> bool:
+    """Whether the end of a body is known to be its host's, and not that of the connection."""
+    return "transfer-encoding" in headers or "content-length" in headers
 
 
 def broken_stream(

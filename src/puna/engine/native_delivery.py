@@ -24,6 +24,8 @@ class NativeDelivery:
 
     def __init__(self, run: ResponseRun, attempt: ResponseAttempt) -> None:
         self.is_over = False
+        self.ending_s: float | None = None
+        """As in `Delivery`; here the last event ends the answer, so nothing is waited for."""
         self.has_begun = False
         self._run = run
         self._attempt = attempt

@@ -14,7 +14,21 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 TAIL_S: Final = 1.0
-"""How long a host may take to end a body that has said all; then its connection is cut."""
+"""How long a host may take to end a body that has said all; then its connection is cut. Callers
+are not held by it where something else can wait: the gateway, and asyncio."""
+
+SYNC_TAIL_S: Final = 0.1
+"""The same for synchronous callers, who wait themselves: a host that ends its body sends the end
+with its last event. A connection that is cut costs the next call a new one, not more."""
+
+ENDING_S: Final = 1.0
+"""How long a host may take to say `[DONE]`, or to end its body, after the finish reason and the
+usage. Nothing that a caller needs is missing by then, and hosts that say it send it at once; some
+never do, or send heartbeats for ever (bifrost#6784, claude-code-router#1271)."""
+
+USAGE_S: Final = 5.0
+"""How long a host may take to tell the usage that it was asked for, after the finish reason. It
+counts what it already knows; without it the tokens are estimated, and said to be."""
 
 
 class Stream(Generic[T]):

@@ -10,12 +10,13 @@ from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.completion_run import CompletionRun
 from puna.engine.embeddings import EmbeddingRun
+from puna.engine.ending import Ending
 from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
 from puna.engine.native_delivery import AnyDelivery, delivery_of
 from puna.engine.response_run import ResponseRun, ResponseTeller
 from puna.engine.run import AnswerT, CallRun
-from puna.engine.streams import TAIL_S, Stream
-from puna.errors import APIError
+from puna.engine.streams import SYNC_TAIL_S, Stream
+from puna.errors import APIError, APITimeoutError
 from puna.routing.attempts import GiveUp, Wait
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
@@ -216,6 +217,7 @@ class _OpenStream:
         self._reply = reply
         self._pieces: Iterator[bytes] = iter(())
         self._is_closed = False
+        self._ending = Ending(run.clock)
 
     def begin(self, reply: OpenReply) -> None:
         """Read up to the first chunk, so that failures before it can be tried again."""
@@ -238,10 +240,10 @@ class _OpenStream:
                 yield from delivery.drain()
                 if delivery.is_over:
                     break
-                delivery.take(next(self._pieces, None))
+                delivery.take(self._next())
             delivery.check()
             if self._reply is not None:
-                self._reply.finish(TAIL_S)
+                self._reply.finish(SYNC_TAIL_S)
         except APIError as error:
             raised = delivery.broken(error)
             self._close()
@@ -253,6 +255,19 @@ class _OpenStream:
             _settle(self._run, "success")
         finally:
             self.abandon()
+
+    def _next(self) -> bytes | None:
+        """The next bytes; None at the end, and when a whole answer has waited for it too long."""
+        if self._ending.limit(self._delivery.ending_s) is None:
+            return next(self._pieces, None)
+        left_s = self._ending.left_s
+        if self._reply is None or left_s <= 0:
+            return None
+        self._reply.limit(left_s)
+        try:
+            return next(self._pieces, None)
+        except APITimeoutError:
+            return None
 
     def abandon(self) -> None:
         """Close the upstream; a call that has not ended is settled as cancelled."""

@@ -48,6 +48,11 @@ class PlainEnd:
         self._usage: PlainUsage | None = None
         self._usage_data = b""
 
+    @property
+    def lacks_usage(self) -> bool:
+        """Whether the tokens are still to come."""
+        return self._usage is None
+
     def take(self, data: bytes) -> Ending | None:
         """More bytes; the ending once it is whole, with the usage told."""
         self.held += data

@@ -9,8 +9,8 @@ from msgspec import UNSET
 from typing_extensions import override
 
 from puna.engine.call import attribute
-from puna.engine.delivery import Delivery
-from puna.engine.streams import TAIL_S
+from puna.engine.delivery import Delivery, is_framed
+from puna.engine.streams import ENDING_S, TAIL_S, USAGE_S
 from puna.errors import APIError
 from puna.gateway.fast_call import FastCall, drop_frames
 from puna.gateway.fast_head import LIMIT_PREFIX, stream_lines
@@ -34,12 +34,15 @@ class StreamCall(FastCall):
     _whole: HTTPReply | None = None
     _has_begun = False
     _has_limits = False
+    _is_framed = False
+    _ending_s: float | None = None
+    """How long the host was last given to end its answer; see `_await_end`."""
     _pieces: list[bytes]
 
     @property
     def _under_way(self) -> Delivery:
         if self._delivery is None:
-            self._delivery = Delivery(self._run, self._tried)
+            self._delivery = Delivery(self._run, self._tried, is_framed=self._is_framed)
         return self._delivery
 
     @override
@@ -47,6 +50,8 @@ class StreamCall(FastCall):
         self._has_limits = any(name.startswith(LIMIT_PREFIX) for name in headers)
         self._delivery = self._plain = self._plain_end = self._whole = None
         self._pieces = []
+        self._ending_s = None
+        self._is_framed = is_framed(headers)
         if status == 200 and headers.get("content-type", "").startswith(_EVENTS):  # noqa: PLR2004
             self._note_headers(status, headers)
         elif self._under_way.needs_whole(status, headers):
@@ -115,6 +120,8 @@ class StreamCall(FastCall):
             self._end_plainly(ending)
         elif end.is_odd:
             self._read(self._hand_over())
+        else:
+            self._await_end(USAGE_S if end.lacks_usage else ENDING_S)
 
     def _end_plainly(self, ending: Ending) -> None:
         run, usage = self._run, ending.usage
@@ -190,6 +197,8 @@ class StreamCall(FastCall):
         if chunks:
             self._deliver(b"".join([encode_event(chunk.to_json().encode()) for chunk in chunks]))
         if not delivery.is_over:
+            if delivery.ending_s is not None:
+                self._await_end(delivery.ending_s)
             return
         try:
             delivery.check()
@@ -198,6 +207,28 @@ class StreamCall(FastCall):
         else:
             delivery.finish()
             self._finish("success", None, DONE)
+
+    def _await_end(self, limit_s: float) -> None:
+        """The answer is whole but for what hosts add at its end, for which they get some time."""
+        if limit_s == self._ending_s:
+            return
+        self._ending_s = limit_s
+        if self._timer is not None:
+            self._timer.cancel()
+        total_s = self._asked.request.timeouts.total_s
+        wait_s = limit_s if total_s is None else min(limit_s, total_s)
+        self._timer = self._context.loop.call_later(wait_s, self._guarded, self._end_unsaid)
+
+    def _end_unsaid(self) -> None:
+        """The time is over: the answer ends without `[DONE]`."""
+        self._timer = None
+        delivery = self._under_way
+        rest = self._hand_over()
+        if rest:
+            self._read(rest)
+        if self._delivery is delivery and not self._is_over:
+            self._read(None)
+        self._stop()
 
     def _deliver(self, events: bytes) -> None:
         if not self._has_begun:
@@ -228,6 +259,8 @@ class StreamCall(FastCall):
         exchange = self._exchange
         if exchange is not None:
             # The end of the body is still to come: only after it can the connection serve again.
+            if self._timer is not None:
+                self._timer.cancel()
             self._timer = self._context.loop.call_later(TAIL_S, self._stop)
         self._writer.send(last)
         self._writer.end(self._run.report)

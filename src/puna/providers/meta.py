@@ -24,5 +24,9 @@ PROVIDER = Provider(
         max_choices=1,
         tool_choices=frozenset(("auto",)),
         has_responses=True,
+        # Seen in production by experiential, 15 September and 17 October 2026: streams that end by
+        # themselves tell their usage, those that reach `max_tokens` say `stop` and tell none.
+        tells_stream_usage=True,
+        omits_usage_at_cap=True,
     ),
 )

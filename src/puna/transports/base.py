@@ -29,6 +29,10 @@ class OpenReply(Protocol):
         """The body in pieces as they arrive, decompressed."""
         ...
 
+    def limit(self, within_s: float) -> None:
+        """Have `pieces` raise APITimeoutError when the body has not ended so many seconds on."""
+        ...
+
     def finish(self, within_s: float) -> None:
         """Read the end of a body that has said all, so that the connection can serve again.
 

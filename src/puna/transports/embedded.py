@@ -78,6 +78,10 @@ class _EmbeddedReply:
         except APIConnectionError as error:
             raise _explain(error, self._supervisor) from error
 
+    def limit(self, within_s: float) -> None:
+        """Have the body end within so many seconds."""
+        self._reply.limit(within_s)
+
     def finish(self, within_s: float) -> None:
         """Read the end of the body, so that the connection can serve again."""
         self._reply.finish(within_s)

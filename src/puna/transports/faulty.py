@@ -60,6 +60,10 @@ class _FaultyReply:
             if error is not None:
                 raise error
 
+    def limit(self, within_s: float) -> None:
+        """Have the body end within so many seconds."""
+        self._reply.limit(within_s)
+
     def finish(self, within_s: float) -> None:
         """Read the end of the body."""
         self._reply.finish(within_s)

@@ -65,6 +65,10 @@ class _RecordingReply:
             raise
         self._take.whole()
 
+    def limit(self, within_s: float) -> None:
+        """Have the body end within so many seconds."""
+        self._reply.limit(within_s)
+
     def finish(self, within_s: float) -> None:
         """Read the end of the body: all that it says has been read."""
         self._reply.finish(within_s)

@@ -106,6 +106,9 @@ class _ReplayReply:
         if self.recorded.error is not None:
             raise self.recorded.error
 
+    def limit(self, within_s: float) -> None:
+        """What was recorded comes at once, or after the pauses that were."""
+
     def finish(self, within_s: float) -> None:
         """Nothing is left to read."""
 

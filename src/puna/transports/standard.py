@@ -78,6 +78,7 @@ class _StandardReply:
         self._request = request
         self._reply = reply
         self._deadline = deadline
+        self._ends_at: float | None = None
         self._whole = _Whole(request, most_bytes)
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
@@ -102,13 +103,20 @@ class _StandardReply:
                 return
             yield piece
 
+    def limit(self, within_s: float) -> None:
+        """Have the body end within so many seconds."""
+        self._ends_at = time.monotonic() + within_s
+
     def finish(self, within_s: float) -> None:
         """Read the end of the body, so that the connection can serve again."""
+        self._ends_at = None
         with suppress(APIConnectionError):
             self._next(_after(within_s))
 
     def _next(self, deadline: float | None) -> bytes | None:
         """The next piece of the body, within its time; None at the end."""
+        if self._ends_at is not None:
+            deadline = least(deadline, self._ends_at)
         with _translated(self._request), until(deadline):
             return next(self._body, None)
 

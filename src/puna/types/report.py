@@ -27,6 +27,8 @@ class CallReport:
             were read from the host's cache, and `cache_creation_tokens` written to it.
         is_usage_estimated: whether Puna counted the tokens because the upstream did not.
         finish_reason: the first choice's; of a host that speaks the Responses API, the status.
+        is_finish_assumed: whether a host ended its stream well but told no finish reason
+            (docs/concepts/streaming.md).
         rescued_calls: tool calls that the model had written as text
             (docs/concepts/tool-call-rescue.md).
         repaired_arguments: arguments of such calls that were changed to fit their tool's schema.
@@ -57,6 +59,7 @@ class CallReport:
     cache_creation_tokens: int = 0
     is_usage_estimated: bool = False
     finish_reason: str | None = None
+    is_finish_assumed: bool = False
     rescued_calls: int = 0
     repaired_arguments: int = 0
     format_tries: int = 0
