@@ -254,6 +254,11 @@ class CompletionStreamReader(Protocol):
         ...
 
     @property
+    def has_finished(self) -> bool:
+        """As in `StreamReader`."""
+        ...
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing more will come: the upstream said so, or the stream failed."""
         ...

@@ -134,6 +134,13 @@ class CompletionStreamReader:
         """Whether nothing more will come: the host said so, or the stream failed."""
         return self._is_done or self.error is not None
 
+    @property
+    def has_finished(self) -> bool:
+        """Whether the only text that was asked for has its finish. Of several, one may be late."""
+        request = self._context.request
+        is_one = isinstance(request.prompt, str) and request.params.get("n") in (None, 1)
+        return is_one and self._has_chunks and not self._open
+
     def feed(self, data: bytes) -> list[TextCompletion]:
         """Take bytes; give the chunks that they complete."""
         chunks = self._take(self._decoder.feed(data))

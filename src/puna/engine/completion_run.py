@@ -11,7 +11,7 @@ from puna.catalog.estimates import estimate_tokens
 from puna.dialects.base import CompletionDialect
 from puna.dialects.table import COMPLETION_DIALECTS
 from puna.engine.call import Attempt
-from puna.engine.delivery import broken_stream, is_no_stream
+from puna.engine.delivery import broken_stream, ending_s, is_no_stream
 from puna.engine.run import CallRun
 from puna.engine.usage import RunningEstimate, believable
 from puna.errors import APIError
@@ -82,6 +82,8 @@ class CompletionDelivery:
 
     def __init__(self, run: CompletionRun, attempt: CompletionAttempt) -> None:
         self.is_over = False
+        self.ending_s: float | None = None
+        """As in `Delivery`."""
         self._run = run
         self._attempt = attempt
         self._reader = attempt.dialect.stream_reader(attempt.context)
@@ -122,6 +124,8 @@ class CompletionDelivery:
             for choice in chunk.choices:
                 self._tokens.add_text(choice.text)
         self._ready += chunks
+        if reader.has_finished:
+            self.ending_s = ending_s(self._attempt, has_usage=reader.usage is not None)
         self.is_over = piece is None or reader.is_done
         if not self.is_over:
             return

@@ -78,7 +78,7 @@ class Delivery:
         if self._thoughts is not None:
             chunks = self._thoughts.take(chunks) + (self._thoughts.close() if is_over else [])
         if reader.has_finished:
-            self.ending_s = self._ending_s()
+            self.ending_s = ending_s(self._attempt, has_usage=reader.usage is not None)
         if self._rescue is not None:
             chunks = self._rescued(self._rescue, chunks, is_over=is_over)
         self._ready += chunks
@@ -91,15 +91,6 @@ class Delivery:
             return
         if self._run.call.request.wants_usage and reader.usage is None:
             self._add_usage_chunk()
-
-    def _ending_s(self) -> float:
-        """How long the host may still take, which is no longer than the call's `timeout`."""
-        context = self._attempt.context
-        asked = context.request.wants_usage or context.target.asks_usage
-        is_missing = asked and self._reader.usage is None
-        limit_s = USAGE_S if is_missing else ENDING_S
-        total_s = self._attempt.built.http.timeouts.total_s
-        return limit_s if total_s is None else min(limit_s, total_s)
 
     def _rescued(
         self, rescue: StreamRescue, chunks: list[ChatCompletionChunk], *, is_over: bool
@@ -183,6 +174,15 @@ def is_no_stream(status: int, headers: Mapping[str, str]) -> bool:
     """Whether the body of a reply to a stream request is an error, or a whole answer."""
     head = HTTPReply(status, headers)
     return not head.is_success or head.media_type not in STREAM_TYPES
+
+
+def ending_s(attempt: Attempt[Any, Any], *, has_usage: bool) -> float:
+    """How long a host may still take after its finish: no longer than the call's `timeout`."""
+    context = attempt.context
+    is_asked = context.request.wants_usage or context.target.asks_usage
+    limit_s = USAGE_S if is_asked and not has_usage else ENDING_S
+    total_s = attempt.built.http.timeouts.total_s
+    return limit_s if total_s is None else min(limit_s, total_s)
 
 
 def is_framed(headers: Mapping[str, str]) -> bool:
