@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.asgi import CHAT, CONFIG, MODEL, UPSTREAM_KEY, Answer, House
+from tests.support.asgi import CHAT, CONFIG, MODEL, UPSTREAM_KEY, Answer, House, directory_of
 from tests.support.upstream import Upstream
 
+from puna.errors import NotFoundError
 from puna.transports.replay import AsyncReplayTransport, Recorded
 from puna.types.requests import PARAMS
 from puna.wire.http import HTTPRequest
@@ -309,3 +310,14 @@ def test_a_client_cannot_name_a_file_for_the_embedded_engine() -> None:
     lent = "model_list: [{model_name: e, litellm_params: {model: embedded/smollm2-135m}}]"
     answer = House(config=lent).ask(body={**CHAT, "model": "embedded//etc/passwd"})
     assert is_refused(answer, 404)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../secret.gguf", "smollm2-135m/../x", "x.gguf"])
+def test_no_wildcard_of_the_embedded_engine_lets_a_client_name_a_file(name: str) -> None:
+    directory = directory_of(
+        'model_list: [{model_name: "local/*", litellm_params: {model: "embedded/*"}}]\n'
+    )
+    with pytest.raises(NotFoundError) as told:
+        directory.plan(f"local/{name}")
+    assert told.value.code == "model_not_found"
+    assert directory.plan("local/smollm2-135m").group[0].target.model == "smollm2-135m"

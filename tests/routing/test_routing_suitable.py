@@ -104,3 +104,12 @@ def test_a_target_without_a_field_of_a_message_is_not_asked_first(*, drop_params
     assert [one.deployment_id for one in kept.group] == ["able"]
     plain = suitable(plan, lambda one: takes_request(request_for(), one.target))
     assert len(plain.group) == 2
+
+
+def test_two_different_deployments_of_which_none_takes_it_are_both_asked() -> None:
+    one = named("one", UNABLE)
+    two = named("two", replace(UNABLE, input_modalities=frozenset(("text", "audio"))))
+    plan = Plan([one, two])
+    assert suitable(plan, lambda _: False) is plan
+    assert suitable(plan, lambda _: True) is plan
+    assert suitable(plan, lambda each: each is two).group == [two]
