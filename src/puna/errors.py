@@ -58,7 +58,8 @@ class ConfigError(PunaError):
 
     `file`, `line` (1-based) and `key` say where; each may be None when it is not known. `problems`
     are all that was found, a line each, and `str(error)` shows them below each other. `warnings`
-    are lines about the same configuration that may explain them.
+    are lines about the same configuration that may explain them. `partial` is what could be read of
+    it all the same, or None.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ConfigError(PunaError):
         self.key = key
         self.problems: tuple[str, ...] = (self.message,)
         self.warnings: tuple[str, ...] = ()
+        self.partial: object = None
 
     @classmethod
     def joined(cls, errors: Sequence[ConfigError], warnings: Iterable[str] = ()) -> ConfigError:

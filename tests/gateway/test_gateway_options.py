@@ -109,6 +109,14 @@ def test_all_faults_of_all_deployments_are_told_at_once(file: Path) -> None:
     assert any("`modles`" in line for line in caught.value.warnings)
 
 
+def test_faults_of_values_and_of_providers_are_told_together(file: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(file, listed("model: groq/x, api_key: k, timeout: soon", "model: grok/x"))
+    first, second = caught.value.problems
+    assert "not the text `soon`" in first
+    assert "Unknown provider `grok`" in second
+
+
 def test_where_no_deployment_can_be_used_each_says_why(file: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(file, listed("model: groq/x", "model: groq/y, api_key: os.environ/GONE"))

@@ -121,7 +121,9 @@ def parse_litellm_yaml(
     )
     if problems:
         problems.sort(key=lambda problem: problem.line or 0)
-        raise ConfigError.joined(problems, [notice.line_in(file) for notice in notices])
+        error = ConfigError.joined(problems, [notice.line_in(file) for notice in notices])
+        error.partial = config
+        raise error
     return config
 
 
@@ -289,6 +291,7 @@ def _read_router(section: Section, settings: Section) -> tuple[RouterConfig, lis
         path = section.at("routing_strategy")
         text = f"`{format_path(path)}` names no strategy that is known{hint}"
         section.source.refuse(section.source.error(path, text))
+        strategy = STRATEGIES[0]  # what is no strategy may be a secret
     elif strategy != STRATEGIES[0]:
         text = f"the strategy `{strategy}` is not built in Puna yet: read as `{STRATEGIES[0]}`"
         notices.append(section.source.notice(section.at("routing_strategy"), text))

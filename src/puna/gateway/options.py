@@ -13,6 +13,8 @@ from puna.embedded.weights import DEFAULT_MODEL
 from puna.errors import ConfigError
 from puna.gateway.directory import Directory, make_directory
 from puna.gateway.hooks import report_callbacks
+from puna.gateway.loading import Loading
+from puna.providers.table import PROVIDERS
 from puna.types.secret import Secret
 
 EMBEDDED_NAME = f"embedded/{DEFAULT_MODEL}"
@@ -124,13 +126,34 @@ def _read_config(
     options: ServeOptions, environ: Mapping[str, str], *, allow_unset: bool
 ) -> GatewayConfig:
     if options.config is not None:
-        config = load_litellm_yaml(options.config, environ, allow_unset=allow_unset)
+        try:
+            config = load_litellm_yaml(options.config, environ, allow_unset=allow_unset)
+        except ConfigError as error:
+            raise _with_deployments(error, environ, allow_unset=allow_unset) from None
         if not config.deployments:
             raise _no_models(config)
         return config
     if options.model is not None:
         return GatewayConfig(deployments=(_one_model(options, options.model),))
     return GatewayConfig(deployments=_embedded())
+
+
+def _with_deployments(
+    error: ConfigError, environ: Mapping[str, str], *, allow_unset: bool
+) -> ConfigError:
+    """The error of a file that cannot be read, with what is wrong with the deployments in it."""
+    partial = error.partial
+    if not isinstance(partial, GatewayConfig):
+        return error
+    merged = {**environ, **{name: value.reveal() for name, value in partial.environment.items()}}
+    loading = Loading(partial, merged, PROVIDERS, allow_unset=allow_unset)
+    for one in partial.deployments:
+        if one.public_name and one.model:
+            loading.add(one)
+    if not loading.faults:
+        return error
+    told = [notice.line_in(partial.file) for notice in loading.notices]
+    return ConfigError.joined([error, *loading.faults], told)
 
 
 def _no_models(config: GatewayConfig) -> ConfigError:
