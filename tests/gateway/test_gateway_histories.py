@@ -255,3 +255,11 @@ def test_a_call_without_arguments_has_an_empty_object_in_every_shape(upstream: U
     body = {"model": MODEL, "input": "hi", "tools": [flat]}
     (item,) = house.ask("/v1/responses", body, {}).json["output"]
     assert item["arguments"] == "{}"
+
+
+def test_deferred_tools_that_nothing_has_named_are_not_counted(upstream: Upstream) -> None:
+    house, path = House(upstream), "/v1/messages/count_tokens"
+    bare = house.ask(path, ASK, {}).json["input_tokens"]
+    deferred = {**WEATHER, "defer_loading": True}
+    assert house.ask(path, {**ASK, "tools": [deferred]}, {}).json["input_tokens"] == bare
+    assert house.ask(path, {**ASK, "tools": [WEATHER]}, {}).json["input_tokens"] > bare

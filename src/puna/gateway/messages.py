@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from puna.bridges.messages.deferred import plain_tools
 from puna.bridges.messages.reply import message_of
 from puna.bridges.messages.request import MessagesRequest, read_messages_request
 from puna.bridges.messages.stream import MessageStream
@@ -54,10 +55,11 @@ async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Call
     _, call = _read_call(pipeline, body, caller, is_count=True)
     model = call.plan.group[0].target.model
     asked = call.request
+    # A deferred tool that nothing has named stands in no prompt.
+    params = asked.params
+    tools, _ = plain_tools(params.get("tools", ()), asked.messages, params.get("tool_choice"))
     # Elsewhere, for a vocabulary may have to be read first.
-    counted = await asyncio.to_thread(
-        count_message_tokens, model, asked.messages, asked.params.get("tools")
-    )
+    counted = await asyncio.to_thread(count_message_tokens, model, asked.messages, tools or None)
     headers = {"x-puna-usage": "estimated"} if counted.is_estimate else {}
     await send_reply(caller.send, json_reply({"input_tokens": counted.count}, headers=headers))
 
