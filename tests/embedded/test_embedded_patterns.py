@@ -124,8 +124,9 @@ def test_references_that_double_at_each_step_are_followed_so_far_and_no_further(
     for step in range(1, 20):
         steps[f"a{step}"] = {keyword: [{"$ref": f"#/$defs/a{step - 1}"}] * 2}
     schema = {"$defs": steps, "properties": {"a": {"$ref": "#/$defs/a19"}}}
-    with pytest.raises(BadRequestError, match="followed over 30,000 times"):
-        faults({"a": 1}, {**schema, "$schema": draft} if draft else schema)
+    value = "a" if keyword == "allOf" else 1  # one that no branch settles at once
+    with pytest.raises(BadRequestError, match="it takes over 250,000 steps"):
+        faults({"a": value}, {**schema, "$schema": draft} if draft else schema)
 
 
 def test_many_references_that_do_not_double_are_followed() -> None:

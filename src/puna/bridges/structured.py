@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, cast
 
 from puna.errors import BadRequestError
@@ -18,9 +19,11 @@ Message = dict[str, Any]
 _FORMAT = "response_format"
 _SYSTEM_ROLES = ("system", "developer")
 _ONLY = "Write the JSON text and nothing else: no explanation, no code fence."
-_FENCED = re.compile(r"^[ \t]*```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE_OPENS = re.compile(r"^[ \t]*```[\w-]*[ \t]*\n", re.MULTILINE)
+_FENCE_CLOSES = re.compile(r"```[ \t]*$", re.MULTILINE)
 _OPENING = re.compile(r"[\[{]")
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""A text without an end goes to the end of all: else each quote in it would begin another."""
 
 
 def schema_of(wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -86,9 +89,9 @@ def find_json(text: str) -> str | None:
     whole = text.strip()
     if _is_json(whole):
         return whole
-    fenced = [found.strip() for found in _FENCED.findall(text)]
+    fenced = list(islice(_fenced(text), 2))
     if len(fenced) == 1 and _is_json(fenced[0]):
-        return str(fenced[0])
+        return fenced[0]
     return next((span for span in _bracketed(text) if _is_json(span)), None)
 
 
@@ -110,6 +113,17 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _fenced(text: str) -> Iterator[str]:
+    """What each code fence holds. Each character is looked at once, whatever is open."""
+    opened = _FENCE_OPENS.search(text)
+    while opened is not None:
+        closed = _FENCE_CLOSES.search(text, opened.end())
+        if closed is None:
+            return
+        yield text[opened.end() : closed.start()].strip()
+        opened = _FENCE_OPENS.search(text, closed.end())
 
 
 def _bracketed(text: str) -> Iterator[str]:

@@ -202,6 +202,7 @@ GENERAL = SectionKeys(
     honoured={
         "master_key": "the key that callers must send; without one the gateway is open",
         "max_request_size_mb": "largest request body, in MB of 1,048,576 bytes (default 32)",
+        "max_request_values": "most JSON values of a request body (default 500000)",
         "litellm_key_header_name": "another header that may carry the caller's key",
         "always_include_stream_usage": "ask hosts that take `stream_options` for a stream's usage",
         "head_timeout": "seconds that a client may take for a request's head (default 20)",

@@ -34,6 +34,7 @@ from puna.config.schema import (
     DEFAULT_HEAD_TIMEOUT_S,
     DEFAULT_LINGER_TIMEOUT_S,
     DEFAULT_MAX_REQUEST_BYTES,
+    DEFAULT_MAX_REQUEST_VALUES,
     DEFAULT_STORE_BYTES,
     DeploymentConfig,
     GatewayConfig,
@@ -258,6 +259,7 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
         notices.append(section.source.notice(path, text))
     megabytes = section.number("max_request_size_mb")
     store_mb = section.number("response_store_size_mb")
+    values = section.number("max_request_values")
     header = (section.text("litellm_key_header_name") or "").strip()
     server = ServerConfig(
         master_key=master_key,
@@ -267,6 +269,7 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
             if megabytes is None
             else max(1, int(megabytes * _BYTES_PER_MB))
         ),
+        max_request_values=DEFAULT_MAX_REQUEST_VALUES if values is None else max(1, int(values)),
         key_header_name=header.lower() or None,
         always_include_stream_usage=section.flag("always_include_stream_usage") or False,
         response_store=section.text("response_store") or None,

@@ -22,6 +22,7 @@ DEFAULT_STORE_BYTES = 1024 * 1024 * 1024
 DEFAULT_HEAD_TIMEOUT_S = 20.0
 DEFAULT_BODY_TIMEOUT_S = 60.0
 DEFAULT_LINGER_TIMEOUT_S = 30.0
+DEFAULT_MAX_REQUEST_VALUES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class ServerConfig:
     master_key: Secret | None = None
     master_key_variable: str | None = None
     max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
+    max_request_values: int = DEFAULT_MAX_REQUEST_VALUES
     key_header_name: str | None = None
     always_include_stream_usage: bool = False
     response_store: str | None = None

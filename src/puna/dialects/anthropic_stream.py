@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from puna.bridges.over_messages.reply import choice_fields, usage_fields
 from puna.bridges.over_messages.stream import MessageEvents
@@ -24,6 +23,7 @@ from puna.dialects.tool_call_identity import ToolCallTracker
 from puna.errors import APIError, MalformedReplyError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
+from puna.wire.json_size import parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
 
 
@@ -98,7 +98,7 @@ class AnthropicStreamReader:
         if not event.data.strip():
             return []  # a heartbeat
         try:
-            data = from_json(event.data)
+            data = parse_answer(event.data)
         except ValueError as error:
             if event.event == "error":
                 text = event.data.decode("utf-8", "replace")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from puna.dialects.base import ReadContext
 from puna.dialects.converse_replies import (
@@ -29,6 +28,7 @@ from puna.errors import APIError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.event_stream import EventStreamDecoder, EventStreamMessage
+from puna.wire.json_size import parse_answer
 
 _KEPT = ("metrics", "performanceConfig", "serviceTier", "trace")
 
@@ -112,7 +112,7 @@ class ConverseStreamReader:
 
     def _parse(self, payload: bytes) -> dict[str, Any]:
         try:
-            data = from_json(payload)
+            data = parse_answer(payload)
         except ValueError as error:
             raise malformed("broken JSON in its stream", self._context) from error
         if not isinstance(data, dict):

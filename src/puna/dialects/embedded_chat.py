@@ -34,6 +34,9 @@ from puna.wire.sse import SSEEvent
 class EmbeddedChat(OpenAIChat):
     """Stateless; one instance serves all calls. What it built is what it reads the reply by."""
 
+    checks_schemas = True
+    """Whether requests and answers are checked against the caller's schemas, which takes long."""
+
     @override
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts

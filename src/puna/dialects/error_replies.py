@@ -14,7 +14,7 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Any, cast
 
 from puna.dialects.base import ReadContext
-from puna.dialects.secrets import scrub, scrub_headers
+from puna.dialects.secrets import scrub, scrub_headers, scrub_start
 from puna.dialects.url_faults import find_url_fault
 from puna.errors import (
     APIError,
@@ -44,8 +44,11 @@ _POLICY_WORDS = re.compile(
     r"|violat\w+ .{0,40}polic",
     re.IGNORECASE,
 )
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]+>")
+_TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,600})</title>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]+>")
+_PAGE_LIMIT = 65_536
+"""Characters of a web page or a plain text that are looked at."""
+
 _RETRYABLE_CONFLICTS = frozenset(("lock_timeout", "conflict_retryable", "resource_locked"))
 _GONE = frozenset((403, 404, 410))
 _MODEL_GONE = frozenset((400, 404, 410))
@@ -58,7 +61,7 @@ _ERROR_STATUS = re.compile(r"[45][0-9][0-9]")
 
 def read_error_reply(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError:
     """The typed error of a reply whose status is not a success, or that holds an error body."""
-    text = scrub(reply.body.decode("utf-8", "replace"), context)
+    text = scrub_start(reply.body, context)
     return _make(
         status=reply.status,
         headers=scrub_headers(reply.headers, context),
@@ -77,7 +80,9 @@ def read_error_frame(
     """
     raw = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
     text = scrub(raw, context)
-    details = _Details(message=text) if isinstance(frame, str) else _read_details(text)
+    details = (
+        _Details(message=text[:_PAGE_LIMIT]) if isinstance(frame, str) else _read_details(text)
+    )
     return _make(
         status=status or _status_of(details),
         headers={},
@@ -264,6 +269,7 @@ def _is_html(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
+    text = text.lstrip()[:_PAGE_LIMIT]
     if _is_html(text):
         title = _TITLE.search(text)
         said = title.group(1) if title else _TAG.sub(" ", text)

@@ -10,14 +10,14 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from puna.dialects.base import ReadContext, Target
 from puna.dialects.error_replies import read_error_reply
-from puna.dialects.secrets import scrub
+from puna.dialects.secrets import scrub_start
 from puna.errors import BadRequestError, MalformedReplyError
 from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
+from puna.wire.json_size import parse_answer
 
 _BODY_LIMIT = 1_000
 _HALF = re.compile("[\ud800-\udfff]")
@@ -61,12 +61,12 @@ def malformed(
 def parse_object(reply: HTTPReply, context: ReadContext[ModelRequest]) -> dict[str, Any]:
     """A success's body as a JSON object; raises the error that fits what else it is."""
     try:
-        data = from_json(reply.body)
+        data = parse_answer(reply.body)
     except ValueError as error:
         if reply.body.lstrip()[:1] == b"<":
             raise read_error_reply(reply, context) from error
         what = "broken JSON" if reply.body.strip() else "an empty body"
-        text = scrub(reply.body.decode("utf-8", "replace"), context)
+        text = scrub_start(reply.body, context)
         said = f"{what} (status {reply.status})"
         raise malformed(said, context, body=text[:_BODY_LIMIT]) from error
     if not isinstance(data, dict):

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_replies import (
+    MOST_CALLS,
     is_index,
     made_call_id,
     mend_arguments,
@@ -41,6 +42,11 @@ class ChoiceState:
         """Whether a tool call has begun."""
         self._calls: ToolCallTracker | None = None
         self._finish: str | None = None
+
+    @property
+    def has_too_many_calls(self) -> bool:
+        """Whether there are more calls than any answer has; those are not read."""
+        return self._calls is not None and len(self._calls.calls) > MOST_CALLS
 
     @property
     def has_nameless_call(self) -> bool:
@@ -90,7 +96,11 @@ class ChoiceState:
         mend_function_call(delta)
         given_pieces = delta.pop("tool_calls", None)
         pieces = cast("list[Any]", given_pieces) if isinstance(given_pieces, list) else []
-        mended = [self._mend_piece(piece) for piece in pieces if isinstance(piece, dict)]
+        mended = [
+            self._mend_piece(piece)
+            for piece in pieces
+            if isinstance(piece, dict) and not self.has_too_many_calls
+        ]
         mended = [piece for piece in mended if piece is not None]
         if choice.get("finish_reason") and self._calls is not None:
             mended += [_name_alone(call) for call in self._calls.unsent_names()]

@@ -20,6 +20,11 @@ from puna.types.counts import read_counts, whole_number
 _TOOL_CALLS = "tool_calls"
 
 
+MOST_CHOICES = 1_024
+MOST_CALLS = 1_024
+"""Of one answer, and of one choice of it: no model means more, and each is looked at for others."""
+
+
 def mend_completion(data: dict[str, Any], context: ReadContext) -> None:
     """A whole reply: sets id, object, created and model; mends each choice.
 
@@ -39,6 +44,8 @@ def mend_completion(data: dict[str, Any], context: ReadContext) -> None:
             provider=context.target.provider,
             model=context.model,
         )
+    if len(cast("list[Any]", choices)) > MOST_CHOICES:
+        raise too_many("choices", MOST_CHOICES, context)
     for position, choice in enumerate(cast("list[Any]", choices)):
         if not isinstance(choice, dict):
             raise MalformedReplyError(
@@ -137,14 +144,20 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
     calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
     if not calls:
         return
-    if any(is_nameless(call) for call in calls):
-        raise nameless_call(context)
+    _check_calls(calls, context)
     message[_TOOL_CALLS] = tell_apart(
         [_mend_call(call) for call in calls], f"{context.made_id}_{choice['index']}"
     )
     message["content"] = message.get("content") or None
     if choice.get("finish_reason") in ("stop", None):
         choice["finish_reason"] = _TOOL_CALLS
+
+
+def _check_calls(calls: Sequence[Mapping[str, Any]], context: ReadContext) -> None:
+    if len(calls) > MOST_CALLS:
+        raise too_many("tool calls", MOST_CALLS, context)
+    if any(is_nameless(call) for call in calls):
+        raise nameless_call(context)
 
 
 def _mend_call(call: dict[str, Any]) -> dict[str, Any]:
@@ -189,6 +202,15 @@ def nameless_call(context: ReadContext) -> MalformedReplyError:
     """The error for such a call: another try may bring its name."""
     return MalformedReplyError(
         f"{context.target.provider} answered with a tool call that names no function.",
+        provider=context.target.provider,
+        model=context.model,
+    )
+
+
+def too_many(what: str, most: int, context: ReadContext) -> MalformedReplyError:
+    """The error for an answer with more of something than any answer has."""
+    return MalformedReplyError(
+        f"{context.target.provider} answered with more than {most} {what}.",
         provider=context.target.provider,
         model=context.model,
     )

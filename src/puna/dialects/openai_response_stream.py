@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body
@@ -23,6 +22,7 @@ from puna.errors import APIError, StreamInterruptedError
 from puna.types.common import Usage
 from puna.types.response_request import ResponsesRequest
 from puna.types.responses import FAILED_EVENT, LAST_EVENTS, ResponseEvent
+from puna.wire.json_size import parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
 
 _ERROR = "error"
@@ -79,7 +79,7 @@ class OpenAIResponseStreamReader:
         if frame.data.strip() == _DONE:
             raise self._interrupted()
         try:
-            data = from_json(frame.data)
+            data = parse_answer(frame.data)
         except ValueError as error:
             raise malformed("an event that is not JSON", context) from error
         if not isinstance(data, dict):

@@ -13,17 +13,24 @@ from __future__ import annotations
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body, read_error_frame
 from puna.dialects.openai_deltas import ChoiceState
 from puna.dialects.openai_plain import read_plain_chunk
-from puna.dialects.openai_replies import is_index, mend_envelope, nameless_call
+from puna.dialects.openai_replies import (
+    MOST_CALLS,
+    MOST_CHOICES,
+    is_index,
+    mend_envelope,
+    nameless_call,
+    too_many,
+)
 from puna.dialects.stream_faults import interrupted, malformed_frame
 from puna.errors import APIError, MalformedReplyError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
+from puna.wire.json_size import parse_answer
 from puna.wire.sse import EventDecoder, SSEDecoder, SSEEvent
 
 _DONE = b"[DONE]"
@@ -127,7 +134,7 @@ class OpenAIStreamReader:
         if frame == _DONE:
             return self._take_end()
         try:
-            data = from_json(event.data)
+            data = parse_answer(event.data)
         except ValueError as error:
             if event.event == "error":
                 text = event.data.decode("utf-8", "replace")
@@ -227,7 +234,10 @@ class OpenAIStreamReader:
             if not isinstance(choice, dict):
                 continue
             fields = cast("dict[str, Any]", choice)
-            content, finish = self._state_of(fields, position).read(fields)
+            state = self._state_of(fields, position)
+            content, finish = state.read(fields)
+            if state.has_too_many_calls:
+                raise too_many("tool calls", MOST_CALLS, self._context)
             if content is not None:
                 ready.append(content)
             if finish is not None:
@@ -246,6 +256,8 @@ class OpenAIStreamReader:
             index = choice["index"] = position
         state = self._choices.get(index)
         if state is None:
+            if len(self._choices) >= MOST_CHOICES:
+                raise too_many("choices", MOST_CHOICES, self._context)
             reasons = self._context.target.quirks.rename_finish_reasons
             made_id = f"{self._context.made_id}_{index}"
             state = ChoiceState(made_id, reasons, self._context.request)

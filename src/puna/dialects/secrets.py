@@ -16,6 +16,9 @@ from puna.wire.masking import (
     pair_secrets,
 )
 
+_MOST_SCRUBBED = 1_000_000
+_LONGEST_SECRET = 65_536
+
 
 def scrub(text: str, context: ReadContext[ModelRequest]) -> str:
     """Text without the secrets of the request: some hosts repeat them in their errors.
@@ -23,6 +26,15 @@ def scrub(text: str, context: ReadContext[ModelRequest]) -> str:
     Scrub before cutting: half a key must not be left either.
     """
     return _masker(context).mask_text(text)
+
+
+def scrub_start(body: bytes, context: ReadContext[ModelRequest]) -> str:
+    """The first million bytes of a body as text without the secrets of the request.
+
+    Where it is cut a part of a secret could be left, so the last bytes before the cut go, too.
+    """
+    start = scrub(body[:_MOST_SCRUBBED].decode("utf-8", "replace"), context)
+    return start if len(body) <= _MOST_SCRUBBED else start[:-_LONGEST_SECRET]
 
 
 def scrub_headers(headers: Mapping[str, str], context: ReadContext[ModelRequest]) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
+from puna.embedded.check_steps import counting, first_faults
 from puna.embedded.patterns import (
     UncheckablePatternError,
     check_additional_properties,
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _JSON_START = frozenset('{["-0123456789tfn')
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_MOST_FOLLOWED = 30_000
-"""References within one check, which takes two seconds or so then. Two references to a schema with
-two references, and so on, are a million after twenty lines; without them a schema's size bounds it.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +48,8 @@ def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
     from jsonschema.exceptions import SchemaError
 
     try:
-        _draft(schema).check_schema(dict(schema), format_checker=None)
         check_patterns(schema, param=param)
+        _check_draft(schema)
     except SchemaError as error:
         path = "/".join(str(part) for part in error.absolute_path)
         raise BadRequestError(
@@ -67,9 +62,8 @@ def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
             f"`{param}` is not a JSON schema: `$schema` and `$id` must be texts.", param=param
         ) from error
     except RecursionError as error:
-        raise BadRequestError(
-            f"The JSON schema of `{param}` is nested too deeply.", param=param
-        ) from error
+        why = f"too large ({error})" if "steps" in str(error) else "nested too deeply"
+        raise BadRequestError(f"The JSON schema of `{param}` is {why}.", param=param) from error
 
 
 def looks_like_json(text: str) -> bool:
@@ -152,7 +146,7 @@ def has_jsonschema() -> bool:
 def _best_fault(value: Any, schema: Mapping[str, Any]) -> SchemaFault | None:
     from jsonschema.exceptions import best_match
 
-    error = best_match(_validator(schema).iter_errors(value))
+    error = best_match(iter(first_faults(_validator(schema), value)))
     if error is None:
         return None
     path = "".join(
@@ -176,9 +170,21 @@ def _validator(schema: Mapping[str, Any]) -> Validator:
     from referencing import Registry
 
     registry: Any = Registry()  # an empty one fetches nothing from the network
-    draft = _counting(_bounded(_draft(schema)))
+    draft = counting(_bounded(_draft(schema)))
     made = draft(without_own_draft(schema), registry=registry)
     return cast("Validator", made)
+
+
+def _check_draft(schema: Mapping[str, Any]) -> None:
+    """As jsonschema's own `check_schema`, in counted steps."""
+    from jsonschema.exceptions import SchemaError, best_match
+    from jsonschema.validators import validator_for
+
+    draft = _draft(schema)
+    described = validator_for(draft.META_SCHEMA, default=draft)
+    error = best_match(iter(first_faults(counting(described)(draft.META_SCHEMA), dict(schema))))
+    if error is not None:
+        raise SchemaError.create_from(error)
 
 
 def _draft(schema: Mapping[str, Any]) -> Any:
@@ -199,25 +205,3 @@ def _bounded(draft: Any) -> Any:
     }
     make: Any = extend  # it has no types
     return make(draft, keywords)
-
-
-def _counting(draft: Any) -> Any:
-    """A draft for one check, which follows so many references and no more.
-
-    One more is a RecursionError, as references in a circle are.
-    """
-    from jsonschema.validators import extend
-
-    followed = count(1)
-
-    def counted(follow: Any) -> Any:
-        def keyword(validator: Any, ref: Any, instance: Any, schema: Any) -> Iterator[Any]:
-            if next(followed) > _MOST_FOLLOWED:
-                raise RecursionError(f"its references are followed over {_MOST_FOLLOWED:,} times")
-            yield from follow(validator, ref, instance, schema)
-
-        return keyword
-
-    known = draft.VALIDATORS
-    make: Any = extend  # it has no types
-    return make(draft, {name: counted(known[name]) for name in _REFERENCES if name in known})

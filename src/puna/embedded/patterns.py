@@ -27,6 +27,9 @@ _MAPS_OF_SCHEMAS = frozenset(
     ("$defs", "definitions", "dependencies", "dependentSchemas", _MAP, "properties")
 )
 _LONGEST = 1_000
+_MOST = 100
+"""Patterns of a schema, all of which stay compiled while it is used."""
+
 _Object = Mapping[str, Any]
 
 
@@ -37,8 +40,13 @@ def check_patterns(schema: _Object, *, param: str) -> None:
         BadRequestError: one cannot, or the schema could make Python match it.
     """
     kinds: set[str] = set()
+    patterns: set[str] = set()
     for keyword, pattern in _walk(without_own_draft(schema)):
         kinds.add(keyword)
+        if keyword in (_PATTERN, _MAP):
+            patterns.add(pattern)
+        if len(patterns) > _MOST:
+            raise BadRequestError(f"`{param}` holds more than {_MOST} patterns.", param=param)
         if keyword in (_PATTERN, _MAP) and _engine_of(pattern) is None:
             raise BadRequestError(
                 f"`{param}` holds the pattern `{pattern[:80]}`, which cannot be checked in bounded "

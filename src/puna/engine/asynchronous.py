@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from puna.engine.aside import LONG_BODY, run_step
 from puna.engine.at_once import ask_all
 from puna.engine.call import Attempt, Call, DialectT, RequestT, attribute
 from puna.engine.chat_run import Run
@@ -162,23 +163,34 @@ class AsyncEngine:
     async def _ask(
         self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment
     ) -> AnswerT:
-        part = run.part_for(deployment)
-        answer: AnswerT = await self._answer(part, part.prepare(deployment))
+        is_long = run.is_long(deployment)
+        part = await run_step(is_long, run.part_for, deployment)
+        is_long = is_long or part.is_long(deployment)
+        attempt = await run_step(is_long, part.prepare, deployment)
+        answer: AnswerT = await self._answer(part, attempt, is_long=is_long)
         return answer
 
     async def _answer(
-        self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
+        self,
+        run: CallRun[RequestT, DialectT, AnswerT],
+        attempt: Attempt[DialectT, RequestT],
+        *,
+        is_long: bool,
     ) -> AnswerT:
         """The answer of one deployment, which may be asked more than once."""
         while True:
-            answer = await self._exchange(run, attempt)
-            again = run.ask_again(attempt, answer)
+            answer = await self._exchange(run, attempt, is_long=is_long)
+            again = await run_step(is_long, run.ask_again, attempt, answer)
             if again is None:
                 return answer
             attempt = again
 
     async def _exchange(
-        self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
+        self,
+        run: CallRun[RequestT, DialectT, AnswerT],
+        attempt: Attempt[DialectT, RequestT],
+        *,
+        is_long: bool,
     ) -> AnswerT:
         try:
             reply = await self._open(run, attempt)
@@ -188,7 +200,8 @@ class AsyncEngine:
                 await reply.close()
         except APIError as error:
             raise attribute(error, attempt) from error.__cause__
-        return run.read_whole(attempt, whole)
+        is_long = is_long or len(whole.body) > LONG_BODY
+        return await run_step(is_long, run.read_whole, attempt, whole)
 
     async def _open(self, run: AnyRun, attempt: AnyAttempt) -> AsyncOpenReply:
         canned = run.canned_for(attempt.deployment)
@@ -198,17 +211,19 @@ class AsyncEngine:
         return await async_canned_transport(canned.answer).open(attempt.built.http)
 
     async def _open_stream(self, run: AnyRun, deployment: Deployment) -> _OpenStream:
-        part = run.part_for(deployment)
-        attempt = part.prepare(deployment)
+        is_long = run.is_long(deployment)
+        part = await run_step(is_long, run.part_for, deployment)
+        is_long = is_long or part.is_long(deployment)
+        attempt = await run_step(is_long, part.prepare, deployment)
         delivery = delivery_of(part, attempt)
         if attempt.held is not None:  # only a whole answer can be checked
-            delivery.take_answer(await self._answer(part, attempt))
+            delivery.take_answer(await self._answer(part, attempt, is_long=is_long))
             return _OpenStream(run, delivery, None)
         try:
             reply = await self._open(part, attempt)
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
-        opened = _OpenStream(run, delivery, reply)
+        opened = _OpenStream(run, delivery, reply, is_long=is_long)
         try:
             await opened.begin(reply)
         except BaseException:
@@ -220,7 +235,15 @@ class AsyncEngine:
 class _OpenStream:
     """A streamed reply whose first chunk is there; no reply where the whole answer is."""
 
-    def __init__(self, run: AnyRun, delivery: AnyDelivery, reply: AsyncOpenReply | None) -> None:
+    def __init__(
+        self,
+        run: AnyRun,
+        delivery: AnyDelivery,
+        reply: AsyncOpenReply | None,
+        *,
+        is_long: bool = False,
+    ) -> None:
+        self._is_long = is_long
         self._run = run
         self._delivery = delivery
         self._reply = reply
@@ -233,11 +256,13 @@ class _OpenStream:
         delivery = self._delivery
         try:
             if delivery.needs_whole(reply.status, reply.headers):
-                delivery.take_whole(HTTPReply(reply.status, reply.headers, await reply.read()))
+                whole = HTTPReply(reply.status, reply.headers, await reply.read())
+                is_long = self._is_long or len(whole.body) > LONG_BODY
+                await run_step(is_long, delivery.take_whole, whole)
                 return
             self._pieces = reply.pieces()
             while not delivery.has_begun and not delivery.is_over:
-                delivery.take(await self._next())
+                await run_step(self._is_long, delivery.take, await self._next())
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
 
@@ -250,7 +275,7 @@ class _OpenStream:
                     yield chunk
                 if delivery.is_over:
                     break
-                delivery.take(await self._next())
+                await run_step(self._is_long, delivery.take, await self._next())
             delivery.check()
         except APIError as error:
             raised = delivery.broken(error)

@@ -12,6 +12,7 @@ from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import BuiltRequest, Dialect, ReadContext
 from puna.dialects.request_rules import within_limit
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
+from puna.engine.aside import MANY
 from puna.engine.call import Attempt, with_key_advice
 from puna.engine.formats import asked_again, held_format, unmet
 from puna.engine.rescue import rescue_completion, rescue_failure
@@ -26,6 +27,7 @@ from puna.types.requests import ChatRequest
 from puna.types.sums import sum_usages
 from puna.wire.http import HTTPReply, HTTPRequest
 
+_WITH_SCHEMAS = ("response_format", "tools")
 _SWITCHES: Mapping[str, Any] = {
     "rescue_tool_calls": True,
     "repair_tool_arguments": False,
@@ -57,6 +59,17 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
             and getattr(request, name) is None
         }
         return replace(request, **unsaid) if unsaid else request
+
+    @override
+    def is_long(self, deployment: Deployment) -> bool:
+        request = self.call.request
+        if len(request.messages) > MANY:
+            return True
+        if not any(name in request.params for name in _WITH_SCHEMAS):
+            return False
+        if getattr(self.dialect_for(deployment), "checks_schemas", False):
+            return True
+        return held_format(self.request_for(deployment), deployment.target) is not None
 
     @override
     def prepare(self, deployment: Deployment) -> Attempt:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic_core import from_json
-
 from puna.dialects.base import ReadContext
 from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_replies import made_call_id
@@ -33,6 +31,7 @@ from puna.types.chat import (
 from puna.types.report import CallReport
 from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply
+from puna.wire.json_size import parse_answer
 
 _TOOL_CALLS = "tool_calls"
 
@@ -75,7 +74,7 @@ def rescue_failure(
     if tools is None:
         return None
     try:
-        rescued = read_failed_generation(from_json(reply.body), told, tools)
+        rescued = read_failed_generation(parse_answer(reply.body), told, tools)
     except ValueError:
         return None
     if rescued is None:

@@ -24,6 +24,7 @@ from puna.dialects.base import ResponsesDialect
 from puna.dialects.json_http import malformed
 from puna.dialects.request_rules import takes_request
 from puna.dialects.table import RESPONSES_DIALECTS
+from puna.engine.aside import MANY
 from puna.engine.call import Attempt, Call
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
@@ -95,6 +96,12 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
             return takes_request(to_chat(asked, bridge_request(asked)), deployment.target)
         except BadRequestError:
             return False  # not over chat
+
+    @override
+    def is_long(self, deployment: Deployment) -> bool:
+        del deployment  # the chat part says what it checks
+        request = self.call.request
+        return len(request.items) + len(request.earlier) > MANY
 
     @override
     def part_for(self, deployment: Deployment) -> CallRun[Any, Any, Any]:

@@ -96,6 +96,11 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         del deployment  # only responses have two parts
         return self
 
+    def is_long(self, deployment: Deployment) -> bool:
+        """Whether to build the request for a deployment, or to read its answer, may take long."""
+        del deployment
+        return False
+
     def prepare(self, deployment: Deployment) -> Attempt[DialectT, RequestT]:
         """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
         return self._build(deployment, self.request_for(deployment))

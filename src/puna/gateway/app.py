@@ -11,6 +11,7 @@ import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from puna.errors import (
     PunaError,
 )
 from puna.gateway.access_log import CLIENT_LEFT, AccessLog, request_line, warn_of
+from puna.gateway.aside import Aside
 from puna.gateway.carriage import GatewayTransport
 from puna.gateway.client_limits import MANY_FILES, limits_of
 from puna.gateway.codex_models import asks_catalog, codex_catalog
@@ -51,7 +53,14 @@ from puna.gateway.messages_replies import (
     speaks_messages,
 )
 from puna.gateway.pipeline import Pipeline, retry_policy
-from puna.gateway.replies import Reply, error_reply, internal_error, json_reply, stopping
+from puna.gateway.replies import (
+    Reply,
+    error_reply,
+    internal_error,
+    json_reply,
+    out_of_memory,
+    stopping,
+)
 from puna.gateway.requests import (
     ClientDisconnected,
     Incoming,
@@ -59,6 +68,7 @@ from puna.gateway.requests import (
     Scope,
     Send,
     check_model_name,
+    is_heavy,
     read_body,
     read_call_id,
     read_head,
@@ -135,6 +145,7 @@ class Gateway:
         self.fast_lane: FastLane | None = None
         self.limit_clients(MANY_FILES)
         self._document: Reply | None = None
+        self._aside = Aside()
 
     def limit_clients(self, open_files: int) -> None:
         """Set the limits on clients for a process that may have so many files open."""
@@ -163,6 +174,7 @@ class Gateway:
                     await self.fast_lane.close()
                 await self._transport.close()
                 await self.responses.store.close()
+                self._aside.close()
                 self._pool.stop_all()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -213,6 +225,9 @@ class Gateway:
         except APIError as error:
             warn_of(f"{head.method} {head.path}", error)
             await responder.reply(make_error(error))
+        except MemoryError:
+            _log.error("%s %s needs more memory than there is", head.method, head.path)
+            await responder.reply(make_error(out_of_memory()))
         except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
             _log.exception("%s %s failed", head.method, head.path)
             await responder.reply(make_error(internal_error()))
@@ -254,8 +269,12 @@ class Gateway:
         return None
 
     async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport | None:
-        limit = self._server.max_request_bytes
-        body = read_json(await read_body(caller.receive, head, limit), head)
+        server = self._server
+        data = await read_body(caller.receive, head, server.max_request_bytes)
+        if is_heavy(data):
+            caller = replace(caller, aside=self._aside)
+        body = await caller.read(read_json, data, head, server.max_request_values)
+        del data
         if match.model is not None:
             body["model"] = match.model
         return await self._serves[match.endpoint.action](body, caller)

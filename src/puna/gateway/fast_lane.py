@@ -20,7 +20,7 @@ from puna.gateway.fast_cycle import FastCycle
 from puna.gateway.fast_routes import FastRoutes
 from puna.gateway.fast_run import FastRun, LaneContext
 from puna.gateway.known_head import LaneHead
-from puna.gateway.requests import read_call_id
+from puna.gateway.requests import json_limits, read_call_id
 from puna.gateway.stream_call import StreamCall
 from puna.gateway.web_pages import PageRules
 from puna.gateway.whole_call import WholeCall
@@ -30,6 +30,8 @@ from puna.wire.envelope import read_envelope
 
 _MOST_PRINCIPALS: Final = 1024
 _MOST_HOSTS: Final = 64
+_SHORT_BYTES: Final = 65_536
+"""A body that is no longer holds few values."""
 
 
 class FastLane:
@@ -46,6 +48,7 @@ class FastLane:
         self._server = directory.config.server
         self.most_bytes = self._server.max_request_bytes
         """How long a body may be."""
+        self._short_bytes = min(_SHORT_BYTES, self._server.max_request_values)
         self._routes = routes
         self._pages = pages
         self._hosts: set[bytes] = set()
@@ -88,6 +91,8 @@ class FastLane:
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
     ) -> FastCycle | None:
         """The cycle of a request, ready to start; None where the long way must answer."""
+        if len(body) > self._short_bytes and self._holds_too_much(body):
+            return None
         envelope = read_envelope(body)
         if envelope is None:
             return None
@@ -102,6 +107,11 @@ class FastLane:
         cycle.call = kind(context, route, envelope, run, cycle)
         self._under_way.add(cycle)
         return cycle
+
+    def _holds_too_much(self, body: bytes) -> bool:
+        """Whether the long way refuses a body for the number of its values."""
+        limits = json_limits(body, self._server.max_request_values)
+        return limits.exceeded_by(body) is not None
 
     async def close(self) -> None:
         """End what is still under way, and wait for what hooks want awaited."""

@@ -45,7 +45,10 @@ async def _serve(
     make_request: Callable[..., RequestT],
     ask: Callable[[Call[RequestT]], Coroutine[Any, Any, AnswerT]],
 ) -> CallReport:
-    sent = pipeline.sent_fields(body, but=("model", "input"))
-    options = pipeline.request_options(body)
-    request = make_request(body.get("model"), body.get("input"), sent, **options)
-    return await send_answer(ask(pipeline.make_call(request, body, caller)), caller)
+    def read() -> Call[RequestT]:
+        sent = pipeline.sent_fields(body, but=("model", "input"))
+        options = pipeline.request_options(body)
+        request = make_request(body.get("model"), body.get("input"), sent, **options)
+        return pipeline.make_call(request, body, caller)
+
+    return await send_answer(ask(await caller.read(read)), caller)

@@ -35,7 +35,7 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
     Raises:
         APIError: nothing was sent to the client yet.
     """
-    request, call = _read_call(pipeline, body, caller)
+    request, call = await caller.read(_read_call, pipeline, body, caller)
     request = replace(request, made_id=pipeline.engine.make_id())
     if call.request.is_stream:
         telling = _telling(MessageStream(request), caller.call_id)
@@ -52,7 +52,7 @@ async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Call
     Raises:
         APIError: the request is wrong, or nobody serves the model.
     """
-    _, call = _read_call(pipeline, body, caller, is_count=True)
+    _, call = await caller.read(_read_call, pipeline, body, caller, is_count=True)
     model = call.plan.group[0].target.model
     asked = call.request
     # A deferred tool that nothing has named stands in no prompt.

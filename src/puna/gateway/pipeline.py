@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from puna.bridges.completions import messages_of, read_text_request
+from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call, RequestT
 from puna.engine.completion_run import has_endpoint
@@ -62,7 +62,7 @@ class Pipeline:
         Raises:
             APIError: nothing was sent to the client yet.
         """
-        call = self.read_call(body, body.get("messages"), caller)
+        call = await caller.read(self.read_call, body, body.get("messages"), caller)
         if call.request.is_stream:
             return await send_stream(self.engine.stream(call), caller, _CHUNKS)
         return await send_answer(self.engine.chat(call), caller, chat_body)
@@ -75,6 +75,15 @@ class Pipeline:
         """
         if self._has_endpoint(body):
             return await self._complete(body, caller)
+        request, calls = await caller.read(self._read_texts, body, caller)
+        if calls[0].request.is_stream:
+            opening = stream_texts_async(self.engine, request, calls)
+            return await send_stream(opening, caller, _CHUNKS)
+        return await send_answer(complete_texts_async(self.engine, request, calls), caller)
+
+    def _read_texts(
+        self, body: Mapping[str, Any], caller: Caller
+    ) -> tuple[TextRequest, Sequence[Call]]:
         fields = {name: value for name, value in body.items() if name not in ("prompt", "messages")}
         may_drop = self.bridge_drops(body)
         request = read_text_request(body.get("prompt"), fields, drop_params=may_drop)
@@ -84,11 +93,7 @@ class Pipeline:
                 param="prompt",
             )
         first = self.read_call({**request.fields}, messages_of(request.prompts[0]), caller)
-        calls = calls_of(request, first)
-        if first.request.is_stream:
-            opening = stream_texts_async(self.engine, request, calls)
-            return await send_stream(opening, caller, _CHUNKS)
-        return await send_answer(complete_texts_async(self.engine, request, calls), caller)
+        return request, calls_of(request, first)
 
     def _has_endpoint(self, body: Mapping[str, Any]) -> bool:
         """Whether all who may answer complete texts themselves."""

@@ -172,6 +172,16 @@ def internal_error() -> InternalServerError:
     )
 
 
+def out_of_memory() -> ServiceUnavailableError:
+    """For a request that the process has no memory for; its parts are let go."""
+    return ServiceUnavailableError(
+        "The gateway has not enough memory for this request now. Send a smaller one, or try again "
+        "later.",
+        code="out_of_memory",
+        fault="operator",
+    )
+
+
 def stopping() -> ServiceUnavailableError:
     """For a request that outlasts the time that the gateway takes to end."""
     return ServiceUnavailableError(

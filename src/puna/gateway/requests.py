@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.errors import BadRequestError
 from puna.gateway.request_encodings import BodyReader, too_large
+from puna.wire.json_size import JSONLimits
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -73,6 +74,14 @@ LOCAL_FIELDS = frozenset(
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_NAME = 256
+MOST_DEPTH = 201
+"""How deeply a body may be nested: the parser's own limit."""
+
+_MOST_FIELDS = 1_000
+_VALUES_A_CONTAINER = 25
+_BYTES_A_CONTAINER = 100
+_HEAVY = JSONLimits(values=10_000, containers=1_000)
+_HEAVY_BYTES = 1_000_000
 
 
 _CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -139,23 +148,60 @@ async def read_body(receive: Receive, head: Incoming, limit: int) -> bytes:
             return reader.finish()
 
 
-def read_json(body: bytes, head: Incoming) -> dict[str, Any]:
+def json_limits(body: bytes, most_values: int) -> JSONLimits:
+    """What a body of this length may hold: values by the configuration, and fewer containers.
+
+    A list or an object costs as much as 25 other values. In requests of real clients there is one
+    for each 100 bytes or more, so a longer body may hold more of them.
+    """
+    containers = most_values // _VALUES_A_CONTAINER + len(body) // _BYTES_A_CONTAINER
+    return JSONLimits(most_values, containers)
+
+
+def is_heavy(body: bytes) -> bool:
+    """Whether to read a body takes so long that others would wait for it."""
+    return len(body) > _HEAVY_BYTES or _HEAVY.may_be_exceeded(body)
+
+
+def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
     """The body as a JSON object. A missing content type is no fault when the body is JSON.
 
     Raises:
-        BadRequestError: it is none, or nested too deeply.
+        BadRequestError: it is none, is nested too deeply, or (status 413) holds too many values.
     """
     if not body.strip():
         raise BadRequestError("The body is empty; send a JSON object.", code="invalid_json")
+    too_much = json_limits(body, most_values).exceeded_by(body)
+    if too_much is not None:
+        raise BadRequestError(
+            f"The body holds more than {too_much}; this gateway reads at most `{most_values}` "
+            f"values (`general_settings.max_request_values`), and one list or object for each "
+            f"{_VALUES_A_CONTAINER} of these and each {_BYTES_A_CONTAINER} bytes.",
+            status_code=413,
+            code="request_too_large",
+        )
     try:
         value = from_json(body.removeprefix(_BOM), allow_inf_nan=False)
     except ValueError as error:
+        if "recursion limit" in str(error):
+            raise BadRequestError(
+                f"The body is nested too deeply; at most {MOST_DEPTH} lists and objects may stand "
+                "within each other.",
+                code="invalid_json",
+            ) from None
         kind = head.headers.get("content-type", "").partition(";")[0] or "no content type"
         raise BadRequestError(
             f"The body is not valid JSON ({error}); it came as {kind}.", code="invalid_json"
         ) from None
     if not isinstance(value, dict):
         raise BadRequestError("The body must be a JSON object.", code="invalid_json")
+    fields = len(cast("dict[str, Any]", value))
+    if fields > _MOST_FIELDS:
+        raise BadRequestError(
+            f"The body has `{fields}` fields; send at most {_MOST_FIELDS}.",
+            status_code=413,
+            code="request_too_large",
+        )
     return cast("dict[str, Any]", value)
 
 

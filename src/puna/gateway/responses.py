@@ -245,18 +245,24 @@ class ResponsesAPI:
 
     async def _read(self, body: Mapping[str, Any], caller: Caller) -> Call[ResponsesRequest]:
         sent = self.pipeline.sent_fields(body, but=("model", "stream"))
-        request = make_responses_request(
-            body.get("model"),
-            {**sent, "metadata": body.get("metadata")},
-            stream=body.get("stream"),
-            earlier=await self._earlier(body.get("previous_response_id"), caller),
-            chat_options=chat_options(body),
-            strict_tools=self._has_strict_tools(body),
-            stored_items=await self._items(body.get("input"), caller),
-            **self.pipeline.request_options(body),
-        )
-        request = replace(request, items=expand(request.items))
-        return self.pipeline.make_call(request, body, caller)
+        earlier = await self._earlier(body.get("previous_response_id"), caller)
+        stored_items = await self._items(body.get("input"), caller)
+
+        def read() -> Call[ResponsesRequest]:
+            request = make_responses_request(
+                body.get("model"),
+                {**sent, "metadata": body.get("metadata")},
+                stream=body.get("stream"),
+                earlier=earlier,
+                chat_options=chat_options(body),
+                strict_tools=self._has_strict_tools(body),
+                stored_items=stored_items,
+                **self.pipeline.request_options(body),
+            )
+            request = replace(request, items=expand(request.items))
+            return self.pipeline.make_call(request, body, caller)
+
+        return await caller.read(read)
 
     async def _items(self, asked: Any, caller: Caller) -> dict[str, Mapping[str, Any]]:
         """The stored items that an input refers to, and others of their conversations, by id."""

@@ -9,16 +9,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from puna.engine.streams import AsyncStream
 from puna.errors import APIError
+from puna.gateway.aside import Aside
 from puna.gateway.replies import Reply, event_headers, internal_error, report_headers, stopping
 from puna.gateway.requests import ClientDisconnected, Receive, Send
 from puna.governance.keys import Principal
 from puna.types.common import Answer
 from puna.types.report import CallReport
 
+P = ParamSpec("P")
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -35,6 +37,14 @@ class Caller:
     receive: Receive
     send: Send
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    aside: Aside | None = field(default=None, repr=False)
+    """Where a heavy request is read; None for one that is not heavy."""
+
+    async def read(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do a step that reads the request, and touches nothing else."""
+        if self.aside is None:
+            return step(*args, **kwargs)
+        return await self.aside.run(step, *args, **kwargs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class KnownText:
     def __init__(self) -> None:
         self.text = ""
         self.is_whole = False
+        self.looked = 0
+        """Characters within brackets that were looked through and are no call."""
 
     def forget(self, count: int) -> None:
         """Drop the first characters: they are settled."""
@@ -107,6 +109,7 @@ class KnownText:
         end = scan.advance(self.text)
         while end is None:
             if len(self.text) - at > _LONGEST:
+                self.looked += _LONGEST
                 raise NoCall(None)
             if self.is_whole:
                 return self._read_unclosed(at, scan.missing, read, needs_tag=needs_tag)
@@ -116,6 +119,7 @@ class KnownText:
             raise NoCall(None)
         calls = None if scan.is_broken else read(self.text[at:end])
         if not calls:
+            self.looked += end - at
             raise NoCall(end)
         return end, calls
 

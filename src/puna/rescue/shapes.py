@@ -26,7 +26,8 @@ _LANGUAGES = ("json", "tool_call", "tool_calls", "tool_code")
 _FENCE = "```"
 
 _NOT_QUOTE = re.compile(r'[^"]*')
-_LINE = re.compile(r"[^\n]*")
+_LINE = re.compile(r"[^\n]{0,64}")
+"""Of a fence's language; a longer line names none."""
 _NOT_NAME = re.compile(r'[\s>=,:("]{0,8}')
 _STRAY = re.compile(r"[)\]}\"']{0,2}")
 

@@ -11,10 +11,19 @@ from puna.rescue.pythonic import NAME
 from puna.rescue.shapes import CALL_TAGS, FUNCTION_TAG, PYTHON_TAGS, Shapes
 from puna.rescue.tools import FoundCall, KnownTools
 
-_MARKS = re.compile(r"[<`\n{\[]")
-_TICKS = re.compile(r"`+")
+_MARKS = re.compile(r"<(?![^|ft])|[`{\[]|\n+")
+_MARKS_IN_LINE = re.compile(r"<(?![^|ft])|`|\n+")
+"""Behind text a bracket on the same line begins nothing. Tags begin with `<|`, `<f` or `<t`."""
+
+_TICKS = re.compile(r"`{1,64}")
+"""More are two fences: what stands at a position is known after so many."""
 _FENCE_LENGTH = 3
 _SIGNS = ("<", "`", "{", "[")
+_MOST_STEPS = 32_768
+"""For openings in one message that turn out to be no calls; after them all is text."""
+
+_STEPS_OF_OPENING = 8
+_LOOKED_A_STEP = 64
 _LONE_CALL = re.compile(rf"[ \t\r\n]*{NAME.pattern}\(")
 
 
@@ -43,7 +52,7 @@ class Rescued:
 
 def whole(text: str, tools: KnownTools) -> Rescued:
     """The calls in a message. Without any, the text is the message, to the byte."""
-    if not _may_hold_call(text):
+    if not _may_hold_call(text) or not tools.may_be_named_in(text):
         return Rescued(text)
     stream = RescueStream(tools)
     return join_pieces([*stream.feed(text), *stream.close()])
@@ -79,6 +88,7 @@ class RescueStream:
         self._in_code = False
         self._in_fence = False
         self._is_plain = False
+        self._steps = 0
         self._said: list[str] = []
         self._ready: list[Piece] = []
         self._work: Generator[None, None, None] = self._read()
@@ -119,7 +129,7 @@ class RescueStream:
             found = None if self._is_plain else self._next_mark().search(known.text, self._at)
             self._say(found.start() if found else len(known.text))
             if found is not None:
-                yield from self._read_mark(found.group()[0])
+                yield from self._read_mark(found.group()[0], found.end())
             elif known.is_whole:
                 return
             else:
@@ -128,7 +138,16 @@ class RescueStream:
                 yield
 
     def _next_mark(self) -> re.Pattern[str]:
-        return _TICKS if self._in_fence else _MARKS
+        if self._in_fence:
+            return _TICKS
+        return _MARKS if self._begins_line and not self._in_code else _MARKS_IN_LINE
+
+    def _spend(self, steps: int) -> None:
+        """Note what was tried. What a hostile text costs has a limit."""
+        known = self._known
+        self._steps += steps + known.looked // _LOOKED_A_STEP
+        known.looked = 0
+        self._is_plain = self._is_plain or self._steps > _MOST_STEPS
 
     def _read_lone_call(self) -> Asking[None]:
         at = yield from self._known.skip_blank(0)
@@ -142,9 +161,9 @@ class RescueStream:
         else:
             self._found(end, calls)
 
-    def _read_mark(self, mark: str) -> Asking[None]:
+    def _read_mark(self, mark: str, end: int) -> Asking[None]:
         if mark == "\n":
-            self._say(self._at + 1)
+            self._say(end)
             self._begins_line, self._in_code = True, False
         elif mark == "`":
             yield from self._read_ticks()
@@ -161,6 +180,7 @@ class RescueStream:
         tags = (*PYTHON_TAGS, FUNCTION_TAG, *CALL_TAGS)
         tag = yield from self._known.match_one(self._at, tags)
         if not tag:
+            self._spend(1)
             self._say(self._at + 1)
             return
         shapes = self._shapes
@@ -187,6 +207,7 @@ class RescueStream:
                 found, calls = yield from self._shapes.fenced(end)
             except NoCall as error:
                 self._is_plain = error.resume is None
+                self._spend(_STEPS_OF_OPENING)
                 self._in_fence = True
                 self._say(end)
             else:
@@ -197,6 +218,7 @@ class RescueStream:
             end, calls = yield from asking
         except NoCall as error:
             self._is_plain = error.resume is None
+            self._spend(_STEPS_OF_OPENING)
             self._say(error.resume or self._at)
         else:
             self._found(end, calls)
@@ -227,6 +249,7 @@ class RescueStream:
 
     def _found(self, end: int, calls: list[FoundCall]) -> None:
         self._end_text()
+        self._spend(_STEPS_OF_OPENING * len(calls))
         source = self._blank + self._known.text[self._at : end]
         self._at = end
         self._blank, self._holds_blank, self._has_calls = "", True, True

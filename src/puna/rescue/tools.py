@@ -51,6 +51,10 @@ class KnownTools:
                 schemas[name] = known or _NOTHING
         return schemas
 
+    def may_be_named_in(self, text: str) -> bool:
+        """Whether a text may hold the name of any: a quick question, asked of whole texts."""
+        return "\\" in text or any(name in text for name in self.schemas)
+
     def __contains__(self, name: object) -> bool:
         return name in self.schemas
 

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from puna.transports.failures import timed_out, too_long, unreachable
 from puna.transports.lean.deadline import Deadline
-from puna.transports.lean.decoding import Decoder, make_decoder
+from puna.transports.lean.decoding import STEPS_A_TURN, Decoder, make_decoder
 from puna.transports.lean.exchange import Exchange
 from puna.transports.lean.reading import ReplyReader, whole_chunk
 from puna.transports.lean.whole import read_whole
@@ -75,6 +75,8 @@ class Connection(asyncio.Protocol):
         self._body_bytes = 0
         self._is_lost = False
         self._is_held = False
+        self._is_opening = False
+        """Whether the loop will go on with opening a compressed body."""
         self._idle_s: float | None = None
         self._deadline = Deadline(loop, self._on_time)
         self.sock: socket.socket | None = None
@@ -139,7 +141,12 @@ class Connection(asyncio.Protocol):
             self._deadline.set_after(self._idle_s)
         if self._decoder is not None:
             self._tell(exchange)
-        if self._exchange is exchange and not exchange.is_paused and not self.is_closed:
+        self._read_on(exchange)
+
+    def _read_on(self, exchange: Exchange) -> None:
+        """Take more from the host, unless what came before is not handed on yet."""
+        is_ours = self._exchange is exchange and not self.is_closed
+        if is_ours and not exchange.is_paused and not self._is_opening:
             self._let_go()
 
     def cut(self) -> None:
@@ -314,7 +321,12 @@ class Connection(asyncio.Protocol):
         if pieces:
             decoder.feed(b"".join(pieces))
             pieces.clear()
+        steps = 0
         while not exchange.is_paused or not decoder.may_hold:
+            if steps == STEPS_A_TURN and decoder.may_hold:
+                self._open_later(exchange)
+                return False
+            steps += 1
             piece = decoder.step()
             if not piece:
                 if self._reader.is_complete:
@@ -322,11 +334,27 @@ class Connection(asyncio.Protocol):
                 return True
             if self._is_kept_whole:
                 self._count(len(piece))
+                if decoder.is_bomb:
+                    raise _UnreadableError("the compressed body opens to over 100 times its size")
             self._note_piece(exchange)
             exchange.sink.on_piece(piece)
             if self._exchange is not exchange:
                 return False
         return False
+
+    def _open_later(self, exchange: Exchange) -> None:
+        """Others first: a small body may open to a giant. Until then the host waits."""
+        if not self._is_opening:
+            self._is_opening = True
+            if not self.is_closed:
+                self._hold()
+            self._loop.call_soon(self._open_more, exchange)
+
+    def _open_more(self, exchange: Exchange) -> None:
+        self._is_opening = False
+        if self._exchange is exchange and not exchange.is_paused:
+            self._tell(exchange)
+            self._read_on(exchange)
 
     def _finish(self, exchange: Exchange) -> None:
         """The reply is whole: the connection first, so that `on_end` may use it again."""

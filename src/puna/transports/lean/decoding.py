@@ -6,6 +6,12 @@ import zlib
 from typing import Any
 
 MAX_STEP = 65_536
+STEPS_A_TURN = 16
+"""Steps of a body that the event loop does at once: 1 MiB."""
+
+_MOST_RATIO = 100
+_SMALL = 8 * 1024 * 1024
+"""A body that opens to less may be packed as tightly as gzip can (1,032 times)."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
@@ -25,9 +31,17 @@ class Decoder:
         self._left = b""
         self._is_full = False
         self._has_begun = False
+        self._fed = 0
+        self._opened = 0
+
+    @property
+    def is_bomb(self) -> bool:
+        """Whether it opened to much more than an answer of a model does."""
+        return self._opened > _SMALL and self._opened > _MOST_RATIO * self._fed
 
     def feed(self, data: bytes) -> None:
         """More of the compressed body."""
+        self._fed += len(data)
         self._left = self._left + data if self._left else data
 
     @property
@@ -50,6 +64,7 @@ class Decoder:
             self._left = opener.unused_data if opener.eof else opener.unconsumed_tail
             self._is_full = len(piece) == MAX_STEP and not opener.eof
             if piece:
+                self._opened += len(piece)
                 return piece
         return b""
 

@@ -1,0 +1,177 @@
+"""Drafts of JSON Schema whose checks end: each counts its steps, and stops at a limit.
+
+A schema of a few lines can ask for any number of steps: references that double, `anyOf` of a
+thousand, `enum` times items, `uniqueItems` pair by pair. One step is about ten microseconds. Too
+many are a RecursionError, as references in a circle are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, cast
+
+MOST_STEPS = 250_000
+"""Of one check: keywords that are looked at, and what some of them cost beyond that. Two references
+to a schema with two references, and so on, are a million after twenty lines."""
+
+MOST_FAULTS = 100
+"""Of one value: more are not looked for, and the one that tells most is among these."""
+
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_FAULT_STEPS = 3
+_REFERENCE_STEPS = 4
+_COMPARED_A_STEP = 4
+_SHOWN_ITEMS = 12
+_SHOWN_DEPTH = 3
+_SHOWN_TEXT = 300
+
+_Check = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
+
+
+class Steps:
+    """The steps of one check."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self, count: int = 1) -> None:
+        """Note steps. Raises RecursionError when they are too many."""
+        self._taken += count
+        if self._taken > MOST_STEPS:
+            raise RecursionError(f"it takes over {MOST_STEPS:,} steps")
+
+
+def counting(draft: Any) -> Any:
+    """A draft for one check, which takes so many steps and no more."""
+    from jsonschema.validators import extend
+
+    steps = Steps()
+    known = {**draft.VALIDATORS, "uniqueItems": _unique_items_of(steps)}
+    make: Any = extend  # it has no types
+    made = make(draft, {name: _counted(name, check, steps) for name, check in known.items()})
+    made.evolve = _evolve
+    return made
+
+
+def _evolve(self: Any, **changes: Any) -> Any:
+    """As jsonschema's own, which for a schema with a `$schema` goes on with another class."""
+    from attrs import fields
+
+    for one in fields(type(self)):
+        if one.init and one.alias not in changes:
+            changes[one.alias] = getattr(self, one.name)
+    return type(self)(**changes)
+
+
+def _counted(keyword: str, check: _Check, steps: Steps) -> _Check:
+    is_reference = keyword in _REFERENCES
+
+    def counted(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        steps.take(_price(keyword, wanted, instance, schema))
+        if is_reference:
+            steps.take(_REFERENCE_STEPS)
+        for fault in check(validator, wanted, instance, schema) or ():
+            steps.take(_FAULT_STEPS)
+            yield fault
+
+    return counted
+
+
+def _price(keyword: str, wanted: Any, instance: Any, schema: Any) -> int:
+    """The steps of a keyword, without those of the schemas in it."""
+    if keyword in ("enum", "const"):
+        values = len(wanted) if keyword == "enum" and isinstance(wanted, list) else 1
+        return 1 + values * _width(instance) // _COMPARED_A_STEP
+    if keyword in ("patternProperties", "additionalProperties"):
+        patterns = schema.get("patternProperties") if isinstance(schema, Mapping) else None
+        return 1 + (len(patterns) if isinstance(patterns, Mapping) else 0) * _width(instance)
+    return 1
+
+
+def _width(value: Any) -> int:
+    return len(value) + 1 if isinstance(value, list | Mapping) else 1
+
+
+def _unique_items_of(steps: Steps) -> _Check:
+    def unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        """The keyword `uniqueItems`, by a set: jsonschema's own compares pair by pair."""
+        del schema
+        if wanted and validator.is_type(instance, "array"):
+            steps.take(sum(map(_width, instance)) // _COMPARED_A_STEP)
+            if len({_key_of(item) for item in instance}) < len(instance):
+                from jsonschema.exceptions import ValidationError
+
+                yield ValidationError(f"{instance!r} has non-unique elements")
+
+    return unique_items
+
+
+def _key_of(value: Any) -> Any:
+    """Equal for values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
+    if isinstance(value, bool):
+        return ("boolean", value)
+    if isinstance(value, list):
+        return ("array", tuple(map(_key_of, cast("list[Any]", value))))
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, Any]", value)
+        return ("object", frozenset((name, _key_of(one)) for name, one in fields.items()))
+    return value
+
+
+def first_faults(validator: Any, value: Any) -> list[Any]:
+    """The first faults of a value."""
+    return list(islice(validator.iter_errors(shown_briefly(value)), MOST_FAULTS))
+
+
+class _List(list[Any]):
+    def __repr__(self) -> str:
+        return _brief(self, 0)
+
+
+class _Object(dict[str, Any]):
+    def __repr__(self) -> str:
+        return _brief(self, 0)
+
+
+class _Text(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _brief(str(self), 0)
+
+
+def shown_briefly(value: Any) -> Any:
+    """An equal value whose `repr` is short: jsonschema puts the whole of it in each fault."""
+    if isinstance(value, list):
+        return _List(map(shown_briefly, cast("list[Any]", value)))
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, Any]", value)
+        return _Object({name: shown_briefly(one) for name, one in fields.items()})
+    if isinstance(value, str) and len(value) > _SHOWN_TEXT:
+        return _Text(value)
+    return value
+
+
+def _brief(value: Any, depth: int) -> str:
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        return f"[{_joined((_brief(one, depth + 1) for one in items), len(items), depth)}]"
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, Any]", value)
+        shown = (_brief_field(name, one, depth + 1) for name, one in fields.items())
+        return f"{{{_joined(shown, len(fields), depth)}}}"
+    if isinstance(value, str) and len(value) > _SHOWN_TEXT:
+        return f"{str(value[:_SHOWN_TEXT])!r}…"
+    return repr(value)
+
+
+def _brief_field(name: str, value: Any, depth: int) -> str:
+    return f"{name[:_SHOWN_TEXT]!r}: {_brief(value, depth)}"
+
+
+def _joined(items: Iterator[str], count: int, depth: int) -> str:
+    if depth >= _SHOWN_DEPTH and count:
+        return "…"
+    shown = list(islice(items, _SHOWN_ITEMS))
+    return ", ".join((*shown, "…") if count > len(shown) else shown)

@@ -1,0 +1,23 @@
+"""Long steps of a call on a thread, so that an event loop goes on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LONG_BODY: Final = 16_384
+"""Bytes of an answer that takes long to read."""
+
+MANY: Final = 1_000
+"""Messages or items of a request that takes long to build."""
+
+
+async def run_step(is_long: bool, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: FBT001 - its condition, as in `if`
+    """What an act returns or raises; on a thread where it is long."""
+    if not is_long:
+        return act(*args, **kwargs)
+    return await asyncio.to_thread(act, *args, **kwargs)

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.wire.json_size import JSONLimits, parse_answer
+
+ENOUGH = 10**9
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.integers() | st.text(st.sampled_from('a"\\,:[]{}\n é')),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+def count(value: Any) -> tuple[int, int]:
+    """How many lists and objects, and how many values, with an empty list as one more."""
+    if not isinstance(value, list | Mapping):
+        return 0, 0
+    inner = list(value.values()) if isinstance(value, Mapping) else value
+    counts = [count(one) for one in inner]
+    return (
+        1 + sum(one for one, _ in counts),
+        max(1, len(inner)) + sum(one for _, one in counts),
+    )
+
+
+@given(VALUES, st.sampled_from([None, 2]), st.booleans())
+def test_a_text_is_as_large_as_what_it_holds(
+    value: Any,
+    indent: int | None,
+    is_ascii: bool,  # noqa: FBT001 - drawn
+) -> None:
+    # A blank before it, so that it is never so short that nobody looks.
+    data = b" " * 200 + json.dumps(value, indent=indent, ensure_ascii=is_ascii).encode()
+    containers, values = count(value)
+    assert JSONLimits(values, containers).exceeded_by(data) is None
+    if containers:
+        told = f"{containers - 1:,} lists and objects"
+        assert JSONLimits(ENOUGH, containers - 1).exceeded_by(data) == told
+        assert JSONLimits(values - 1, containers).exceeded_by(data) == f"{values - 1:,} values"
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_counted_without_a_failure(data: bytes) -> None:
+    for limits in (JSONLimits(0, 0), JSONLimits(5, 5), JSONLimits(ENOUGH, ENOUGH)):
+        limits.exceeded_by(data)
+
+
+def test_a_string_without_an_end_is_read_once() -> None:
+    data = b'["' + b'\\"' * 2_000_000
+    assert JSONLimits(5, 5).exceeded_by(data + b"[" * 10) is None
+    assert JSONLimits(5, 5).exceeded_by(b"[" * 10 + data) is not None
+
+
+@pytest.mark.parametrize("item", [b"[]", b'{"a":0}', b"1"])
+def test_an_answer_of_small_values_is_none(item: bytes) -> None:
+    count_of = 4_000_000 // len(item)
+    with pytest.raises(ValueError, match="it holds more than"):
+        parse_answer(b"[" + b",".join([item] * count_of) + b"]")
+
+
+def test_vectors_and_log_probabilities_are_an_answer() -> None:
+    vectors = b"[" + b",".join([b"[" + b",".join([b"0.123"] * 3_000) + b"]"] * 500) + b"]"
+    assert len(parse_answer(vectors)) == 500
+    token = b'{"token":"a","logprob":-0.1,"bytes":[97],"top_logprobs":[]}'
+    assert len(parse_answer(b"[" + b",".join([token] * 100_000) + b"]")) == 100_000
