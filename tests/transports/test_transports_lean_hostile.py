@@ -326,6 +326,57 @@ def test_a_small_body_that_opens_to_a_giant_comes_in_pieces_and_can_be_paused() 
         assert_is_next(second)
 
 
+class Turned(Heard):
+    """Notes how much it has heard at each turn of the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = [0]
+        self._waits = False
+
+    def on_piece(self, data: bytes) -> None:
+        super().on_piece(data)
+        if not self._waits:
+            self._waits = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._waits = False
+        self.turns.append(sum(map(len, self.pieces)))
+
+
+@pytest.mark.parametrize("framing", [b"content-length: %d\r\n", b""])
+def test_others_have_their_turns_while_a_small_body_opens_to_a_giant(framing: bytes) -> None:
+    bomb = gzip.compress(b"\x00" * 7_000_000)
+    head = OK + b"content-encoding: gzip\r\n" + (framing % len(bomb) if framing else b"")
+
+    async def ask() -> Turned:
+        transport = LeanTransport(dialer=MemoryNetwork([[head + b"\r\n" + bomb, "eof"]]))
+        heard = Turned()
+        heard.exchange = transport.start(request_of(), heard)
+        await heard.over
+        await transport.close()
+        return heard
+
+    heard = run(ask())
+    assert (heard.error, len(heard.body)) == (None, 7_000_000)
+    assert max(after - before for before, after in pairwise(heard.turns)) <= 2 * 1_048_576
+
+
+def test_a_whole_answer_that_opens_to_over_a_hundred_times_its_size_is_refused() -> None:
+    def played(data: bytes) -> bytes:
+        bomb = gzip.compress(data)
+        length = b"content-length: %d\r\n\r\n" % len(bomb)
+        return OK + b"content-encoding: gzip\r\n" + length + bomb
+
+    first, second, _ = run(exchange([played(b"\x00" * 20_000_000)]))
+    assert "over 100 times its size" in str(first.error)
+    assert_is_next(second)
+    text = b"".join(b"%d," % (number**2 * 2_654_435_761 % 2**32) for number in range(900_000))
+    first, second, _ = run(exchange([played(text)]))
+    assert (first.error, len(first.body)) == (None, len(text))
+
+
 def test_a_bomb_that_is_paused_when_its_host_leaves_is_still_read_to_its_end() -> None:
     bomb = gzip.compress(b"\x00" * 1_000_000)
     for framing in (b"content-length: %d\r\n" % len(bomb), b""):

@@ -75,8 +75,7 @@ class Connection(asyncio.Protocol):
         self._body_bytes = 0
         self._is_lost = False
         self._is_held = False
-        self._is_opening = False
-        """Whether the loop will go on with opening a compressed body."""
+        self._is_opening = False  # whether the loop will go on with a compressed body
         self._idle_s: float | None = None
         self._deadline = Deadline(loop, self._on_time)
         self.sock: socket.socket | None = None
@@ -144,9 +143,8 @@ class Connection(asyncio.Protocol):
         self._read_on(exchange)
 
     def _read_on(self, exchange: Exchange) -> None:
-        """Take more from the host, unless what came before is not handed on yet."""
-        is_ours = self._exchange is exchange and not self.is_closed
-        if is_ours and not exchange.is_paused and not self._is_opening:
+        is_held = exchange.is_paused or self._is_opening or self.is_closed
+        if self._exchange is exchange and not is_held:
             self._let_go()
 
     def cut(self) -> None:
@@ -334,21 +332,19 @@ class Connection(asyncio.Protocol):
                 return True
             if self._is_kept_whole:
                 self._count(len(piece))
-                if decoder.is_bomb:
-                    raise _UnreadableError("the compressed body opens to over 100 times its size")
+                decoder.check_ratio()
             self._note_piece(exchange)
             exchange.sink.on_piece(piece)
             if self._exchange is not exchange:
                 return False
         return False
 
-    def _open_later(self, exchange: Exchange) -> None:
-        """Others first: a small body may open to a giant. Until then the host waits."""
+    def _open_later(self, exchange: Exchange) -> None:  # a small body may open to a giant
         if not self._is_opening:
-            self._is_opening = True
-            if not self.is_closed:
-                self._hold()
             self._loop.call_soon(self._open_more, exchange)
+        self._is_opening = True
+        if not self.is_closed:
+            self._hold()
 
     def _open_more(self, exchange: Exchange) -> None:
         self._is_opening = False

@@ -34,10 +34,14 @@ class Decoder:
         self._fed = 0
         self._opened = 0
 
-    @property
-    def is_bomb(self) -> bool:
-        """Whether it opened to much more than an answer of a model does."""
-        return self._opened > _SMALL and self._opened > _MOST_RATIO * self._fed
+    def check_ratio(self) -> None:
+        """Look whether it opened to much more than an answer of a model does.
+
+        Raises:
+            zlib.error: it did.
+        """
+        if self._opened > _SMALL and self._opened > _MOST_RATIO * self._fed:
+            raise zlib.error(f"the compressed body opens to over {_MOST_RATIO} times its size")
 
     def feed(self, data: bytes) -> None:
         """More of the compressed body."""
