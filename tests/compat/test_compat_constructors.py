@@ -91,6 +91,12 @@ def test_objects_of_other_packages_are_taken_wherever_a_dict_is() -> None:
         assert message.tool_calls[0].function.name == "f"
 
 
+def test_log_probabilities_stay_the_object_that_was_given() -> None:
+    probabilities = LIB.types.utils.ChoiceLogprobs(content=[])
+
+    assert Choices(message=Message("x"), logprobs=probabilities).logprobs is probabilities
+
+
 @pytest.mark.parametrize(
     ("given", "cached", "written"),
     [

@@ -46,11 +46,18 @@ class SafeAttributeModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_foreign_objects(cls, data: Any) -> Any:
-        """Other packages' pydantic objects, such as `openai`'s, as the dicts they stand for."""
+        """Other packages' pydantic objects, such as `openai`'s, as the dicts they stand for.
+
+        A field that takes anything keeps its object, as `logprobs` does.
+        """
         if not isinstance(data, dict):
             return _plain(data)
         given = cast("dict[str, Any]", data)
-        return {name: _plain(value) for name, value in given.items()}
+        fields = cls.model_fields
+        return {
+            name: value if name in fields and fields[name].annotation is Any else _plain(value)
+            for name, value in given.items()
+        }
 
     @override
     def model_post_init(self, context: Any, /) -> None:
