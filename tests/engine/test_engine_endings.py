@@ -159,9 +159,9 @@ def test_the_fast_lane_ends_though_the_body_stays_open(*, has_usage: bool) -> No
         for _ in range(10_000):
             answer = read_answer(wire.written)
             if answer is not None:
-                break
+                return answer, edge
             await asyncio.sleep(0.02)
-        return answer, edge
+        raise AssertionError("the answer did not end")
 
     answer, edge = asyncio.run(ask())
     assert answer.events[-1] == "[DONE]"
