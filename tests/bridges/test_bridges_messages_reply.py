@@ -71,7 +71,7 @@ def test_an_empty_answer_has_no_blocks(content: str | None) -> None:
         ("tool_calls", "tool_use"),
         ("function_call", "tool_use"),
         ("content_filter", "refusal"),
-        ("eos", "end_turn"),
+        ("eos", "eos"),
         (None, "end_turn"),
     ],
 )

@@ -155,9 +155,9 @@ def test_stop_is_tool_calls_where_there_are_calls_even_later_ones() -> None:
     assert made.reader.finish_reason == "tool_calls"
 
 
-def test_other_reasons_are_kept_and_odd_ones_are_stop() -> None:
+def test_other_reasons_are_kept_and_odd_ones_are_never_stop() -> None:
     assert Outcome([chunk({"content": "a"}, "length")]).reasons == [None, "length"]
-    assert Outcome([chunk({"content": "a"}, {"odd": 1})]).reasons == [None, "stop"]
+    assert Outcome([chunk({"content": "a"}, {"odd": 1})]).reasons == [None, "unknown"]
     assert Outcome([chunk({"content": "a"}, ""), chunk({}, "stop")]).reasons == [None, "stop"]
 
 

@@ -27,6 +27,7 @@ from puna.dialects.anthropic_replies import check_calls
 from puna.dialects.anthropic_stream import AnthropicStreamReader
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.error_replies import read_error_reply
+from puna.dialects.failed_ends import failed_end, is_failed_end
 from puna.dialects.json_http import (
     build_url,
     encode,
@@ -86,8 +87,10 @@ class AnthropicMessages:
             APIError: it holds an error, or no message.
         """
         data = parse_object(reply, context)
-        if data.get("type") == "error":
+        if data.get("type") == "error" or data.get("error"):
             raise read_messages_error(data, context)
+        if is_failed_end(data.get("stop_reason")):
+            raise read_messages_error(failed_end(data["stop_reason"]), context)
         content, usage = data.get("content"), data.get("usage")
         if not isinstance(content, list):
             raise malformed("no message: `content` is no list", context)

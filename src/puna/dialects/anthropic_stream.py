@@ -16,6 +16,7 @@ from puna.bridges.over_messages.stream import MessageEvents
 from puna.dialects.anthropic_errors import read_messages_error
 from puna.dialects.anthropic_replies import check_calls, check_end
 from puna.dialects.base import ReadContext
+from puna.dialects.failed_ends import failed_end, is_failed_end
 from puna.dialects.json_http import first_problem
 from puna.dialects.openai_replies import made_call_id
 from puna.dialects.stream_faults import interrupted, malformed_frame
@@ -105,11 +106,12 @@ class AnthropicStreamReader:
                 raise read_messages_error(text, self._context) from error
             what = "a frame that is not JSON"
             raise malformed_frame(what, self._context, event.data) from error
-        if not isinstance(data, dict) or not isinstance(data.get("type"), str):
-            raise malformed_frame("a frame that is no event", self._context, event.data)
-        fields = cast("dict[str, Any]", data)
-        if fields["type"] == "error":
+        fields = cast("dict[str, Any]", data if isinstance(data, dict) else {})
+        if event.event == "error" or fields.get("type") == "error" or fields.get("error"):
             raise read_messages_error(fields, self._context)
+        if not isinstance(fields.get("type"), str):
+            raise malformed_frame("a frame that is no event", self._context, event.data)
+        self._check_end(fields)
         try:
             check_end(fields)
             deltas = self._events.read(fields)
@@ -123,6 +125,13 @@ class AnthropicStreamReader:
             what = "an event that is not what its type says"
             raise malformed_frame(what, self._context, event.data) from error
         return chunks + self._flush() if self._events.is_over else chunks
+
+    def _check_end(self, event: dict[str, Any]) -> None:
+        """Raise the error of an event that ends the message because the host failed."""
+        delta = event.get("delta")
+        reason = cast("dict[str, Any]", delta).get("stop_reason") if isinstance(delta, dict) else ""
+        if is_failed_end(reason):
+            raise read_messages_error(failed_end(reason), self._context)
 
     def _place(self, delta: dict[str, Any]) -> dict[str, Any]:
         """A delta whose pieces of calls are with their calls; empty where it adds nothing."""

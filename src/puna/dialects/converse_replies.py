@@ -13,7 +13,8 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from puna.dialects.base import ReadContext
-from puna.dialects.error_replies import read_error_reply
+from puna.dialects.error_replies import read_error_frame, read_error_reply
+from puna.dialects.failed_ends import failed_end, is_failed_end
 from puna.dialects.json_http import first_problem, malformed
 from puna.dialects.openai_replies import nameless_call, tell_apart
 from puna.errors import APIError, AuthenticationError, InternalServerError
@@ -95,7 +96,10 @@ def read_completion(data: Mapping[str, Any], context: ReadContext) -> ChatComple
 
     Raises:
         MalformedReplyError: it holds no message.
+        APIError: it ended because the host failed.
     """
+    if is_failed_end(data.get("stopReason")):
+        raise read_error_frame(failed_end(data["stopReason"]), context)
     output = data.get("output")
     message = cast("Mapping[str, Any]", output).get("message") if isinstance(output, dict) else None
     blocks = (

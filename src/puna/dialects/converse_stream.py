@@ -20,6 +20,8 @@ from puna.dialects.converse_replies import (
     read_reasoning,
     read_usage,
 )
+from puna.dialects.error_replies import read_error_frame
+from puna.dialects.failed_ends import failed_end, is_failed_end
 from puna.dialects.json_http import first_problem, malformed
 from puna.dialects.openai_replies import is_index, made_call_id
 from puna.dialects.stream_faults import interrupted
@@ -129,13 +131,7 @@ class ConverseStreamReader:
         if name == "contentBlockStop":
             return self._end_block(data)
         if name == "messageStop":
-            reason = data.get("stopReason")
-            if not isinstance(reason, str):
-                raise malformed("a `messageStop` without a reason in its stream", self._context)
-            self._stop_reason = self._stop_reason or reason
-            fields = data.get("additionalModelResponseFields")
-            if fields is not None:
-                self._extra["additionalModelResponseFields"] = fields
+            self._take_stop(data)
         elif name == "metadata":
             self._usage = read_usage(data.get("usage"))
             self._extra.update({key: data[key] for key in _KEPT if data.get(key) is not None})
@@ -144,6 +140,17 @@ class ConverseStreamReader:
                 raise interrupted(what, self._context)
             return self._end()
         return []  # what nobody knows
+
+    def _take_stop(self, data: dict[str, Any]) -> None:
+        reason = data.get("stopReason")
+        if not isinstance(reason, str):
+            raise malformed("a `messageStop` without a reason in its stream", self._context)
+        if is_failed_end(reason):
+            raise read_error_frame(failed_end(reason), self._context)
+        self._stop_reason = self._stop_reason or reason
+        fields = data.get("additionalModelResponseFields")
+        if fields is not None:
+            self._extra["additionalModelResponseFields"] = fields
 
     def _begin_block(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         start = data.get("start")

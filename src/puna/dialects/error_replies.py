@@ -97,9 +97,14 @@ def is_error_body(body: Mapping[str, Any]) -> bool:
 
     Besides `{"error": …}` hosts send `{"object": "error", …}` and problem details.
     """
-    if body.get("error") or body.get("object") == "error":
+    if body.get("error") or body.get("object") == "error" or body.get("type") == "error":
         return True
-    return "choices" not in body and bool(_first_text(body, "detail", "title", "message"))
+    if body.get("choices"):
+        return False
+    said = bool(_first_text(body, "detail", "title", "message", "msg", "error_message"))
+    if "choices" not in body:
+        return said
+    return said and bool(_ERROR_STATUS.fullmatch(str(body.get("code") or body.get("status"))))
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -260,8 +265,40 @@ def _first_text(fields: Mapping[str, Any], *keys: str) -> str:
 
 
 def _status_of(details: _Details) -> int:
+    """The status that an error names, or that its words stand for."""
     status = details.get("status", "")
-    return int(status) if _ERROR_STATUS.fullmatch(status) else 500
+    if _ERROR_STATUS.fullmatch(status):
+        return int(status)
+    words = (details.get(name, "").lower() for name in ("code", "type", "status"))
+    return next((_STATUSES[word] for word in words if word in _STATUSES), 500)
+
+
+_STATUSES: Mapping[str, int] = {
+    "invalid_argument": 400,
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "permission_denied": 403,
+    "permission_error": 403,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "insufficient_quota": 429,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "resource_exhausted": 429,
+    "too_many_requests": 429,
+    "engine_overloaded": 503,
+    "insufficient_system_resource": 503,
+    "overloaded": 503,
+    "overloaded_error": 503,
+    "server_is_overloaded": 503,
+    "service_unavailable": 503,
+    "service_unavailable_error": 503,
+    "unavailable": 503,
+    "timeout": 504,
+    "timeout_error": 504,
+}
+"""Of the words of errors inside a success, which have no status of their own."""
 
 
 def _is_html(text: str) -> bool:

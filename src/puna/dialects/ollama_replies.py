@@ -68,7 +68,7 @@ class OllamaStreamReader(OpenAIStreamReader):
             return super().take_frame({"choices": [choice]})
         choice["finish_reason"] = _finish_of(data)
         chunks = super().take_frame({**_rest_of(data), "choices": [choice]})
-        return chunks + self._take_end()
+        return chunks if self.error is not None else chunks + self._take_end()
 
 
 def _said(message: _Fields) -> _Fields:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from puna.dialects.failed_ends import failed_choice, finish_word
 from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_replies import (
     MOST_CALLS,
@@ -28,7 +29,16 @@ _Fields = dict[str, Any]
 class ChoiceState:
     """Feed it the choice of each chunk, in order."""
 
-    __slots__ = ("_calls", "_finish", "_has_role", "_made_id", "_reasons", "_request", "has_calls")
+    __slots__ = (
+        "_calls",
+        "_finish",
+        "_has_role",
+        "_made_id",
+        "_reasons",
+        "_request",
+        "failure",
+        "has_calls",
+    )
 
     def __init__(
         self, made_id: str, reasons: Mapping[str, str], request: ChatRequest | None = None
@@ -42,6 +52,8 @@ class ChoiceState:
         """Whether a tool call has begun."""
         self._calls: ToolCallTracker | None = None
         self._finish: str | None = None
+        self.failure: dict[str, Any] | None = None
+        """The body of the error, once the host says that it failed."""
 
     @property
     def has_too_many_calls(self) -> bool:
@@ -70,6 +82,8 @@ class ChoiceState:
 
     def read(self, choice: _Fields) -> tuple[_Fields | None, _Fields | None]:
         """A choice as sent -> its content part to deliver now, its finish part to deliver last."""
+        if choice.get("error") or choice.get("finish_reason"):
+            self.failure = self.failure or failed_choice(choice)
         delta = self._mend_delta(choice)
         mend_logprobs(choice.get("logprobs"))
         finish = choice.get("finish_reason")
@@ -77,7 +91,7 @@ class ChoiceState:
         choice["delta"] = delta
         if not finish or self._finish is not None:
             return (choice if _says_something(choice) else None), None
-        self._finish = self._reasons.get(finish, finish) if isinstance(finish, str) else "stop"
+        self._finish = finish_word(finish, self._reasons)
         if not _says_something(choice):
             return None, {**choice, "delta": {}}
         return choice, {"index": choice["index"], "delta": {}}
@@ -170,6 +184,12 @@ def _name_alone(call: KnownCall) -> _Fields:
 def _no_arguments(call: KnownCall) -> _Fields:
     """The end of a call without arguments: every client can read an empty object."""
     return {"index": call.index, "function": {"arguments": "{}"}}
+
+
+def says_more_than_role(choice: _Fields) -> bool:
+    """Whether a choice's part of a chunk tells anything of the answer itself."""
+    said = {name: value for name, value in choice["delta"].items() if name != "role"}
+    return bool(choice.get("logprobs")) or says_something(said)
 
 
 def _says_something(choice: _Fields) -> bool:

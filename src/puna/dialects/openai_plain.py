@@ -49,14 +49,15 @@ def says_something(values: Mapping[str, Any]) -> bool:
 
 
 def _is_plain(chunk: ChatCompletionChunk, choice: ChunkChoice) -> bool:
-    delta, extra = choice.delta, chunk.__pydantic_extra__
+    delta, extra, more = choice.delta, chunk.__pydantic_extra__, choice.__pydantic_extra__
     if (
         choice.finish_reason is not None
         or chunk.usage is not None
         or delta.tool_calls
         or delta.function_call is not None
         or chunk.object == "error"
-        or (extra and extra.get("error"))
+        or (extra and (extra.get("error") or extra.get("type") == "error"))
+        or (more and more.get("error"))
     ):
         return False
     if delta.content or delta.refusal or choice.logprobs:

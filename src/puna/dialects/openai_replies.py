@@ -13,6 +13,8 @@ from typing import Any, cast
 from typing_extensions import TypeIs
 
 from puna.dialects.base import ReadContext
+from puna.dialects.error_replies import read_error_frame
+from puna.dialects.failed_ends import failed_choice, finish_word
 from puna.errors import MalformedReplyError
 from puna.types.common import CompletionTokensDetails, PromptTokensDetails
 from puna.types.counts import read_counts, whole_number
@@ -33,6 +35,7 @@ def mend_completion(data: dict[str, Any], context: ReadContext) -> None:
 
     Raises:
         MalformedReplyError: there is no list of choices.
+        APIError: a choice says that the host failed.
     """
     mend_envelope(data, context)
     data["object"] = "chat.completion"
@@ -116,9 +119,11 @@ def mend_logprobs(given: Any) -> None:
 
 
 def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) -> None:
+    failed = failed_choice(choice)
+    if failed is not None:
+        raise read_error_frame(failed, context)
     if not is_index(choice.get("index")):
         choice["index"] = position
-    choice.setdefault("finish_reason", None)
     mend_logprobs(choice.get("logprobs"))
     message = choice.get("message")
     if not isinstance(message, dict):
@@ -138,9 +143,8 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
     if not isinstance(message.get("annotations"), list):  # vLLM says null, where OpenAI says none
         message.pop("annotations", None)
     given = message.pop(_TOOL_CALLS, None)
-    finish, names = choice.get("finish_reason"), context.target.quirks.rename_finish_reasons
-    if isinstance(finish, str) and finish in names:
-        choice["finish_reason"] = names[finish]
+    names = context.target.quirks.rename_finish_reasons
+    choice["finish_reason"] = finish_word(choice.get("finish_reason"), names)
     calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
     if not calls:
         return

@@ -57,6 +57,13 @@ def mend_response(data: dict[str, Any], context: Context, event: str = "") -> No
         told["message"] = scrub(str(told.get("message", "")), context)
 
 
+def has_failed(data: Mapping[str, Any]) -> bool:
+    """Whether a response failed: by its status, or by an error beside another one."""
+    error = data.get("error")
+    is_told = isinstance(error, Mapping) and any(cast("Mapping[str, Any]", error).values())
+    return data.get("status") == "failed" or (is_told and "output" in data)
+
+
 def read_failure(data: Mapping[str, Any], context: Context) -> APIError:
     """The typed error of a response that failed, or of an `error` event.
 

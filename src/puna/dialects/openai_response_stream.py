@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_response_body import mend_response, read_failure, usage_of
+from puna.dialects.openai_response_body import has_failed, mend_response, read_failure, usage_of
 from puna.dialects.openai_response_fields import mend_event
 from puna.dialects.stream_faults import interrupted
 from puna.errors import APIError, StreamInterruptedError
@@ -93,6 +93,11 @@ class OpenAIResponseStreamReader:
         return self._make(fields)
 
     def _make(self, fields: dict[str, Any]) -> ResponseEvent:
+        told_end = fields.get("response")
+        if fields.get("type") in LAST_EVENTS - {FAILED_EVENT} and isinstance(told_end, dict):
+            ended = cast("dict[str, Any]", told_end)
+            if has_failed(ended):
+                raise read_failure({"error": ended.get("error") or {}}, self._context)
         mend_event(fields, self._context.made_id)
         response = fields.get("response")
         if response is not None:

@@ -19,7 +19,7 @@ from puna.dialects.json_http import (
     parse_object,
     post,
 )
-from puna.dialects.openai_response_body import mend_response, read_failure, usage_of
+from puna.dialects.openai_response_body import has_failed, mend_response, read_failure, usage_of
 from puna.dialects.openai_response_stream import OpenAIResponseStreamReader
 from puna.dialects.request_rules import choose_params
 from puna.errors import APIError
@@ -67,7 +67,7 @@ class OpenAIResponses:
             APIError: it holds an error, a response that failed, or no response.
         """
         data = parse_object(reply, context)
-        if data.get("status") == "failed":
+        if has_failed(data):
             raise read_failure(data, context)
         if is_error_body(data) and "output" not in data:
             raise read_error_frame(data, context)

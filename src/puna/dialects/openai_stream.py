@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body, read_error_frame
-from puna.dialects.openai_deltas import ChoiceState
+from puna.dialects.openai_deltas import ChoiceState, says_more_than_role
 from puna.dialects.openai_plain import read_plain_chunk
 from puna.dialects.openai_replies import (
     MOST_CALLS,
@@ -141,6 +141,10 @@ class OpenAIStreamReader:
                 raise self.read_error(text) from error
             what = "a frame that is not JSON"
             raise malformed_frame(what, self._context, event.data) from error
+        if isinstance(data, list) and data:
+            data = cast("list[Any]", data)[0]  # Google has its errors in a list
+            if not isinstance(data, dict) or not self.is_error(cast("dict[str, Any]", data)):
+                data = None
         if event.event == "error" or (isinstance(data, dict) and self.is_error(data)):
             raise self.read_error(data)
         if not isinstance(data, dict):
@@ -229,6 +233,7 @@ class OpenAIStreamReader:
         self._mend(data)
         ready: list[dict[str, Any]] = []
         held: list[dict[str, Any]] = []
+        failure: dict[str, Any] | None = None
         choices = data.get("choices")
         for position, choice in enumerate(choices if isinstance(choices, list) else ()):
             if not isinstance(choice, dict):
@@ -238,11 +243,17 @@ class OpenAIStreamReader:
             content, finish = state.read(fields)
             if state.has_too_many_calls:
                 raise too_many("tool calls", MOST_CALLS, self._context)
+            failure = failure or state.failure
             if content is not None:
                 ready.append(content)
             if finish is not None:
                 held.append({**data, "choices": [finish]})
+        if failure is not None:
+            ready = [choice for choice in ready if says_more_than_role(choice)]
         chunks = [self._make({**data, "choices": ready})] if ready else []
+        if failure is not None:
+            self.error = self.read_error(failure)
+            return chunks
         if ready and not self._has_text:
             self._has_text = any(one["delta"].get("content") for one in ready)
         if held:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.engine.call import Attempt, attribute
 from puna.engine.chat_run import Run
@@ -86,6 +87,8 @@ class Delivery:
             return
         self.is_over = True
         if reader.error is not None:
+            if self._last is None and not any(map(_says_something, self._ready)):
+                self._ready = []  # a role alone is no answer: another attempt may follow
             if not self.has_begun:
                 raise self.broken(reader.error)
             return
@@ -168,6 +171,16 @@ class Delivery:
                 usage=usage,
             )
         )
+
+
+def _says_something(chunk: ChatCompletionChunk) -> bool:
+    """Whether a chunk tells anything of the answer but whose it is."""
+    return any(
+        choice.logprobs
+        or choice.finish_reason
+        or says_something(choice.delta.model_dump(exclude={"role"}))
+        for choice in chunk.choices
+    )
 
 
 def is_no_stream(status: int, headers: Mapping[str, str]) -> bool:

@@ -48,6 +48,11 @@ class PlainStream:
         return self._firsts.keys() == {0}
 
     @property
+    def has_text(self) -> bool:
+        """Whether the events said anything since the last call of `take_text`."""
+        return self._held > 0
+
+    @property
     def is_full(self) -> bool:
         """Whether so much was said that it should be counted: see `take_text`."""
         return self._held > _MOST_HELD

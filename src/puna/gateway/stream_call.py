@@ -95,7 +95,13 @@ class StreamCall(FastCall):
             self._read(data)
 
     def _pass_on(self, plain: PlainStream, data: bytes) -> None:
+        held = plain.rest
         events, rest = plain.take(data)
+        if rest is not None and not self._has_begun and not plain.has_text:
+            # Nothing is said yet: if what follows is a failure, another attempt may follow.
+            self._plain = None
+            self._read(held + data)
+            return
         if events:
             if self._has_begun:
                 self._writer.send(events)

@@ -133,11 +133,18 @@ class _PlainMessage(Struct):
     function_call: _Never = UNSET
 
 
+_PlainEnd = Literal["stop", "length", "content_filter"]
+"""Why plain answers end. Every other reason is for the readers that know what it means."""
+_CleanWord = Annotated[str, Meta(pattern=r"^(stop|length|completed?|STOP|MAX_TOKENS|end_turn)$")]
+
+
 class _PlainChoice(Struct):
     index: int
     message: _PlainMessage
-    finish_reason: str
+    finish_reason: _PlainEnd
     logprobs: UnsetType | None = UNSET
+    error: UnsetType | None = UNSET
+    native_finish_reason: _CleanWord | UnsetType | None = UNSET
 
 
 class PlainReply(Struct):
@@ -189,8 +196,10 @@ class _EmptyDelta(Struct, forbid_unknown_fields=True):
 class _FinishChoice(Struct):
     index: Literal[0]
     delta: _EmptyDelta
-    finish_reason: Annotated[str, Meta(min_length=1)]
+    finish_reason: _PlainEnd
     logprobs: UnsetType | None = UNSET
+    error: UnsetType | None = UNSET
+    native_finish_reason: _CleanWord | UnsetType | None = UNSET
 
 
 class PlainFinish(Struct):

@@ -3,18 +3,22 @@
 Rules follow the HTML standard's "Server-sent events" section, read as a table:
 a line ends at CR LF, LF or CR; a blank line dispatches; a line that starts with a colon is a
 comment; one space after the colon of a field is dropped; `data` lines are joined by LF; a BOM at
-the very start is skipped. One liberty: an unfinished event at the end of input is dispatched, since
-upstreams that forget the last blank line are common.
+the very start is skipped. Two liberties: an unfinished event at the end of input is dispatched,
+since upstreams that forget the last blank line are common; and lines that are a JSON object or list
+without `data:` are an event, since some hosts send their errors so (js-genai#1973).
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from pydantic_core import from_json
+
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
 _BLANK_LINE = b"\n\n"
 _BETWEEN = _BLANK_LINE + _DATA
+_IGNORED = (b"", b"id", b"retry")
 
 MOST_HELD = 24 * 1024 * 1024
 ENDLESS = f"an event of more than {MOST_HELD >> 20} MiB"
@@ -52,11 +56,21 @@ class SSEDecoder:
     event without an end is a `fault`.
     """
 
-    __slots__ = ("_after_cr", "_data", "_event", "_held", "_is_first_line", "_line", "fault")
+    __slots__ = (
+        "_after_cr",
+        "_bare",
+        "_data",
+        "_event",
+        "_held",
+        "_is_first_line",
+        "_line",
+        "fault",
+    )
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
         self._data: list[bytes] = []
+        self._bare: list[bytes] = []  # lines of JSON without a field's name
         self._event = ""
         self._after_cr = False
         self._is_first_line = True
@@ -89,7 +103,7 @@ class SSEDecoder:
         rest = lines.pop()
         self._line = [rest] if rest else []
         events = self._take(lines)
-        if events or not (self._line or self._data):
+        if events or not (self._line or self._data or self._bare):
             self._held = len(rest)
         else:
             self._hold(len(data))
@@ -101,7 +115,7 @@ class SSEDecoder:
         if self._held > MOST_HELD:
             self.fault = ENDLESS
         if self.fault is not None:
-            self._line, self._data = [], []
+            self._line, self._data, self._bare = [], [], []
 
     def close(self) -> list[SSEEvent]:
         """The input has ended: give what is left."""
@@ -110,7 +124,7 @@ class SSEDecoder:
         return self._take([rest, b""])
 
     def _is_between_events(self) -> bool:
-        return not (self._line or self._data or self._event or self._after_cr)
+        return not (self._line or self._data or self._bare or self._event or self._after_cr)
 
     def _take(self, lines: list[bytes]) -> list[SSEEvent]:
         events: list[SSEEvent] = []
@@ -119,6 +133,8 @@ class SSEDecoder:
             lines[0] = lines[0].removeprefix(_BOM)
         for line in lines:
             if not line:
+                if self._bare:
+                    events += self._end_bare()
                 if self._data:
                     events.append(SSEEvent(self._event, b"\n".join(self._data)))
                     self._data = []
@@ -129,7 +145,25 @@ class SSEDecoder:
                 self._data.append(value.removeprefix(b" "))
             elif name == b"event":
                 self._event = value.removeprefix(b" ").decode("utf-8", "replace")
+            elif name not in _IGNORED:
+                events += self._take_bare(line)
         return events
+
+    def _take_bare(self, line: bytes) -> list[SSEEvent]:
+        """A line without a field's name: a part of JSON, or nothing. Gives the JSON before it."""
+        ended = self._end_bare() if self._bare and line.startswith((b"{", b"[")) else []
+        if self._bare or line.lstrip()[:1] in (b"{", b"["):
+            self._bare.append(line)
+        return ended
+
+    def _end_bare(self) -> list[SSEEvent]:
+        """The event of lines that came without a field's name, where they are JSON."""
+        text, self._bare = b"\n".join(self._bare), []
+        try:
+            is_json = isinstance(from_json(text), dict | list)
+        except ValueError:
+            return []
+        return [SSEEvent("", text)] if is_json else []
 
 
 def encode_event(data: bytes, event: str = "") -> bytes:

@@ -117,7 +117,10 @@ def stop_of(
         return stop_fields("refusal")
     if finish_reason == "stop" and isinstance(matched, str) and matched in request.stop_sequences:
         return stop_fields("stop_sequence", matched)
-    return stop_fields(_STOP_REASONS.get(finish_reason or "", "end_turn"))
+    if finish_reason is None:
+        return stop_fields("end_turn")
+    # A word that nobody knows is passed on: it may not look like an answer that is complete.
+    return stop_fields(_STOP_REASONS.get(finish_reason, finish_reason))
 
 
 def stop_fields(reason: str | None, sequence: str | None = None) -> dict[str, Any]:

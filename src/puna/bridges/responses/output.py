@@ -26,12 +26,18 @@ _ERROR_CODES: Mapping[str, str] = {
 }
 _OTHER_ERROR = "server_error"
 
-_INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_INCOMPLETE_REASONS = {"length": "max_output_tokens"}
+_COMPLETE = frozenset(("stop", "tool_calls", "function_call"))
 
 
 def incomplete_reason(finish_reason: str | None) -> str | None:
-    """Why an answer that ended so is incomplete; None for one that is complete."""
-    return _INCOMPLETE_REASONS.get(finish_reason or "")
+    """Why an answer that ended so is incomplete; None for one that is complete.
+
+    A finish reason that nobody knows is no complete answer: it is the reason as it came.
+    """
+    if finish_reason is None or finish_reason in _COMPLETE:
+        return None
+    return _INCOMPLETE_REASONS.get(finish_reason, finish_reason)
 
 
 def text_part(text: str, logprobs: Sequence[Any] = ()) -> dict[str, Any]:
