@@ -333,25 +333,22 @@ def test_any_text_travels_as_utf8(face: Face, text: str, upstream: Upstream) -> 
 
 @pytest.mark.case(21)
 @BOTH
-def test_half_a_surrogate_pair_is_refused(face: Face, upstream: Upstream) -> None:
-    text = {"type": "text", "text": "\ud83e"}
-    good = {"role": "user", "content": "🦙"}
-    for message, place in (
-        ({"role": "user", "content": "a\ud83e"}, ".content"),
-        (
-            {"role": "user", "content": [good | {"type": "text", "text": "a"}, text]},
-            ".content[1].text",
-        ),
-        ({"role": "user", "content": "a", "\udc00": 1}, ""),
-    ):
-        with pytest.raises(BadRequestError, match="half of a surrogate pair") as raised:
-            face.ask(settings_for(upstream), messages=[good, good, good, message])
-        assert raised.value.param == f"messages[3]{place}"
-        assert f"`messages[3]{place}`" in str(raised.value)
-    with pytest.raises(BadRequestError, match="The request holds half") as raised:
-        face.ask(settings_for(upstream), extra_body={"\udc00": 1})
-    assert raised.value.param is None
-    assert upstream.requests == []
+def test_half_a_surrogate_pair_costs_that_character_alone(face: Face, upstream: Upstream) -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "\ud83e"}]
+    messages = [
+        {"role": "user", "content": "a\ud83eb"},
+        {"role": "user", "content": parts},
+        {"role": "user", "content": "two halves: \ud83e\udd99"},
+    ]
+    face.ask(settings_for(upstream), messages=messages, extra_body={"\udc00": 1})
+    (sent,) = upstream.requests
+    body = json.loads(sent.body.decode("utf-8"))
+    assert [one["content"] for one in body["messages"]] == [
+        "a\ufffdb",
+        [{"type": "text", "text": "a"}, {"type": "text", "text": "\ufffd"}],
+        "two halves: 🦙",
+    ]
+    assert body["\ufffd"] == 1
 
 
 @pytest.mark.case(22)

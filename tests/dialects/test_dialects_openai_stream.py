@@ -356,7 +356,7 @@ def test_an_error_in_the_stream_comes_after_the_good_chunks(
 
 
 @pytest.mark.case(53)
-@pytest.mark.parametrize("frame", ["{oops", "[1, 2]", "7", '"text"', "[" * 1000, '"\\ud83d"'])
+@pytest.mark.parametrize("frame", ["{oops", "[1, 2]", "7", '"text"', "[" * 1000])
 def test_a_frame_that_is_no_json_object_is_an_error_that_says_so(frame: str) -> None:
     made = Outcome([*PLAIN[:2], event(frame), *PLAIN[2:]])
     assert isinstance(made.error, MalformedReplyError)

@@ -26,6 +26,7 @@ from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.json_size import parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
+from puna.wire.surrogates import SoundDecoder
 
 
 class AnthropicStreamReader:
@@ -33,7 +34,7 @@ class AnthropicStreamReader:
 
     def __init__(self, context: ReadContext) -> None:
         self._context = context
-        self._decoder = SSEDecoder()
+        self._decoder = SoundDecoder(SSEDecoder())
         self._events = MessageEvents()
         self._calls = ToolCallTracker()
         self._has_role = False

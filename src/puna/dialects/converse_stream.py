@@ -7,6 +7,8 @@ Bedrock API reference, "ConverseStream", read 2026-11-26.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -31,6 +33,7 @@ from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.event_stream import EventStreamDecoder, EventStreamMessage
 from puna.wire.json_size import parse_answer
+from puna.wire.surrogates import HalfJoiner
 
 _KEPT = ("metrics", "performanceConfig", "serviceTier", "trace")
 
@@ -41,6 +44,9 @@ class ConverseStreamReader:
     def __init__(self, context: ReadContext) -> None:
         self._context = context
         self._decoder = EventStreamDecoder()
+        self._joiner = HalfJoiner[EventStreamMessage](
+            lambda message: message.payload, lambda message, data: replace(message, payload=data)
+        )
         self._calls = ToolCallTracker()
         self._open: dict[int | None, KnownCall] = {}  # blocks that are calls, and not ended
         self._has_begun = False
@@ -72,33 +78,38 @@ class ConverseStreamReader:
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
         """Take bytes; give the chunks that they complete."""
-        chunks: list[ChatCompletionChunk] = []
         if self.is_done:
-            return chunks
-        for message in self._decoder.feed(data):
+            return []
+        chunks = self._read_all(self._joiner.add(self._decoder.feed(data)))
+        if self._decoder.fault is not None and not self.is_done:
+            self.error = malformed(f"{self._decoder.fault} in its stream", self._context)
+        return chunks
+
+    def _read_all(self, messages: Iterable[EventStreamMessage]) -> list[ChatCompletionChunk]:
+        chunks: list[ChatCompletionChunk] = []
+        for message in messages:
             try:
                 chunks += self._read(message)
             except APIError as error:
                 # Kept, not raised: the chunks before it are whole and must reach the caller first.
                 self.error = error
             if self._is_done or self.error is not None:
-                return chunks
-        if self._decoder.fault is not None:
-            self.error = malformed(f"{self._decoder.fault} in its stream", self._context)
+                break
         return chunks
 
     def close(self) -> list[ChatCompletionChunk]:
         """The reply has ended: give what is left. Too early an end sets `error`."""
+        chunks = [] if self.is_done else self._read_all(self._joiner.close())
         if self.is_done:
-            return []
+            return chunks
         if not self._decoder.is_between:
             self.error = interrupted("in the middle of a frame", self._context)
         elif self._stop_reason is not None:
-            return self._end()
+            return chunks + self._end()
         else:
             what = "before the answer was finished" if self._has_begun else "without any content"
             self.error = interrupted(f"{what}: no `messageStop` came", self._context)
-        return []
+        return chunks
 
     def _read(self, message: EventStreamMessage) -> list[ChatCompletionChunk]:
         headers = message.headers

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -18,9 +17,9 @@ from puna.errors import BadRequestError, MalformedReplyError
 from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 from puna.wire.json_size import parse_answer
+from puna.wire.surrogates import well_formed
 
 _BODY_LIMIT = 1_000
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def post(
@@ -136,43 +135,23 @@ def _credentials(target: Target) -> tuple[str, str] | None:
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
-    """A body as JSON.
+    """A body as JSON. Half of a surrogate pair, which is no text, is U+FFFD.
 
     Raises:
         BadRequestError: it holds something that JSON cannot say.
     """
     try:
-        return json.dumps(
+        text = json.dumps(
             body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json
-        ).encode()
-    except UnicodeEncodeError as error:
-        path = _path_of_half(body, "")
-        raise BadRequestError(
-            f"{f'`{path}`' if path else 'The request'} holds half of a surrogate pair, which is "
-            "not text; remove or repair it.",
-            param=path or None,
-        ) from error
+        )
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRequestError(
             f"The request cannot be written as JSON: {error}. Give plain values."
         ) from error
-
-
-def _path_of_half(value: Any, path: str) -> str | None:
-    """Where the first text with half of a surrogate pair is; in a field's name, where that is."""
-    if isinstance(value, str):
-        return path if _HALF.search(value) else None
-    if isinstance(value, Mapping):
-        fields = cast("Mapping[Any, Any]", value)
-        if any(isinstance(name, str) and _HALF.search(name) for name in fields):
-            return path
-        inner = ((f"{path}.{name}" if path else str(name), one) for name, one in fields.items())
-    elif isinstance(value, list | tuple):
-        items = cast("Sequence[Any]", value)
-        inner = ((f"{path}[{index}]", one) for index, one in enumerate(items))
-    else:
-        return None
-    return next((found for p, one in inner if (found := _path_of_half(one, p))), None)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return well_formed(text).encode()
 
 
 def _as_json(value: Any) -> Any:

@@ -24,6 +24,7 @@ from puna.types.response_request import ResponsesRequest
 from puna.types.responses import FAILED_EVENT, LAST_EVENTS, ResponseEvent
 from puna.wire.json_size import parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
+from puna.wire.surrogates import SoundDecoder
 
 _ERROR = "error"
 _DONE = b"[DONE]"
@@ -34,7 +35,7 @@ class OpenAIResponseStreamReader:
 
     def __init__(self, context: ReadContext[ResponsesRequest]) -> None:
         self._context = context
-        self._decoder = SSEDecoder()
+        self._decoder = SoundDecoder(SSEDecoder())
         self._made = 0
         self._id: str | None = None
         self._has_ended = False

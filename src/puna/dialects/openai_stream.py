@@ -32,6 +32,7 @@ from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.json_size import parse_answer
 from puna.wire.sse import EventDecoder, SSEDecoder, SSEEvent
+from puna.wire.surrogates import SoundDecoder
 
 _DONE = b"[DONE]"
 
@@ -42,7 +43,7 @@ class OpenAIStreamReader:
     def __init__(self, context: ReadContext, decoder: EventDecoder | None = None) -> None:
         """`decoder` cuts the bytes into events, where they are no server-sent ones."""
         self._context = context
-        self._decoder = decoder or SSEDecoder()
+        self._decoder = SoundDecoder(decoder or SSEDecoder())
         self._choices: dict[int, ChoiceState] = {}
         self._envelope: dict[str, Any] = {}
         self._held: list[dict[str, Any]] = []

@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic_core import from_json
-
 from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.errors import BadRequestError
 from puna.gateway.request_encodings import BodyReader, too_large
 from puna.wire.json_size import JSONLimits
+from puna.wire.surrogates import parse_json
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -181,7 +180,7 @@ def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
             code="request_too_large",
         )
     try:
-        value = from_json(body.removeprefix(_BOM), allow_inf_nan=False)
+        value = parse_json(body.removeprefix(_BOM), allow_inf_nan=False)
     except ValueError as error:
         if "recursion limit" in str(error):
             raise BadRequestError(

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
+from puna.wire.surrogates import parse_json
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
@@ -69,6 +69,8 @@ _BYTES_A_CONTAINER, _BYTES_A_VALUE = 20, 3
 def parse_answer(data: bytes) -> Any:
     """The value of a host's JSON, which holds no more values than the longest answers do.
 
+    Halves of surrogate pairs are U+FFFD.
+
     Raises:
         ValueError: it holds more, or is no JSON.
     """
@@ -80,4 +82,4 @@ def parse_answer(data: bytes) -> Any:
         too_much = limits.exceeded_by(data)
         if too_much is not None:
             raise ValueError(f"it holds more than {too_much}")
-    return from_json(data)
+    return parse_json(data)
