@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.clock import FakeClock
+from tests.support.faces import HI
 
 from puna.client import Client, ClientSettings
+from puna.errors import ServiceUnavailableError
+from puna.telemetry.events import CallEvent
 from puna.transports.replay import Recorded, ReplayTransport
 from puna.types.chat import ChatCompletion
 from puna.types.report import CallReport
@@ -191,3 +194,44 @@ def test_a_fallback_may_bring_parameters_of_its_own() -> None:
         "max_tokens": 7,
         "top_k": 3,
     }
+
+
+@pytest.mark.parametrize("fails", [0, 1, 2, 3])
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_the_report_counts_retries_and_time_exactly_whatever_the_outcome(
+    fails: int,
+    is_stream: bool,  # noqa: FBT001 - a parametrised case
+) -> None:
+    clock, seen = FakeClock(), list[CallEvent]()
+    message = {"role": "assistant", "content": "Hi"}
+    answer = {
+        "id": "c", "created": 1, "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }  # fmt: skip
+    asked: list[HTTPRequest] = []
+
+    def play(request: HTTPRequest) -> Recorded:
+        asked.append(request)
+        clock.pass_time(4.0)
+        if len(asked) <= fails:
+            return Recorded(503, {"content-type": "application/json", "retry-after": "2"}, [b"{}"])
+        played: Recorded = host(answer)(request)
+        return played
+
+    settings = ClientSettings(environ={"LLAMA_API_BASE": "http://up.test"}, hooks=(seen.append,))
+    with Client(settings, transport=ReplayTransport(play), clock=clock) as client:
+        try:
+            given = client.completion(MODEL, HI, stream=is_stream, max_retries=2)
+            if is_stream:
+                list(given)
+        except ServiceUnavailableError:
+            assert fails == 3
+    (event,) = seen
+    assert event.outcome == ("failure" if fails == 3 else "success")
+    tries = min(fails, 2)
+    assert (event.report.retries, event.report.fallbacks, event.report.attempts) == (
+        tries,
+        0,
+        tries + 1,
+    )
+    assert event.report.duration_s == pytest.approx(4.0 * (tries + 1) + sum(clock.sleeps))

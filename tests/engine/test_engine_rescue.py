@@ -13,6 +13,7 @@ from puna.dialects.quirks import Quirks
 from puna.engine.rescue import StreamRescue, rescue_failure
 from puna.rescue.failed_generation import FailedGeneration
 from puna.types.chat import ChatCompletionChunk
+from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.wire.fold import fold
 from puna.wire.http import HTTPReply
@@ -74,6 +75,45 @@ def test_what_comes_with_held_text_goes_on() -> None:
     assert first.choices[0].delta.to_dict() == {"role": "assistant", "reasoning": "hm"}
     (second,) = rescue.take([chunk({"function_call": {"name": "f", "arguments": ""}})])[:1]
     assert second.choices[0].delta.content == "{"
+
+
+def rescued(*texts: str, **fields: Any) -> list[ChatCompletionChunk]:
+    """The chunks of a stream in which these texts come, and their envelope says more."""
+    rescue, _ = new()
+    given = [chunk({"content": text}) for text in texts] + [chunk({}, "stop")]
+    told = [one.model_copy(update=fields) for one in given]
+    return [*rescue.take(told), *rescue.close()]
+
+
+def test_texts_around_a_call_come_once_and_in_their_order() -> None:
+    chunks = rescued(CALL[:9], CALL[9:], "\nThree.", " Four.")
+    said = [c.delta.content for made in chunks for c in made.choices if c.delta.content]
+    assert "".join(said) == "\nThree. Four."
+    calls = [c.delta.tool_calls for made in chunks for c in made.choices if c.delta.tool_calls]
+    assert [[one.index for one in each] for each in calls] == [[0]]
+    # In the middle of a text it is an example, and no call.
+    whole = ("One. ", "Two.\n", CALL[:9], CALL[9:], "\nThree.", " Four.")
+    message = fold(rescued(*whole)).choices[0].message
+    assert (message.content, message.tool_calls) == ("".join(whole), None)
+
+
+def test_two_texts_that_were_held_back_in_vain_come_as_they_were() -> None:
+    chunks = rescued("{", '"name"', ": 1", "} and more")
+    assert fold(chunks).choices[0].message.content == '{"name": 1} and more'
+    assert fold(chunks).choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("texts", [(CALL,), ("Well. ", CALL), (f"Well.\n{CALL}",), ("Well.",)])
+def test_what_the_envelope_says_stays_on_every_chunk_under_rescue(texts: tuple[str, ...]) -> None:
+    usage = Usage(prompt_tokens=3, completion_tokens=4, total_tokens=7)
+    chunks = rescued(*texts, system_fingerprint="fp", service_tier="flex", usage=usage)
+    for made in chunks:
+        assert made.system_fingerprint == "fp"
+        assert (made.model_extra or {})["service_tier"] == "flex"
+        assert made.usage == usage
+    answer = fold(chunks)
+    assert answer.usage == usage
+    assert answer.system_fingerprint == "fp"
 
 
 def refusal(text: Any) -> bytes:

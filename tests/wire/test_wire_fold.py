@@ -169,3 +169,10 @@ def test_empty_pieces_leave_nothing_behind() -> None:
     assert sys.getsizeof(answer.texts["content"]) < 100
     folding.add(chunk_of({"content": "x"}))
     assert folding.result().choices[0].message.content == "x"
+
+
+def test_an_answer_whose_stream_says_no_role_is_the_assistants() -> None:
+    said = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}
+    chunk = {"id": "c", "created": 1, "model": "m", "choices": [said]}
+    message = fold([ChatCompletionChunk.model_validate(chunk)]).choices[0].message
+    assert message.to_dict() == {"role": "assistant", "content": "a"}

@@ -273,11 +273,5 @@ def _says_something(choice: ChunkChoice) -> bool:
 
 
 def _chunk_like(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:
-    """A chunk of the same answer with one choice."""
-    return ChatCompletionChunk(
-        id=chunk.id,
-        object=chunk.object,
-        created=chunk.created,
-        model=chunk.model,
-        choices=[choice],
-    )
+    """A chunk of the same answer with one choice: all else that the chunk says, it says too."""
+    return chunk.model_copy(update={"choices": [choice]})
