@@ -197,7 +197,7 @@ def test_a_name_in_two_pieces_is_sent_whole_and_once(end: str) -> None:
 
 
 def test_a_name_that_stays_a_part_is_sent_as_it_is() -> None:
-    assert calls_of([piece(0, "a", "get_")]) == [("a", "get_", "")]
+    assert calls_of([piece(0, "a", "get_")]) == [("a", "get_", "{}")]
     assert calls_of([piece(0, "a", "get_"), piece(0, None, None, "{}")]) == [("a", "get_", "{}")]
 
 
