@@ -1,7 +1,6 @@
 """Requests and answers that are cheap to send and dear to read: by kind, counted in steps.
 
-The kinds: `tests/support/hostile.py`. What the same inputs cost in time and memory is measured by
-`python -m benchmarks.hostile`.
+The kinds: `tests/support/hostile.py`.
 """
 
 from __future__ import annotations
