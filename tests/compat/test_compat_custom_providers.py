@@ -208,3 +208,13 @@ def test_a_registered_price_reaches_the_cost_of_a_custom_provider() -> None:
 
     assert answer._hidden_params["response_cost"] == pytest.approx(0.05)
     assert litellm.completion_cost(answer, model="mine/m") == pytest.approx(0.05)
+
+
+def test_a_registered_price_reaches_the_cost_of_a_call_to_a_host() -> None:
+    price = {"input_cost_per_token": 1e-3, "output_cost_per_token": 2e-3}
+    litellm.register_model({"openai/zz": {**price, "litellm_provider": "openai"}})
+
+    answer = litellm.completion("openai/zz", HI, mock_response="x")
+
+    assert answer._hidden_params["response_cost"] == pytest.approx(litellm.completion_cost(answer))
+    assert answer._hidden_params["response_cost"] > 0

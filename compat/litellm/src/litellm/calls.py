@@ -18,6 +18,8 @@ from litellm.foreign_clients import apply_client, own_client_of
 from litellm.settings import check_settings, is_local, key_settings
 from litellm.types.utils import ModelResponse
 from puna.api.calls import default_clients
+from puna.catalog.facts import find_model
+from puna.catalog.prices import dollars
 from puna.client.asynchronous import AsyncClient
 from puna.client.keywords import OWN_KEYWORDS
 from puna.client.synchronous import Client
@@ -29,6 +31,7 @@ DEFAULT_REQUEST_TIMEOUT_S = 6000.0
 
 _PROXY = "litellm_proxy/"
 
+_COSTS = ("input_cost_per_token", "output_cost_per_token")
 _LOGGED_PARAMS = (
     "api_base",
     "base_model",
@@ -110,6 +113,7 @@ def prepare_call(
     if litellm.set_verbose:
         litellm._turn_on_debug()  # noqa: SLF001 - LiteLLM's public name
     _apply_host_globals(given, provider)
+    _apply_price(given, provider, name)
     _apply_mock(given, local, model=name, provider=provider)
     return PreparedCall(
         model=model,
@@ -196,6 +200,20 @@ def _apply_host_globals(given: dict[str, Any], provider: str) -> None:
             value = given.pop(name, None) or vars(litellm).get(name)
             if value:
                 given["headers"] = {header: value, **given.get("headers", {})}
+
+
+def _apply_price(given: dict[str, Any], provider: str, name: str) -> None:
+    """The price in `litellm.model_cost`, where a caller has set another than the catalogue's."""
+    table = vars(litellm).get("model_cost") or {}
+    entry = table.get(f"{provider}/{name}") or table.get(name) or {}
+    costs = {key: entry[key] for key in _COSTS if entry.get(key) is not None}
+    facts = find_model(provider, name)
+    if facts is not None and facts.price is not None:
+        known = (dollars(facts.price.input_picos), dollars(facts.price.output_picos))
+        if tuple(costs.values()) == known:
+            return
+    if not any(key in given for key in _COSTS):
+        given.update(costs)
 
 
 def _apply_globals(given: dict[str, Any]) -> None:
