@@ -10,6 +10,10 @@ from puna.catalog.facts import ModelFacts, known_providers, list_models
 from puna.providers.table import PROVIDERS
 
 WITHOUT_MODELS = {
+    **dict.fromkeys(
+        ("cohere", "cohere_chat", "deepseek", "gemini", "mistral", "xai"),
+        "its makers' own models, of whose facts nobody has read a page yet",
+    ),
     "azure": "the model is a deployment, whose name its owner chose",
     "litellm_proxy": "the names are those of the proxy's configuration",
     "llama_api_native": "its own host is closed; other servers of its protocol have other models",

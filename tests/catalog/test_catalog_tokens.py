@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import subprocess
 import sys
 import time
@@ -234,3 +235,91 @@ def test_without_the_vocabulary_or_tiktoken_counts_are_estimates(missing: str) -
         "assert counted.is_estimate and counted.tokenizer == 'estimate', counted\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_current_weather",
+        "description": "Get the current weather in a given location",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "location": {
+                    "type": "string",
+                    "description": "The city and state, e.g. San Francisco, CA",
+                },
+                "unit": {
+                    "type": "string",
+                    "description": "The unit of temperature to return",
+                    "enum": ["celsius", "fahrenheit"],
+                },
+            },
+            "required": ["location"],
+        },
+    },
+}
+QUESTION = [
+    {
+        "role": "system",
+        "content": "You are a helpful assistant that can answer to questions about the weather.",
+    },
+    {"role": "user", "content": "What's the weather like in San Francisco?"},
+]
+
+
+def test_tools_count_about_as_openai_counts_them() -> None:
+    """OpenAI's cookbook, "How to count tokens with tiktoken": gpt-4o counts 101."""
+    counted = count_message_tokens("openai/gpt-4o", QUESTION, tools=[WEATHER])
+
+    assert counted.count == pytest.approx(101, rel=0.1)
+    assert counted.is_estimate
+
+
+def test_tools_count_about_as_llamas_template_writes_them() -> None:
+    """Llama 3.1's chat template writes each tool as JSON with an indent of four."""
+    written = (
+        "Given the following functions, please respond with a JSON for a function call with its "
+        "proper arguments that best answers the given prompt.\n\nRespond in the format "
+        '{"name": function name, "parameters": dictionary of argument name and its value}.Do not '
+        f"use variables.\n\n{json.dumps(WEATHER, indent=4)}\n\n"
+    )
+    plain = count_message_tokens(LLAMA_3, QUESTION).count
+
+    counted = count_message_tokens(LLAMA_3, QUESTION, tools=[WEATHER])
+
+    assert counted.count == pytest.approx(plain + count_tokens(LLAMA_3, written).count, rel=0.1)
+
+
+@pytest.mark.parametrize("result", ["It is sunny.", [{"type": "text", "text": "It is sunny."}]])
+def test_the_result_of_a_tool_counts_as_its_text(result: object) -> None:
+    block = {"type": "tool_result", "tool_use_id": "1", "content": result}
+
+    counted = count_message_tokens(LLAMA_3, ask([block]))
+
+    assert counted.count == count_message_tokens(LLAMA_3, ask("It is sunny.")).count
+
+
+def test_the_call_of_a_tool_counts_in_either_shape() -> None:
+    block = {"type": "tool_use", "id": "1", "name": "f", "input": {"a": 1}}
+    call = {"function": {"name": "f", "arguments": {"a": 1}}}
+    said = [{"role": "assistant", "content": [block]}]
+    called = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+
+    assert (
+        count_message_tokens(LLAMA_3, said).count == count_message_tokens(LLAMA_3, called).count > 9
+    )
+
+
+@pytest.mark.parametrize("place", ["image_url", "part"])
+def test_an_image_of_low_detail_counts_85_tokens_on_openais_models(place: str) -> None:
+    image: dict[str, object] = {"url": "https://example.com/a.png"}
+    part: dict[str, object] = {"type": "image_url", "image_url": image}
+    (image if place == "image_url" else part)["detail"] = "low"
+    if place == "part":
+        part |= {"type": "input_image", "image_url": "https://example.com/a.png"}
+    blank = count_message_tokens("gpt-4o", ask([])).count
+
+    assert count_message_tokens("gpt-4o", ask([part])).count == blank + 85
+    of_llama = count_message_tokens(LLAMA_4, ask([part])).count
+    assert of_llama == count_message_tokens(LLAMA_4, ask([])).count + TOKENS_PER_IMAGE_TILE

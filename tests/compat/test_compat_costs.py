@@ -125,3 +125,21 @@ def test_a_model_that_is_free_costs_nothing() -> None:
     )
 
     assert litellm.completion_cost(model="groq/free", prompt="a", completion="b") == 0.0
+
+
+def test_the_llama_chat_models_of_all_hosts_are_known() -> None:
+    """LiteLLM 1.106.2 lists 333 of them."""
+    listed = [
+        name
+        for name, entry in litellm.model_cost.items()
+        if "llama" in name.lower() and entry["mode"] == "chat"
+    ]
+
+    assert len(listed) >= 333
+    assert all(litellm.get_model_info(name)["key"] == name for name in listed)
+    info = litellm.get_model_info("replicate/meta/llama-3-70b-instruct")
+    assert (info["input_cost_per_token"], info["output_cost_per_token"]) == (6.5e-07, 2.75e-06)
+
+
+def test_models_of_hosts_without_a_row_are_not_called_usable() -> None:
+    assert not [name for name in litellm.get_valid_models() if name.startswith("replicate/")]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import litellm
+from puna.catalog.facts import known_providers
 from litellm.litellm_core_utils.get_llm_provider_logic import get_llm_provider
 from litellm.litellm_core_utils.get_supported_openai_params import get_supported_openai_params
 from litellm.utils import supports_factory
@@ -103,9 +104,7 @@ def test_the_tables_are_one() -> None:
     assert litellm.model_cost[MODEL]["max_output_tokens"] == 4028
     assert "key" not in litellm.model_cost[MODEL]
     assert litellm.provider_list == list(PROVIDERS)
-    assert {entry["litellm_provider"] for entry in litellm.model_cost.values()} <= set(
-        litellm.provider_list
-    )
+    assert set(litellm.models_by_provider) >= {row for row in known_providers() if row in PROVIDERS}
 
 
 def test_a_registered_model_has_facts_and_a_price() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from puna.catalog.estimates import MOST_READ, estimate_tokens
+from puna.catalog.tool_tokens import count_tools
 from puna.catalog.vocabularies import (
     VOCABULARY_PACKAGE,
     cut_text,
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 TOKENS_PER_IMAGE_TILE = 145
 """Of one 336x336 tile on Llama 4, as the Llama API documented it."""
 
+TOKENS_PER_SMALL_IMAGE = 85
+"""Of an image with `detail: low` on OpenAI's models. Source: OpenAI, "Images and vision"."""
+
 _BEGIN_OF_TEXT = 1
 _AROUND_ROLE = 3  # header start, header end, and the blank line as one token
 _END_OF_TURN = 1
-_TOOL_INSTRUCTIONS = 60  # the sentences with which Llama's prompt formats introduce tools, about
-
 _HEADER_ROLES = {"tool": "ipython", "function": "ipython", "developer": "system"}
 _IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
 _TEXT_PARTS = {
@@ -42,6 +44,7 @@ _TEXT_PARTS = {
     "input_text": "text",
     "output_text": "text",
     "refusal": "refusal",
+    "thinking": "thinking",
 }
 
 
@@ -80,8 +83,8 @@ def count_message_tokens(
     here. The same sum serves for other models.
 
     Estimated, so that `is_estimate` is True: images (one tile of 145 tokens each, for their size is
-    not known here), tool calls and tool definitions (hosts word them differently), and parts of
-    unknown kinds (counted as nothing). Raises `ConfigError` when a vocabulary is installed and
+    not known here, or 85 for one with `detail: low` on a model that is no Llama), tool calls and
+    tool definitions (`puna.catalog.tool_tokens`), and parts of unknown kinds (counted as nothing). Raises `ConfigError` when a vocabulary is installed and
     broken.
     """
     counter, tokenizer = _counter_for(model)
@@ -90,12 +93,13 @@ def count_message_tokens(
     if is_estimate:
         counter = texts.take
     total = _BEGIN_OF_TEXT + _AROUND_ROLE + counter("assistant")
+    small_image = TOKENS_PER_IMAGE_TILE if family_of(model) else TOKENS_PER_SMALL_IMAGE
     for message in messages:
-        count, is_guess = _count_message(message, counter)
+        count, is_guess = _count_message(message, counter, small_image)
         total += count
         is_estimate = is_estimate or is_guess
     if tools:
-        total += _TOOL_INSTRUCTIONS + sum(counter(_json(tool)) for tool in tools)
+        total += count_tools(tools, counter, is_llama=family_of(model) is not None)
         is_estimate = True
     return TokenCount(count=total + texts.estimate(), is_estimate=is_estimate, tokenizer=tokenizer)
 
@@ -179,10 +183,12 @@ def _encode(encoding: Encoding, text: str) -> list[int]:
     return ids
 
 
-def _count_message(message: Mapping[str, Any], counter: Counter) -> tuple[int, bool]:
+def _count_message(
+    message: Mapping[str, Any], counter: Counter, small_image: int
+) -> tuple[int, bool]:
     """Tokens of one message with its header, and whether they are a guess."""
     role = str(message.get("role", "user"))
-    count, is_guess = _count_content(message.get("content"), counter)
+    count, is_guess = _count_content(message.get("content"), counter, small_image)
     count += _AROUND_ROLE + counter(_HEADER_ROLES.get(role, role)) + _END_OF_TURN
     for call in message.get("tool_calls") or ():
         count += counter(_tool_call_text(call))
@@ -190,7 +196,7 @@ def _count_message(message: Mapping[str, Any], counter: Counter) -> tuple[int, b
     return count, is_guess
 
 
-def _count_content(content: object, counter: Counter) -> tuple[int, bool]:
+def _count_content(content: object, counter: Counter, small_image: int) -> tuple[int, bool]:
     """Tokens of a message's content: a text, a list of parts, or None."""
     if content is None:
         return 0, False
@@ -198,11 +204,11 @@ def _count_content(content: object, counter: Counter) -> tuple[int, bool]:
         return counter(content), False
     if not isinstance(content, Sequence):
         return 0, True
-    counted = [_count_part(part, counter) for part in content]
+    counted = [_count_part(part, counter, small_image) for part in content]
     return sum(count for count, _ in counted), any(is_guess for _, is_guess in counted)
 
 
-def _count_part(part: object, counter: Counter) -> tuple[int, bool]:
+def _count_part(part: object, counter: Counter, small_image: int) -> tuple[int, bool]:
     """Tokens of one part of a content list. An unknown kind counts nothing, and is a guess."""
     if isinstance(part, str):
         return counter(part), False
@@ -210,9 +216,20 @@ def _count_part(part: object, counter: Counter) -> tuple[int, bool]:
         return 0, True
     kind = part.get("type")
     if kind in _IMAGE_PARTS:
-        return TOKENS_PER_IMAGE_TILE, True
+        return (small_image if _is_small(part) else TOKENS_PER_IMAGE_TILE), True
+    if kind == "tool_result":  # of the Messages API: a text or a list of parts
+        return _count_content(part.get("content"), counter, small_image)
+    if kind == "tool_use":
+        function = {"name": part.get("name"), "arguments": part.get("input")}
+        return counter(_tool_call_text({"function": function})), True
     text = part.get(_TEXT_PARTS.get(str(kind), ""))
     return (counter(text), False) if isinstance(text, str) else (0, True)
+
+
+def _is_small(part: Mapping[str, Any]) -> bool:
+    """Whether an image is sent with `detail: low`."""
+    image = part.get("image_url")
+    return (image if isinstance(image, Mapping) else part).get("detail") == "low"
 
 
 def _tool_call_text(call: object) -> str:

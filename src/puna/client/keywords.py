@@ -372,18 +372,22 @@ def _read_timeouts(own: Mapping[str, Any], settings: ClientSettings) -> Timeouts
 
 
 def read_canned(own: Mapping[str, Any]) -> Canned | None:
-    """`mock_response`: a text, or an exception.
+    """`mock_response`: a text, an exception, or the body of a completion.
 
     Raises:
-        BadRequestError: it is neither.
+        BadRequestError: it is none of these.
     """
     answer = own.get("mock_response")
     if answer is None:
         return None
+    if isinstance(answer, Mapping) and isinstance(answer.get("choices"), list):
+        return Canned(cast("Mapping[str, Any]", answer), delay_s=read_delay(own))
     is_broken = isinstance(answer, str) and any("\ud800" <= char <= "\udfff" for char in answer)
     if not isinstance(answer, str | Exception) or is_broken:
         raise BadRequestError(
-            "`mock_response` must be a whole string or an exception.", param="mock_response"
+            "`mock_response` must be a whole string, an exception, or a completion's body with "
+            "`choices`.",
+            param="mock_response",
         )
     return Canned(answer, delay_s=read_delay(own))
 

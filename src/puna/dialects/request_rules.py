@@ -19,6 +19,7 @@ from puna.bridges.histories.thoughts import blocks_as_thoughts
 from puna.bridges.messages.carried import names_of, plain_messages
 from puna.bridges.messages.deferred import plain_tools, with_tools
 from puna.dialects.base import Target
+from puna.dialects.param_paths import without_paths
 from puna.dialects.quirks import HINTS, Quirks
 from puna.dialects.request_images import fit_images, takes_images
 from puna.errors import BadRequestError, UnsupportedParamsError
@@ -67,7 +68,10 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
             dropped.append(name)
         else:
             raise _unsupported(name, value, request, target)
-    return chosen, tuple(dropped)
+    if not request.unwanted_params:
+        return chosen, tuple(dropped)
+    left, found = without_paths(chosen, sorted(request.unwanted_params))
+    return dict(left), (*dropped, *found)
 
 
 def within_limit(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:

@@ -1,13 +1,14 @@
 """A transport that gives one prepared answer: `mock_response`.
 
 A text comes in the OpenAI chat shape: its usage is 10 + 20 tokens and a stream comes in pieces of
-three characters, as LiteLLM's mock does (observed, release 1.106.2). An object is the reply's body.
+three characters, as LiteLLM's mock does (observed, release 1.106.2). An object is the reply's body;
+where it is a completion, a stream gives the same in pieces.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from puna.transports.replay import AsyncReplayTransport, Recorded, ReplayTransport
@@ -33,26 +34,36 @@ def async_canned_transport(answer: Answer) -> AsyncReplayTransport:
 def _answer(answer: Answer, request: HTTPRequest) -> Recorded:
     if isinstance(answer, Exception):
         raise answer
-    if isinstance(answer, Mapping):
+    if isinstance(answer, str):
+        message = {"role": "assistant", "content": answer}
+        answer = {"choices": [_choice(message=message, end="stop")], "usage": _USAGE}
+    if not request.is_stream or "choices" not in answer:
         return Recorded(200, {"content-type": "application/json"}, [_encode(answer)])
-    if not request.is_stream:
-        body = {
-            "choices": [_choice(message={"role": "assistant", "content": answer}, end="stop")],
-            "usage": _USAGE,
-        }
-        return Recorded(200, {"content-type": "application/json"}, [_encode(body)])
-    texts = [answer[i : i + _PIECE] for i in range(0, len(answer), _PIECE)] or [""]
-    events = [
-        *({"choices": [_choice(delta={"content": text})]} for text in texts),
-        {"choices": [_choice(delta={}, end="stop")]},
-        {"choices": [], "usage": _USAGE},
-    ]
-    pieces = [encode_event(_encode(event)) for event in events]
-    return Recorded(200, {"content-type": "text/event-stream"}, [*pieces, encode_event(b"[DONE]")])
+    events = [_encode(event) for event in _events(answer)]
+    pieces = [encode_event(event) for event in (*events, b"[DONE]")]
+    return Recorded(200, {"content-type": "text/event-stream"}, pieces)
 
 
-def _choice(*, end: str | None = None, **said: Any) -> dict[str, Any]:
-    return {"index": 0, **said, "finish_reason": end}
+def _events(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The chunks of a completion: each choice's text in pieces, its calls, its end; the usage."""
+    for choice in body["choices"]:
+        index, message = choice.get("index", 0), choice.get("message") or {}
+        text = message.get("content") or ""
+        for start in range(0, len(text) or 1, _PIECE):
+            yield _chunk(_choice(index=index, delta={"content": text[start : start + _PIECE]}))
+        for place, call in enumerate(message.get("tool_calls") or ()):
+            yield _chunk(_choice(index=index, delta={"tool_calls": [{**call, "index": place}]}))
+        end = choice.get("finish_reason") or "stop"
+        yield _chunk(_choice(index=index, delta={}, end=end))
+    yield {"choices": [], "usage": body.get("usage") or _USAGE}
+
+
+def _chunk(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"choices": [choice]}
+
+
+def _choice(*, end: str | None = None, index: int = 0, **said: Any) -> dict[str, Any]:
+    return {"index": index, **said, "finish_reason": end}
 
 
 def _encode(value: Any) -> bytes:

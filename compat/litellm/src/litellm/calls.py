@@ -31,7 +31,14 @@ DEFAULT_REQUEST_TIMEOUT_S = 6000.0
 
 _PROXY = "litellm_proxy/"
 
+<<<<<<< HEAD
 _COSTS = ("input_cost_per_token", "output_cost_per_token")
+=======
+# What LiteLLM's mock says that is given calls and no text, and its usage.
+_MOCK_TEXT = "This is a mock request"
+_MOCK_USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+
+>>>>>>> 10a16af (wip)
 _LOGGED_PARAMS = (
     "api_base",
     "base_model",
@@ -113,8 +120,12 @@ def prepare_call(
     if litellm.set_verbose:
         litellm._turn_on_debug()  # noqa: SLF001 - LiteLLM's public name
     _apply_host_globals(given, provider)
+<<<<<<< HEAD
     _apply_price(given, provider, name)
     _apply_mock(given, local, model=name, provider=provider)
+=======
+    _apply_mock(given, local, model=name, provider=provider, is_chat=is_chat)
+>>>>>>> 10a16af (wip)
     return PreparedCall(
         model=model,
         stream=stream,
@@ -261,7 +272,12 @@ def _apply_fallbacks(given: dict[str, Any], local: Mapping[str, Any], model: Any
 
 
 def _apply_mock(
-    given: dict[str, Any], local: Mapping[str, Any], *, model: str, provider: str
+    given: dict[str, Any],
+    local: Mapping[str, Any],
+    *,
+    model: str,
+    provider: str,
+    is_chat: bool,
 ) -> None:
     """Mock answers that raise: exceptions, LiteLLM's three names of some, and `mock_timeout`."""
     answer = given.get("mock_response")
@@ -280,12 +296,38 @@ def _apply_mock(
         )
     elif isinstance(answer, Exception) and not _is_known(answer):
         answer = exceptions.InternalServerError(f"MockException: {answer}", provider, model)
-    elif isinstance(answer, ModelResponse):
-        answer = answer.choices[0].message.content or ""
     elif isinstance(answer, bool | int | float):
         answer = str(answer)
+    if is_chat:
+        answer = _mock_body(answer, local.get("mock_tool_calls"), given.get("n"))
     if answer is not None:
         given["mock_response"] = answer
+
+
+def _mock_body(answer: Any, calls: Any, count: Any) -> Any:
+    """A mock answer with calls or several choices as a completion's body; others as they are.
+
+    A list gives a choice for each of its texts. Calls are those of the first choice.
+    """
+    if isinstance(answer, ModelResponse):
+        return answer.model_dump(exclude_none=True)
+    if isinstance(answer, Exception | Mapping) or not (calls or count or isinstance(answer, list)):
+        return answer
+    if answer is None:
+        if not calls:
+            return None
+        answer = _MOCK_TEXT
+    wanted = count if isinstance(count, int) and count > 0 else 1
+    texts = cast("list[Any]", answer) if isinstance(answer, list) else [answer] * wanted
+    messages: list[dict[str, Any]] = [{"role": "assistant", "content": text} for text in texts]
+    if calls and messages:
+        plain = (one.model_dump() if hasattr(one, "model_dump") else one for one in calls)
+        messages[0]["tool_calls"] = list(plain)
+    choices = [
+        {"index": index, "message": message, "finish_reason": "stop"}
+        for index, message in enumerate(messages)
+    ]
+    return {"choices": choices, "usage": _MOCK_USAGE}
 
 
 def _is_known(error: Exception) -> bool:

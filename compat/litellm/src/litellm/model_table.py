@@ -5,7 +5,9 @@ It is one dict that callers may read and change; every helper looks models up in
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import litellm
@@ -63,13 +65,24 @@ def _exceptions() -> list[type[Exception]]:
 
 
 def make_model_cost() -> dict[str, dict[str, Any]]:
-    """A fresh table: `provider/model` to limits, prices in US dollars per token, and abilities."""
-    return {
+    """A fresh table: `provider/model` to limits, prices in US dollars per token, and abilities.
+
+    Puna's catalogue comes first; what it lacks of Llama's chat models is as LiteLLM lists it, at
+    hosts that Puna has no row for, too (`llama_models.json`).
+    """
+    return _llama_models() | {
         f"{provider}/{facts.model}": _entry_of(facts)
         for provider in known_providers()
         if provider in PROVIDERS  # else they are facts about a host that no row can call yet
         for facts in list_models(provider)
     }
+
+
+def _llama_models() -> dict[str, dict[str, Any]]:
+    text = Path(__file__).with_name("llama_models.json").read_text(encoding="utf-8")
+    listed: dict[str, Any] = json.loads(text)
+    unknown = _costs_of(None)
+    return {name: unknown | entry for name, entry in listed["models"].items()}
 
 
 def _entry_of(facts: ModelFacts) -> dict[str, Any]:

@@ -127,6 +127,7 @@ def get_valid_models(
         name
         for name in litellm.model_list
         if (custom_llm_provider is None or name.startswith(f"{custom_llm_provider}/"))
+        and provider_of(name) is not None
         and validate_environment(name)["keys_in_environment"]
     ]
 

@@ -1,0 +1,57 @@
+"""Fields inside parameters that a caller wants left out: `tools[*].function.strict`.
+
+A path is names with dots between them; `[*]` stands for every item of a list, `[0]` for one.
+Source: LiteLLM 1.106.2, `additional_drop_params`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_STEP = re.compile(r"\[(\*|\d+)\]|([^.\[\]]+)")
+_MISSING: Any = object()
+
+
+def without_paths(
+    params: Mapping[str, Any], paths: Iterable[str]
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The parameters without the fields at these paths, and the paths that were found.
+
+    Nothing given is changed; a name without a path in it is not looked at here.
+    """
+    left, found = params, list[str]()
+    for path in paths:
+        steps = [index or name for index, name in _STEP.findall(path)]
+        if len(steps) > 1:
+            changed = _without(left, steps)
+            if changed is not left:
+                left = changed
+                found.append(path)
+    return left, tuple(found)
+
+
+def _without(value: Any, steps: Sequence[str]) -> Any:
+    """The value without what the steps lead to; the same object where nothing is there."""
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, Mapping):
+        inner = value.get(step, _MISSING)
+        if inner is _MISSING:
+            return value
+        if not rest:
+            return {name: one for name, one in value.items() if name != step}
+        changed = _without(inner, rest)
+        return value if changed is inner else {**value, step: changed}
+    if isinstance(value, list | tuple):
+        wanted = range(len(value)) if step == "*" else [int(step)] if step.isdigit() else []
+        items = list(value)
+        for index in wanted:
+            if rest and index < len(items):
+                items[index] = _without(items[index], rest)
+        if any(new is not old for new, old in zip(items, value, strict=True)):
+            return items
+    return value
+
+
+__all__ = ["without_paths"]
