@@ -222,7 +222,7 @@ def test_a_streams_own_usage_is_told(face: DropIn, upstream: Upstream) -> None:
 @pytest.mark.case(173)
 @BOTH
 def test_a_broken_stream_is_told_as_a_failure(face: DropIn, upstream: Upstream) -> None:
-    upstream.plays(Reply.sse(*text_chunks()[:3], is_done=False))
+    upstream.plays(Reply.sse(*text_chunks()[:3], is_done=False, end="close"))
     hear, success = Function(), Function()
     litellm.failure_callback = [hear]
     litellm.success_callback = [success]

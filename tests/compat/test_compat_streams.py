@@ -150,7 +150,7 @@ def test_a_cut_stream_is_a_connection_error_after_its_good_chunks(
 @pytest.mark.case(49)
 @BOTH
 def test_a_stream_that_ends_too_early_is_an_error(face: DropIn, upstream: Upstream) -> None:
-    upstream.plays(Reply.sse(*text_chunks()[:3], is_done=False))
+    upstream.plays(Reply.sse(*text_chunks()[:3], is_done=False, end="close"))
 
     streamed = face.stream(upstream)
 

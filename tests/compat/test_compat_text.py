@@ -96,7 +96,7 @@ def test_token_ids_are_refused(upstream: Upstream, *, is_async: bool) -> None:
 def test_a_broken_stream_of_text_is_litellms_exception(
     upstream: Upstream, *, is_async: bool
 ) -> None:
-    upstream.plays(Reply.sse(*text_chunks()[:3], is_done=False))
+    upstream.plays(Reply.sse(*text_chunks()[:3], is_done=False, end="close"))
 
     error = raised_by(
         lambda: _ask(

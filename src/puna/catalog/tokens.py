@@ -84,8 +84,8 @@ def count_message_tokens(
 
     Estimated, so that `is_estimate` is True: images (one tile of 145 tokens each, for their size is
     not known here, or 85 for one with `detail: low` on a model that is no Llama), tool calls and
-    tool definitions (`puna.catalog.tool_tokens`), and parts of unknown kinds (counted as nothing). Raises `ConfigError` when a vocabulary is installed and
-    broken.
+    tool definitions (`puna.catalog.tool_tokens`), and parts of unknown kinds (counted as nothing).
+    Raises `ConfigError` when a vocabulary is installed and broken.
     """
     counter, tokenizer = _counter_for(model)
     is_estimate = tokenizer == "estimate"

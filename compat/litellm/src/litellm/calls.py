@@ -31,14 +31,12 @@ DEFAULT_REQUEST_TIMEOUT_S = 6000.0
 
 _PROXY = "litellm_proxy/"
 
-<<<<<<< HEAD
 _COSTS = ("input_cost_per_token", "output_cost_per_token")
-=======
+
 # What LiteLLM's mock says that is given calls and no text, and its usage.
 _MOCK_TEXT = "This is a mock request"
 _MOCK_USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 
->>>>>>> 10a16af (wip)
 _LOGGED_PARAMS = (
     "api_base",
     "base_model",
@@ -120,12 +118,8 @@ def prepare_call(
     if litellm.set_verbose:
         litellm._turn_on_debug()  # noqa: SLF001 - LiteLLM's public name
     _apply_host_globals(given, provider)
-<<<<<<< HEAD
     _apply_price(given, provider, name)
-    _apply_mock(given, local, model=name, provider=provider)
-=======
     _apply_mock(given, local, model=name, provider=provider, is_chat=is_chat)
->>>>>>> 10a16af (wip)
     return PreparedCall(
         model=model,
         stream=stream,

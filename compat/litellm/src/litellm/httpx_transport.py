@@ -42,6 +42,7 @@ class _Reply:
         self._request = request
         self._reply = reply
         self._deadline = deadline
+        self._ends_at: float | None = None
         self.status: int = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
 
@@ -58,7 +59,14 @@ class _Reply:
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces."""
         with _translated(self._request):
-            yield from self._reply.iter_bytes()
+            for piece in self._reply.iter_bytes():
+                if self._ends_at is not None and time.monotonic() > self._ends_at:
+                    raise timed_out(self._request, is_head=False)
+                yield piece
+
+    def limit(self, within_s: float) -> None:
+        """Have the body end within so many seconds; a silent host has the client's own limit."""
+        self._ends_at = time.monotonic() + within_s
 
     def finish(self, within_s: float) -> None:
         """Close: only the client's owner knows how long it may wait."""
