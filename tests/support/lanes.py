@@ -205,10 +205,16 @@ class Edge:
     """A gateway behind uvicorn's protocol, with the fast lane open or not. Needs a running loop."""
 
     def __init__(
-        self, play: Player, config: str, *, is_fast: bool, hooks: tuple[Hook, ...] = ()
+        self,
+        play: Player,
+        config: str,
+        *,
+        is_fast: bool,
+        hooks: tuple[Hook, ...] = (),
+        hot: PlayedTransport | None = None,
     ) -> None:
         self.events: list[CallEvent] = []
-        self.hot = PlayedTransport(play)
+        self.hot = hot or PlayedTransport(play)
         self.full = AsyncReplayTransport(play)
         self.app = Gateway(
             directory_of(config),

@@ -284,6 +284,10 @@ class _OpenStream:
             for chunk in delivery.drain():
                 yield chunk
             raise raised from error.__cause__
+        except Exception as error:  # not the caller's doing, so the call was not left
+            await self._close()
+            await _settle(self._run, "failure", error=error)
+            raise
         else:
             await self._leave_tail()
             await _settle(self._run, "success")

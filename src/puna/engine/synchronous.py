@@ -250,6 +250,10 @@ class _OpenStream:
             _settle(self._run, "failure", error=raised)
             yield from delivery.drain()
             raise raised from error.__cause__
+        except Exception as error:  # not the caller's doing, so the call was not left
+            self._close()
+            _settle(self._run, "failure", error=error)
+            raise
         else:
             self._close()
             _settle(self._run, "success")

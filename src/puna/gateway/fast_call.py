@@ -118,14 +118,9 @@ class FastCall(ABC):
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
             self._crashed()
 
+    @abstractmethod
     def on_piece(self, data: bytes) -> None:
         """Some of its body."""
-        if self._is_over:
-            return
-        try:
-            self._take_piece(data)
-        except Exception:  # noqa: BLE001 - the same
-            self._crashed()
 
     def on_end(self) -> None:
         """The body is whole."""
@@ -150,9 +145,6 @@ class FastCall(ABC):
 
     @abstractmethod
     def _take_head(self, status: int, headers: Mapping[str, str]) -> None: ...
-
-    @abstractmethod
-    def _take_piece(self, data: bytes) -> None: ...
 
     @abstractmethod
     def _take_end(self) -> None: ...

@@ -85,7 +85,6 @@ class StreamCall(FastCall):
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
             self._crashed()
 
-    @override
     def _take_piece(self, data: bytes) -> None:
         if self._whole is not None:
             self._pieces.append(data)

@@ -43,8 +43,9 @@ class WholeCall(FastCall):
         self._status, self._headers, self._pieces = status, headers, []
 
     @override
-    def _take_piece(self, data: bytes) -> None:
-        self._pieces.append(data)
+    def on_piece(self, data: bytes) -> None:
+        if not self._is_over:
+            self._pieces.append(data)
 
     @override
     def _take_end(self) -> None:
