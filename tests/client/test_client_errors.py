@@ -508,3 +508,11 @@ async def test_a_prompt_is_not_logged(upstream: Upstream, caplog: pytest.LogCapt
     assert "c2VjcmV0" not in shown
     assert "private words" not in shown
     assert KEY not in shown
+
+
+@BOTH
+def test_a_stream_that_broke_names_its_deployment_once(face: Face, upstream: Upstream) -> None:
+    upstream.plays(Reply.sse(chunk({"role": "assistant", "content": "Hel"}), end="reset"))
+    error = face.stream(settings_for(upstream)).error
+    assert error is not None
+    assert str(error).count("(deployment `") == 1

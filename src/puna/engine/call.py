@@ -91,14 +91,15 @@ def price_of(deployment: Deployment) -> Price | None:
 
 
 def attribute(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
-    """An error of the transport, with who was asked and without any key."""
+    """An error of the transport, with who was asked and without any key; done twice, as once."""
     target = attempt.deployment.target
     error.provider = error.provider or target.provider
     error.model = error.model or attempt.context.model
-    where = ""
-    if type(error) is APIConnectionError:
-        where = f" (deployment `{attempt.deployment.deployment_id}`)"
-    _reword(error, f"{scrub(error.message, attempt.context)}{where}")
+    message = scrub(error.message, attempt.context)
+    where = f" (deployment `{attempt.deployment.deployment_id}`)"
+    if type(error) is APIConnectionError and where not in message:
+        message += where
+    _reword(error, message)
     return error
 
 
