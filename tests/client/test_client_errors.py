@@ -512,7 +512,8 @@ async def test_a_prompt_is_not_logged(upstream: Upstream, caplog: pytest.LogCapt
 
 @BOTH
 def test_a_stream_that_broke_names_its_deployment_once(face: Face, upstream: Upstream) -> None:
-    upstream.plays(Reply.sse(chunk({"role": "assistant", "content": "Hel"}), end="reset"))
+    begun = chunk({"role": "assistant", "content": "Hel"})
+    upstream.plays(Reply.sse(begun, is_done=False, end="reset"))
     error = face.stream(settings_for(upstream)).error
     assert error is not None
     assert str(error).count("(deployment `") == 1
