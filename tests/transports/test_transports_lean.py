@@ -395,9 +395,20 @@ def test_a_request_paused_from_the_start_is_limited_all_the_same() -> None:
     run(main())
 
 
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+)
+COMES: dict[str, Script] = {
+    "at once": [HI],
+    "in two": [HEAD, HI[-2:]],
+    "as a stream": [STREAM_HEAD, b"1\r\nh\r\n", b"1\r\ni\r\n", b"0\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize("comes", COMES)
 @pytest.mark.parametrize("where", ["on_head", "on_piece", "on_end", "on_error"])
 def test_a_sink_that_raises_loses_its_own_request_only(
-    where: str, caplog: pytest.LogCaptureFixture
+    where: str, comes: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Heard):
         def on_head(self, status: int, headers: Mapping[str, str]) -> None:
@@ -406,7 +417,9 @@ def test_a_sink_that_raises_loses_its_own_request_only(
 
         def on_piece(self, data: bytes) -> None:
             super().on_piece(data)
-            self._break("on_piece")
+            # The second of a stream has a way of its own: `Connection._pass_on`.
+            if len(self.pieces) == 2 or comes != "as a stream":
+                self._break("on_piece")
 
         def on_end(self) -> None:
             super().on_end()
@@ -421,13 +434,19 @@ def test_a_sink_that_raises_loses_its_own_request_only(
                 raise RuntimeError("a bug of the sink")
 
     async def main() -> None:
-        first: Script = ["reset"] if where == "on_error" else [HI]
+        whole = COMES[comes]
+        first: Script = [*whole[:-1], "reset"] if where == "on_error" else whole
         network = MemoryNetwork([first, HI])
         transport = LeanTransport(dialer=network)
         heard = Broken()
-        transport.start(request_of(), heard)
+        transport.start(request_of(is_stream=comes == "as a stream"), heard)
         await heard.over
         assert heard.is_whole == (where == "on_end")
+        told, is_early = str(heard.error), where in ("on_head", "on_piece")
+        assert "the reader of the reply failed" in told or not is_early
+        assert "a bug" not in told
+        is_cut = where == "on_error" or (is_early and comes != "at once")
+        assert network.lines[0].is_closed == is_cut
         again = start(transport)
         await again.over
         assert again.body == b"hi"
@@ -436,6 +455,7 @@ def test_a_sink_that_raises_loses_its_own_request_only(
     with caplog.at_level(logging.ERROR, "puna.transports"):
         run(main())
     assert "A reader of replies failed" in caplog.text
+    assert "a bug of the sink" in caplog.text
 
 
 @pytest.mark.parametrize("where", ["on_head", "on_piece"])

@@ -233,3 +233,42 @@ def test_a_host_with_several_addresses_is_reached_by_the_one_that_answers(
         await transport.close()
 
     run(main())
+
+
+class LeftAsItConnects(asyncio.SelectorEventLoop):
+    """A loop on which the caller leaves in the moment in which an address has answered."""
+
+    dial: asyncio.Task[None]
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.opened: list[socket.socket] = []
+        self._port = port
+
+    async def getaddrinfo(self, *_: Any, **__: Any) -> list[Any]:
+        one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", self._port))
+        return [one, one]
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        await super().sock_connect(sock, address)
+        self.opened.append(sock)
+        self.dial.cancel()
+
+
+def test_who_leaves_as_one_of_several_addresses_answers_leaves_no_socket() -> None:
+    def make() -> Connection:
+        raise AssertionError("nobody waits for a connection")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        loop = LeftAsItConnects(listener.getsockname()[1])
+
+        async def main() -> None:
+            dialling = NetworkDialer(None)(Origin("http", "upstream.test", 80), make)
+            loop.dial = loop.create_task(dialling)
+            with pytest.raises(asyncio.CancelledError):
+                await loop.dial
+
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(main())
+        (sock,) = loop.opened
+        assert sock.fileno() == -1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,3 +116,43 @@ def test_a_cassette_is_its_owners_only(tmp_path: Path) -> None:
     file.chmod(0o644)
     Recorder(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("depth", [150, 199, 200, 400, 900, 20_000])
+def test_a_body_that_nests_deep_is_recorded_and_so_is_what_follows(
+    depth: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "a.json"
+    deep = b"[" * depth + b"]" * depth
+    inner = ReplayTransport(in_order(Recorded(200, {}, [deep]), WHOLE))
+    transport = RecordingTransport(inner, Recorder(file))
+    for request in (HTTPRequest("POST", "http://up.test/v1", {}, deep), REQUEST):
+        reply = transport.open(request)
+        reply.read()
+        reply.close()
+    transport.close()
+    first, second = read_cassette(file)
+    assert b"".join(piece for _, piece in first.pieces) == deep
+    assert first.sent is not None
+    assert second.end == "whole"
+    assert caplog.text == ""
+
+
+def test_an_exchange_that_cannot_be_told_is_left_out_and_fails_no_call(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The transport within gives a header whose value is no text."""
+    file = tmp_path / "a.json"
+    odd: Any = {"x-count": 3}
+    inner = ReplayTransport(in_order(WHOLE, Recorded(200, odd, [b"a"]), WHOLE))
+    transport = RecordingTransport(inner, Recorder(file))
+    bodies: list[bytes] = []
+    for _ in range(3):
+        reply = transport.open(REQUEST)
+        bodies.append(reply.read())
+        reply.close()
+    transport.close()
+    assert bodies == [b"\xffab", b"a", b"\xffab"]
+    assert inner.open_replies == 0
+    assert [exchange.end for exchange in read_cassette(file)] == ["whole", "whole"]
+    assert caplog.text.count("An exchange cannot be recorded") == 1

@@ -50,17 +50,24 @@ def write_texts(path: Path, exchanges: Iterable[str]) -> None:
         f'{{\n  "format": "{FORMAT}",\n  "version": {VERSION},\n'
         f'  "exchanges": [{_MARGIN + listed if listed else ""}\n  ]\n}}\n'
     )
-    if path.exists() and not path.is_file():  # a file put in its place would take a device away
-        raise _unwritable(path, "it is there and is no file")
+    try:
+        if path.exists() and not path.is_file():  # a file in its place would take a device away
+            raise _unwritable(path, "it is there and is no file")
+        # JSON has an escape for the halves of characters that UTF-8 cannot write.
+        _replace(path, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise _unwritable(path, str(error.strerror)) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        # JSON has an escape for the halves of characters that UTF-8 cannot write.
-        _write_private(aside, text.encode("utf-8", "backslashreplace"))
+        _write_private(aside, data)
         aside.replace(path)
-    except OSError as error:
+    except OSError:
         with suppress(OSError):
             aside.unlink()
-        raise _unwritable(path, str(error.strerror)) from error
+        raise
 
 
 def _write_private(path: Path, data: bytes) -> None:

@@ -8,6 +8,9 @@ from typing import Any, cast
 
 _INDENT = "  "
 
+_MOST_DEPTH = 200
+"""How deep a body may nest that is told as JSON: `render` calls itself at each level."""
+
 
 def render(content: object, margin: str) -> str:
     """JSON, indented; a list's plain objects, such as pieces and messages, have a line each.
@@ -18,7 +21,10 @@ def render(content: object, margin: str) -> str:
 
 
 def exact_json(body: bytes) -> Any:
-    """The object or list that a body is; None when it is no JSON, or JSON would not tell it all."""
+    """The object or list that a body is, to be told as JSON.
+
+    None when it is no JSON, when JSON would not tell it all, and when it nests too deep.
+    """
     try:
         value: Any = json.loads(
             body.decode(),
@@ -28,7 +34,21 @@ def exact_json(body: bytes) -> Any:
         )
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict | list) else None
+    return value if isinstance(value, dict | list) and not _is_deep(value) else None
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def same_text(value: object) -> str:

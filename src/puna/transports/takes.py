@@ -26,7 +26,7 @@ class Recorder:
     """Writes a file that begins empty. Safe to share between threads.
 
     Once it has begun, a file that cannot be written fails no call: a line of the log says so, and
-    the next write may succeed.
+    the next write may succeed. An exchange that cannot be written is left out, and logged.
 
     `now` gives seconds of a clock that never goes back.
 
@@ -62,17 +62,23 @@ class Recorder:
 
     def _write(self) -> None:
         with self._lock:
+            texts = [self._text_of(take) for take in tuple(self._takes)]
             try:
-                done = [take.text(self._scrubber) for take in self._takes]
-                write_texts(self._path, [text for text in done if text is not None])
+                write_texts(self._path, [text for text in texts if text is not None])
             except ConfigError as error:
                 if not self._has_failed:
                     _log.warning("%s The calls go on, and are not recorded.", error)
                 self._has_failed = True
-            except Exception:  # noqa: BLE001 - a recording is not worth a call
-                _log.exception("An exchange cannot be recorded; the calls go on")
             else:
                 self._has_failed = False
+
+    def _text_of(self, take: Take) -> str | None:
+        try:
+            return take.text(self._scrubber)
+        except Exception:  # noqa: BLE001 - a recording is not worth a call
+            self._takes.remove(take)
+            _log.exception("An exchange cannot be recorded; the calls go on")
+            return None
 
 
 class Take:
