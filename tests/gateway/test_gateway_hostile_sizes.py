@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.asgi import CHAT, CONFIG, MODEL, Answer, House
+from tests.support.asgi import CHAT, CONFIG, MODEL, Answer, Caller, House
 from tests.support.hostile import (
     ANSWERS,
     LINEAR,
@@ -227,6 +227,31 @@ def test_an_answer_has_at_most_so_many_calls_and_choices(*, is_stream: bool) -> 
         asked = {**CHAT, "tools": TOOLS, "stream": is_stream, "num_retries": 0}
         answer = house(reply).ask(body=asked)
         assert "malformed_reply" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["objects", "empty events", "pieces of a call", "texts"])
+@pytest.mark.parametrize("piece_bytes", [7, 400_000])
+def test_a_stream_that_is_there_already_gives_others_their_turn(
+    kind: str, piece_bytes: int
+) -> None:
+    size = 200_000 if piece_bytes > 100 else 40_000
+    stream = STREAMS[kind](size)
+    pieces = tuple(stream[at : at + piece_bytes] for at in range(0, len(stream), piece_bytes))
+    reply = Recorded(200, {"content-type": "text/event-stream"}, pieces)
+    body = {**CHAT, "tools": TOOLS, "stream": True, "num_retries": 0}
+
+    async def run() -> int:
+        asking = asyncio.ensure_future(
+            Caller("POST", "/v1/chat/completions", body).call(house(reply).app)
+        )
+        turns = 0
+        while not asking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert asking.result().chunks
+        return turns
+
+    assert asyncio.run(run()) > size // 8_192
 
 
 @given(st.data())

@@ -12,6 +12,12 @@ T = TypeVar("T")
 LONG_BODY: Final = 16_384
 """Bytes of an answer that takes long to read."""
 
+A_TURN: Final = 4_096
+"""Bytes of a stream that are read at once: they may be 400 events, at 0.2 ms each."""
+
+A_PIECE: Final = 64
+"""What a piece of a stream counts beside its bytes: an empty one takes time, too."""
+
 MANY: Final = 1_000
 """Messages or items of a request that takes long to build."""
 

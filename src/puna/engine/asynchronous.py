@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from puna.engine.aside import LONG_BODY, run_step
+from puna.engine.aside import A_PIECE, A_TURN, LONG_BODY, run_step
 from puna.engine.at_once import ask_all
 from puna.engine.call import Attempt, Call, DialectT, RequestT, attribute
 from puna.engine.chat_run import Run
@@ -250,6 +250,8 @@ class _OpenStream:
         self._pieces: AsyncIterator[bytes] | None = None
         self._is_closed = False
         self._ending = Ending(run.clock)
+        self._left = b""
+        self._taken = 0
 
     async def begin(self, reply: AsyncOpenReply) -> None:
         """Read up to the first chunk, so that failures before it can be tried again."""
@@ -300,7 +302,22 @@ class _OpenStream:
         await _settle(self._run, "cancelled")
 
     async def _next(self) -> bytes | None:
-        """The next bytes; None at the end, and when a whole answer has waited for it too long."""
+        """The next bytes; None at the end, and when a whole answer has waited for it too long.
+
+        Bytes that are there already do not hold the event loop: others get a turn after some.
+        """
+        piece = self._left or await self._next_piece()
+        if piece is None:
+            return None
+        if self._taken > A_TURN:
+            self._taken = 0
+            await asyncio.sleep(0)
+        self._left = piece[A_TURN:]
+        piece = piece[:A_TURN]
+        self._taken += len(piece) + A_PIECE
+        return piece
+
+    async def _next_piece(self) -> bytes | None:
         if self._pieces is None:
             return None
         if self._ending.limit(self._delivery.ending_s) is None:
