@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.errors import BadRequestError, ConfigError
 from puna.types.shown import shown
 
+_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 _LONGEST_S = 31_536_000.0  # a year: what is longer is a mistake, or overflows a clock
 
 
@@ -28,7 +30,9 @@ def read_seconds(own: Mapping[str, Any], name: str, default: float | None) -> fl
 
 def read_mapping(own: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """An object, empty where nothing is given."""
-    value = own.get(name, {})
+    if name not in own:
+        return _NO_FIELDS
+    value = own[name]
     if not isinstance(value, Mapping):
         raise BadRequestError(f"`{name}` must be an object.", param=name)
     return cast("Mapping[str, Any]", value)
@@ -36,7 +40,9 @@ def read_mapping(own: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def read_list(own: Mapping[str, Any], name: str) -> Sequence[Any]:
     """A list, empty where nothing is given."""
-    value = own.get(name, ())
+    if name not in own:
+        return ()
+    value = own[name]
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise BadRequestError(f"`{name}` must be a list.", param=name)
     return cast("Sequence[Any]", value)
@@ -44,6 +50,8 @@ def read_list(own: Mapping[str, Any], name: str) -> Sequence[Any]:
 
 def read_names(own: Mapping[str, Any], name: str) -> Sequence[str]:
     """A list of parameter names, empty where nothing is given."""
+    if name not in own:
+        return ()
     names = read_list(own, name)
     if not all(isinstance(item, str) for item in names):
         raise BadRequestError(f"`{name}` must be a list of parameter names.", param=name)
@@ -52,10 +60,10 @@ def read_names(own: Mapping[str, Any], name: str) -> Sequence[str]:
 
 def read_price(own: Mapping[str, Any]) -> Price | None:
     """A call's own price; None where it gives none."""
-    wanted = ("input_cost_per_token", "output_cost_per_token")
-    if not any(own.get(name) is not None for name in wanted):
+    given_name, made_name = "input_cost_per_token", "output_cost_per_token"
+    if own.get(given_name) is None and own.get(made_name) is None:
         return None
-    given, made = (_read_picos(own, name) for name in wanted)
+    given, made = (_read_picos(own, name) for name in (given_name, made_name))
     return Price(input_picos=given, output_picos=made)
 
 

@@ -222,7 +222,8 @@ def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSe
         for field in ("fallbacks", "context_window_fallbacks")
         if own.get(field) is not None
     }
-    return replace(route if route is not None else Plan(group=(first,)), **asked)
+    plan = route if route is not None else Plan(group=(first,))
+    return replace(plan, **asked) if asked else plan
 
 
 def _read_fallback(

@@ -61,6 +61,8 @@ def is_failed_end(reason: Any) -> bool:
 def failed_choice(choice: Mapping[str, Any]) -> dict[str, Any] | None:
     """The error object of a choice that failed, as the body of an error; None for any other."""
     told, finish = choice.get("error"), choice.get("finish_reason")
+    if type(finish) is str and finish in _OWN and not (told or choice.get("native_finish_reason")):
+        return None
     if isinstance(finish, dict):
         fields = cast("dict[str, Any]", finish)
         told, finish = told or fields.get("message"), fields.get("type")

@@ -184,6 +184,8 @@ def in_clients_words(names: tuple[str, ...], request: ChatRequest) -> tuple[str,
 
 def _rules_for(request: ChatRequest, rules: MessageRules) -> MessageRules:
     """The rules of a host, with the fields for thoughts that `allowed_params` names."""
+    if not request.allowed_params:
+        return rules
     allowed = request.allowed_params.intersection(THOUGHT_FIELDS)
     if not allowed:
         return rules

@@ -163,12 +163,22 @@ class AsyncEngine:
     async def _ask(
         self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment
     ) -> AnswerT:
-        is_long = run.is_long(deployment)
-        part = await run_step(is_long, run.part_for, deployment)
-        is_long = is_long or part.is_long(deployment)
-        attempt = await run_step(is_long, part.prepare, deployment)
+        is_long, part, attempt = await self._prepare(run, deployment)
         answer: AnswerT = await self._answer(part, attempt, is_long=is_long)
         return answer
+
+    async def _prepare(
+        self, run: AnyRun, deployment: Deployment
+    ) -> tuple[bool, AnyRun, AnyAttempt]:
+        """Whether the call is long, its part that asks a deployment, and the attempt."""
+        if run.is_long(deployment):
+            part = await asyncio.to_thread(run.part_for, deployment)
+            return True, part, await asyncio.to_thread(part.prepare, deployment)
+        part = run.part_for(deployment)
+        is_long = part is not run and part.is_long(deployment)
+        if is_long:
+            return True, part, await asyncio.to_thread(part.prepare, deployment)
+        return False, part, part.prepare(deployment)
 
     async def _answer(
         self,
@@ -211,10 +221,7 @@ class AsyncEngine:
         return await async_canned_transport(canned.answer).open(attempt.built.http)
 
     async def _open_stream(self, run: AnyRun, deployment: Deployment) -> _OpenStream:
-        is_long = run.is_long(deployment)
-        part = await run_step(is_long, run.part_for, deployment)
-        is_long = is_long or part.is_long(deployment)
-        attempt = await run_step(is_long, part.prepare, deployment)
+        is_long, part, attempt = await self._prepare(run, deployment)
         delivery = delivery_of(part, attempt)
         if attempt.held is not None:  # only a whole answer can be checked
             delivery.take_answer(await self._answer(part, attempt, is_long=is_long))
@@ -270,14 +277,18 @@ class _OpenStream:
 
     async def chunks(self) -> AsyncGenerator[Any, None]:
         """All chunks, or events; at the end the upstream is closed and the call settled."""
-        delivery = self._delivery
+        delivery, is_long = self._delivery, self._is_long
         try:
             while True:
                 for chunk in delivery.drain():
                     yield chunk
                 if delivery.is_over:
                     break
-                await run_step(self._is_long, delivery.take, await self._next())
+                piece = await self._next()
+                if is_long:
+                    await run_step(is_long, delivery.take, piece)
+                else:  # as nearly each piece: without a coroutine
+                    delivery.take(piece)
             delivery.check()
         except APIError as error:
             raised = delivery.broken(error)
@@ -320,8 +331,10 @@ class _OpenStream:
     async def _next_piece(self) -> bytes | None:
         if self._pieces is None:
             return None
-        if self._ending.limit(self._delivery.ending_s) is None:
+        ending_s = self._delivery.ending_s
+        if ending_s is None:
             return await anext(self._pieces, None)
+        self._ending.limit(ending_s)
         left_s = self._ending.left_s
         if left_s <= 0:
             return None

@@ -27,7 +27,6 @@ from puna.types.requests import ChatRequest
 from puna.types.sums import sum_usages
 from puna.wire.http import HTTPReply, HTTPRequest
 
-_WITH_SCHEMAS = ("response_format", "tools")
 _SWITCHES: Mapping[str, Any] = {
     "rescue_tool_calls": True,
     "repair_tool_arguments": False,
@@ -63,12 +62,16 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     @override
     def is_long(self, deployment: Deployment) -> bool:
         request = self.call.request
+        params = request.params
         if len(request.messages) > MANY:
             return True
-        if not any(name in request.params for name in _WITH_SCHEMAS):
+        has_format = "response_format" in params
+        if not has_format and "tools" not in params:
             return False
         if getattr(self.dialect_for(deployment), "checks_schemas", False):
             return True
+        if not (has_format or deployment.params or deployment.overrides):
+            return False
         return held_format(self.request_for(deployment), deployment.target) is not None
 
     @override

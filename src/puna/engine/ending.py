@@ -17,13 +17,11 @@ class Ending:
         self._limit_s: float | None = None
         self._at = math.inf
 
-    def limit(self, limit_s: float | None) -> float | None:
-        """Take note of `Delivery.ending_s`; a shorter one counts from now on. Gives it back."""
+    def limit(self, limit_s: float) -> None:
+        """Take note of `Delivery.ending_s`; a shorter one counts from now on."""
         if limit_s != self._limit_s:
             self._limit_s = limit_s
-            if limit_s is not None:
-                self._at = min(self._at, self._clock.monotonic() + limit_s)
-        return limit_s
+            self._at = min(self._at, self._clock.monotonic() + limit_s)
 
     @property
     def left_s(self) -> float:

@@ -240,7 +240,8 @@ class _OpenStream:
                 yield from delivery.drain()
                 if delivery.is_over:
                     break
-                delivery.take(self._next())
+                is_on = delivery.ending_s is None
+                delivery.take(next(self._pieces, None) if is_on else self._next())
             delivery.check()
             if self._reply is not None:
                 self._reply.finish(SYNC_TAIL_S)
@@ -262,8 +263,10 @@ class _OpenStream:
 
     def _next(self) -> bytes | None:
         """The next bytes; None at the end, and when a whole answer has waited for it too long."""
-        if self._ending.limit(self._delivery.ending_s) is None:
+        ending_s = self._delivery.ending_s
+        if ending_s is None:
             return next(self._pieces, None)
+        self._ending.limit(ending_s)
         left_s = self._ending.left_s
         if self._reply is None or left_s <= 0:
             return None

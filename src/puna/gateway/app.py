@@ -273,7 +273,9 @@ class Gateway:
         data = await read_body(caller.receive, head, server.max_request_bytes)
         if is_heavy(data):
             caller = replace(caller, aside=self._aside)
-        body = await caller.read(read_json, data, head, server.max_request_values)
+            body = await caller.read(read_json, data, head, server.max_request_values)
+        else:
+            body = read_json(data, head, server.max_request_values)
         del data
         if match.model is not None:
             body["model"] = match.model

@@ -137,11 +137,17 @@ async def read_body(receive: Receive, head: Incoming, limit: int) -> bytes:
     declared = head.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
-    reader = BodyReader(head.headers.get("content-encoding", ""), limit)
+    encoding = head.headers.get("content-encoding", "")
+    reader: BodyReader | None = BodyReader(encoding, limit) if encoding else None
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnected
+        if reader is None:
+            body: bytes = message.get("body", b"")
+            if not message.get("more_body", False) and len(body) <= limit:
+                return body  # in one piece, as it is
+            reader = BodyReader(encoding, limit)
         await reader.add(message.get("body", b""))
         if not message.get("more_body", False):
             return reader.finish()
@@ -170,7 +176,9 @@ def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
     """
     if not body.strip():
         raise BadRequestError("The body is empty; send a JSON object.", code="invalid_json")
-    too_much = json_limits(body, most_values).exceeded_by(body)
+    too_much: str | None = None
+    if len(body) > most_values // _VALUES_A_CONTAINER:
+        too_much = json_limits(body, most_values).exceeded_by(body)
     if too_much is not None:
         raise BadRequestError(
             f"The body holds more than {too_much}; this gateway reads at most `{most_values}` "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
-from puna.bridges.histories.rules import CHAT, ThoughtRule
+from puna.bridges.histories.rules import CHAT, MessageRules, ThoughtRule
 from puna.catalog.facts import ModelFacts
 from puna.dialects.quirks import Quirks
 
@@ -16,6 +17,7 @@ _UNSUPPORTED = {
 }
 """The parameters that a model without a feature does not take."""
 
+_KNOWN_MODELS = 256
 _TOOL_STREAMING = "streamed_function_calling"
 _FORMATS = frozenset(("text", "json_object", "json_schema"))
 
@@ -51,11 +53,18 @@ def with_family(quirks: Quirks, model: str) -> Quirks:
     """The rules of a host for a model of a known family; the same where the row says enough."""
     if quirks.messages is not None:
         return quirks
+    rules = _family_rules(model)
+    return quirks if rules is None else replace(quirks, messages=rules)
+
+
+@lru_cache(_KNOWN_MODELS)
+def _family_rules(model: str) -> MessageRules | None:
+    """The rules for messages of a model's family; None where it is of none that is known."""
     name = model.lower()
     for text, thoughts in _FAMILIES.items():
         if text in name:
-            return replace(quirks, messages=replace(CHAT, thoughts=thoughts))
-    return quirks
+            return replace(CHAT, thoughts=thoughts)
+    return None
 
 
 def narrowed(quirks: Quirks, facts: ModelFacts | None) -> Quirks:

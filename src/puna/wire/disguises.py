@@ -34,7 +34,13 @@ _ESCAPE: Final = re.compile(
 _ESCAPING: Final = re.compile(rb"[%&\\]")
 _MOST_ROUNDS: Final = 6
 _LAST_CHARACTER: Final = 0x10FFFF
+_CODES: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-"
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_SIGNS: Final = bytes(
+    ord("%") if sign in b"%&\\" else ord("A") if sign in _CODES else ord(" ") for sign in range(256)
+)
+"""`%` for what begins an escape, `A` for what codes are made of."""
+
 _DIGITS_OF_32: Final = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567abcdefghijklmnopqrstuvwxyz",
     b"0123456789ABCDEFGHIJKLMNOPQRSTUV0123456789ABCDEFGHIJKLMNOP",
@@ -100,7 +106,8 @@ def decoded(view: View, shortest: int, *, only_ascii: bool) -> Iterator[View]:
 
 def has_codes(data: bytes, shortest: int) -> bool:
     """Whether there is an escape or a run that can hold `shortest` bytes: a quick question."""
-    return _runs(shortest).any_sign.search(data) is not None
+    signs = data.translate(_SIGNS)
+    return b"%" in signs or b"A" * _of_64(shortest) in signs
 
 
 class _Code:
@@ -167,7 +174,6 @@ _BASE32: Final = tuple(_Base32(surplus) for surplus in range(8))
 
 
 class _Runs(NamedTuple):
-    any_sign: re.Pattern[bytes]
     any_code: re.Pattern[bytes]
     hex_digits: re.Pattern[bytes]
     base32: re.Pattern[bytes]
@@ -175,12 +181,16 @@ class _Runs(NamedTuple):
     any_text: re.Pattern[bytes]
 
 
+def _of_64(shortest: int) -> int:
+    """How many characters of base64 hold so many bytes."""
+    return (shortest * 4 + 2) // 3
+
+
 @lru_cache(maxsize=32)
 def _runs(shortest: int) -> _Runs:
     """Patterns of what can hold so many bytes. Base32 has letters of one size."""
-    of_64, of_32 = (shortest * 4 + 2) // 3, (shortest * 8 + 4) // 5
+    of_64, of_32 = _of_64(shortest), (shortest * 8 + 4) // 5
     return _Runs(
-        re.compile(rb"[%%&\\]|[A-Za-z0-9+/_-]{%d,}" % of_64),
         re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % of_64),
         re.compile(rb"[0-9a-fA-F]{%d,}" % (shortest * 2)),
         re.compile(rb"[A-Z2-7]{%d,}|[a-z2-7]{%d,}" % (of_32, of_32)),

@@ -103,15 +103,21 @@ class SoundDecoder:
         self._joiner = HalfJoiner[SSEEvent](
             lambda event: event.data, lambda event, data: event._replace(data=data)
         )
-
-    @property
-    def fault(self) -> str | None:
+        self.fault: str | None = None
         """What is wrong with the input; then nothing more is taken."""
-        return self._decoder.fault
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the events that they complete, in order."""
-        return self._joiner.add(self._decoder.feed(data))
+        decoder = self._decoder
+        events = decoder.feed(data)
+        self.fault = decoder.fault
+        if self._joiner.held:
+            return self._joiner.add(events)
+        for event in events:
+            text = event.data
+            if b"\\u" in text or not text.isascii():
+                return self._joiner.add(events)
+        return events  # nearly all are plain: no call for each
 
     def close(self) -> list[SSEEvent]:
         """The input has ended: give what is left."""
@@ -170,22 +176,23 @@ class HalfJoiner(Generic[T]):
     def __init__(self, data_of: Callable[[T], bytes], with_data: Callable[[T, bytes], T]) -> None:
         self._data_of = data_of
         self._with_data = with_data
-        self._held: list[tuple[T, Any]] = []
+        self.held: list[tuple[T, Any]] = []
+        """The events that are held back, with their values."""
         self._ends: dict[Path, _OpenEnd] = {}
 
     def add(self, events: Sequence[T]) -> list[T]:
         """The next events; gives those that are ready."""
-        if not self._held and all(is_sound(self._data_of(event)) for event in events):
+        if not self.held and all(is_sound(self._data_of(event)) for event in events):
             return list(events)
         ready: list[T] = []
         for event in events:
             data = self._data_of(event)
-            if not self._held and is_sound(data):
+            if not self.held and is_sound(data):
                 ready.append(event)
             elif (value := _read_halves(data)) is None:
                 ready += [*self.close(), event]
             else:
-                self._held.append((event, value))
+                self.held.append((event, value))
                 if not self._take(value):
                     ready += self.close()
         return ready
@@ -194,7 +201,7 @@ class HalfJoiner(Generic[T]):
         """Nothing more comes: the events that were held back."""
         for end in self._ends.values():
             end.settle()
-        held, self._held, self._ends = self._held, [], {}
+        held, self.held, self._ends = self.held, [], {}
         return [self._with_data(event, _write(value)) for event, value in held]
 
     def _take(self, value: Any) -> bool:
@@ -216,7 +223,7 @@ class HalfJoiner(Generic[T]):
             holder[key] = _mend_halves(text[: opened.start()]) + opened[0]
             self._ends[path] = _OpenEnd(holder, key)
         is_over = _is_end(value) or any(key in _ENDS and holder[key] for _, holder, key in texts)
-        return bool(self._ends) and goes_on and not is_over and len(self._held) < _MOST_HELD
+        return bool(self._ends) and goes_on and not is_over and len(self.held) < _MOST_HELD
 
 
 def _is_end(value: Any) -> bool:

@@ -27,12 +27,11 @@ def fit_history(
     `has_tools`: whether the request offers tools. What is left out or replaced is noted in
     `dropped` by its name. What only moves, changes its role, or gets another id is all still there.
     """
-    if all(map(_is_plain, messages)):
-        is_led = messages[0]["role"] == "system"
-        if rules.systems == "anywhere" or not any(
-            message["role"] == "system" for message in messages[is_led:]
-        ):
-            return messages
+    if all(map(_is_plain, messages)) and (
+        rules.systems == "anywhere"
+        or not any(message["role"] == "system" for message in messages[1:])
+    ):
+        return messages
     prepared = [_prepare(message, rules, dropped) for message in messages]
     ordered = order_messages(prepared, rules.call_ids, dropped)
     if rules.calls_need_tools and not has_tools:

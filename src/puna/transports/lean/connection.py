@@ -191,7 +191,8 @@ class Connection(asyncio.Protocol):
 
     def _pass_on(self, exchange: Exchange, piece: bytes) -> None:
         """Hand on a piece of a stream that came by itself: what nearly every read is."""
-        self._note_piece(exchange)
+        if self._idle_s is not None and not exchange.is_paused:  # as `_note_piece`
+            self._deadline.set_after(self._idle_s)
         try:
             exchange.sink.on_piece(piece)
         except Exception as error:  # noqa: BLE001 - as in `_tell`
