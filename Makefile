@@ -72,7 +72,7 @@ lock:  ## Resolve the locks anew (needs uv)
 	    --no-deps requirements/bfcl.in -o requirements/bfcl.txt
 
 clean:
-	rm -rf $(VENV) .venv-litellm .venv-agents tests/javascript/node_modules .coverage coverage.xml .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-litellm .venv-agents tests/javascript/node_modules tests/agents/node_modules .coverage coverage.xml .hypothesis .mypy_cache .ruff_cache .pytest_cache
 
 # --- environments: a stamp file a lock, so that a changed lock installs and an unchanged one costs nothing
 
@@ -97,7 +97,8 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/bfcl.txt
 
 # What `pytest -m released_client` needs: clients that stay out of our environment.
 .PHONY: released
-released: $(VENV)/.released-litellm $(VENV)/.released-agents $(VENV)/.released-npm
+released: $(VENV)/.released-litellm $(VENV)/.released-agents $(VENV)/.released-npm \
+    $(VENV)/.released-coding-agents
 
 $(VENV)/.released-litellm: requirements/litellm-released.txt | $(BIN)/python
 	@echo "puna: installing the released LiteLLM as a client, apart"
@@ -115,4 +116,10 @@ $(VENV)/.released-agents: requirements/openai-agents.txt | $(BIN)/python
 $(VENV)/.released-npm: tests/javascript/package-lock.json | $(VENV)/.dev
 	@echo "puna: installing the JavaScript clients"
 	@cd tests/javascript && NODE_USE_SYSTEM_CA=1 $(NPM) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# Their programs are in packages for one kind of machine (1.2 GB in all); no script of theirs is run.
+$(VENV)/.released-coding-agents: tests/agents/package-lock.json | $(VENV)/.dev
+	@echo "puna: installing Claude Code, Codex and opencode as clients (1.2 GB)"
+	@cd tests/agents && NODE_USE_SYSTEM_CA=1 $(NPM) ci --ignore-scripts --no-audit --no-fund
 	@touch $@
