@@ -12,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ class Tree:
         return [str(one.relative_to(self.root)) for one in tests if one.exists()]
 
     @contextmanager
-    def planted(self, mutant: Mutant) -> Iterator[None]:
+    def planted(self, mutant: Mutant) -> Generator[None]:
         """The copy with the fault, until the block ends."""
         file = self.root / mutant.path
         source = file.read_bytes()

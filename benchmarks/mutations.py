@@ -134,7 +134,8 @@ def _declares(node: ast.AST) -> bool:
             return True
         case ast.JoinedStr() | ast.Import() | ast.ImportFrom():
             return True
-    return False
+        case _:
+            return False
 
 
 def _mutants_at(file: _File, node: ast.AST) -> Iterator[Mutant]:
@@ -153,6 +154,8 @@ def _of_operators(file: _File, node: ast.AST) -> Iterator[Mutant]:
             yield from _swapped(file, node, left, op, right)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield file.replace(node, f"({file.text(operand)})")
+        case _:
+            pass
 
 
 def _of_statements(file: _File, node: ast.AST) -> Iterator[Mutant]:
@@ -168,6 +171,8 @@ def _of_statements(file: _File, node: ast.AST) -> Iterator[Mutant]:
             yield file.replace(node, "break")
         case ast.Break():
             yield file.replace(node, "continue")
+        case _:
+            pass
 
 
 def _of_constants(file: _File, node: ast.AST) -> Iterator[Mutant]:
@@ -178,6 +183,8 @@ def _of_constants(file: _File, node: ast.AST) -> Iterator[Mutant]:
             yield file.replace(node, str(value + 1))
         case ast.Constant(value=str() as value) if value.isidentifier():
             yield file.replace(node, repr(f"{value}_"))
+        case _:
+            pass
 
 
 def _swapped(

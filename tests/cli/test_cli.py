@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -254,7 +255,7 @@ def test_serve_with_one_model_and_no_file(upstream: Upstream) -> None:
 def test_an_open_gateway_on_every_address_warns_loudly(upstream: Upstream, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.replace("UPSTREAM", upstream.url) + "router_settings: {none: 1}\n")
-    variables = {"CONFIG_FILE_PATH": str(path), "HOST": "0.0.0.0"}  # noqa: S104 - what is tested
+    variables: dict[str, Any] = {"CONFIG_FILE_PATH": str(path), "HOST": "0.0.0.0"}  # noqa: S104 - what is tested
     with Served(LLAMA_API_KEY="k", **variables) as served:
         assert "EVERYONE WHO CAN REACH THIS ADDRESS" in served.log
         assert "WARNING: set general_settings.master_key" in served.log

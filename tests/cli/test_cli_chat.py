@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -145,7 +145,7 @@ class Screen:
 
 
 @contextmanager
-def chatting(upstream: Upstream, home: Path, **variables: str) -> Iterator[Screen]:
+def chatting(upstream: Upstream, home: Path, **variables: str) -> Generator[Screen]:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "puna.cli", "chat", "--api_base", upstream.url, "-m", "m"]
     environ = environment(**{"HOME": str(home), "TERM": "xterm", **variables})

@@ -10,13 +10,19 @@ from tests.support.upstream import Upstream
 
 import litellm
 
-CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
-TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+CALL: dict[str, Any] = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "f", "arguments": '{"a": 1}'},
+}
+TOOLS: list[dict[str, Any]] = [
+    {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+]
 
 
-def asked(*, is_stream: bool, **keywords: Any) -> litellm.ModelResponse:
+def asked(*, is_stream: bool, **keywords: Any) -> Any:
     """The whole answer, however it came."""
-    answer = litellm.completion(MODEL, HI, stream=is_stream, tools=TOOLS, **keywords)
+    answer: Any = litellm.completion(MODEL, HI, stream=is_stream, tools=TOOLS, **keywords)
     if not is_stream:
         return answer
     built = litellm.stream_chunk_builder(list(answer))
@@ -29,7 +35,7 @@ def asked(*, is_stream: bool, **keywords: Any) -> litellm.ModelResponse:
 def test_mock_tool_calls_are_in_the_answer(call: Any, *, is_stream: bool) -> None:
     (choice,) = asked(is_stream=is_stream, mock_tool_calls=[call]).choices
 
-    (made,) = choice.message.tool_calls or ()
+    (made,) = choice.message.tool_calls
     assert (made.id, made.function.name, made.function.arguments) == ("call_1", "f", '{"a": 1}')
     assert choice.message.content == "This is a mock request"
 
@@ -62,7 +68,7 @@ def test_a_body_is_the_answer(*, is_stream: bool) -> None:
 
 
 def test_fields_inside_parameters_are_left_out(upstream: Upstream) -> None:
-    tools = [{"type": "function", "function": {**TOOLS[0]["function"], "strict": True}}]  # type: ignore[dict-item]  # a plain dict
+    tools = [{"type": "function", "function": {**TOOLS[0]["function"], "strict": True}}]
 
     litellm.completion(
         MODEL,

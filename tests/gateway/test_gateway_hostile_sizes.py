@@ -83,8 +83,8 @@ def test_the_steps_of_an_answer_grow_as_its_length(kind: str, status: int) -> No
     ],
 )
 def test_the_steps_of_a_stream_grow_as_its_length(path: str, kind: str) -> None:
-    body = {"model": MODEL, "input": "hi"} if path == "/v1/responses" else {**CHAT, "tools": TOOLS}
-    body = {**body, "stream": True, "num_retries": 0}
+    asked = {"model": MODEL, "input": "hi"} if path == "/v1/responses" else {**CHAT, "tools": TOOLS}
+    body: dict[str, Any] = {**asked, "stream": True, "num_retries": 0}
     if path == "/v1/messages":
         body["max_tokens"] = 9
         body["tools"] = [{"name": "f", "input_schema": {"type": "object"}}]
@@ -192,7 +192,7 @@ def test_a_heavy_body_that_is_wrong_is_refused_as_any_other() -> None:
 
 
 def test_a_request_without_memory_is_503_and_the_next_one_is_answered() -> None:
-    left: list[Any] = [OK]
+    left: list[Recorded] = [OK]
 
     def play(request: HTTPRequest) -> Recorded:
         del request

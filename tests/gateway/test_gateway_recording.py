@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG, MODEL, House
@@ -53,7 +54,7 @@ def test_a_served_gateway_records_into_a_folder(
     config.write_text(CONFIG.replace("UPSTREAM", upstream.url))
     folder.mkdir()
     options = ("--config", str(config), "--num_workers", str(workers), "--record", str(folder))
-    keys = {"LLAMA_API_KEY": UPSTREAM_KEY, "PUNA_MASTER_KEY": MASTER_KEY}
+    keys: dict[str, Any] = {"LLAMA_API_KEY": UPSTREAM_KEY, "PUNA_MASTER_KEY": MASTER_KEY}
     headers = {"authorization": f"Bearer {MASTER_KEY}"}
     with Served(*options, "--host", "127.0.0.1", **keys) as served:
         for body in (CHAT, {**CHAT, "stream": True}):

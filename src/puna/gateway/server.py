@@ -231,8 +231,8 @@ def listen(host: str, port: int, say: Say) -> list[socket.socket]:
             key="port",
         ) from error
     if host == OPEN_HOST and socket.has_ipv6:
+        bound = sockets[0].getsockname()[1]
         try:
-            bound = sockets[0].getsockname()[1]
             six = socket.create_server(("::1", bound), family=socket.AF_INET6, backlog=_BACKLOG)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
