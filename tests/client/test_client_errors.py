@@ -390,7 +390,7 @@ def test_an_error_survives_pickling_and_copying(face: Face, upstream: Upstream) 
 
 @pytest.mark.case(150)
 @BOTH
-@pytest.mark.parametrize("model", ["nobody/x", "gpt-4", "meta_llama/", "", None, 3])
+@pytest.mark.parametrize("model", ["nobody/x", "some-model", "meta_llama/", "", None, 3])
 def test_a_model_of_nobody_is_refused_with_the_known_prefixes(face: Face, model: Any) -> None:
     with pytest.raises(BadRequestError) as caught:
         face.ask(ClientSettings(environ={}), model=model)
@@ -423,7 +423,7 @@ def test_hooks_are_told_once_and_cannot_break_a_call(
     upstream.plays(Reply.error(400))
     with pytest.raises(BadRequestError) as caught:
         face.ask(settings)
-    upstream.plays(Reply.sse(chunk({"content": "a"}), is_done=False))
+    upstream.plays(Reply.sse(chunk({"content": "a"}), is_done=False, end="close"))
     broken = face.stream(settings, **ONCE)
 
     assert seen[::2] == seen[1::2]

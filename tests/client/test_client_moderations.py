@@ -117,7 +117,9 @@ def test_parts_are_judged_together(moderate: Moderate, parts: list[Any]) -> None
     play, asked = says("safe")
     answer = moderate(play, GUARD, parts)
     assert [one.flagged for one in answer.results] == [False]
-    assert asked[0]["messages"][0]["content"] == parts
+    # A single text goes as a text: some hosts of a guard take no list.
+    sent = parts if len(parts) > 1 else parts[0]["text"]
+    assert asked[0]["messages"][0]["content"] == sent
 
 
 @BOTH

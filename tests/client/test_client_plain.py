@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.support.clock import FakeClock
 from tests.support.faces import BOTH, HI, KEY, MODEL, Face, settings_for
+from tests.support.strict import STRICT
 from tests.support.upstream import TEXT, Reply, Upstream, completion_body
 
 from puna import (
@@ -378,7 +379,7 @@ def test_two_choices_keep_their_order(face: Face, upstream: Upstream) -> None:
 def test_what_the_host_cannot_do_is_refused_dropped_or_sent_by_wish(
     face: Face, upstream: Upstream
 ) -> None:
-    settings = settings_for(upstream)
+    settings = settings_for(upstream, providers=STRICT)
     with pytest.raises(UnsupportedParamsError, match=r"reasoning_effort.*Llama-3\.3-8B") as caught:
         face.ask(settings, reasoning_effort="low")
     assert caught.value.param == "reasoning_effort"
@@ -387,7 +388,7 @@ def test_what_the_host_cannot_do_is_refused_dropped_or_sent_by_wish(
     dropped = face.ask(settings, reasoning_effort="low", drop_params=True)
     assert dropped.report is not None
     assert dropped.report.dropped_params == ("reasoning_effort",)
-    face.ask(settings_for(upstream, drop_params=True), reasoning_effort="low")
+    face.ask(settings_for(upstream, drop_params=True, providers=STRICT), reasoning_effort="low")
     face.ask(settings, reasoning_effort="low", allowed_openai_params=["reasoning_effort"])
     face.ask(settings, top_p=0.5, additional_drop_params=["top_p"])
     sent = [set(r.json) - {"model", "messages"} for r in upstream.requests]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.faces import KEY, MODEL, settings_for
+from tests.support.strict import STRICT
 from tests.support.upstream import TEXT, Reply, Upstream, text_chunks
 
 from puna import (
@@ -35,14 +36,14 @@ def run(kind: str, upstream: Upstream, *asked: dict[str, Any]) -> list[Any]:
         return kept
 
     if kind == "sync":
-        with Client(settings_for(upstream)) as client:
+        with Client(settings_for(upstream, providers=STRICT)) as client:
             for one in asked:
                 answer = client.responses(**fields(one))
                 given.append(answer if isinstance(answer, Response) else list(answer))
         return given
 
     async def all_of_them() -> None:
-        async with AsyncClient(settings_for(upstream)) as client:
+        async with AsyncClient(settings_for(upstream, providers=STRICT)) as client:
             for one in asked:
                 answer = await client.responses(**fields(one))
                 whole = isinstance(answer, Response)

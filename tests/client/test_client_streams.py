@@ -106,7 +106,7 @@ def test_one_usage_chunk_ends_the_stream_when_it_is_asked_for(
 @pytest.mark.case(49)
 @BOTH
 def test_a_stream_that_ends_too_early_is_an_error(face: Face, upstream: Upstream) -> None:
-    upstream.plays(Reply.sse(*text_chunks()[:-1], is_done=False))
+    upstream.plays(Reply.sse(*text_chunks()[:-1], is_done=False, end="close"))
     streamed = face.stream(settings_for(upstream))
     assert streamed.text == TEXT
     assert streamed.finish_reasons == []

@@ -25,15 +25,18 @@ class CallIds:
         self._rule = rule
         self._taken: set[str] = set()
         self._given = given
+        self._counts: dict[str, int] = {}
+        """Where to go on for an id that came before: from 0, n equal ids would take n² steps."""
 
     def fit(self, call_id: str) -> str:
         """The id for the next call that the caller knows as `call_id`."""
         if call_id not in self._taken and self._rule.accepts(call_id):
             self._taken.add(call_id)
             return call_id
-        count = 0
+        count = self._counts.get(call_id, 0)
         while (made := self._make(call_id, count)) in self._taken or made in self._given:
             count += 1
+        self._counts[call_id] = count + 1
         self._taken.add(made)
         return made
 
