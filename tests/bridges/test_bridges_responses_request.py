@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from puna.bridges.responses.request import BridgedRequest, bridge_request
 from puna.bridges.responses.tools import CalledTool
-from puna.errors import BadRequestError, UnsupportedParamsError
+from puna.errors import BadRequestError, NotFoundError, UnsupportedParamsError
 from puna.types.response_request import make_responses_request
 
 WEATHER = {
@@ -137,7 +137,6 @@ def test_a_call_after_an_output_is_a_message_of_its_own() -> None:
         (["hi"], "input[0]"),
         ([{"type": "wat"}], "input[0].type"),
         ([{}], "input[0].type"),
-        ([CALL, {"type": "item_reference", "id": "x"}], "input[1].type"),
         ([{"role": "nobody", "content": "x"}], "input[0].role"),
         ([{"role": "user"}], "input[0].content"),
         ([{"role": "user", "content": [{"type": "input_file"}]}], "input[0].content[0].type"),
@@ -162,6 +161,13 @@ def test_a_call_after_an_output_is_a_message_of_its_own() -> None:
 def test_wrong_input_is_refused_with_its_path(given: Any, param: str) -> None:
     error = refused(given)
     assert (error.param, error.status_code) == (param, 400)
+
+
+def test_a_reference_to_an_item_that_is_not_stored_is_not_found() -> None:
+    with pytest.raises(NotFoundError, match="the item `x`, which is not stored") as raised:
+        read([CALL, {"type": "item_reference", "id": "x"}])
+    error = raised.value
+    assert (error.param, error.status_code) == ("input[1].id", 404)
 
 
 @pytest.mark.case(96)

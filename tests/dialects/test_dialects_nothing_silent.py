@@ -187,6 +187,15 @@ CHATS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+def is_tied(messages: list[dict[str, Any]]) -> bool:
+    """Whether the one call and its result have the same id, made by Mistral's rule."""
+    called = [call["id"] for message in messages for call in message.get("tool_calls", [])]
+    answered = [message["tool_call_id"] for message in messages if "tool_call_id" in message]
+    return called == answered and [bool(re.fullmatch("[a-zA-Z0-9]{9}", i)) for i in called] == [
+        True
+    ]
+
+
 @pytest.mark.parametrize("chat", CHATS.values(), ids=CHATS)
 @pytest.mark.parametrize("drop_params", [False, True])
 def test_every_part_of_a_message_is_sent_or_named_or_refused(
@@ -202,6 +211,8 @@ def test_every_part_of_a_message_is_sent_or_named_or_refused(
             lost = canaries - set(re.findall("canary[-_a-z]*", json.dumps(body)))
             if target.dialect == "embedded_chat":
                 lost -= {"canary-id"}  # its prompt of text ties a result to its call by the name
+            elif "canary-id" in lost and is_tied(body["messages"]):
+                lost -= {"canary-id"}  # a host with a rule for ids is sent another, in both places
             assert not lost or any(one.startswith("messages") for one in dropped), target.dialect
 
 

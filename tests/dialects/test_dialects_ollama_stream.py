@@ -134,10 +134,12 @@ def test_a_last_line_without_its_end_counts() -> None:
     assert fold(chunks).choices[0].finish_reason == "stop"
 
 
-def test_a_stream_without_a_reason_ends_and_none_is_invented() -> None:
-    chunks, error = read([line({"content": "Hi"}), end(None)])
-    assert error is None
-    assert fold(chunks).choices[0].finish_reason is None
+def test_a_stream_that_ended_well_without_a_reason_has_stopped() -> None:
+    reader = OllamaChat().stream_reader(context_for(request=request_for(stream=True)))
+    chunks = [*reader.feed(line({"content": "Hi"})), *reader.feed(end(None)), *reader.close()]
+    assert reader.error is None
+    assert fold(chunks).choices[0].finish_reason == "stop"
+    assert getattr(reader, "is_finish_assumed", False)
 
 
 def test_a_model_that_was_only_loaded_has_stopped() -> None:

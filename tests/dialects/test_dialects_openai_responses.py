@@ -370,4 +370,5 @@ def test_these_rows_are_asked_natively_and_there() -> None:
         "meta": "https://api.meta.ai/v1/responses",
         "openai": "https://api.openai.com/v1/responses",
         "openrouter": "https://openrouter.ai/api/v1/responses",
+        "xai": "https://api.x.ai/v1/responses",
     }
