@@ -203,7 +203,7 @@ def test_a_stream_that_breaks_raises_after_what_came(
     ):
         texts.extend(stream.text_stream)
     assert "".join(texts) == "Hello"
-    assert "api_error" in str(caught.value.body)
+    assert "'overloaded_error'" in str(caught.value.body)
 
 
 @pytest.mark.case(125)

@@ -219,6 +219,7 @@ def test_a_body_may_open_to_the_limit(upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"{}", b"", gzip.compress(b'{"a":1}')[:-4], b"\x1f\x8b\x08\x00", gzip.compress(b"{}") + b"x"],
+    ids=["plain", "empty", "cut", "head only", "more after it"],
 )
 def test_a_body_that_is_not_in_its_encoding_is_400(body: bytes) -> None:
     answer = House().ask("/v1/responses", body, headers={"content-encoding": "gzip"})

@@ -385,9 +385,9 @@ def with_sdk(
     async def run() -> anthropic.types.Message:
         transport = httpx2.ASGITransport(app=house.app)
         async with (
-            httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as http,
+            httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http,
             anthropic.AsyncAnthropic(
-                api_key="any", base_url="http://gateway.test", http_client=http, max_retries=0
+                api_key="any", base_url="http://127.0.0.1", http_client=http, max_retries=0
             ) as client,
         ):
             return await work(client)
