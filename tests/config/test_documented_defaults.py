@@ -19,6 +19,7 @@ MB = 1024 * 1024
 
 DEFAULTS: dict[str, Callable[[ServerConfig], object]] = {
     "max_request_size_mb": lambda server: server.max_request_bytes / MB,
+    "max_request_values": lambda server: server.max_request_values,
     "head_timeout": lambda server: server.head_timeout_s,
     "body_timeout": lambda server: server.body_timeout_s,
     "linger_timeout": lambda server: server.linger_timeout_s,

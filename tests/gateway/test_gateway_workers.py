@@ -158,7 +158,8 @@ def test_with_a_broken_file_a_lost_worker_is_tried_again_and_the_others_serve(
 
 def test_where_no_worker_comes_up_the_gateway_ends_with_status_1(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text("litellm_settings: {callbacks: [own.note]}\n")
+    config = CONFIG.replace("UPSTREAM", "http://127.0.0.1:9")
+    path.write_text(f"{config}litellm_settings: {{callbacks: [own.note]}}\n")
     # Sound in the parent, which looks at it first, and broken in each worker.
     (tmp_path / "own.py").write_text(
         "import multiprocessing\nassert multiprocessing.parent_process() is None\n"
@@ -167,7 +168,7 @@ def test_where_no_worker_comes_up_the_gateway_ends_with_status_1(tmp_path: Path)
     command = [sys.executable, "-m", "puna.cli", "serve", "--port", "0", "--num_workers", "2"]
     ended = subprocess.run(
         [*command, "--config", str(path)],
-        env=environment(),
+        env=environment(LLAMA_API_KEY="k"),
         capture_output=True,
         text=True,
         timeout=60,
