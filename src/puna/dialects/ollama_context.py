@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from puna.catalog.estimates import estimate_tokens
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import Target
+from puna.dialects.json_http import encode
 from puna.errors import BadRequestError, ContextWindowExceededError
 from puna.types.messages import image_parts
 from puna.types.requests import ChatRequest
@@ -39,12 +41,12 @@ def set_context(
 
     Raises:
         ContextWindowExceededError: the prompt cannot fit the caller's `num_ctx`, or the window.
-        BadRequestError: `num_ctx` is no size.
+        BadRequestError: `num_ctx` is no size, or the tools hold something that JSON cannot say.
     """
     for name in ("truncate", "shift"):
         if name not in request.unwanted_params:
             body.setdefault(name, False)
-    tokens = count_message_tokens("", request.messages, body.get("tools")).count
+    tokens = count_message_tokens("", request.messages).count + _count_tools(body.get("tools"))
     own, window = options.get(SIZE), target.context_tokens
     if own is not None and (not isinstance(own, int) or isinstance(own, bool) or own < 1):
         raise BadRequestError(
@@ -73,6 +75,13 @@ def context_for(tokens: int, answer: Any = None) -> int:
     if wanted > _DOUBLED_UP_TO:
         return -(-wanted // _DOUBLED_UP_TO) * _DOUBLED_UP_TO
     return max(_SMALLEST, 1 << (wanted - 1).bit_length())
+
+
+def _count_tools(tools: Any) -> int:
+    """Tokens of tools as the templates of Ollama's library write them: each as JSON."""
+    if not tools:
+        return 0
+    return estimate_tokens(encode({"tools": tools}).decode())
 
 
 def _too_long(
