@@ -116,7 +116,10 @@ def test_the_tool_runner_loops_until_there_is_text(
 
     runner = client.beta.messages.tool_runner(**ask, messages=HI, tools=[get_weather])
     assert text_of(runner.until_done()) == TEXT
-    assert hosts.requests[-1].json["messages"][-1]["content"] == "sunny in Paris"
+    sent = hosts.requests[-1].json["messages"]  # all of it: the SDK's threads are refused
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool"]
+    assert sent[1]["tool_calls"][0]["id"] == sent[2]["tool_call_id"]
+    assert sent[2]["content"] == "sunny in Paris"
 
 
 @pytest.mark.case(125)

@@ -148,6 +148,21 @@ def test_top_k_goes_to_a_host_that_may_know_it(upstream: Upstream) -> None:
     assert upstream.requests[0].json["top_k"] == 40
 
 
+@pytest.mark.parametrize(
+    "thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}]
+)
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+@pytest.mark.parametrize("steering", [{}, {"drop_params": True}])
+def test_a_thread_is_refused_in_the_word_on_which_the_sdk_sends_all(
+    upstream: Upstream, thread: Any, path: str, steering: Any
+) -> None:
+    answer = ask(upstream, {**ASK, **steering, "thread": thread}, path)
+    assert answer.status == 400
+    assert answer.json["error"]["type"] == "invalid_request_error"
+    assert answer.json["error"]["details"] == {"error_code": "thread_unsupported_request"}
+    assert not upstream.requests
+
+
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_what_is_left_out_is_told(upstream: Upstream, is_stream: bool) -> None:  # noqa: FBT001 - a parameter of the test
     body = {

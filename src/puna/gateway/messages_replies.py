@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from puna.bridges.messages.request import NO_THREADS
 from puna.errors import APIError, ContextWindowExceededError
 from puna.gateway.directory import Directory
 from puna.gateway.recovery import TOO_LONG, is_worth_retrying, last_words
@@ -70,15 +71,18 @@ def messages_error_event(error: APIError, call_id: str) -> bytes:
 
 
 def messages_error_body(error: APIError, call_id: str) -> dict[str, Any]:
-    """`{"type": "error", "error": {type, message}, "request_id"}`."""
+    """`{"type": "error", "error": {type, message}, "request_id"}`; `details` for a thread."""
     status = _status(error, error.status_code)
     message = str(error_body(error)["error"]["message"])
     if isinstance(error, ContextWindowExceededError):
         message = TOO_LONG + message
     kind = "api_error" if status >= _SERVER_ERROR else "invalid_request_error"
+    told: dict[str, Any] = {"type": _TYPES.get(status, kind), "message": message}
+    if error.code == NO_THREADS:
+        told["details"] = {"error_code": NO_THREADS}
     return {
         "type": "error",
-        "error": {"type": _TYPES.get(status, kind), "message": message},
+        "error": told,
         "request_id": call_id,
     }
 

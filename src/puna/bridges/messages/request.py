@@ -33,6 +33,9 @@ _READ = frozenset((
     "metadata", "output_config", "output_format", "mcp_servers",
 ))  # fmt: skip
 
+NO_THREADS = "thread_unsupported_request"
+"""Anthropic's word for a thread that cannot be; its SDK then sends the whole conversation."""
+
 
 @dataclass(frozen=True, slots=True)
 class MessagesRequest:
@@ -81,6 +84,12 @@ def read_messages_request(
         raise BadRequestError(
             "`max_tokens` must be a whole number above 0, not `0`.",
             param="max_tokens",
+        )
+    if "thread" in given:  # left out, it would take the earlier turns with it
+        raise BadRequestError(
+            "No conversation is kept here: send all of it in `messages`, without `thread`.",
+            param="thread",
+            code=NO_THREADS,
         )
     omissions = Omissions(may_drop=drop_params)
     tools, names = read_tools(given.get("tools"), omissions)
