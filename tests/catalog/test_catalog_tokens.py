@@ -272,7 +272,7 @@ def test_tools_count_about_as_openai_counts_them() -> None:
     """OpenAI's cookbook, "How to count tokens with tiktoken": gpt-4o counts 101."""
     counted = count_message_tokens("openai/gpt-4o", QUESTION, tools=[WEATHER])
 
-    assert counted.count == pytest.approx(101, rel=0.2)  # its vocabulary is not here
+    assert counted.count == pytest.approx(101, rel=0.1)
     assert counted.is_estimate
 
 
