@@ -329,3 +329,27 @@ def test_where_no_worker_was_ever_ready_the_first_that_ends_ends_all() -> None:
     assert house.said == [
         "worker 1 ended with status 1 before it was ready: there is nobody to serve"
     ]
+
+
+def test_a_worker_that_ends_when_another_has_just_become_ready_is_replaced() -> None:
+    house = House()
+    house.next_is_up = False
+    house.run()
+    house.made[0].how = "ended by SIGKILL"
+    house.made[1].is_up = True
+    house.next_is_up = True
+    house.run()
+    assert not house.crew.has_failed
+    assert house.readies == 1
+    assert house.alive == [1, 2]
+
+
+def test_a_worker_that_ends_as_soon_as_it_is_ready_was_ready() -> None:
+    house = House(size=1)
+    house.next_is_up = False
+    house.run()
+    house.made[0].is_up, house.made[0].how = True, "ended by SIGKILL"
+    house.next_is_up = True
+    house.run()
+    assert not house.crew.has_failed
+    assert house.alive == [1]

@@ -163,6 +163,10 @@ class Crew:
     def tick(self, now: float) -> None:
         """Look at all workers, and do what is due."""
         self._see_off(now)
+        # All are heard before one is found dead: another, or the dead one, may be ready by now.
+        for post in self._posts:
+            if post.member is not None and not self._is_ending:
+                self._hear(post.member, now)
         for post in self._posts:
             if not self._is_ending:
                 self._keep(post, now)
@@ -178,7 +182,15 @@ class Crew:
         trouble = self._look_at(member, now)
         if trouble is not None:
             self._fill(post, member, trouble, now)
-        elif member.is_ready and not self._was_ready:
+
+    def _hear(self, member: _Member, now: float) -> None:
+        """Note what a worker has answered; the first that is ready is announced."""
+        answer = member.worker.hear()
+        if answer is None:
+            return
+        member.heard_at = now
+        member.is_ready = member.is_ready or answer
+        if member.is_ready and not self._was_ready:
             self._was_ready = True
             self.on_ready()
 
@@ -219,6 +231,7 @@ class Crew:
             self._look_at_next(self._next, now)
 
     def _look_at_next(self, coming: _Member, now: float) -> None:
+        self._hear(coming, now)
         trouble = self._look_at(coming, now)
         if trouble is not None:
             self.say(f"the new {coming.worker.name} {trouble}; {len(self._old)} old workers stay")
@@ -234,10 +247,6 @@ class Crew:
         how = member.worker.ended()
         if how is not None:
             return how
-        answer = member.worker.hear()
-        if answer is not None:
-            member.heard_at = now
-            member.is_ready = member.is_ready or answer
         if member.is_ready:
             trouble = f"did not answer for {self.limits.silent_s:g} s (its event loop is blocked)"
             due = member.heard_at + self.limits.silent_s
