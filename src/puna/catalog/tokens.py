@@ -16,6 +16,7 @@ from puna.catalog.vocabularies import (
     VOCABULARY_PACKAGE,
     cut_text,
     family_of,
+    is_openais,
     load_encoding,
 )
 from puna.errors import BadRequestError, ConfigError
@@ -34,9 +35,28 @@ TOKENS_PER_IMAGE_TILE = 145
 TOKENS_PER_SMALL_IMAGE = 85
 """Of an image with `detail: low` on OpenAI's models. Source: OpenAI, "Images and vision"."""
 
-_BEGIN_OF_TEXT = 1
-_AROUND_ROLE = 3  # header start, header end, and the blank line as one token
-_END_OF_TURN = 1
+
+@dataclass(frozen=True, slots=True)
+class _ChatFormat:
+    """What a prompt format adds to the texts of a chat, in tokens.
+
+    Attributes:
+        around_chat: once; on Llama begin-of-text and the header of the answer to come.
+        around_message: for each message, beside its role; on Llama header start, header end, the
+            blank line as one token, and the end of turn.
+        small_image: of an image with `detail: low`.
+    """
+
+    around_chat: int
+    around_message: int
+    small_image: int
+    has_llamas_tools: bool
+
+
+_LLAMA = _ChatFormat(5, 4, TOKENS_PER_IMAGE_TILE, has_llamas_tools=True)
+_OTHER = _ChatFormat(5, 4, TOKENS_PER_SMALL_IMAGE, has_llamas_tools=False)
+# Source: OpenAI's cookbook, "How to count tokens with tiktoken".
+_OPENAI = _ChatFormat(3, 3, TOKENS_PER_SMALL_IMAGE, has_llamas_tools=False)
 _HEADER_ROLES = {"tool": "ipython", "function": "ipython", "developer": "system"}
 _IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
 _TEXT_PARTS = {
@@ -80,7 +100,8 @@ def count_message_tokens(
 
     That is: begin-of-text; for each message its header, content and end of turn; and the header of
     the answer to come. A host may put sentences of its own before that, which nobody can count from
-    here. The same sum serves for other models.
+    here. The same sum serves for other models; OpenAI's have one of their own, and are counted by
+    the vocabulary of Llama 3 where it is installed, for it is near to theirs.
 
     Estimated, so that `is_estimate` is True: images (one tile of 145 tokens each, for their size is
     not known here, or 85 for one with `detail: low` on a model that is no Llama), tool calls and
@@ -90,16 +111,16 @@ def count_message_tokens(
     counter, tokenizer = _counter_for(model)
     is_estimate = tokenizer == "estimate"
     texts = _Texts()
-    if is_estimate:
+    if counter is estimate_tokens:
         counter = texts.take
-    total = _BEGIN_OF_TEXT + _AROUND_ROLE + counter("assistant")
-    small_image = TOKENS_PER_IMAGE_TILE if family_of(model) else TOKENS_PER_SMALL_IMAGE
+    chat = _format_of(model)
+    total = chat.around_chat
     for message in messages:
-        count, is_guess = _count_message(message, counter, small_image)
+        count, is_guess = _count_message(message, counter, chat)
         total += count
         is_estimate = is_estimate or is_guess
     if tools:
-        total += count_tools(tools, counter, is_llama=family_of(model) is not None)
+        total += count_tools(tools, counter, is_llama=chat.has_llamas_tools)
         is_estimate = True
     return TokenCount(count=total + texts.estimate(), is_estimate=is_estimate, tokenizer=tokenizer)
 
@@ -151,11 +172,18 @@ def decode(model: str, ids: Sequence[int]) -> str:
 
 def _counter_for(model: str) -> tuple[Counter, str]:
     """How to count for a model, and the name of that way."""
-    family = family_of(model)
+    family = family_of(model) or ("llama3" if is_openais(model) else None)
     encoding = load_encoding(family) if family else None
     if encoding is None:
         return estimate_tokens, "estimate"
-    return lambda text: len(_encode(encoding, text)), encoding.name
+    name = encoding.name if family_of(model) else "estimate"
+    return lambda text: len(_encode(encoding, text)), name
+
+
+def _format_of(model: str) -> _ChatFormat:
+    if family_of(model):
+        return _LLAMA
+    return _OPENAI if is_openais(model) else _OTHER
 
 
 def _encoding_of(model: str, package: str = VOCABULARY_PACKAGE) -> Encoding:
@@ -184,12 +212,12 @@ def _encode(encoding: Encoding, text: str) -> list[int]:
 
 
 def _count_message(
-    message: Mapping[str, Any], counter: Counter, small_image: int
+    message: Mapping[str, Any], counter: Counter, chat: _ChatFormat
 ) -> tuple[int, bool]:
     """Tokens of one message with its header, and whether they are a guess."""
     role = str(message.get("role", "user"))
-    count, is_guess = _count_content(message.get("content"), counter, small_image)
-    count += _AROUND_ROLE + counter(_HEADER_ROLES.get(role, role)) + _END_OF_TURN
+    count, is_guess = _count_content(message.get("content"), counter, chat.small_image)
+    count += chat.around_message + counter(_HEADER_ROLES.get(role, role))
     for call in message.get("tool_calls") or ():
         count += counter(_tool_call_text(call))
         is_guess = True

@@ -26,6 +26,7 @@ Family = Literal["llama3", "llama4"]
 VOCABULARY_PACKAGE = "llama_models"
 
 # A `3` or `4` that is a generation: not the start of 30B or 405B, and not the size of a 3B model.
+_OPENAI_NAME = re.compile(r"(?:^|/)(?:chat)?(?:gpt-[0-9]|gpt-oss|o[1-9](?:-|$))", re.IGNORECASE)
 _FAMILY_NAME = re.compile(r"llama[-_ ]?(?:guard[-_ ]?)?v?([34])(?![0-9]|b)", re.IGNORECASE)
 
 _BASE_SIZES = {"llama3": 128_000, "llama4": 200_000}
@@ -70,6 +71,11 @@ def family_of(model: str) -> Family | None:
     if found is None:
         return None
     return "llama3" if found.group(1) == "3" else "llama4"
+
+
+def is_openais(model: str) -> bool:
+    """Whether a model name is one of OpenAI's: `gpt-4o`, `openai/o3-mini`, `chatgpt-4o-latest`."""
+    return _OPENAI_NAME.search(model) is not None
 
 
 @cache
