@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _STEP = re.compile(r"\[(\*|\d+)\]|([^.\[\]]+)")
+_INDEX = re.compile(r"[0-9]{1,9}")
 _MISSING: Any = object()
 
 
@@ -44,7 +45,8 @@ def _without(value: Any, steps: Sequence[str]) -> Any:
         changed = _without(inner, rest)
         return value if changed is inner else {**value, step: changed}
     if isinstance(value, list | tuple):
-        wanted = range(len(value)) if step == "*" else [int(step)] if step.isdigit() else []
+        is_index = _INDEX.fullmatch(step)
+        wanted = range(len(value)) if step == "*" else [int(step)] if is_index else []
         items = list(value)
         for index in wanted:
             if rest and index < len(items):
