@@ -1,7 +1,8 @@
 """Cohere, over its Compatibility API; LiteLLM calls it `cohere_chat`, too.
 
-Source: its page "Using Cohere models via the OpenAI SDK", with the parameters that it does not
-support, read 2026-11-30; variables as in LiteLLM 1.106.2.
+Written from memory of its page "Using Cohere models via the OpenAI SDK", which lists parameters
+that it does not support, and not checked against it or the host (2026-11-30); variables as in
+LiteLLM 1.106.2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """DeepSeek.
 
-Source: its API reference, "Create Chat Completion", read 2026-11-30; variables as in LiteLLM
-1.106.2.
+Written from memory of its API reference, "Create Chat Completion", and not checked against it or
+the host (2026-11-30); variables as in LiteLLM 1.106.2.
 """
 
 from __future__ import annotations

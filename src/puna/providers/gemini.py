@@ -1,7 +1,8 @@
 """Google's Gemini API, over its OpenAI compatibility. Bare `gemini-…` names belong to it.
 
-Source: its page "OpenAI compatibility", read 2026-11-30; variables as in LiteLLM 1.106.2. Vertex AI
-serves the same models to `vertex_ai/google/…`.
+Written from memory of its page "OpenAI compatibility", and not checked against it or the host
+(2026-11-30); variables as in LiteLLM 1.106.2. Vertex AI serves the same models to
+`vertex_ai/google/…`.
 """
 
 from __future__ import annotations

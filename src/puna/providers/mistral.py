@@ -1,6 +1,7 @@
 """Mistral AI. A stream's usage comes unasked, in the chunk with the finish reason.
 
-Source: its API reference, "Chat Completion", read 2026-11-30; variables as in LiteLLM 1.106.2.
+Written from memory of its API reference, "Chat Completion", and not checked against it or the host
+(2026-11-30); variables as in LiteLLM 1.106.2.
 """
 
 from __future__ import annotations

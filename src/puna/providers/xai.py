@@ -1,6 +1,7 @@
 """xAI.
 
-Source: its REST API reference, read 2026-11-30; variables as in LiteLLM 1.106.2.
+Written from memory of its REST API reference, and not checked against it or the host
+(2026-11-30); variables as in LiteLLM 1.106.2.
 """
 
 from __future__ import annotations

@@ -108,16 +108,7 @@ MESSAGES = MessageRules(
 Sources: its reference, "Messages" (the pattern of `tool_use.id`, no blank texts); the 64 characters
 are Bedrock's, for the same models."""
 
-CONVERSE = MessageRules(
-    call_ids=WORD_64,
-    thoughts=NO_THOUGHTS,
-    systems="anywhere",
-    takes_developer=True,
-    takes_text_parts=True,
-    refuses_blanks=True,
-    calls_need_tools=True,
-    reads_result_images=True,
-)
+CONVERSE = replace(MESSAGES, calls_need_tools=True)
 """Of Bedrock's Converse. Source: Amazon Bedrock API reference, "ToolUseBlock", "ContentBlock"; the
 words of the host in BerriAI/litellm 34239."""
 
