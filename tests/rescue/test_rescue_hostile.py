@@ -9,7 +9,7 @@ from tests.support.hostile import LINEAR, WORDS, growth
 
 from puna.bridges.structured import find_json
 from puna.rescue.stream import RescueStream, whole
-from puna.rescue.tools import KnownTools
+from puna.rescue.tools import MOST_CALLS, KnownTools
 
 TOOLS = KnownTools(
     [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
@@ -58,3 +58,55 @@ def test_a_mix_of_hostile_kinds_is_the_same_in_pieces(
 ) -> None:
     text = " f\n".join(WORDS[kind](size) for kind in kinds)
     assert streamed(text, piece) == text
+
+
+CALL = '{"name": "f", "arguments": {}}'
+ROWS = {
+    "tags": f"<tool_call>{CALL}</tool_call>\n",
+    "function tags": "<function=f>{}</function>",
+    "calls in a row": f"{CALL};",
+    "lists in a row": f"[{CALL}]\n",
+    "Python lists in a row": "[f()];",
+    "calls of one list": "f(), ",
+}
+
+
+def row_of(kind: str, count: int) -> str:
+    text = ROWS[kind] * count
+    return f"[{text.removesuffix(', ')}]" if kind == "calls of one list" else text
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("size", [0, 40])
+def test_a_message_has_as_many_calls_as_a_host_may_send_and_what_is_more_is_text(
+    kind: str, size: int
+) -> None:
+    def rescued(count: int) -> tuple[str, int]:
+        text = row_of(kind, count)
+        if not size:
+            found = whole(text, TOOLS)
+            return found.text, len(found.calls)
+        stream = RescueStream(TOOLS)
+        pieces = [p for at in range(0, len(text), size) for p in stream.feed(text[at : at + size])]
+        pieces += stream.close()
+        assert "".join(piece.source for piece in pieces) == text
+        return "".join(p.text for p in pieces), sum(len(p.calls) for p in pieces)
+
+    assert rescued(MOST_CALLS) == ("", MOST_CALLS)
+    text, calls = rescued(MOST_CALLS + 1)
+    assert calls <= MOST_CALLS
+    assert text.count("f") >= 1
+
+
+@pytest.mark.parametrize("sign", [";", "; ", "<|eot_id|>"])
+def test_a_long_row_of_ends_behind_a_call_is_not_held_and_read_for_ever(sign: str) -> None:
+    assert whole(CALL + sign * 1_000, TOOLS).calls
+    text = CALL + sign * 100_000
+    assert whole(text, TOOLS).text == text
+    assert streamed(text, 20_000) == text
+
+
+def test_calls_behind_python_tag_that_are_longer_than_any_call_are_text() -> None:
+    # 1 MB of them took 20 s, and was held whole.
+    text = "<|python_tag|>" + f'f(a="{"x" * 1_000}");' * 300
+    assert whole(text, TOOLS).text == text

@@ -12,7 +12,6 @@ from typing import Any, cast
 from puna.dialects.failed_ends import failed_choice, finish_word
 from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_replies import (
-    MOST_CALLS,
     is_index,
     made_call_id,
     mend_arguments,
@@ -21,6 +20,7 @@ from puna.dialects.openai_replies import (
     mend_text,
 )
 from puna.dialects.tool_call_identity import KnownCall, ToolCallTracker
+from puna.rescue.tools import MOST_CALLS
 from puna.types.requests import ChatRequest
 
 _Fields = dict[str, Any]

@@ -16,6 +16,7 @@ from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_frame
 from puna.dialects.failed_ends import failed_choice, finish_word
 from puna.errors import MalformedReplyError
+from puna.rescue.tools import MOST_CALLS
 from puna.types.common import CompletionTokensDetails, PromptTokensDetails
 from puna.types.counts import read_counts, whole_number
 
@@ -23,7 +24,6 @@ _TOOL_CALLS = "tool_calls"
 
 
 MOST_CHOICES = 1_024
-MOST_CALLS = 1_024
 """Of one answer, and of one choice of it: no model means more, and each is looked at for others."""
 
 

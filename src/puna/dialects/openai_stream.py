@@ -19,7 +19,6 @@ from puna.dialects.error_replies import is_error_body, read_error_frame
 from puna.dialects.openai_deltas import ChoiceState, says_more_than_role
 from puna.dialects.openai_plain import read_plain_chunk
 from puna.dialects.openai_replies import (
-    MOST_CALLS,
     MOST_CHOICES,
     is_index,
     mend_envelope,
@@ -28,6 +27,7 @@ from puna.dialects.openai_replies import (
 )
 from puna.dialects.stream_faults import interrupted, malformed_frame
 from puna.errors import APIError, MalformedReplyError
+from puna.rescue.tools import MOST_CALLS
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.json_size import parse_answer

@@ -25,7 +25,7 @@ BLANK = re.compile(r"[ \t\r\n]*")
 END_TOKENS = ("<|eom_id|>", "<|eot_id|>", "<|python_end|>")
 _CLOSING_TAGS = ("</function>", "</tool_call>", "</tool_calls>")
 
-_LONGEST = 262_144
+LONGEST = 262_144
 """A longer call is none: what is held back has a limit."""
 
 
@@ -108,14 +108,14 @@ class KnownText:
         scan = BracketScan(at, is_python=is_python)
         end = scan.advance(self.text)
         while end is None:
-            if len(self.text) - at > _LONGEST:
-                self.looked += _LONGEST
+            if len(self.text) - at > LONGEST:
+                self.looked += LONGEST
                 raise NoCall(None)
             if self.is_whole:
                 return self._read_unclosed(at, scan.missing, read, needs_tag=needs_tag)
             yield
             end = scan.advance(self.text)
-        if end - at > _LONGEST:
+        if end - at > LONGEST:
             raise NoCall(None)
         calls = None if scan.is_broken else read(self.text[at:end])
         if not calls:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from puna.rescue.json_calls import FIRST_KEYS, read_json, read_json_calls
-from puna.rescue.known_text import END_TOKENS, Asking, Calls, Found, KnownText, NoCall
+from puna.rescue.known_text import END_TOKENS, LONGEST, Asking, Calls, Found, KnownText, NoCall
 from puna.rescue.pythonic import NAME, read_pythonic_call, read_pythonic_list
-from puna.rescue.tools import KnownTools
+from puna.rescue.tools import MOST_CALLS, KnownTools
 
 PYTHON_TAGS = ("<|python_tag|>", "<|python_start|>")
 FUNCTION_TAG = "<function="
@@ -29,6 +29,8 @@ _NOT_QUOTE = re.compile(r'[^"]*')
 _LINE = re.compile(r"[^\n]{0,64}")
 """Of a fence's language; a longer line names none."""
 _NOT_NAME = re.compile(r'[\s>=,:("]{0,8}')
+_MOST_END_TOKENS = 1_024
+"""Behind calls; a longer row of them tells nothing more."""
 _STRAY = re.compile(r"[)\]}\"']{0,2}")
 
 
@@ -155,6 +157,8 @@ class Shapes:
             except NoCall:
                 return end, calls
             calls += more
+            if len(calls) > MOST_CALLS or end - at > LONGEST:
+                raise NoCall(None)
 
     def _item(self, at: int, *, takes_names: bool) -> Asking[Found]:
         known, tools = self._known, self._tools
@@ -229,7 +233,7 @@ class Shapes:
         """What stands behind calls: tokens of the model belong to them, all else does not."""
         known = self._known
         end, has_token, has_newline = at, False, False
-        while True:
+        for _ in range(_MOST_END_TOKENS):
             start = yield from known.skip_blank(end)
             has_newline = has_newline or "\n" in known.text[end:start]
             token = yield from known.match_one(start, (*END_TOKENS, ";"))
@@ -238,6 +242,7 @@ class Shapes:
                 return _Tail(end, is_last, has_token, has_newline)
             has_token = has_token or token in END_TOKENS
             end = start + len(token)
+        raise NoCall(None)
 
 
 def _always(_: str) -> bool:

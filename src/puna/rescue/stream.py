@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from puna.rescue.known_text import Asking, Found, KnownText, NoCall, end_of_blank
 from puna.rescue.pythonic import NAME
 from puna.rescue.shapes import CALL_TAGS, FUNCTION_TAG, PYTHON_TAGS, Shapes
-from puna.rescue.tools import FoundCall, KnownTools
+from puna.rescue.tools import MOST_CALLS, FoundCall, KnownTools
 
 _MARKS = re.compile(r"<(?![^|ft])|[`{\[]|\n+")
 _MARKS_IN_LINE = re.compile(r"<(?![^|ft])|`|\n+")
@@ -83,7 +83,7 @@ class RescueStream:
         """Spaces before the first text, or behind calls: they go with calls, not with text."""
         self._holds_blank = True
         self._has_text = False
-        self._has_calls = False
+        self._calls = 0
         self._begins_line = True
         self._in_code = False
         self._in_fence = False
@@ -103,7 +103,7 @@ class RescueStream:
         self._known.is_whole = True
         pieces = self._advance()
         if self._blank:
-            kept = "" if self._has_calls else self._blank
+            kept = "" if self._calls else self._blank
             pieces.append(Piece(self._blank, kept))
             self._blank = ""
         return pieces
@@ -248,10 +248,14 @@ class RescueStream:
             self._ready.append(Piece(text, text))
 
     def _found(self, end: int, calls: list[FoundCall]) -> None:
+        if self._calls + len(calls) > MOST_CALLS:
+            self._is_plain = True
+            return
         self._end_text()
+        self._calls += len(calls)
         self._spend(_STEPS_OF_OPENING * len(calls))
         source = self._blank + self._known.text[self._at : end]
         self._at = end
-        self._blank, self._holds_blank, self._has_calls = "", True, True
+        self._blank, self._holds_blank = "", True
         self._begins_line = False
         self._ready.append(Piece(source, "", tuple(calls)))

@@ -12,6 +12,9 @@ from puna.rescue.arguments import repair_arguments
 
 _NOTHING: Mapping[str, Any] = {}
 
+MOST_CALLS = 1_024
+"""In one message, as in a host's own answers; what would be more is text."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundCall:
