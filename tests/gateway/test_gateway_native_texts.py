@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.asgi import Answer, House
 from tests.support.contexts import NOW, target_for
+from typing_extensions import override
 
 from puna.client.asynchronous import AsyncClient
 from puna.client.synchronous import Client
 from puna.dialects.base import ReadContext
 from puna.dialects.openai_completions import OpenAICompletions
+from puna.engine.asynchronous import AsyncEngine
 from puna.errors import APIError, RateLimitError
+from puna.gateway.aside import Aside
+from puna.gateway.pipeline import Pipeline
+from puna.gateway.sending import Caller
+from puna.governance.keys import ANYONE
+from puna.routing.health import Health
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import (
     AsyncReplayTransport,
@@ -28,6 +35,9 @@ from puna.transports.replay import (
 )
 from puna.types.completion_request import make_completion_request
 from puna.types.completions import TextCompletion
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CONFIG = """
 model_list:
@@ -323,3 +333,39 @@ def test_whatever_stands_beside_the_text_it_is_read(name: str, value: Any) -> No
     chunks, error = read([frames({**piece("Hi", "stop"), name: value})])
     assert error is None
     assert [one.choices[0].text for one in chunks] == ["Hi"]
+
+
+class NotedAside(Aside):
+    """Notes the names of its steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[str] = []
+
+    @override
+    async def run(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self.steps.append(step.__name__)
+        return await super().run(step, *args, **kwargs)
+
+
+def test_a_heavy_request_is_checked_on_the_thread() -> None:
+    made, transport = house(whole(choice("x")))
+    aside = NotedAside()
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async def run() -> None:
+        engine = AsyncEngine(transport, clock=made.clock, health=Health())
+        caller = Caller(ANYONE, "c", receive, send, aside=aside)
+        body = {"model": "base", "prompt": [1] * 20_000}
+        await Pipeline(made.directory, engine).text(body, caller)
+
+    asyncio.run(run())
+    aside.close()
+    assert told[0]["status"] == 200
+    assert aside.steps == ["_read_completion"]

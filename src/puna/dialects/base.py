@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
+from typing_extensions import TypeVar
+
 from puna.dialects.quirks import Quirks
 from puna.types.requests import ChatRequest, RequestT_co
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from puna.types.responses import Response, ResponseEvent
     from puna.types.secret import Secret
     from puna.wire.sigv4 import Signing
+
+PieceT = TypeVar("PieceT", default="ChatCompletionChunk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,39 +112,43 @@ class ReadContext(Generic[RequestT_co]):
     reading: Any = None
 
 
-class StreamReader(Protocol):
-    """Bytes of a streamed reply in, chunks out. A stream may be cut anywhere.
+class EventReader(Protocol[PieceT]):
+    """Bytes of a streamed reply in, events out. A stream may be cut anywhere.
 
     Neither method raises for what the upstream sends: a fault is kept in `error`, so that the
-    chunks that came whole before it are delivered first.
+    events that came whole before it are delivered first.
     """
 
-    def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        """Take bytes; give the chunks that they complete."""
+    def feed(self, data: bytes) -> list[PieceT]:
+        """Take bytes; give the events that they complete."""
         ...
 
-    def close(self) -> list[ChatCompletionChunk]:
+    def close(self) -> list[PieceT]:
         """The upstream has ended the reply: give what is left."""
         ...
 
     @property
     def error(self) -> APIError | None:
-        """What broke the stream, to be raised after the chunks that came before it."""
+        """What broke the stream, to be raised after the events that came before it."""
         ...
 
     @property
     def usage(self) -> Usage | None:
-        """What the upstream said of tokens, also when the caller did not ask."""
-        ...
-
-    @property
-    def finish_reason(self) -> str | None:
-        """The first choice's, once it is known."""
+        """What the upstream said of tokens, in chat's words, also when the caller did not ask."""
         ...
 
     @property
     def is_done(self) -> bool:
         """Whether nothing more will come: the upstream said so, or the stream failed."""
+        ...
+
+
+class StreamReader(EventReader[PieceT], Protocol[PieceT]):
+    """An `EventReader` for chunks: of chat, unless another kind is named."""
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The first choice's, once it is known."""
         ...
 
     @property
@@ -227,43 +235,6 @@ class ModerationDialect(Protocol):
         ...
 
 
-class CompletionStreamReader(Protocol):
-    """`StreamReader` for the chunks of a streamed text."""
-
-    def feed(self, data: bytes) -> list[TextCompletion]:
-        """Take bytes; give the chunks that they complete."""
-        ...
-
-    def close(self) -> list[TextCompletion]:
-        """The upstream has ended the reply: give what is left."""
-        ...
-
-    @property
-    def error(self) -> APIError | None:
-        """What broke the stream, to be raised after the chunks that came before it."""
-        ...
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the upstream said of tokens, also when the caller did not ask."""
-        ...
-
-    @property
-    def finish_reason(self) -> str | None:
-        """The first choice's that is known."""
-        ...
-
-    @property
-    def has_finished(self) -> bool:
-        """As in `StreamReader`."""
-        ...
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing more will come: the upstream said so, or the stream failed."""
-        ...
-
-
 class CompletionDialect(Protocol):
     """A wire protocol for text completions."""
 
@@ -283,35 +254,10 @@ class CompletionDialect(Protocol):
         """The typed error of a reply that is not a success."""
         ...
 
-    def stream_reader(self, context: ReadContext[CompletionRequest]) -> CompletionStreamReader:
+    def stream_reader(
+        self, context: ReadContext[CompletionRequest]
+    ) -> StreamReader[TextCompletion]:
         """A fresh reader for one streamed reply."""
-        ...
-
-
-class ResponseStreamReader(Protocol):
-    """`StreamReader` for the events of a streamed response."""
-
-    def feed(self, data: bytes) -> list[ResponseEvent]:
-        """Take bytes; give the events that they complete."""
-        ...
-
-    def close(self) -> list[ResponseEvent]:
-        """The upstream has ended the reply: give what is left."""
-        ...
-
-    @property
-    def error(self) -> APIError | None:
-        """What broke the stream, or made the response fail; raised after what came before it."""
-        ...
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the upstream said of tokens, in chat's words."""
-        ...
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing more will come: the last event was read, or the stream failed."""
         ...
 
 
@@ -336,6 +282,6 @@ class ResponsesDialect(Protocol):
         """The typed error of a reply that is not a success."""
         ...
 
-    def stream_reader(self, context: ReadContext[ResponsesRequest]) -> ResponseStreamReader:
+    def stream_reader(self, context: ReadContext[ResponsesRequest]) -> EventReader[ResponseEvent]:
         """A fresh reader for one streamed reply."""
         ...

@@ -152,10 +152,6 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         self.report.finish_reason = completion.choices[0].finish_reason
         return completion.with_report(self.report)
 
-    def note_first_chunk(self) -> None:
-        """Note when a stream began."""
-        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
-
     def finish_stream(
         self,
         attempt: Attempt,

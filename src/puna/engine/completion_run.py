@@ -68,10 +68,6 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
         self._note_tokens(usage, attempt)
         self.report.finish_reason = finish_reason
 
-    def note_first_chunk(self) -> None:
-        """Note when a stream began."""
-        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
-
     @override
     def asked(self) -> Mapping[str, Any]:
         return {"input": self.call.request.prompt}

@@ -91,7 +91,7 @@ class NativeDelivery:
                 self._tokens.add_text(event.delta)
             if event.type not in _OPENING and not self.has_begun:
                 self.has_begun = True
-                self._run.note_first_event()
+                self._run.note_first_chunk()
             if event.type in LAST_EVENTS:
                 self._response = event.response
                 self._run.report.finish_reason = event.type.removeprefix("response.")

@@ -227,10 +227,6 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
             usage = estimate_request(attempt.context.request, estimated_tokens)
         self._note_tokens(usage, attempt)
 
-    def note_first_event(self) -> None:
-        """Note when a stream began."""
-        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
-
     @override
     def asked(self) -> Mapping[str, Any]:
         return {"input": self.call.request.items} if self._chat is None else self._chat.asked()

@@ -203,6 +203,10 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         report.deployment_id = deployment.deployment_id
         report.api_base = deployment.target.base_url
 
+    def note_first_chunk(self) -> None:
+        """Note when a stream began."""
+        self.report.first_chunk_s = self.clock.monotonic() - self.started_s
+
     def _note_tokens(self, usage: Usage, attempt: Attempt[DialectT, RequestT]) -> None:
         details = usage.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details is not None else 0

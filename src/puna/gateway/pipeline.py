@@ -19,7 +19,7 @@ from puna.gateway.sending import Caller, Telling, send_answer, send_stream
 from puna.gateway.steering import read_mapping, read_names, read_steering
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.types.chat import ChatCompletionChunk
-from puna.types.completion_request import make_completion_request
+from puna.types.completion_request import CompletionRequest, make_completion_request
 from puna.types.completions import TextCompletion
 from puna.types.model_request import ModelRequest
 from puna.types.report import CallReport
@@ -108,6 +108,12 @@ class Pipeline:
         return has_endpoint(plan)
 
     async def _complete(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
+        call = await caller.read(self._read_completion, body, caller)
+        if call.request.is_stream:
+            return await send_stream(self.engine.stream_text(call), caller, _CHUNKS)
+        return await send_answer(self.engine.complete(call), caller)
+
+    def _read_completion(self, body: Mapping[str, Any], caller: Caller) -> Call[CompletionRequest]:
         request = make_completion_request(
             body.get("model"),
             body.get("prompt"),
@@ -115,10 +121,7 @@ class Pipeline:
             stream=body.get("stream", False),
             **self.request_options(body),
         )
-        call = self.make_call(request, body, caller)
-        if request.is_stream:
-            return await send_stream(self.engine.stream_text(call), caller, _CHUNKS)
-        return await send_answer(self.engine.complete(call), caller)
+        return self.make_call(request, body, caller)
 
     def read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
         """A chat call from a request's fields, by the rules of `requests`."""
