@@ -176,7 +176,7 @@ def test_what_cannot_be_compacted_is_a_400(body: dict[str, Any], param: str) -> 
     assert (answer.status, answer.error["param"]) == (400, param)
 
 
-@pytest.mark.parametrize("text", ["puna1.%%%", "puna1.YQ", "puna1._w=="])
+@pytest.mark.parametrize("text", ["puna1.%%%", "puna1.YQ", "puna1._w==", "puna1.é", "puna1.\ud800"])
 def test_a_damaged_compaction_is_a_400(text: str) -> None:
     item = {"type": "compaction", "encrypted_content": text}
     answer = House(config=NATIVE).ask("/v1/responses", {"model": "gpt", "input": [item]})
@@ -195,3 +195,15 @@ def test_a_model_that_writes_no_summary_is_said(upstream: Upstream) -> None:
     upstream.plays(Reply.json(completion_body({"content": " "})))
     answer = over_chat(upstream).ask("/v1/responses/compact", {"model": "gpt", **COMPACT})
     assert (answer.status, answer.error["code"]) == (502, "empty_summary")
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"), [("length", "max_output_tokens"), ("content_filter", "content_filter")]
+)
+def test_a_summary_that_was_cut_does_not_replace_the_conversation(
+    upstream: Upstream, finish: str, reason: str
+) -> None:
+    upstream.plays(Reply.json(completion_body({"content": "We agreed to"}, finish_reason=finish)))
+    answer = over_chat(upstream).ask("/v1/responses/compact", {"model": "gpt", **COMPACT})
+    assert (answer.status, answer.error["code"]) == (502, "incomplete_summary")
+    assert f"`{reason}`" in answer.error["message"]

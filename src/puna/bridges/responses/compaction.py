@@ -9,7 +9,6 @@ version 2026-04-24.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,8 +39,16 @@ def compaction_of(response: Response, report: CallReport) -> Compaction:
     """The compacted conversation, from the response that holds its summary.
 
     Raises:
-        MalformedReplyError: there is no summary: the model wrote nothing.
+        MalformedReplyError: there is no summary, or only a part of one. The item would replace the
+            conversation, and what the summary lacks would be lost unseen.
     """
+    cut = response.incomplete_details
+    if cut is not None:
+        raise MalformedReplyError(
+            f"The summary of the conversation is incomplete (`{cut.reason}`); give more "
+            "`max_output_tokens`, or ask another model.",
+            code="incomplete_summary",
+        )
     summary = response.output_text.strip()
     if not summary:
         raise MalformedReplyError(
@@ -87,7 +94,7 @@ def _message(item: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     encoded: str = item["encrypted_content"].removeprefix(_MARK)
     try:
         summary = base64.b64decode(encoded, b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
+    except ValueError:  # of the encoding, of UTF-8, or for what is no ASCII at all
         raise BadRequestError(
             f"`{path}.encrypted_content` is damaged; send it as `/responses/compact` gave it.",
             param=f"{path}.encrypted_content",
