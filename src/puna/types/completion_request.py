@@ -21,19 +21,9 @@ from puna.types.model_request import (
 )
 from puna.types.requests import PARAMS, check_headers
 from puna.types.shown import kind_of, shown
+from puna.types.token_ids import KINDS, TextInput, TokenIds, each_text, is_count, read_token_ids
 
-TokenIds = tuple[int, ...]
-Prompt = str | tuple[str, ...] | TokenIds | tuple[TokenIds, ...]
-"""A text, texts, the token ids of one text, or of several: as the caller gave it."""
-
-_KINDS = "a text, a list of texts, a list of token ids or a list of lists of token ids"
 _OWN_FIELDS = ("model", "prompt", "stream")
-_LARGEST_ID = 2**31
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_ID
-
 
 COMPLETION_PARAMS: ParamChecks = {
     **{
@@ -52,9 +42,9 @@ COMPLETION_PARAMS: ParamChecks = {
             "user",
         )
     },
-    "best_of": (_is_count, "a whole number from 0"),
+    "best_of": (is_count, "a whole number from 0"),
     "echo": (lambda v: isinstance(v, bool), "a boolean"),
-    "logprobs": (lambda v: isinstance(v, bool) or _is_count(v), "a whole number from 0"),
+    "logprobs": (lambda v: isinstance(v, bool) or is_count(v), "a whole number from 0"),
     "suffix": (lambda v: isinstance(v, str), "a string"),
 }
 """OpenAI's parameters of text completions."""
@@ -64,17 +54,12 @@ COMPLETION_PARAMS: ParamChecks = {
 class CompletionRequest(ModelRequest):
     """What the caller asked, in the shape of OpenAI's completions."""
 
-    prompt: Prompt
+    prompt: TextInput
 
     @property
     def prompts(self) -> tuple[str | TokenIds, ...]:
         """Each text, or each text's token ids."""
-        given = self.prompt
-        if isinstance(given, str):
-            return (given,)
-        if isinstance(given[0], int):
-            return (cast("TokenIds", given),)
-        return cast("tuple[str | TokenIds, ...]", given)
+        return each_text(self.prompt)
 
     @property
     def wants_usage(self) -> bool:
@@ -130,7 +115,7 @@ def make_completion_request(  # noqa: PLR0913 - a request's parts; all but two b
     )
 
 
-def read_prompt(given: Any) -> Prompt:
+def read_prompt(given: Any) -> TextInput:
     """The prompt, frozen.
 
     Raises:
@@ -139,14 +124,14 @@ def read_prompt(given: Any) -> Prompt:
     if isinstance(given, str):
         return given
     if not isinstance(given, list | tuple):
-        raise BadRequestError(f"`prompt` must be {_KINDS}, not {kind_of(given)}.", param="prompt")
+        raise BadRequestError(f"`prompt` must be {KINDS}, not {kind_of(given)}.", param="prompt")
     items = cast("list[Any] | tuple[Any, ...]", given)
     if not items:
-        raise BadRequestError(f"`prompt` is empty; give {_KINDS}.", param="prompt")
-    if _is_count(items[0]):
-        return _read_ids(items, "prompt")
+        raise BadRequestError(f"`prompt` is empty; give {KINDS}.", param="prompt")
+    if is_count(items[0]):
+        return read_token_ids(items, "prompt")
     if isinstance(items[0], list | tuple):
-        return tuple(_read_ids(item, f"prompt[{i}]") for i, item in enumerate(items))
+        return tuple(read_token_ids(item, f"prompt[{i}]") for i, item in enumerate(items))
     for i, item in enumerate(items):
         if not isinstance(item, str):
             path = f"prompt[{i}]"
@@ -154,23 +139,9 @@ def read_prompt(given: Any) -> Prompt:
     return tuple(items)
 
 
-def _read_ids(given: Any, path: str) -> TokenIds:
-    ids = cast("list[Any] | tuple[Any, ...]", given) if isinstance(given, list | tuple) else ()
-    for i, one in enumerate(ids):
-        if not _is_count(one):
-            raise BadRequestError(
-                f"`{path}[{i}]` must be a token id, a whole number from 0, not `{shown(one)}`.",
-                param=f"{path}[{i}]",
-            )
-    if not ids:
-        raise BadRequestError(f"`{path}` must be a list of token ids.", param=path)
-    return tuple(ids)
-
-
 __all__ = [
     "COMPLETION_PARAMS",
     "CompletionRequest",
-    "Prompt",
     "make_completion_request",
     "read_prompt",
 ]

@@ -22,19 +22,14 @@ from puna.types.model_request import (
     sort_params,
 )
 from puna.types.requests import PARAMS, check_headers
-from puna.types.shown import kind_of, shown
-
-TokenIds = tuple[int, ...]
-EmbeddingInput = str | tuple[str, ...] | TokenIds | tuple[TokenIds, ...]
-"""A text, texts, the token ids of one text, or of several: as the caller gave it."""
+from puna.types.shown import kind_of
+from puna.types.token_ids import KINDS, TextInput, TokenIds, each_text, is_count, read_token_ids
 
 MOST_INPUTS = 2_048
 """Inputs of one request. Source: OpenAI API reference, `input`."""
 
 _FORMATS = ("float", "base64")
 _OWN_FIELDS = ("model", "input")
-_LARGEST_ID = 2**31
-_KINDS = "a text, a list of texts, a list of token ids or a list of lists of token ids"
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -60,17 +55,12 @@ class EmbeddingResponse(Answer):
 class EmbeddingRequest(ModelRequest):
     """What the caller asked, in the OpenAI embeddings shape."""
 
-    input: EmbeddingInput
+    input: TextInput
 
     @property
     def inputs(self) -> tuple[str | TokenIds, ...]:
         """Each text, or each text's token ids."""
-        given = self.input
-        if isinstance(given, str):
-            return (given,)
-        if isinstance(given[0], int):
-            return (cast("TokenIds", given),)
-        return cast("tuple[str | TokenIds, ...]", given)
+        return each_text(self.input)
 
     @property
     def wants_base64(self) -> bool:
@@ -89,12 +79,8 @@ class EmbeddingRequest(ModelRequest):
         return sort_params(fields, EMBEDDING_PARAMS)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_ID
-
-
 EMBEDDING_PARAMS: ParamChecks = {
-    "dimensions": (_is_count, "a whole number above 0"),
+    "dimensions": (lambda v: is_count(v) and v > 0, "a whole number above 0"),
     "encoding_format": (lambda v: v in _FORMATS, "float or base64"),
     "user": (lambda v: isinstance(v, str), "a string"),
 }
@@ -136,7 +122,7 @@ def make_embedding_request(  # noqa: PLR0913 - a request's parts; all but two by
     )
 
 
-def read_input(given: Any) -> EmbeddingInput:
+def read_input(given: Any) -> TextInput:
     """The input, frozen.
 
     Raises:
@@ -145,20 +131,20 @@ def read_input(given: Any) -> EmbeddingInput:
     if isinstance(given, str):
         return _read_text(given, "input")
     if not isinstance(given, list | tuple):
-        raise BadRequestError(f"`input` must be {_KINDS}, not {kind_of(given)}.", param="input")
+        raise BadRequestError(f"`input` must be {KINDS}, not {kind_of(given)}.", param="input")
     items = cast("list[Any] | tuple[Any, ...]", given)
     if not items:
-        raise BadRequestError(f"`input` is empty; give {_KINDS}.", param="input")
+        raise BadRequestError(f"`input` is empty; give {KINDS}.", param="input")
     first = items[0]
     if isinstance(first, int) and not isinstance(first, bool):
-        return _read_ids(items, "input")
+        return read_token_ids(items, "input")
     if len(items) > MOST_INPUTS:
         raise BadRequestError(
             f"`input` holds `{len(items)}` inputs; send at most {MOST_INPUTS} in a request.",
             param="input",
         )
     if isinstance(first, list | tuple):
-        return tuple(_read_ids(item, f"input[{i}]") for i, item in enumerate(items))
+        return tuple(read_token_ids(item, f"input[{i}]") for i, item in enumerate(items))
     return tuple(_read_text(item, f"input[{i}]") for i, item in enumerate(items))
 
 
@@ -177,32 +163,12 @@ def _read_text(given: Any, path: str) -> str:
     return given
 
 
-def _read_ids(given: Any, path: str) -> TokenIds:
-    if not isinstance(given, list | tuple):
-        raise BadRequestError(
-            f"`{path}` must be a list of token ids like the first, not {kind_of(given)}.",
-            param=path,
-        )
-    ids = cast("list[Any] | tuple[Any, ...]", given)
-    if not ids:
-        raise BadRequestError(f"`{path}` is empty, which has no vector.", param=path)
-    for i, one in enumerate(ids):
-        if not isinstance(one, int) or isinstance(one, bool) or not 0 <= one < _LARGEST_ID:
-            raise BadRequestError(
-                f"`{path}[{i}]` must be a token id, a whole number from 0, not `{shown(one)}`.",
-                param=f"{path}[{i}]",
-            )
-    return tuple(ids)
-
-
 __all__ = [
     "EMBEDDING_PARAMS",
     "MOST_INPUTS",
     "Embedding",
-    "EmbeddingInput",
     "EmbeddingRequest",
     "EmbeddingResponse",
-    "TokenIds",
     "make_embedding_request",
     "read_input",
 ]
