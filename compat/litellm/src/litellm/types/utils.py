@@ -76,31 +76,16 @@ class ChatCompletionDeltaToolCall(SafeAttributeModel):
     index: int
 
 
+_SAID = ("content", "role", "function_call", "tool_calls", "audio", "images")
+_BESIDE_TEXT = ("reasoning_content", "thinking_blocks", "reasoning_items", "annotations")
+
+
 class Message(SafeAttributeModel):
     """What the model said. `content` is None when it only calls tools."""
 
-    positions = (
-        "content",
-        "role",
-        "function_call",
-        "tool_calls",
-        "audio",
-        "images",
-        "provider_specific_fields",
-        "reasoning_content",
-        "thinking_blocks",
-        "reasoning_items",
-        "annotations",
-    )
+    positions = (*_SAID, "provider_specific_fields", *_BESIDE_TEXT)
 
-    missing_when_none = (
-        "reasoning_content",
-        "thinking_blocks",
-        "reasoning_items",
-        "annotations",
-        "audio",
-        "images",
-    )
+    missing_when_none = (*_BESIDE_TEXT, "audio", "images")
 
     content: str | None = None
     role: str = "assistant"
@@ -118,26 +103,9 @@ class Message(SafeAttributeModel):
 class Delta(SafeAttributeModel):
     """What a chunk adds to its choice's message."""
 
-    positions = (
-        "content",
-        "role",
-        "function_call",
-        "tool_calls",
-        "audio",
-        "images",
-        "reasoning_content",
-        "thinking_blocks",
-        "reasoning_items",
-        "annotations",
-    )
+    positions = (*_SAID, *_BESIDE_TEXT)
 
-    missing_when_none = (
-        "reasoning_content",
-        "thinking_blocks",
-        "reasoning_items",
-        "annotations",
-        "images",
-    )
+    missing_when_none = (*_BESIDE_TEXT, "images")
 
     provider_specific_fields: dict[str, Any] | None = None
     content: str | None = None
