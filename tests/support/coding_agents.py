@@ -2,6 +2,8 @@
 
 They are installed in `tests/agents` from its lock. Their programs come in packages for one kind of
 machine, and are started directly: the wrappers around them would need a script of the install.
+opencode's wrapper names packages that a registry may not have, on which `npm ci` ends: the lock
+names its program for Linux on x64 alone.
 """
 
 from __future__ import annotations
@@ -125,7 +127,7 @@ CODEX = CodingAgent(
 )
 OPENCODE = CodingAgent(
     name="opencode",
-    program="opencode-linux-*[46]/bin/opencode",
+    program="opencode-linux-x64/bin/opencode",
     set_up=_opencode,
     write=lambda path, text: ("write", {"filePath": str(path), "content": text}),
     view=lambda path: ("read", {"filePath": str(path)}),
