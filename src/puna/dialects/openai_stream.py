@@ -111,7 +111,8 @@ class OpenAIStreamReader:
             plain = self.read_plain(event)
             if plain is not None:
                 chunks.append(plain)
-                self._has_text = self._has_text or bool(plain.choices[0].delta.content)
+                if not self._has_text and plain.choices[0].delta.content:
+                    self._has_text = True
                 continue
             try:
                 chunks += self._read_event(event)

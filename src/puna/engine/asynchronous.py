@@ -317,14 +317,21 @@ class _OpenStream:
 
         Bytes that are there already do not hold the event loop: others get a turn after some.
         """
-        piece = self._left or await self._next_piece()
-        if piece is None:
-            return None
+        piece: bytes | None = self._left
+        if not piece:
+            if self._pieces is None or self._delivery.ending_s is not None:
+                piece = await self._next_piece()
+            else:
+                piece = await anext(self._pieces, None)
+            if piece is None:
+                return None
         if self._taken > A_TURN:
             self._taken = 0
             await asyncio.sleep(0)
-        self._left = piece[A_TURN:]
-        piece = piece[:A_TURN]
+        if len(piece) > A_TURN:
+            self._left, piece = piece[A_TURN:], piece[:A_TURN]
+        elif self._left:
+            self._left = b""
         self._taken += len(piece) + A_PIECE
         return piece
 
