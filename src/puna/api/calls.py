@@ -290,7 +290,9 @@ def responses(
     stream: bool | None = None,
     **keywords: Any,
 ) -> Response | Stream[ResponseEvent]:
-    """Make a response as in OpenAI's Responses API. The upstream sees `/chat/completions` only.
+    """Make a response as in OpenAI's Responses API.
+
+    A host that is known to speak that API is asked there, any other over chat.
 
     Args:
         model: as in `completion`.

@@ -7,9 +7,8 @@ be read at all is one ConfigError that names file, line and key.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from puna.config.environment import (
     KeyPath,
@@ -22,12 +21,11 @@ from puna.config.litellm_keys import (
     GENERAL,
     LITELLM,
     ROUTER,
-    STRATEGIES,
     TOP,
     SectionKeys,
 )
 from puna.config.litellm_models import explain_foreign, is_reported, read_deployments
-from puna.config.matching import find_deployments
+from puna.config.litellm_router import read_router, report_names
 from puna.config.reading import Section, Source, nearest
 from puna.config.schema import (
     DEFAULT_BODY_TIMEOUT_S,
@@ -36,10 +34,8 @@ from puna.config.schema import (
     DEFAULT_MAX_REQUEST_BYTES,
     DEFAULT_MAX_REQUEST_VALUES,
     DEFAULT_STORE_BYTES,
-    DeploymentConfig,
     GatewayConfig,
     Notice,
-    RouterConfig,
     ServerConfig,
     SettingsConfig,
     Severity,
@@ -107,10 +103,10 @@ def parse_litellm_yaml(
         notices += report_keys(root.section(name), keys)
     deployments, about_models = read_deployments(root, resolved.unset, allow_unset=allow_unset)
     settings = root.section("litellm_settings")
-    router, about_router = _read_router(root.section("router_settings"), settings)
+    router, about_router = read_router(root.section("router_settings"), settings)
     server, about_server = _read_server(root.section("general_settings"))
     notices += [*about_models, *about_router, *about_server]
-    notices += _report_names(router, deployments, source)
+    notices += report_names(router, deployments, source)
     config = GatewayConfig(
         deployments=deployments,
         router=router,
@@ -283,126 +279,3 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
         allowed_hosts=tuple(name.lower() for name in section.names("allowed_hosts")),
     )
     return server, notices
-
-
-def _read_router(section: Section, settings: Section) -> tuple[RouterConfig, list[Notice]]:
-    notices: list[Notice] = []
-    strategy = section.text("routing_strategy") or STRATEGIES[0]
-    if strategy not in STRATEGIES:
-        near = nearest(strategy, STRATEGIES)
-        hint = f": did you mean `{near}`?" if near else f": use one of {', '.join(STRATEGIES)}"
-        path = section.at("routing_strategy")
-        text = f"`{format_path(path)}` names no strategy that is known{hint}"
-        section.source.refuse(section.source.error(path, text))
-        strategy = STRATEGIES[0]  # what is no strategy may be a secret
-    elif strategy != STRATEGIES[0]:
-        text = f"the strategy `{strategy}` is not built in Puna yet: read as `{STRATEGIES[0]}`"
-        notices.append(section.source.notice(section.at("routing_strategy"), text))
-    lists: dict[str, dict[str, tuple[str, ...]]] = {}
-    for key in ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"):
-        giver = section if section.values.get(key) is not None else settings
-        lists[key] = _read_fallbacks(giver, key, notices)
-    defaults = section.names("default_fallbacks") or settings.names("default_fallbacks")
-    for_every_name = lists["fallbacks"].pop("*", ())
-    aliases, hidden = _read_aliases(section)
-    plain = RouterConfig()
-    allowed_fails = section.whole("allowed_fails")
-    cooldown_s = section.number("cooldown_time", is_zero_fine=True)
-    retry_after_s = section.number("retry_after", is_zero_fine=True)
-    num_retries = section.whole("num_retries")
-    router = RouterConfig(
-        strategy=strategy,
-        num_retries=section.whole("max_retries") if num_retries is None else num_retries,
-        timeout_s=section.number("timeout"),
-        stream_timeout_s=section.number("stream_timeout"),
-        allowed_fails=plain.allowed_fails if allowed_fails is None else allowed_fails,
-        cooldown_s=plain.cooldown_s if cooldown_s is None else cooldown_s,
-        retry_after_s=plain.retry_after_s if retry_after_s is None else retry_after_s,
-        fallbacks=lists["fallbacks"],
-        context_window_fallbacks=lists["context_window_fallbacks"],
-        content_policy_fallbacks=lists["content_policy_fallbacks"],
-        default_fallbacks=defaults or for_every_name,
-        model_group_alias=aliases,
-        hidden_aliases=hidden,
-        disable_cooldowns=section.flag("disable_cooldowns") or False,
-    )
-    return router, notices
-
-
-def _read_fallbacks(
-    section: Section, key: str, notices: list[Notice]
-) -> dict[str, tuple[str, ...]]:
-    """`[{name: [other, …]}, …]`, or one mapping, as a mapping. The first list of a name counts."""
-    found = section.values.get(key)
-    path = section.at(key)
-    parts = found if isinstance(found, list) else [found]
-    result: dict[str, tuple[str, ...]] = {}
-    for index, part in enumerate(parts):
-        at = (*path, index) if isinstance(found, list) else path
-        if part is None:
-            continue
-        if not isinstance(part, dict):
-            expected = "a mapping of a model name to a list of names"
-            section.source.refuse(section.source.wrong(at, expected, part))
-            continue
-        for name, names in part.items():
-            if name in result:
-                text = f"`{format_path(path)}` lists `{show(name)}` again: the first list counts"
-                notices.append(section.source.notice((*at, name), text))
-                continue
-            result[name] = section.names_at((*at, name), names)
-    return result
-
-
-def _read_aliases(section: Section) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Aliases and those among them that are not listed. A value is a name or `{model, hidden}`."""
-    aliases: dict[str, str] = {}
-    hidden: list[str] = []
-    inner = section.section("model_group_alias")
-    for alias, value in inner.values.items():
-        target: str | None
-        if isinstance(value, dict):
-            entry = inner.section(alias)
-            target = entry.text("model")
-            if entry.flag("hidden"):
-                hidden.append(alias)
-        else:
-            target = inner.text(alias)
-        if not target:
-            text = f"`{format_path(inner.at(alias))}` must name a model"
-            inner.source.refuse(inner.source.error(inner.at(alias), text))
-            continue
-        aliases[alias] = target
-    return aliases, tuple(hidden)
-
-
-def _report_names(
-    router: RouterConfig, deployments: Sequence[DeploymentConfig], source: Source
-) -> list[Notice]:
-    """A warning for each fallback or alias that leads to a name nobody serves."""
-    notices: list[Notice] = []
-
-    def look(what: str, names: Sequence[str], path: KeyPath) -> None:
-        for name in names:
-            if not find_deployments(deployments, name, router.model_group_alias):
-                text = f"{what} names the model `{show(name)}`, which no deployment serves"
-                notices.append(source.notice(path, text))
-
-    lists: Mapping[str, Mapping[str, Any]] = {
-        "fallbacks": router.fallbacks,
-        "context_window_fallbacks": router.context_window_fallbacks,
-        "content_policy_fallbacks": router.content_policy_fallbacks,
-    }
-    for key, mapping in lists.items():
-        for name, names in mapping.items():
-            look(f"the list of `{show(name)}` in `{key}`", names, _place(source, key))
-    look("`default_fallbacks`", router.default_fallbacks, _place(source, "default_fallbacks"))
-    for alias, target in router.model_group_alias.items():
-        path: KeyPath = ("router_settings", "model_group_alias", alias)
-        look(f"the alias `{show(alias)}`", (target,), path)
-    return notices
-
-
-def _place(source: Source, key: str) -> KeyPath:
-    of_router: KeyPath = ("router_settings", key)
-    return of_router if of_router in source.lines else ("litellm_settings", key)

@@ -9,7 +9,6 @@ from typing import Any, Generic, Literal, TypeVar, cast, overload
 from litellm.answers import (
     answer_of,
     hidden_params_of,
-    puna_chunk_of,
     response_answer_of,
     text_answer_of,
     vectors_of,
@@ -17,17 +16,16 @@ from litellm.answers import (
 )
 from litellm.call_checks import check_request, note_cost
 from litellm.calls import PreparedCall, async_client_of, client_of, prepare_call
+from litellm.chunk_building import stream_chunk_builder
 from litellm.custom_providers import aask_custom, ask_custom, custom_hidden_params
 from litellm.error_translation import litellm_exception_of
 from litellm.litellm_core_utils.streaming_handler import (
     CustomStreamWrapper,
     TextCompletionStreamWrapper,
-    fold_text,
 )
 from litellm.released import getattr_of
 from litellm.response_streams import ResponsesStream
 from litellm.types.llms.openai import OpenAIModerationResponse, ResponsesAPIResponse
-from litellm.types.usage import Usage
 from litellm.types.utils import (
     Choices,
     Delta,
@@ -38,9 +36,7 @@ from litellm.types.utils import (
     StreamingChoices,
     TextCompletionResponse,
 )
-from puna.api.models import token_counter as count_tokens
 from puna.engine.streams import AsyncStream, Stream
-from puna.wire.fold import fold
 
 Whole = TypeVar(
     "Whole",
@@ -251,7 +247,7 @@ def text_completion(
 def text_completion(
     prompt: Any, model: str | None = None, **kwargs: Any
 ) -> TextCompletionResponse | TextCompletionStreamWrapper:
-    """Continue a text, or each of a list of texts. The host sees chat calls only."""
+    """Continue a text, or each of a list of texts: at hosts with the endpoint, else over chat."""
     return _run(_TEXT, model, prompt, kwargs)
 
 
@@ -325,7 +321,8 @@ def responses(
 ) -> ResponsesAPIResponse | ResponsesStream:
     """Make a response as in OpenAI's Responses API; `stream=True` gives its events.
 
-    The host sees chat calls only. `previous_response_id` goes on from a response of this program.
+    A host that is known to speak that API is asked there, any other over chat.
+    `previous_response_id` goes on from a response of this program.
     """
     return _run(_RESPONSES, model, input, kwargs)
 
@@ -337,45 +334,6 @@ async def aresponses(
 ) -> ResponsesAPIResponse | ResponsesStream:
     """`responses` for asyncio."""
     return await _arun(_RESPONSES, model, input, kwargs)
-
-
-def stream_chunk_builder(
-    chunks: Sequence[Any],
-    messages: Sequence[Mapping[str, Any]] | None = None,
-    **kwargs: Any,
-) -> ModelResponse | TextCompletionResponse | None:
-    """The chunks of a stream as the whole answer; None for no chunks.
-
-    `usage` is the stream's own where it came, else counted here: the prompt from `messages`. The
-    other keywords of LiteLLM's function are taken and not needed.
-    """
-    del kwargs
-    if not chunks:
-        return None
-    if isinstance(chunks[0], TextCompletionResponse):
-        return fold_text(list(cast("Sequence[TextCompletionResponse]", chunks)))
-    answer = answer_of(fold(puna_chunk_of(chunk) for chunk in chunks))
-    if not hasattr(answer, "usage"):
-        answer.usage = _count_usage(answer, messages)
-    first = chunks[0]
-    if isinstance(first, ModelResponseStream):
-        answer.note_call(dict(first._hidden_params), None)  # noqa: SLF001 - LiteLLM's public name
-    return answer
-
-
-def _count_usage(answer: ModelResponse, messages: Sequence[Mapping[str, Any]] | None) -> Usage:
-    name = answer.model or ""
-    prompt = count_tokens(name, messages=messages) if messages else 0
-    said: list[str] = []
-    for choice in answer.choices:
-        said.append(choice.message.content or "")
-        said += (call.function.arguments for call in choice.message.tool_calls or ())
-    completion_tokens = count_tokens(name, said)
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion_tokens,
-        total_tokens=prompt + completion_tokens,
-    )
 
 
 __all__ = [
