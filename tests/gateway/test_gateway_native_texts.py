@@ -223,6 +223,56 @@ def test_a_stream_that_breaks_ends_in_an_error(tail: bytes) -> None:
     assert "error" in json.loads(events[-1])
 
 
+FAILED: list[dict[str, Any]] = [
+    {"finish_reason": "error"},
+    {"finish_reason": "abort"},
+    {"finish_reason": {"type": "abort", "message": "boom"}},
+    {"finish_reason": "stop", "native_finish_reason": "overloaded"},
+    {"finish_reason": None, "error": {"message": "boom", "code": 503}},
+]
+
+
+@pytest.mark.parametrize("end", FAILED)
+def test_a_failure_told_as_the_end_of_a_text_is_an_error(end: dict[str, Any]) -> None:
+    """As bifrost#5425 tells of chats."""
+    made, _ = house(whole(choice("par", **end)))
+    assert ask(made).status >= 500
+    made, _ = house(Recorded(200, SSE, [frames(piece("Hel"), body(choice("lo", **end)))]))
+    events = ask(made, stream=True).events
+    assert [json.loads(one)["choices"][0]["text"] for one in events[:-1]] == ["Hel", "lo"]
+    assert all(json.loads(one)["choices"][0]["finish_reason"] is None for one in events[:-1])
+    assert "error" in json.loads(events[-1])
+
+
+def test_a_text_that_failed_before_its_first_sign_is_tried_again() -> None:
+    config = CONFIG.replace("num_retries: 0", "num_retries: 1")
+    made, transport = house(
+        Recorded(200, SSE, [frames(piece("", "error"))]),
+        Recorded(200, SSE, [frames(piece("Hi", "stop"))]),
+        config=config,
+    )
+    assert [one["choices"][0]["text"] for one in ask(made, stream=True).chunks] == ["Hi"]
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "said"), [("eos", "stop"), ("max_tokens", "length"), (5, "unknown"), ("odd", "odd")]
+)
+def test_a_text_ends_in_the_words_of_a_chat(told: Any, said: str) -> None:
+    made, _ = house(whole(choice("Hi", finish_reason=told)))
+    assert ask(made).json["choices"][0]["finish_reason"] == said
+
+
+def test_texts_whose_host_ends_them_without_a_finish_get_one_and_a_report() -> None:
+    """As opencode#43379 tells of chats."""
+    seen: list[CallEvent] = []
+    pieces = frames(piece("Hel"), piece("Sa", index=1), piece("", "length", index=1))
+    made, _ = house(Recorded(200, SSE, [pieces]), seen=seen)
+    last = ask(made, stream=True).chunks[-1]["choices"]
+    assert last == [choice("")]
+    assert [event.report.is_finish_assumed for event in seen] == [True]
+
+
 def test_a_failure_before_the_first_chunk_is_tried_again() -> None:
     down = Recorded(503, JSON, [b'{"error": {"message": "busy"}}'])
     broken = Recorded(200, SSE, [b": ping\n\n"])

@@ -39,6 +39,7 @@ class AnthropicStreamReader:
         self._calls = ToolCallTracker()
         self._has_role = False
         self._is_done = False
+        self.is_finish_assumed = False
         self.error: APIError | None = None
 
     @property

@@ -156,6 +156,11 @@ class StreamReader(EventReader[PieceT], Protocol[PieceT]):
         """Whether the answer is whole but for its usage, and for the upstream to say so."""
         ...
 
+    @property
+    def is_finish_assumed(self) -> bool:
+        """Whether the upstream ended its answer well, but without a finish reason."""
+        ...
+
 
 class CallDialect(Protocol):
     """What the dialects of every kind of call share; the request is of that kind."""

@@ -54,6 +54,7 @@ class ConverseStreamReader:
         self._extra: dict[str, Any] = {}
         self._usage: dict[str, Any] | None = None
         self._is_done = False
+        self.is_finish_assumed = False
         self.error: APIError | None = None
 
     @property

@@ -7,6 +7,7 @@ reference, "Completions".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from pydantic_core import from_json
 
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
+from puna.dialects.failed_ends import failed_choice, finish_word
 from puna.dialects.json_http import (
     build_url,
     encode,
@@ -28,7 +30,7 @@ from puna.dialects.stream_faults import interrupted
 from puna.errors import APIError
 from puna.types.common import Usage
 from puna.types.completion_request import CompletionRequest
-from puna.types.completions import TextCompletion
+from puna.types.completions import TextChoice, TextCompletion
 from puna.wire.http import HTTPReply, Timeouts
 from puna.wire.sse import SSEDecoder, SSEEvent
 
@@ -70,6 +72,9 @@ class OpenAICompletions:
         data = parse_object(reply, context)
         if is_error_body(data):
             raise read_error_frame(data, context)
+        failed = failed_text(data)
+        if failed is not None:
+            raise read_error_frame(failed, context)
         return read_completion(data, context)
 
     def read_error(self, reply: HTTPReply, context: Context) -> APIError:
@@ -100,9 +105,9 @@ def read_completion(
             fields["index"] = position
         fields["text"] = mend_text(fields.get("text")) or ""
         fields.setdefault("logprobs", None)
-        reason = fields.get("finish_reason")
-        renamed = context.target.quirks.rename_finish_reasons
-        fields["finish_reason"] = renamed.get(reason, reason) if isinstance(reason, str) else None
+        fields["finish_reason"] = finish_word(
+            fields.get("finish_reason"), context.target.quirks.rename_finish_reasons
+        )
     named: Any = context  # what chat needs of a context is the same here
     mend_envelope(data, named)
     data["object"] = "text_completion"
@@ -110,6 +115,16 @@ def read_completion(
         return TextCompletion.model_validate(data)
     except ValidationError as error:
         raise malformed(f"fields of the wrong kind: {first_problem(error)}", context) from error
+
+
+def failed_text(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The body of an error for a completion of which a text failed; see `failed_ends.py`."""
+    choices = data.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        failed = failed_choice(cast("dict[str, Any]", choice)) if isinstance(choice, dict) else None
+        if failed is not None:
+            return failed
+    return None
 
 
 class CompletionStreamReader:
@@ -122,12 +137,14 @@ class CompletionStreamReader:
         self._context = context
         self._decoder = SSEDecoder()
         self._open: set[int] = set()
-        self._has_chunks = False
+        self._last: TextCompletion | None = None
         self._id: str | None = None
         self._is_done = False
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
         self.error: APIError | None = None
+        self.is_finish_assumed = False
+        """Whether the host said `[DONE]`, but of a text no finish reason."""
 
     @property
     def is_done(self) -> bool:
@@ -139,7 +156,7 @@ class CompletionStreamReader:
         """Whether the only text that was asked for has its finish. Of several, one may be late."""
         request = self._context.request
         is_one = isinstance(request.prompt, str) and request.params.get("n") in (None, 1)
-        return is_one and self._has_chunks and not self._open
+        return is_one and self._last is not None and not self._open
 
     def feed(self, data: bytes) -> list[TextCompletion]:
         """Take bytes; give the chunks that they complete."""
@@ -152,10 +169,12 @@ class CompletionStreamReader:
         """The reply has ended: give what is left. Too early an end sets `error`."""
         chunks = [] if self.is_done else self._take(self._decoder.close())
         if not self.is_done:
-            if self._has_chunks and not self._open:
+            if self._last is not None and not self._open:
                 self._is_done = True
             else:
-                what = "before the text was finished" if self._has_chunks else "without any text"
+                what = (
+                    "before the text was finished" if self._last is not None else "without any text"
+                )
                 self.error = interrupted(what, self._context)
         return chunks
 
@@ -168,7 +187,7 @@ class CompletionStreamReader:
             if not data:
                 continue  # a heartbeat
             if data == _DONE:
-                self._end()
+                chunks += self._end()
                 break
             try:
                 chunk = self._read(frame)
@@ -180,11 +199,25 @@ class CompletionStreamReader:
                     chunks.append(chunk)
         return chunks
 
-    def _end(self) -> None:
-        if self._has_chunks:
-            self._is_done = True
-        else:
+    def _end(self) -> list[TextCompletion]:
+        """The host said `[DONE]`: a text without a finish reason ended with `stop`, as in chat."""
+        last = self._last
+        if last is None:
             self.error = interrupted("without any text", self._context)
+            return []
+        self._is_done = True
+        if not self._open:
+            return []
+        self.is_finish_assumed = True
+        self.finish_reason = self.finish_reason or "stop"
+        ends = [
+            TextChoice(index=index, text="", logprobs=None, finish_reason="stop")
+            for index in sorted(self._open)
+        ]
+        self._open.clear()
+        end = last.model_copy(update={"choices": ends, "usage": None})
+        end.model_fields_set.discard("usage")
+        return [end]
 
     def _read(self, frame: SSEEvent) -> TextCompletion | None:
         try:
@@ -196,10 +229,14 @@ class CompletionStreamReader:
         fields = cast("dict[str, Any]", data)
         if frame.event == _ERROR or is_error_body(fields):
             raise read_error_frame(fields, self._context)
+        failed = failed_text(fields)
         chunk = read_completion(fields, self._context, is_chunk=True)
+        if failed is not None:
+            self.error = read_error_frame(failed, self._context)
+            return self._without_ends(chunk)
         self._id = chunk.id = self._id or chunk.id
         for choice in chunk.choices:
-            self._has_chunks = True
+            self._last = chunk
             self._open.add(choice.index)
             if choice.finish_reason is not None:
                 self._open.discard(choice.index)
@@ -212,3 +249,13 @@ class CompletionStreamReader:
                 chunk.usage = None
                 chunk.model_fields_set.discard("usage")
         return chunk if chunk.choices or chunk.usage is not None else None
+
+    def _without_ends(self, chunk: TextCompletion) -> TextCompletion | None:
+        """What a chunk in which a text failed still says."""
+        chunk.id = self._id or chunk.id
+        chunk.choices = [
+            TextChoice(index=one.index, text=one.text, logprobs=one.logprobs, finish_reason=None)
+            for one in chunk.choices
+            if one.text
+        ]
+        return chunk if chunk.choices else None

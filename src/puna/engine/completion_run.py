@@ -156,6 +156,7 @@ class CompletionDelivery:
 
     def _note(self) -> Usage:
         self._is_noted = True
+        self._run.report.is_finish_assumed = self._reader.is_finish_assumed
         usage = believable(self._reader.usage)
         if usage is None:
             usage = _estimate(self._attempt.context.request, self._tokens.total())

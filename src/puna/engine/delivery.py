@@ -129,7 +129,7 @@ class Delivery:
 
     def finish(self) -> None:
         """Note what the stream used, whether it came to its end or not."""
-        self._run.report.is_finish_assumed = getattr(self._reader, "is_finish_assumed", False)
+        self._run.report.is_finish_assumed = self._reader.is_finish_assumed
         if not self._is_whole:
             self._note_usage()
 
