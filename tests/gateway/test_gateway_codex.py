@@ -13,6 +13,7 @@ from tests.support.asgi import CHAT, CONFIG, MODEL, House, events_of
 from tests.support.lanes import Edge, request_bytes
 from tests.support.upstream import Reply, Upstream, completion_body
 
+from puna.errors import BadRequestError
 from puna.gateway.request_encodings import BodyReader
 from puna.transports.replay import Recorded
 
@@ -238,8 +239,13 @@ def test_a_body_in_many_members_and_pieces_is_read(upstream: Upstream) -> None:
     assert answer.status == 200
 
 
-def test_members_that_open_to_nothing_let_others_have_their_turn() -> None:
-    empty = gzip.compress(b"")
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(b"x") * (1_000_000 // 21), gzip.compress(bytes(9_000_000))],
+    ids=["small members", "one that opens to much"],
+)
+def test_compressed_bodies_let_others_have_their_turn(body: bytes) -> None:
+    opened = gzip.decompress(body)
     turns = 0
 
     async def count() -> None:
@@ -251,12 +257,18 @@ def test_members_that_open_to_nothing_let_others_have_their_turn() -> None:
     async def run() -> int:
         other = asyncio.ensure_future(count())
         reader = BodyReader("gzip", 10_000_000)
-        await reader.add(empty * (1_000_000 // len(empty)))
+        await reader.add(body)
         other.cancel()
-        assert reader.finish() == b""
+        assert reader.finish() == opened
         return turns
 
-    assert asyncio.run(run()) >= 1_000_000 // 65_536
+    assert asyncio.run(run()) >= max(len(body) // 65_536, len(opened) // 2**20)
+
+
+def test_members_that_open_to_nothing_are_refused_soon() -> None:
+    reader = BodyReader("gzip", 10_000_000)
+    with pytest.raises(BadRequestError, match="over 1000 parts of nothing"):
+        asyncio.run(reader.add(gzip.compress(b"") * 50_000))
 
 
 # --- hosted tools

@@ -10,7 +10,7 @@ import asyncio
 import zlib
 
 from puna.errors import BadRequestError
-from puna.transports.lean.decoding import Decoder, make_decoder
+from puna.transports.lean.decoding import STEPS_A_TURN, Decoder, make_decoder
 
 READ = "gzip, deflate"
 """The encodings that are read, as the header `accept-encoding` names them."""
@@ -60,7 +60,7 @@ class BodyReader:
             return
         for at in range(0, len(data), _SLICE):
             try:
-                self._open(self._decoder, data[at : at + _SLICE])
+                await self._open(self._decoder, data[at : at + _SLICE])
             except zlib.error as error:
                 raise _damaged(error) from None
             await asyncio.sleep(0)
@@ -74,9 +74,13 @@ class BodyReader:
                 raise _damaged(error) from None
         return b"".join(self._pieces)
 
-    def _open(self, decoder: Decoder, data: bytes) -> None:
+    async def _open(self, decoder: Decoder, data: bytes) -> None:
         decoder.feed(data)
+        steps = 0
         while piece := decoder.step():
+            steps += 1
+            if steps % STEPS_A_TURN == 0:
+                await asyncio.sleep(0)
             self._size += len(piece)
             if self._size > self._limit:
                 raise too_large(self._limit)

@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 import time
+import zlib
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any, cast
@@ -19,6 +20,7 @@ from puna.errors import APIConnectionError, ConfigError
 from puna.transports.base import MOST_BODY_BYTES
 from puna.transports.bounded import until
 from puna.transports.failures import least, not_connected, timed_out, too_long, unreachable
+from puna.transports.opened import Opened, is_encoded
 from puna.transports.roads import AsyncRoad, RequestMaker, Road, make_async_road, make_road
 from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPRequest, Timeouts
@@ -82,13 +84,14 @@ class _StandardReply:
         self._whole = _Whole(request, most_bytes)
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
-        self._body = reply.iter_bytes() if _is_encoded(reply) else _plain_body(reply)
+        self._opened = Opened(reply) if is_encoded(reply) else None
+        self._body = self._opened.pieces() if self._opened is not None else _plain_body(reply)
 
     def read(self) -> bytes:
         """The whole body."""
         piece = self._next(self._deadline)
         while piece is not None:
-            self._whole.add(piece)
+            self._whole.add(piece, self._opened)
             if self._deadline is not None and time.monotonic() > self._deadline:
                 raise timed_out(self._request, is_head=False)
             piece = self._next(self._deadline)
@@ -182,6 +185,7 @@ class _AsyncStandardReply:
         self._reply = reply
         self._deadline = deadline
         self._whole = _Whole(request, most_bytes)
+        self._opened = Opened(reply) if is_encoded(reply) else None
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
 
@@ -191,14 +195,17 @@ class _AsyncStandardReply:
             async with asyncio.timeout_at(self._deadline):
                 async with aclosing(self.pieces()) as pieces:
                     async for piece in pieces:
-                        self._whole.add(piece)
+                        self._whole.add(piece, self._opened)
                 return self._whole.take()
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body in pieces."""
         reply = self._reply
-        plain = cast("httpx2.AsyncByteStream", reply.stream)
-        body = reply.aiter_bytes() if _is_encoded(reply) else aiter(plain)
+        body: object
+        if self._opened is not None:
+            body = self._opened.async_pieces()
+        else:
+            body = aiter(cast("httpx2.AsyncByteStream", reply.stream))
         idle_s = self._request.timeouts.idle_s if self._request.is_stream else None
         with _translated(self._request):
             try:
@@ -227,12 +234,15 @@ class _Whole:
         self._bytes = 0
         self._pieces: list[bytes] = []
 
-    def add(self, piece: bytes) -> None:
+    def add(self, piece: bytes, opened: Opened | None) -> None:
         """Keep some of it. Raises APIConnectionError when it is too much."""
         self._pieces.append(piece)
         self._bytes += len(piece)
         if self._bytes > self._most_bytes:
             raise unreachable(self._request, ValueError(too_long(self._most_bytes)))
+        if opened is not None:
+            with _translated(self._request):
+                opened.check_ratio()
 
     def take(self) -> bytes:
         """All of it."""
@@ -294,10 +304,6 @@ def _headers(reply: httpx2.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in reply.headers.items()}
 
 
-def _is_encoded(reply: httpx2.Response) -> bool:
-    return "content-encoding" in reply.headers
-
-
 def _plain_body(reply: httpx2.Response) -> Iterator[bytes]:
     """A body that needs no decompression, without the steps that do it."""
     try:
@@ -325,6 +331,7 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
         httpx2.StreamError,
         OSError,
         ValueError,
+        zlib.error,
     ) as error:
-        # A ValueError is a host name that cannot be looked up.
+        # A ValueError is a host name that cannot be looked up, or an encoding that is not read.
         raise unreachable(request, error) from error

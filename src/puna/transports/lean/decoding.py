@@ -13,6 +13,12 @@ _MOST_RATIO = 100
 _SMALL = 8 * 1024 * 1024
 """A body that opens to less may be packed as tightly as gzip can (1,032 times)."""
 
+_MOST_EMPTY = 1_000
+"""Parts of a gzip body that open to nothing."""
+
+_FED_AT_ONCE = 16_384
+"""Bytes that one step looks at: what it leaves over is copied."""
+
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
@@ -29,7 +35,10 @@ class Decoder:
             raise ValueError(f"the content encoding `{encoding:.40}` is not read")
         self._opener: Any = zlib.decompressobj(_GZIP) if self._is_gzip else None
         self._left = b""
+        self._at = 0
         self._is_full = False
+        self._empty = 0
+        self._opened_before = 0
         self._has_begun = False
         self._fed = 0
         self._opened = 0
@@ -46,31 +55,46 @@ class Decoder:
     def feed(self, data: bytes) -> None:
         """More of the compressed body."""
         self._fed += len(data)
-        self._left = self._left + data if self._left else data
+        self._left = self._left[self._at :] + data if self._holds else data
+        self._at = 0
 
     @property
     def may_hold(self) -> bool:
         """Whether `step` has work."""
-        return bool(self._left) or self._is_full
+        return self._holds or self._is_full
 
     def step(self) -> bytes:
         """At most `MAX_STEP` bytes; none when all that came is opened.
 
         Raises:
-            zlib.error: the bytes are not what their encoding says.
+            zlib.error: the bytes are not what their encoding says, or hold too many empty parts.
         """
-        while self._left or self._is_full:
+        while self._holds or self._is_full:
             opener = self._opener or self._open_deflate()
             if opener.eof:
                 opener = self._next_member()
             self._has_begun = True
-            piece: bytes = opener.decompress(self._left, MAX_STEP)
-            self._left = opener.unused_data if opener.eof else opener.unconsumed_tail
+            given = self._left[self._at : self._at + _FED_AT_ONCE]
+            piece: bytes = opener.decompress(given, MAX_STEP)
+            rest = opener.unused_data if opener.eof else opener.unconsumed_tail
+            self._at += len(given) - len(rest)
             self._is_full = len(piece) == MAX_STEP and not opener.eof
             if piece:
                 self._opened += len(piece)
                 return piece
+            if opener.eof and self._opened == self._opened_before:
+                self._count_empty()
+        self._left, self._at = b"", 0
         return b""
+
+    @property
+    def _holds(self) -> bool:
+        return self._at < len(self._left)
+
+    def _count_empty(self) -> None:
+        self._empty += 1
+        if self._empty > _MOST_EMPTY:
+            raise zlib.error(f"the compressed body holds over {_MOST_EMPTY} parts of nothing")
 
     def check_end(self) -> None:
         """The body is over.
@@ -83,7 +107,7 @@ class Decoder:
 
     def _open_deflate(self) -> Any:
         """`deflate` is zlib's format by the book, and raw from some hosts: the first byte tells."""
-        is_zlib = self._left[0] & 0x0F == _ZLIB_METHOD
+        is_zlib = self._left[self._at] & 0x0F == _ZLIB_METHOD
         self._opener = zlib.decompressobj(_ZLIB if is_zlib else _RAW)
         return self._opener
 
@@ -92,6 +116,7 @@ class Decoder:
         if not self._is_gzip:
             raise zlib.error("bytes follow the compressed body")
         self._opener = zlib.decompressobj(_GZIP)
+        self._opened_before = self._opened
         return self._opener
 
 
