@@ -1,4 +1,4 @@
-"""What every dialect offers, and the values that it works on."""
+"""The values that every dialect works on, and its readers of streams."""
 
 from __future__ import annotations
 
@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 from typing_extensions import TypeVar
 
 from puna.dialects.quirks import Quirks
-from puna.types.requests import ChatRequest, RequestT_co
-from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
+from puna.types.requests import RequestT_co
+from puna.wire.http import HTTPRequest
 
 if TYPE_CHECKING:
     from puna.errors import APIError
-    from puna.types.chat import ChatCompletion, ChatCompletionChunk
+    from puna.types.chat import ChatCompletionChunk
     from puna.types.common import Usage
-    from puna.types.completion_request import CompletionRequest
-    from puna.types.completions import TextCompletion
-    from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
-    from puna.types.moderations import ModerationRequest, ModerationResponse
-    from puna.types.response_request import ResponsesRequest
-    from puna.types.responses import Response, ResponseEvent
     from puna.types.secret import Secret
     from puna.wire.sigv4 import Signing
 
@@ -159,134 +153,4 @@ class StreamReader(EventReader[PieceT], Protocol[PieceT]):
     @property
     def is_finish_assumed(self) -> bool:
         """Whether the upstream ended its answer well, but without a finish reason."""
-        ...
-
-
-class CallDialect(Protocol):
-    """What the dialects of every kind of call share; the request is of that kind."""
-
-    def build_request(self, request: Any, target: Target, timeouts: Timeouts) -> BuiltRequest:
-        """As in `Dialect`."""
-        ...
-
-    def read_error(self, reply: HTTPReply, context: ReadContext[Any]) -> APIError:
-        """The typed error of a reply that is not a success."""
-        ...
-
-
-class Dialect(Protocol):
-    """A wire protocol for chat completions."""
-
-    def build_request(
-        self, request: ChatRequest, target: Target, timeouts: Timeouts
-    ) -> BuiltRequest:
-        """Raise BadRequestError for what the host cannot do.
-
-        Nothing is sent that the caller did not, but for what the target asks (`asks_usage`) and
-        what the dialect's own docstring names.
-        """
-        ...
-
-    def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """Raise MalformedReplyError for a success that holds no completion."""
-        ...
-
-    def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
-        """The typed error of a reply that is not a success."""
-        ...
-
-    def stream_reader(self, context: ReadContext) -> StreamReader:
-        """A fresh reader for one streamed reply."""
-        ...
-
-
-class EmbeddingDialect(Protocol):
-    """A wire protocol for embeddings."""
-
-    def build_request(
-        self, request: EmbeddingRequest, target: Target, timeouts: Timeouts
-    ) -> BuiltRequest:
-        """Raise BadRequestError for what the host cannot do. Only what the caller gave is sent."""
-        ...
-
-    def read_reply(
-        self, reply: HTTPReply, context: ReadContext[EmbeddingRequest]
-    ) -> EmbeddingResponse:
-        """Raise MalformedReplyError for a success without one vector for each input, in order."""
-        ...
-
-    def read_error(self, reply: HTTPReply, context: ReadContext[EmbeddingRequest]) -> APIError:
-        """The typed error of a reply that is not a success."""
-        ...
-
-
-class ModerationDialect(Protocol):
-    """A wire protocol for moderations."""
-
-    def build_request(
-        self, request: ModerationRequest, target: Target, timeouts: Timeouts
-    ) -> BuiltRequest:
-        """Raise BadRequestError for what the host cannot do. Only what the caller gave is sent."""
-        ...
-
-    def read_reply(
-        self, reply: HTTPReply, context: ReadContext[ModerationRequest]
-    ) -> ModerationResponse:
-        """Raise MalformedReplyError for a success without one verdict for each input."""
-        ...
-
-    def read_error(self, reply: HTTPReply, context: ReadContext[ModerationRequest]) -> APIError:
-        """The typed error of a reply that is not a success."""
-        ...
-
-
-class CompletionDialect(Protocol):
-    """A wire protocol for text completions."""
-
-    def build_request(
-        self, request: CompletionRequest, target: Target, timeouts: Timeouts
-    ) -> BuiltRequest:
-        """Raise BadRequestError for what the host cannot do."""
-        ...
-
-    def read_reply(
-        self, reply: HTTPReply, context: ReadContext[CompletionRequest]
-    ) -> TextCompletion:
-        """Raise MalformedReplyError for a success that holds no completion."""
-        ...
-
-    def read_error(self, reply: HTTPReply, context: ReadContext[CompletionRequest]) -> APIError:
-        """The typed error of a reply that is not a success."""
-        ...
-
-    def stream_reader(
-        self, context: ReadContext[CompletionRequest]
-    ) -> StreamReader[TextCompletion]:
-        """A fresh reader for one streamed reply."""
-        ...
-
-
-class ResponsesDialect(Protocol):
-    """A wire protocol for responses."""
-
-    def build_request(
-        self, request: ResponsesRequest, target: Target, timeouts: Timeouts
-    ) -> BuiltRequest:
-        """Raise BadRequestError for what the host cannot do."""
-        ...
-
-    def read_reply(self, reply: HTTPReply, context: ReadContext[ResponsesRequest]) -> Response:
-        """Raise the typed error of a response that failed, or of a success that is none."""
-        ...
-
-    def read_usage(self, response: Response) -> Usage | None:
-        """What a response says of tokens, in chat's words."""
-        ...
-
-    def read_error(self, reply: HTTPReply, context: ReadContext[ResponsesRequest]) -> APIError:
-        """The typed error of a reply that is not a success."""
-        ...
-
-    def stream_reader(self, context: ReadContext[ResponsesRequest]) -> EventReader[ResponseEvent]:
-        """A fresh reader for one streamed reply."""
         ...

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from puna.bridges.guard import message_of, verdict_of
 from puna.catalog.guards import GuardFacts
 from puna.catalog.tokens import count_message_tokens
-from puna.dialects.base import BuiltRequest, Dialect, ReadContext, Target
+from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.json_http import malformed
+from puna.dialects.protocols import Dialect
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
 from puna.types.common import Usage

@@ -5,13 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from puna.dialects.anthropic_messages import AnthropicMessages
-from puna.dialects.base import (
-    CompletionDialect,
-    Dialect,
-    EmbeddingDialect,
-    ModerationDialect,
-    ResponsesDialect,
-)
 from puna.dialects.bedrock_converse import BedrockConverse
 from puna.dialects.embedded_chat import EmbeddedChat
 from puna.dialects.embedded_embeddings import EmbeddedEmbeddings
@@ -23,6 +16,13 @@ from puna.dialects.openai_completions import OpenAICompletions
 from puna.dialects.openai_embeddings import OpenAIEmbeddings
 from puna.dialects.openai_moderations import OpenAIModerations
 from puna.dialects.openai_responses import OpenAIResponses
+from puna.dialects.protocols import (
+    CompletionDialect,
+    Dialect,
+    EmbeddingDialect,
+    ModerationDialect,
+    ResponsesDialect,
+)
 
 CANNED_DIALECT = "openai_chat"
 """What prepared answers are written in."""

@@ -10,7 +10,8 @@ from typing_extensions import TypeVar as TypeVarWithDefault
 
 from puna.catalog.facts import find_model
 from puna.catalog.prices import Price
-from puna.dialects.base import BuiltRequest, CallDialect, Dialect, ReadContext
+from puna.dialects.base import BuiltRequest, ReadContext
+from puna.dialects.protocols import CallDialect, Dialect
 from puna.dialects.secrets import scrub, without_credentials
 from puna.engine.formats import HeldFormat
 from puna.errors import (
@@ -27,7 +28,7 @@ from puna.types.requests import RequestT_co
 from puna.wire.http import Timeouts
 
 RequestT = TypeVar("RequestT", bound=ModelRequest)
-DialectT = TypeVar("DialectT", bound=CallDialect)
+DialectT = TypeVar("DialectT", bound=CallDialect[Any, Any])
 DialectT_co = TypeVarWithDefault("DialectT_co", default=Dialect, covariant=True)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from typing_extensions import override
 
 from puna.catalog.tokens import count_message_tokens
-from puna.dialects.base import BuiltRequest, Dialect, ReadContext
+from puna.dialects.base import BuiltRequest, ReadContext
+from puna.dialects.protocols import Dialect
 from puna.dialects.request_rules import within_limit
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
 from puna.engine.aside import MANY

@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import override
 
 from puna.catalog.estimates import estimate_tokens
-from puna.dialects.base import CompletionDialect
+from puna.dialects.protocols import CompletionDialect
 from puna.dialects.table import COMPLETION_DIALECTS
 from puna.engine.call import Attempt
 from puna.engine.delivery import broken_stream, ending_s, is_no_stream

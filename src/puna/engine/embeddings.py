@@ -9,7 +9,7 @@ from typing import Any
 from typing_extensions import override
 
 from puna.catalog.estimates import estimate_tokens
-from puna.dialects.base import EmbeddingDialect
+from puna.dialects.protocols import EmbeddingDialect
 from puna.dialects.table import CANNED_DIALECT, EMBEDDING_DIALECTS
 from puna.engine.call import Attempt, Canned
 from puna.engine.run import CallRun

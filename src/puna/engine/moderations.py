@@ -10,8 +10,8 @@ from typing import Any
 from typing_extensions import override
 
 from puna.catalog.guards import find_guard
-from puna.dialects.base import ModerationDialect
 from puna.dialects.guard_moderations import GuardModerations
+from puna.dialects.protocols import ModerationDialect
 from puna.dialects.table import DIALECTS, MODERATION_DIALECTS
 from puna.engine.call import Attempt, Call
 from puna.engine.run import CallRun

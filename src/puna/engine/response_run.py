@@ -20,8 +20,8 @@ from puna.bridges.responses.required import fill_required
 from puna.bridges.responses.stream import ResponseStream
 from puna.bridges.responses.talk import sent_back
 from puna.bridges.responses.tools import ALWAYS_SENT, CHAT_KINDS
-from puna.dialects.base import ResponsesDialect
 from puna.dialects.json_http import malformed
+from puna.dialects.protocols import ResponsesDialect
 from puna.dialects.request_rules import takes_request
 from puna.dialects.table import RESPONSES_DIALECTS
 from puna.engine.aside import MANY

@@ -9,16 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from typing_extensions import override
-
 from puna.errors import BadRequestError
-from puna.types.model_request import (
-    ModelRequest,
-    ParamChecks,
-    check_extra_body,
-    check_model,
-    sort_params,
-)
+from puna.types.listed_request import ListedRequest
+from puna.types.model_request import ParamChecks, check_extra_body, check_model
 from puna.types.requests import PARAMS, check_headers
 from puna.types.shown import kind_of, shown
 from puna.types.token_ids import KINDS, TextInput, TokenIds, each_text, is_count, read_token_ids
@@ -51,8 +44,10 @@ COMPLETION_PARAMS: ParamChecks = {
 
 
 @dataclass(frozen=True, slots=True)
-class CompletionRequest(ModelRequest):
+class CompletionRequest(ListedRequest):
     """What the caller asked, in the shape of OpenAI's completions."""
+
+    known_params = COMPLETION_PARAMS
 
     prompt: TextInput
 
@@ -65,17 +60,6 @@ class CompletionRequest(ModelRequest):
     def wants_usage(self) -> bool:
         """Whether a stream should end with a usage chunk."""
         return bool((self.params.get("stream_options") or {}).get("include_usage"))
-
-    @staticmethod
-    @override
-    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        # What only chat has, such as `tools`, says nothing here, and a host may refuse it.
-        return {n: v for n, v in params.items() if n in COMPLETION_PARAMS or n not in PARAMS}
-
-    @staticmethod
-    @override
-    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        return sort_params(fields, COMPLETION_PARAMS)
 
 
 def make_completion_request(  # noqa: PLR0913 - a request's parts; all but two by keyword

@@ -10,18 +10,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from pydantic import Field
-from typing_extensions import override
 
 from puna.errors import BadRequestError
 from puna.types.common import Answer, Usage, WireModel
-from puna.types.model_request import (
-    ModelRequest,
-    ParamChecks,
-    check_extra_body,
-    check_model,
-    sort_params,
-)
-from puna.types.requests import PARAMS, check_headers
+from puna.types.listed_request import ListedRequest
+from puna.types.model_request import ParamChecks, check_extra_body, check_model
+from puna.types.requests import check_headers
 from puna.types.shown import kind_of
 from puna.types.token_ids import KINDS, TextInput, TokenIds, each_text, is_count, read_token_ids
 
@@ -30,6 +24,13 @@ MOST_INPUTS = 2_048
 
 _FORMATS = ("float", "base64")
 _OWN_FIELDS = ("model", "input")
+
+EMBEDDING_PARAMS: ParamChecks = {
+    "dimensions": (lambda v: is_count(v) and v > 0, "a whole number above 0"),
+    "encoding_format": (lambda v: v in _FORMATS, "float or base64"),
+    "user": (lambda v: isinstance(v, str), "a string"),
+}
+"""OpenAI's parameters of embeddings."""
 
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -52,8 +53,10 @@ class EmbeddingResponse(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingRequest(ModelRequest):
+class EmbeddingRequest(ListedRequest):
     """What the caller asked, in the OpenAI embeddings shape."""
+
+    known_params = EMBEDDING_PARAMS
 
     input: TextInput
 
@@ -66,25 +69,6 @@ class EmbeddingRequest(ModelRequest):
     def wants_base64(self) -> bool:
         """Whether vectors are wanted as base64; else as numbers, as OpenAI's default is."""
         return self.params.get("encoding_format") == "base64"
-
-    @staticmethod
-    @override
-    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        # What is for chat, such as `temperature`, says nothing here, and a host may refuse it.
-        return {n: v for n, v in params.items() if n in EMBEDDING_PARAMS or n not in PARAMS}
-
-    @staticmethod
-    @override
-    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        return sort_params(fields, EMBEDDING_PARAMS)
-
-
-EMBEDDING_PARAMS: ParamChecks = {
-    "dimensions": (lambda v: is_count(v) and v > 0, "a whole number above 0"),
-    "encoding_format": (lambda v: v in _FORMATS, "float or base64"),
-    "user": (lambda v: isinstance(v, str), "a string"),
-}
-"""OpenAI's parameters of embeddings."""
 
 
 def make_embedding_request(  # noqa: PLR0913 - a request's parts; all but two by keyword

@@ -50,14 +50,14 @@ class ModelRequest(ABC):
         filled = self.without_rivals(known, self.params)
         return replace(self, params={**filled, **self.params}, extra={**extra, **self.extra})
 
-    @staticmethod
-    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    @classmethod
+    def usable_defaults(cls, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Those of a deployment's defaults that are for this kind of request."""
         return params
 
-    @staticmethod
+    @classmethod
     @abstractmethod
-    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def split(cls, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Sort fields into the parameters of this kind of request, checked, and all others."""
 
     @staticmethod

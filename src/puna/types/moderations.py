@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from typing_extensions import override
+from typing import Any, ClassVar
 
 from puna.errors import BadRequestError
 from puna.types.common import Answer, Usage, WireModel
-from puna.types.model_request import ModelRequest, check_extra_body, check_model
-from puna.types.requests import PARAMS, check_headers
+from puna.types.listed_request import ListedRequest
+from puna.types.model_request import ParamChecks, check_extra_body, check_model
+from puna.types.requests import check_headers
 from puna.types.shown import kind_of
 
 _OWN_FIELDS = ("model", "input")
@@ -39,8 +38,10 @@ class ModerationResponse(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class ModerationRequest(ModelRequest):
+class ModerationRequest(ListedRequest):
     """What the caller asked: a text, texts, or parts with texts and images, as they were given."""
+
+    known_params: ClassVar[ParamChecks] = {}
 
     input: Any
 
@@ -51,16 +52,6 @@ class ModerationRequest(ModelRequest):
         if isinstance(given, list) and all(isinstance(one, str) for one in given):
             return tuple(given)
         return (given,)
-
-    @staticmethod
-    @override
-    def usable_defaults(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {name: value for name, value in params.items() if name not in PARAMS}
-
-    @staticmethod
-    @override
-    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        return {}, {name: value for name, value in fields.items() if value is not None}
 
 
 def make_moderation_request(  # noqa: PLR0913 - a request's parts; all but two by keyword

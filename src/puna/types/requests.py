@@ -73,9 +73,9 @@ class ChatRequest(ModelRequest):
         """Whether a stream should end with a usage chunk."""
         return bool((self.params.get("stream_options") or {}).get("include_usage"))
 
-    @staticmethod
+    @classmethod
     @override
-    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def split(cls, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         return split_params(fields)
 
     @staticmethod

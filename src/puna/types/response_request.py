@@ -69,9 +69,9 @@ class ResponsesRequest(ModelRequest):
         tools = (as_mapping(one) or {} for one in self.params.get("tools", ()))
         return frozenset(str(tool.get("type")) for tool in tools)
 
-    @staticmethod
+    @classmethod
     @override
-    def split(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def split(cls, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         return sort_params(from_chat(fields), RESPONSE_PARAMS)
 
 

@@ -1,0 +1,90 @@
+"""What every dialect offers, for each kind of call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from typing_extensions import TypeVar
+
+from puna.dialects.base import BuiltRequest, EventReader, ReadContext, StreamReader, Target
+from puna.types.chat import ChatCompletion
+from puna.types.completion_request import CompletionRequest
+from puna.types.completions import TextCompletion
+from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
+from puna.types.model_request import ModelRequest
+from puna.types.moderations import ModerationRequest, ModerationResponse
+from puna.types.requests import ChatRequest
+from puna.types.response_request import ResponsesRequest
+from puna.types.responses import Response, ResponseEvent
+from puna.wire.http import HTTPReply, Timeouts
+
+if TYPE_CHECKING:
+    from puna.errors import APIError
+    from puna.types.common import Usage
+
+RequestT_contra = TypeVar("RequestT_contra", bound=ModelRequest, contravariant=True)
+AnswerT_co = TypeVar("AnswerT_co", covariant=True)
+ReaderT_co = TypeVar("ReaderT_co", covariant=True)
+
+
+class CallDialect(Protocol[RequestT_contra, AnswerT_co]):
+    """A wire protocol for one kind of call: what is asked, and what its answer is."""
+
+    def build_request(
+        self, request: RequestT_contra, target: Target, timeouts: Timeouts
+    ) -> BuiltRequest:
+        """Raise BadRequestError for what the host cannot do.
+
+        Nothing is sent that the caller did not, but for what the target asks (`asks_usage`) and
+        what the dialect's own docstring names.
+        """
+        ...
+
+    def read_reply(self, reply: HTTPReply, context: ReadContext[RequestT_contra]) -> AnswerT_co:
+        """Raise MalformedReplyError for a success that holds no answer to what was asked.
+
+        An answer that says it failed is the typed error of that.
+        """
+        ...
+
+    def read_error(self, reply: HTTPReply, context: ReadContext[RequestT_contra]) -> APIError:
+        """The typed error of a reply that is not a success."""
+        ...
+
+
+class StreamDialect(
+    CallDialect[RequestT_contra, AnswerT_co], Protocol[RequestT_contra, AnswerT_co, ReaderT_co]
+):
+    """A `CallDialect` whose answers may be streamed."""
+
+    def stream_reader(self, context: ReadContext[RequestT_contra]) -> ReaderT_co:
+        """A fresh reader for one streamed reply."""
+        ...
+
+
+class Dialect(StreamDialect[ChatRequest, ChatCompletion, StreamReader], Protocol):
+    """A wire protocol for chat completions."""
+
+
+class EmbeddingDialect(CallDialect[EmbeddingRequest, EmbeddingResponse], Protocol):
+    """A wire protocol for embeddings: one vector for each input, in order."""
+
+
+class ModerationDialect(CallDialect[ModerationRequest, ModerationResponse], Protocol):
+    """A wire protocol for moderations: one verdict for each input."""
+
+
+class CompletionDialect(
+    StreamDialect[CompletionRequest, TextCompletion, StreamReader[TextCompletion]], Protocol
+):
+    """A wire protocol for text completions."""
+
+
+class ResponsesDialect(
+    StreamDialect[ResponsesRequest, Response, EventReader[ResponseEvent]], Protocol
+):
+    """A wire protocol for responses."""
+
+    def read_usage(self, response: Response) -> Usage | None:
+        """What a response says of tokens, in chat's words."""
+        ...
