@@ -10,6 +10,7 @@ import pytest
 
 import litellm
 from litellm import CustomLLM, CustomLLMError, EmbeddingResponse, ModelResponse, Usage
+from litellm.call_failures import CallFailure
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -159,7 +160,7 @@ def test_an_error_of_the_handler_has_the_class_of_its_status(
 def test_retries_repeat_what_may_pass_and_nothing_else(echo: Echo) -> None:
     for model, times in (("fail-503", 3), ("fail-400", 1)):
         echo.asked.clear()
-        with pytest.raises(litellm.exceptions._CallFailure):
+        with pytest.raises(CallFailure):
             litellm.completion(f"mine/{model}", HI, num_retries=2)
         assert len(echo.asked) == times
 

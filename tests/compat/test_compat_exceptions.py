@@ -16,6 +16,7 @@ from tests.support.upstream import Reply, Upstream
 
 import litellm
 from litellm import exceptions
+from litellm.call_failures import ErrorResponse
 from litellm.error_translation import litellm_exception_of
 from litellm.types.router import RouterRateLimitError
 from puna import errors
@@ -211,7 +212,7 @@ def test_the_rarer_ones_can_be_made() -> None:
         "vendor_rate_limit",
     )
     assert limited.detail == limited.message
-    reply = exceptions.ErrorResponse(429)
+    reply = ErrorResponse(429)
     detailed = exceptions.RateLimitError("m", "p", "mo", reply, detail={"a": 1})
     assert (detailed.response, detailed.detail) == (reply, {"a": 1})
     assert all(issubclass(one, Exception) for one in exceptions.LITELLM_EXCEPTION_TYPES)

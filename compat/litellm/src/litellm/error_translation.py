@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from litellm import exceptions
+from litellm.call_failures import ErrorResponse
 from puna import errors
 
 
@@ -84,7 +85,7 @@ def _class_of(error: errors.APIError) -> Callable[..., Any]:
 
 def _fill(made: Any, error: errors.APIError) -> None:
     """What the host said, on any of the classes."""
-    made.response = exceptions.ErrorResponse(made.status_code, error.headers, error.body or "")
+    made.response = ErrorResponse(made.status_code, error.headers, error.body or "")
     made.litellm_response_headers = error.headers
     made.request_id = error.headers.get("x-request-id")
     made.body = _decoded(error.body)

@@ -1,9 +1,6 @@
 """LiteLLM's exceptions: its names, attributes, constructor orders and message prefixes.
 
-LiteLLM's classes derive from the `openai` package's. That package is not needed here; when it is
-loaded (before or after this module), each class gets the `openai` class of the same meaning as a
-second base, so that `except openai.RateLimitError` catches `litellm.RateLimitError`. This happens
-when the next exception is made (`adopt_openai_bases`).
+How they are made, and how they become the `openai` package's too: `litellm.call_failures`.
 
 Unlike LiteLLM's, these can be pickled and copied, carry no made-up request of another vendor, and
 `PermissionDeniedError` and `UnprocessableEntityError` need no `response`.
@@ -11,123 +8,11 @@ Unlike LiteLLM's, these can be pickled and copied, carry no made-up request of a
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
-from inspect import Parameter, Signature
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
+from litellm.call_failures import CallFailure, adopt_openai_bases
 from litellm.released import getattr_of
-
-
-class ErrorResponse:
-    """The reply behind an error, as far as people read it: an HTTP client's object is not kept.
-
-    `headers` have lower-case names; `text` is the body, capped, and empty when there was no reply.
-    """
-
-    def __init__(
-        self, status_code: int, headers: Mapping[str, str] | None = None, text: str = ""
-    ) -> None:
-        self.status_code = status_code
-        self.headers = dict(headers or {})
-        self.text = text
-
-    @property
-    def content(self) -> bytes:
-        """The body as bytes."""
-        return self.text.encode()
-
-    def json(self) -> Any:
-        """The body as JSON. Raises ValueError when it is none."""
-        return json.loads(self.text)
-
-    def __repr__(self) -> str:
-        return f"<ErrorResponse [{self.status_code}]>"
-
-
-class _CallFailure(Exception):  # noqa: N818 - the public names below are LiteLLM's
-    """What all of LiteLLM's exceptions of a call share.
-
-    A class says in `order` which arguments it takes; the first `needed` of them must be given. One
-    that is left out, or None, is the class's attribute of that name. An argument becomes an
-    attribute; without an argument `message`, `template` is filled with the others.
-    """
-
-    order: ClassVar[tuple[str, ...]] = ()
-    needed: ClassVar[int] = 3
-    prefix: ClassVar[str] = ""
-    template: ClassVar[str] = ""
-    __signature__: ClassVar[Signature] = Signature()
-
-    message: str
-    status_code: int = 500
-    model: str | None = None
-    llm_provider: str | None = None
-    litellm_debug_info: str | None = None
-    max_retries: int | None = None
-    num_retries: int | None = None
-    response: Any = None
-    request: Any = None
-    request_id: str | None = None
-    body: object = None
-    type: str | None = None
-    code: str | None = None
-    param: str | None = None
-    litellm_response_headers: dict[str, str] | None = None
-
-    def __init_subclass__(cls) -> None:
-        cls.__signature__ = Signature(
-            [
-                Parameter(
-                    name,
-                    Parameter.POSITIONAL_OR_KEYWORD,
-                    default=Parameter.empty if place < cls.needed else getattr(cls, name, None),
-                )
-                for place, name in enumerate(cls.order)
-            ]
-        )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        adopt_openai_bases()
-        bound = self.__signature__.bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = bound.arguments
-        for name, value in given.items():
-            if value is not None:
-                setattr(self, _ATTRIBUTES.get(name, name), value)
-        message = given.get("message", self.template.format_map(given))
-        self.message = f"{self.prefix}{message}"
-        self.args = (self.message,)
-        if self.response is None:
-            self.response = ErrorResponse(self.status_code)
-
-    def __str__(self) -> str:
-        text = self.message
-        if self.num_retries:
-            text += f" LiteLLM Retried: {self.num_retries} times"
-            if self.max_retries:
-                text += f", LiteLLM Max Retries: {self.max_retries}"
-        return text
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (type(self), self.args, self.__dict__))
-
-
-def _restore(cls: type[_CallFailure], args: tuple[Any, ...], state: dict[str, Any]) -> _CallFailure:
-    """Rebuild a pickled or copied exception without asking its constructor."""
-    adopt_openai_bases()
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(state)
-    return error
-
-
-_ATTRIBUTES = {"custom_llm_provider": "llm_provider", "exception_status_code": "status_code"}
-"""Arguments whose attribute has another name."""
 
 _PROVIDER_FIRST = ("message", "llm_provider", "model")
 _MODEL_FIRST = ("message", "model", "llm_provider")
@@ -136,7 +21,7 @@ _BY_PROVIDER: tuple[str, ...] = (*_PROVIDER_FIRST, "response", *_RETRIES, "body"
 _BY_MODEL: tuple[str, ...] = (*_MODEL_FIRST, "response", *_RETRIES, "body")
 
 
-class AuthenticationError(_CallFailure):
+class AuthenticationError(CallFailure, openai_name="AuthenticationError"):
     """No key, or one that the host refused (401)."""
 
     order = _BY_PROVIDER
@@ -144,7 +29,7 @@ class AuthenticationError(_CallFailure):
     status_code = 401
 
 
-class PermissionDeniedError(_CallFailure):
+class PermissionDeniedError(CallFailure, openai_name="PermissionDeniedError"):
     """The key may not do this (403)."""
 
     order = _BY_PROVIDER
@@ -152,7 +37,7 @@ class PermissionDeniedError(_CallFailure):
     status_code = 403
 
 
-class NotFoundError(_CallFailure):
+class NotFoundError(CallFailure, openai_name="NotFoundError"):
     """No such model or path (404)."""
 
     order = _BY_MODEL
@@ -160,7 +45,7 @@ class NotFoundError(_CallFailure):
     status_code = 404
 
 
-class UnprocessableEntityError(_CallFailure):
+class UnprocessableEntityError(CallFailure, openai_name="UnprocessableEntityError"):
     """Well-formed, and still refused (422)."""
 
     order = _BY_MODEL
@@ -168,7 +53,7 @@ class UnprocessableEntityError(_CallFailure):
     status_code = 422
 
 
-class BadRequestError(_CallFailure):
+class BadRequestError(CallFailure, openai_name="BadRequestError"):
     """The request is wrong (400)."""
 
     order = _BY_MODEL
@@ -237,7 +122,7 @@ class VectorStoreSearchError(BadRequestError):
     failures: Any = None
 
 
-class RateLimitError(_CallFailure):
+class RateLimitError(CallFailure, openai_name="RateLimitError"):
     """Too many requests or tokens (429)."""
 
     order = (
@@ -265,7 +150,7 @@ class RateLimitError(_CallFailure):
             self.detail = self.message
 
 
-class InternalServerError(_CallFailure):
+class InternalServerError(CallFailure, openai_name="InternalServerError"):
     """The host failed (500)."""
 
     order = _BY_PROVIDER
@@ -273,7 +158,7 @@ class InternalServerError(_CallFailure):
     type = "internal_server_error"
 
 
-class BadGatewayError(_CallFailure):
+class BadGatewayError(CallFailure, openai_name="APIStatusError"):
     """Something before the model failed (502)."""
 
     order = _BY_PROVIDER
@@ -281,7 +166,7 @@ class BadGatewayError(_CallFailure):
     status_code = 502
 
 
-class ServiceUnavailableError(_CallFailure):
+class ServiceUnavailableError(CallFailure, openai_name="APIStatusError"):
     """The host is overloaded or down (503)."""
 
     order = _BY_PROVIDER
@@ -289,7 +174,7 @@ class ServiceUnavailableError(_CallFailure):
     status_code = 503
 
 
-class Timeout(_CallFailure):
+class Timeout(CallFailure, openai_name="APITimeoutError"):
     """No answer in time (408, or the status that the host gave)."""
 
     order = (*_MODEL_FIRST, *_RETRIES, "headers", "exception_status_code", "response")
@@ -298,7 +183,7 @@ class Timeout(_CallFailure):
     headers: Mapping[str, str] | None = None
 
 
-class APIError(_CallFailure):
+class APIError(CallFailure, openai_name="APIError"):
     """The host answered with a status that has no class of its own."""
 
     order = ("status_code", *_PROVIDER_FIRST, "request", *_RETRIES, "body")
@@ -306,7 +191,7 @@ class APIError(_CallFailure):
     prefix = "litellm.APIError: "
 
 
-class MockException(_CallFailure):
+class MockException(CallFailure, openai_name="APIError"):
     """What an unknown exception in `mock_response` becomes in LiteLLM."""
 
     order = ("status_code", *_PROVIDER_FIRST, "request", *_RETRIES)
@@ -314,7 +199,7 @@ class MockException(_CallFailure):
     prefix = "litellm.MockException: "
 
 
-class APIConnectionError(_CallFailure):
+class APIConnectionError(CallFailure, openai_name="APIConnectionError"):
     """The host could not be reached, or the connection broke."""
 
     order: ClassVar[tuple[str, ...]] = (*_PROVIDER_FIRST, "request", *_RETRIES)
@@ -342,7 +227,7 @@ class MidStreamFallbackError(ServiceUnavailableError, APIConnectionError):
     is_pre_first_chunk: bool = False
 
 
-class APIResponseValidationError(_CallFailure):
+class APIResponseValidationError(CallFailure, openai_name="APIResponseValidationError"):
     """The host's answer does not hold what it should."""
 
     order: ClassVar[tuple[str, ...]] = (*_PROVIDER_FIRST, *_RETRIES)
@@ -362,14 +247,14 @@ class JSONSchemaValidationError(APIResponseValidationError):
     schema: str = ""
 
 
-class InvalidRequestError(_CallFailure):
+class InvalidRequestError(CallFailure, openai_name="BadRequestError"):
     """LiteLLM's oldest name for a bad request."""
 
     order = _MODEL_FIRST
     status_code = 400
 
 
-class OpenAIError(_CallFailure):
+class OpenAIError(CallFailure, openai_name="OpenAIError"):
     """The base of the `openai` package's errors, under LiteLLM's name."""
 
     order = ("original_exception",)
@@ -445,43 +330,6 @@ LITELLM_EXCEPTION_TYPES: list[type[Exception]] = [
     MidStreamFallbackError,
     BudgetExceededError,
 ]
-
-_OPENAI_NAMES: Mapping[type[_CallFailure], str] = {
-    AuthenticationError: "AuthenticationError",
-    PermissionDeniedError: "PermissionDeniedError",
-    NotFoundError: "NotFoundError",
-    UnprocessableEntityError: "UnprocessableEntityError",
-    BadRequestError: "BadRequestError",
-    RateLimitError: "RateLimitError",
-    InternalServerError: "InternalServerError",
-    BadGatewayError: "APIStatusError",
-    ServiceUnavailableError: "APIStatusError",
-    Timeout: "APITimeoutError",
-    APIConnectionError: "APIConnectionError",
-    APIResponseValidationError: "APIResponseValidationError",
-    InvalidRequestError: "BadRequestError",
-    OpenAIError: "OpenAIError",
-    MockException: "APIError",
-    APIError: "APIError",  # the last: it tells that the others are done
-}
-
-
-def adopt_openai_bases() -> None:
-    """Give every class its `openai` base, once that package is loaded. Costs nothing before.
-
-    Classes are changed in place, so that `litellm.RateLimitError` stays the one class that
-    callers compare with and pickles name, and exceptions made earlier are caught too.
-    """
-    module = sys.modules.get("openai")
-    if module is None or len(APIError.__bases__) > 1:
-        return
-    found = {cls: getattr(module, name, None) for cls, name in _OPENAI_NAMES.items()}
-    if not all(isinstance(base, type) and issubclass(base, Exception) for base in found.values()):
-        return  # half imported, or a stand-in of somebody's tests
-    for cls, base in found.items():
-        own = cls.__bases__[0]
-        cls.__bases__ = (own, cast("type[Exception]", base))
-
 
 adopt_openai_bases()
 

@@ -9,12 +9,12 @@ import select
 import socket
 import ssl
 import zlib
-from typing import Protocol, cast
+from typing import cast
 
 from puna.transports.failures import timed_out, too_long, unreachable
 from puna.transports.lean.deadline import Deadline
 from puna.transports.lean.decoding import STEPS_A_TURN, Decoder, make_decoder
-from puna.transports.lean.exchange import Exchange
+from puna.transports.lean.exchange import Exchange, Owner
 from puna.transports.lean.reading import ReplyReader, whole_chunk
 from puna.transports.lean.whole import read_whole
 from puna.wire.http import STREAM_TYPES
@@ -25,32 +25,12 @@ _JOINED_BYTES = 65_536  # up to here one string costs less than two writes
 _OK = 200
 
 
-class Owner(Protocol):
-    """Who keeps connections: a pool."""
-
-    def adopt(self, connection: Connection) -> None:
-        """It is open."""
-        ...
-
-    def release(self, connection: Connection) -> None:
-        """Its reply is read and it may serve again."""
-        ...
-
-    def lost(self, connection: Connection) -> None:
-        """It is closed."""
-        ...
-
-    def retry(self, exchange: Exchange) -> None:
-        """The host had closed a kept connection before this request: it gets a fresh one."""
-        ...
-
-
 class Connection(asyncio.Protocol):
     """Made for `wanted_by`; kept alive for others after that."""
 
     def __init__(
         self,
-        owner: Owner,
+        owner: Owner[Connection],
         loop: asyncio.AbstractEventLoop,
         wanted_by: Exchange,
         most_body_bytes: int,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from puna.errors import APIError
 from puna.transports.failures import unreachable
@@ -57,6 +57,29 @@ class Line(Protocol):
 
     def cut(self) -> None:
         """Close at once; the exchange hears nothing more."""
+        ...
+
+
+LineT_contra = TypeVar("LineT_contra", bound=Line, contravariant=True)
+
+
+class Owner(Protocol[LineT_contra]):
+    """Who keeps the connections of a host: a pool."""
+
+    def adopt(self, connection: LineT_contra) -> None:
+        """It is open."""
+        ...
+
+    def release(self, connection: LineT_contra) -> None:
+        """Its reply is read and it may serve again."""
+        ...
+
+    def lost(self, connection: LineT_contra) -> None:
+        """It is closed."""
+        ...
+
+    def retry(self, exchange: Exchange) -> None:
+        """The host had closed a kept connection before this request: it gets a fresh one."""
         ...
 
 
