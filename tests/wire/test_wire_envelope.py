@@ -20,7 +20,7 @@ from puna.wire.envelope import (
     read_reply,
 )
 from puna.wire.http import HTTPReply, Timeouts
-from puna.wire.splicing import Renaming, fill_nulls
+from puna.wire.splicing import Renaming, fill_fields
 
 TARGET = Target(provider="openai", model="up/model", base_url="http://up/v1")
 ASKED = ChatRequest("public", ({"role": "user", "content": "hi"},))
@@ -149,12 +149,13 @@ def test_a_plain_reply_says_what_the_dialect_reads(reply: dict[str, Any]) -> Non
         return
     read = OpenAIChat().read_reply(HTTPReply(200, {}, data), CONTEXT)
     assert json.loads(renamed) == json.loads(read.to_json())
-    filled = fill_nulls(renamed, plain)
+    filled = fill_fields(renamed, plain)
     if filled is not None:
         expected = json.loads(renamed)
         for choice in expected["choices"]:
             choice.setdefault("logprobs", None)
             choice["message"].setdefault("refusal", None)
+            choice["message"].setdefault("annotations", [])
         assert json.loads(filled) == expected
     renaming = Renaming("public")
     assert renaming.complete(data, plain) == renaming.complete(data, plain) == filled
@@ -183,6 +184,10 @@ def chosen(message: dict[str, Any] | None = None, **fields: Any) -> dict[str, An
         (whole(chosen({"refusal": None})), True),
         (whole(chosen(logprobs=None)), True),
         (whole(chosen({"refusal": "no"}, logprobs=None)), True),
+        (whole(chosen({"annotations": []})), True),
+        (whole(chosen({"annotations": [{"type": "url_citation"}], "refusal": None})), True),
+        (whole(chosen({"annotations": [], "refusal": None}, logprobs=None)), True),
+        (whole(chosen(), chosen({"annotations": []})), False),
         (whole(chosen(), chosen()), True),
         (whole(chosen(), chosen(logprobs=None)), False),
         (whole(chosen(), x={"message": {}}), False),
@@ -197,12 +202,12 @@ def test_what_the_schema_wants_is_filled_in_where_it_is_clear(
     data = json.dumps(reply, separators=separators).encode()
     plain = read_reply(data)
     assert plain is not None
-    filled = fill_nulls(data, plain)
+    filled = fill_fields(data, plain)
     assert (filled is not None) is is_clear
     if filled is not None:
-        nulls = {"refusal": None}, {"logprobs": None}
+        empty: dict[str, Any] = {"refusal": None, "annotations": []}
         expected = [
-            {**nulls[1], **one, "message": {**nulls[0], **one["message"]}}
+            {"logprobs": None, **one, "message": {**empty, **one["message"]}}
             for one in reply["choices"]
         ]
         assert json.loads(filled) == {**reply, "choices": expected}
@@ -219,6 +224,8 @@ def test_a_host_may_change_what_it_leaves_out() -> None:
         whole(chosen()),
         whole(chosen()),
         whole(chosen({"refusal": "no"})),
+        whole(chosen({"annotations": []})),
+        whole(chosen({"annotations": [{"type": "url_citation"}]})),
         whole(chosen(), model="n"),
         whole(chosen(), system_fingerprint=None),
         whole(chosen(), x={"model": "m"}),
@@ -228,7 +235,7 @@ def test_a_host_may_change_what_it_leaves_out() -> None:
         plain = read_reply(data)
         assert plain is not None
         renamed = Renaming("public").apply(data, plain)
-        expected = fill_nulls(renamed, plain) if renamed is not None else None
+        expected = fill_fields(renamed, plain) if renamed is not None else None
         assert renaming.complete(data, plain) == expected
 
 

@@ -23,7 +23,7 @@ from puna.transports.embedded import SCHEME
 from puna.types.chat import ChatCompletion, Choice
 from puna.types.report import CallReport
 from puna.version import __version__
-from puna.wire.splicing import insert_nulls
+from puna.wire.splicing import insert_fields
 from puna.wire.sse import encode_event
 
 Headers = list[tuple[bytes, bytes]]
@@ -89,31 +89,31 @@ def json_reply(value: Any, status: int = 200, headers: Mapping[str, str] | None 
 
 
 def chat_body(answer: ChatCompletion) -> bytes:
-    """A chat completion as JSON, with the nulls that OpenAI's schema wants and hosts leave out.
+    """A chat completion as JSON, with the empty fields that OpenAI's have and hosts leave out.
 
-    Source: OpenAI's OpenAPI document, `CreateChatCompletionResponse`, read 2026-11-26.
+    Sources: OpenAI's OpenAPI document, `CreateChatCompletionResponse`, read 2026-11-26, for
+    `refusal` and `logprobs`; the answers in its API reference, "Chat", for `annotations`.
     """
     body = answer.to_json().encode()
     lacks = {
-        ("refusal" not in one.message.model_fields_set, "logprobs" not in one.model_fields_set)
+        (
+            "refusal" not in one.message.model_fields_set,
+            "annotations" not in one.message.model_fields_set,
+            "logprobs" not in one.model_fields_set,
+        )
         for one in answer.choices
     }
-    if lacks == {(False, False)}:
-        return body
-    filled = None
-    if len(lacks) == 1:
-        ((no_refusal, no_logprobs),) = lacks
-        filled = insert_nulls(
-            body, len(answer.choices), no_refusal=no_refusal, no_logprobs=no_logprobs
-        )
-    return filled or _with_nulls(answer).to_json().encode()
+    filled = insert_fields(body, len(answer.choices), lacks.pop()) if len(lacks) == 1 else None
+    return filled or _with_fields(answer).to_json().encode()
 
 
-def _with_nulls(answer: ChatCompletion) -> ChatCompletion:
-    """A copy of an answer whose nulls cannot be put in its bytes: the types write it anew."""
+def _with_fields(answer: ChatCompletion) -> ChatCompletion:
+    """A copy of an answer whose fields cannot be put in its bytes: the types write it anew."""
     choices: list[Choice] = []
     for one in answer.choices:
-        message = one.message.model_copy(update={"refusal": one.message.refusal})
+        said = one.message
+        empty = {"refusal": said.refusal, "annotations": said.annotations or []}
+        message = said.model_copy(update=empty)
         choices.append(one.model_copy(update={"message": message, "logprobs": one.logprobs}))
     return answer.model_copy(update={"choices": choices})
 

@@ -32,6 +32,7 @@ class Message(WireModel):
     role: str = "assistant"
     content: str | None = None
     refusal: str | None = None
+    annotations: list[Any] | None = None
     tool_calls: list[ToolCall] | None = None
     function_call: Function | None = None
 

@@ -1,11 +1,12 @@
-"""What changes in the bytes of plain replies and chunks: the model's name, and nulls.
+"""What changes in the bytes of plain replies and chunks: the model's name, and empty fields.
 
-A host's nulls that say nothing go; those that OpenAI's schema wants come.
+A host's nulls that say nothing go; the nulls and the empty list come that OpenAI's answers have.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import product
 
 from msgspec import UNSET
 from msgspec.json import encode
@@ -23,37 +24,43 @@ _START = re.compile(
     rb'"model"\s*:\s*"[^"\\]*"\s*,\s*"choices"\s*:\s*\[\s*\{\s*"index"\s*:\s*0\s*,'
     rb'\s*"message"\s*:\s*\{'
 )
-_NO_REFUSAL = b'"message":{"refusal":null,'
-_NO_LOGPROBS = b'"logprobs":null,"message":{'
-_NEITHER = b'"logprobs":null,"message":{"refusal":null,'
+
+Lacks = tuple[bool, bool, bool]
+"""Whether a choice lacks `message.refusal`, `message.annotations` and `logprobs`."""
 
 
-def fill_nulls(data: bytes, plain: PlainReply) -> bytes | None:
-    """A whole reply with a null for each of `refusal` and `logprobs` that the host left out.
+def _filled(no_refusal: bool, no_annotations: bool, no_logprobs: bool) -> bytes:  # noqa: FBT001 - the parts of `Lacks`
+    refusal = b'"refusal":null,' if no_refusal else b""
+    annotations = b'"annotations":[],' if no_annotations else b""
+    logprobs = b'"logprobs":null,' if no_logprobs else b""
+    return b'%b"message":{%b%b' % (logprobs, refusal, annotations)
 
-    OpenAI's schema wants both. None where it is not clear where they belong.
+
+_FILLED = {lacks: _filled(*lacks) for lacks in product((False, True), repeat=3)}
+
+
+def fill_fields(data: bytes, plain: PlainReply) -> bytes | None:
+    """A whole reply with what the host left out of `refusal`, `annotations` and `logprobs`.
+
+    OpenAI's answers always have these: null, an empty list, null. None where it is not clear where
+    they belong.
     """
     choices = plain.choices
-    first = choices[0]
-    no_refusal, no_logprobs = first.message.refusal is UNSET, first.logprobs is UNSET
-    if len(choices) > 1 and any(
-        (one.message.refusal is UNSET) is not no_refusal
-        or (one.logprobs is UNSET) is not no_logprobs
+    lacks = {
+        (one.message.refusal is UNSET, one.message.annotations is UNSET, one.logprobs is UNSET)
         for one in choices
-    ):
-        return None
-    if not (no_refusal or no_logprobs):
-        return data
-    return insert_nulls(data, len(choices), no_refusal=no_refusal, no_logprobs=no_logprobs)
+    }
+    return insert_fields(data, len(choices), lacks.pop()) if len(lacks) == 1 else None
 
 
-def insert_nulls(data: bytes, choices: int, *, no_refusal: bool, no_logprobs: bool) -> bytes | None:
-    """A whole reply whose choices all lack `refusal`, `logprobs` or both, with nulls for them.
+def insert_fields(data: bytes, choices: int, lacks: Lacks) -> bytes | None:
+    """A whole reply with the fields that each of its choices lacks.
 
     None where the messages of so many choices cannot be told from other fields.
     """
-    filled = (_NEITHER if no_logprobs else _NO_REFUSAL) if no_refusal else _NO_LOGPROBS
-    made, found = _MESSAGE.subn(filled, data)
+    if not any(lacks):
+        return data
+    made, found = _MESSAGE.subn(_FILLED[lacks], data)
     return made if found == choices else None
 
 
@@ -68,14 +75,15 @@ class Renaming:
         self._their_field = b""
         # The same of a whole reply, from the name to the only message.
         self._their_start = self._our_start = b""
-        self._no_refusal = self._no_logprobs = False
+        self._no_refusal = self._no_annotations = self._no_logprobs = False
 
     def complete(self, data: bytes, plain: PlainReply) -> bytes | None:
-        """A whole reply under the public name, with the nulls of `fill_nulls`."""
+        """A whole reply under the public name, with the fields of `fill_fields`."""
         choice, usage, start = plain.choices[0], plain.usage, self._their_start
         if (
             start
             and (choice.message.refusal is UNSET) is self._no_refusal
+            and (choice.message.annotations is UNSET) is self._no_annotations
             and (choice.logprobs is UNSET) is self._no_logprobs
             and len(plain.choices) == 1
             and plain.system_fingerprint is not None
@@ -86,7 +94,7 @@ class Renaming:
         ):
             return data.replace(start, self._our_start)
         renamed = self.apply(data, plain)
-        filled = fill_nulls(renamed, plain) if renamed is not None else None
+        filled = fill_fields(renamed, plain) if renamed is not None else None
         if filled is not None and len(plain.choices) == 1:
             self._learn(data, plain)
         return filled
@@ -99,8 +107,9 @@ class Renaming:
             named = found[0]
             if plain.model != self.public_name:
                 named = _MODEL.sub(self._make, named)
-            self._our_start = fill_nulls(named, plain) or named
+            self._our_start = fill_fields(named, plain) or named
             self._no_refusal = choice.message.refusal is UNSET
+            self._no_annotations = choice.message.annotations is UNSET
             self._no_logprobs = choice.logprobs is UNSET
 
     def apply(self, data: bytes, plain: PlainReply | PlainChunk) -> bytes | None:

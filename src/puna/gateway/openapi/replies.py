@@ -31,7 +31,7 @@ _TYPES = (
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "ChatCompletion": ("object",),
     "Choice": ("index", "finish_reason", "logprobs"),
-    "Message": ("role", "content", "refusal"),
+    "Message": ("role", "content", "refusal", "annotations"),
     "TextCompletion": ("object",),
     "TextChoice": ("text", "index", "logprobs", "finish_reason"),
     "EmbeddingResponse": ("object", "usage"),
