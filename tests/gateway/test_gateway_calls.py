@@ -14,6 +14,7 @@ from tests.support.upstream import Reply, Upstream
 
 from puna.embedded.supervisor import SupervisorPool
 from puna.errors import ServiceUnavailableError
+from puna.gateway.access_log import AccessLog
 from puna.gateway.requests import ClientDisconnected
 from puna.gateway.sending import until_disconnect
 from puna.telemetry.events import CallEvent
@@ -120,6 +121,77 @@ async def test_more_of_the_body_is_no_disconnect() -> None:
 
     with pytest.raises(ClientDisconnected):
         await until_disconnect(asyncio.sleep(60), receive)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("says", [TypeError("no message"), None])
+async def test_a_client_that_leaves_is_told_apart_from_a_task_that_is_cancelled(
+    says: Exception | None,
+) -> None:
+    """The work runs in the caller's own task: what cancels it there must not count as both."""
+
+    async def receive() -> dict[str, Any]:
+        if says is not None:
+            raise says
+        return {"type": "http.disconnect"}
+
+    async def leave() -> tuple[str, int]:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            await until_disconnect(asyncio.sleep(60), receive)
+        except ClientDisconnected:
+            await asyncio.sleep(0)  # nothing is left that would cancel it here
+            return "left", task.cancelling()
+        return "answered", task.cancelling()
+
+    assert await asyncio.create_task(leave()) == ("left", 0)
+
+
+@pytest.mark.anyio
+async def test_work_that_ends_all_the_same_when_its_client_leaves_gives_its_result() -> None:
+    async def work() -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return "done"
+        return "late"
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def ask() -> tuple[str, int]:
+        task = asyncio.current_task()
+        assert task is not None
+        return await until_disconnect(work(), receive), task.cancelling()
+
+    assert await asyncio.create_task(ask()) == ("done", 0)
+
+
+@pytest.mark.anyio
+async def test_a_task_that_is_cancelled_when_its_client_leaves_stays_cancelled() -> None:
+    async def receive() -> dict[str, Any]:
+        task.cancel()
+        return {"type": "http.disconnect"}
+
+    task = asyncio.create_task(until_disconnect(asyncio.sleep(60), receive))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.anyio
+async def test_lines_of_requests_wait_for_each_other_and_are_written_at_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    log = AccessLog(asyncio.get_running_loop())
+    log.add(0.0, "GET", "/a", 200, 0.001, None)
+    log.add(0.0, "POST", "/b", 404, 0.002, None)
+    assert caplog.messages == []
+    log.close()
+    assert caplog.messages == ["GET /a 200 1.0 ms", "POST /b 404 2.0 ms"]
+    log.add(0.0, "GET", "/c", 200, 0.003, None)
+    assert caplog.messages[2:] == ["GET /c 200 3.0 ms"]
 
 
 @pytest.mark.case(173)

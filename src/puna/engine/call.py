@@ -158,10 +158,9 @@ def timeouts_of(deployment: Deployment, timeouts: Timeouts) -> Timeouts:
     """A deployment's own limits, and `timeouts` where it has none."""
     if deployment.timeout_s is None and deployment.stream_timeout_s is None:
         return timeouts
-    return replace(
-        timeouts,
-        total_s=deployment.timeout_s if deployment.timeout_s is not None else timeouts.total_s,
-        idle_s=deployment.stream_timeout_s
-        if deployment.stream_timeout_s is not None
-        else timeouts.idle_s,
+    total_s, idle_s = deployment.timeout_s, deployment.stream_timeout_s
+    return Timeouts(
+        connect_s=timeouts.connect_s,
+        idle_s=timeouts.idle_s if idle_s is None else idle_s,
+        total_s=timeouts.total_s if total_s is None else total_s,
     )

@@ -1,4 +1,4 @@
-"""One line a request. Those of the fast lane are written in batches, away from the answers."""
+"""One line a request. They are written in batches, away from the answers."""
 
 from __future__ import annotations
 
@@ -43,23 +43,37 @@ def warn_of(what: str, error: APIError) -> None:
 
 
 class AccessLog:
-    """Keeps what is to be told and writes it together, each line with its own time."""
+    """Keeps what is to be told and writes it together, each line with its own time.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Without a loop, whose timer writes what waits, each line is written at once.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
-        self._waiting: list[tuple[float, str, int, float, CallReport | None]] = []
+        self._waiting: list[tuple[float, str, str, int, float, CallReport | None]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def add(
-        self, at: float, path: str, status: int, spent_s: float, report: CallReport | None
+        self,
+        at: float,
+        method: str,
+        path: str,
+        status: int,
+        spent_s: float,
+        report: CallReport | None,
     ) -> None:
-        """Note a POST that was answered at a Unix time."""
+        """Note a request that was answered at a Unix time."""
         waiting = self._waiting
-        waiting.append((at, path, status, spent_s, report))
-        if len(waiting) >= BATCH_LINES:
+        waiting.append((at, method, path, status, spent_s, report))
+        if len(waiting) >= BATCH_LINES or self._loop is None:
             self.flush()
         elif self._timer is None:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
+
+    def close(self) -> None:
+        """Write what waits, and from now on each line at once: the loop is about to end."""
+        self._loop = None
+        self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
@@ -71,7 +85,7 @@ class AccessLog:
             inform(
                 _log,
                 [
-                    (at, request_line("POST", path, status, spent_s, report))
-                    for at, path, status, spent_s, report in waiting
+                    (at, request_line(method, path, status, spent_s, report))
+                    for at, method, path, status, spent_s, report in waiting
                 ],
             )

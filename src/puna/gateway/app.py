@@ -26,7 +26,7 @@ from puna.errors import (
     NotFoundError,
     PunaError,
 )
-from puna.gateway.access_log import CLIENT_LEFT, AccessLog, request_line, warn_of
+from puna.gateway.access_log import CLIENT_LEFT, AccessLog, warn_of
 from puna.gateway.aside import Aside
 from puna.gateway.carriage import GatewayTransport
 from puna.gateway.client_limits import MANY_FILES, limits_of
@@ -75,7 +75,7 @@ from puna.gateway.requests import (
     read_json,
 )
 from puna.gateway.responses import ResponsesAPI
-from puna.gateway.sending import Caller, send_reply
+from puna.gateway.sending import Caller, Responder
 from puna.gateway.status import check_health, get_model, known_health, list_models, model_info
 from puna.gateway.web_pages import PageRules, preflight_headers
 from puna.governance.keys import authenticate
@@ -143,6 +143,7 @@ class Gateway:
             "compact": self.responses.compact,
         }
         self.fast_lane: FastLane | None = None
+        self._access_log = AccessLog()
         self.limit_clients(MANY_FILES)
         self._document: Reply | None = None
         self._aside = Aside()
@@ -172,6 +173,7 @@ class Gateway:
             elif message["type"] == "lifespan.shutdown":
                 if self.fast_lane is not None:
                     await self.fast_lane.close()
+                self._access_log.close()
                 await self._transport.close()
                 await self.responses.store.close()
                 self._aside.close()
@@ -180,19 +182,21 @@ class Gateway:
                 return
 
     def open_fast_lane(self) -> None:
-        """The fast lane needs a transport with callbacks and this loop."""
+        """The fast lane needs a transport with callbacks and this loop; lines wait for it, too."""
+        loop = asyncio.get_running_loop()
+        self._access_log = AccessLog(loop)
         transport = self._lane_transport
         if transport is None and isinstance(self._transport, GatewayTransport):
             transport = self._transport.to_hosts()
         if transport is None:
             return
-        directory, loop = self._directory, asyncio.get_running_loop()
+        directory = self._directory
         self.fast_lane = FastLane(
             directory,
             FastRoutes(directory, transport),
             self._pages,
             LaneContext(loop, self._clock, retry_policy(directory), self._health, self._hooks),
-            AccessLog(loop),
+            self._access_log,
         )
 
     async def _warm_up(self) -> None:
@@ -212,7 +216,7 @@ class Gateway:
         if speaks_messages(head):
             headers["request-id"] = call_id
             make_error = partial(messages_error_reply, call_id=call_id)
-        responder = _Responder(send, headers, head.method)
+        responder = Responder(send, headers, head.method)
         report: CallReport | None = None
         try:
             report = await self._answer(head, call_id, receive, responder)
@@ -232,11 +236,11 @@ class Gateway:
             _log.exception("%s %s failed", head.method, head.path)
             await responder.reply(make_error(internal_error()))
         spent_s = time.perf_counter() - started
-        line = request_line(head.method, head.path, responder.status, spent_s, report)
-        _log.info("%s", line)
+        at = self._clock.now()
+        self._access_log.add(at, head.method, head.path, responder.status, spent_s, report)
 
     async def _answer(
-        self, head: Incoming, call_id: str, receive: Receive, responder: _Responder
+        self, head: Incoming, call_id: str, receive: Receive, responder: Responder
     ) -> CallReport | None:
         if head.method == "OPTIONS":
             await responder.reply(Reply(204, b"", preflight_headers(head)))
@@ -338,28 +342,6 @@ def _open_store(server: ServerConfig) -> ResponseStore:
     if not server.response_store:
         return MemoryStore()
     return SQLiteStore(server.response_store, most_bytes=server.response_store_bytes)
-
-
-class _Responder:
-    """Sends the reply, adds the headers of every reply, and remembers the status."""
-
-    def __init__(self, send: Send, headers: Mapping[str, str], method: str) -> None:
-        self._send = send
-        self._headers = [(n.encode(), v.encode("latin-1", "replace")) for n, v in headers.items()]
-        self._is_head = method == "HEAD"
-        self.status = 0
-
-    async def send(self, message: Scope) -> None:
-        """An ASGI message of a reply."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message = {**message, "headers": [*message["headers"], *self._headers]}
-        await self._send(message)
-
-    async def reply(self, reply: Reply) -> None:
-        """A whole reply, unless one has begun."""
-        if self.status == 0:
-            await send_reply(self.send, reply, has_body=not self._is_head)
 
 
 def _no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:

@@ -165,4 +165,4 @@ class FastLane:
         else:
             spent_s = self._context.clock.monotonic() - begun.started_s
         at = begun.report.started_at + spent_s
-        self._access_log.add(at, cycle.path, status, spent_s, report)
+        self._access_log.add(at, "POST", cycle.path, status, spent_s, report)

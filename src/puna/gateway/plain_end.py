@@ -14,6 +14,7 @@ from puna.wire.envelope import (
     read_usage_chunk,
     usage_event,
 )
+from puna.wire.octets import CR, LF
 
 _DONE = DONE.removesuffix(EVENT_END)
 _MOST_HELD = 65_536
@@ -59,7 +60,7 @@ class PlainEnd:
         while not self.is_odd:
             end = self.held.find(EVENT_END, self._read)
             if end < 0:
-                self.is_odd = len(self.held) > _MOST_HELD or b"\r" in self.held[self._read :]
+                self.is_odd = len(self.held) > _MOST_HELD or CR in self.held[self._read :]
                 return None
             event = self.held[self._read : end]
             self._read = end + len(EVENT_END)
@@ -70,7 +71,7 @@ class PlainEnd:
 
     def _take_event(self, event: bytes) -> None:
         data = event[len(EVENT_START) :]
-        if not event.startswith(EVENT_START) or b"\n" in event or b"\r" in event:
+        if not event.startswith(EVENT_START) or LF in event or CR in event:
             self.is_odd = True
         elif self._finish_reason is None:
             self._take_finish(data)

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from puna.wire.envelope import PlainChunk, read_chunk
+from puna.wire.octets import BACKSLASH, CR, LF
 from puna.wire.splicing import Renaming
 
 EVENT_START: Final = b"data: "
@@ -66,7 +67,7 @@ class PlainStream:
         data = self.rest + data if self.rest else data
         stop = data.rfind(EVENT_END) + len(EVENT_END)
         if stop < len(EVENT_END):
-            if len(data) > _LONGEST_EVENT or b"\r" in data:
+            if len(data) > _LONGEST_EVENT or CR in data:
                 self.rest = b""
                 return b"", data
             self.rest = data
@@ -125,7 +126,7 @@ class PlainStream:
     def _read(self, data: bytes) -> bytes:
         """The event under the public name; nothing when it is not plain."""
         event = data.removesuffix(EVENT_END)
-        if not event.startswith(EVENT_START) or b"\n" in event or b"\r" in event:
+        if not event.startswith(EVENT_START) or LF in event or CR in event:
             return b""
         chunk = read_chunk(event[len(EVENT_START) :])
         if chunk is None or not self._fits(chunk):
@@ -148,7 +149,12 @@ class PlainStream:
         """Note what stands around this text, if it is clear where that is."""
         theirs, ours = _CONTENT.search(event), _CONTENT.search(renamed)
         # An escape could spell a second `content`.
-        if theirs is None or ours is None or b"\\" in event or len(_CONTENT.findall(event)) != 1:
+        if (
+            theirs is None
+            or ours is None
+            or BACKSLASH in event
+            or len(_CONTENT.findall(event)) != 1
+        ):
             return
         if text.translate(None, _PLAIN) or not event.startswith(text + b'"', theirs.end()):
             return

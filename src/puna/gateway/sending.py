@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -15,7 +16,7 @@ from puna.engine.streams import AsyncStream
 from puna.errors import APIError
 from puna.gateway.aside import Aside
 from puna.gateway.replies import Reply, event_headers, internal_error, report_headers, stopping
-from puna.gateway.requests import ClientDisconnected, Receive, Send
+from puna.gateway.requests import ClientDisconnected, Receive, Scope, Send
 from puna.governance.keys import Principal
 from puna.types.common import Answer
 from puna.types.report import CallReport
@@ -66,6 +67,28 @@ async def send_reply(send: Send, reply: Reply, *, has_body: bool = True) -> None
     """Send a whole reply; without its body for HEAD."""
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.head()})
     await send({"type": "http.response.body", "body": reply.body if has_body else b""})
+
+
+class Responder:
+    """Sends the reply, adds the headers of every reply, and remembers the status."""
+
+    def __init__(self, send: Send, headers: Mapping[str, str], method: str) -> None:
+        self._send = send
+        self._headers = [(n.encode(), v.encode("latin-1", "replace")) for n, v in headers.items()]
+        self._is_head = method == "HEAD"
+        self.status = 0
+
+    async def send(self, message: Scope) -> None:
+        """An ASGI message of a reply."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*message["headers"], *self._headers]}
+        await self._send(message)
+
+    async def reply(self, reply: Reply) -> None:
+        """A whole reply, unless one has begun."""
+        if self.status == 0:
+            await send_reply(self.send, reply, has_body=not self._is_head)
 
 
 async def send_answer(
@@ -122,22 +145,30 @@ async def until_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
     Raises:
         ClientDisconnected: it left; `work` was cancelled and has ended.
     """
-    task = asyncio.ensure_future(work)
-    watch = asyncio.ensure_future(_disconnect(receive))
+    task = asyncio.current_task()
+    assert task is not None, "a coroutine runs in a task"  # noqa: S101 - narrows the type
+    cancelled_before = task.cancelling()
+    watch = asyncio.ensure_future(_cancel_on_disconnect(task, receive))
     try:
-        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnected
-        return task.result()
+        result = await work
+    except BaseException:
+        # Another may have cancelled the task, too: then that counts, as in `asyncio.timeout`.
+        if watch.done() and task.uncancel() <= cancelled_before:
+            raise ClientDisconnected from None
+        raise
+    else:
+        if watch.done():  # the work did not heed it
+            task.uncancel()
+        return result
     finally:
-        for one in (task, watch):
-            one.cancel()
-        await asyncio.gather(task, watch, return_exceptions=True)
+        watch.cancel()
 
 
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _cancel_on_disconnect(task: asyncio.Task[Any], receive: Receive) -> None:
+    with suppress(Exception):  # a server that can hear nothing more of a client has lost it
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    task.cancel()
 
 
 async def _send_all(stream: AsyncStream[T], send: Send, telling: Telling[T]) -> None:

@@ -11,8 +11,8 @@ from puna.rescue.pythonic import NAME
 from puna.rescue.shapes import CALL_TAGS, FUNCTION_TAG, PYTHON_TAGS, Shapes
 from puna.rescue.tools import MOST_CALLS, FoundCall, KnownTools
 
-_MARKS = re.compile(r"<(?![^|ft])|[`{\[]|\n+")
-_MARKS_IN_LINE = re.compile(r"<(?![^|ft])|`|\n+")
+_MARKS = re.compile(r"<(?![^|ft])|`|\{|\[|\n\n*")
+_MARKS_IN_LINE = re.compile(r"<(?![^|ft])|`|\n\n*")
 """Behind text a bracket on the same line begins nothing. Tags begin with `<|`, `<f` or `<t`."""
 
 _TICKS = re.compile(r"`{1,64}")

@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 
 from typing_extensions import override
 
+from puna.wire.octets import PERCENT
+
 Origin = Callable[[int, int], tuple[int, int]]
 """Where the bytes from one position of a view up to another come from."""
 
@@ -107,7 +109,7 @@ def decoded(view: View, shortest: int, *, only_ascii: bool) -> Iterator[View]:
 def has_codes(data: bytes, shortest: int) -> bool:
     """Whether there is an escape or a run that can hold `shortest` bytes: a quick question."""
     signs = data.translate(_SIGNS)
-    return b"%" in signs or b"A" * _of_64(shortest) in signs
+    return PERCENT in signs or signs.find(b"A" * _of_64(shortest)) >= 0
 
 
 class _Code:

@@ -67,7 +67,7 @@ class ChatEnvelope(Struct, forbid_unknown_fields=True, omit_defaults=True):
         """Whether instructions stand in the first message only. `body` is what was decoded."""
         is_first = self.messages[0].role == _SYSTEM
         # The bytes tell it at once, unless letters are escaped.
-        if body.count(b'"system"') == is_first and b"\\u" not in body:
+        if body.count(b'"system"') == is_first and body.find(b"\\u") < 0:
             return True
         return not any(message.role == _SYSTEM for message in self.messages[1:])
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from puna.wire.disguises import View, decoded, has_codes, unescaped, whole
+from puna.wire.octets import BACKSLASH, PERCENT
 from puna.wire.sigv4 import SCHEME
 
 DOTS: Final = "•••"
@@ -95,15 +96,15 @@ class Masker:
         """Whether a secret stands there that is at most escaped or in base64: a quick question."""
         signs = self._signs
         for sign in signs:
-            if sign in data:
+            if data.find(sign) >= 0:
                 return True
-        if not signs or (b"%" not in data and b"\\" not in data):
+        if not signs or (PERCENT not in data and BACKSLASH not in data):
             return False
-        if b"\\u" in data:
+        if data.find(b"\\u") >= 0:
             return True
         plain = data.replace(b"\\", b"")
         plain += unquote_to_bytes(plain)
-        return any(sign in plain for sign in signs)
+        return any(plain.find(sign) >= 0 for sign in signs)
 
     def may_be_coded_in(self, data: bytes) -> bool:
         """Whether one stands there in a form that `may_be_in` does not see; dear for long codes."""

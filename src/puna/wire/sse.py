@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 
 from pydantic_core import from_json
 
+from puna.wire.octets import CR, LF
+
 _BOM = b"\xef\xbb\xbf"
 _DATA = b"data: "
 _BLANK_LINE = b"\n\n"
@@ -79,7 +81,7 @@ class SSEDecoder:
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the events that they complete, in order."""
-        if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and b"\r" not in data:
+        if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and CR not in data:
             texts = data[6:-2].split(_BETWEEN)
             # Without other line ends these are events of one line each, and nothing else.
             if data.count(b"\n") == 2 * len(texts) and self._is_between_events():
@@ -89,10 +91,10 @@ class SSEDecoder:
             # This LF is the other half of a CR LF that was cut between two pieces.
             data = data.removeprefix(b"\n")
             self._after_cr = False
-        if b"\r" in data:
+        if CR in data:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if b"\n" not in data:
+        if LF not in data:
             if data:
                 self._line.append(data)
                 self._hold(len(data))

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic_core import from_json
 
+from puna.wire.octets import BACKSLASH
 from puna.wire.sse import EventDecoder, SSEEvent
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ def is_sound(data: bytes) -> bool:
             data.decode()
         except UnicodeDecodeError:
             return False
-    if b"\\u" not in data or (b"\\ud" not in data and b"\\uD" not in data):
+    if BACKSLASH not in data or (data.find(b"\\ud") < 0 and data.find(b"\\uD") < 0):
         return True
     return all(len(found[0]) != _HALF_LENGTH for found in _ESCAPES.finditer(data))
 
@@ -115,7 +116,7 @@ class SoundDecoder:
             return self._joiner.add(events)
         for event in events:
             text = event.data
-            if b"\\u" in text or not text.isascii():
+            if (BACKSLASH in text and text.find(b"\\u") >= 0) or not text.isascii():
                 return self._joiner.add(events)
         return events  # nearly all are plain: no call for each
 
