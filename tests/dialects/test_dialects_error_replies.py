@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -351,3 +352,18 @@ def test_no_retry_after_at_all_makes_the_reading_fail(value: str) -> None:
 )
 def test_an_error_is_known_inside_a_success(body: dict[str, Any], is_error: bool) -> None:  # noqa: FBT001
     assert is_error_body(body) is is_error
+
+
+@pytest.mark.parametrize("item", [b"[]", b'{"a":0}', b"0", b'"a"'])
+def test_an_error_of_many_values_is_read_as_plain_text(item: bytes) -> None:
+    body = b'{"error":{"message":"No.","x":[' + b",".join([item] * 200_000) + b"]}}"
+    tracemalloc.start()
+    try:
+        error = error_of(400, body)
+        assert tracemalloc.get_traced_memory()[1] < 6 * len(body)
+    finally:
+        tracemalloc.stop()
+    assert str(error).count('{"error":{"message":"No.","x":[') == 1
+    few = b'{"error":{"message":"No.","x":[' + b",".join([item] * 5_000) + b"]}}"
+    assert "No." in str(error_of(400, few))
+    assert '"x"' not in str(error_of(400, few))

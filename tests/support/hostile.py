@@ -186,6 +186,11 @@ def repeated(event: bytes, size: int, first: bytes = b"") -> bytes:
 ANSWERS: Mapping[str, Make] = {
     "lists": lambda size: completion(whole=b',"x":' + fill(b"[]", size)),
     "objects": lambda size: completion(whole=b',"x":' + fill(b'{"a":0}', size)),
+    "names": lambda size: completion(whole=b',"x":{' + unlike(b'"%d":0', size) + b"}"),
+    "texts": lambda size: completion(whole=b',"x":[' + unlike(b'"%d"', size) + b"]"),
+    "numbers": lambda size: completion(whole=b',"x":' + fill(b"0.1", size)),
+    "pairs": lambda size: b'{"x":"' + b"\\ud83d\\ude00" * (size // 12),
+    "halves": lambda size: completion(b'"content":"' + b"\\ud83d" * (size // 6) + b'"'),
     "calls": lambda size: completion(
         b'"tool_calls":[' + unlike(b'{"id":"%d","function":{"name":"f"}}', size) + b"]"
     ),

@@ -20,6 +20,19 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+def parts(value: Any) -> tuple[int, int]:
+    """How many objects, and how many members of these."""
+    if not isinstance(value, list | Mapping):
+        return 0, 0
+    is_object = isinstance(value, Mapping)
+    inner = list(value.values()) if isinstance(value, Mapping) else value
+    counts = [parts(one) for one in inner]
+    return (
+        is_object + sum(one for one, _ in counts),
+        is_object * len(inner) + sum(one for _, one in counts),
+    )
+
+
 def count(value: Any) -> tuple[int, int]:
     """How many lists and objects, and how many values, with an empty list as one more."""
     if not isinstance(value, list | Mapping):
@@ -46,6 +59,14 @@ def test_a_text_is_as_large_as_what_it_holds(
         told = f"{containers - 1:,} lists and objects"
         assert JSONLimits(ENOUGH, containers - 1).exceeded_by(data) == told
         assert JSONLimits(values - 1, containers).exceeded_by(data) == f"{values - 1:,} values"
+    objects, members = parts(value)
+    assert JSONLimits(values, containers, objects, members).exceeded_by(data) is None
+    if objects:
+        limits = JSONLimits(ENOUGH, ENOUGH, objects=objects - 1)
+        assert limits.exceeded_by(data) == f"{objects - 1:,} objects"
+    if members:
+        limits = JSONLimits(ENOUGH, ENOUGH, members=members - 1)
+        assert limits.exceeded_by(data) == f"{members - 1:,} members of objects"
 
 
 @given(st.binary(max_size=300))
@@ -60,11 +81,29 @@ def test_a_string_without_an_end_is_read_once() -> None:
     assert JSONLimits(5, 5).exceeded_by(b"[" * 10 + data) is not None
 
 
+def test_a_long_text_is_counted_alike() -> None:
+    data = b'{"a":[' + b",".join([b'"x,\\"{[:",1'] * 20_000) + b"]}"
+    assert JSONLimits(40_001, 2, 1, 1).exceeded_by(data) is None
+    assert JSONLimits(40_000, 2, 1, 1).exceeded_by(data) == "40,000 values"
+    names = b'{"a":{' + b",".join(b'"%d":0' % number for number in range(20_000)) + b"}}"
+    assert JSONLimits(ENOUGH, 2, 2, 20_001).exceeded_by(names) is None
+    assert JSONLimits(ENOUGH, 2, 2, 20_000).exceeded_by(names) == "20,000 members of objects"
+
+
 @pytest.mark.parametrize("item", [b"[]", b'{"a":0}', b"1"])
 def test_an_answer_of_small_values_is_none(item: bytes) -> None:
     count_of = 4_000_000 // len(item)
     with pytest.raises(ValueError, match="it holds more than"):
         parse_answer(b"[" + b",".join([item] * count_of) + b"]")
+
+
+def test_an_answer_of_short_names_or_objects_is_none() -> None:
+    objects = b"[" + b",".join([b'{"a":0}'] * 60_000) + b"]"
+    with pytest.raises(ValueError, match=r"more than 22,000 objects"):
+        parse_answer(objects)
+    names = b"{" + b",".join(b'"%06d":0' % number for number in range(300_000)) + b"}"
+    with pytest.raises(ValueError, match=r"more than 283,846 members of objects"):
+        parse_answer(names)
 
 
 def test_vectors_and_log_probabilities_are_an_answer() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,6 +63,34 @@ def test_json_with_halves_is_read_as_the_same_with_signs(value: Any) -> None:
 )
 def test_only_halves_are_mended(data: bytes, value: str) -> None:
     assert parse_json(data) == value
+
+
+ESCAPES = st.sampled_from(
+    [b"\\", b"\\\\", rb"\ud83d", rb"\uD83D", rb"\ude00", b"u", b"d83d", b'"', b"a", rb"\u0041"]
+)
+_EACH_ESCAPE = re.compile(
+    rb"(?P<pair>\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|(?P<half>\\u[dD][89a-fA-F]..)|\\.", re.DOTALL
+)
+
+
+@given(st.lists(ESCAPES, max_size=12).map(b"".join))
+def test_halves_are_found_among_escapes_of_all_kinds(data: bytes) -> None:
+    """As one finds them who reads each escape from the first on."""
+    wanted = _EACH_ESCAPE.sub(lambda one: rb"\ufffd" if one["half"] else one[0], data)
+    assert mend_json(data) == wanted
+    assert is_sound(data) == (wanted == data)
+
+
+@pytest.mark.parametrize("sign", [b"\\", rb"\u0061", rb"\ud83d\ude00", b"%25", rb"\"", rb"\ud83d"])
+def test_json_of_many_escapes_takes_a_few_times_its_size(sign: bytes) -> None:
+    data = b"[" + sign * (1_000_000 // len(sign))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"."):
+            parse_json(data)
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(data)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("data", [b"", b"{", rb'{"a": "\ud83', b'"\xff', b"NaN!", rb'"\ud83d'])

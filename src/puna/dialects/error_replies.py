@@ -27,6 +27,7 @@ from puna.errors import (
 )
 from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply
+from puna.wire.json_size import JSONLimits
 
 _TEXT_LIMIT = 600
 _WORD_LIMIT = 200
@@ -48,6 +49,9 @@ _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,600})</title>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]+>")
 _PAGE_LIMIT = 65_536
 """Characters of a web page or a plain text that are looked at."""
+
+_MOST_DETAILS = JSONLimits(values=50_000, containers=10_000)
+"""No error holds so much; one that does is read as plain text."""
 
 _RETRYABLE_CONFLICTS = frozenset(("lock_timeout", "conflict_retryable", "resource_locked"))
 _GONE = frozenset((403, 404, 410))
@@ -214,6 +218,10 @@ def _decide_retry(error: APIError, headers: Mapping[str, str], details: _Details
 
 
 def _read_details(text: str) -> _Details:
+    if len(text) > _MOST_DETAILS.containers:
+        data = text.encode("utf-8", "surrogatepass")
+        if _MOST_DETAILS.exceeded_by(data) is not None:
+            return _Details()
     try:
         details = _details_of(json.loads(text))
     except (ValueError, RecursionError):

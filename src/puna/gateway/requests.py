@@ -79,6 +79,8 @@ MOST_DEPTH = 201
 _MOST_FIELDS = 1_000
 _VALUES_A_CONTAINER = 25
 _BYTES_A_CONTAINER = 100
+_VALUES_A_MEMBER = 12
+_BYTES_A_MEMBER = 40
 _HEAVY = JSONLimits(values=10_000, containers=1_000)
 _HEAVY_BYTES = 1_000_000
 
@@ -156,11 +158,16 @@ async def read_body(receive: Receive, head: Incoming, limit: int) -> bytes:
 def json_limits(body: bytes, most_values: int) -> JSONLimits:
     """What a body of this length may hold: values by the configuration, and fewer containers.
 
-    A list or an object costs as much as 25 other values. In requests of real clients there is one
-    for each 100 bytes or more, so a longer body may hold more of them.
+    A list or an object costs as much as 25 other values, and the name of a member as 12. In
+    requests of real clients there is one list or object for each 100 bytes or more, and one member
+    for each 40, so a longer body may hold more of them.
     """
-    containers = most_values // _VALUES_A_CONTAINER + len(body) // _BYTES_A_CONTAINER
-    return JSONLimits(most_values, containers)
+    size = len(body)
+    return JSONLimits(
+        values=most_values,
+        containers=most_values // _VALUES_A_CONTAINER + size // _BYTES_A_CONTAINER,
+        members=most_values // _VALUES_A_MEMBER + size // _BYTES_A_MEMBER,
+    )
 
 
 def is_heavy(body: bytes) -> bool:
@@ -182,8 +189,9 @@ def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
     if too_much is not None:
         raise BadRequestError(
             f"The body holds more than {too_much}; this gateway reads at most `{most_values}` "
-            f"values (`general_settings.max_request_values`), and one list or object for each "
-            f"{_VALUES_A_CONTAINER} of these and each {_BYTES_A_CONTAINER} bytes.",
+            f"values (`general_settings.max_request_values`), one list or object for each "
+            f"{_VALUES_A_CONTAINER} of these and each {_BYTES_A_CONTAINER} bytes, and one member "
+            f"of an object for each {_VALUES_A_MEMBER} and each {_BYTES_A_MEMBER} bytes.",
             status_code=413,
             code="request_too_large",
         )
