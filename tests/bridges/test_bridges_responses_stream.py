@@ -167,6 +167,31 @@ def test_a_free_form_call_that_keeps_to_no_form_gives_its_own_text(arguments: st
     assert item["input"] == arguments
 
 
+@pytest.mark.parametrize(
+    ("told", "asked", "expected"),
+    [
+        ("priority", None, "priority"),
+        ("default", "auto", "default"),
+        (None, None, "default"),
+        (None, "flex", "default"),  # it is not sent over chat
+        ("", None, "default"),
+        (7, None, "default"),
+    ],
+)
+def test_the_tier_is_the_one_in_which_the_host_says_that_it_answered(
+    told: Any, asked: str | None, expected: str
+) -> None:
+    given = request(**({"service_tier": asked} if asked else {}))
+    whole = answer(content="Hi").model_copy(update={"service_tier": told})
+    made = response_of(given, "resp_7", 9, whole, completed_at=12)
+    assert made.to_dict()["service_tier"] == expected
+    chunks = [chunk({"content": "Hi"}), chunk({}, "stop")]
+    said = [chunks[0].model_copy(update={"service_tier": told}), chunks[1]]
+    last = streamed(said, given)[-1].response
+    assert last is not None
+    assert last.to_dict()["service_tier"] == expected
+
+
 @pytest.mark.case(97)
 @pytest.mark.parametrize(
     ("finish_reason", "why"),
@@ -360,12 +385,19 @@ def cut(whole: ChatCompletion, size: int) -> list[ChatCompletionChunk]:
     return [*chunks, usage]
 
 
+tiers = st.sampled_from([None, "default", "flex", "", 5])
+
+
 @pytest.mark.case(98, 99, 101)
-@given(answers(), st.integers(1, 4))
+@given(answers(), st.integers(1, 4), st.lists(tiers, max_size=4))
 def test_the_last_event_of_a_stream_equals_the_whole_answer(
-    whole: ChatCompletion, size: int
+    whole: ChatCompletion, size: int, told: list[Any]
 ) -> None:
     chunks = cut(whole, size)
+    chunks[: len(told)] = [
+        one.model_copy(update={"service_tier": tier})
+        for one, tier in zip(chunks, told, strict=False)
+    ]
     events = streamed(chunks)
     check_order(events)
     assert events[-1].response == response_of(request(), "resp_7", 9, fold(chunks), completed_at=12)

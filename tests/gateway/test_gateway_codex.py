@@ -194,6 +194,10 @@ def test_an_encoding_that_is_not_read_is_415_with_those_that_are(encoding: str) 
     assert answer.status == 415
     assert answer.headers["accept-encoding"] == "gzip, deflate"
     assert answer.error["code"] == "unsupported_encoding"
+    said = answer.error["message"]
+    assert f"`content-encoding: {encoding[:40]}`" in said
+    assert "Switch the client's compression of requests off" in said
+    assert "gzip, deflate" in said
 
 
 LIMITED = CONFIG + "general_settings: {max_request_size_mb: 1}\n"

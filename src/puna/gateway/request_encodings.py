@@ -35,8 +35,8 @@ class BodyReader:
             self._decoder: Decoder | None = make_decoder(encoding)
         except ValueError:
             raise BadRequestError(
-                f"A body with `content-encoding: {encoding[:40]}` is not read here; send it as "
-                f"it is, or in one of: {READ}.",
+                f"A body with `content-encoding: {encoding[:40]}` is not read here. Switch the "
+                f"client's compression of requests off, or send them in one of: {READ}.",
                 status_code=415,
                 code="unsupported_encoding",
                 headers={"accept-encoding": READ},

@@ -64,7 +64,9 @@ class Fold:
             self._head = chunk
         self._usage = chunk.usage or self._usage
         self._fingerprint = chunk.system_fingerprint or self._fingerprint
-        self._extra.update(chunk.model_extra or {})
+        for name, value in (chunk.model_extra or {}).items():
+            if value is not None or name not in self._extra:  # a null takes nothing back
+                self._extra[name] = value
         for choice in chunk.choices:
             _add_choice(self._answers.setdefault(choice.index, _Answer()), choice)
 

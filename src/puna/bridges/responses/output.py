@@ -9,6 +9,7 @@ from puna.bridges.responses.custom_tools import input_of
 from puna.bridges.responses.request import BridgedRequest
 from puna.bridges.responses.required import fill_required
 from puna.bridges.responses.tools import CalledTool
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.responses import Response
 
@@ -129,14 +130,25 @@ def make_response(
     return Response.model_validate(made)
 
 
-def ended(finish_reason: str | None, usage: Usage | None, completed_at: int) -> dict[str, Any]:
-    """The fields of a response whose answer came to its end at `completed_at`, Unix time."""
+def tier_of(answer: ChatCompletion | ChatCompletionChunk) -> Any:
+    """What a host says of the tier in which it served an answer, maybe oddly; None for nothing."""
+    return (answer.model_extra or {}).get("service_tier")
+
+
+def ended(
+    finish_reason: str | None, usage: Usage | None, tier: Any, completed_at: int
+) -> dict[str, Any]:
+    """The fields of a response whose answer came to its end at `completed_at`, Unix time.
+
+    `tier` is what `tier_of` read: what served the answer, not what was asked for.
+    """
     reason = incomplete_reason(finish_reason)
     return {
         "status": INCOMPLETE if reason else COMPLETED,
         "completed_at": None if reason else completed_at,
         "incomplete_details": {"reason": reason} if reason else None,
         **({"usage": usage_of(usage)} if usage is not None else {}),
+        **({"service_tier": tier} if isinstance(tier, str) and tier else {}),
     }
 
 

@@ -17,6 +17,7 @@ from puna.bridges.responses.output import (
     reasoning_part,
     refusal_part,
     text_part,
+    tier_of,
 )
 from puna.bridges.responses.request import BridgedRequest
 from puna.types.chat import ChatCompletion, Choice
@@ -39,7 +40,7 @@ def response_of(
     output = _output(request, response_id, choice)
     if incomplete_reason(choice.finish_reason):  # it was cut: so was its last item
         output[-1]["status"] = INCOMPLETE
-    fields = ended(choice.finish_reason, answer.usage, completed_at)
+    fields = ended(choice.finish_reason, answer.usage, tier_of(answer), completed_at)
     status = fields.pop("status")
     response = make_response(request, response_id, created_at, status, output, **fields)
     return response.with_report(answer.report)

@@ -30,6 +30,7 @@ from puna.bridges.responses.output import (
     failed,
     incomplete_reason,
     make_response,
+    tier_of,
 )
 from puna.bridges.responses.reply import logprobs_of
 from puna.bridges.responses.request import BridgedRequest
@@ -69,11 +70,15 @@ class ResponseStream:
         self._output: list[dict[str, Any]] = []
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
+        self._tier: Any = None
 
     def change(self, chunk: ChatCompletionChunk) -> Events:
         """The events of a chunk; the first chunk's begin the response."""
         self._begin()
         self._usage = chunk.usage or self._usage
+        tier = tier_of(chunk)
+        if tier is not None:
+            self._tier = tier
         for choice in chunk.choices:
             if choice.index == 0:
                 self._take(choice)
@@ -88,7 +93,7 @@ class ResponseStream:
         while self._line:
             is_last = len(self._line) == 1
             self._close_first(INCOMPLETE if is_cut and is_last else COMPLETED)
-        fields = ended(self._finish_reason, self._usage, int(self._now()))
+        fields = ended(self._finish_reason, self._usage, self._tier, int(self._now()))
         status = fields.pop("status")
         self._end(status, fields)
         return self._drain()
