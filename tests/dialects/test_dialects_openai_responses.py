@@ -45,6 +45,37 @@ def now() -> float:
     return 8.5
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("resp_67ccd2bf17f0819081ff3bb2cf6508e60bb6a6b452d3795b", None),
+        ("resp_0123456789abcdef", None),
+        ("resp_b3f1c2d4-9f0e-4a53-8f57-0d7a2f0c5e11", None),
+        ("resp_0", MADE),
+        ("resp_1764500000", MADE),
+        ("resp_" + "0" * 32, MADE),
+        ("resp_00000000-0000-0000-0000-000000000000", MADE),
+        ("resp_", MADE),
+        ("chatcmpl-0123456789abcdef", MADE),
+        ("", MADE),
+        (None, MADE),
+        (7, MADE),
+    ],
+)
+def test_an_id_that_a_host_may_repeat_becomes_punas_own_whole_and_streamed(
+    given: Any, expected: str | None
+) -> None:
+    whole = {"id": given, "status": "completed", "output": []}
+    read = DIALECT.read_reply(HTTPReply(200, {}, json.dumps(whole).encode()), context())
+    assert read.id == (expected or given)
+    reader = DIALECT.stream_reader(context())
+    for kind in ("response.created", "response.completed"):
+        event = {"type": kind, "response": {**whole, "status": kind.removeprefix("response.")}}
+        (told,) = reader.feed(f"event: {kind}\ndata: {json.dumps(event)}\n\n".encode())
+        assert told.response is not None
+        assert told.response.id == (expected or given)
+
+
 def read(
     pieces: list[bytes], **fields: Any
 ) -> tuple[list[ResponseEvent], APIError | None, list[int]]:

@@ -532,7 +532,7 @@ def test_the_time_that_a_host_tells_decides_nothing_about_what_is_stored(
     told: int, tmp_path: Path
 ) -> None:
     store = f"general_settings: {{response_store: {tmp_path / 'r.db'}}}\n"
-    ids = ("resp_a", "resp_b", "resp_c")
+    ids = [f"resp_0123456789abcde{last}" for last in "fgh"]
     replies = [whole(id=ids[0]), whole(id=ids[1], created_at=told), whole(id=ids[2])]
     made, _ = house(*replies, config=CONFIG + store)
     for _ in ids:

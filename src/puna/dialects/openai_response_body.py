@@ -23,7 +23,10 @@ from puna.types.responses import Response
 
 Context = ReadContext[ResponsesRequest]
 
-_ID = re.compile(r"resp_[A-Za-z0-9_-]{1,200}")
+_ID = re.compile(r"resp_[A-Za-z0-9_-]{16,200}")
+_FEWEST_CHARACTERS = 6
+"""Different ones in an id that is not made of filling; 16 random hex digits have fewer about once
+in 10,000 times, and then Puna's own id serves as well."""
 
 _STATUSES: Mapping[str, int] = {
     "context_length_exceeded": 400,
@@ -45,7 +48,7 @@ def mend_response(data: dict[str, Any], context: Context, event: str = "") -> No
     request = context.request
     mend_fields(data, now=context.now, made_id=context.made_id, event=event)
     given = data.get("id")
-    data["id"] = given if isinstance(given, str) and _ID.fullmatch(given) else context.made_id
+    data["id"] = given if isinstance(given, str) and _is_unique(given) else context.made_id
     data["model"] = context.model
     data["previous_response_id"] = request.previous_response_id
     data["store"] = request.is_stored
@@ -55,6 +58,15 @@ def mend_response(data: dict[str, Any], context: Context, event: str = "") -> No
     if isinstance(error, dict):
         told = cast("dict[str, Any]", error)
         told["message"] = scrub(str(told.get("message", "")), context)
+
+
+def _is_unique(response_id: str) -> bool:
+    """Whether an id is no number of a few digits, and no constant such as zeros.
+
+    Stored responses are found by it: one that a host gives twice would stand for two conversations.
+    """
+    random = response_id.removeprefix("resp_")
+    return _ID.fullmatch(response_id) is not None and len(set(random)) >= _FEWEST_CHARACTERS
 
 
 def has_failed(data: Mapping[str, Any]) -> bool:
