@@ -216,3 +216,26 @@ def test_a_key_never_follows_to_a_fallback_of_another_maker() -> None:
 
     keys = [group[0].target.api_key for group in call.plan.fallbacks]
     assert [key.reveal() for key in keys if key is not None] == ["sk-own", "sk-openai"]
+
+
+def test_a_key_may_come_after_the_router_was_made(
+    environ: dict[str, str], hosts: tuple[Upstream, Upstream], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in LiteLLM, where a host refuses the call; smolagents makes routers without any key."""
+    caplog.set_level(logging.WARNING, logger="LiteLLM Router")
+    keyless = {"model_name": "a", "litellm_params": {"model": "groq/llama-3.3-70b-versatile"}}
+    router = Router(
+        [keyless, {**keyless, "model_name": "b"}, _entry("b", mock_response="from b")],
+        model_group_alias={"c": "a"},
+    )
+
+    assert router.get_model_names() == ["b", "a", "c"]
+    assert "A deployment of `b` is left out" in caplog.text
+    assert "GROQ_API_KEY" in caplog.text
+    assert router.completion("b", HI).choices[0].message.content == "from b"
+    for name in ("a", "c"):
+        with pytest.raises(litellm.AuthenticationError, match="GROQ_API_KEY"):
+            router.completion(name, HI)
+    environ |= {"GROQ_API_KEY": "k", "GROQ_API_BASE": hosts[0].url}
+    assert router.completion("c", HI).choices[0].message.content == TEXT
+    assert hosts[0].requests[0].headers["authorization"] == "Bearer k"

@@ -24,7 +24,7 @@ from puna.client.asynchronous import AsyncClient
 from puna.client.routes import read_deployment
 from puna.client.settings import ClientSettings
 from puna.client.synchronous import Client
-from puna.errors import BadRequestError, PunaError
+from puna.errors import AuthenticationError, BadRequestError, PunaError
 from puna.routing.attempts import Group, Plan
 from puna.routing.deployment import Deployment
 from puna.routing.health import CooldownPolicy
@@ -99,9 +99,11 @@ class Router:
             deployment rests, and how long in seconds.
         routing_strategy: `simple-shuffle`; another one is warned of, and this one followed.
 
+    A deployment whose key is missing is left out, and the log says so. A name that has no other
+    deployment raises `litellm.AuthenticationError` when it is called, while the key is missing.
+
     Raises:
         litellm.BadRequestError: a deployment names no known provider, or a fallback no list.
-        litellm.AuthenticationError: a deployment's key is missing.
         TypeError: an argument that LiteLLM does not have.
     """
 
@@ -145,13 +147,17 @@ class Router:
 
     def set_model_list(self, model_list: Sequence[Any]) -> None:
         """Replace all deployments. Raises as the constructor does; then the old ones stay."""
-        entries = [_plain(entry) for entry in model_list]
+        self._use([_plain(entry) for entry in model_list])
+        for name, error in self._without_key.items():
+            verbose_router_logger.warning("A deployment of `%s` is left out: %s", name, error)
+
+    def _use(self, entries: list[dict[str, Any]]) -> None:
         try:
-            settings = self._settings(entries)
+            settings, without_key = self._settings(entries)
         except PunaError as error:
             raise litellm_exception_of(error) from error
         self.model_list = entries
-        self._client_settings = settings
+        self._client_settings, self._without_key = settings, without_key
         for name in ("_client", "_async_client"):
             self.__dict__.pop(name, None)
 
@@ -165,7 +171,7 @@ class Router:
 
     def get_model_names(self) -> list[str]:
         """The names that calls may use, aliases among them."""
-        return list(self._client_settings.routes)
+        return list(dict.fromkeys((*self._client_settings.routes, *self._without_key)))
 
     @property
     def model_names(self) -> list[str]:
@@ -232,14 +238,23 @@ class Router:
         return {**given, "client": self._async_client}
 
     def _check_name(self, model: str) -> None:
+        if model in self._client_settings.routes:
+            return
+        if model in self._without_key:
+            self._use(self.model_list)  # the environment may have the key by now
         if model not in self._client_settings.routes:
+            error = self._without_key.get(model)
+            if error is not None:
+                raise litellm_exception_of(error) from error
             names = ", ".join(f"`{name}`" for name in self.get_model_names()) or "none"
             raise litellm.BadRequestError(
                 f"No deployment of `{model}` in the router: its names are {names}.", model, ""
             )
 
-    def _settings(self, entries: Sequence[dict[str, Any]]) -> ClientSettings:
-        """What the router's clients are made with, of `model_list` as it is."""
+    def _settings(
+        self, entries: Sequence[dict[str, Any]]
+    ) -> tuple[ClientSettings, Mapping[str, AuthenticationError]]:
+        """What the router's clients are made with, and which names have deployments without key."""
         settings = ClientSettings(
             cooldown=self._cooldown,
             timeout_s=self.timeout if self.timeout is not None else 600.0,
@@ -247,15 +262,22 @@ class Router:
             drop_params=bool(litellm.drop_params),
         )
         groups: dict[str, list[Deployment]] = {}
+        without_key: dict[str, AuthenticationError] = {}
         for entry in entries:
-            deployment = self._deployment(entry, settings)
+            try:
+                deployment = self._deployment(entry, settings)
+            except AuthenticationError as error:
+                without_key[entry["model_name"]] = error
+                continue
             groups.setdefault(deployment.public_name, []).append(deployment)
         routes = {name: self._plan(name, groups) for name in groups}
         for alias, target in self.model_group_alias.items():
             name = target["model"] if isinstance(target, Mapping) else target
             if name in routes:
                 routes[alias] = routes[name]
-        return replace(settings, routes=routes)
+            elif name in without_key:
+                without_key[alias] = without_key[name]
+        return replace(settings, routes=routes), without_key
 
     def _deployment(self, entry: dict[str, Any], settings: ClientSettings) -> Deployment:
         name, own = entry.get("model_name"), entry.get("litellm_params")
