@@ -22,7 +22,14 @@ from puna.types.response_request import make_responses_request
 from puna.wire.fold import fold
 from puna.wire.http import HTTPReply
 from puna.wire.sse import SSEDecoder
-from puna.wire.surrogates import SoundDecoder, is_sound, mend_json, parse_json, well_formed
+from puna.wire.surrogates import (
+    SoundDecoder,
+    count_halves,
+    is_sound,
+    mend_json,
+    parse_json,
+    well_formed,
+)
 
 LETTERS = st.sampled_from(["a", "é", "世", "🦙", "\ud83e", "\udd99", "\\", '"', "\n", "\udca9"])
 TEXTS = st.lists(LETTERS, max_size=8).map("".join)
@@ -45,6 +52,8 @@ def test_json_with_halves_is_read_as_the_same_with_signs(value: Any) -> None:
     # Keys that were different may be one now: the last counts, as everywhere.
     wanted = json.loads(well_formed(json.dumps([value], ensure_ascii=False)))
     assert parse_json(escaped) == parse_json(raw) == wanted
+    signs = json.dumps([value], ensure_ascii=False)
+    assert count_halves(raw) == well_formed(signs).count(SIGN)
     for data in (escaped, raw):
         assert is_sound(mend_json(data))
         assert is_sound(data) == (mend_json(data) == data)
@@ -62,6 +71,7 @@ def test_json_with_halves_is_read_as_the_same_with_signs(value: Any) -> None:
     ],
 )
 def test_only_halves_are_mended(data: bytes, value: str) -> None:
+    assert count_halves(data) == value.count(SIGN) - data.count(rb"\ufffd")
     assert parse_json(data) == value
 
 
@@ -188,7 +198,7 @@ def units(text: str) -> str:
 
 
 def read(name: str, texts: Sequence[str], cuts: Sequence[int] = (), **how: Any) -> str:
-    """What a stream of these texts says."""
+    """What a stream of these texts says; each sign in it that was cut is counted."""
     dialect, make = STREAMS[name]
     context = context_for(target=target_for(dialect=dialect), request=request_for(stream=True))
     reader = DIALECTS[dialect].stream_reader(context)
@@ -201,8 +211,10 @@ def read(name: str, texts: Sequence[str], cuts: Sequence[int] = (), **how: Any) 
     assert all(one.to_json().encode() for one in chunks)
     if name == "calls":
         said: str = json.loads((message.tool_calls or [])[0].function.arguments)["x"]
-        return said
-    return message.content or ""
+    else:
+        said = message.content or ""
+    assert reader.replaced_signs == said.count(SIGN)
+    return said
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -43,6 +43,11 @@ class AnthropicStreamReader:
         self.error: APIError | None = None
 
     @property
+    def replaced_signs(self) -> int:
+        """The signs of which only a part came: each is U+FFFD."""
+        return self._decoder.replaced_signs
+
+    @property
     def usage(self) -> Usage | None:
         """What the host said of tokens."""
         counts = usage_fields(self._events.usage)

@@ -136,6 +136,11 @@ class EventReader(Protocol[PieceT]):
         """Whether nothing more will come: the upstream said so, or the stream failed."""
         ...
 
+    @property
+    def replaced_signs(self) -> int:
+        """How many signs came only in part: each is U+FFFD."""
+        ...
+
 
 class StreamReader(EventReader[PieceT], Protocol[PieceT]):
     """An `EventReader` for chunks: of chat, unless another kind is named."""

@@ -58,6 +58,11 @@ class ConverseStreamReader:
         self.error: APIError | None = None
 
     @property
+    def replaced_signs(self) -> int:
+        """The signs of which only a part came: each is U+FFFD."""
+        return self._joiner.replaced_signs
+
+    @property
     def usage(self) -> Usage | None:
         """What the host said of tokens."""
         return Usage.model_validate(self._usage) if self._usage is not None else None

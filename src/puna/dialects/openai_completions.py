@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
@@ -32,7 +31,9 @@ from puna.types.common import Usage
 from puna.types.completion_request import CompletionRequest
 from puna.types.completions import TextChoice, TextCompletion
 from puna.wire.http import HTTPReply, Timeouts
+from puna.wire.json_size import parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
+from puna.wire.surrogates import SoundDecoder
 
 Context = ReadContext[CompletionRequest]
 
@@ -135,7 +136,7 @@ class CompletionStreamReader:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._decoder = SSEDecoder()
+        self._decoder = SoundDecoder(SSEDecoder())
         self._open: set[int] = set()
         self._last: TextCompletion | None = None
         self._id: str | None = None
@@ -145,6 +146,11 @@ class CompletionStreamReader:
         self.error: APIError | None = None
         self.is_finish_assumed = False
         """Whether the host said `[DONE]`, but of a text no finish reason."""
+
+    @property
+    def replaced_signs(self) -> int:
+        """The signs of which only a part came: each is U+FFFD."""
+        return self._decoder.replaced_signs
 
     @property
     def is_done(self) -> bool:
@@ -221,7 +227,7 @@ class CompletionStreamReader:
 
     def _read(self, frame: SSEEvent) -> TextCompletion | None:
         try:
-            data = from_json(frame.data)
+            data = parse_answer(frame.data)
         except ValueError as error:
             raise malformed("a frame that is not JSON", self._context) from error
         if not isinstance(data, dict):

@@ -43,6 +43,11 @@ class OpenAIResponseStreamReader:
         self.error: APIError | None = None
 
     @property
+    def replaced_signs(self) -> int:
+        """The signs of which only a part came: each is U+FFFD."""
+        return self._decoder.replaced_signs
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing more will come: the last event was read, or the stream failed."""
         return self._has_ended or self.error is not None

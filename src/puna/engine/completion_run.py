@@ -156,7 +156,9 @@ class CompletionDelivery:
 
     def _note(self) -> Usage:
         self._is_noted = True
-        self._run.report.is_finish_assumed = self._reader.is_finish_assumed
+        report, reader = self._run.report, self._reader
+        report.is_finish_assumed = reader.is_finish_assumed
+        report.replaced_signs += reader.replaced_signs
         usage = believable(self._reader.usage)
         if usage is None:
             usage = _estimate(self._attempt.context.request, self._tokens.total())

@@ -129,7 +129,9 @@ class Delivery:
 
     def finish(self) -> None:
         """Note what the stream used, whether it came to its end or not."""
-        self._run.report.is_finish_assumed = self._reader.is_finish_assumed
+        report, reader = self._run.report, self._reader
+        report.is_finish_assumed = reader.is_finish_assumed
+        report.replaced_signs = max(report.replaced_signs, reader.replaced_signs)
         if not self._is_whole:
             self._note_usage()
 

@@ -72,6 +72,7 @@ class NativeDelivery:
         if not self._is_noted:
             self._is_noted = True
             reader = self._reader
+            self._run.report.replaced_signs += reader.replaced_signs
             usage = believable(reader.usage)
             tokens = self._estimate() if usage is None else 0
             self._run.note_answer(self._attempt, usage, tokens)

@@ -32,6 +32,7 @@ from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.wire.http import HTTPReply
 from puna.wire.sigv4 import sign
+from puna.wire.surrogates import count_halves
 
 AnswerT = TypeVar("AnswerT")
 
@@ -142,6 +143,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         """
         self.take_headers(attempt, reply.status, reply.headers)
         if reply.is_success:
+            self.report.replaced_signs += count_halves(reply.body)
             return self.read_answer(attempt, reply)
         return self.read_failure(attempt, reply)
 

@@ -221,6 +221,8 @@ def report_headers(report: CallReport) -> dict[str, str]:
         headers["x-puna-rescued-tool-calls"] = str(report.rescued_calls)
     if report.repaired_arguments:
         headers["x-puna-repaired-arguments"] = str(report.repaired_arguments)
+    if report.replaced_signs:
+        headers["x-puna-replaced-signs"] = str(report.replaced_signs)
     if report.format_tries:
         headers["x-puna-format-tries"] = str(report.format_tries)
     if report.is_usage_estimated:

@@ -32,6 +32,8 @@ class CallReport:
         rescued_calls: tool calls that the model had written as text
             (docs/concepts/tool-call-rescue.md).
         repaired_arguments: arguments of such calls that were changed to fit their tool's schema.
+        replaced_signs: characters of the answer that its host cut, and that are U+FFFD
+            (docs/concepts/dialects.md).
         format_tries: answers that were checked for a `response_format` that the host does not know
             (docs/guides/structured-output.md); tokens and cost are those of all of them.
         lane: `fast` where a gateway passed the bytes on (docs/concepts/fast-lane.md), else `full`.
@@ -62,6 +64,7 @@ class CallReport:
     is_finish_assumed: bool = False
     rescued_calls: int = 0
     repaired_arguments: int = 0
+    replaced_signs: int = 0
     format_tries: int = 0
     lane: str = "full"
 
@@ -94,6 +97,7 @@ def add_reports(reports: Sequence[CallReport]) -> CallReport:
         cached_tokens=sum(report.cached_tokens for report in reports),
         cache_creation_tokens=sum(report.cache_creation_tokens for report in reports),
         format_tries=sum(report.format_tries for report in reports),
+        replaced_signs=sum(report.replaced_signs for report in reports),
         is_usage_estimated=any(report.is_usage_estimated for report in reports),
         finish_reason=reports[-1].finish_reason,
         cost_picos=None if None in costs else sum(cost or 0 for cost in costs),

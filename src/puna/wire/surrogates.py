@@ -26,6 +26,7 @@ _ESCAPES = re.compile(
 )
 """Escaped pairs and halves. Backslashes that escape each other stand before them in any number."""
 _HALF = re.compile("[\ud800-\udfff]")
+_REPLACEMENT = "\ufffd".encode()
 # Bytes that are no UTF-8 stand as U+DC80 to U+DCFF (PEP 383).
 _PARTS = re.compile("[\ud800-\udbff][\udc00-\udfff]|[\udc80-\udcff]+|[\ud800-\udfff]")
 _OPEN_END = re.compile("(?:[\ud800-\udbff]|[\udcc2-\udcf4][\udc80-\udcbf]{0,2})\\Z")
@@ -90,6 +91,19 @@ def is_sound(data: bytes) -> bool:
     return all(found["half"] is None for found in _ESCAPES.finditer(data))
 
 
+def count_halves(data: bytes) -> int:
+    """How many signs of JSON are there only in part: reading makes U+FFFD of each."""
+    return 0 if is_sound(data) else _replaced(data, mend_json(data))
+
+
+def _replaced(data: bytes, mended: bytes) -> int:
+    return _replacements(mended) - _replacements(data)
+
+
+def _replacements(data: bytes) -> int:
+    return data.count(_REPLACEMENT) + data.lower().count(rb"\ufffd")
+
+
 def _decode(data: bytes, otherwise: str) -> str:
     """Bytes as text: halves that were encoded as such are kept; for other faults `otherwise`."""
     try:
@@ -108,6 +122,11 @@ class SoundDecoder:
         )
         self.fault: str | None = None
         """What is wrong with the input; then nothing more is taken."""
+
+    @property
+    def replaced_signs(self) -> int:
+        """As of `HalfJoiner`."""
+        return self._joiner.replaced_signs
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """Take bytes; give the events that they complete, in order."""
@@ -181,6 +200,8 @@ class HalfJoiner(Generic[T]):
         self._with_data = with_data
         self.held: list[tuple[T, Any]] = []
         """The events that are held back, with their values."""
+        self.replaced_signs = 0
+        """The signs of which only a part came: each is U+FFFD."""
         self._ends: dict[Path, _OpenEnd] = {}
 
     def add(self, events: Sequence[T]) -> list[T]:
@@ -193,6 +214,7 @@ class HalfJoiner(Generic[T]):
             if not self.held and is_sound(data):
                 ready.append(event)
             elif (value := _read_halves(data)) is None:
+                self.replaced_signs += count_halves(data)
                 ready += [*self.close(), event]
             else:
                 self.held.append((event, value))
@@ -205,7 +227,12 @@ class HalfJoiner(Generic[T]):
         for end in self._ends.values():
             end.settle()
         held, self.held, self._ends = self.held, [], {}
-        return [self._with_data(event, _write(value)) for event, value in held]
+        ready: list[T] = []
+        for event, value in held:
+            data = _write(value)
+            self.replaced_signs += _replaced(self._data_of(event), data)
+            ready.append(self._with_data(event, data))
+        return ready
 
     def _take(self, value: Any) -> bool:
         """Mend the texts of an event; whether to wait for the rest of a character."""
