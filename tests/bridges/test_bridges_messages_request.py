@@ -302,7 +302,11 @@ def test_to_count_tokens_no_limit_is_needed() -> None:
         ({"service_tier": "auto", "container": None}, ("service_tier",)),
         ({"cache_control": {"type": "ephemeral"}}, ("cache_control",)),
         ({"output_config": {"effort": "high", "x": None}}, ("output_config.effort",)),
-        ({"mcp_servers": []}, ()),
+        ({"mcp_servers": [{"type": "url", "url": "https://x.example"}]}, ("mcp_servers",)),
+        (
+            {"fallbacks": "default", "fallback_credit_token": "x"},
+            ("fallbacks", "fallback_credit_token"),
+        ),
         ({"x_nobody_knows": 1, "n": 3}, ("x_nobody_knows", "n")),
         (
             {"tools": [{**WEATHER, "cache_control": {}, "defer_loading": True, "strict": True}]},
@@ -357,7 +361,6 @@ def test_the_caller_that_puna_tells_itself_is_no_news() -> None:
         ({"tools": [WEATHER, {"type": "web_search_20250305", "name": "web_search"}]},
          "tools[1].type"),
         ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0].type"),
-        ({"mcp_servers": [{"type": "url", "url": "https://x.example"}]}, "mcp_servers"),
         (
             {"messages": [{"role": "user", "content": [
                 {"type": "text", "text": "read"},

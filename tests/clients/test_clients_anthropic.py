@@ -234,3 +234,70 @@ async def test_the_asynchronous_client_streams(served: Served, ask: dict[str, An
         client.messages.stream(**ask, messages=HI) as stream,
     ):
         assert text_of(await stream.get_final_message()) == TEXT
+
+
+ALL: Any = {
+    "messages": [{"role": "user", "content": "Hello, world"}],
+    "cache_control": {"type": "ephemeral", "ttl": "5m"},
+    "container": {"id": "id", "skills": [{"skill_id": "pdf", "type": "anthropic"}]},
+    "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
+    "diagnostics": {"previous_message_id": "previous_message_id"},
+    "fallback_credit_token": "x",
+    "inference_geo": "inference_geo",
+    "mcp_servers": [{"name": "name", "type": "url", "url": "url"}],
+    "metadata": {"user_id": "13803d75-b4b5-4c3e-b2a2-6f21399b021b"},
+    "output_config": {
+        "effort": "low",
+        "format": {"schema": {"foo": "bar"}, "type": "json_schema"},
+        "task_budget": {"total": 1024, "type": "tokens", "remaining": 0},
+    },
+    "service_tier": "auto",
+    "speed": "standard",
+    "stop_sequences": ["string"],
+    "system": [{"text": "Today's date is 2024-06-01.", "type": "text"}],
+    "thinking": {"type": "adaptive", "display": "summarized"},
+    "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    "tools": [
+        {
+            "input_schema": {"type": "object", "properties": {"location": "bar", "unit": "bar"}},
+            "name": "name",
+            "allowed_callers": ["direct"],
+            "defer_loading": True,
+            "eager_input_streaming": True,
+            "input_examples": [{"foo": "bar"}],
+            "strict": True,
+            "type": "custom",
+        }
+    ],
+    "betas": ["server-side-fallback-2026-07-01"],
+    "user_profile_id": "anthropic-user-profile-id",
+    "extra_body": {"temperature": 1, "top_k": 5, "top_p": 0.7},
+}
+"""The request with all parameters of the SDK's own tests, in which `fallbacks` stands."""
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "fallbacks", ["default", [{"model": "claude-haiku-4-5", "max_tokens": 5, "thinking": None}]]
+)
+def test_anthropics_own_case_with_all_parameters_passes(
+    served: Served,
+    ask: dict[str, Any],
+    fallbacks: Any,
+    stream: bool,  # noqa: FBT001 - a parametrised case
+    is_strict: bool,  # noqa: FBT001 - a parametrised case
+) -> None:
+    """Ten of its cases: they have `fallbacks="default"`, and a client strict about types."""
+    with anthropic.Anthropic(
+        api_key=KEY,
+        base_url=served.url,
+        max_retries=0,
+        _strict_response_validation=is_strict,
+    ) as client:
+        made: Any = client.beta.messages.create(**ask, **ALL, fallbacks=fallbacks, stream=stream)
+        if not stream:
+            assert text_of(made) == TEXT
+            return
+        events = list(made)
+        assert [events[0].type, events[-1].type] == ["message_start", "message_stop"]

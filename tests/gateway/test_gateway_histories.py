@@ -61,6 +61,36 @@ def test_fallbacks_of_anthropics_beta_are_not_the_gateways(upstream: Upstream, g
     assert upstream.requests[-1].json["fallbacks"] == given
 
 
+BETA: dict[str, Any] = {
+    "cache_control": {"type": "ephemeral", "ttl": "5m"},
+    "container": {"id": "id", "skills": [{"skill_id": "pdf", "type": "anthropic"}]},
+    "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
+    "diagnostics": {"previous_message_id": "previous_message_id"},
+    "fallback_credit_token": "x",
+    "fallbacks": "default",
+    "inference_geo": "inference_geo",
+    "mcp_servers": [{"name": "name", "type": "url", "url": "url", "authorization_token": "t"}],
+    "service_tier": "auto",
+    "speed": "standard",
+    "thinking": {"type": "adaptive", "display": "summarized"},
+    "user_profile_id": "anthropic-user-profile-id",
+}
+"""Fields of the request with all parameters in the tests of Anthropic's own SDK."""
+
+
+def test_fields_of_anthropics_beta_reach_anthropic_and_are_told_for_others(
+    upstream: Upstream,
+) -> None:
+    answer = ask(upstream, {**ASK, **BETA})
+    assert (answer.status, dropped(answer)) == (200, list(BETA))
+    assert not upstream.requests[-1].json.keys() & BETA.keys()
+    upstream.plays(Reply.json(of_anthropic.MESSAGE))
+    body = {**of_anthropic.ASK, **BETA}
+    House(upstream, config=of_anthropic.CONFIG).ask("/v1/messages", body, of_anthropic.SESSION)
+    sent = upstream.requests[-1].json
+    assert {name: sent[name] for name in BETA} == BETA
+
+
 SAFEGUARDS = {"dangerous_tool_use": {"mode": "classify"}}
 VERDICT = {"safeguard_results": {"toolu_1": {"verdict": "safe"}}}
 

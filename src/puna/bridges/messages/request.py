@@ -30,7 +30,7 @@ _SAME = ("max_tokens", "temperature", "top_p", "top_k")
 
 _READ = frozenset((
     *_SAME, "model", "messages", "system", "stream", "tools", "tool_choice", "stop_sequences",
-    "metadata", "output_config", "output_format", "mcp_servers",
+    "metadata", "output_config", "output_format",
 ))  # fmt: skip
 
 NO_THREADS = "thread_unsupported_request"
@@ -112,11 +112,6 @@ def read_messages_request(
             param="messages",
         )
     extras = MessagesExtras(_read_carried(given))
-    if given.get("mcp_servers"):
-        omissions.refuse(
-            "mcp_servers",
-            "`mcp_servers` cannot be reached from here: give their tools in `tools`.",
-        )
     source = RequestSource(image_paths(given.get("messages")))
     return MessagesRequest(messages, fields, stops, names, omissions.names, extras, source)
 
