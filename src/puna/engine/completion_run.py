@@ -11,9 +11,10 @@ from puna.catalog.estimates import estimate_tokens
 from puna.dialects.protocols import CompletionDialect
 from puna.dialects.table import COMPLETION_DIALECTS
 from puna.engine.call import Attempt
-from puna.engine.delivery import broken_stream, ending_s, is_no_stream
+from puna.engine.chunk_delivery import ChunkDelivery
+from puna.engine.delivery import broken_stream, ending_s
 from puna.engine.run import CallRun
-from puna.engine.usage import RunningEstimate, believable
+from puna.engine.usage import believable
 from puna.errors import APIError
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
@@ -73,43 +74,24 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
         return {"input": self.call.request.prompt}
 
 
-class CompletionDelivery:
+class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
     """As `Delivery`, which sees to chunks of chat. Nothing is rescued from a text."""
 
     def __init__(self, run: CompletionRun, attempt: CompletionAttempt) -> None:
-        self.is_over = False
-        self.ending_s: float | None = None
-        """As in `Delivery`."""
+        super().__init__()
         self._run = run
         self._attempt = attempt
         self._reader = attempt.dialect.stream_reader(attempt.context)
-        self._ready: list[TextCompletion] = []
-        self._last: TextCompletion | None = None
-        self._tokens = RunningEstimate()
         self._is_noted = False
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a chunk is ready or was delivered."""
-        return bool(self._ready) or self._last is not None
-
-    def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
-        self._run.take_headers(self._attempt, status, headers)
-        return is_no_stream(status, headers)
-
-    def take_whole(self, reply: HTTPReply) -> None:
-        """A host that answered a stream request with a whole answer: it comes as chunks."""
-        self.take_answer(self._run.read_whole(self._attempt, reply))
-
-    def take_answer(self, completion: TextCompletion) -> None:
-        """A whole answer, as a chunk; a second one has the usage where it was asked for."""
-        usage = completion.usage
-        text = completion.model_copy(update={"usage": None})
+    @override
+    def take_answer(self, answer: TextCompletion) -> None:
+        usage = answer.usage
+        text = answer.model_copy(update={"usage": None})
         text.model_fields_set.discard("usage")
         self._ready = [text]
         if self._run.call.request.wants_usage and usage is not None:
-            self._ready.append(completion.model_copy(update={"choices": []}))
+            self._ready.append(answer.model_copy(update={"choices": []}))
         self._is_noted = self.is_over = True
 
     def take(self, piece: bytes | None) -> None:
@@ -131,20 +113,6 @@ class CompletionDelivery:
         elif self._run.call.request.wants_usage and reader.usage is None:
             self._add_usage()
 
-    def drain(self) -> list[TextCompletion]:
-        """The chunks that are ready, each once."""
-        chunks, self._ready = self._ready, []
-        if chunks:
-            if self._last is None:
-                self._run.note_first_chunk()
-            self._last = chunks[-1]
-        return chunks
-
-    def check(self) -> None:
-        """Raise what broke the stream, if anything did."""
-        if self._reader.error is not None:
-            raise self._reader.error
-
     def finish(self) -> None:
         """Note what the stream used, whether it came to its end or not."""
         if not self._is_noted:
@@ -156,9 +124,7 @@ class CompletionDelivery:
 
     def _note(self) -> Usage:
         self._is_noted = True
-        report, reader = self._run.report, self._reader
-        report.is_finish_assumed = reader.is_finish_assumed
-        report.replaced_signs += reader.replaced_signs
+        self._note_reading()
         usage = believable(self._reader.usage)
         if usage is None:
             usage = _estimate(self._attempt.context.request, self._tokens.total())

@@ -5,42 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.engine.call import Attempt, attribute
 from puna.engine.chat_run import Run
+from puna.engine.chunk_delivery import ChunkDelivery, is_no_stream
 from puna.engine.rescue import StreamRescue, tools_to_rescue
 from puna.engine.streams import ENDING_S, USAGE_S
 from puna.engine.thoughts import StreamThoughts, reads_think_tags
-from puna.engine.usage import RunningEstimate
 from puna.errors import APIConnectionError, APIError, APITimeoutError, StreamInterruptedError
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.model_request import ModelRequest
 from puna.wire.fold import unfold
-from puna.wire.http import STREAM_TYPES, HTTPReply
 
 
-class Delivery:
-    """Take pieces until `is_over`, `drain` the chunks after each, then `check` and settle.
-
-    Before the first chunk a fault is raised at once, so that another attempt may follow. After it
-    the chunks that came whole are delivered first, and `check` raises.
-    """
+class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
+    """Chunks of chat, after thoughts and calls have been found in their texts."""
 
     def __init__(self, run: Run, attempt: Attempt, *, is_framed: bool = False) -> None:
         """`is_framed` is for a reply whose head `needs_whole` does not get."""
-        self.is_over = False
-        self.ending_s: float | None = None
-        """How long the rest may take from now on; None while the answer is under way."""
+        super().__init__()
         self._run = run
         self._attempt = attempt
         self._reader = attempt.dialect.stream_reader(attempt.context)
         if is_framed and isinstance(self._reader, OpenAIStreamReader):
             self._reader.is_framed = True
-        self._ready: list[ChatCompletionChunk] = []
-        self._last: ChatCompletionChunk | None = None
-        self._tokens = RunningEstimate()
         self._is_whole = False
         self._usage: Usage | None = None
         self._rescue: StreamRescue | None = None
@@ -49,25 +41,16 @@ class Delivery:
         if tools is not None:
             self._rescue = StreamRescue(tools, attempt.context.made_id, run.report)
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a chunk is ready or was delivered."""
-        return bool(self._ready) or self._last is not None
-
+    @override
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
         self._run.take_headers(self._attempt, status, headers)
         if isinstance(self._reader, OpenAIStreamReader):
             self._reader.is_framed = is_framed(headers)
         return is_no_stream(status, headers)
 
-    def take_whole(self, reply: HTTPReply) -> None:
-        """A host that answered a stream request with a whole answer: it comes as chunks."""
-        self.take_answer(self._run.read_whole(self._attempt, reply))
-
-    def take_answer(self, completion: ChatCompletion) -> None:
-        """A whole answer, as chunks."""
-        self._ready = list(unfold(completion, wants_usage=self._run.call.request.wants_usage))
+    @override
+    def take_answer(self, answer: ChatCompletion) -> None:
+        self._ready = list(unfold(answer, wants_usage=self._run.call.request.wants_usage))
         self._is_whole = self.is_over = True
 
     def take(self, piece: bytes | None) -> None:
@@ -113,25 +96,9 @@ class Delivery:
         """Count a text that reached the caller unread, for a host that tells no usage."""
         self._tokens.add_text(text)
 
-    def drain(self) -> list[ChatCompletionChunk]:
-        """The chunks that are ready, each once."""
-        chunks, self._ready = self._ready, []
-        if chunks:
-            if self._last is None:
-                self._run.note_first_chunk()
-            self._last = chunks[-1]
-        return chunks
-
-    def check(self) -> None:
-        """Raise what broke the stream, if anything did."""
-        if self._reader.error is not None:
-            raise self._reader.error
-
     def finish(self) -> None:
         """Note what the stream used, whether it came to its end or not."""
-        report, reader = self._run.report, self._reader
-        report.is_finish_assumed = reader.is_finish_assumed
-        report.replaced_signs = max(report.replaced_signs, reader.replaced_signs)
+        self._note_reading()
         if not self._is_whole:
             self._note_usage()
 
@@ -183,12 +150,6 @@ def _says_something(chunk: ChatCompletionChunk) -> bool:
         or says_something(choice.delta.model_dump(exclude={"role"}))
         for choice in chunk.choices
     )
-
-
-def is_no_stream(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the body of a reply to a stream request is an error, or a whole answer."""
-    head = HTTPReply(status, headers)
-    return not head.is_success or head.media_type not in STREAM_TYPES
 
 
 def ending_s(attempt: Attempt[Any, Any], *, has_usage: bool) -> float:

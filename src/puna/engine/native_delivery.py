@@ -7,8 +7,9 @@ from typing import Any
 
 from puna.bridges.responses.whole_events import events_of
 from puna.engine.call import Attempt
+from puna.engine.chunk_delivery import is_no_stream
 from puna.engine.completion_run import CompletionDelivery, CompletionRun
-from puna.engine.delivery import Delivery, broken_stream, is_no_stream
+from puna.engine.delivery import Delivery, broken_stream
 from puna.engine.response_run import ResponseAttempt, ResponseRun
 from puna.engine.usage import RunningEstimate, believable, estimate_response
 from puna.errors import APIError
