@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.hostile import LINEAR, WORDS, growth
 
 from puna.bridges.structured import find_json
+from puna.rescue.known_text import LONGEST
 from puna.rescue.stream import RescueStream, whole
 from puna.rescue.tools import MOST_CALLS, KnownTools
 
@@ -39,6 +42,36 @@ def test_a_long_text_of_each_kind_is_read_at_all(kind: str) -> None:
     assert len(whole(text, TOOLS).text) <= len(text)
     assert streamed(text, 20_000) == text
     find_json(text)
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_what_is_held_back_is_not_copied_with_each_piece(kind: str) -> None:
+    """8 MB of line ends took 32 s in pieces of 1,000 characters, and of spaces behind `{` 17 s."""
+    piece = 500
+    text = WORDS[kind](2_000_000)
+    stream = RescueStream(TOOLS)
+    stream.feed(text[:1_500_000])
+    copies = 0
+    tracemalloc.start()
+    try:
+        for at in range(1_500_000, len(text), piece):
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            stream.feed(text[at : at + piece])
+            _, peak = tracemalloc.get_traced_memory()
+            copies += peak - before > 700_000
+    finally:
+        tracemalloc.stop()
+    assert copies <= 3  # a buffer that grows is moved a few times
+
+
+def test_a_call_behind_very_many_blanks_is_text_however_it_is_cut() -> None:
+    call = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    for blank in (LONGEST - 1, LONGEST + 1):
+        text = f"<tool_call>{' ' * blank}{call[len('<tool_call>') :]}"
+        assert whole(text, TOOLS).text == streamed(text, 999)[: len(whole(text, TOOLS).text)]
+        assert bool(whole(text, TOOLS).calls) == (blank < LONGEST)
+        assert streamed(text, 999) == text
 
 
 def test_a_call_behind_thousands_of_openings_is_text_and_behind_some_it_is_a_call() -> None:

@@ -16,7 +16,7 @@ from tests.support.senders import Send, send_async, send_lean, send_lean_uvloop,
 from tests.support.upstream import Reply, Upstream
 
 from puna.errors import APIConnectionError
-from puna.transports.lean.decoding import Decoder
+from puna.transports.decoding import Decoder
 from puna.transports.standard import AsyncStandardTransport, StandardTransport
 from puna.wire.http import HTTPRequest
 

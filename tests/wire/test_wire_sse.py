@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -122,3 +123,20 @@ def test_a_line_of_5_mb_in_small_pieces_takes_linear_time() -> None:
 
     # Twenty-five times the bytes may take 25 times as long, with room for noise; squared is 625.
     assert seconds(size) < max(100 * seconds(size // 25), 1.0)
+
+
+@pytest.mark.parametrize("line", [b"data:\n", b"data: ab\n", b'{"a":\n'])
+def test_an_event_of_very_many_lines_takes_a_few_times_its_size(line: bytes) -> None:
+    body = line * (1_200_000 // len(line))
+    decoder = SSEDecoder()
+    tracemalloc.start()
+    try:
+        for at in range(0, len(body), 16_384):
+            decoder.feed(body[at : at + 16_384])
+        (event,) = decoder.feed(b"\n") or [SSEEvent("", b"")]
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(body)
+    finally:
+        tracemalloc.stop()
+    if line.startswith(b"data:"):
+        value = line.removeprefix(b"data:").strip()
+        assert event.data == b"\n".join([value] * (1_200_000 // len(line)))

@@ -44,6 +44,7 @@ from puna.gateway.endpoints import (
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
+from puna.gateway.free_memory import SMALL_BODY, FreeMemory
 from puna.gateway.inputs import serve_embedding, serve_moderation
 from puna.gateway.messages import count_tokens, create_message
 from puna.gateway.messages_replies import (
@@ -147,6 +148,7 @@ class Gateway:
         self.limit_clients(MANY_FILES)
         self._document: Reply | None = None
         self._aside = Aside()
+        self._memory = FreeMemory()
 
     def limit_clients(self, open_files: int) -> None:
         """Set the limits on clients for a process that may have so many files open."""
@@ -274,7 +276,9 @@ class Gateway:
 
     async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport | None:
         server = self._server
-        data = await read_body(caller.receive, head, server.max_request_bytes)
+        self._check_memory(head.body_bytes)
+        data = await read_body(caller.receive, head, server.max_request_bytes, self._check_memory)
+        self._check_memory(len(data))
         if is_heavy(data):
             caller = replace(caller, aside=self._aside)
             body = await caller.read(read_json, data, head, server.max_request_values)
@@ -284,6 +288,10 @@ class Gateway:
         if match.model is not None:
             body["model"] = match.model
         return await self._serves[match.endpoint.action](body, caller)
+
+    def _check_memory(self, body_bytes: int) -> None:
+        if body_bytes > SMALL_BODY and not self._memory.fits(body_bytes):
+            raise out_of_memory()
 
     async def _stored(
         self, found: Match, response_id: str, head: Incoming, caller: Caller

@@ -19,7 +19,7 @@ from puna.gateway.client_limits import ClientLimits, PartialRequest
 from puna.gateway.crowd import Crowd, too_many_connections
 from puna.gateway.fast_head import write_lines
 from puna.gateway.host_header import host_fault
-from puna.gateway.replies import error_reply
+from puna.gateway.replies import error_reply, out_of_memory
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together. The parser itself knows no limit."""
@@ -54,7 +54,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._is_draining = False
         """Whether the last answer was given, and what still comes is thrown away."""
         self._head_bytes = 0
-        self._is_other_version = False
+        self._is_other_version = self._lacks_memory = False
         self._fault: tuple[int, str] | None = None
         self._is_spoiled = False
         """Whether bad bytes came behind good requests: these are answered, and no more is read."""
@@ -152,7 +152,8 @@ class EdgeProtocol(HttpToolsProtocol):
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = self._without_upgrade(data[upgrade.args[0] :])
-            except httptools.HttpParserError:
+            except httptools.HttpParserError as error:
+                self._lacks_memory = isinstance(error.__context__, MemoryError)
                 break
             else:
                 self._note_read(len(data), idle_since)
@@ -211,7 +212,8 @@ class EdgeProtocol(HttpToolsProtocol):
             status, said = 505, "This server speaks HTTP/1.1."
         else:
             status, said = self._fault or (400, "This is not an HTTP request.")
-        self._refuse(BadRequestError(said, status_code=status, code="invalid_request"))
+        bad = BadRequestError(said, status_code=status, code="invalid_request")
+        self._refuse(out_of_memory() if self._lacks_memory else bad)
 
     def _refuse(self, error: APIError) -> None:
         """Answer before any request is whole, and end the connection."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,7 +19,7 @@ from puna.engine.call import Attempt
 from puna.errors import APIError
 from puna.gateway.fast_routes import Exchange, PlainRoute, ReadyDeployment
 from puna.gateway.fast_run import FastRun, LaneContext
-from puna.gateway.replies import internal_error
+from puna.gateway.replies import internal_error, out_of_memory
 from puna.routing.attempts import GiveUp, Wait
 from puna.telemetry.events import Outcome
 from puna.transports.lean import WholeReply
@@ -225,9 +226,10 @@ class FastCall(ABC):
             self._crashed()
 
     def _crashed(self) -> None:
+        is_memory = isinstance(sys.exc_info()[1], MemoryError)
         _log.exception("A call failed")
         self._stop()
-        error = internal_error()
+        error: APIError = out_of_memory() if is_memory else internal_error()
         if not self._is_over:
             self._note_used_safely()
             self._settle("failure", error)

@@ -19,6 +19,7 @@ from puna.gateway.directory import Directory
 from puna.gateway.fast_cycle import FastCycle
 from puna.gateway.fast_routes import FastRoutes
 from puna.gateway.fast_run import FastRun, LaneContext
+from puna.gateway.free_memory import SMALL_BODY, FreeMemory
 from puna.gateway.known_head import LaneHead
 from puna.gateway.requests import json_limits, read_call_id
 from puna.gateway.stream_call import StreamCall
@@ -48,6 +49,8 @@ class FastLane:
         self._server = directory.config.server
         self.most_bytes = self._server.max_request_bytes
         """How long a body may be."""
+        self.most_known_bytes = min(self.most_bytes, SMALL_BODY)
+        """How long one may be of which nobody reads the head."""
         self._short_bytes = min(_SHORT_BYTES, self._server.max_request_values)
         self._routes = routes
         self._pages = pages
@@ -61,6 +64,7 @@ class FastLane:
         self._prefix = secrets.token_hex(8)
         self._numbers = itertools.count()
         self._under_way: set[FastCycle] = set()
+        self._memory = FreeMemory()
 
     def read_head(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> LaneHead | None:
         """What the lane needs of a head; None where it does not take the request.
@@ -73,6 +77,7 @@ class FastLane:
         if (
             not length.isdigit()
             or int(length) > self.most_bytes
+            or (int(length) > SMALL_BODY and not self._memory.fits(int(length)))
             or b"transfer-encoding" in named
             or b"content-encoding" in named
             or b"origin" in named

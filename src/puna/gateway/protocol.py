@@ -37,7 +37,7 @@ class GatewayProtocol(EdgeProtocol):
             self._lane is not None and not self.root_path and self.limit_concurrency is None
         )
         self._fast: FastCycle | None = None
-        self._most_bytes = self._lane.most_bytes if self._lane is not None else 0
+        self._most_bytes = self._lane.most_known_bytes if self._lane is not None else 0
         # A request that the parser reads for the lane.
         self._head: LaneHead | None = None
         self._pieces: list[bytes] = []

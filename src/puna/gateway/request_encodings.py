@@ -10,7 +10,7 @@ import asyncio
 import zlib
 
 from puna.errors import BadRequestError
-from puna.transports.lean.decoding import STEPS_A_TURN, Decoder, make_decoder
+from puna.transports.decoding import STEPS_A_TURN, Decoder, make_decoder
 
 READ = "gzip, deflate"
 """The encodings that are read, as the header `accept-encoding` names them."""
@@ -44,7 +44,8 @@ class BodyReader:
         self._limit = limit
         self._pieces: list[bytes] = []
         self._came = 0
-        self._size = 0
+        self.size = 0
+        """The bytes that are kept: opened ones."""
 
     async def add(self, data: bytes) -> None:
         """The next bytes.
@@ -57,6 +58,7 @@ class BodyReader:
             raise too_large(self._limit)
         if self._decoder is None:
             self._pieces.append(data)
+            self.size += len(data)
             return
         for at in range(0, len(data), _SLICE):
             try:
@@ -81,8 +83,8 @@ class BodyReader:
             steps += 1
             if steps % STEPS_A_TURN == 0:
                 await asyncio.sleep(0)
-            self._size += len(piece)
-            if self._size > self._limit:
+            self.size += len(piece)
+            if self.size > self._limit:
                 raise too_large(self._limit)
             self._pieces.append(piece)
 

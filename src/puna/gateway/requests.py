@@ -83,6 +83,7 @@ _VALUES_A_MEMBER = 12
 _BYTES_A_MEMBER = 40
 _HEAVY = JSONLimits(values=10_000, containers=1_000)
 _HEAVY_BYTES = 1_000_000
+_CHECKED_BYTES = 1_000_000
 
 
 _CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -107,6 +108,12 @@ class Incoming:
     query: str
 
     @property
+    def body_bytes(self) -> int:
+        """The length of the body that the head tells; 0 where it tells none."""
+        told = self.headers.get("content-length", "")
+        return int(told) if told.isascii() and told.isdigit() else 0
+
+    @property
     def wants_websocket(self) -> bool:
         """Whether the client wants to go on in a WebSocket. Source: RFC 6455, section 4.1.
 
@@ -128,19 +135,24 @@ def read_head(scope: Scope) -> Incoming:
     )
 
 
-async def read_body(receive: Receive, head: Incoming, limit: int) -> bytes:
+async def read_body(
+    receive: Receive, head: Incoming, limit: int, check: Callable[[int], None] = lambda _: None
+) -> bytes:
     """The whole body without its `content-encoding`, at most `limit` bytes.
+
+    `check` is asked whether so many bytes are still welcome: of a body whose length the head does
+    not tell, once for each megabyte.
 
     Raises:
         BadRequestError: with status 413, as soon as it is known to be larger; with 415 for an
             encoding that is not read; with 400 where the body is not in its encoding.
         ClientDisconnected: the client left.
     """
-    declared = head.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if head.body_bytes > limit:
         raise too_large(limit)
     encoding = head.headers.get("content-encoding", "")
     reader: BodyReader | None = BodyReader(encoding, limit) if encoding else None
+    checked = max(head.body_bytes, _CHECKED_BYTES)
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -151,6 +163,9 @@ async def read_body(receive: Receive, head: Incoming, limit: int) -> bytes:
                 return body  # in one piece, as it is
             reader = BodyReader(encoding, limit)
         await reader.add(message.get("body", b""))
+        if reader.size > checked:
+            check(reader.size)
+            checked = reader.size + _CHECKED_BYTES
         if not message.get("more_body", False):
             return reader.finish()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
 _JSON = re.compile(r'["{}\[\]]')
@@ -17,8 +18,10 @@ class BracketScan:
         is_broken: a bracket closed what another kind had opened; there is no end.
     """
 
-    def __init__(self, start: int, *, is_python: bool = False) -> None:
+    def __init__(self, start: int, *, is_python: bool = False, most: int = sys.maxsize) -> None:
+        """`most` is how many characters are looked at; what is longer has no end."""
         self.is_broken = False
+        self._stop = min(sys.maxsize, start + most)
         self._position = start
         self._marks = _PYTHON if is_python else _JSON
         self._open: list[str] = []
@@ -33,9 +36,9 @@ class BracketScan:
         """Where the text behind the closing bracket begins; None while that is not known."""
         while True:
             marks = _IN_STRING[self._quote] if self._quote else self._marks
-            found = marks.search(text, self._position)
+            found = marks.search(text, self._position, self._stop)
             if found is None:
-                self._position = max(self._position, len(text))
+                self._position = max(self._position, min(len(text), self._stop))
                 return None
             self._position = found.end()
             self._take(found.group())

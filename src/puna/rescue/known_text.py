@@ -57,9 +57,10 @@ class KnownText:
         return self.text[at : at + 1]
 
     def skip_blank(self, at: int) -> Asking[int]:
-        """The position of the next character that is no space."""
+        """The position of the next character that is no space, or of one behind too many."""
+        most = at + LONGEST
         while True:
-            at = end_of_blank(self.text, at)
+            at = min(end_of_blank(self.text, at), most)
             if at < len(self.text) or self.is_whole:
                 return at
             yield
@@ -105,7 +106,7 @@ class KnownText:
         Raises:
             NoCall: it is something else, or never ends.
         """
-        scan = BracketScan(at, is_python=is_python)
+        scan = BracketScan(at, is_python=is_python, most=LONGEST)
         end = scan.advance(self.text)
         while end is None:
             if len(self.text) - at > LONGEST:

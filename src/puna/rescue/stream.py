@@ -79,7 +79,7 @@ class RescueStream:
         self._known = KnownText()
         self._shapes = Shapes(self._known, tools)
         self._at = 0
-        self._blank = ""
+        self._blank = bytearray()
         """Spaces before the first text, or behind calls: they go with calls, not with text."""
         self._holds_blank = True
         self._has_text = False
@@ -102,16 +102,15 @@ class RescueStream:
         """The message has ended: give the rest."""
         self._known.is_whole = True
         pieces = self._advance()
-        if self._blank:
-            kept = "" if self._calls else self._blank
-            pieces.append(Piece(self._blank, kept))
-            self._blank = ""
+        blank = self._take_blank()
+        if blank:
+            pieces.append(Piece(blank, "" if self._calls else blank))
         return pieces
 
     def release(self) -> str:
         """The text that is held back, as it came; the stream takes nothing more."""
-        held = self._blank + self._known.text[self._at :]
-        self._blank = self._known.text = ""
+        held = self._take_blank() + self._known.text[self._at :]
+        self._known.text = ""
         self._at = 0
         self._work.close()
         return held
@@ -234,12 +233,17 @@ class RescueStream:
             self._begins_line = False
             self._has_text = True
         if self._holds_blank:
-            self._blank += text[:blank]
+            self._blank += text[:blank].encode()
             if blank == len(text):
                 return
-            text = self._blank + text[blank:]
-            self._blank, self._holds_blank = "", False
+            text = self._take_blank() + text[blank:]
+            self._holds_blank = False
         self._said.append(text)
+
+    def _take_blank(self) -> str:
+        blank = self._blank.decode()
+        self._blank.clear()
+        return blank
 
     def _end_text(self) -> None:
         if self._said:
@@ -254,8 +258,8 @@ class RescueStream:
         self._end_text()
         self._calls += len(calls)
         self._spend(_STEPS_OF_OPENING * len(calls))
-        source = self._blank + self._known.text[self._at : end]
+        source = self._take_blank() + self._known.text[self._at : end]
         self._at = end
-        self._blank, self._holds_blank = "", True
+        self._holds_blank = True
         self._begins_line = False
         self._ready.append(Piece(source, "", tuple(calls)))

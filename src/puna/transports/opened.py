@@ -11,7 +11,7 @@ from typing import cast
 
 import httpx2
 
-from puna.transports.lean.decoding import STEPS_A_TURN, Decoder
+from puna.transports.decoding import STEPS_A_TURN, Decoder
 
 
 def is_encoded(reply: httpx2.Response) -> bool:

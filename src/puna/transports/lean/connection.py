@@ -11,9 +11,9 @@ import ssl
 import zlib
 from typing import cast
 
+from puna.transports.decoding import STEPS_A_TURN, Decoder, make_decoder
 from puna.transports.failures import timed_out, too_long, unreachable
 from puna.transports.lean.deadline import Deadline
-from puna.transports.lean.decoding import STEPS_A_TURN, Decoder, make_decoder
 from puna.transports.lean.exchange import Exchange, Owner
 from puna.transports.lean.reading import ReplyReader, whole_chunk
 from puna.transports.lean.whole import read_whole
