@@ -98,7 +98,8 @@ def test_in_every_option_hyphens_and_underscores_are_the_same(command: str) -> N
         for name in option.opts:
             if name.startswith("--"):
                 for spelling in (name.replace("_", "-"), "--" + name[2:].replace("-", "_")):
-                    said = run(command, spelling, "--help").output
+                    # The help comes first: behind an option it is a value, and `serve` serves.
+                    said = run(command, "--help", spelling).output
                     assert "No such option" not in said
     assert "No such option" in run(command, "--no-such-option").output
 
