@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Fault = Literal["caller", "operator", "upstream", "network"]
 
@@ -53,13 +53,27 @@ def _restore(cls: type[PunaError], message: str, state: dict[str, Any]) -> PunaE
     return error
 
 
+class ConfigNotice(Protocol):
+    """What `puna.config.schema.Notice` holds; this module stands below it and cannot import it."""
+
+    @property
+    def severity(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def line(self) -> int | None: ...
+    @property
+    def key(self) -> str | None: ...
+    def line_in(self, file: str | None) -> str: ...
+
+
 class ConfigError(PunaError):
     """A configuration that cannot be used, found while loading it.
 
     `file`, `line` (1-based) and `key` say where; each may be None when it is not known. `problems`
-    are all that was found, a line each, and `str(error)` shows them below each other. `warnings`
-    are lines about the same configuration that may explain them. `partial` is what could be read of
-    it all the same, or None.
+    are all that was found, a line each, and `str(error)` shows them below each other. `notices` are
+    warnings about the same configuration that may explain them, and `warnings` the same as lines of
+    text. `partial` is what could be read of it all the same, or None.
     """
 
     def __init__(
@@ -76,21 +90,28 @@ class ConfigError(PunaError):
         self.line = line
         self.key = key
         self.problems: tuple[str, ...] = (self.message,)
-        self.warnings: tuple[str, ...] = ()
+        self.notices: tuple[ConfigNotice, ...] = ()
         self.partial: object = None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """`notices` as lines of text, each with its place and its severity."""
+        return tuple(notice.line_in(self.file) for notice in self.notices)
+
     @classmethod
-    def joined(cls, errors: Sequence[ConfigError], warnings: Iterable[str] = ()) -> ConfigError:
+    def joined(
+        cls, errors: Sequence[ConfigError], notices: Iterable[ConfigNotice] = ()
+    ) -> ConfigError:
         """One error for all of `errors`, each once; the place is that of the first.
 
-        `warnings` come before those that the errors have themselves.
+        `notices` come before those that the errors have themselves.
         """
         first = errors[0]
         problems = tuple(dict.fromkeys(line for error in errors for line in error.problems))
-        told = (*warnings, *(line for error in errors for line in error.warnings))
+        told = (*notices, *(notice for error in errors for notice in error.notices))
         joined = cls("\n".join(problems))
         joined.file, joined.line, joined.key = first.file, first.line, first.key
-        joined.problems, joined.warnings = problems, tuple(dict.fromkeys(told))
+        joined.problems, joined.notices = problems, tuple(dict.fromkeys(told))
         return joined
 
 

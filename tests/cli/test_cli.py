@@ -169,7 +169,9 @@ def test_check_as_json_is_one_object_for_a_good_file_and_for_a_bad_one(file: Pat
     bad = json.loads(done.output)
     assert (done.exit_code, bad["ok"], bad["usable"]) == (1, False, 0)
     assert "is it `models` on line 1?" in bad["problems"][0]
-    assert bad["notices"][0]["message"].startswith(f"{file}:1: warning: unknown key `models`")
+    assert bad["notices"][0]["message"].startswith("unknown key `models`")
+    assert (bad["notices"][0]["severity"], bad["notices"][0]["line"]) == ("warning", 1)
+    assert bad["notices"][0]["key"] == "models"
 
 
 @pytest.mark.case(167)

@@ -536,8 +536,8 @@ def test_unknown_keys_of_an_entry_are_said() -> None:
     config = parse(f"{ONE}    api_base: http://h\n    qqqqqq: 1\n    modl_info: {{}}\n")
     assert messages(config) == [
         (
-            "unknown key `api_base` in model_list[0]: did you mean `api_base` (inside "
-            "`litellm_params`)? (line 5)"
+            "unknown key `api_base` in model_list[0]: `api_base` belongs inside "
+            "`litellm_params` (line 5)"
         ),
         "unknown key `qqqqqq` in model_list[0]: ignored (line 6)",
         "unknown key `modl_info` in model_list[0]: did you mean `model_info`? (line 7)",

@@ -253,6 +253,29 @@ def test_what_is_not_built_is_404_and_says_so(upstream: Upstream, path: str, wha
     assert what in answer.error["message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/v1/v1/models", "/v1/models"),
+        ("/v1/v1/v1/models", "/v1/models"),
+        ("//v1/models", "/v1/models"),
+        ("/v1//models", "/v1/models"),
+        ("/v1/v1/models/some/model", "/v1/models/some/model"),
+        ("/v1/model", "/v1/models"),
+        ("/V1/Models", "/v1/models"),
+    ],
+)
+def test_a_path_that_is_nearly_one_names_it(upstream: Upstream, path: str, meant: str) -> None:
+    message = House(upstream).get(path).error["message"]
+    assert f"did you mean `{meant}`?" in message
+    assert ("base URL" in message) == ("/v1/v1" in path)
+
+
+@pytest.mark.parametrize("path", ["/none", "/v1", "/v1/engines/x", "/v1/" + "models" * 1000])
+def test_a_path_that_is_near_to_none_gets_no_guess(upstream: Upstream, path: str) -> None:
+    assert "did you mean" not in House(upstream).get(path).error["message"]
+
+
 def test_the_home_page_lists_the_endpoints(upstream: Upstream) -> None:
     answer = House(upstream).get("/")
     assert answer.headers["content-type"].startswith("text/plain")

@@ -241,6 +241,10 @@ def test_an_upstreams_error_has_anthropics_shape(
         ({**ASK, "api_base": "http://x"}, "`api_base` cannot be set"),
         ({**ASK, "drop_params": 1}, "`drop_params` must be"),
         ({**ASK, "tools": [{"type": "web_search_20250305"}]}, "`tools[0].type`"),
+        (
+            {**ASK, "tools": [{"type": "function", "function": {"name": "f"}}]},
+            'in the Messages API a tool is `{"name": …, "description": …, "input_schema": …}`',
+        ),
         (b"{", "not valid JSON"),
     ],
 )

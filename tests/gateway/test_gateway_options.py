@@ -57,6 +57,7 @@ def test_a_file_that_names_no_model_does_not_start_with_the_embedded_one(
     with pytest.raises(ConfigError, match="names no model") as caught:
         load_directory(ServeOptions(config=str(file)), {})
     assert near in str(caught.value)
+    assert "?." not in str(caught.value)
     assert caught.value.file == str(file)
     if "setings" in text:
         assert any("`litellm_settings`" in line for line in caught.value.warnings)

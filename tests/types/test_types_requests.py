@@ -68,7 +68,7 @@ def test_a_stream_may_ask_for_usage() -> None:
         ("top_p", [0.5], "a list"),
         ("max_tokens", -1, "-1"),
         ("max_tokens", 1.5, "1.5"),
-        ("max_tokens", "5", "5"),
+        ("max_tokens", "5", '"5"'),
         ("max_completion_tokens", True, "true"),
         ("n", 0, "0"),
         ("seed", 1.5, "1.5"),

@@ -62,7 +62,9 @@ def read_text_request(
     omissions = Omissions(may_drop=drop_params)
     for name, is_asked in _IMPOSSIBLE.items():
         if is_asked(kept.pop(name, None)):
-            omissions.refuse(name, f"`{name}` cannot be done: text completions run over chat here.")
+            omissions.refuse(
+                name, f"`{name}` is not supported where text completions run over chat."
+            )
     return TextRequest(
         prompts=_read_prompts(prompt),
         fields=kept,

@@ -12,6 +12,7 @@ import click
 from puna.errors import ConfigError
 
 if TYPE_CHECKING:
+    from puna.errors import ConfigNotice
     from puna.gateway.directory import Directory
 
 
@@ -91,15 +92,7 @@ def _result(file: str, directory: Directory) -> dict[str, Any]:
             }
             for one in directory.config.deployments
         ],
-        "notices": [
-            {
-                "severity": notice.severity,
-                "line": notice.line,
-                "key": notice.key,
-                "message": notice.message,
-            }
-            for notice in directory.notices
-        ],
+        "notices": [_notice(one) for one in directory.notices],
         "problems": [],
     }
 
@@ -111,8 +104,17 @@ def _failure(file: str, error: ConfigError) -> dict[str, Any]:
         "usable": 0,
         "models": [],
         "deployments": [],
-        "notices": [{"severity": "warning", "message": line} for line in error.warnings],
+        "notices": [_notice(one) for one in error.notices],
         "problems": list(error.problems),
+    }
+
+
+def _notice(notice: ConfigNotice) -> dict[str, Any]:
+    return {
+        "severity": notice.severity,
+        "line": notice.line,
+        "key": notice.key,
+        "message": notice.message,
     }
 
 

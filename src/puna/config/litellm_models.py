@@ -287,9 +287,11 @@ class _EntryReader:
                 self.notices.append(self.source.notice(path, text))
             elif key not in MODEL.honoured:
                 near = nearest(key, (*MODEL.known, *PARAMS.honoured))
-                place = " (inside `litellm_params`)" if near in PARAMS.honoured else ""
-                hint = f": did you mean `{near}`{place}?" if near else ": ignored"
                 text = f"unknown key `{show(key)}` in {format_path(self.entry.path)}"
+                if near in PARAMS.honoured:
+                    hint = f": `{near}` belongs inside `litellm_params`"
+                else:
+                    hint = f": did you mean `{near}`?" if near else ": ignored"
                 self.notices.append(self.source.notice(path, f"{text}{hint}"))
 
     def _read_request_params(self) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def parse_litellm_yaml(
     )
     if problems:
         problems.sort(key=lambda problem: problem.line or 0)
-        error = ConfigError.joined(problems, [notice.line_in(file) for notice in notices])
+        error = ConfigError.joined(problems, notices)
         error.partial = config
         raise error
     return config

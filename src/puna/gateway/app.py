@@ -40,6 +40,7 @@ from puna.gateway.endpoints import (
     find_endpoint,
     list_paths,
     missing_feature,
+    similar_path,
 )
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
@@ -374,10 +375,16 @@ def _no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
             status_code=501,
             code="not_configured",
         )
-    what = missing_feature(head.path)
-    reason = f" ({what}: not built yet)" if what else ""
+    if what := missing_feature(head.path):
+        hint = f" ({what}: not built yet)."
+    elif near := similar_path(head.method, head.path):
+        hint = f": did you mean `{near}`?"
+        if "/v1/v1" in head.path:
+            hint += " The base URL of the client holds one `/v1` too many."
+    else:
+        hint = "."
     return NotFoundError(
-        f"There is no endpoint `{head.method} {head.path}`{reason}. `GET /routes` lists all.",
+        f"There is no endpoint `{head.method} {head.path}`{hint} `GET /routes` lists all.",
         code="unknown_endpoint",
     )
 

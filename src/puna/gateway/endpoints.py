@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 Action = Literal[
@@ -146,6 +148,11 @@ NOT_BUILT: Mapping[str, str] = {
 NEEDS_STORE = ("/key/", "/user/", "/team/", "/organization/", "/customer/", "/budget/", "/spend/")
 """Beginnings of the paths of virtual keys and spend, which are not built yet."""
 
+_REPEATED = re.compile(r"(/v1|/)\1+(?=/|[a-z])")
+"""`/v1/v1` and `//`: what comes of a base URL that ends with what the client adds itself."""
+_LONGEST_GUESSED = 100
+_ALIKE = 0.9
+
 _BY_PATH: Mapping[str, Mapping[str, Endpoint]] = {
     path: {one.method: one for one in ENDPOINTS if one.path == path}
     for path in dict.fromkeys(one.path for one in ENDPOINTS if "{" not in one.path)
@@ -188,6 +195,17 @@ def missing_feature(path: str) -> str | None:
     """What a path that is not served would be, when that is known."""
     clean = path.removeprefix("/v1")
     return next((what for start, what in NOT_BUILT.items() if clean.startswith(start)), None)
+
+
+def similar_path(method: str, path: str) -> str | None:
+    """The path of an endpoint with this method that an unknown `path` may have meant, or None."""
+    if len(path) > _LONGEST_GUESSED:
+        return None
+    plain = _REPEATED.sub(r"\1", path)
+    if find_endpoint(method, plain):
+        return plain
+    known = [one for one, methods in _BY_PATH.items() if method in methods and one != "/"]
+    return next(iter(get_close_matches(plain.lower(), known, n=1, cutoff=_ALIKE)), None)
 
 
 def list_paths(endpoints: Iterable[Endpoint] = ENDPOINTS) -> list[str]:

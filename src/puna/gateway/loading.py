@@ -77,9 +77,7 @@ class Loading:
                 self._fault(one, f"no model can be served: {self.problems[id_of(one)]}")
             told = [notice for notice in told if notice.severity != "error"]  # they say the same
         if self.faults:
-            raise ConfigError.joined(
-                self.faults, [notice.line_in(self.config.file) for notice in told]
-            )
+            raise ConfigError.joined(self.faults, told)
 
     def _wait(self, one: DeploymentConfig) -> None:
         names = ", ".join(f"`{shown(name)}`" for name in one.unset_variables)

@@ -152,16 +152,16 @@ def _with_deployments(
             loading.add(one)
     if not loading.faults:
         return error
-    told = [notice.line_in(partial.file) for notice in loading.notices]
-    return ConfigError.joined([error, *loading.faults], told)
+    return ConfigError.joined([error, *loading.faults], loading.notices)
 
 
 def _no_models(config: GatewayConfig) -> ConfigError:
     """The error for a file that names no model. The embedded model never takes its place."""
     about = next(notice for notice in config.notices if notice.key == "model_list")
     reason = about.message.removesuffix(f" (line {about.line})")
+    end = "" if reason.endswith("?") else "."
     error = ConfigError(
-        f"{reason}. Give it an entry, as in `model_list: [{{model_name: my-model, "
+        f"{reason}{end} Give it an entry, as in `model_list: [{{model_name: my-model, "
         "litellm_params: {model: provider/model}}]`, or leave `--config` out to serve the "
         f"embedded model {EMBEDDED_NAME}",
         file=config.file,
@@ -169,7 +169,7 @@ def _no_models(config: GatewayConfig) -> ConfigError:
         key=about.key,
     )
     others = (notice for notice in config.notices if notice is not about)
-    return ConfigError.joined([error], [notice.line_in(config.file) for notice in others])
+    return ConfigError.joined([error], others)
 
 
 def _report_unused(options: ServeOptions) -> list[Notice]:

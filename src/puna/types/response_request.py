@@ -234,7 +234,7 @@ def _read_item(item: Any, path: str) -> Mapping[str, Any]:
 def _refuse(given: dict[str, Any]) -> None:
     for name, fix in _REFUSED.items():
         if given.pop(name, False) is not False:
-            raise BadRequestError(f"`{name}` cannot be done: {fix}.", param=name)
+            raise BadRequestError(f"`{name}` is not supported: {fix}.", param=name)
     for name, instead in _OF_CHAT.items():
         if name in given:
             raise BadRequestError(

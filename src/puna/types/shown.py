@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 _LINE = 80
+_OTHER_KIND = re.compile(r"\s*(?:[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|true|false|null)\s*")
 _KINDS: Mapping[type, str] = {
     type(None): "null",
     bool: "true or false",
@@ -25,7 +27,11 @@ def kind_of(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as an error may show it: one short line, and never as Python source."""
+    """A value as an error may show it: one short line, and never as Python source.
+
+    A text that reads like a number or like true, false or null is quoted, since errors such as
+    "`stream` must be true or false, not `true`" name no fault.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -37,5 +43,7 @@ def shown(value: Any) -> str:
         line = "".join(
             char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:_LINE]
         )
-        return line if len(text) <= _LINE else line + "…"
+        if len(text) > _LINE:
+            return line + "…"
+        return f'"{line}"' if isinstance(value, str) and _OTHER_KIND.fullmatch(line) else line
     return _KINDS.get(type(value), type(value).__name__)

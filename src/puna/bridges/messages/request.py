@@ -77,7 +77,8 @@ def read_messages_request(
     given = {name: value for name, value in body.items() if value is not None}
     if "max_tokens" not in given and not is_count:
         raise BadRequestError(
-            "`max_tokens` is missing: the Messages API asks for the most tokens to answer with.",
+            "`max_tokens` is missing, which the Messages API requires: give the longest answer in "
+            "tokens, such as 1024.",
             param="max_tokens",
         )
     if given.get("max_tokens") == 0 and not is_count:

@@ -42,16 +42,24 @@ def read_tools(tools: object, omissions: Omissions) -> tuple[list[dict[str, Any]
         given = cast("Mapping[str, Any]", tool)
         kind = given.get("type")
         if kind not in _CUSTOM:
-            omissions.refuse(
-                f"{path}.type",
-                f"`{path}.type` is `{shown(kind)}`, a tool that Anthropic runs or that its models "
-                "know by heart; a host of Llama takes tools with an `input_schema` only.",
-            )
+            omissions.refuse(f"{path}.type", _wrong_type(kind, path))
             continue
         name = _read_name(given.get("name"), f"{path}.name")
         names[alias_of(name)] = name
         functions.append(_function(given, name, path))
     return functions, names
+
+
+def _wrong_type(kind: Any, path: str) -> str:
+    if kind == "function":
+        return (
+            f"`{path}` has the shape of OpenAI's chat API; in the Messages API a tool is "
+            '`{"name": …, "description": …, "input_schema": …}`.'
+        )
+    return (
+        f"`{path}.type` is `{shown(kind)}`, a tool that Anthropic runs or that its models are "
+        "trained for; other hosts take tools with an `input_schema` only."
+    )
 
 
 def read_tool_choice(choice: Any) -> dict[str, Any]:

@@ -42,13 +42,13 @@ def leave_out_what_chat_lacks(
     if given.pop("prompt", None) is not None:
         # Leaving it out would answer something else.
         raise BadRequestError(
-            "`prompt` cannot be done: prompt templates are not kept here; send `instructions` and "
-            "`input`.",
+            "`prompt` is not supported: prompt templates are not kept here; send `instructions` "
+            "and `input`.",
             param="prompt",
         )
     for name, is_asked in _IMPOSSIBLE.items():
         if name in given and is_asked(given.pop(name)):
-            omissions.refuse(name, f"`{name}` cannot be done over chat.")
+            omissions.refuse(name, f"`{name}` is not supported over chat.")
     for name in _HINTS:
         if name in given and name not in allowed_params:
             del given[name]

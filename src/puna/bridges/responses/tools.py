@@ -239,7 +239,11 @@ def _wrong_choice(choice: Any) -> BadRequestError:
 def _name_of(tool: Mapping[str, Any], path: str) -> str:
     name = tool.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        nested = " (here a function stands flat, without `function`)" if "function" in tool else ""
+        nested = (
+            "; in the Responses API `name` and `parameters` stand beside `type`, not in `function`"
+            if "function" in tool
+            else ""
+        )
         raise BadRequestError(
             f"`{path}.name` must be 1 to 64 letters, digits, `_` or `-`, not "
             f"`{shown(name)}`{nested}.",
