@@ -155,6 +155,7 @@ def test_an_unset_master_key_never_opens_the_gateway(environ: dict[str, str]) ->
     assert error.line == 6
     assert error.key == "general_settings.master_key"
     assert "`KEY`, which is not set" in str(error)
+    assert error.warnings == ()  # none says that the gateway is open
     assert parse(text, KEY="sk-x-long").server.master_key == Secret("sk-x-long")
 
 

@@ -219,4 +219,13 @@ def test_with_a_master_key_an_unlisted_model_is_404_with_the_line_to_add(
 def test_a_model_without_a_known_provider_gets_the_wildcard_hint(upstream: Upstream) -> None:
     answer = House(upstream).ask(body={**CHAT, "model": "gpt-4"})
     assert answer.status == 404
+    assert "To serve any name, add" in answer.error["message"]
     assert "provider/*" in answer.error["message"]
+    assert "did you mean" not in answer.error["message"]
+
+
+@pytest.mark.parametrize("name", ["Llama-3.3-8B-Instruct", "meta-llama/Llama-3.3-8B-Instruct"])
+def test_a_model_that_is_nearly_a_listed_one_names_it(upstream: Upstream, name: str) -> None:
+    answer = House(upstream).ask(body={**CHAT, "model": name})
+    assert answer.status == 404
+    assert f"did you mean `{MODEL}`?" in answer.error["message"]

@@ -176,10 +176,10 @@ def test_a_timeout_is_504(upstream: Upstream) -> None:
 
 def test_an_error_of_the_transport_may_say_more_in_the_log() -> None:
     def play(_: HTTPRequest) -> Recorded:
-        raise APIConnectionError("Cannot reach `https://10.0.0.7:8443`: refused")
+        raise APIConnectionError("Cannot reach `https://10.0.0.7:8443`: no TLS; write `http://`")
 
     answer = House(transport=AsyncReplayTransport(play)).ask(body=ONCE)
-    assert "Cannot reach the upstream: refused" in answer.error["message"]
+    assert "Cannot reach the upstream: no TLS; write `http://`" in answer.error["message"]
 
 
 @pytest.mark.case(151, 155)

@@ -44,6 +44,7 @@ from puna.config.yaml_source import YAMLDocument, format_path, load_yaml, show
 from puna.errors import ConfigError
 from puna.types.secret import Secret
 
+_MASTER_KEY = ("general_settings", "master_key")
 _WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "1234", "changeme", "secret"})
 _BYTES_PER_MB = 1024 * 1024
 _SECTIONS = {"litellm_settings": LITELLM, "general_settings": GENERAL, "router_settings": ROUTER}
@@ -104,7 +105,8 @@ def parse_litellm_yaml(
     deployments, about_models = read_deployments(root, resolved.unset, allow_unset=allow_unset)
     settings = root.section("litellm_settings")
     router, about_router = read_router(root.section("router_settings"), settings)
-    server, about_server = _read_server(root.section("general_settings"))
+    is_key_unset = any(unset.path == _MASTER_KEY for unset in resolved.unset)
+    server, about_server = _read_server(root.section("general_settings"), is_key_unset=is_key_unset)
     notices += [*about_models, *about_router, *about_server]
     notices += report_names(router, deployments, source)
     config = GatewayConfig(
@@ -207,7 +209,7 @@ def _report_unset(
     for unset in resolved.unset:
         where = format_path(unset.path)
         named = f"`{where}` names the environment variable `{show(unset.name)}`, which is not set"
-        if unset.path == ("general_settings", "master_key") and severity != "info":
+        if unset.path == _MASTER_KEY and severity != "info":
             text = f"{named}: set it, or remove the line for no key"
             source.refuse(source.error(unset.path, text))
         elif unset.path[:1] != ("model_list",):
@@ -236,7 +238,8 @@ def _read_settings(section: Section) -> SettingsConfig:
     )
 
 
-def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
+def _read_server(section: Section, *, is_key_unset: bool) -> tuple[ServerConfig, list[Notice]]:
+    """`is_key_unset`: the master key names a variable that is not set, which is told elsewhere."""
     notices: list[Notice] = []
     master_key = section.secret("master_key")
     path = section.at("master_key")
@@ -244,7 +247,7 @@ def _read_server(section: Section) -> tuple[ServerConfig, list[Notice]]:
     if isinstance(written, str) and master_key is None:
         text = "`general_settings.master_key` is blank: give a key, or remove the line for none"
         section.source.refuse(section.source.error(path, text))
-    elif "master_key" in section.values and written is None:
+    elif "master_key" in section.values and written is None and not is_key_unset:
         text = "`general_settings.master_key` is empty: the gateway is open, no key is asked for"
         notices.append(section.source.notice(path, text))
     if master_key is not None and master_key.reveal().lower() in _WELL_KNOWN_KEYS:

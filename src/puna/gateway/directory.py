@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from puna.catalog.facts import list_models
 from puna.config.matching import expand_names, find_deployments
+from puna.config.reading import nearest
 from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
 from puna.embedded.weights import PACKAGED_MODELS
 from puna.errors import (
@@ -35,6 +36,7 @@ from puna.types.shown import shown
 _log = logging.getLogger("puna.gateway")
 
 WILDCARD = "*"
+_LONGEST_GUESSED = 100
 
 _USER_INFO = re.compile(r"//[^/@]*@")
 
@@ -175,13 +177,16 @@ class Directory:
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> NotFoundError:
-        listed = ", ".join(f"`{known}`" for known in self.names()) or "none"
+        names = self.names()
+        listed = ", ".join(f"`{known}`" for known in names) or "none"
+        near = nearest(name, names) if len(name) <= _LONGEST_GUESSED else None
+        hint = f": did you mean `{near}`?" if near else "."
         prefix = name.partition("/")[0]
         wildcard = f"{prefix}/*" if prefix in self.providers and "/" in name else WILDCARD
         model = wildcard if wildcard != WILDCARD else "provider/*"
         return NotFoundError(
-            f"The model `{shown(name)}` is not configured. Configured: {listed}. To serve every "
-            f"`{wildcard}`, add to model_list: "
+            f"The model `{shown(name)}` is not configured{hint} Configured: {listed}. To serve "
+            f"{f'every `{wildcard}`' if wildcard != WILDCARD else 'any name'}, add to model_list: "
             f'{{model_name: "{wildcard}", litellm_params: {{model: "{model}"}}}}.',
             code="model_not_found",
             param="model",

@@ -53,7 +53,7 @@ _LONGEST_HEADER = 2_048
 _PLAIN = "[]:/ !#$&'()*=?@^`{|}<>;"
 """Stands in a name beside letters, digits and `_.-~` as it is; a comma does not."""
 _WITH_ADDRESS = (APIConnectionError, AuthenticationError, PermissionDeniedError)
-_ADDRESS = re.compile(r"`https?://[^`\s]*`")
+_ADDRESS = re.compile(r"`https?://[^`\s]+`")
 # A host may answer with any header; one that holds a key must not look like a limit.
 _LIMIT_NAME = re.compile(r"x-ratelimit-(limit|remaining|reset|used)(-[a-z-]+)?")
 _LIMIT_VALUE = re.compile(r"(?!.*(?=[0-9]*[a-zA-Z])[0-9a-zA-Z]{12})[0-9][0-9a-zA-Z.:+ -]{0,39}")
