@@ -130,7 +130,7 @@ class RouterConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """What the gateway's own door needs. `host` and `port` are None where the file is silent.
+    """How the gateway serves. `host` and `port` are None where the file does not name them.
 
     `max_connections` is None for what the limit of open files allows.
     `master_key_variable` is the environment variable that holds the master key, where one does.

@@ -57,7 +57,7 @@ _EFFORT = "reasoning_effort"
 
 
 class AnthropicMessages:
-    """Stateless; one instance serves all calls."""
+    """Chat requests to Anthropic's Messages API, and its replies. One instance serves all calls."""
 
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts

@@ -44,7 +44,7 @@ class AnthropicStreamReader:
 
     @property
     def replaced_signs(self) -> int:
-        """The signs of which only a part came: each is U+FFFD."""
+        """How many characters came only in part: each became U+FFFD."""
         return self._decoder.replaced_signs
 
     @property

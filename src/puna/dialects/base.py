@@ -152,7 +152,7 @@ class StreamReader(EventReader[PieceT], Protocol[PieceT]):
 
     @property
     def has_finished(self) -> bool:
-        """Whether the answer is whole but for its usage, and for the upstream to say so."""
+        """Whether the answer is complete; only its usage and the end mark may still come."""
         ...
 
     @property

@@ -59,7 +59,7 @@ class ConverseStreamReader:
 
     @property
     def replaced_signs(self) -> int:
-        """The signs of which only a part came: each is U+FFFD."""
+        """How many characters came only in part: each became U+FFFD."""
         return self._joiner.replaced_signs
 
     @property

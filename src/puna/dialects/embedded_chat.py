@@ -32,7 +32,11 @@ from puna.wire.sse import SSEEvent
 
 
 class EmbeddedChat(OpenAIChat):
-    """Stateless; one instance serves all calls. What it built is what it reads the reply by."""
+    """Chat requests to the embedded model's server, and its replies. One instance serves all calls.
+
+    A reply is read with the request as it was built (`Constrained`), which may differ from the
+    caller's.
+    """
 
     checks_schemas = True
     """Whether requests and answers are checked against the caller's schemas, which takes long."""

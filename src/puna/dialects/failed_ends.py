@@ -1,4 +1,4 @@
-"""Failures that a host tells as the end of an answer, and ends by other names.
+"""Finish reasons that mean a failure, and finish reasons under other names than OpenAI's.
 
 A finish reason such as `error`, or an `error` inside a choice, says that the host failed: what came
 before is no answer. Seen at OpenRouter (bifrost#5425; `native_finish_reason`: pi#8511), vLLM and
@@ -74,7 +74,10 @@ def failed_choice(choice: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def failed_end(word: Any, told: Any = None) -> dict[str, Any]:
-    """The body of an error for an answer that ended with a word; `told` is what the host says."""
+    """An error body for an answer whose finish reason is a failure.
+
+    `word` is that reason, `told` the host's own error where it gave one.
+    """
     if told and told is not True:
         return {"error": told}
     return {"error": {"message": f"the answer ended with `{word}`", "code": str(word).lower()}}

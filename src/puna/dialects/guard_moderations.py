@@ -22,7 +22,7 @@ Context = ReadContext[ModerationRequest]
 
 @dataclass(frozen=True, slots=True)
 class GuardModerations:
-    """One input a call; `chat` is how the host speaks."""
+    """Asks a Llama Guard about one input a call, in the host's dialect for `chat`."""
 
     guard: GuardFacts
     chat: Dialect

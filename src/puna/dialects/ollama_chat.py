@@ -56,7 +56,7 @@ _BASE_ENDINGS = ("/api/chat", "/api", "/v1")
 
 
 class OllamaChat(OpenAIChat):
-    """Stateless; one instance serves all calls.
+    """Chat requests to Ollama's own API, and its replies. One instance serves all calls.
 
     Beside what the caller gave it sends `stream` (Ollama streams unless told not to), `num_ctx`,
     `truncate` and `shift`: see `set_context`. A base may end with `/api` or `/v1`.

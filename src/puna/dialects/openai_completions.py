@@ -42,7 +42,7 @@ _ERROR = "error"
 
 
 class OpenAICompletions:
-    """Stateless; one instance serves all calls."""
+    """Requests to a host's text completions, and its replies. One instance serves all calls."""
 
     path = "/completions"
 
@@ -149,7 +149,7 @@ class CompletionStreamReader:
 
     @property
     def replaced_signs(self) -> int:
-        """The signs of which only a part came: each is U+FFFD."""
+        """How many characters came only in part: each became U+FFFD."""
         return self._decoder.replaced_signs
 
     @property

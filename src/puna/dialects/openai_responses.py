@@ -32,7 +32,7 @@ Context = ReadContext[ResponsesRequest]
 
 
 class OpenAIResponses:
-    """Stateless; one instance serves all calls."""
+    """Requests to a host's Responses API, and its replies. One instance serves all calls."""
 
     path = "/responses"
 

@@ -257,7 +257,7 @@ def _kind_of_choice(value: Any) -> str:
 
 
 def _is_default(name: str, value: Any) -> bool:
-    """Whether a host that does not know the parameter does what it says anyway."""
+    """Whether the value asks for what hosts do without the parameter: it can be left out."""
     if name == "response_format":
         return bool(value.get("type") == _TEXT)
     if name == "modalities":

@@ -1,4 +1,4 @@
-"""What of a request nobody may see, and texts without it. In which forms: `wire/masking.py`."""
+"""The secrets of a request, taken out of texts and headers. In which forms: `wire/masking.py`."""
 
 from __future__ import annotations
 

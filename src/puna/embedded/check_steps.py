@@ -30,7 +30,7 @@ _Check = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 
 
 class Steps:
-    """The steps of one check."""
+    """Counts the steps of one check, and ends it when they are too many."""
 
     def __init__(self) -> None:
         self._taken = 0

@@ -38,7 +38,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real ones."""
+    """The system's time, sleep and random numbers."""
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)

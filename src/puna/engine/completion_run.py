@@ -44,7 +44,7 @@ def has_endpoint(plan: Plan) -> bool:
 
 
 class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion]):
-    """A call for a text."""
+    """One text-completion call: how its answer is read, its tokens counted and reported."""
 
     made_id_prefix = "cmpl-"
 
@@ -75,7 +75,10 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
 
 
 class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
-    """As `Delivery`, which sees to chunks of chat. Nothing is rescued from a text."""
+    """Delivers the chunks of a text completion, as `Delivery` does those of chat.
+
+    Tool calls are not looked for in the text.
+    """
 
     def __init__(self, run: CompletionRun, attempt: CompletionAttempt) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ _OPENING = frozenset(("response.created", "response.queued", "response.in_progre
 
 
 class NativeDelivery:
-    """As `Delivery`, which sees to chunks of chat."""
+    """Delivers the events of a host's own response, as `Delivery` does the chunks of chat."""
 
     def __init__(self, run: ResponseRun, attempt: ResponseAttempt) -> None:
         self.is_over = False

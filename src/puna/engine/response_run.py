@@ -52,7 +52,10 @@ _ENDED = ("completed", "incomplete")
 
 
 class ResponseTeller(Protocol):
-    """What came in a stream as the events to send. `response` is the last event's."""
+    """Makes the events for the caller of what came in a stream.
+
+    `response` is the one in the last event, or None before that.
+    """
 
     response: Response | None
 
@@ -70,7 +73,10 @@ class ResponseTeller(Protocol):
 
 
 class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
-    """The native part, and the head of both: the report and the settlement are its."""
+    """One call of the Responses API; asks hosts that speak it, and keeps the report.
+
+    Hosts that speak chat only are asked by a `_ChatPart`; this run settles the call either way.
+    """
 
     made_id_prefix = "resp_"
 
@@ -233,7 +239,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
 
 
 class _ChatPart(Run):
-    """The part that asks over chat. It writes into the head's report, and never settles."""
+    """Asks over chat on behalf of a `ResponseRun`, whose report it fills; it never settles."""
 
     def __init__(self, head: ResponseRun) -> None:
         self._head = head

@@ -65,7 +65,7 @@ class CrewLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Unborn:
-    """A worker that the machine refused; it counts as one that died at once."""
+    """A worker process that could not be started; it counts as one that died at once."""
 
     trouble: str
     name: str = "a worker"
@@ -104,7 +104,7 @@ class _Post:
 
 @dataclass(slots=True)
 class Crew:
-    """So many workers, kept at work.
+    """Keeps a fixed number of workers running.
 
     Attributes:
         size: how many.

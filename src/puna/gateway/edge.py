@@ -397,4 +397,4 @@ class EdgeProtocol(HttpToolsProtocol):
 
 
 class _TooLargeError(ValueError):
-    """The head is; the parser turns this into its own error, and that becomes the reply above."""
+    """The request's head is too large. The parser wraps this in its own error, answered above."""

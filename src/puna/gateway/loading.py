@@ -18,9 +18,9 @@ from puna.types.shown import shown
 
 @dataclass
 class Loading:
-    """What comes of a configuration's deployments, one after the other.
+    """Sorts a configuration's deployments: usable, unusable and why, or waiting.
 
-    With `allow_unset`, for a check only, a deployment that lacks nothing but variables waits.
+    With `allow_unset` (`puna check`) a deployment that lacks only environment variables is waiting.
 
     Attributes:
         ready: the usable deployments, by id.

@@ -69,7 +69,7 @@ class HostSetting:
 
     @property
     def ways(self) -> str:
-        """How to tell it, in words for an error."""
+        """The keyword and the variable that set it, as text for an error."""
         return f"give `{self.keywords[0]}` or set `{self.variables[0]}`"
 
 

@@ -32,7 +32,10 @@ class FoundCall:
 
 
 class KnownTools:
-    """Names and schemas, read when a text is first looked at: most texts cannot hold a call."""
+    """The tools of a request: their names and the schemas of their arguments.
+
+    They are read on first use, since most texts cannot hold a call.
+    """
 
     def __init__(self, tools: Sequence[Any], *, repairs: bool = False) -> None:
         """`tools` as in a chat request; `repairs`: arguments are made to fit their schema."""

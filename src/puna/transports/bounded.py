@@ -31,7 +31,7 @@ LookUp = Callable[[str, int], Sequence[Any]]
 
 
 class _Deadline(threading.local):
-    """Until when the operation of this thread must end, on `time.monotonic`."""
+    """When the reads and writes of this thread time out, on `time.monotonic`."""
 
     at: float = math.inf
 
@@ -40,7 +40,7 @@ _deadline = _Deadline()
 
 
 class until:  # noqa: N801 - reads as a word of `with`; a class costs half of a generator
-    """End what this thread reads and writes within the block at a moment; None means never."""
+    """In this block the reads and writes of this thread time out at `at`; None means never."""
 
     __slots__ = ("_at",)
 
@@ -55,7 +55,7 @@ class until:  # noqa: N801 - reads as a word of `with`; a class costs half of a 
 
 
 def bound_sockets(transport: httpx2.HTTPTransport) -> None:
-    """Have every connection that a transport opens from now on keep the deadline."""
+    """Make every connection that a transport opens from now on keep the deadline of `until`."""
     # httpx2 offers no argument for it, httpcore2 does; tests hold that the names are there.
     pool: Any = transport._pool  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     pool._network_backend = BoundedBackend(pool._network_backend)  # noqa: SLF001 - as above

@@ -21,9 +21,10 @@ _DEATH_WAIT_S = 0.5
 
 
 class EmbeddedTransport:
-    """Synchronous; `pool` holds the processes (and outlives this).
+    """Sends `embedded://` requests to the model's process, all others by `inner`. Synchronous.
 
-    `inner` carries other requests, `local` those to the processes: no proxy may see those.
+    `pool` starts the processes and outlives this transport. `local` sends the requests to them, so
+    that they never go through a proxy.
     """
 
     def __init__(self, inner: Transport, pool: SupervisorPool, local: Transport) -> None:

@@ -11,7 +11,7 @@ from puna.wire.http import HTTPRequest
 
 
 class FaultyTransport:
-    """Synchronous."""
+    """Sends requests by `inner`, and injects the planned `faults`. Synchronous."""
 
     def __init__(self, inner: Transport, faults: Faults, sleep: Callable[[float], None]) -> None:
         self._inner = inner

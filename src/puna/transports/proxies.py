@@ -17,7 +17,7 @@ _SOCKS: Final = ("socks5", "socks5h")
 
 
 class EnvironmentProxies:
-    """As the environment is when this is made."""
+    """The proxies that the environment names when this is made; later changes do not count."""
 
     def __init__(self) -> None:
         named = getproxies()

@@ -11,7 +11,7 @@ from puna.wire.http import HTTPRequest
 
 
 class RecordingTransport:
-    """Synchronous."""
+    """Sends requests by `inner`, and records them and their replies. Synchronous."""
 
     def __init__(self, inner: Transport, recorder: Recorder) -> None:
         self._inner = inner
@@ -35,7 +35,7 @@ class RecordingTransport:
 
 
 class _RecordingReply:
-    """A reply under way."""
+    """A reply whose pieces are recorded as they are read."""
 
     def __init__(self, reply: OpenReply, take: Take) -> None:
         self._reply = reply
@@ -105,7 +105,7 @@ class AsyncRecordingTransport:
 
 
 class _AsyncRecordingReply:
-    """A reply under way."""
+    """`_RecordingReply` for asyncio."""
 
     def __init__(self, reply: AsyncOpenReply, take: Take) -> None:
         self._reply = reply

@@ -44,7 +44,10 @@ def in_order(*replies: Recorded) -> Player:
 
 
 class ReplayTransport:
-    """Synchronous. `requests` holds what was sent, in order; `open_replies` counts leaks."""
+    """Plays replies instead of sending. Synchronous.
+
+    `requests` holds what was sent, in order; `open_replies` counts replies that were not closed.
+    """
 
     def __init__(self, play: Player, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._play = play

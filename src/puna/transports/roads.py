@@ -32,14 +32,14 @@ _KNOWN_ADDRESSES = 64
 
 
 class Road(NamedTuple):
-    """Carries requests, and closes its connections; `send` gives a reply without its body."""
+    """A way to hosts: `send` returns a reply whose body is unread; `close` ends the connections."""
 
     send: Callable[[httpx2.Request], httpx2.Response]
     close: Callable[[], None]
 
 
 class AsyncRoad(NamedTuple):
-    """`Road` for asyncio. `is_straight` is whether no proxy stands on it."""
+    """`Road` for asyncio. `is_straight`: no request goes through a proxy."""
 
     send: Callable[[httpx2.Request], Awaitable[httpx2.Response]]
     close: Callable[[], Awaitable[None]]
@@ -47,7 +47,7 @@ class AsyncRoad(NamedTuple):
 
 
 class RequestMaker:
-    """Our requests as httpx2's. Addresses are parsed once: a client asks few, again and again."""
+    """Makes httpx2's requests of ours. Parsed addresses are cached: a client asks few hosts."""
 
     def __init__(self) -> None:
         self._address = lru_cache(_KNOWN_ADDRESSES)(httpx2.URL)

@@ -189,7 +189,7 @@ def _mend_part(part: str) -> str:
 
 
 class HalfJoiner(Generic[T]):
-    """Takes the events of a stream, gives them with well-formed texts.
+    """Joins halves of surrogate pairs that a stream cut between two events.
 
     An event whose text ends with half of a character is held back until the text at the same place
     goes on, another text or the end comes, or some events have passed.
@@ -201,7 +201,7 @@ class HalfJoiner(Generic[T]):
         self.held: list[tuple[T, Any]] = []
         """The events that are held back, with their values."""
         self.replaced_signs = 0
-        """The signs of which only a part came: each is U+FFFD."""
+        """How many characters came only in part: each became U+FFFD."""
         self._ends: dict[Path, _OpenEnd] = {}
 
     def add(self, events: Sequence[T]) -> list[T]:

@@ -35,7 +35,7 @@ def has_thoughts(message: Mapping[str, Any]) -> bool:
 def fit_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
     """An assistant's message with the thoughts that the host takes, in the field that it reads.
 
-    `thinking_blocks` are not touched: who speaks the protocol that has them knows what to do.
+    `thinking_blocks` are not touched: dialects that have such blocks send them as they are.
     """
     if has_thoughts(message):
         message = _fit(message, rule, dropped)

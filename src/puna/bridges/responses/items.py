@@ -77,7 +77,7 @@ def _call_ids(items: Sequence[Mapping[str, Any]]) -> frozenset[str]:
 
 
 class _Talk:
-    """Messages under way."""
+    """The chat messages that are made of the items so far."""
 
     def __init__(self, omissions: Omissions, call_ids: frozenset[str]) -> None:
         self.omissions = omissions

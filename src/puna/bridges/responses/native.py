@@ -11,10 +11,11 @@ from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEv
 
 
 class NativeResponse:
-    """As `ResponseStream`: `change` each event, then `finish`, or `fail`.
+    """The events of a host's own response, with the methods of `ResponseStream`.
 
-    Events go on as they came. The last one is held until `finish`, so that the response can be kept
-    before a caller reads its end; where its output is empty, the streamed items are put in.
+    Call `change` with each event, then `finish`, or `fail`. Events go on as they came. The last one
+    is held until `finish`, so that the response can be stored before a caller reads its end; where
+    its output is empty, the streamed items are put in.
     """
 
     def __init__(self, begun: Mapping[str, Any], now: Callable[[], float]) -> None:
