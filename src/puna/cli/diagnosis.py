@@ -18,7 +18,6 @@ from puna.cli.chat import MASTER_KEY_VARIABLES
 from puna.providers.table import PROVIDERS
 from puna.version import __version__
 
-_MEGABYTE = 1024 * 1024
 _FEW_FILES = 4096
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _OTHERS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "CONFIG_FILE_PATH", "HOST", "PORT", "NUM_WORKERS")

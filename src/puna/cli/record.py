@@ -34,7 +34,7 @@ def record(cassette: Path, **options: Any) -> None:
 
 
 def _summary(cassette: Path) -> str:
-    """What came of it."""
+    """One line for the user: how many exchanges the cassette holds."""
     try:
         text = cassette.read_text(encoding="utf-8")
     except OSError as error:

@@ -148,7 +148,7 @@ def read_chat_options(own: Mapping[str, Any], settings: ClientSettings) -> dict[
 def make_call(
     request: RequestT, own: Mapping[str, Any], settings: ClientSettings, canned: Canned | None
 ) -> Call[RequestT]:
-    """A checked request with who may answer it, how patiently, and what hooks are told."""
+    """A checked request as a call: with its deployments, retries, timeouts and hook data."""
     return Call(
         request=request,
         plan=_read_plan(request, own, settings),

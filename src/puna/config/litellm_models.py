@@ -208,7 +208,7 @@ class _EntryReader:
         return text
 
     def _has_shape(self, section: Section) -> bool:
-        """Whether a section was read; where it is no mapping, that alone is told."""
+        """Whether a section is a mapping; if not, that is its only error."""
         return section is self.entry or isinstance(
             self.entry.values.get("litellm_params"), dict | None
         )

@@ -200,7 +200,7 @@ class ConverseStreamReader:
         return self._say_call(self._calls.place(None, _block_of(data), "", written))
 
     def _say_call(self, placed: Placed) -> list[ChatCompletionChunk]:
-        """What a piece adds to its call, if anything; the first tells whose it is."""
+        """The chunk for a piece of a call, if it adds anything; the first has id, type and name."""
         index, function = placed.call.index, {"arguments": placed.text}
         if placed.is_new:
             made = made_call_id(f"{self._context.made_id}_0_{index}")

@@ -154,7 +154,7 @@ def _status_of(body: Any) -> int:
 
 @contextmanager
 def _attributed(target: Target, model: str) -> Generator[None]:
-    """Errors of the embedded package, which knows no public names, tell who was asked for what."""
+    """Add provider and public model name to errors of the embedded package, which knows neither."""
     try:
         yield
     except APIError as error:

@@ -273,7 +273,7 @@ def _first_text(fields: Mapping[str, Any], *keys: str) -> str:
 
 
 def _status_of(details: _Details) -> int:
-    """The status that an error names, or that its words stand for."""
+    """The HTTP status in an error body, or the one that its code or type stands for; else 500."""
     status = details.get("status", "")
     if _ERROR_STATUS.fullmatch(status):
         return int(status)

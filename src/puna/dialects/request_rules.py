@@ -87,7 +87,10 @@ def within_limit(request: ChatRequest, target: Target) -> tuple[ChatRequest, tup
 
 
 def take_stream_options(params: dict[str, Any], request: ModelRequest) -> tuple[str, ...]:
-    """Take `stream_options` out, for hosts whose streams tell the usage anyway: what was lost."""
+    """Remove `stream_options`, for hosts that always send the usage of a stream.
+
+    Returns the names of what is lost by that: all but `include_usage`.
+    """
     given: Mapping[str, Any] | None = params.pop("stream_options", None)
     if given is None:
         return ()

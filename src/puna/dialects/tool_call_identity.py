@@ -338,7 +338,10 @@ class ToolCallTracker:
 
 
 def _beside_whole(whole: ArgumentsSoFar, at: int, text: str) -> str | None:
-    """What differs from whole arguments: another call's (None), the same value, or a stray end."""
+    """What a text adds to arguments that are complete: nothing where it repeats them.
+
+    None where the text begins the arguments of another call.
+    """
     if text.isspace():
         return text
     if at == 0 and whole.equals(text):

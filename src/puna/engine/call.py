@@ -92,7 +92,7 @@ def price_of(deployment: Deployment) -> Price | None:
 
 
 def attribute(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
-    """An error of the transport, with who was asked and without any key; done twice, as once."""
+    """A transport's error with provider, model and deployment added and keys masked. Idempotent."""
     target = attempt.deployment.target
     error.provider = error.provider or target.provider
     error.model = error.model or attempt.context.model
@@ -113,7 +113,7 @@ def with_key_advice(error: APIError, attempt: Attempt[Any, ModelRequest]) -> API
     is_keyless = (target.api_key or target.basic_auth or target.signing) is None
     sent = "no key was sent: give one" if is_keyless else "check the one that is configured"
     place = f"`{origin_of(target.base_url)}`"
-    told = f"Asked was {place} for the deployment `{deployment.deployment_id}`"
+    told = f"This came from {place}, asked for the deployment `{deployment.deployment_id}`"
     _reword(error, f"{error.message.rstrip('.')}. {told}; {sent} (`api_key`).")
     return error
 

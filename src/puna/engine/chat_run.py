@@ -116,7 +116,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         return DIALECTS[CANNED_DIALECT if is_canned else deployment.target.dialect]
 
     def built_attempt(self, deployment: Deployment, http: HTTPRequest) -> Attempt:
-        """An attempt that was noted, and whose request was built elsewhere from the same call."""
+        """An attempt for a request of this call that was already built and counted elsewhere."""
         target = deployment.target
         context = ReadContext(
             target=target,

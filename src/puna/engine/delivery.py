@@ -143,7 +143,7 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
 
 
 def _says_something(chunk: ChatCompletionChunk) -> bool:
-    """Whether a chunk tells anything of the answer but whose it is."""
+    """Whether a chunk holds more than the role: text, calls, log probabilities or a finish."""
     return any(
         choice.logprobs
         or choice.finish_reason

@@ -273,5 +273,5 @@ def _says_something(choice: ChunkChoice) -> bool:
 
 
 def _chunk_like(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:
-    """A chunk of the same answer with one choice: all else that the chunk says, it says too."""
+    """A copy of a chunk with this choice as its only one."""
     return chunk.model_copy(update={"choices": [choice]})

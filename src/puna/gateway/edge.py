@@ -279,7 +279,7 @@ class EdgeProtocol(HttpToolsProtocol):
         return min(due, idle_due) if self.is_last else due
 
     def _give_up(self) -> None:
-        """The client took too long. Who has begun to ask is told so."""
+        """End a connection whose client took too long: 408 where it began a request."""
         known: Any = self.cycle
         asked: Any = known if known is not None and not known.response_complete else None
         partial = self._partial
@@ -317,7 +317,7 @@ class EdgeProtocol(HttpToolsProtocol):
         )
 
     def close_after_reply(self) -> None:
-        """The answer is the connection's last; the rest of the request is read first."""
+        """Close the connection after this answer, once the rest of its request was read."""
         if self._is_between:
             self.transport.close()
         else:

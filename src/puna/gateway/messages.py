@@ -111,7 +111,7 @@ def _telling(bridge: MessageStream, call_id: str) -> Telling[ChatCompletionChunk
 
 
 def _usage_in(report: CallReport) -> Usage:
-    """What a stream used. Not every host may be asked for a usage chunk, so the report tells."""
+    """A stream's usage, from the report: not every host sends a usage chunk."""
     return Usage.model_validate(
         {
             "prompt_tokens": report.prompt_tokens,

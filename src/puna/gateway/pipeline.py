@@ -157,7 +157,7 @@ class Pipeline:
     def make_call(
         self, request: RequestT, body: Mapping[str, Any], caller: Caller
     ) -> Call[RequestT]:
-        """A checked request with who may answer it, and what hooks are told."""
+        """A checked request as a call: with its deployments and hook data."""
         return Call(
             request=request,
             plan=self._plan(request, body),

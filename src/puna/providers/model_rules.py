@@ -50,7 +50,7 @@ known: their templates read the field."""
 
 
 def with_family(quirks: Quirks, model: str) -> Quirks:
-    """The rules of a host for a model of a known family; the same where the row says enough."""
+    """A host's rules with those of the model's family for messages, unless its row has its own."""
     if quirks.messages is not None:
         return quirks
     rules = _family_rules(model)

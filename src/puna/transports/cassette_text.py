@@ -52,7 +52,7 @@ def _is_deep(value: object) -> bool:
 
 
 def same_text(value: object) -> str:
-    """A text that is the same for values that are the same JSON, whatever the order of names."""
+    """A text to compare JSON values by: equal where they differ in the order of names only."""
     return json.dumps(value, sort_keys=True, default=repr)
 
 

@@ -257,7 +257,7 @@ class _Handshakes:
         self._extensions: dict[str, Any] | None = None
 
     def end_with(self, extensions: dict[str, Any]) -> None:
-        """Look no further once HTTP is spoken: on a straight road no handshake comes after it."""
+        """Stop tracing when HTTP begins: without a proxy, no TLS handshake comes after that."""
         self._extensions = extensions
 
     async def note(self, event: str, facts: Mapping[str, Any]) -> None:

@@ -62,7 +62,7 @@ class ModelRequest(ABC):
 
     @staticmethod
     def without_rivals(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Parameters without those that say the same as one of the winners by another name."""
+        """Parameters without the aliases of one in `winners`; here there are no aliases."""
         del winners
         return params
 

@@ -82,9 +82,6 @@ NO_THOUGHTS = ThoughtRule()
 REASONING_CONTENT = ThoughtRule(
     kept=frozenset(("reasoning_content", "reasoning_details")), field="reasoning_content"
 )
-NEEDS_REASONING_CONTENT = ThoughtRule(
-    kept=frozenset(("reasoning_content",)), field="reasoning_content", is_needed=True
-)
 
 ANY_64 = IdRule(r"[\x21-\x7e]{1,64}", 64)
 """No host is known to take more than 64 characters, or others than visible ones of ASCII."""

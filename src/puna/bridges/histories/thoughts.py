@@ -45,7 +45,7 @@ def fit_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) -> Messa
 
 
 def blocks_as_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
-    """The same for opaque blocks, at a host whose protocol has none: their text, or nothing."""
+    """`thinking_blocks` for a host without them: their text in the host's field, or left out."""
     blocks: list[Mapping[str, Any]] = message[THINKING_BLOCKS]
     rest = {name: value for name, value in message.items() if name != THINKING_BLOCKS}
     if any(block.get("signature") or not _text_of(block) for block in blocks):

@@ -43,7 +43,7 @@ _DIRECT = {"type": "direct"}
 
 
 def read_system(system: object, omissions: Omissions) -> list[ChatMessage]:
-    """`system` as the first message; none where it says nothing."""
+    """`system` as a list of one message, or an empty list where it has no text."""
     if system is None:
         return []
     return _system(list_blocks(system, "system"), omissions)

@@ -183,7 +183,7 @@ class MessageEvents:
         yield self._marked({"content": text})
 
     def _place(self, entry: Entry) -> None:
-        """Note that a block began; its first delta tells the order once that is not the usual."""
+        """Note that a block began. Where the order is unusual, the next delta carries it."""
         self._order.append(entry)
         if not is_usual(self._order):
             self._mark = {BLOCK_ORDER: list(self._order)}

@@ -59,7 +59,7 @@ class NativeResponse:
         return self.finish()
 
     def _end(self, event: ResponseEvent) -> None:
-        """Hold the last event. One without its response gets it from what came before."""
+        """Hold the last event. A response that it lacks is made of the events before it."""
         status = event.type.removeprefix("response.")
         if event.response is None:
             if status == FAILED:

@@ -158,7 +158,7 @@ class ResponseStream:
         self._line.append(item)
 
     def _move_up(self, item: Item) -> None:
-        """Another item's piece closes those before it that are whole; the first tells its news."""
+        """Close the complete items before this one; if it is now the first, send what it has."""
         while self._line[0] is not item and self._line[0].is_whole:
             self._close_first(COMPLETED)
         if self._line[0] is item:

@@ -110,7 +110,7 @@ class Pool:
         connection.begin(exchange)
 
     def release(self, connection: Connection) -> None:
-        """A connection may serve again: who waits longest, or whoever comes."""
+        """Give a free connection to the request that waits longest, or keep it idle."""
         now = self._loop.time()
         if connection.uses == 1:
             connection.watch_unread()
@@ -148,7 +148,7 @@ class Pool:
                 connection.cut()
 
     def close(self) -> None:
-        """Close all at once. Who is being served or waits is told."""
+        """Close all connections at once; requests under way or waiting fail."""
         reason = ConnectionError("the transport was closed")
         for exchange in (*self._waiting, *self._dials):
             self.leave(exchange)
