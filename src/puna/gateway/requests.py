@@ -203,10 +203,9 @@ def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
         too_much = json_limits(body, most_values).exceeded_by(body)
     if too_much is not None:
         raise BadRequestError(
-            f"The body holds more than {too_much}; this gateway reads at most `{most_values}` "
-            f"values (`general_settings.max_request_values`), one list or object for each "
-            f"{_VALUES_A_CONTAINER} of these and each {_BYTES_A_CONTAINER} bytes, and one member "
-            f"of an object for each {_VALUES_A_MEMBER} and each {_BYTES_A_MEMBER} bytes.",
+            f"The body holds more than {too_much}: send less, or raise "
+            f"`general_settings.max_request_values` (now `{most_values}`), from which the limits "
+            "on lists, objects and members are derived.",
             status_code=413,
             code="request_too_large",
         )
