@@ -166,6 +166,21 @@ def test_the_legacy_fields_are_refused_with_their_successors(name: str, now: str
         built(**{name: _IMPOSSIBLE[name]})
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("max_token", "max_tokens"),
+        ("temprature", "temperature"),
+        ("Stop", "stop"),
+        ("made_up", None),
+    ],
+)
+def test_a_slip_of_the_pen_gets_the_parameter_that_was_meant(name: str, meant: str | None) -> None:
+    with pytest.raises(UnsupportedParamsError) as caught:
+        built(**{name: 1000})
+    assert (f"did you mean `{meant}`?" in str(caught.value)) == (meant is not None)
+
+
 _WITHOUT_EFFECT: dict[str, Any] = {
     "metadata": {"a": "b"},
     "modalities": ["text"],

@@ -38,9 +38,14 @@ def test_what_is_given_is_sorted_and_nulls_are_left_out() -> None:
     assert (request.is_stream, request.wants_usage, request.drop_params) == (False, False, False)
 
 
-@pytest.mark.parametrize("model", [None, "", "  ", 7])
-def test_a_model_is_a_text(model: Any) -> None:
-    assert refused(lambda: make_chat_request(model, HELLO, {})).param == "model"
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [(None, "null"), ("", "an empty text"), ("  ", "an empty text"), ([], "a list")],
+)
+def test_a_model_is_a_text(model: Any, given: str) -> None:
+    error = refused(lambda: make_chat_request(model, HELLO, {}))
+    assert error.param == "model"
+    assert str(error) == f"`model` must be a name such as `provider/model`, not {given}."
 
 
 @pytest.mark.case(131)

@@ -21,7 +21,7 @@ def read_seconds(own: Mapping[str, Any], name: str, default: float | None) -> fl
         return default
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_S:
         raise BadRequestError(
-            f"`{name}` must be a number of seconds above 0 and at most {_LONGEST_S:g}, "
+            f"`{name}` must be a number of seconds above 0 and at most {_LONGEST_S:,.0f}, "
             f"not `{shown(value)}`.",
             param=name,
         )

@@ -25,9 +25,11 @@ from puna.dialects.request_images import fit_images, takes_images
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages import THINKING_BLOCKS
 from puna.types.model_request import ModelRequest
-from puna.types.requests import ChatRequest
+from puna.types.requests import PARAMS, ChatRequest
 
 _TEXT = "text"
+_LONGEST_SLIP = 40
+_ALIKE = 0.85
 _SUCCESSORS = {"functions": "tools", "function_call": "tool_choice"}
 _DEFAULTS: Mapping[str, Any] = {
     "frequency_penalty": 0,
@@ -276,6 +278,8 @@ def _unsupported(
     ways = "set `drop_params=True` to leave it out"
     if quirks.extra_params is None:
         ways = f"{ways}, or `allowed_openai_params=['{name}']` to send it"
+    if name in request.extra and (near := _similar_param(name)):
+        ways = f"did you mean `{near}`? Otherwise {ways}"
     if name in _SUCCESSORS:
         ways = f"use `{_SUCCESSORS[name]}`; {ways}"
     if name == "response_format" and quirks.response_formats is not None:
@@ -294,6 +298,15 @@ def _unsupported(
         provider=target.provider,
         model=request.model,
     )
+
+
+def _similar_param(name: str) -> str | None:
+    """The parameter of chat that a name such as `max_token` is a slip of, or None."""
+    from difflib import get_close_matches
+
+    if len(name) > _LONGEST_SLIP:
+        return None
+    return next(iter(get_close_matches(name.lower(), PARAMS, n=1, cutoff=_ALIKE)), None)
 
 
 def _unknown_field(path: str, request: ModelRequest, target: Target) -> UnsupportedParamsError:

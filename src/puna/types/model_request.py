@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from puna.errors import BadRequestError
-from puna.types.shown import shown
+from puna.types.shown import kind_of, shown
 
 ParamChecks = Mapping[str, tuple[Callable[[Any], bool], str]]
 """OpenAI's parameters of one kind of request: what each must be, and how an error says so."""
@@ -70,7 +70,10 @@ class ModelRequest(ABC):
 def check_model(model: Any) -> str:
     """The model's name. Raises BadRequestError for what cannot be one."""
     if not isinstance(model, str) or not model.strip():
-        raise BadRequestError("`model` must be a non-empty string.", param="model")
+        given = "an empty text" if isinstance(model, str) else kind_of(model)
+        raise BadRequestError(
+            f"`model` must be a name such as `provider/model`, not {given}.", param="model"
+        )
     return model
 
 
