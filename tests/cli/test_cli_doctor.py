@@ -71,8 +71,11 @@ def test_a_config_that_is_wrong_is_an_error_and_one_that_is_right_is_counted(
     file.write_text("models: []\n")
     done = run("--config", str(file), "-p", str(free()), "--json")
     assert done.exit_code == 1
-    errors = [json.loads(line) for line in done.output.splitlines() if '"error"' in line]
-    assert "names no model" in errors[0]["text"]
+    found = [json.loads(line) for line in done.output.splitlines()]
+    errors = [one["text"] for one in found if one["severity"] == "error"]
+    assert "names no model" in errors[0]
+    about = [one["text"] for one in found if one["about"] == "config"]
+    assert about[0] == f"{file}:1: unknown key `models` (line 1): did you mean `model_list`?"
     file.write_text("model_list: [{model_name: m, litellm_params: {model: groq/x, api_key: k}}]\n")
     done = run("--config", str(file), "-p", str(free()))
     assert done.exit_code == 0

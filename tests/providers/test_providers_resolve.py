@@ -250,6 +250,25 @@ def test_a_prefix_that_is_no_providers_never_goes_to_the_host_in_the_models_name
         split_model("meta-llama/Llama-3.3-70B-Instruct", has_api_base=True)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "meant"),
+    [
+        ("vllm", "hosted_vllm"),
+        ("llama", "meta_llama"),
+        ("together", "together_ai"),
+        ("opnai", "openai"),
+        ("LMStudio", "lm_studio"),
+        ("nope", None),
+        ("watsonx", None),
+    ],
+)
+def test_a_prefix_that_is_nearly_a_providers_names_it(prefix: str, meant: str | None) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        split_model(f"{prefix}/m")
+    hint = f": did you mean `{meant}/`? For" if meant else ". For"
+    assert f"Unknown provider `{prefix}` in `{prefix}/m`{hint}" in str(caught.value)
+
+
 def test_with_an_api_base_a_name_without_prefix_is_a_model_of_an_openai_like_server() -> None:
     assert split_model("m", has_api_base=True) == (OPENAI, "m")
     own = {"meta_llama": LLAMA}

@@ -12,7 +12,10 @@ import click
 from puna.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from puna.cli.diagnosis import Finding
+    from puna.errors import ConfigNotice
 
 _COLOURS = {"ok": "green", "note": None, "warning": "yellow", "error": "red"}
 
@@ -57,13 +60,10 @@ def doctor(*, config: str | None, port: int, reach: bool, as_json: bool) -> None
         try:
             directory = load_directory(ServeOptions(config=config), os.environ)
         except ConfigError as error:
+            findings += _of_notices(error.notices, config)
             findings += [_finding("error", line) for line in error.problems]
         else:
-            findings += [
-                _finding("warning", notice.line_in(config))
-                for notice in directory.notices
-                if notice.severity != "info"
-            ]
+            findings += _of_notices(directory.notices, config)
             ready, listed = len(directory.ready), len(directory.config.deployments)
             findings.append(_finding("ok", f"{config}: {ready} of {listed} deployments usable"))
     if reach:
@@ -72,6 +72,15 @@ def doctor(*, config: str | None, port: int, reach: bool, as_json: bool) -> None
         _show(finding, as_json=as_json)
     if any(finding.severity == "error" for finding in findings):
         sys.exit(1)
+
+
+def _of_notices(notices: Iterable[ConfigNotice], file: str) -> list[Finding]:
+    """Warnings; also where one deployment cannot be used, since the others can."""
+    return [
+        _finding("warning", f"{file}{f':{one.line}' if one.line else ''}: {one.message}")
+        for one in notices
+        if one.severity != "info"
+    ]
 
 
 def _finding(severity: str, text: str) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from puna.errors import BadRequestError
@@ -42,6 +42,7 @@ from puna.providers.base import Provider
 from puna.types.shown import shown
 
 _LONGEST = 100
+_ALIKE = 0.7
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
@@ -142,6 +143,16 @@ def _nameless(provider: str, model: str) -> BadRequestError:
     )
 
 
+def _similar(prefix: str, providers: Iterable[str]) -> str | None:
+    """The provider that a prefix is the end or the beginning of (`vllm`), or nearly spells."""
+    from difflib import get_close_matches
+
+    ends = [name for name in providers if name.endswith(f"_{prefix}")]
+    begins = [name for name in providers if name.startswith(f"{prefix}_")]
+    near = get_close_matches(prefix, providers, n=1, cutoff=_ALIKE)
+    return next(iter((*ends, *begins, *near)), None)
+
+
 def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadRequestError:
     known = ", ".join(f"{name}/" for name in sorted(providers))
     if not prefix:
@@ -151,10 +162,8 @@ def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadR
             param="model",
             model=model,
         )
-    from difflib import get_close_matches
-
-    near = get_close_matches(prefix.casefold(), providers, n=1) if len(prefix) < _LONGEST else []
-    hint = f": did you mean `{near[0]}/`?" if near else "."
+    near = _similar(prefix.casefold(), providers) if len(prefix) < _LONGEST else None
+    hint = f": did you mean `{near}/`?" if near else "."
     return BadRequestError(
         f"Unknown provider `{shown(prefix)}` in `{shown(model)}`{hint} For an OpenAI-compatible "
         f"server whose model has this name write `{openai.PROVIDER.name}/{shown(model)}` and give "
