@@ -379,8 +379,8 @@ def _no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
         hint = f" ({what}: not built yet)."
     elif near := similar_path(head.method, head.path):
         hint = f": did you mean `{near}`?"
-        if "/v1/v1" in head.path:
-            hint += " The base URL of the client holds one `/v1` too many."
+        if head.path.endswith(near):
+            hint += " Leave what stands before it out of the client's base URL."
     else:
         hint = "."
     return NotFoundError(

@@ -205,6 +205,9 @@ def similar_path(method: str, path: str) -> str | None:
     if find_endpoint(method, plain):
         return plain
     known = [one for one, methods in _BY_PATH.items() if method in methods and one != "/"]
+    ends = [one for one in known if plain.endswith(one)]
+    if ends:
+        return max(ends, key=len)
     return next(iter(get_close_matches(plain.lower(), known, n=1, cutoff=_ALIKE)), None)
 
 
