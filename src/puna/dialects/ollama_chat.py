@@ -172,7 +172,7 @@ def _translate(given: str, value: Any, request: ModelRequest, target: Target) ->
 
 
 def _always_thinks(given: str, value: Any, target: Target) -> bool:
-    """Whether a parameter asks for no thoughts of a model that has levels of them only."""
+    """Whether the request turns thinking off at a model that can only lower it (`gpt-oss`)."""
     return given == "reasoning_effort" and value == "none" and _KNOWS_LEVELS in target.model
 
 

@@ -41,7 +41,7 @@ _ABOUT_THE_INPUT = "image"
 
 
 def mend_response(data: dict[str, Any], context: Context, event: str = "") -> None:
-    """Put in place what is Puna's to say, what every response has, and odd types.
+    """Set the fields that Puna decides or that every response must have; correct wrong types.
 
     `event` is the type of the event that holds the response.
     """

@@ -34,7 +34,7 @@ def without_paths(
 
 
 def _without(value: Any, steps: Sequence[str]) -> Any:
-    """The value without what the steps lead to; the same object where nothing is there."""
+    """A copy of the value without what is at the path `steps`; the value itself if nothing is."""
     step, rest = steps[0], steps[1:]
     if isinstance(value, Mapping):
         inner = value.get(step, _MISSING)

@@ -56,7 +56,7 @@ class HostSetting:
         """As `find`, where the host cannot be asked without it.
 
         Raises:
-            BadRequestError: nobody tells it, or it does not have the right form.
+            BadRequestError: it is not given anywhere, or has the wrong form.
         """
         value = self.find(given, environ)
         if value is None:

@@ -30,7 +30,7 @@ LONGEST = 262_144
 
 
 class NoCall(Exception):  # noqa: N818 - it says where to read on, and never leaves the package
-    """What was looked at is no call. `resume` is where others may begin; None for nowhere."""
+    """There is no call at this place. `resume`: where the next may begin; None where none can."""
 
     def __init__(self, resume: int | None) -> None:
         super().__init__(resume)

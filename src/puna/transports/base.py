@@ -30,7 +30,7 @@ class OpenReply(Protocol):
         ...
 
     def limit(self, within_s: float) -> None:
-        """Have `pieces` raise APITimeoutError when the body has not ended so many seconds on."""
+        """Make `pieces` raise APITimeoutError when the body has not ended after so many seconds."""
         ...
 
     def finish(self, within_s: float) -> None:

@@ -80,7 +80,7 @@ class _EmbeddedReply:
             raise _explain(error, self._supervisor) from error
 
     def limit(self, within_s: float) -> None:
-        """Have the body end within so many seconds."""
+        """Fail reads of the body that go on after `within_s` seconds from now."""
         self._reply.limit(within_s)
 
     def finish(self, within_s: float) -> None:

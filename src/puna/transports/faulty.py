@@ -61,7 +61,7 @@ class _FaultyReply:
                 raise error
 
     def limit(self, within_s: float) -> None:
-        """Have the body end within so many seconds."""
+        """Fail reads of the body that go on after `within_s` seconds from now."""
         self._reply.limit(within_s)
 
     def finish(self, within_s: float) -> None:

@@ -66,7 +66,7 @@ class _RecordingReply:
         self._take.whole()
 
     def limit(self, within_s: float) -> None:
-        """Have the body end within so many seconds."""
+        """Fail reads of the body that go on after `within_s` seconds from now."""
         self._reply.limit(within_s)
 
     def finish(self, within_s: float) -> None:

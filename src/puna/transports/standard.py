@@ -107,7 +107,7 @@ class _StandardReply:
             yield piece
 
     def limit(self, within_s: float) -> None:
-        """Have the body end within so many seconds."""
+        """Fail reads of the body that go on after `within_s` seconds from now."""
         self._ends_at = time.monotonic() + within_s
 
     def finish(self, within_s: float) -> None:

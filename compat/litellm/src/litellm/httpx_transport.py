@@ -65,7 +65,7 @@ class _Reply:
                 yield piece
 
     def limit(self, within_s: float) -> None:
-        """Have the body end within so many seconds; a silent host has the client's own limit."""
+        """Fail reads of the body after so many seconds; pauses have the client's own limit."""
         self._ends_at = time.monotonic() + within_s
 
     def finish(self, within_s: float) -> None:
@@ -151,7 +151,7 @@ def _check_length(request: HTTPRequest, whole: bytearray) -> None:
 
 @contextmanager
 def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[None]:
-    """The line where the errors of the client's package become Puna's."""
+    """Raise errors of the client's package as Puna's."""
     try:
         yield
     except (APIConnectionError, GeneratorExit, asyncio.CancelledError):

@@ -45,7 +45,7 @@ def plain_tools(
 def with_tools(
     params: Mapping[str, Any], tools: Sequence[Any]
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The parameters with these tools; without any, nothing is left to choose from."""
+    """The parameters with these tools; without any, `tool_choice` and the like are removed, too."""
     if "tools" not in params or tools:
         return ({**params, "tools": list(tools)} if tools else params), ()
     rest = {k: v for k, v in params.items() if k != "tools" and k not in _ABOUT_TOOLS}

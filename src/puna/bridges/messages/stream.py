@@ -51,7 +51,7 @@ class MessageStream:
         return events
 
     def finish(self, usage: Usage | None = None) -> list[Event]:
-        """The last events. `usage` counts where no chunk told it."""
+        """The last events. `usage` is used where no chunk held it."""
         if not self._has_begun:
             return []
         stop = stop_of(

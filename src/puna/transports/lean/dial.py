@@ -105,12 +105,14 @@ def _resuming(context: ssl.SSLContext) -> ssl.SSLContext:
 async def _look_up(origin: Origin) -> list[Address]:
     """The addresses of a host, families alternating."""
     with suppress(OSError):  # a name, not an address
-        return _of(socket.getaddrinfo(origin.host, origin.port, flags=socket.AI_NUMERICHOST))
+        return _alternating(
+            socket.getaddrinfo(origin.host, origin.port, flags=socket.AI_NUMERICHOST)
+        )
     loop = asyncio.get_running_loop()
-    return _of(await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM))
+    return _alternating(await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM))
 
 
-def _of(found: Sequence[Address]) -> list[Address]:
+def _alternating(found: Sequence[Address]) -> list[Address]:
     streams = [one for one in found if one[1] == socket.SOCK_STREAM]
     if not streams:
         raise OSError("the host name has no address")
