@@ -142,7 +142,7 @@ class RescueStream:
         return _MARKS if self._begins_line and not self._in_code else _MARKS_IN_LINE
 
     def _spend(self, steps: int) -> None:
-        """Count work. Beyond a limit the rest is plain text, which bounds what hostile texts cost."""
+        """Count work. Beyond a limit the rest is plain text, so that hostile texts cost little."""
         known = self._known
         self._steps += steps + known.looked // _LOOKED_A_STEP
         known.looked = 0
