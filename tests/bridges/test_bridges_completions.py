@@ -103,6 +103,11 @@ def test_other_parameters_are_passed_on() -> None:
     assert read_text_request("a", {"n": "3"}).choices_each == 1
 
 
+def test_a_request_of_chat_is_told_apart() -> None:
+    with pytest.raises(BadRequestError, match="`messages` is a field of chat completions"):
+        read_text_request(None, {"messages": [{"role": "user", "content": "x"}]})
+
+
 @pytest.mark.case(85, 87)
 def test_answers_become_one_text_completion_with_the_usage_summed() -> None:
     request = read_text_request(["a", "b"], {"n": 2})

@@ -86,6 +86,14 @@ def test_several_prompts_give_one_choice_each(upstream: Upstream) -> None:
     assert answer.json["usage"]["total_tokens"] == 45
 
 
+def test_messages_in_place_of_a_prompt_say_which_field_is_meant(upstream: Upstream) -> None:
+    answer = House(upstream).ask("/v1/completions", CHAT)
+    assert (answer.status, answer.error["param"]) == (400, "messages")
+    assert "give `prompt`" in answer.error["message"]
+    given = House(upstream).ask("/v1/completions", {**CHAT, "prompt": ["a"] * 1000})
+    assert given.error["param"] == "prompt"
+
+
 def test_too_many_prompts_are_refused(upstream: Upstream) -> None:
     answer = House(upstream).ask("/v1/completions", {**PROMPT, "prompt": ["a"] * 257})
     assert answer.status == 400

@@ -39,6 +39,15 @@ def test_what_is_given_is_sorted_and_nulls_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "where"), [("input", "the Responses API"), ("prompt", "text completions")]
+)
+def test_a_request_of_another_api_is_told_apart(name: str, where: str) -> None:
+    error = refused(lambda: make_chat_request("m", None, {name: "x"}))
+    assert error.param == name
+    assert f"`{name}` is a field of {where}; give `messages`" in str(error)
+
+
+@pytest.mark.parametrize(
     ("model", "given"),
     [(None, "null"), ("", "an empty text"), ("  ", "an empty text"), ([], "a list")],
 )

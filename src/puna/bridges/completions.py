@@ -56,6 +56,11 @@ def read_text_request(
         UnsupportedParamsError: a parameter that chat cannot do, without `drop_params`.
     """
     kept = {name: value for name, value in fields.items() if value is not None}
+    if prompt is None and "messages" in kept:
+        raise BadRequestError(
+            "`messages` is a field of chat completions; give `prompt`, or ask that endpoint.",
+            param="messages",
+        )
     echo = kept.pop("echo", False)
     if not isinstance(echo, bool):
         raise BadRequestError("`echo` must be true or false.", param="echo")

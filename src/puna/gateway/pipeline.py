@@ -84,7 +84,8 @@ class Pipeline:
     def _read_texts(
         self, body: Mapping[str, Any], caller: Caller
     ) -> tuple[TextRequest, Sequence[Call]]:
-        fields = {name: value for name, value in body.items() if name not in ("prompt", "messages")}
+        others = ("prompt", "messages") if "prompt" in body else ("prompt",)
+        fields = {name: value for name, value in body.items() if name not in others}
         may_drop = self.bridge_drops(body)
         request = read_text_request(body.get("prompt"), fields, drop_params=may_drop)
         if len(request.prompts) > _MOST_PROMPTS:

@@ -159,6 +159,19 @@ PARAMS: ParamChecks = {
 """OpenAI's chat parameters: what each must be, and how an error says so."""
 
 
+_FOREIGN = {"input": "the Responses API", "prompt": "text completions"}
+
+
+def _refuse_foreign(fields: Mapping[str, Any]) -> None:
+    """Raise for a request of another API, in whose words there are no messages."""
+    for name, where in _FOREIGN.items():
+        if name in fields:
+            raise BadRequestError(
+                f"`{name}` is a field of {where}; give `messages`, or ask that endpoint.",
+                param=name,
+            )
+
+
 def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyword
     model: Any,
     messages: Any,
@@ -189,6 +202,8 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
             f"`stream` must be true or false, not `{shown(stream)}`.", param="stream"
         )
     body = check_extra_body(extra_body, _OWN_FIELDS)
+    if messages is None:
+        _refuse_foreign(fields)
     params, extra = split_params({**fields, **body})
     return ChatRequest(
         model=name,
