@@ -77,6 +77,8 @@ class Tree:
     def folders_of(self, path: str) -> list[str]:
         """The folders of tests that mirror the layer of a source file."""
         layer = Path(path).relative_to("src/puna").parts[0].removesuffix(".py")
+        if layer == "__init__":
+            layer = "api"  # what the package itself gives
         tests = [self.root / "tests" / layer, *(self.root / "tests").glob(f"test_{layer}*.py")]
         return [str(one.relative_to(self.root)) for one in tests if one.exists()]
 

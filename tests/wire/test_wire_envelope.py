@@ -272,6 +272,33 @@ def test_what_needs_a_closer_look_is_not_plain(body: bytes) -> None:
     assert read_envelope(body) is None
 
 
+_SYSTEM = '{"role":"system","content":"a"}'
+_USER = '{"role":"user","content":"b"}'
+
+
+@pytest.mark.parametrize(
+    ("messages", "is_led"),
+    [
+        (f"{_SYSTEM},{_USER}", True),
+        (_USER, True),
+        (f"{_USER},{_SYSTEM}", False),
+        (f"{_SYSTEM},{_USER},{_SYSTEM}", False),
+        (f"{_SYSTEM},{_SYSTEM}", False),
+        # The word as a text, and as a role whose letters are escaped.
+        ('{"role":"user","content":"system"}', True),
+        (f'{_SYSTEM},{{"role":"user","content":"system"}}', True),
+        (f'{_USER},{{"role":"\\u0073ystem","content":"a"}}', False),
+        (f'{_SYSTEM},{{"role":"s\\u0079stem","content":"a"}}', False),
+        ('{"role":"user","content":"\\u0041"},{"role":"user","content":"b"}', True),
+    ],
+)
+def test_instructions_behind_the_first_message_are_seen(messages: str, *, is_led: bool) -> None:
+    body = f'{{"model":"m","messages":[{messages}]}}'.encode()
+    envelope = read_envelope(body)
+    assert envelope is not None
+    assert envelope.is_led(body) is is_led
+
+
 def test_of_a_field_given_twice_the_last_counts_and_goes_on() -> None:
     envelope = read_envelope(
         b'{"model":"a","model":"b","messages":[{"role":"user","content":"x"}],'
