@@ -66,7 +66,7 @@ class Tree:
     def known_tests(self) -> frozenset[str]:
         """The names of all tests."""
         listed = subprocess.run(
-            [self.python, "-m", "pytest", "--collect-only", "-q", "-n", "0", "-m", MARKS],
+            [self.python, "-m", "pytest", "--collect-only", "-n", "0", "-m", MARKS],
             cwd=self.root,
             check=True,
             capture_output=True,
