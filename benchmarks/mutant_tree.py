@@ -64,7 +64,11 @@ class Tree:
         return str(self.root)
 
     def known_tests(self) -> frozenset[str]:
-        """The names of all tests."""
+        """The names of all tests.
+
+        Raises:
+            SystemExit: pytest lists none, as with one `-q` too many.
+        """
         listed = subprocess.run(
             [self.python, "-m", "pytest", "--collect-only", "-n", "0", "-m", MARKS],
             cwd=self.root,
@@ -72,7 +76,10 @@ class Tree:
             capture_output=True,
             text=True,
         )
-        return frozenset(line for line in listed.stdout.splitlines() if "::" in line)
+        names = frozenset(line for line in listed.stdout.splitlines() if "::" in line)
+        if not names:
+            raise SystemExit("pytest lists no names of tests: no line would have its own")
+        return names
 
     def folders_of(self, path: str) -> list[str]:
         """The folders of tests that mirror the layer of a source file."""
