@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,21 @@ def test_a_file_that_became_no_database_fails_no_caller(
     assert found.error["code"] == "response_store_unavailable"
     assert "was not stored" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sweep", "index"),
+    [
+        ("DELETE FROM responses WHERE created_at < 5", "responses_by_age"),
+        ("DELETE FROM items WHERE created_at < 5", "items_by_age"),
+    ],
+)
+def test_what_is_too_old_is_found_without_a_look_at_every_row(
+    sweep: str, index: str, tmp_path: Path
+) -> None:
+    """Each response that is kept makes the old ones go."""
+    file = tmp_path / "responses.db"
+    asyncio.run(SQLiteStore(str(file)).close())
+    with closing(sqlite3.connect(file)) as db:
+        ((*_, plan),) = db.execute("EXPLAIN QUERY PLAN " + sweep).fetchall()
+    assert f"INDEX {index}" in plan
