@@ -275,7 +275,19 @@ def test_every_other_end_is_an_error_or_told_and_never_clean(
 
 @pytest.mark.parametrize(
     ("given_word", "word"),
-    [("eos", "stop"), ("END_TURN", "stop"), ("MAX_TOKENS", "length"), ("model_length", "length")],
+    [
+        ("eos", "stop"),
+        ("eos_token", "stop"),
+        ("END_TURN", "stop"),
+        ("stop_sequence", "stop"),
+        ("STOP", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("max_new_tokens", "length"),
+        ("max_output_tokens", "length"),
+        ("model_length", "length"),
+        ("tool_call", "tool_calls"),
+        ("tool_use", "tool_calls"),
+    ],
 )
 def test_ends_under_other_names_are_as_openai_says_them(given_word: str, word: str) -> None:
     body, raw = openai(given_word)
