@@ -84,14 +84,16 @@ def _tests(contexts: Iterable[str], known: frozenset[str]) -> Iterable[str]:
 def judge(mutant: Mutant, tree: Tree, covering: Covering, alone: threading.Lock) -> str:
     """`killed`, `survived`, or `too slow`, which counts as killed: the tests ran into a limit."""
     first = covering.of(mutant)
+    ran = set(first)
     with tree.planted(mutant):
         if first and (verdict := tree.run(first, "not end_to_end")):
             return verdict
-        wider = [*covering.of_file(mutant.path), *tree.folders_of(mutant.path)]
+        wider = [test for test in covering.of_file(mutant.path) if test not in ran]
+        wider += tree.folders_of(mutant.path)
         if verdict := tree.run(wider, "not end_to_end"):
             return verdict
         with alone:  # they share ports
-            return tree.run(wider, "end_to_end") or "survived"
+            return tree.run([*first, *wider], "end_to_end") or "survived"
 
 
 def sample(count: int, seed: int, only: str) -> tuple[list[Mutant], list[Mutant]]:
