@@ -119,6 +119,14 @@ def test_parts_of_all_of_stay_open() -> None:
     assert all("additionalProperties" not in part for part in made["allOf"])
 
 
+def test_an_object_of_a_reference_alone_is_closed_and_one_with_more_is_not() -> None:
+    node = {"type": "object", "properties": {"x": {"type": "boolean"}}}
+    alone = {"$defs": {"node": node}, "$ref": "#/$defs/node"}
+    assert bound(alone)["additionalProperties"] is False
+    more = {**alone, "type": "object", "properties": {"y": {"type": "boolean"}}}
+    assert "additionalProperties" not in bound(more)
+
+
 def test_arrays_of_anything_and_tuples_are_bounded() -> None:
     assert bound({"type": "array"}) == {
         "type": "array",
