@@ -58,15 +58,14 @@ def test_errors_are_litellms(upstream: Upstream) -> None:
         litellm.responses(**where(upstream), num_retries=0)
 
 
-def test_listeners_hear_of_a_response(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listeners_hear_of_a_response(upstream: Upstream) -> None:
     heard: list[str] = []
 
     def note(kwargs: Any, answer: Any, start: Any, end: Any) -> None:
         del kwargs, start, end
         heard.append(answer.output_text)
 
-    # A setting of LiteLLM's module, made as its users make it and put back after the test.
-    monkeypatch.setattr(litellm, "success_callback", [note])
+    litellm.success_callback = [note]
     litellm.responses(**where(upstream))
     stream: Any = litellm.responses(**where(upstream), stream=True)
     list(stream)

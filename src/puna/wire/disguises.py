@@ -12,9 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import accumulate
-from typing import Final, NamedTuple
-
-from typing_extensions import override
+from typing import Final, NamedTuple, Protocol
 
 from puna.wire.octets import PERCENT
 
@@ -112,60 +110,55 @@ def has_codes(data: bytes, shortest: int) -> bool:
     return PERCENT in signs or signs.find(b"A" * _of_64(shortest)) >= 0
 
 
-class _Code:
+class _Code(Protocol):
     """A way to read a run: its bytes, and which of its characters they come from."""
 
     def read(self, run: bytes) -> bytes:
-        raise NotImplementedError
+        """The bytes that a run stands for."""
+        ...
 
     def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
         """The characters of a run of `length` that tell these of its bytes."""
-        raise NotImplementedError
+        ...
 
 
-class _Base64(_Code):
+class _Base64:
     def __init__(self, skipped: int) -> None:
         self._skipped = skipped
 
-    @override
     def read(self, run: bytes) -> bytes:
         part = run[self._skipped :].translate(_STANDARD)
         return a2b_base64(part + b"A" * (-len(part) % 4))
 
-    @override
     def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
         groups, at = divmod(end - 1, 3)
         stop = min(length, self._skipped + groups * 4 + at + 2)
         return self._skipped + begin // 3 * 4 + begin % 3, stop
 
 
-class _Hex(_Code):
+class _Hex:
     def __init__(self, skipped: int) -> None:
         self._skipped = skipped
 
-    @override
     def read(self, run: bytes) -> bytes:
         part = run[self._skipped :]
         return a2b_hex(part[: len(part) // 2 * 2])
 
-    @override
-    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
+    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:  # noqa: ARG002 - the protocol gives it
         return self._skipped + 2 * begin, self._skipped + 2 * end
 
 
-class _Base32(_Code):
+class _Base32:
     """Read with one of the eight places where a byte may end within the characters' bits."""
 
     def __init__(self, surplus: int) -> None:
         self._surplus = surplus
 
-    @override
     def read(self, run: bytes) -> bytes:
         bits = len(run) * 5 - self._surplus
         number = int(run.translate(_DIGITS_OF_32), 32) >> self._surplus
         return (number & ((1 << (bits // 8 * 8)) - 1)).to_bytes(bits // 8, "big")
 
-    @override
     def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
         missing = (length * 5 - self._surplus) % 8
         return (missing + begin * 8) // 5, -(-(missing + end * 8) // 5)
