@@ -273,7 +273,17 @@ def test_a_path_that_is_nearly_one_names_it(upstream: Upstream, path: str, meant
     assert ("base URL" in message) == path.endswith(meant)
 
 
-@pytest.mark.parametrize("path", ["/none", "/v1", "/v1/engines/x", "/v1/" + "models" * 1000])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/none",
+        "/v1",
+        "/v1/engines/x",
+        "/v1/v1/chat/completions",
+        "/" * 50,
+        "/v1/" + "models" * 1000,
+    ],
+)
 def test_a_path_that_is_near_to_none_gets_no_guess(upstream: Upstream, path: str) -> None:
     assert "did you mean" not in House(upstream).get(path).error["message"]
 

@@ -319,10 +319,13 @@ class _OpenStream:
         """
         piece: bytes | None = self._left
         if not piece:
-            if self._pieces is None or self._delivery.ending_s is not None:
-                piece = await self._next_piece()
-            else:
+            if self._pieces is None:
+                return None
+            ending_s = self._delivery.ending_s
+            if ending_s is None:
                 piece = await anext(self._pieces, None)
+            else:
+                piece = await self._last_piece(self._pieces, ending_s)
             if piece is None:
                 return None
         if self._taken > A_TURN:
@@ -335,19 +338,15 @@ class _OpenStream:
         self._taken += len(piece) + A_PIECE
         return piece
 
-    async def _next_piece(self) -> bytes | None:
-        if self._pieces is None:
-            return None
-        ending_s = self._delivery.ending_s
-        if ending_s is None:
-            return await anext(self._pieces, None)
+    async def _last_piece(self, pieces: AsyncIterator[bytes], ending_s: float) -> bytes | None:
+        """The next bytes of an answer that is whole; None at the end, or after `ending_s`."""
         self._ending.limit(ending_s)
         left_s = self._ending.left_s
         if left_s <= 0:
             return None
         try:
             async with asyncio.timeout(left_s):
-                return await anext(self._pieces, None)
+                return await anext(pieces, None)
         except TimeoutError:
             return None
 

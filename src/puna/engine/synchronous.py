@@ -240,8 +240,11 @@ class _OpenStream:
                 yield from delivery.drain()
                 if delivery.is_over:
                     break
-                is_on = delivery.ending_s is None
-                delivery.take(next(self._pieces, None) if is_on else self._next())
+                ending_s = delivery.ending_s
+                if ending_s is None:
+                    delivery.take(next(self._pieces, None))
+                else:
+                    delivery.take(self._last_piece(ending_s))
             delivery.check()
             if self._reply is not None:
                 self._reply.finish(SYNC_TAIL_S)
@@ -261,11 +264,8 @@ class _OpenStream:
         finally:
             self.abandon()
 
-    def _next(self) -> bytes | None:
-        """The next bytes; None at the end, and when a whole answer has waited for it too long."""
-        ending_s = self._delivery.ending_s
-        if ending_s is None:
-            return next(self._pieces, None)
+    def _last_piece(self, ending_s: float) -> bytes | None:
+        """The next bytes of an answer that is whole; None at the end, or after `ending_s`."""
         self._ending.limit(ending_s)
         left_s = self._ending.left_s
         if self._reply is None or left_s <= 0:

@@ -202,8 +202,9 @@ def similar_path(method: str, path: str) -> str | None:
     if len(path) > _LONGEST_GUESSED:
         return None
     plain = _REPEATED.sub(r"\1", path)
-    if find_endpoint(method, plain):
-        return plain
+    for meant in (plain, plain.lower()):
+        if meant.strip("/") and isinstance(find_endpoint(method, meant), Match):
+            return meant
     known = [one for one, methods in _BY_PATH.items() if method in methods and one != "/"]
     ends = [one for one in known if plain.endswith(one)]
     if ends:
