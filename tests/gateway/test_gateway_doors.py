@@ -280,7 +280,6 @@ def test_a_path_that_is_nearly_one_names_it(upstream: Upstream, path: str, meant
         "/v1",
         "/v1/engines/x",
         "/v1/v1/chat/completions",
-        "/" * 50,
         "/v1/" + "models" * 1000,
     ],
 )
