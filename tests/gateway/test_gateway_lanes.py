@@ -628,6 +628,25 @@ def test_a_client_that_leaves_with_a_request_in_the_queue_is_noticed() -> None:
     assert [event.outcome for event in asyncio.run(run()).events] == ["cancelled"]
 
 
+def test_a_client_that_leaves_ends_the_first_of_its_pipelined_requests() -> None:
+    """uvicorn tells only the last request of a connection that its client has left."""
+    long = Recorded(200, endless().headers, endless().pieces * 40)
+
+    async def run() -> Edge:
+        edge = Edge(lambda _: long, CONFIG, is_fast=False)
+        protocol, wire = edge.connect()
+        protocol.data_received(request_bytes(STREAMED, AUTH) + HI_BYTES * 2)
+        await turns(20)
+        assert b'"model":"public"' in wire.written
+        protocol.connection_lost(None)
+        before = len(wire.written)
+        await turns(20)
+        assert len(wire.written) == before
+        return edge
+
+    assert [event.outcome for event in asyncio.run(run()).events] == ["cancelled"]
+
+
 def test_another_version_of_http_is_refused() -> None:
     async def ask(version: bytes) -> Answer:
         edge = Edge(lambda _: plain_reply(), CONFIG, is_fast=True)

@@ -23,8 +23,15 @@ class LastingTransport:
 
     def __init__(self, protocol: Lasting, transport: asyncio.Transport) -> None:
         self._protocol: Lasting | None = protocol
+        self._cycles: list[Any] = []
         self.write = transport.write
         self.is_closing = transport.is_closing
+
+    def carry(self, cycle: Any) -> None:
+        """Be what a request's cycle writes to, and tell it when the connection is lost."""
+        self._cycles = [one for one in self._cycles if not one.response_complete]
+        self._cycles.append(cycle)
+        cycle.transport = self
 
     def close(self) -> None:
         """No more is written."""
@@ -32,8 +39,16 @@ class LastingTransport:
             self._protocol.close_after_reply()
 
     def forget(self) -> None:
-        """The connection is lost. Its cycles hold this: no work for the collector."""
+        """The connection is lost. Its cycles hold this: no work for the collector.
+
+        uvicorn tells only the last of several pipelined requests, which is not the one under way.
+        """
         self._protocol = None
+        cycles, self._cycles = self._cycles, []
+        for cycle in cycles:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
 
 class PlainSend:
