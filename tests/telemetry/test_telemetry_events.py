@@ -57,3 +57,47 @@ async def test_async_hooks_are_awaited_in_order() -> None:
 
     await wait_for_hooks(notify((first, second), EVENT))
     assert seen == [1, 2]
+
+
+@pytest.mark.anyio
+async def test_a_caller_that_is_cancelled_leaves_no_hook_untold() -> None:
+    """A client may leave while the event of its answer is being written."""
+    begun, may_end, told = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def slow(event: CallEvent) -> None:
+        begun.set()
+        await may_end.wait()
+        told.append(f"slow {event.outcome}")
+
+    async def second(event: CallEvent) -> None:
+        told.append(f"second {event.outcome}")
+
+    caller = asyncio.create_task(wait_for_hooks(notify((slow, second), EVENT)))
+    await begun.wait()
+    caller.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert told == [f"slow {EVENT.outcome}", f"second {EVENT.outcome}"]
+
+
+@pytest.mark.anyio
+async def test_a_caller_that_is_cancelled_twice_waits_for_no_hook() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def endless(_: CallEvent) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    caller = asyncio.create_task(wait_for_hooks(notify((endless,), EVENT)))
+    await begun.wait()
+    for _ in range(2):
+        caller.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert ended.is_set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -63,8 +63,23 @@ def notify(hooks: Iterable[Hook], event: CallEvent) -> list[Awaitable[None]]:
     return pending
 
 
-async def wait_for_hooks(pending: Iterable[Awaitable[None]]) -> None:
-    """Await what hooks returned, one after the other; failures are logged."""
+async def wait_for_hooks(pending: Sequence[Awaitable[None]]) -> None:
+    """Await what hooks returned, one after the other; failures are logged.
+
+    A caller that is cancelled meanwhile, as when its client leaves, still waits: the event is told
+    once, and each hook hears all of it. A second cancellation ends the hooks too.
+    """
+    if not pending:
+        return
+    hooks = asyncio.ensure_future(_await_each(pending))
+    try:
+        await asyncio.shield(hooks)
+    except asyncio.CancelledError:
+        await hooks
+        raise
+
+
+async def _await_each(pending: Sequence[Awaitable[None]]) -> None:
     for awaitable in pending:
         try:
             await awaitable
