@@ -218,14 +218,16 @@ def test_a_key_never_follows_to_a_fallback_of_another_maker() -> None:
     assert [key.reveal() for key in keys if key is not None] == ["sk-own", "sk-openai"]
 
 
+KEYLESS = {"model_name": "a", "litellm_params": {"model": "groq/llama-3.3-70b-versatile"}}
+
+
 def test_a_key_may_come_after_the_router_was_made(
     environ: dict[str, str], hosts: tuple[Upstream, Upstream], caplog: pytest.LogCaptureFixture
 ) -> None:
     """As in LiteLLM, where a host refuses the call; smolagents makes routers without any key."""
     caplog.set_level(logging.WARNING, logger="LiteLLM Router")
-    keyless = {"model_name": "a", "litellm_params": {"model": "groq/llama-3.3-70b-versatile"}}
     router = Router(
-        [keyless, {**keyless, "model_name": "b"}, _entry("b", mock_response="from b")],
+        [KEYLESS, {**KEYLESS, "model_name": "b"}, _entry("b", mock_response="from b")],
         model_group_alias={"c": "a"},
     )
 
@@ -239,3 +241,29 @@ def test_a_key_may_come_after_the_router_was_made(
     environ |= {"GROQ_API_KEY": "k", "GROQ_API_BASE": hosts[0].url}
     assert router.completion("c", HI).choices[0].message.content == TEXT
     assert hosts[0].requests[0].headers["authorization"] == "Bearer k"
+
+
+def test_a_name_without_key_leaves_the_connections_of_others_alone(
+    hosts: tuple[Upstream, Upstream],
+) -> None:
+    router = Router([KEYLESS, _entry("b", hosts[0])])
+    for _ in range(3):
+        with pytest.raises(litellm.AuthenticationError, match="GROQ_API_KEY"):
+            router.completion("a", HI)
+        assert router.completion("b", HI).choices[0].message.content == TEXT
+    assert hosts[0].connections == 1
+
+
+def test_a_name_without_key_goes_to_its_fallbacks_until_the_key_is_there(
+    environ: dict[str, str], hosts: tuple[Upstream, Upstream]
+) -> None:
+    """As in LiteLLM, where a host refuses the call."""
+    other = _entry("b", mock_response="from b")
+    router = Router(
+        [KEYLESS, other], fallbacks=[{"a": ["none", "b"]}], model_group_alias={"c": "a"}
+    )
+    for name in ("a", "c"):
+        assert router.completion(name, HI).choices[0].message.content == "from b"
+    environ |= {"GROQ_API_KEY": "k", "GROQ_API_BASE": hosts[0].url}
+    for name in ("a", "c"):
+        assert router.completion(name, HI).choices[0].message.content == TEXT

@@ -100,7 +100,8 @@ class Router:
         routing_strategy: `simple-shuffle`; another one is warned of, and this one followed.
 
     A deployment whose key is missing is left out, and the log says so. A name that has no other
-    deployment raises `litellm.AuthenticationError` when it is called, while the key is missing.
+    deployment goes to its fallbacks, and without any raises `litellm.AuthenticationError` when it
+    is called, while the key is missing.
 
     Raises:
         litellm.BadRequestError: a deployment names no known provider, or a fallback no list.
@@ -152,10 +153,7 @@ class Router:
             verbose_router_logger.warning("A deployment of `%s` is left out: %s", name, error)
 
     def _use(self, entries: list[dict[str, Any]]) -> None:
-        try:
-            settings, without_key = self._settings(entries)
-        except PunaError as error:
-            raise litellm_exception_of(error) from error
+        settings, without_key = self._read(entries)
         self.model_list = entries
         self._client_settings, self._without_key = settings, without_key
         for name in ("_client", "_async_client"):
@@ -238,10 +236,9 @@ class Router:
         return {**given, "client": self._async_client}
 
     def _check_name(self, model: str) -> None:
-        if model in self._client_settings.routes:
-            return
-        if model in self._without_key:
-            self._use(self.model_list)  # the environment may have the key by now
+        route = self._client_settings.routes.get(model)
+        if model in self._without_key and not (route and route.group[0].public_name == model):
+            self._look_for_keys()
         if model not in self._client_settings.routes:
             error = self._without_key.get(model)
             if error is not None:
@@ -250,6 +247,20 @@ class Router:
             raise litellm.BadRequestError(
                 f"No deployment of `{model}` in the router: its names are {names}.", model, ""
             )
+
+    def _look_for_keys(self) -> None:
+        """The environment may have a missing key by now. Without one, the clients stay."""
+        _, without_key = self._read(self.model_list)
+        if without_key.keys() != self._without_key.keys():
+            self._use(self.model_list)
+
+    def _read(
+        self, entries: Sequence[dict[str, Any]]
+    ) -> tuple[ClientSettings, Mapping[str, AuthenticationError]]:
+        try:
+            return self._settings(entries)
+        except PunaError as error:
+            raise litellm_exception_of(error) from error
 
     def _settings(
         self, entries: Sequence[dict[str, Any]]
@@ -271,6 +282,10 @@ class Router:
                 continue
             groups.setdefault(deployment.public_name, []).append(deployment)
         routes = {name: self._plan(name, groups) for name in groups}
+        for name in without_key.keys() - groups.keys():
+            first, *rest = self._found(name, "fallbacks", groups) or ((),)
+            if first:
+                routes[name] = Plan(first, rest)
         for alias, target in self.model_group_alias.items():
             name = target["model"] if isinstance(target, Mapping) else target
             if name in routes:
@@ -308,11 +323,11 @@ class Router:
 
     def _plan(self, name: str, groups: Mapping[str, Group]) -> Plan:
         """A name's deployments, and those of its fallbacks."""
-        found = {
-            field: [groups[other] for other in self._fallbacks_of(name, field) if other in groups]
-            for field in _FALLBACKS
-        }
+        found = {field: self._found(name, field, groups) for field in _FALLBACKS}
         return Plan(group=groups[name], **found)
+
+    def _found(self, name: str, field: str, groups: Mapping[str, Group]) -> list[Group]:
+        return [groups[other] for other in self._fallbacks_of(name, field) if other in groups]
 
     def _fallbacks_of(self, name: str, field: str) -> Sequence[str]:
         listed: Any = getattr(self, field)
