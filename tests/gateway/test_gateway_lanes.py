@@ -630,7 +630,7 @@ def test_a_client_that_leaves_with_a_request_in_the_queue_is_noticed() -> None:
 
 def test_a_client_that_leaves_ends_the_first_of_its_pipelined_requests() -> None:
     """uvicorn tells only the last request of a connection that its client has left."""
-    long = Recorded(200, endless().headers, endless().pieces * 40)
+    long = Recorded(200, endless().headers, tuple(endless().pieces) * 40)
 
     async def run() -> Edge:
         edge = Edge(lambda _: long, CONFIG, is_fast=False)
