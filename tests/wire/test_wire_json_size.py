@@ -45,6 +45,15 @@ def count(value: Any) -> tuple[int, int]:
     )
 
 
+def strings(value: Any) -> int:
+    """How many strings, without the names of members."""
+    if isinstance(value, str):
+        return 1
+    if not isinstance(value, list | Mapping):
+        return 0
+    return sum(strings(one) for one in (value.values() if isinstance(value, Mapping) else value))
+
+
 @given(VALUES, st.sampled_from([None, 2]), st.booleans())
 def test_a_text_is_as_large_as_what_it_holds(
     value: Any,
@@ -67,6 +76,15 @@ def test_a_text_is_as_large_as_what_it_holds(
     if members:
         limits = JSONLimits(ENOUGH, ENOUGH, members=members - 1)
         assert limits.exceeded_by(data) == f"{members - 1:,} members of objects"
+    items, texts = max(0, values - 8 * containers), strings(value)
+    limits = JSONLimits(values, containers, items=items, strings=texts)
+    assert limits.exceeded_by(data) is None
+    if items:
+        limits = JSONLimits(ENOUGH, ENOUGH, items=items - 1)
+        assert limits.exceeded_by(data) == f"{items - 1:,} items of long lists"
+    if texts:
+        limits = JSONLimits(ENOUGH, ENOUGH, strings=texts - 1)
+        assert limits.exceeded_by(data) == f"{texts - 1:,} strings"
 
 
 @given(st.binary(max_size=300))
@@ -99,15 +117,29 @@ def test_an_answer_of_small_values_is_none(item: bytes) -> None:
 
 def test_an_answer_of_short_names_or_objects_is_none() -> None:
     objects = b"[" + b",".join([b'{"a":0}'] * 60_000) + b"]"
-    with pytest.raises(ValueError, match=r"more than 22,000 objects"):
+    with pytest.raises(ValueError, match=r"more than 14,600 objects"):
         parse_answer(objects)
     names = b"{" + b",".join(b'"%06d":0' % number for number in range(300_000)) + b"}"
     with pytest.raises(ValueError, match=r"more than 283,846 members of objects"):
         parse_answer(names)
 
 
+def test_an_answer_of_short_strings_or_of_numbers_is_none() -> None:
+    texts = b"[" + b",".join(b'"%06d"' % number for number in range(300_000)) + b"]"
+    with pytest.raises(ValueError, match=r"more than 235,000 strings"):
+        parse_answer(texts)
+    numbers = b"[" + b",".join([b"0.1"] * 900_000) + b"]"
+    with pytest.raises(ValueError, match=r"more than 450,000 items of long lists"):
+        parse_answer(numbers)
+    assert len(parse_answer(numbers, has_vectors=True)) == 900_000
+
+
 def test_vectors_and_log_probabilities_are_an_answer() -> None:
     vectors = b"[" + b",".join([b"[" + b",".join([b"0.123"] * 3_000) + b"]"] * 500) + b"]"
-    assert len(parse_answer(vectors)) == 500
+    assert len(parse_answer(vectors, has_vectors=True)) == 500
     token = b'{"token":"a","logprob":-0.1,"bytes":[97],"top_logprobs":[]}'
     assert len(parse_answer(b"[" + b",".join([token] * 100_000) + b"]")) == 100_000
+    count_of = 150_000
+    lists = [b'" the"', b"-0.1234567", b"123456"]
+    completion = b",".join(b"[" + b",".join([item] * count_of) + b"]" for item in lists)
+    assert [len(one) for one in parse_answer(b"[" + completion + b"]")] == [count_of] * 3

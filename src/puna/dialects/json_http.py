@@ -57,10 +57,12 @@ def malformed(
     )
 
 
-def parse_object(reply: HTTPReply, context: ReadContext[ModelRequest]) -> dict[str, Any]:
+def parse_object(
+    reply: HTTPReply, context: ReadContext[ModelRequest], *, has_vectors: bool = False
+) -> dict[str, Any]:
     """A success's body as a JSON object; raises the error that fits what else it is."""
     try:
-        data = parse_answer(reply.body)
+        data = parse_answer(reply.body, has_vectors=has_vectors)
     except ValueError as error:
         if reply.body.lstrip()[:1] == b"<":
             raise read_error_reply(reply, context) from error

@@ -58,7 +58,7 @@ class OpenAIEmbeddings:
         Raises:
             APIError: it holds an error, or not one vector for each input.
         """
-        data = parse_object(reply, context)
+        data = parse_object(reply, context, has_vectors=True)
         if is_error_body(data):
             raise read_error_frame(data, context)
         return self.read_body(data, context)

@@ -17,6 +17,7 @@ from puna.wire.surrogates import parse_json
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _STRINGS_AT_ONCE = 4_096
+_VALUES_OF_A_SHORT_LIST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,20 @@ class JSONLimits:
         containers: objects and lists.
         objects: objects alone, each of which takes as much as two or three lists.
         members: members of objects alone: each name of them may be another text.
+        items: values beyond eight for each list and object, as only long lists have them.
+        strings: strings that are no names of members.
     """
 
     values: int
     containers: int
     objects: int = sys.maxsize
     members: int = sys.maxsize
+    items: int = sys.maxsize
+    strings: int = sys.maxsize
 
     def may_be_exceeded(self, data: bytes) -> bool:
         """A quick question: signs within strings are counted, too."""
-        if len(data) <= min(self.containers, self.objects, self.members):
+        if len(data) <= min(self.containers, self.objects, self.members, self.items, self.strings):
             return False
         objects = _count(data, b"{")
         openers = objects + _count(data, b"[")
@@ -45,7 +50,12 @@ class JSONLimits:
             return True
         if len(data) > self.members and _count(data, b":") > self.members:
             return True
-        return len(data) > self.values and _count(data, b",") + openers > self.values
+        if len(data) > self.strings and _count(data, b'"') > 2 * self.strings:
+            return True
+        if len(data) <= min(self.values, self.items):
+            return False
+        commas = _count(data, b",")
+        return commas + openers > self.values or commas > self.items
 
     def exceeded_by(self, data: bytes) -> str | None:
         """What a text holds too much of, in words for an error; None where all is well.
@@ -54,25 +64,36 @@ class JSONLimits:
         """
         if not self.may_be_exceeded(data):
             return None
-        objects = lists = members = commas = 0
-        for part in _outside_strings(data):
+        objects = lists = members = commas = strings = 0
+        for part, strings_before in _outside_strings(data):
+            strings += strings_before
             objects += part.count(b"{")
             lists += part.count(b"[")
             members += part.count(b":")
             commas += part.count(b",")
-            if objects + lists > self.containers:
-                return f"{self.containers:,} lists and objects"
-            if objects > self.objects:
-                return f"{self.objects:,} objects"
-            if members > self.members:
-                return f"{self.members:,} members of objects"
-            if commas + objects + lists > self.values:
-                return f"{self.values:,} values"
-        return None
+            containers = objects + lists
+            too_much = _first_above(
+                (containers, self.containers, "lists and objects"),
+                (objects, self.objects, "objects"),
+                (members, self.members, "members of objects"),
+                (commas + containers, self.values, "values"),
+            )
+            if too_much is not None:
+                return too_much
+        items = commas + objects + lists - _VALUES_OF_A_SHORT_LIST * (objects + lists)
+        return _first_above(
+            (items, self.items, "items of long lists"),
+            (strings - members, self.strings, "strings"),
+        )
 
 
-def _outside_strings(data: bytes) -> Iterator[bytes]:
-    """What stands between the strings of a JSON text, in long pieces."""
+def _first_above(*counts: tuple[int, int, str]) -> str | None:
+    """Of counts, limits and their names: the first limit that is passed, with its name."""
+    return next((f"{limit:,} {name}" for count, limit, name in counts if count > limit), None)
+
+
+def _outside_strings(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """What stands between the strings of a JSON text, in long pieces; the strings among each."""
     strings = _STRING.finditer(data)
     at = 0
     while True:
@@ -83,19 +104,29 @@ def _outside_strings(data: bytes) -> Iterator[bytes]:
             at = end
         if not pieces:
             break
-        yield b"".join(pieces)
-    yield data[at:]
+        yield b"".join(pieces), len(pieces)
+    yield data[at:], 0
 
 
 _SHORT = 65_536
 """Bytes of a text that holds few values, and of which a copy costs little."""
 
-_FEW = JSONLimits(values=500_000, containers=20_000, objects=10_000, members=30_000)
+_FEW = JSONLimits(
+    values=500_000,
+    containers=20_000,
+    objects=5_000,
+    members=30_000,
+    items=150_000,
+    strings=100_000,
+)
 _BYTES_A_VALUE = 3
 """Of an answer with vectors."""
 
-_BYTES_A_CONTAINER, _BYTES_AN_OBJECT, _BYTES_A_MEMBER = 20, 40, 13
-"""Of an answer with log probabilities."""
+_BYTES_A_CONTAINER, _BYTES_AN_OBJECT, _BYTES_A_MEMBER = 20, 50, 13
+"""Of a chat answer with log probabilities."""
+
+_BYTES_AN_ITEM, _BYTES_A_STRING = 12, 20
+"""Of a text completion with log probabilities: one list of tokens, others of numbers."""
 
 
 def _count(data: bytes, sign: bytes) -> int:
@@ -108,10 +139,12 @@ def _count(data: bytes, sign: bytes) -> int:
     return len(data) - len(data.replace(sign, b""))
 
 
-def parse_answer(data: bytes) -> Any:
+def parse_answer(data: bytes, *, has_vectors: bool = False) -> Any:
     """The value of a host's JSON, which holds no more values than the longest answers do.
 
-    Halves of surrogate pairs are U+FFFD.
+    Args:
+        data: the JSON. Halves of surrogate pairs are read as U+FFFD.
+        has_vectors: whether lists of numbers may fill it.
 
     Raises:
         ValueError: it holds more, or is no JSON.
@@ -123,6 +156,8 @@ def parse_answer(data: bytes) -> Any:
             _FEW.containers + size // _BYTES_A_CONTAINER,
             _FEW.objects + size // _BYTES_AN_OBJECT,
             _FEW.members + size // _BYTES_A_MEMBER,
+            items=sys.maxsize if has_vectors else _FEW.items + size // _BYTES_AN_ITEM,
+            strings=_FEW.strings + size // _BYTES_A_STRING,
         )
         too_much = limits.exceeded_by(data)
         if too_much is not None:
