@@ -180,6 +180,26 @@ async def test_a_task_that_is_cancelled_when_its_client_leaves_stays_cancelled()
 
 
 @pytest.mark.anyio
+async def test_a_task_that_is_cancelled_with_all_others_has_not_lost_its_client() -> None:
+    """As at the end of the loop, which cancels the watch on the client, too."""
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(until_disconnect(asyncio.sleep(60), receive))
+    await asyncio.sleep(0)
+    others = asyncio.all_tasks() - before - {task}
+    assert len(others) == 1
+    for one in (*others, task):
+        one.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.anyio
 async def test_lines_of_requests_wait_for_each_other_and_are_written_at_the_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -671,15 +671,26 @@ def test_a_client_that_wants_no_further_request_is_told_so() -> None:
 
 
 @pytest.mark.case(128)
-def test_the_end_of_the_gateway_settles_what_is_under_way() -> None:
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_the_end_of_the_gateway_settles_what_is_under_way_and_tells_the_client(
+    *, is_stream: bool
+) -> None:
     async def run() -> Edge:
         edge = Edge(lambda _: endless(), CONFIG, is_fast=True)
         protocol, wire = edge.connect()
-        protocol.data_received(request_bytes(STREAMED, AUTH))
+        protocol.data_received(request_bytes(STREAMED if is_stream else HI, AUTH) + HI_BYTES)
         await turns(10)
+        assert bool(wire.written) is is_stream
         assert edge.app.fast_lane is not None
         await edge.app.fast_lane.close()
-        assert wire.has_ended
+        assert wire.is_closed
+        answer = read_answer(wire.written)
+        assert answer is not None
+        assert answer.status == (200 if is_stream else 503)
+        error = json.loads(answer.events[-1] if is_stream else answer.text)["error"]
+        assert error["code"] == "gateway_stopping"
+        assert wire.written.count(b"HTTP/1.1 ") == 1
+        assert ("close" in answer.headers.get("connection", "")) is not is_stream
         return edge
 
     assert [event.outcome for event in asyncio.run(run()).events] == ["cancelled"]

@@ -237,6 +237,8 @@ def test_a_half_head_does_not_hold_up_the_end_of_the_server(half: bytes, *, is_f
         protocol.shutdown()
         await loop.pass_time(1.5)
         assert wire.is_closed
+        assert status_of(wire) == 503
+        assert b'"code":"gateway_stopping"' in wire.written
 
     on_a_connection(scene, is_fast=is_fast)
 

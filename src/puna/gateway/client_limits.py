@@ -15,6 +15,7 @@ from puna.config.schema import (
     DEFAULT_LINGER_TIMEOUT_S,
     ServerConfig,
 )
+from puna.errors import BadRequestError
 
 LINGER_SILENT_S: Final = 5.0
 """How long a client that was answered may pause while it sends the rest of its request."""
@@ -118,3 +119,13 @@ class PartialRequest:
             return self._since + limits.head_s
         whole = self._since + limits.body_s + self._bytes / limits.bytes_per_s
         return min(self._read_at + limits.body_s, whole)
+
+
+def took_too_long(limits: ClientLimits, *, in_body: bool) -> BadRequestError:
+    """For a client that began a request and did not send the rest in time."""
+    what, limit_s = ("body", limits.body_s) if in_body else ("head", limits.head_s)
+    return BadRequestError(
+        f"The request's {what} took too long: more than {limit_s:g} s of waiting.",
+        status_code=408,
+        code="request_timeout",
+    )

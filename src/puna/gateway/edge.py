@@ -15,11 +15,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from puna.errors import APIError, BadRequestError
 from puna.gateway.asgi_ends import LastingTransport, PlainSend
-from puna.gateway.client_limits import ClientLimits, PartialRequest
+from puna.gateway.client_limits import ClientLimits, PartialRequest, took_too_long
 from puna.gateway.crowd import Crowd, too_many_connections
 from puna.gateway.fast_head import write_lines
 from puna.gateway.host_header import host_fault
-from puna.gateway.replies import error_reply, out_of_memory
+from puna.gateway.replies import error_reply, out_of_memory, stopping
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together. The parser itself knows no limit."""
@@ -292,16 +292,10 @@ class EdgeProtocol(HttpToolsProtocol):
         if asked is not None:
             asked.disconnected = True
             asked.message_event.set()
-        what, limit_s = "head", self._limits.head_s
-        if partial.in_body:
-            what, limit_s = "body", self._limits.body_s
-        self._refuse(
-            BadRequestError(
-                f"The request's {what} took too long: more than {limit_s:g} s of waiting.",
-                status_code=408,
-                code="request_timeout",
-            )
-        )
+        if self.is_last and partial.due(self._limits) - self.loop.time() > _TICK_S:
+            self._refuse(stopping())  # an idle connection's limit ended, not this request's
+            return
+        self._refuse(took_too_long(self._limits, in_body=partial.in_body))
 
     def _watch(self) -> None:
         """See to it that the limits are looked at."""

@@ -14,7 +14,7 @@ from puna.gateway.access_log import CLIENT_LEFT
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import write_lines
 from puna.gateway.fast_run import FastRun
-from puna.gateway.replies import error_event, error_reply
+from puna.gateway.replies import error_event, error_reply, stopping
 from puna.types.report import CallReport
 
 OnDone = Callable[["FastCycle", int, CallReport | None, APIError | None], None]
@@ -68,7 +68,7 @@ class FastCycle:
         """Called by uvicorn when the connection is lost; `leave` ends the call."""
 
     def leave(self) -> None:
-        """The client has left, or the gateway ends."""
+        """The client has left."""
         if self.response_complete:
             return
         self.response_complete = True
@@ -79,6 +79,18 @@ class FastCycle:
         finally:
             self._transport.close()
             self._on_done(self, CLIENT_LEFT, None, None)
+
+    def stop(self) -> None:
+        """The gateway ends: the call ends too, and the client gets an error."""
+        if self.response_complete:
+            return
+        call, self.call = self.call, None
+        self.keep_alive = False
+        try:
+            if call is not None:
+                call.client_left()
+        finally:
+            self._done(self._write_error(stopping()), None)
 
     def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
         """A whole answer."""
@@ -97,10 +109,7 @@ class FastCycle:
 
     def refuse(self, error: APIError) -> None:
         """An error, where no byte has been sent."""
-        reply = error_reply(error)
-        head = self._head(self._protocol.start_of(reply.status), write_lines(reply.head()))
-        self._transport.write(head + reply.body)
-        self._done(reply.status, None, error)
+        self._done(self._write_error(error), None, error)
 
     def begin(self, lines: bytes) -> None:
         """The head of a stream of events; it goes out with the first of them."""
@@ -126,12 +135,18 @@ class FastCycle:
         """End the reply in whatever state it is; nothing where it is whole."""
         if self.response_complete:
             return
-        if not self.has_head:
-            self.refuse(error)
-            return
-        self.send(error_event(error))
-        self._transport.write(b"0\r\n\r\n")
-        self._done(error.status_code, None, error)
+        self._done(self._write_error(error), None, error)
+
+    def _write_error(self, error: APIError) -> int:
+        """The whole reply; of a stream that has begun, its last event and end. Gives the status."""
+        if self.has_head:
+            self.send(error_event(error))
+            self._transport.write(b"0\r\n\r\n")
+            return error.status_code
+        reply = error_reply(error)
+        head = self._head(self._protocol.start_of(reply.status), write_lines(reply.head()))
+        self._transport.write(head + reply.body)
+        return reply.status
 
     def _head(self, start: bytes, lines: bytes) -> bytes:
         end = _GOES_ON if self.keep_alive else _CLOSES

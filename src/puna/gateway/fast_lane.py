@@ -121,7 +121,7 @@ class FastLane:
     async def close(self) -> None:
         """End what is still under way, and wait for what hooks want awaited."""
         for cycle in list(self._under_way):
-            cycle.leave()
+            cycle.stop()
         await asyncio.gather(*self._context.waiting)
         self._access_log.flush()
 

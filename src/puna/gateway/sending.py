@@ -153,15 +153,20 @@ async def until_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
         result = await work
     except BaseException:
         # Another may have cancelled the task, too: then that counts, as in `asyncio.timeout`.
-        if watch.done() and task.uncancel() <= cancelled_before:
+        if _has_heard(watch) and task.uncancel() <= cancelled_before:
             raise ClientDisconnected from None
         raise
     else:
-        if watch.done():  # the work did not heed it
+        if _has_heard(watch):  # the work did not heed it
             task.uncancel()
         return result
     finally:
         watch.cancel()
+
+
+def _has_heard(watch: asyncio.Future[None]) -> bool:
+    """Whether the client left; at the end of the loop the watch itself is cancelled."""
+    return watch.done() and not watch.cancelled()
 
 
 async def _cancel_on_disconnect(task: asyncio.Task[Any], receive: Receive) -> None:
