@@ -111,7 +111,7 @@ def test_a_long_text_is_counted_alike() -> None:
 @pytest.mark.parametrize("item", [b"[]", b'{"a":0}', b"1"])
 def test_an_answer_of_small_values_is_none(item: bytes) -> None:
     count_of = 4_000_000 // len(item)
-    with pytest.raises(ValueError, match="it holds more than"):
+    with pytest.raises(ValueError, match="holds more than"):
         parse_answer(b"[" + b",".join([item] * count_of) + b"]")
 
 

@@ -32,7 +32,7 @@ from puna.errors import APIError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.event_stream import EventStreamDecoder, EventStreamMessage
-from puna.wire.json_size import parse_answer
+from puna.wire.json_size import fault_of, parse_answer
 from puna.wire.surrogates import HalfJoiner
 
 _KEPT = ("metrics", "performanceConfig", "serviceTier", "trace")
@@ -133,7 +133,8 @@ class ConverseStreamReader:
         try:
             data = parse_answer(payload)
         except ValueError as error:
-            raise malformed("broken JSON in its stream", self._context) from error
+            what = fault_of(error, "broken JSON")
+            raise malformed(f"{what} in its stream", self._context) from error
         if not isinstance(data, dict):
             raise malformed("JSON that is no object in its stream", self._context)
         return cast("dict[str, Any]", data)

@@ -31,7 +31,7 @@ from puna.types.common import Usage
 from puna.types.completion_request import CompletionRequest
 from puna.types.completions import TextChoice, TextCompletion
 from puna.wire.http import HTTPReply, Timeouts
-from puna.wire.json_size import parse_answer
+from puna.wire.json_size import fault_of, parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
 from puna.wire.surrogates import SoundDecoder
 
@@ -229,7 +229,8 @@ class CompletionStreamReader:
         try:
             data = parse_answer(frame.data)
         except ValueError as error:
-            raise malformed("a frame that is not JSON", self._context) from error
+            what = fault_of(error, "a frame that is not JSON")
+            raise malformed(what, self._context) from error
         if not isinstance(data, dict):
             raise malformed("a frame that is no JSON object", self._context)
         fields = cast("dict[str, Any]", data)

@@ -22,7 +22,7 @@ from puna.errors import APIError, StreamInterruptedError
 from puna.types.common import Usage
 from puna.types.response_request import ResponsesRequest
 from puna.types.responses import FAILED_EVENT, LAST_EVENTS, ResponseEvent
-from puna.wire.json_size import parse_answer
+from puna.wire.json_size import fault_of, parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
 from puna.wire.surrogates import SoundDecoder
 
@@ -87,7 +87,8 @@ class OpenAIResponseStreamReader:
         try:
             data = parse_answer(frame.data)
         except ValueError as error:
-            raise malformed("an event that is not JSON", context) from error
+            what = fault_of(error, "an event that is not JSON")
+            raise malformed(what, context) from error
         if not isinstance(data, dict):
             raise malformed("an event that is no JSON object", context)
         fields = cast("dict[str, Any]", data)

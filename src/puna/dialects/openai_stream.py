@@ -30,7 +30,7 @@ from puna.errors import APIError, MalformedReplyError
 from puna.rescue.tools import MOST_CALLS
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
-from puna.wire.json_size import parse_answer
+from puna.wire.json_size import fault_of, parse_answer
 from puna.wire.sse import EventDecoder, SSEDecoder, SSEEvent
 from puna.wire.surrogates import SoundDecoder
 
@@ -146,7 +146,7 @@ class OpenAIStreamReader:
             if event.event == "error":
                 text = event.data.decode("utf-8", "replace")
                 raise self.read_error(text) from error
-            what = "a frame that is not JSON"
+            what = fault_of(error, "a frame that is not JSON")
             raise malformed_frame(what, self._context, event.data) from error
         if isinstance(data, list) and data:
             data = cast("list[Any]", data)[0]  # Google has its errors in a list

@@ -139,6 +139,10 @@ def _count(data: bytes, sign: bytes) -> int:
     return len(data) - len(data.replace(sign, b""))
 
 
+class TooManyValuesError(ValueError):
+    """A host's JSON holds more values than the longest answers do; its text says what of."""
+
+
 def parse_answer(data: bytes, *, has_vectors: bool = False) -> Any:
     """The value of a host's JSON, which holds no more values than the longest answers do.
 
@@ -147,7 +151,8 @@ def parse_answer(data: bytes, *, has_vectors: bool = False) -> Any:
         has_vectors: whether lists of numbers may fill it.
 
     Raises:
-        ValueError: it holds more, or is no JSON.
+        TooManyValuesError: it holds more.
+        ValueError: it is no JSON.
     """
     if len(data) > _SHORT:
         size = len(data)
@@ -161,5 +166,10 @@ def parse_answer(data: bytes, *, has_vectors: bool = False) -> Any:
         )
         too_much = limits.exceeded_by(data)
         if too_much is not None:
-            raise ValueError(f"it holds more than {too_much}")
+            raise TooManyValuesError(f"holds more than {too_much}")
     return parse_json(data)
+
+
+def fault_of(error: ValueError, otherwise: str) -> str:
+    """What `parse_answer` refused, in words for an error: JSON of too much, or `otherwise`."""
+    return f"JSON that {error}" if isinstance(error, TooManyValuesError) else otherwise
