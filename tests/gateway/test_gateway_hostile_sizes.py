@@ -142,6 +142,19 @@ def test_lists_and_objects_are_fewer_than_values() -> None:
     assert ask(talk(fill(long, 1_000_000))).status == 200
 
 
+def test_a_hundred_tools_generated_from_code_are_no_hostile_request() -> None:
+    """Pydantic writes four lists and objects of 90 bytes for each optional parameter of a tool."""
+    optional = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "title": "A name"}
+    schema = {"type": "object", "properties": {f"field_{n}": optional for n in range(40)}}
+    tools = [
+        {"type": "function", "function": {"name": f"tool_{n}", "parameters": schema}}
+        for n in range(100)
+    ]
+    body = json.dumps({**CHAT, "tools": tools}, separators=(",", ":")).encode()
+    assert len(body) < 500_000
+    assert ask(body).status == 200
+
+
 @pytest.mark.parametrize("is_fast", [True, False])
 def test_both_lanes_have_the_same_limit(*, is_fast: bool) -> None:
     many = json.loads(talk(fill(b'{"role":"user","content":""}', 3_000_000)))

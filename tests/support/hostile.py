@@ -84,6 +84,14 @@ REQUESTS: Mapping[str, tuple[str, Make]] = {
         ),
     ),
     "tools": (CHAT_PATH, lambda size: chat(b'"tools":[' + unlike(_TOOL, size) + b"]")),
+    "types": (CHAT_PATH, lambda size: chat(b'"x":' + fill(b'{"type":"null"}', size))),
+    "types of tools": (
+        CHAT_PATH,
+        lambda size: chat(
+            b'"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object",'
+            b'"properties":{' + unlike(b'"p%d":{"type":"string"}', size) + b"}}}}]"
+        ),
+    ),
     "stops": (CHAT_PATH, lambda size: chat(b'"stop":[' + unlike(b'"%d"', size) + b"]")),
     "fallbacks": (CHAT_PATH, lambda size: chat(b'"fallbacks":[' + unlike(b'"%d"', size) + b"]")),
     "metadata": (CHAT_PATH, lambda size: chat(b'"metadata":{' + unlike(b'"%d":0', size) + b"}")),

@@ -21,7 +21,7 @@ from puna.gateway.fast_routes import FastRoutes
 from puna.gateway.fast_run import FastRun, LaneContext
 from puna.gateway.free_memory import SMALL_BODY, FreeMemory
 from puna.gateway.known_head import LaneHead
-from puna.gateway.requests import json_limits, read_call_id
+from puna.gateway.requests import excess_in, read_call_id
 from puna.gateway.stream_call import StreamCall
 from puna.gateway.web_pages import PageRules
 from puna.gateway.whole_call import WholeCall
@@ -115,8 +115,7 @@ class FastLane:
 
     def _holds_too_much(self, body: bytes) -> bool:
         """Whether the long way refuses a body for the number of its values."""
-        limits = json_limits(body, self._server.max_request_values)
-        return limits.exceeded_by(body) is not None
+        return excess_in(body, self._server.max_request_values) is not None
 
     async def close(self) -> None:
         """End what is still under way, and wait for what hooks want awaited."""

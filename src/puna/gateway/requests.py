@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, cast
 
 from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.errors import BadRequestError
 from puna.gateway.request_encodings import BodyReader, too_large
-from puna.wire.json_size import JSONLimits
+from puna.wire.json_size import CONTAINERS, JSONLimits
 from puna.wire.surrogates import parse_json
 
 Message = MutableMapping[str, Any]
@@ -81,6 +82,10 @@ _VALUES_A_CONTAINER = 100
 _BYTES_A_CONTAINER = 100
 _VALUES_A_MEMBER = 12
 _BYTES_A_MEMBER = 40
+_VALUES_A_TYPE = 25
+_ONLY_A_TYPE = re.compile(
+    rb'\{\s*+"type"\s*+:\s*+"(?:string|null|integer|number|boolean|object|array)"\s*+\}'
+)
 _HEAVY = JSONLimits(values=10_000, containers=1_000)
 _HEAVY_BYTES = 1_000_000
 _CHECKED_BYTES = 1_000_000
@@ -170,6 +175,24 @@ async def read_body(
             return reader.finish()
 
 
+def excess_in(body: bytes, most_values: int) -> str | None:
+    """What a body holds too much of, in words for an error; None where all is well.
+
+    Lists and objects are few, since they are copied on their way. Schemas of tools are not, and
+    those that are generated from code are dense: `{"anyOf":[{"type":"string"},{"type":"null"}]}`
+    for each optional parameter. So objects that only name a type do not count at first.
+    """
+    limits = json_limits(body, most_values)
+    too_much = limits.exceeded_by(body)
+    if too_much is None or not too_much.endswith(CONTAINERS):
+        return too_much
+    most = most_values // _VALUES_A_TYPE
+    types = sum(1 for _ in islice(_ONLY_A_TYPE.finditer(body), most))
+    if not types:
+        return too_much
+    return replace(limits, containers=limits.containers + types).exceeded_by(body)
+
+
 def json_limits(body: bytes, most_values: int) -> JSONLimits:
     """What a body of this length may hold: values by the configuration, and fewer containers.
 
@@ -200,7 +223,7 @@ def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
         raise BadRequestError("The body is empty; send a JSON object.", code="invalid_json")
     too_much: str | None = None
     if len(body) > most_values // _VALUES_A_CONTAINER:
-        too_much = json_limits(body, most_values).exceeded_by(body)
+        too_much = excess_in(body, most_values)
     if too_much is not None:
         raise BadRequestError(
             f"The body holds more than {too_much}: send less, or raise "

@@ -19,6 +19,9 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _STRINGS_AT_ONCE = 4_096
 _VALUES_OF_A_SHORT_LIST = 8
 
+CONTAINERS = "lists and objects"
+"""What `JSONLimits.containers` limits, in the words of errors."""
+
 
 @dataclass(frozen=True, slots=True)
 class JSONLimits:
@@ -73,7 +76,7 @@ class JSONLimits:
             commas += part.count(b",")
             containers = objects + lists
             too_much = _first_above(
-                (containers, self.containers, "lists and objects"),
+                (containers, self.containers, CONTAINERS),
                 (objects, self.objects, "objects"),
                 (members, self.members, "members of objects"),
                 (commas + containers, self.values, "values"),
