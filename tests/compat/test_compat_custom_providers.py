@@ -219,3 +219,70 @@ def test_a_registered_price_reaches_the_cost_of_a_call_to_a_host() -> None:
 
     assert answer._hidden_params["response_cost"] == pytest.approx(litellm.completion_cost(answer))
     assert answer._hidden_params["response_cost"] > 0
+
+
+class Careless(CustomLLM):
+    """Gives what it was made with."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def completion(self, *_args: Any, **_kwargs: Any) -> Any:
+        return self.given
+
+    async def acompletion(self, *_args: Any, **_kwargs: Any) -> Any:
+        return self.given
+
+    def streaming(self, *_args: Any, **_kwargs: Any) -> Any:
+        return iter(self.given)
+
+    async def astreaming(self, *_args: Any, **_kwargs: Any) -> AsyncIterator[Any]:
+        for piece in self.given:
+            yield piece
+
+
+@pytest.mark.parametrize("given", [None, "hello", {"choices": []}])
+def test_an_answer_of_another_kind_is_an_error_that_names_it(given: Any) -> None:
+    litellm.custom_provider_map = [{"provider": "mine", "custom_handler": Careless(given)}]
+    said = rf"`mine` returned `{type(given).__name__}`; it must return"
+    with pytest.raises(litellm.APIConnectionError, match=said):
+        litellm.completion("mine/m", HI)
+    with pytest.raises(litellm.APIConnectionError, match=said):
+        asyncio.run(litellm.acompletion("mine/m", HI))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "finishes"),
+    [
+        ([_piece("a"), _piece("b")], ["stop"]),
+        ([_piece("a"), _piece("b", is_finished=True), _piece("")], ["stop"]),
+        ([_piece("a"), _piece("b", index=1), _piece("", is_finished=True)], ["stop", "stop"]),
+        ([_piece("a", is_finished=True, finish_reason="length")], ["length"]),
+    ],
+)
+def test_a_stream_has_one_end_for_each_choice_whether_its_handler_says_it_or_not(
+    pieces: list[dict[str, Any]], finishes: list[str]
+) -> None:
+    litellm.custom_provider_map = [{"provider": "mine", "custom_handler": Careless(pieces)}]
+
+    async def run() -> list[Any]:
+        return [chunk async for chunk in await litellm.acompletion("mine/m", HI, stream=True)]
+
+    for chunks in (list(litellm.completion("mine/m", HI, stream=True)), asyncio.run(run())):
+        choices = [choice for chunk in chunks for choice in chunk.choices]
+        assert [one.finish_reason for one in choices if one.finish_reason] == finishes
+        assert "".join(one.delta.content or "" for one in choices).startswith("a")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"provider": "mine"},
+        {"custom_handler": Echo()},
+        {"provider": "mine", "custom_handler": Echo},
+    ],
+)
+def test_an_item_of_the_map_that_lacks_its_handler_is_refused(item: Any) -> None:
+    litellm.custom_provider_map = [item]
+    with pytest.raises(litellm.BadRequestError, match="an instance of its handler"):
+        litellm.completion("mine/m", HI)

@@ -45,11 +45,18 @@ def find_custom(model: Any, named: Any = None) -> tuple[str, str, Any] | None:
         return None
     prefix, slash, rest = model.partition("/")
     for item in litellm.custom_provider_map:
-        provider = item["provider"]
+        provider, handler = item.get("provider"), item.get("custom_handler")
+        if not provider or handler is None or isinstance(handler, type):
+            raise BadRequestError(
+                "Each item of `litellm.custom_provider_map` needs a `provider` and an instance of "
+                f"its handler as `custom_handler`; this one has `{provider}` and `{handler}`.",
+                model,
+                str(provider),
+            )
         if provider == named:
-            return provider, model.removeprefix(f"{provider}/"), item["custom_handler"]
+            return provider, model.removeprefix(f"{provider}/"), handler
         if named is None and slash and provider == prefix:
-            return provider, rest, item["custom_handler"]
+            return provider, rest, handler
     return None
 
 
@@ -63,7 +70,7 @@ def ask_custom(call: PreparedCall, asked: Any) -> Any:
             if left and _is_worth_another(error):
                 continue
             raise _translated(call, error) from error
-        return _Chunks(call, answer) if call.stream else answer
+        return _read_answer(call, answer)
     raise AssertionError("there is at least one try")
 
 
@@ -79,8 +86,21 @@ async def aask_custom(call: PreparedCall, asked: Any) -> Any:
             if left and _is_worth_another(error):
                 continue
             raise _translated(call, error) from error
-        return _Chunks(call, answer) if call.stream else answer
+        return _read_answer(call, answer)
     raise AssertionError("there is at least one try")
+
+
+def _read_answer(call: PreparedCall, answer: Any) -> Any:
+    if call.stream:
+        return _Chunks(call, answer)
+    if not hasattr(answer, "note_call"):
+        raise APIConnectionError(
+            f"The handler of `{call.record.provider}` returned `{type(answer).__name__}`; it must "
+            "return a `litellm.ModelResponse`, or for embeddings an `EmbeddingResponse`.",
+            call.record.provider,
+            call.record.model,
+        )
+    return answer
 
 
 def custom_hidden_params(call: PreparedCall, answer: Any) -> dict[str, Any]:
@@ -198,6 +218,7 @@ class _Chunks:
         self._tells_usage = bool(options.get("include_usage"))
         self._usage: Any = None
         self._has_begun = False
+        self._is_finished: dict[int, bool] = {}
         self._chunks: Iterator[Any] | None = None
         self._achunks: AsyncIterator[Any] | None = None
 
@@ -263,12 +284,18 @@ class _Chunks:
             delta["provider_specific_fields"] = said["provider_specific_fields"]
         self._usage = said.get("usage") or self._usage
         index = said.get("index") or 0
+        self._is_finished.setdefault(index, False)
         if delta:
             yield self._chunk(index, delta)
         if said.get("is_finished"):
+            self._is_finished[index] = True
             yield self._chunk(index, {}, said.get("finish_reason") or "stop")
 
     def _last(self) -> Iterator[ChatCompletionChunk]:
+        """The ends that the handler left out, as LiteLLM adds them, and the usage."""
+        for index, is_finished in self._is_finished.items():
+            if not is_finished:
+                yield self._chunk(index, {}, "stop")
         if self._usage is not None and self._tells_usage:
             usage = self._usage
             told = usage if isinstance(usage, Mapping) else usage.model_dump(exclude_none=True)
