@@ -267,3 +267,110 @@ def test_a_name_without_key_goes_to_its_fallbacks_until_the_key_is_there(
     environ |= {"GROQ_API_KEY": "k", "GROQ_API_BASE": hosts[0].url}
     for name in ("a", "c"):
         assert router.completion(name, HI).choices[0].message.content == TEXT
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"fallbacks": [{"a": ["other"]}]},
+        {"fallbacks": [{"a": [{"model": "b"}]}]},
+        {"fallbacks": [{"*": ["other"]}]},
+        {"default_fallbacks": ["other"]},
+    ],
+)
+def test_a_fallback_may_be_an_alias_or_an_object_with_its_name(
+    hosts: tuple[Upstream, Upstream], settings: dict[str, Any]
+) -> None:
+    first, second = hosts
+    first.plays_always(Reply.error(500))
+    entries = [_entry("a", first), _entry("b", second)]
+    router = Router(entries, num_retries=0, model_group_alias={"other": "b"}, **settings)
+
+    assert router.completion("a", HI).choices[0].message.content == TEXT
+
+
+def test_an_alias_has_its_own_fallbacks_or_those_of_its_name(
+    hosts: tuple[Upstream, Upstream],
+) -> None:
+    first, second = hosts
+    first.plays_always(Reply.error(500))
+    entries = [_entry("a", first), _entry("b", second)]
+    aliases = {"plain": "a", "own": {"model": "a", "hidden": True}}
+    own = Router(entries, num_retries=0, model_group_alias=aliases, fallbacks=[{"own": ["b"]}])
+    named = Router(entries, num_retries=0, model_group_alias=aliases, fallbacks=[{"a": ["b"]}])
+
+    assert own.completion("own", HI).choices[0].message.content == TEXT
+    assert named.completion("plain", HI).choices[0].message.content == TEXT
+    for name in ("a", "plain"):
+        with pytest.raises(litellm.InternalServerError):
+            own.completion(name, HI)
+
+
+def test_fallbacks_of_a_call_may_be_given_as_the_routers_are(
+    hosts: tuple[Upstream, Upstream],
+) -> None:
+    first, second = hosts
+    first.plays_always(Reply.error(500))
+    router = Router([_entry("a", first), _entry("b", second)], num_retries=0)
+
+    answer = router.completion("a", HI, fallbacks=[{"b": ["a"]}, {"a": ["b"]}])
+
+    assert answer.choices[0].message.content == TEXT
+    with pytest.raises(litellm.InternalServerError):
+        router.completion("a", HI, fallbacks=[{"b": ["a"]}])
+    with pytest.raises(litellm.BadRequestError, match=r"a list such as \['other'\]"):
+        router.completion("a", HI, fallbacks=[{"a": "bcd"}])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"fallbacks": [{"a": "other"}]}, r"a list such as \['other'\], not `'other'`"),
+        ({"default_fallbacks": "other"}, r"a list such as \['other'\], not `'other'`"),
+        ({"fallbacks": {"a": ["b"]}}, "must be a list of objects"),
+        ({"fallbacks": [{"a": [7]}]}, "one of the router's names"),
+        ({"context_window_fallbacks": [{"a": [{"model": "b", "top_p": 1}]}]}, "are not built"),
+    ],
+)
+def test_fallbacks_that_are_no_lists_of_names_are_refused(
+    settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(litellm.BadRequestError, match=said):
+        Router([_entry("a", mock_response="x"), _entry("b", mock_response="x")], **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"fallbacks": [{"a": ["typo"]}]}, "`fallbacks` of `a` is `typo`"),
+        ({"default_fallbacks": ["typo"]}, "`fallbacks` of `a` is `typo`"),
+        ({"model_group_alias": {"other": "typo"}}, "`model_group_alias` of `other` is `typo`"),
+    ],
+)
+def test_a_name_that_stands_for_no_deployment_is_told(
+    caplog: pytest.LogCaptureFixture, settings: dict[str, Any], said: str
+) -> None:
+    caplog.set_level(logging.WARNING, logger="LiteLLM Router")
+    Router([_entry("a", mock_response="x")], **settings)
+    assert said in " ".join(caplog.messages)
+
+
+def test_a_weight_of_nothing_is_no_share(hosts: tuple[Upstream, Upstream]) -> None:
+    first, second = hosts
+    router = Router([_entry("a", first, weight=0), _entry("a", second, weight="2", order="0")])
+    for _ in range(20):
+        router.completion("a", HI)
+    assert [len(first.requests), len(second.requests)] == [0, 20]
+
+
+@pytest.mark.parametrize("wrong", [{"weight": "x"}, {"weight": -1}, {"order": [1]}])
+def test_a_wrong_number_of_a_deployment_is_refused(wrong: dict[str, Any]) -> None:
+    field = next(iter(wrong))
+    with pytest.raises(litellm.BadRequestError, match=rf"`litellm_params.{field}` must be a"):
+        Router([_entry("a", mock_response="x", **wrong)])
+
+
+def test_a_name_that_is_no_text_is_unknown() -> None:
+    name: Any = ["a"]
+    with pytest.raises(litellm.BadRequestError, match="No deployment of"):
+        Router([_entry("a", mock_response="x")]).completion(name, HI)

@@ -2,8 +2,8 @@
 
 A name's deployments are picked by weight and order, lower orders first; one that fails rests; a
 call tries `1 + num_retries` times and then the names of its fallbacks (`puna.routing.attempts`).
-Other strategies and the rest of LiteLLM's router are not built: `_UNUSED` names each argument that
-is taken, warned of by its name and not followed.
+Other strategies and the rest of LiteLLM's router are not built: `router_arguments` names each
+argument that is taken, warned of by its name and not followed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import litellm
 from litellm._logging import verbose_router_logger
 from litellm.error_translation import litellm_exception_of
 from litellm.released import getattr_of, reason_for
+from litellm.router_arguments import SIMPLE_SHUFFLE, check_others, number_of, warn_of_unused
+from litellm.router_fallbacks import call_fallbacks, fallback_names, listed_fallbacks
 from puna.client.asynchronous import AsyncClient
 from puna.client.routes import read_deployment
 from puna.client.settings import ClientSettings
@@ -29,58 +31,9 @@ from puna.routing.attempts import Group, Plan
 from puna.routing.deployment import Deployment
 from puna.routing.health import CooldownPolicy
 
-_STRATEGY = "simple-shuffle"
 _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 _OF_ROUTER = frozenset(("rpm", "tpm", "weight", "order", "tags", "max_parallel_requests"))
 """In `litellm_params`: what is no request parameter."""
-
-_UNUSED = frozenset(
-    (
-        "alerting_config",
-        "allowed_fails_policy",
-        "assistants_config",
-        "auto_router_capability_limit",
-        "background_health_check_model_groups",
-        "cache_kwargs",
-        "cache_responses",
-        "caching_groups",
-        "client_ttl",
-        "default_max_parallel_requests",
-        "default_priority",
-        "deployment_affinity_ttl_seconds",
-        "enable_health_check_routing",
-        "enable_pre_call_checks",
-        "enable_tag_filtering",
-        "enable_weighted_failover",
-        "fallback_access_check",
-        "fallback_budget_check",
-        "guardrail_list",
-        "health_check_ignore_transient_errors",
-        "health_check_staleness_threshold",
-        "ignore_invalid_deployments",
-        "max_fallbacks",
-        "model_group_affinity_config",
-        "model_group_retry_policy",
-        "optional_pre_call_checks",
-        "plugins",
-        "polling_interval",
-        "provider_budget_config",
-        "redis_db",
-        "redis_host",
-        "redis_password",
-        "redis_port",
-        "redis_url",
-        "retry_after",
-        "retry_policy",
-        "router_general_settings",
-        "routing_groups",
-        "routing_strategy_args",
-        "search_tools",
-        "tag_filtering_match_any",
-        "tag_routing_prefix",
-    )
-)
-_QUIET = frozenset(("set_verbose", "debug_level"))
 
 
 class Router:
@@ -101,10 +54,12 @@ class Router:
 
     A deployment whose key is missing is left out, and the log says so. A name that has no other
     deployment goes to its fallbacks, and without any raises `litellm.AuthenticationError` when it
-    is called, while the key is missing.
+    is called, while the key is missing. A fallback or an alias without any deployment is left out,
+    and the log says so.
 
     Raises:
-        litellm.BadRequestError: a deployment names no known provider, or a fallback no list.
+        litellm.BadRequestError: a deployment names no known provider or has a wrong number, or
+            fallbacks are no lists of names.
         TypeError: an argument that LiteLLM does not have.
     """
 
@@ -124,10 +79,10 @@ class Router:
         allowed_fails: int | None = None,
         cooldown_time: float | None = None,
         disable_cooldowns: bool | None = None,
-        routing_strategy: str = _STRATEGY,
+        routing_strategy: str = SIMPLE_SHUFFLE,
         **other: Any,
     ) -> None:
-        _check_others(other, routing_strategy)
+        check_others(other, routing_strategy)
         self.num_retries = num_retries if num_retries is not None else litellm.num_retries
         self.timeout = timeout
         self.stream_timeout = stream_timeout
@@ -135,9 +90,9 @@ class Router:
         self.fallbacks = list(fallbacks or ())
         self.context_window_fallbacks = list(context_window_fallbacks or ())
         self.content_policy_fallbacks = list(content_policy_fallbacks or ())
-        self.default_fallbacks = list(default_fallbacks or ())
+        self.default_fallbacks = default_fallbacks or []
         self.model_group_alias = dict(model_group_alias or {})
-        self.routing_strategy = _STRATEGY
+        self.routing_strategy = SIMPLE_SHUFFLE
         self._cooldown = CooldownPolicy(
             allowed_fails=3 if allowed_fails is None else allowed_fails,
             cooldown_s=5.0 if cooldown_time is None else cooldown_time,
@@ -151,6 +106,10 @@ class Router:
         self._use([_plain(entry) for entry in model_list])
         for name, error in self._without_key.items():
             verbose_router_logger.warning("A deployment of `%s` is left out: %s", name, error)
+        try:
+            self._warn_of_unknown()
+        except PunaError as error:
+            raise litellm_exception_of(error) from error
 
     def _use(self, entries: list[dict[str, Any]]) -> None:
         settings, without_key = self._read(entries)
@@ -228,14 +187,23 @@ class Router:
         return AsyncClient(self._client_settings)
 
     def _keywords(self, model: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        self._check_name(model)
-        return {**given, "client": self._client}
+        return {**self._given(model, given), "client": self._client}
 
     def _akeywords(self, model: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        self._check_name(model)
-        return {**given, "client": self._async_client}
+        return {**self._given(model, given), "client": self._async_client}
 
-    def _check_name(self, model: str) -> None:
+    def _given(self, model: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A call's keywords with its fallbacks as names. Raises for a name without deployments."""
+        self._check_name(model)
+        if not given.get("fallbacks"):
+            return given
+        try:
+            return {**given, "fallbacks": call_fallbacks(given["fallbacks"], model)}
+        except PunaError as error:
+            raise litellm_exception_of(error) from error
+
+    def _check_name(self, model: Any) -> None:
+        model = model if isinstance(model, str) else str(model)
         route = self._client_settings.routes.get(model)
         if model in self._without_key and not (route and route.group[0].public_name == model):
             self._look_for_keys()
@@ -281,14 +249,16 @@ class Router:
                 without_key[entry["model_name"]] = error
                 continue
             groups.setdefault(deployment.public_name, []).append(deployment)
-        routes = {name: self._plan(name, groups) for name in groups}
+        routes = {name: self._plan(name, group, groups) for name, group in groups.items()}
         for name in without_key.keys() - groups.keys():
             first, *rest = self._found(name, "fallbacks", groups) or ((),)
             if first:
                 routes[name] = Plan(first, rest)
-        for alias, target in self.model_group_alias.items():
-            name = target["model"] if isinstance(target, Mapping) else target
-            if name in routes:
+        for alias in self.model_group_alias:
+            name = self._target_of(alias)
+            if name in groups:
+                routes[alias] = self._plan(alias, groups[name], groups)
+            elif name in routes:
                 routes[alias] = routes[name]
             elif name in without_key:
                 without_key[alias] = without_key[name]
@@ -305,7 +275,7 @@ class Router:
         model = params.pop("model")
         routing = {key: params.pop(key) for key in _OF_ROUTER & params.keys()}
         for key in sorted(routing.keys() - {"weight", "order"}):
-            _warn(f"litellm_params.{key}")
+            warn_of_unused(f"litellm_params.{key}")
         for key, value in params.items():
             if isinstance(value, str) and value.startswith("os.environ/"):
                 params[key] = settings.environ.get(value.removeprefix("os.environ/"))
@@ -317,32 +287,46 @@ class Router:
         return replace(
             read_deployment(name, model, params, settings),
             deployment_id=str(info["id"]),
-            weight=float(routing.get("weight") or 1),
-            order=routing.get("order") or 0,
+            weight=number_of(routing, "weight", 1),
+            order=int(number_of(routing, "order", 0)),
         )
 
-    def _plan(self, name: str, groups: Mapping[str, Group]) -> Plan:
+    def _plan(self, name: str, group: Group, groups: Mapping[str, Group]) -> Plan:
         """A name's deployments, and those of its fallbacks."""
         found = {field: self._found(name, field, groups) for field in _FALLBACKS}
-        return Plan(group=groups[name], **found)
+        return Plan(group=group, **found)
 
     def _found(self, name: str, field: str, groups: Mapping[str, Group]) -> list[Group]:
-        return [groups[other] for other in self._fallbacks_of(name, field) if other in groups]
+        names = map(self._target_of, self._fallbacks_of(name, field))
+        return [groups[other] for other in names if other in groups]
+
+    def _target_of(self, name: str) -> str:
+        """The name that an alias stands for; any other name itself."""
+        target = self.model_group_alias.get(name, name)
+        return str(target["model"] if isinstance(target, Mapping) else target)
 
     def _fallbacks_of(self, name: str, field: str) -> Sequence[str]:
-        listed: Any = getattr(self, field)
-        for item in listed:
-            if not isinstance(item, Mapping):
-                raise BadRequestError(
-                    f"`{field}` must be a list of objects such as {{'name': ['other']}}.",
-                    param=field,
-                )
-            if name in item:
-                return cast("Mapping[str, Sequence[str]]", item)[name]
-        wildcard = next((item["*"] for item in listed if "*" in item), None)
-        if wildcard is not None:
-            return [other for other in wildcard if other != name]
-        return [o for o in self.default_fallbacks if o != name] if field == "fallbacks" else ()
+        listed = listed_fallbacks(getattr(self, field), name, field)
+        if listed is not None:
+            return listed
+        target = self._target_of(name)
+        if target != name:
+            return self._fallbacks_of(target, field)
+        if field != "fallbacks":
+            return ()
+        defaults = fallback_names(self.default_fallbacks, "default_fallbacks")
+        return [other for other in defaults if other != name]
+
+    def _warn_of_unknown(self) -> None:
+        """Say which fallbacks and aliases stand for no deployment."""
+        names = {entry["model_name"] for entry in self.model_list}
+        for name in dict.fromkeys((*names, *self.model_group_alias)):
+            if self._target_of(name) not in names:
+                _warn_of_name(f"`model_group_alias` of `{name}`", self._target_of(name))
+            for field in _FALLBACKS:
+                for other in self._fallbacks_of(name, field):
+                    if self._target_of(other) not in names:
+                        _warn_of_name(f"`{field}` of `{name}`", other)
 
 
 def _plain(entry: Any) -> dict[str, Any]:
@@ -360,20 +344,10 @@ def _plain(entry: Any) -> dict[str, Any]:
     return made
 
 
-def _check_others(other: Mapping[str, Any], strategy: str) -> None:
-    for name, value in other.items():
-        if name not in _UNUSED | _QUIET:
-            raise TypeError(f"Router() got an unexpected keyword argument {name!r}")
-        if name in _UNUSED and value not in (None, False, [], {}, ()):
-            _warn(name)
-    if strategy != _STRATEGY:
-        verbose_router_logger.warning(
-            "`routing_strategy=%r` is not built: `%s` is followed.", strategy, _STRATEGY
-        )
-
-
-def _warn(name: str) -> None:
-    verbose_router_logger.warning("`%s` of the Router is not built and changes nothing.", name)
+def _warn_of_name(what: str, name: str) -> None:
+    verbose_router_logger.warning(
+        "%s is `%s`, of which the router has no deployment: it is left out.", what, name
+    )
 
 
 __getattr__ = getattr_of(__name__)
