@@ -78,6 +78,7 @@ from puna.gateway.requests import (
 )
 from puna.gateway.responses import ResponsesAPI
 from puna.gateway.sending import Caller, Responder
+from puna.gateway.shown_paths import ShownPaths
 from puna.gateway.status import check_health, get_model, known_health, list_models, model_info
 from puna.gateway.web_pages import PageRules, preflight_headers
 from puna.governance.keys import authenticate
@@ -112,6 +113,7 @@ class Gateway:
     ) -> None:
         self._directory = directory
         self._server = directory.config.server
+        self._paths = ShownPaths(directory)
         self._pages = PageRules(directory.is_open, self._server.allowed_hosts)
         self._pool = pool or SupervisorPool()
         self._transport = transport or GatewayTransport(
@@ -230,17 +232,18 @@ class Gateway:
             # to end it is all that was asked, and raised on it would be logged as a fault.
             await responder.reply(make_error(stopping()))
         except APIError as error:
-            warn_of(f"{head.method} {head.path}", error)
+            warn_of(f"{head.method} {self._paths.show(head.path)}", error)
             await responder.reply(make_error(error))
         except MemoryError:
-            _log.error("%s %s needs more memory than there is", head.method, head.path)
+            path = self._paths.show(head.path)
+            _log.error("%s %s needs more memory than there is", head.method, path)
             await responder.reply(make_error(out_of_memory()))
         except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
-            _log.exception("%s %s failed", head.method, head.path)
+            _log.exception("%s %s failed", head.method, self._paths.show(head.path))
             await responder.reply(make_error(internal_error()))
         spent_s = time.perf_counter() - started
-        at = self._clock.now()
-        self._access_log.add(at, head.method, head.path, responder.status, spent_s, report)
+        at, path = self._clock.now(), self._paths.show(head.path)
+        self._access_log.add(at, head.method, path, responder.status, spent_s, report)
 
     async def _answer(
         self, head: Incoming, call_id: str, receive: Receive, responder: Responder
