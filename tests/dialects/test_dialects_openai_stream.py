@@ -226,6 +226,24 @@ def test_a_finish_without_done_is_an_end() -> None:
     assert Outcome([*PLAIN[:-1], PLAIN[-1].rstrip()]).error is None
 
 
+@pytest.mark.parametrize("last", [b"[done]", b"DONE", b"[DONE", b"<html>502</html>", b"bye"])
+def test_what_is_no_json_behind_the_whole_answer_ends_it(last: bytes) -> None:
+    made = Outcome([*PLAIN, b"data: " + last + b"\n\n"])
+    assert made.error is None
+    assert (made.text, made.reader.is_done, made.reader.finish_reason) == ("Hello", True, "stop")
+
+
+@pytest.mark.parametrize("last", [b'{"choices":[', b'{"error": oops'])
+def test_half_an_object_behind_the_whole_answer_is_an_error(last: bytes) -> None:
+    made = Outcome([*PLAIN, b"data: " + last + b"\n\n"])
+    assert isinstance(made.error, MalformedReplyError)
+
+
+def test_a_frame_that_is_no_json_before_the_finish_is_an_error() -> None:
+    made = Outcome([*PLAIN[:-1], b"data: [done]\n\n"])
+    assert isinstance(made.error, MalformedReplyError)
+
+
 def test_done_without_a_finish_ends_the_text_with_stop() -> None:
     """opencode#43379, opencode#43622: without a finish, agents ask again without end."""
     made = Outcome([*PLAIN[:-1], DONE])

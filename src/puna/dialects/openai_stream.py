@@ -146,6 +146,8 @@ class OpenAIStreamReader:
             if event.event == "error":
                 text = event.data.decode("utf-8", "replace")
                 raise self.read_error(text) from error
+            if self.has_finished and not frame.startswith(b"{"):
+                return self._finish()  # the answer is whole: `[done]` or a page ends it, too
             what = fault_of(error, "a frame that is not JSON")
             raise malformed_frame(what, self._context, event.data) from error
         if isinstance(data, list) and data:
