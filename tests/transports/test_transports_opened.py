@@ -85,7 +85,7 @@ def test_an_encoding_that_nobody_asked_for_is_named(
 
 
 @EACH
-@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity", "UTF-8", "utf8", "none"])
 def test_no_encoding_by_its_name_is_none(send: Send, upstream: Upstream, encoding: str) -> None:
     upstream.plays_always(zipped(b"abc", encoding))
     assert send(request_of(upstream.url)).body == b"abc"
@@ -155,6 +155,34 @@ def test_as_many_empty_parts_as_are_allowed_are_read() -> None:
     assert b"".join(_opened(empty * 1_000 + gzip.compress(b"x"))) == b"x"
     with pytest.raises(zlib.error, match="parts of nothing"):
         list(_opened(empty * 1_001))
+
+
+@EACH
+@pytest.mark.parametrize("cut", [1, 7, 1_000])
+def test_zeros_behind_a_compressed_body_are_padding(
+    send: Send, upstream: Upstream, cut: int
+) -> None:
+    packed = gzip.compress(b"an answer") + bytes(3) + gzip.compress(b" in parts") + bytes(500)
+    upstream.plays_always(zipped(packed).chunked(cut))
+    assert send(request_of(upstream.url)).body == b"an answer in parts"
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("behind", "encoding"), [(b"more", "gzip"), (b"\0\0more", "gzip"), (b"\0", "deflate")]
+)
+def test_other_bytes_behind_a_compressed_body_are_an_error(
+    send: Send, upstream: Upstream, behind: bytes, encoding: str
+) -> None:
+    pack = gzip.compress if encoding == "gzip" else zlib.compress
+    upstream.plays_always(zipped(pack(b"an answer") + behind, encoding))
+    with pytest.raises(APIConnectionError, match=r"incorrect header check|bytes follow"):
+        send(request_of(upstream.url))
+
+
+def test_zeros_between_many_parts_are_skipped() -> None:
+    part = gzip.compress(b"x") + b"\0"
+    assert b"".join(_opened(part * 3_000)) == b"x" * 3_000
 
 
 @pytest.mark.parametrize("cut", [1, 7, 4_096, 1_000_000])

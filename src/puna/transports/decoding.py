@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import Any
 
@@ -23,6 +24,9 @@ _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
 _ZLIB_METHOD = 8
+_PADDING = re.compile(rb"\0+")
+_NO_ENCODING = frozenset(("", "identity", "none", "utf-8", "utf8"))
+"""What stands in `content-encoding` where nothing is compressed: some write the charset there."""
 
 
 class Decoder:
@@ -72,6 +76,9 @@ class Decoder:
         while self._holds or self._is_full:
             opener = self._opener or self._open_deflate()
             if opener.eof:
+                self._skip_padding()
+                if not self._holds:
+                    break
                 opener = self._next_member()
             self._has_begun = True
             given = self._left[self._at : self._at + _FED_AT_ONCE]
@@ -111,6 +118,12 @@ class Decoder:
         self._opener = zlib.decompressobj(_ZLIB if is_zlib else _RAW)
         return self._opener
 
+    def _skip_padding(self) -> None:
+        """Zeros may follow a part of gzip: it is made for tapes, and its own tools ignore them."""
+        zeros = _PADDING.match(self._left, self._at) if self._is_gzip else None
+        if zeros is not None:
+            self._at = zeros.end()
+
     def _next_member(self) -> Any:
         """There may be several of gzip in a row; after the end of deflate nothing may come."""
         if not self._is_gzip:
@@ -126,5 +139,9 @@ def make_decoder(encoding: str) -> Decoder | None:
     Raises:
         ValueError: nobody asked for it.
     """
-    wanted = encoding.strip().lower()
-    return None if wanted in ("", "identity") else Decoder(wanted)
+    return Decoder(encoding.strip().lower()) if is_compressed(encoding) else None
+
+
+def is_compressed(encoding: str) -> bool:
+    """Whether a `content-encoding` says that the body is in another form than its type."""
+    return encoding.strip().lower() not in _NO_ENCODING

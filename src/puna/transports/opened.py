@@ -11,13 +11,13 @@ from typing import cast
 
 import httpx2
 
-from puna.transports.decoding import STEPS_A_TURN, Decoder
+from puna.transports.decoding import STEPS_A_TURN, Decoder, is_compressed
 
 
 def is_encoded(reply: httpx2.Response) -> bool:
     """Whether the body has a `content-encoding` that does something."""
     encoding = reply.headers.get("content-encoding")
-    return encoding is not None and encoding.strip().lower() not in ("", "identity")
+    return encoding is not None and is_compressed(encoding)
 
 
 class Opened:
