@@ -87,6 +87,24 @@ def test_other_texts_are_looked_at_and_left(text: str) -> None:
     assert Masker(["sk-canary-4f1b9c"]).mask_text(text) == text
 
 
+@pytest.mark.parametrize("width", [12, 15, 20])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "-\n", "\n    ", " "])
+@pytest.mark.parametrize("how", ["as it is", "JSON", "a path"])
+def test_a_secret_that_is_wrapped_over_lines_is_masked_to_its_end(
+    width: int, end: str, how: str
+) -> None:
+    secret = "sk-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL"
+    lines = [secret[at : at + width] for at in range(0, len(secret), width)]
+    masked = Masker([secret]).mask_text(f"key: {ESCAPES[how](end.join(lines))}!")
+    assert masked in (f"key: {DOTS}!", f"key: {DOTS}!".replace(" ", "%20"))
+
+
+@pytest.mark.parametrize("behind", ["\nother words", " 0123", "\n\nsk-", "-", "\n" * 9 + "cdefgh"])
+def test_what_follows_half_a_secret_on_another_line_stays(behind: str) -> None:
+    secret = "sk-0123456789abcdefghijkl"
+    assert Masker([secret]).mask_text(secret[:15] + behind) == DOTS + behind
+
+
 def test_a_short_text_is_no_secret() -> None:
     assert Masker(["dummy"]).mask_text("dummy") == "dummy"
 

@@ -1,9 +1,9 @@
 """What of a request is secret, and texts without it, in whatever form a host repeats it.
 
 Errors, reports, logs and cassettes are masked by these rules alike. The forms: as it is, in large
-or small letters, or cut, down to its first twelve characters; escaped as in JSON, HTML or a URL; in
-base64, hex digits or base32, alone or within a longer text, such as `user:password`; and each of
-these on top of others (`disguises.py`).
+or small letters, wrapped over lines, or cut, down to its first twelve characters; escaped as in
+JSON, HTML or a URL; in base64, hex digits or base32, alone or within a longer text, such as
+`user:password`; and each of these on top of others (`disguises.py`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ _SHORTEST = 8
 
 _CUT = 12
 """So many characters of a secret are too many."""
+
+_LINE_END = re.compile(rb"-?(?:\s|\\++[nrt]){1,8}+")
+_CONTINUED = 4
+"""What goes on behind the end of a line with so many characters of a secret is its rest."""
 
 _MOST_DEPTH = 4
 """Codes within codes that are looked into."""
@@ -137,7 +141,7 @@ class Masker:
         for needle in self._needles:
             at = folded.find(needle.sign)
             while at >= 0:
-                end = at + _common(folded, at, needle.secret)
+                end = _reach(folded, at, needle.secret)
                 yield view.origin(at, end)
                 at = folded.find(needle.sign, end)
 
@@ -213,6 +217,20 @@ def _plain(raw: bytes) -> bytes:
     """What is left of a secret when the escapes are undone that it happens to hold."""
     *_, last = unescaped(whole(raw))
     return last.data
+
+
+def _reach(data: bytes, at: int, secret: bytes) -> int:
+    """How far a secret goes that begins there, perhaps over the ends of lines."""
+    had = _common(data, at, secret)
+    at += had
+    while had < len(secret):
+        gap = _LINE_END.match(data, at)
+        more = _common(data, gap.end(), secret[had:]) if gap is not None else 0
+        if gap is None or more < min(_CONTINUED, len(secret) - had):
+            break
+        had += more
+        at = gap.end() + more
+    return at
 
 
 def _common(data: bytes, at: int, secret: bytes) -> int:
