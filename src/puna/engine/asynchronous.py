@@ -101,7 +101,7 @@ class AsyncEngine:
         """The text as chunks, of a host that has the endpoint for it. Errors: `stream`."""
         run = CompletionRun(call, self._health, self._clock, self._hooks)
         opened = await self._attempt(run, self._open_stream)
-        return AsyncStream(opened.chunks(), opened.abandon, run.report)
+        return opened.stream()
 
     async def respond(self, call: Call[ResponsesRequest]) -> Response:
         """The response.
@@ -118,7 +118,7 @@ class AsyncEngine:
         """The pieces of the response, and what makes events of them. Errors: `stream`."""
         run = ResponseRun(call, self._health, self._clock, self._hooks)
         opened = await self._attempt(run, self._open_stream)
-        return AsyncStream(opened.chunks(), opened.abandon, run.report), run.teller()
+        return opened.stream(), run.teller()
 
     async def stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.
@@ -128,7 +128,7 @@ class AsyncEngine:
         """
         run = Run(call, self._health, self._clock, self._hooks)
         opened = await self._attempt(run, self._open_stream)
-        return AsyncStream(opened.chunks(), opened.abandon, run.report)
+        return opened.stream()
 
     async def _whole(self, run: CallRun[RequestT, DialectT, AnswerT]) -> AnswerT:
         """A call whose answer comes whole, to its end."""
@@ -257,6 +257,7 @@ class _OpenStream:
         self._pieces: AsyncIterator[bytes] | None = None
         self._is_closed = False
         self._ending = Ending(run.clock)
+        self._ready = 0
         self._left = b""
         self._taken = 0
 
@@ -275,12 +276,19 @@ class _OpenStream:
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
 
+    def stream(self) -> AsyncStream[Any]:
+        """The chunks for their caller."""
+        return AsyncStream(self.chunks(), self.abandon, self._run.report, lambda: self._ready > 0)
+
     async def chunks(self) -> AsyncGenerator[Any, None]:
         """All chunks, or events; at the end the upstream is closed and the call settled."""
         delivery, is_long = self._delivery, self._is_long
         try:
             while True:
-                for chunk in delivery.drain():
+                ready = delivery.drain()
+                self._ready = len(ready)
+                for chunk in ready:
+                    self._ready -= 1
                     yield chunk
                 if delivery.is_over:
                     break

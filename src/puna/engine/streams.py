@@ -92,9 +92,12 @@ class AsyncStream(Generic[T]):
         chunks: AsyncGenerator[T, None],
         close: Callable[[], Awaitable[None]],
         report: CallReport,
+        has_ready: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`has_ready` tells whether the next chunk is there, so that nobody waits for it."""
         self._chunks = chunks
         self._close = close
+        self.has_ready = has_ready
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
         self.report = report
@@ -133,7 +136,7 @@ class AsyncStream(Generic[T]):
             async for chunk in self:
                 yield change(chunk)
 
-        return AsyncStream(changed(), self.aclose, self.report)
+        return AsyncStream(changed(), self.aclose, self.report, self.has_ready)
 
     def __del__(self) -> None:
         if not self._is_closed and not self._loop.is_closed():

@@ -177,10 +177,15 @@ async def _cancel_on_disconnect(task: asyncio.Task[Any], receive: Receive) -> No
 
 
 async def _send_all(stream: AsyncStream[T], send: Send, telling: Telling[T]) -> None:
+    """Events of chunks that came together are sent together."""
+    ready = bytearray()
+    has_ready = stream.has_ready
     try:
         async for chunk in stream:
-            events = telling.encode(chunk)
-            if events:
+            ready += telling.encode(chunk)
+            if ready and not has_ready():
+                events = bytes(ready)
+                ready.clear()
                 await send({"type": "http.response.body", "body": events, "more_body": True})
         last = await telling.finish(stream.report)
     except APIError as error:
@@ -188,7 +193,7 @@ async def _send_all(stream: AsyncStream[T], send: Send, telling: Telling[T]) -> 
     except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
         _log.exception("A stream failed")
         last = telling.fail(internal_error())
-    await _send_last(send, last)
+    await _send_last(send, bytes(ready) + last)
 
 
 async def _send_last(send: Send, events: bytes) -> None:
