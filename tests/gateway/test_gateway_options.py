@@ -18,7 +18,7 @@ from puna.gateway.directory import Directory
 from puna.gateway.hooks import load_hooks
 from puna.gateway.logs import JSONFormatter, set_up_logging
 from puna.gateway.options import EMBEDDED_NAME, ServeOptions, host_of, load_directory
-from puna.telemetry.events import CallEvent
+from puna.telemetry.events import CallEvent, Texts
 from puna.types.report import CallReport
 
 LIST = "model_list: [{model_name: a, litellm_params: {model: groq/a, api_key: k}}]\n"
@@ -239,7 +239,11 @@ def test_options_without_effect_are_reported(file: Path) -> None:
 
 # Hooks
 
-EVENT = CallEvent(CallReport(call_id="c"), "success", messages=({"role": "user"},), answer="x")
+EVENT = CallEvent(
+    CallReport(call_id="c"),
+    "success",
+    texts=Texts(lambda: {"messages": ({"role": "user"},)}, lambda: "x"),
+)
 
 
 @pytest.fixture

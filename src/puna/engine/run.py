@@ -27,7 +27,7 @@ from puna.routing.attempts import Attempts
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
 from puna.routing.suitable import suitable
-from puna.telemetry.events import CallEvent, Hook, Outcome, notify
+from puna.telemetry.events import CallEvent, Hook, Outcome, Texts, notify
 from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.wire.http import HTTPReply
@@ -91,6 +91,20 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     @abstractmethod
     def asked(self) -> Mapping[str, Any]:
         """What was asked, as the fields of a `CallEvent`."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether chunks were asked for."""
+        return self.call.request.is_stream
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The caller's own."""
+        return self.call.metadata
+
+    def texts(self, answer: Any) -> Texts:
+        """What was asked and answered, for hooks that look at it."""
+        return Texts(self.asked, lambda: answer)
 
     def part_for(self, deployment: Deployment) -> CallRun[Any, Any, Any]:
         """The part of this call that asks a deployment. Raises BadRequestError as `prepare`."""
@@ -188,11 +202,10 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         event = CallEvent(
             report=report,
             outcome=outcome,
-            is_stream=self.call.request.is_stream,
+            is_stream=self.is_stream,
             error=error,
-            metadata=self.call.metadata,
-            answer=answer,
-            **self.asked(),
+            metadata=self.metadata,
+            texts=self.texts(answer),
         )
         return notify(self._hooks, event)
 

@@ -6,7 +6,7 @@ A usual call ends without anybody having looked at its request as the long way's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from puna.gateway.fast_routes import PlainRoute
 from puna.governance.keys import Principal
 from puna.routing.attempts import Attempts, RetryPolicy
 from puna.routing.health import Health
-from puna.telemetry.events import Hook, Outcome, wait_for_hooks
+from puna.telemetry.events import Hook, Outcome, Texts, wait_for_hooks
 from puna.types.requests import ChatRequest
 from puna.wire.envelope import ChatEnvelope
 
@@ -72,10 +72,25 @@ class FastRun(Run):
                 ),
                 plan=self._route.plan,
                 policy=self._context.policy,
-                metadata={"key_id": self._principal.key_id},
+                metadata=self.metadata,
                 call_id=self.report.call_id,
             )
         return self._made
+
+    @property
+    @override
+    def is_stream(self) -> bool:
+        return self._envelope.stream
+
+    @property
+    @override
+    def metadata(self) -> Mapping[str, Any]:
+        return {"key_id": self._principal.key_id}
+
+    @override
+    def texts(self, answer: Any) -> Texts:
+        """`answer` may be a function that builds it."""
+        return Texts(self.asked, answer if callable(answer) else lambda: answer)
 
     def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
         """Settle; what hooks want awaited is awaited later."""

@@ -20,7 +20,7 @@ from typing import cast
 
 from puna.config.schema import GatewayConfig, Notice
 from puna.errors import ConfigError
-from puna.telemetry.events import CallEvent, Hook, Outcome
+from puna.telemetry.events import CallEvent, Hook, Outcome, Texts
 
 
 def report_callbacks(config: GatewayConfig) -> list[Notice]:
@@ -99,6 +99,6 @@ def _only(outcome: Outcome, hook: Hook) -> Hook:
 
 def _without_texts(hook: Hook) -> Hook:
     def note(event: CallEvent) -> Awaitable[None] | None:
-        return hook(replace(event, messages=(), answer=None, input=None))
+        return hook(replace(event, texts=Texts()))
 
     return note

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from msgspec import UNSET
 from typing_extensions import override
@@ -14,8 +15,10 @@ from puna.gateway.fast_head import LIMIT_PREFIX, whole_lines
 from puna.gateway.replies import chat_body
 from puna.transports.lean import WholeReply
 from puna.types.chat import ChatCompletion
+from puna.types.report import CallReport
 from puna.wire.envelope import PlainReply, read_reply
 from puna.wire.http import HeaderLines, HTTPReply
+from puna.wire.splicing import Renaming
 
 _LIMIT_LINE = b"\r\n" + LIMIT_PREFIX.encode()
 
@@ -25,7 +28,8 @@ class WholeCall(FastCall):
 
     _status = 0
     _headers: Mapping[str, str]
-    _said: bytes
+    _build_answer: Callable[[], ChatCompletion] | None = None
+    """For hooks that look at the answer."""
     _pieces: list[bytes]
 
     @override
@@ -75,7 +79,7 @@ class WholeCall(FastCall):
         """Nothing is known before the answer is whole."""
 
     def _pass_on(self, body: bytes) -> bytes | None:
-        """What the caller gets for a plain body; under the public name it is kept for hooks."""
+        """What the caller gets for a plain body."""
         plain = read_reply(body)
         if plain is None:
             return None
@@ -83,7 +87,9 @@ class WholeCall(FastCall):
         answer = renaming.complete(body, plain)
         if answer is not None:
             if self._context.hooks:
-                self._said = renaming.apply(body, plain) or answer
+                # Not of this object: it would keep itself.
+                report = self._run.report
+                self._build_answer = partial(_completion, renaming, body, plain, answer, report)
             self._note(plain)
         return answer
 
@@ -96,12 +102,9 @@ class WholeCall(FastCall):
 
     def _answer(self, answer: bytes, *, has_limits: bool) -> None:
         run = self._run
-        completion = None
-        if self._context.hooks:
-            completion = ChatCompletion.model_validate_json(self._said).with_report(run.report)
         run.succeeded()
         self._is_over = True
-        run.end("success", answer=completion)
+        run.end("success", answer=self._build_answer)
         lines = whole_lines(self._asked.whole_lines, run.report, has_limits=has_limits)
         self._writer.reply(run.report, lines, answer)
 
@@ -122,3 +125,11 @@ class WholeCall(FastCall):
     @override
     def _take_error(self, error: APIError) -> None:
         self._failed(attribute(error, self._tried))
+
+
+def _completion(
+    renaming: Renaming, body: bytes, plain: PlainReply, answer: bytes, report: CallReport
+) -> ChatCompletion:
+    """A host's plain body under the public name, without the fields that `answer` adds."""
+    said = renaming.apply(body, plain) or answer
+    return ChatCompletion.model_validate_json(said).with_report(report)

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from puna.types.report import CallReport
@@ -14,6 +15,29 @@ from puna.types.report import CallReport
 Outcome = Literal["success", "failure", "cancelled"]
 
 _log = logging.getLogger("puna")
+
+
+class Texts:
+    """What one call was asked and answered; each part is built when it is first looked at."""
+
+    def __init__(
+        self,
+        build_asked: Callable[[], Mapping[str, Any]] = dict,
+        build_answer: Callable[[], Any] = lambda: None,
+    ) -> None:
+        """`build_asked` gives `messages` or `input`, or neither."""
+        self._build_asked = build_asked
+        self._build_answer = build_answer
+
+    @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """`messages` or `input` of the request."""
+        return self._build_asked()
+
+    @cached_property
+    def answer(self) -> Any:
+        """The answer; None where there is none."""
+        return self._build_answer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +50,7 @@ class CallEvent:
         is_stream: whether chunks were asked for.
         error: the error that the caller saw, for a failure.
         metadata: the caller's own, as given; it is never sent upstream.
-        messages: what was asked, of a chat. Hooks decide what of it they keep.
-        answer: the completion, for a success that was not streamed; or the vectors; or the
-            response of a host that speaks that API.
-        input: what was asked, of embeddings: a text, texts or token ids; of such a host: items.
+        texts: what was asked and answered, which costs nothing until it is looked at.
     """
 
     report: CallReport
@@ -37,9 +58,28 @@ class CallEvent:
     is_stream: bool = False
     error: Exception | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    messages: tuple[Mapping[str, Any], ...] = ()
-    answer: Any = None
-    input: Any = None
+    texts: Texts = field(default_factory=Texts, repr=False, compare=False)
+
+    @property
+    def messages(self) -> tuple[Mapping[str, Any], ...]:
+        """What was asked, of a chat. Hooks decide what of it they keep."""
+        return tuple(self.texts.asked.get("messages", ()))
+
+    @property
+    def input(self) -> Any:
+        """What was asked, where it was no chat.
+
+        Of embeddings a text, texts or token ids; of a host that speaks the Responses API: items.
+        """
+        return self.texts.asked.get("input")
+
+    @property
+    def answer(self) -> Any:
+        """The answer of a success that was not streamed; else None.
+
+        A completion, vectors, or the response of a host that speaks that API.
+        """
+        return self.texts.answer
 
 
 Hook = Callable[[CallEvent], Awaitable[None] | None]
