@@ -24,6 +24,7 @@ from benchmarks.job import Job as Load
 from benchmarks.sdk_child import Job as Calls
 from benchmarks.sdk_child import make_asks
 from benchmarks.upstream import events, whole_body
+from puna.telemetry.events import CallEvent, Hook
 
 PARTS = 3
 CHUNKS = 64
@@ -45,6 +46,7 @@ class Case:
         times: how many rounds, calls or requests make a part.
         is_stream: whether they are streams of `CHUNKS` chunks, and the count is that of a chunk.
         at_once: whether a stream comes from the upstream in one read.
+        hook: what a hook looks at; without one nobody listens.
     """
 
     what: str
@@ -52,6 +54,7 @@ class Case:
     times: int
     is_stream: bool = False
     at_once: bool = False
+    hook: Literal["report", "texts"] | None = None
 
     @property
     def units(self) -> int:
@@ -66,6 +69,10 @@ CASES = {
     "gateway_chunk": Case("a streamed chunk, fast lane, a read each", "fast", 5, is_stream=True),
     "gateway_burst_chunk": Case(
         "a streamed chunk, fast lane, all in one read", "fast", 5, is_stream=True, at_once=True
+    ),
+    "gateway_hook": Case("a request, a hook reads its report", "fast", 80, hook="report"),
+    "gateway_hook_texts": Case(
+        "a request, a hook reads its messages and answer", "fast", 80, hook="texts"
     ),
     "full_lane": Case("a request, full lane", "full", 20),
     "full_lane_chunk": Case("a streamed chunk, full lane, a read each", "full", 2, is_stream=True),
@@ -162,7 +169,7 @@ async def _count_gateway(case: Case) -> None:
     from puna.gateway.logs import set_up_logging
 
     set_up_logging(is_debug=False, is_json=False)
-    gateway = MemoryGateway()
+    gateway = MemoryGateway(_HOOKS.get(case.hook, ()))
     request = Load(
         4000,
         1,
@@ -186,6 +193,19 @@ async def _count_gateway(case: Case) -> None:
             ready = work()
             with counted():
                 await _ask_all(gateway, ready, lane, turns)
+
+
+def _read_report(event: CallEvent) -> None:
+    if not event.report.duration_s:
+        raise RuntimeError("the report of a call is empty")
+
+
+def _read_texts(event: CallEvent) -> None:
+    if not (event.messages and event.answer.choices[0].message.content):
+        raise RuntimeError("the texts of a call are empty")
+
+
+_HOOKS: dict[str | None, tuple[Hook, ...]] = {"report": (_read_report,), "texts": (_read_texts,)}
 
 
 async def _ask_all(

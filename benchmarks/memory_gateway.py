@@ -24,6 +24,7 @@ from puna.gateway.app import Gateway
 from puna.gateway.carriage import GatewayTransport
 from puna.gateway.options import ServeOptions, load_directory
 from puna.gateway.protocol import GatewayProtocol
+from puna.telemetry.events import Hook
 from puna.transports.lean import LeanTransport, PoolLimits
 from puna.transports.lean.connection import Connection
 from puna.transports.lean.head import Origin
@@ -85,7 +86,7 @@ class MemoryGateway:
 
     upstream: Connection
 
-    def __init__(self) -> None:
+    def __init__(self, hooks: tuple[Hook, ...] = ()) -> None:
         # A kept connection is polled before it is used again, which takes a real socket.
         near, self._far = socket.socketpair()
         self.asked, self.reply = Line(near), Line()
@@ -93,7 +94,7 @@ class MemoryGateway:
         transport.to_hosts().lean = LeanTransport(
             dialer=self._dial, limits=PoolLimits(idle_s=_LONG_S, age_s=_LONG_S)
         )
-        app = Gateway(_directory(), transport=transport)
+        app = Gateway(_directory(), transport=transport, hooks=hooks)
         app.open_fast_lane()
         config = uvicorn.Config(
             app,

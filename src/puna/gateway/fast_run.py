@@ -88,6 +88,10 @@ class FastRun(Run):
         return {"key_id": self._principal.key_id}
 
     @override
+    def asked(self) -> Mapping[str, Any]:
+        return {"messages": tuple(self._envelope.plain_messages())}
+
+    @override
     def texts(self, answer: Any) -> Texts:
         """`answer` may be a function that builds it."""
         return Texts(self.asked, answer if callable(answer) else lambda: answer)
