@@ -50,6 +50,9 @@ instructions-record: $(VENV)/.dev  ## Hold it to what it needs now
 mutants: $(VENV)/.dev  ## Plant faults in src/puna and count those that the tests notice; ARGS="--seed 1"
 	$(BIN)/python -m benchmarks.mutants $(ARGS)
 
+size: $(VENV)/.dev  ## Print files, lines and the longest functions of each layer
+	$(BIN)/python -m benchmarks.size $(ARGS)
+
 docs: $(VENV)/.dev  ## Regenerate the generated pages of docs/
 	$(BIN)/python -m docs.generate
 
