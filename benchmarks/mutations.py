@@ -50,6 +50,7 @@ class Mutant:
     end: int
     text: str
     name: str  # file, line and change as texts: it stays when lines above it move
+    is_in_function: bool = True  # else the import of the module runs it
 
     def planted_in(self, source: bytes) -> bytes:
         """The file with this fault."""
@@ -65,6 +66,11 @@ class _File:
         self.starts = [0]
         for line in source.splitlines(keepends=True):
             self.starts.append(self.starts[-1] + len(line))
+        self.bodies = [
+            range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
 
     def start(self, node: ast.expr | ast.stmt) -> int:
         return self.starts[node.lineno - 1] + node.col_offset
@@ -93,6 +99,7 @@ class _File:
             end=end,
             text=text,
             name=f"{self.path}: `{was}` -> `{becomes}`",
+            is_in_function=any(node.lineno in body for body in self.bodies),
         )
 
 

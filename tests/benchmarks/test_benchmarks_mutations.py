@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from benchmarks.mutants import EQUIVALENTS, sample
+from benchmarks.mutants import EQUIVALENTS, nearest_first, sample
 from benchmarks.mutations import draw, mutants_of
 
 SOURCE = b'''"""Docstring."""
@@ -52,6 +52,28 @@ def test_a_mutant_is_a_nearby_wrong_program() -> None:
         '`log(f"over {1}")` -> `pass`',
         "`return amount` -> `return None`",
     }
+
+
+def test_a_mutant_knows_whether_the_import_runs_it() -> None:
+    source = b"LIMIT = 1\n\ndef f(x=2):\n    return x + 3\n\nclass A:\n    y = 4\n"
+    found = {one.text: one.is_in_function for one in mutants_of("src/puna/x.py", source)}
+    assert found == {
+        "2": False,
+        "3": False,
+        " - ": True,
+        "return None": True,
+        "4": True,
+        "5": False,
+    }
+
+
+def test_tests_of_the_module_come_first() -> None:
+    own = "tests/engine/test_engine_run.py::a"
+    near = "tests/engine/test_engine_streams.py::b"
+    far = "tests/gateway/test_gateway_lanes.py::c"
+    path = "src/puna/engine/run.py"
+    assert nearest_first(path, [far, near, own]) == ([own], [near], [far])
+    assert nearest_first("src/puna/errors.py", [far]) == ([], [], [far])
 
 
 @pytest.mark.parametrize(
