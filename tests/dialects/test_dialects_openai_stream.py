@@ -373,6 +373,22 @@ def test_an_error_in_the_stream_comes_after_the_good_chunks(
     assert said in str(made.error)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        chunk({"content": "more"}, error={"message": "slow down", "code": 429}),
+        chunk({"content": "more"}, type="error", message="slow down", code=429),
+        chunk({"content": "more"}, object="error", message="slow down", code=429),
+        chunk({"content": "more"}, choice={"error": {"message": "slow down", "code": 429}}),
+    ],
+    ids=["error", "type", "object", "choice"],
+)
+def test_an_error_beside_a_text_is_an_error(frame: bytes) -> None:
+    made = Outcome([*PLAIN[:2], frame])
+    assert type(made.error) is RateLimitError
+    assert "slow down" in str(made.error)
+
+
 @pytest.mark.case(53)
 @pytest.mark.parametrize("frame", ["{oops", "[1, 2]", "7", '"text"', "[" * 1000])
 def test_a_frame_that_is_no_json_object_is_an_error_that_says_so(frame: str) -> None:
