@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -374,3 +375,27 @@ def test_a_name_that_is_no_text_is_unknown() -> None:
     name: Any = ["a"]
     with pytest.raises(litellm.BadRequestError, match="No deployment of"):
         Router([_entry("a", mock_response="x")]).completion(name, HI)
+
+
+def test_a_new_list_keeps_the_connections_and_the_end_of_the_router_closes_them(
+    hosts: tuple[Upstream, Upstream],
+) -> None:
+    first, _ = hosts
+
+    async def use(router: Router) -> None:
+        for number in range(5):
+            await router.acompletion("a", HI)
+            router.set_model_list([_entry("a", first), _entry(f"c{number}", first)])
+
+    def make_and_use() -> None:
+        router = Router([_entry("a", first)])
+        for number in range(5):
+            router.completion("a", HI)
+            router.set_model_list([_entry("a", first), _entry(f"b{number}", first)])
+        assert (len(first.requests), first.connections) == (5, 1)
+        asyncio.run(use(router))
+        assert (len(first.requests), first.connections) == (10, 2)
+
+    make_and_use()
+    gc.collect()
+    assert first.sees(lambda: first.open_connections == 0)

@@ -23,13 +23,16 @@ from litellm.released import getattr_of, reason_for
 from litellm.router_arguments import SIMPLE_SHUFFLE, check_others, number_of, warn_of_unused
 from litellm.router_fallbacks import call_fallbacks, fallback_names, listed_fallbacks
 from puna.client.asynchronous import AsyncClient
+from puna.client.compose import make_async_transport, make_transport
 from puna.client.routes import read_deployment
 from puna.client.settings import ClientSettings
 from puna.client.synchronous import Client
+from puna.embedded.supervisor import SupervisorPool
 from puna.errors import AuthenticationError, BadRequestError, PunaError
 from puna.routing.attempts import Group, Plan
 from puna.routing.deployment import Deployment
 from puna.routing.health import CooldownPolicy
+from puna.transports.base import AsyncTransport, Transport
 
 _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 _OF_ROUTER = frozenset(("rpm", "tpm", "weight", "order", "tags", "max_parallel_requests"))
@@ -178,13 +181,29 @@ class Router:
 
     @cached_property
     def _client(self) -> Client:
-        client = Client(self._client_settings)
-        weakref.finalize(self, client.close)  # its connections end with the router
-        return client
+        return Client(self._client_settings, transport=self._transport, pool=self._pool)
 
     @cached_property
     def _async_client(self) -> AsyncClient:
-        return AsyncClient(self._client_settings)
+        return AsyncClient(self._client_settings, transport=self._async_transport, pool=self._pool)
+
+    # Made once: the connections and processes of a router last, whatever its list says.
+
+    @cached_property
+    def _transport(self) -> Transport:
+        transport = make_transport(self._client_settings, self._pool)
+        weakref.finalize(self, transport.close)
+        return transport
+
+    @cached_property
+    def _async_transport(self) -> AsyncTransport:
+        return make_async_transport(self._client_settings, self._pool)
+
+    @cached_property
+    def _pool(self) -> SupervisorPool:
+        pool = SupervisorPool()
+        weakref.finalize(self, pool.stop_all)
+        return pool
 
     def _keywords(self, model: str, given: Mapping[str, Any]) -> dict[str, Any]:
         return {**self._given(model, given), "client": self._client}
