@@ -111,6 +111,21 @@ def test_an_answer_of_too_many_values_is_a_failure_that_says_of_what(*, is_strea
     assert f"JSON that holds more than {count:,} objects" in answer.error["message"]
 
 
+def test_arguments_of_too_many_values_stay_a_text() -> None:
+    """They took 22 times their length, as each list of `[[],[],…]` became one of 56 bytes."""
+    tools = [{"name": "f", "input_schema": {"type": "object"}}]
+    body = {**CHAT, "max_tokens": 9, "tools": tools, "num_retries": 0}
+    for count, is_read in ((4_000, True), (400_000, False)):
+        arguments = json.dumps({"o": [[]] * count}, separators=(",", ":"))
+        call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+        whole = completion(b'"tool_calls":' + json.dumps([call]).encode())
+        reply = Recorded(200, {"content-type": "application/json"}, (whole,))
+        answer = house(reply).ask("/v1/messages", json.dumps(body).encode())
+        (block,) = answer.json["content"]
+        wanted: Any = {"o": [[]] * count} if is_read else {"INVALID_JSON": arguments}
+        assert block["input"] == wanted
+
+
 def limited(values: int) -> str:
     return CONFIG + f"\ngeneral_settings: {{max_request_values: {values}}}\n"
 

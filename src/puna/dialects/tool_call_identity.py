@@ -25,6 +25,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from io import StringIO
 
+from puna.wire.json_size import check_text
+
 _MARK = re.compile(r'\\.|\\|["{}\[\]]', re.DOTALL)
 _MOST_KEPT = 256 * 1024
 """Characters of a call's arguments that a repetition can be compared with."""
@@ -90,7 +92,11 @@ class ArgumentsSoFar:
         """Whether a text means the same JSON value."""
         said = self._said.getvalue() if self._said is not None else ""
         try:
-            return bool(said == text or json.loads(text) == json.loads(said))
+            if said == text:
+                return True
+            check_text(text)
+            check_text(said)
+            return bool(json.loads(text) == json.loads(said))
         except (ValueError, RecursionError):
             return False
 

@@ -122,6 +122,17 @@ _FEW = JSONLimits(
     items=150_000,
     strings=100_000,
 )
+_SHORT_TEXT = 4_096
+_FEW_IN_TEXT = JSONLimits(
+    values=100_000,
+    containers=5_000,
+    objects=5_000,
+    members=30_000,
+    items=50_000,
+    strings=20_000,
+)
+"""Fewer than in a whole answer, which may hold many such texts."""
+
 _BYTES_A_VALUE = 3
 """Of an answer with vectors."""
 
@@ -171,6 +182,29 @@ def parse_answer(data: bytes, *, has_vectors: bool = False) -> Any:
         if too_much is not None:
             raise TooManyValuesError(f"holds more than {too_much}")
     return parse_json(data)
+
+
+def check_text(text: str) -> None:
+    """Look whether a JSON text that stands within another, as arguments of calls do, may be parsed.
+
+    Raises:
+        TooManyValuesError: it holds more values than a model writes at such a length.
+    """
+    if len(text) <= _SHORT_TEXT:
+        return
+    data = text.encode("utf-8", "surrogatepass")
+    size = len(data)
+    limits = JSONLimits(
+        _FEW_IN_TEXT.values + size // _BYTES_A_VALUE,
+        _FEW_IN_TEXT.containers + size // _BYTES_A_CONTAINER,
+        _FEW_IN_TEXT.objects + size // _BYTES_AN_OBJECT,
+        _FEW_IN_TEXT.members + size // _BYTES_A_MEMBER,
+        items=_FEW_IN_TEXT.items + size // _BYTES_AN_ITEM,
+        strings=_FEW_IN_TEXT.strings + size // _BYTES_A_STRING,
+    )
+    too_much = limits.exceeded_by(data)
+    if too_much is not None:
+        raise TooManyValuesError(f"holds more than {too_much}")
 
 
 def fault_of(error: ValueError, otherwise: str) -> str:

@@ -29,6 +29,7 @@ from puna.bridges.over_messages.reply import (
     unknown_fields,
 )
 from puna.types.messages import THINKING_BLOCKS
+from puna.wire.json_size import check_text
 
 Event = Mapping[str, Any]
 
@@ -169,7 +170,9 @@ class MessageEvents:
                 )
         else:
             if any(block.json):
-                block.fields["input"] = from_json("".join(block.json))
+                text = "".join(block.json)
+                check_text(text)
+                block.fields["input"] = from_json(text)
             self._others.append(block.fields)
 
     def _say(self, block: _Block, text: str) -> Iterator[Fields]:

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from puna.wire.json_size import check_text
+
 _FIELD = "input"
 _PARAMETERS: Mapping[str, Any] = {
     "type": "object",
@@ -46,6 +48,7 @@ def input_of(arguments: str) -> str:
     A model that kept to no form gets its own text back.
     """
     try:
+        check_text(arguments)
         given: Any = json.loads(arguments)
     except (ValueError, RecursionError):
         return arguments

@@ -18,6 +18,7 @@ from puna.bridges.responses.output import (
     text_part,
 )
 from puna.bridges.responses.tools import CalledTool
+from puna.wire.json_size import TooManyValuesError, check_text
 
 Event = tuple[str, dict[str, Any]]
 """The type of an event, and its fields besides number and output index."""
@@ -211,6 +212,9 @@ class Call:
 
 def _is_object(text: str) -> bool:
     try:
+        check_text(text)
         return isinstance(json.loads(text), dict)
+    except TooManyValuesError:
+        return text.rstrip().endswith("}")
     except (ValueError, RecursionError):
         return False
