@@ -1145,6 +1145,13 @@ def test_all_requests_before_bad_bytes_are_answered(behind: bytes) -> None:
     assert wire.has_ended
 
 
+def test_the_answer_before_bad_bytes_tells_that_it_is_the_last() -> None:
+    good = request_bytes({**HI, "tools": []}, AUTH)
+    answers, wire = asyncio.run(answers_before(good + BAD, play=lambda _: plain_reply()))
+    assert [answer.headers.get("connection") for answer in answers] == ["close"]
+    assert wire.has_ended
+
+
 @pytest.mark.case(132)
 @pytest.mark.parametrize("bad", [BAD, BAD_BODY])
 def test_bad_bytes_alone_are_told_at_once(bad: bytes) -> None:
