@@ -117,7 +117,8 @@ class Tree:
 
     def _pytest(self, arguments: Sequence[str], limit_s: float | None) -> int | None:
         """Pytest's exit code, or nothing where it had to be ended."""
-        limits = ["--timeout", str(_TEST_LIMIT_S)] if limit_s else []
+        limits = ["--timeout", str(_TEST_LIMIT_S), "--hypothesis-profile", "brief"]
+        limits = limits if limit_s else []
         with subprocess.Popen(
             [self.python, "-B", "-m", "pytest", "-p", "no:cacheprovider", *limits, *arguments],
             cwd=self.root,

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from tests.support.upstream import Upstream
 
 # `make check` gives the same verdict twice; `--hypothesis-profile=explore` looks for new examples.
@@ -14,6 +14,10 @@ from tests.support.upstream import Upstream
 _timeless = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("steady", _timeless, derandomize=True)
 settings.register_profile("explore", _timeless, max_examples=2_000)
+# `make mutants` asks only whether a test fails, not for the shortest example.
+settings.register_profile(
+    "brief", _timeless, derandomize=True, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("steady")
 
 
