@@ -100,25 +100,31 @@ class Tree:
         finally:
             file.write_bytes(source)
 
-    def run(self, tests: Sequence[str], marks: str) -> str:
-        """What the tests make of the planted fault: `killed`, `too slow`, or nothing."""
+    def run(self, tests: Sequence[str], marks: str, *, brief_s: float | None = None) -> str:
+        """What the tests make of the planted fault: `killed`, `too slow`, or nothing.
+
+        With `brief_s` it is nothing, too, when none of them has failed after so many seconds.
+        """
         if not tests:
             return ""
+        limit_s = brief_s or _RUN_LIMIT_S
         names = self.root / ".tests"
         names.write_text("\n".join(tests))
         chosen = ["-n", "0", "-x", "-m", f"{MARKS} and {marks}", f"@{names}"]
-        code = self._pytest(chosen, _RUN_LIMIT_S)
+        code = self._pytest(chosen, limit_s)
         if code == _WRONG_NAMES:  # the fault changed the names of parametrized tests
             names.write_text("\n".join(dict.fromkeys(test.split("::")[0] for test in tests)))
-            code = self._pytest(chosen, _RUN_LIMIT_S)
+            code = self._pytest(chosen, limit_s)
         if code is None:
-            return "too slow"
+            return "too slow" if brief_s is None else ""
         return "" if code in {_PASSED, _NO_TEST} else "killed"
 
     def _pytest(self, arguments: Sequence[str], limit_s: float | None) -> int | None:
         """Pytest's exit code, or nothing where it had to be ended."""
-        limits = ["--timeout", str(_TEST_LIMIT_S), "--hypothesis-profile", "brief"]
-        limits = limits if limit_s else []
+        limits: list[str] = []
+        if limit_s:
+            test_s = min(_TEST_LIMIT_S, limit_s / 2)
+            limits = ["--timeout", str(test_s), "--hypothesis-profile", "brief"]
         with subprocess.Popen(
             [self.python, "-B", "-m", "pytest", "-p", "no:cacheprovider", *limits, *arguments],
             cwd=self.root,
