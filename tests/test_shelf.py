@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 
 import pytest
@@ -46,3 +47,14 @@ def test_its_size_is_the_memory_that_its_texts_take() -> None:
     taken = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert shelf.size == pytest.approx(taken, rel=0.05)
+
+
+def test_it_keeps_two_thousand_texts_and_128_mib() -> None:
+    shelf = Shelf[int]()
+    for number in range(2_001):
+        shelf.put(number, "")
+    assert [shelf.get(number) for number in (0, 1, 2_000)] == [None, "", ""]
+    most = 128 * 1024 * 1024 - sys.getsizeof("")
+    for more, is_kept in ((0, True), (1, False)):
+        shelf.put(0, "x" * (most + more))
+        assert (shelf.get(0) is not None) is is_kept

@@ -97,3 +97,30 @@ def test_a_long_chat_is_estimated_as_its_texts_together() -> None:
     assert sum(len(ENGLISH * 2) for _ in few) < MOST_READ < sum(len(ENGLISH * 2) for _ in many)
     short, long = (count_message_tokens("none", chat).count for chat in (few, many))
     assert long == pytest.approx(10 * short, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("piece", "hundredths"),
+    [
+        ("ab ", 100),
+        ("abcdef ", 100),
+        ("abcdefgh ", 150),
+        ("é ", 190),
+        ("12!", 170),
+        ("a1?;:", 270),
+        ("a\n", 200),
+        ("a\r\n\r\n", 200),
+        ("a  ", 150),
+        ("a 1", 310),
+        ("\u03a9", 42),
+        ("\u0915", 56),
+        ("\u3042", 56),
+        ("\u4e2d", 82),
+        ("\ud55c", 82),
+        ("\U0001f600", 250),
+        ("\x01", 100),
+        ("\x7f", 100),
+    ],
+)
+def test_each_kind_of_character_has_its_weight(piece: str, hundredths: int) -> None:
+    assert estimate_tokens(piece * 100) == hundredths
