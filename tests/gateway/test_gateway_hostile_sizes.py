@@ -157,6 +157,15 @@ def test_lists_and_objects_are_fewer_than_values() -> None:
     assert ask(talk(fill(long, 1_000_000))).status == 200
 
 
+def test_short_strings_are_fewer_than_values() -> None:
+    """136,000 of eight bytes took 6.7 times their length."""
+    short = chat(b'"x":[' + unlike(b'"%d"', 1_900_000) + b"]")
+    answer = ask(short)
+    assert answer.status == 413
+    assert f"{100_000 + len(short) // 20:,} strings" in answer.error["message"]
+    assert ask(chat(b'"x":' + fill(b'"a word or two of a text"', 3_000_000))).status == 200
+
+
 def test_a_hundred_tools_generated_from_code_are_no_hostile_request() -> None:
     """Pydantic writes four lists and objects of 90 bytes for each optional parameter of a tool."""
     optional = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None, "title": "A name"}

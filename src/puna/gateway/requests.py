@@ -83,6 +83,8 @@ _BYTES_A_CONTAINER = 100
 _VALUES_A_MEMBER = 12
 _BYTES_A_MEMBER = 40
 _VALUES_A_TYPE = 25
+_VALUES_A_STRING = 5
+_BYTES_A_STRING = 20
 _ONLY_A_TYPE = re.compile(
     rb'\{\s*+"type"\s*+:\s*+"(?:string|null|integer|number|boolean|object|array)"\s*+\}'
 )
@@ -197,14 +199,16 @@ def json_limits(body: bytes, most_values: int) -> JSONLimits:
     """What a body of this length may hold: values by the configuration, and fewer containers.
 
     A list or an object costs as much as 25 other values and is copied on its way, the name of a
-    member as much as 12. In requests of real clients there is one list or object for each 100 bytes
-    or more, and one member for each 40, so a longer body may hold more of them.
+    member as much as 12, a string as much as 5. In requests of real clients there is one list or
+    object for each 100 bytes or more, one member for each 40, and one string besides the names of
+    members for each 20, so a longer body may hold more of them.
     """
     size = len(body)
     return JSONLimits(
         values=most_values,
         containers=most_values // _VALUES_A_CONTAINER + size // _BYTES_A_CONTAINER,
         members=most_values // _VALUES_A_MEMBER + size // _BYTES_A_MEMBER,
+        strings=most_values // _VALUES_A_STRING + size // _BYTES_A_STRING,
     )
 
 
@@ -228,7 +232,7 @@ def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
         raise BadRequestError(
             f"The body holds more than {too_much}: send less, or raise "
             f"`general_settings.max_request_values` (now `{most_values}`), from which the limits "
-            "on lists, objects and members are derived.",
+            "on lists, objects, members and strings are derived.",
             status_code=413,
             code="request_too_large",
         )
