@@ -63,6 +63,7 @@ def test_a_stream_is_well_formed(face: Face, upstream: Upstream) -> None:
     assert [c.choices[0].finish_reason for c in chunks] == [None] * (len(chunks) - 1) + ["stop"]
     assert streamed.report is not None
     assert (streamed.report.prompt_tokens, streamed.report.completion_tokens) == (11, 4)
+    assert (streamed.report.cached_tokens, streamed.report.cache_creation_tokens) == (0, 0)
     assert streamed.report.finish_reason == "stop"
     assert streamed.report.first_chunk_s is not None
 
