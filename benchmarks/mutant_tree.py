@@ -82,11 +82,12 @@ class Tree:
         return names
 
     def folders_of(self, path: str) -> list[str]:
-        """The folders of tests that mirror the layer of a source file."""
+        """The tests that mirror the layer of a source file, and those of the generated pages."""
         layer = Path(path).relative_to("src/puna").parts[0].removesuffix(".py")
         if layer == "__init__":
             layer = "api"  # what the package itself gives
         tests = [self.root / "tests" / layer, *(self.root / "tests").glob(f"test_{layer}*.py")]
+        tests.append(self.root / "tests" / "docs" / "test_docs_generate.py")
         return [str(one.relative_to(self.root)) for one in tests if one.exists()]
 
     @contextmanager

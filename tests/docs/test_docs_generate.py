@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from docs.acceptance_page import (
     Case,
     Proof,
@@ -13,6 +14,13 @@ from docs.acceptance_page import (
 from docs.generate import NOTE, PAGES
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_of_the_reference_says_what_the_sources_say(name: str) -> None:
+    """Else `make docs` writes it anew."""
+    written = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+    assert written == NOTE + PAGES[name]().rstrip() + "\n"
 
 
 def test_the_cases_are_numbered_without_a_gap() -> None:

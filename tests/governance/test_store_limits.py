@@ -35,6 +35,18 @@ def test_the_oldest_responses_make_room(tmp_path: Path) -> None:
     assert kept == sorted(kept)  # the old ones are gone, the new ones are there
 
 
+def test_a_store_that_is_smaller_than_an_empty_file_keeps_the_newest(tmp_path: Path) -> None:
+    async def run() -> list[bool]:
+        store = SQLiteStore(str(tmp_path / "r.db"), most_bytes=1_000)
+        for number in range(3):
+            await store.put(stored(number, "x" * 500))
+        kept = [await store.get("k", f"resp_{number}") is not None for number in range(3)]
+        await store.close()
+        return kept
+
+    assert asyncio.run(run()) == [False, False, True]
+
+
 def test_a_response_larger_than_the_store_is_refused_and_takes_nobodys_place(
     tmp_path: Path,
 ) -> None:
