@@ -72,6 +72,25 @@ def test_sync_calls_are_clean_under_strict_warnings(upstream: Upstream) -> None:
     assert run(SYNC, "-O", **environ_for(upstream)).splitlines() == ["Hello world"] * 4
 
 
+ONE_OF_EACH = """
+import asyncio, os, puna
+HOST = {"api_base": os.environ["HOST"], "api_key": "k"}
+JUDGE, VECTORS = "openai/omni-moderation-latest", "openai/text-embedding-3-small"
+print(puna.moderation(JUDGE, "hi", **HOST).results[0].flagged)
+print(asyncio.run(puna.amoderation(JUDGE, "hi", **HOST)).results[0].flagged)
+print(puna.embedding(VECTORS, "hi", **HOST).data[0].embedding)
+print(asyncio.run(puna.aembedding(VECTORS, "hi", **HOST)).data[0].embedding)
+"""
+
+
+def test_verdicts_and_vectors_come_from_the_module_level_functions(upstream: Upstream) -> None:
+    verdict = {"flagged": True, "categories": {}, "category_scores": {}}
+    judged = Reply.json({"id": "modr-1", "model": "m", "results": [verdict]})
+    vectors = Reply.json({"data": [{"index": 0, "embedding": [0.5]}], "model": "m"})
+    upstream.plays(judged, judged, vectors, vectors)
+    assert run(ONE_OF_EACH, HOST=upstream.url).splitlines() == ["True", "True", "[0.5]", "[0.5]"]
+
+
 @pytest.mark.case(11, 175)
 def test_two_event_loops_one_after_the_other_are_clean(upstream: Upstream) -> None:
     code = ASYNC + "asyncio.run(main())\nasyncio.run(main())\n"

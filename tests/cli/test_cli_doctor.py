@@ -67,9 +67,10 @@ def test_values_that_cannot_be_meant_are_warnings(environ: dict[str, str], words
 def test_a_config_that_is_wrong_is_an_error_and_one_that_is_right_is_counted(
     tmp_path: Path,
 ) -> None:
-    file = tmp_path / "c.yaml"
+    file = tmp_path / "größe.yaml"
     file.write_text("models: []\n")
     done = run("--config", str(file), "-p", str(free()), "--json")
+    assert "größe.yaml" in done.output
     assert done.exit_code == 1
     found = [json.loads(line) for line in done.output.splitlines()]
     errors = [one["text"] for one in found if one["severity"] == "error"]
