@@ -61,6 +61,21 @@ def test_each_kind_gets_its_limit(schema: Any, expected: dict[str, Any] | None) 
     assert bound(schema) == (schema if expected is None else expected)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("$anchor", "$comment", "$defs", "$id", "$schema", "contains", "default", "definitions"),
+        *("dependentRequired", "dependentSchemas", "deprecated", "description", "else", "example"),
+        *("examples", "if", "maxContains", "minContains", "not", "nullable", "propertyNames"),
+        *("readOnly", "strict", "then", "title", "unevaluatedItems", "unevaluatedProperties"),
+        *("uniqueItems", "writeOnly"),
+    ],
+)
+def test_what_a_grammar_cannot_hold_or_does_not_need_is_left_out(key: str) -> None:
+    value: Any = {"a": {"type": "null"}} if key in {"$defs", "definitions"} else {}
+    assert bound({"type": "boolean", key: value}) == {"type": "boolean"}
+
+
 def test_an_endless_pattern_gets_a_length_and_look_around_is_left_to_the_check() -> None:
     assert bound({"type": "string", "pattern": "^[a-z]+$"})["maxLength"] == MAX_STRING
     assert bound({"type": "string", "pattern": "^(?!a)"})["pattern"] == _NO_EMOJI
