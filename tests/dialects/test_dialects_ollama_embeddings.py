@@ -51,6 +51,12 @@ def test_texts_become_vectors_in_their_order() -> None:
     }
 
 
+def test_vectors_of_another_length_than_asked_for_are_no_answer() -> None:
+    client, _ = asking(recorded(vectors()))
+    with pytest.raises(MalformedReplyError, match="`2` dimensions where `dimensions` asked"):
+        client.embedding(MODEL, ["one", "two"], dimensions=1)
+
+
 def test_the_longest_input_decides_on_the_context_unless_the_caller_does() -> None:
     for more, size in (({}, 8_192), ({"num_ctx": 2_048}, 2_048)):
         client, transport = asking(recorded(vectors()))

@@ -222,6 +222,28 @@ def test_a_call_without_end_is_held_back_only_so_long() -> None:
     assert whole(start + "a" * 300_000 + '"}}', TOOLS).calls == ()
 
 
+@pytest.mark.parametrize(
+    ("start", "is_held"),
+    [
+        ('{"name": "f', True),
+        ('{"name": "other', False),
+        ('{"name": 7', False),
+        ('{"type": "fun', True),
+        ('{"type": "function", ', True),
+        ('{"type": "string", ', False),
+        ('{"type": 7', False),
+        ('{"id": "a', True),
+        ('{"city": "a', False),
+        ('{"name" 7', False),
+    ],
+)
+def test_an_object_is_held_back_only_while_it_may_become_a_call(
+    start: str, *, is_held: bool
+) -> None:
+    released = "".join(one.text for one in RescueStream(TOOLS).feed(start))
+    assert released == ("" if is_held else start)
+
+
 def test_a_message_of_brackets_is_read_in_a_line() -> None:
     text = '{"name": "f", "arguments": {\n' * 3_000
     assert whole(text, TOOLS) == Rescued(text)
