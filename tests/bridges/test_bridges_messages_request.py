@@ -73,6 +73,26 @@ def test_plain_fields_become_those_of_chat() -> None:
     assert asked.dropped_params == ()
 
 
+def test_only_what_chat_has_no_place_for_is_carried_beside_it() -> None:
+    tool = {"name": "f", "input_schema": {"type": "object"}}
+    asked = read(
+        temperature=0.5,
+        top_p=0.9,
+        top_k=40,
+        stop_sequences=["END"],
+        system="Be brief.",
+        stream=True,
+        tools=[tool],
+        tool_choice={"type": "auto"},
+        metadata={"user_id": "u"},
+        output_config={"format": {"type": "json_schema", "schema": {}}, "effort": "low"},
+        container="c",
+    )
+    assert asked.extras.fields == {"output_config": {"effort": "low"}, "container": "c"}
+    older = read(output_format={"type": "json_schema", "schema": {}})
+    assert older.extras.fields == {}
+
+
 def test_the_blocks_of_system_become_one_message_in_their_order() -> None:
     system = [
         {"type": "text", "text": "one", "cache_control": {"type": "ephemeral"}},

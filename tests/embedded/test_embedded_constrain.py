@@ -68,6 +68,12 @@ def test_a_named_function_is_the_only_one() -> None:
 
 
 @pytest.mark.case(75)
+def test_stops_are_a_list_of_texts_that_say_something() -> None:
+    assert ask(stop="END").body["stop"] == ["END"]
+    assert ask(stop=["a", "", "b"]).body["stop"] == ["a", "b"]
+    assert ask(stop="").body["stop"] == ask().body["stop"] == []
+
+
 def test_none_leaves_the_tools_out() -> None:
     made = ask(tools=[tool()], tool_choice="none")
     assert made.shape == "text"

@@ -272,6 +272,41 @@ def test_what_needs_a_closer_look_is_not_plain(body: bytes) -> None:
     assert read_envelope(body) is None
 
 
+FULL = json.dumps(
+    {
+        **PLAIN,
+        "stream": True,
+        "stop": ["é", "b"],
+        "user": "ü",
+        "temperature": 0.5,
+        "stream_options": {"include_usage": True},
+    },
+    ensure_ascii=False,
+).encode()
+
+
+@given(st.integers(0, len(FULL)), st.integers(0, 3), st.binary(min_size=1, max_size=4))
+def test_a_plain_request_is_valid_utf_8(at: int, taken: int, put: bytes) -> None:
+    body = FULL[:at] + put + FULL[at + taken :]
+    if read_envelope(body) is not None:
+        body.decode()
+
+
+@pytest.mark.parametrize(
+    "bad", [b"\xff", b"\xed\xa0\x80", b"\xc3", b"\xf4\x90\x80\x80", b"\xc0\xaf"]
+)
+@pytest.mark.parametrize("place", ["model", "content", "role", "stop", "user", "key"])
+def test_bytes_that_are_no_utf_8_are_not_plain_wherever_they_stand(bad: bytes, place: str) -> None:
+    texts = dict.fromkeys(("model", "content", "role", "stop", "user", "key"), b"")
+    texts[place] = bad
+    body = (
+        b'{"model":"m%(model)b","messages":[{"role":"user%(role)b","content":"x%(content)b"}],'
+        b'"stop":["a%(stop)b"],"user%(key)b":"u%(user)b"}'
+    )
+    assert read_envelope(body % {name.encode(): text for name, text in texts.items()}) is None
+    assert read_envelope(body % {name.encode(): b"" for name in texts}) is not None
+
+
 _SYSTEM = '{"role":"system","content":"a"}'
 _USER = '{"role":"user","content":"b"}'
 

@@ -234,9 +234,7 @@ _encoder = Encoder()
 def read_envelope(body: bytes) -> ChatEnvelope | None:
     """A request's body, where it is plain."""
     try:
-        if not body.isascii():
-            body.decode()
-        envelope = _request_decoder.decode(body)
+        envelope = _request_decoder.decode(body)  # it knows all fields, so all texts are decoded
     except (MsgspecError, UnicodeDecodeError):
         return None
     if envelope.max_tokens is not UNSET and envelope.max_completion_tokens is not UNSET:
