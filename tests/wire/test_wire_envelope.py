@@ -292,12 +292,15 @@ def test_a_plain_request_is_valid_utf_8(at: int, taken: int, put: bytes) -> None
         body.decode()
 
 
+PLACES: tuple[str, ...] = ("model", "content", "role", "stop", "user", "key")
+
+
 @pytest.mark.parametrize(
     "bad", [b"\xff", b"\xed\xa0\x80", b"\xc3", b"\xf4\x90\x80\x80", b"\xc0\xaf"]
 )
-@pytest.mark.parametrize("place", ["model", "content", "role", "stop", "user", "key"])
+@pytest.mark.parametrize("place", PLACES)
 def test_bytes_that_are_no_utf_8_are_not_plain_wherever_they_stand(bad: bytes, place: str) -> None:
-    texts = dict.fromkeys(("model", "content", "role", "stop", "user", "key"), b"")
+    texts: dict[str, bytes] = dict.fromkeys(PLACES, b"")
     texts[place] = bad
     body = (
         b'{"model":"m%(model)b","messages":[{"role":"user%(role)b","content":"x%(content)b"}],'
