@@ -90,6 +90,12 @@ class Tree:
         tests.append(self.root / "tests" / "docs" / "test_docs_generate.py")
         return [str(one.relative_to(self.root)) for one in tests if one.exists()]
 
+    def files_of(self, path: str) -> list[str]:
+        """The files of tests that are named after a source file."""
+        parts = Path(path).relative_to("src/puna").with_suffix("").parts
+        found = (self.root / "tests" / parts[0]).glob(f"test_{'_'.join(parts)}*.py")
+        return sorted(str(one.relative_to(self.root)) for one in found)
+
     @contextmanager
     def planted(self, mutant: Mutant) -> Generator[None]:
         """The copy with the fault, until the block ends."""

@@ -100,8 +100,10 @@ def judge(
     if is_brief and first and mutant.is_in_function:
         wider = []
     brief_s = _BRIEF_S if is_brief else None
+    # Tests that were written since the map was measured count, too.
+    own, near, far = nearest_first(mutant.path, first)
     with tree.planted(mutant):
-        for tests in (*nearest_first(mutant.path, first), wider):
+        for tests in (tree.files_of(mutant.path) or own, near, far, wider):
             if tests and (verdict := tree.run(tests, "not end_to_end", brief_s=brief_s)):
                 return verdict
         with alone:  # they share ports
