@@ -11,7 +11,9 @@ from tests.support.asgi import Answer
 from tests.support.lanes import Edge, request_bytes
 from tests.support.upstream import completion_body, text_chunks
 
+from puna.gateway.replies import chat_body
 from puna.transports.replay import Recorded
+from puna.types.chat import ChatCompletion
 
 CITED = [{"type": "url_citation", "url_citation": {"url": "https://example.com"}}]
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -85,3 +87,12 @@ def test_chunks_get_no_annotations(is_fast: bool) -> None:  # noqa: FBT001 - a p
     assert answer.status == 200
     assert answer.said
     assert "annotations" not in answer.text
+
+
+def test_a_long_answer_gets_the_same_fields_as_a_short_one() -> None:
+    short, long = (
+        chat_body(ChatCompletion.model_validate(completion_body("x" * count)))
+        for count in (10, 1_000_001)
+    )
+    assert json.loads(long.replace(b"x" * 1_000_001, b"x" * 10)) == json.loads(short)
+    assert json.loads(short)["choices"][0]["message"]["annotations"] == []

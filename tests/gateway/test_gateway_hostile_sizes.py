@@ -107,7 +107,7 @@ def test_an_answer_of_too_many_values_is_a_failure_that_says_of_what(*, is_strea
     body = {**CHAT, "stream": is_stream, "num_retries": 0}
     answer = house(Recorded(200, {"content-type": kind}, (whole,))).ask(body=body)
     assert (answer.status, answer.error["code"]) == (502, "malformed_reply")
-    count = 25_000 + (len(whole) - (len(b"data: \n\n") + len(END) if is_stream else 0)) // 55
+    count = 25_000 + (len(whole) - (len(b"data: \n\n") + len(END) if is_stream else 0)) // 60
     assert f"JSON that holds more than {count:,} objects" in answer.error["message"]
 
 

@@ -30,7 +30,7 @@ _MOST_PROMPTS = 256
 
 
 def _encode_chunk(chunk: ChatCompletionChunk | TextCompletion) -> bytes:
-    return encode_event(chunk.to_json().encode())
+    return encode_event(chunk.to_json_bytes())
 
 
 async def _done(_: CallReport) -> bytes:

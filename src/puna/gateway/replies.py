@@ -88,13 +88,17 @@ def json_reply(value: Any, status: int = 200, headers: Mapping[str, str] | None 
     return Reply(status, body, headers or {})
 
 
+_MOST_COPIED = 1_000_000
+"""Bytes of an answer that is copied to add fields; a longer one is written anew instead."""
+
+
 def chat_body(answer: ChatCompletion) -> bytes:
     """A chat completion as JSON, with the empty fields that OpenAI's have and hosts leave out.
 
     Sources: OpenAI's OpenAPI document, `CreateChatCompletionResponse`, read 2026-11-26, for
     `refusal` and `logprobs`; the answers in its API reference, "Chat", for `annotations`.
     """
-    body = answer.to_json().encode()
+    body = answer.to_json_bytes()
     lacks = {
         (
             "refusal" not in one.message.model_fields_set,
@@ -103,8 +107,11 @@ def chat_body(answer: ChatCompletion) -> bytes:
         )
         for one in answer.choices
     }
-    filled = insert_fields(body, len(answer.choices), lacks.pop()) if len(lacks) == 1 else None
-    return filled or _with_fields(answer).to_json().encode()
+    filled = None
+    if len(lacks) == 1 and len(body) <= _MOST_COPIED:
+        filled = insert_fields(body, len(answer.choices), lacks.pop())
+    del body  # a long one would lie in memory twice
+    return filled or _with_fields(answer).to_json_bytes()
 
 
 def _with_fields(answer: ChatCompletion) -> ChatCompletion:

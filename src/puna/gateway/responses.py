@@ -350,4 +350,4 @@ def _describe(error: APIError) -> tuple[str, str]:
 
 
 def _encode(events: Iterable[ResponseEvent]) -> bytes:
-    return b"".join(encode_event(event.to_json().encode(), event.type) for event in events)
+    return b"".join(encode_event(event.to_json_bytes(), event.type) for event in events)

@@ -94,7 +94,7 @@ class Responder:
 async def send_answer(
     work: Coroutine[Any, Any, AnswerT],
     caller: Caller,
-    encode: Callable[[AnswerT], bytes] = lambda answer: answer.to_json().encode(),
+    encode: Callable[[AnswerT], bytes] = lambda answer: answer.to_json_bytes(),
 ) -> CallReport:
     """Wait for a whole answer and send it, with how the call went as headers.
 

@@ -200,7 +200,7 @@ class StreamCall(FastCall):
         delivery = self._under_way
         chunks = delivery.drain()
         if chunks:
-            self._deliver(b"".join([encode_event(chunk.to_json().encode()) for chunk in chunks]))
+            self._deliver(b"".join([encode_event(chunk.to_json_bytes()) for chunk in chunks]))
         if not delivery.is_over:
             if delivery.ending_s is not None:
                 self._await_end(delivery.ending_s)

@@ -46,6 +46,10 @@ class WireModel(BaseModel):
         """`to_dict()` as JSON text."""
         return self.model_dump_json(exclude_unset=True)
 
+    def to_json_bytes(self) -> bytes:
+        """`to_json()` in UTF-8, without the text in between."""
+        return self.__pydantic_serializer__.to_json(self, exclude_unset=True)
+
 
 class Answer(WireModel):
     """What a call brings, whole.

@@ -136,7 +136,7 @@ _FEW_IN_TEXT = JSONLimits(
 _BYTES_A_VALUE = 3
 """Of an answer with vectors."""
 
-_BYTES_A_CONTAINER, _BYTES_AN_OBJECT, _BYTES_A_MEMBER = 20, 55, 13
+_BYTES_A_CONTAINER, _BYTES_AN_OBJECT, _BYTES_A_MEMBER = 20, 60, 13
 """Of a chat answer with log probabilities."""
 
 _BYTES_AN_ITEM, _BYTES_A_STRING = 12, 20
