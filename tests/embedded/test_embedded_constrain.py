@@ -67,13 +67,13 @@ def test_a_named_function_is_the_only_one() -> None:
     assert "get the weather" in made.body["messages"][0]["content"].lower()
 
 
-@pytest.mark.case(75)
 def test_stops_are_a_list_of_texts_that_say_something() -> None:
     assert ask(stop="END").body["stop"] == ["END"]
     assert ask(stop=["a", "", "b"]).body["stop"] == ["a", "b"]
     assert ask(stop="").body["stop"] == ask().body["stop"] == []
 
 
+@pytest.mark.case(75)
 def test_none_leaves_the_tools_out() -> None:
     made = ask(tools=[tool()], tool_choice="none")
     assert made.shape == "text"

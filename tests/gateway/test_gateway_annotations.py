@@ -91,7 +91,7 @@ def test_chunks_get_no_annotations(is_fast: bool) -> None:  # noqa: FBT001 - a p
 
 def test_a_long_answer_gets_the_same_fields_as_a_short_one() -> None:
     short, long = (
-        chat_body(ChatCompletion.model_validate(completion_body("x" * count)))
+        chat_body(ChatCompletion.model_validate(completion_body({"content": "x" * count})))
         for count in (10, 1_000_001)
     )
     assert json.loads(long.replace(b"x" * 1_000_001, b"x" * 10)) == json.loads(short)

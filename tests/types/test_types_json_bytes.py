@@ -8,6 +8,6 @@ from puna.types.chat import ChatCompletion
 
 
 def test_the_bytes_are_the_text_in_utf_8() -> None:
-    answer = ChatCompletion.model_validate(completion_body("süß \U0001f600"))
+    answer = ChatCompletion.model_validate(completion_body({"content": "süß \U0001f600"}))
     assert answer.to_json_bytes() == answer.to_json().encode()
     assert b"s\xc3\xbc\xc3\x9f" in answer.to_json_bytes()
