@@ -243,14 +243,17 @@ def test_a_heavy_body_that_is_wrong_is_refused_as_any_other() -> None:
     assert (answer.status, answer.error["param"]) == (400, "messages[0].role")
 
 
-def test_a_request_without_memory_is_503_and_the_next_one_is_answered() -> None:
+@pytest.mark.parametrize(
+    "lack", [MemoryError(), RuntimeError("can't start new thread")], ids=["values", "threads"]
+)
+def test_a_request_without_memory_is_503_and_the_next_one_is_answered(lack: Exception) -> None:
     left: list[Recorded] = [OK]
 
     def play(request: HTTPRequest) -> Recorded:
         del request
         if left:
             return left.pop()
-        raise MemoryError
+        raise lack
 
     one = House(transport=AsyncReplayTransport(play))
     assert one.ask(body=chat(b'"tools":[]')).status == 200

@@ -45,7 +45,7 @@ from puna.gateway.endpoints import (
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
-from puna.gateway.free_memory import SMALL_BODY, FreeMemory
+from puna.gateway.free_memory import SMALL_BODY, FreeMemory, lacks_memory
 from puna.gateway.inputs import serve_embedding, serve_moderation
 from puna.gateway.messages import count_tokens, create_message
 from puna.gateway.messages_replies import (
@@ -234,13 +234,14 @@ class Gateway:
         except APIError as error:
             warn_of(f"{head.method} {self._paths.show(head.path)}", error)
             await responder.reply(make_error(error))
-        except MemoryError:
+        except Exception as error:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
             path = self._paths.show(head.path)
-            _log.error("%s %s needs more memory than there is", head.method, path)
-            await responder.reply(make_error(out_of_memory()))
-        except Exception:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
-            _log.exception("%s %s failed", head.method, self._paths.show(head.path))
-            await responder.reply(make_error(internal_error()))
+            if lacks_memory(error):
+                _log.error("%s %s needs more memory than there is", head.method, path)
+                await responder.reply(make_error(out_of_memory()))
+            else:
+                _log.exception("%s %s failed", head.method, path)
+                await responder.reply(make_error(internal_error()))
         spent_s = time.perf_counter() - started
         at, path = self._clock.now(), self._paths.show(head.path)
         self._access_log.add(at, head.method, path, responder.status, spent_s, report)

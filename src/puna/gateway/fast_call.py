@@ -19,6 +19,7 @@ from puna.engine.call import Attempt
 from puna.errors import APIError
 from puna.gateway.fast_routes import Exchange, PlainRoute, ReadyDeployment
 from puna.gateway.fast_run import FastRun, LaneContext
+from puna.gateway.free_memory import lacks_memory
 from puna.gateway.replies import internal_error, out_of_memory
 from puna.routing.attempts import GiveUp, Wait
 from puna.telemetry.events import Outcome
@@ -226,7 +227,7 @@ class FastCall(ABC):
             self._crashed()
 
     def _crashed(self) -> None:
-        is_memory = isinstance(sys.exc_info()[1], MemoryError)
+        is_memory = lacks_memory(sys.exc_info()[1])
         _log.exception("A call failed")
         self._stop()
         error: APIError = out_of_memory() if is_memory else internal_error()

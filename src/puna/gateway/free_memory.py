@@ -25,6 +25,12 @@ _UNLIMITED = 1 << 60
 """Version 1 of control groups has no word for it, but a very large number."""
 
 
+def lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error says that there is no memory left, for a value or for a thread's stack."""
+    is_of_threads = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    return isinstance(error, MemoryError) or is_of_threads
+
+
 class FreeMemory:
     """Asks the kernel each time. `root` is where its files are."""
 
