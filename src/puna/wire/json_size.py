@@ -43,6 +43,26 @@ class JSONLimits:
     items: int = sys.maxsize
     strings: int = sys.maxsize
 
+    def for_answer(self, size: int, *, has_vectors: bool = False) -> JSONLimits:
+        """These limits for a host's text of `size` bytes: a longer one may hold more.
+
+        With `has_vectors` lists of numbers may fill it.
+        """
+        return JSONLimits(
+            self.values + size // _BYTES_A_VALUE,
+            self.containers + size // _BYTES_A_CONTAINER,
+            self.objects + size // _BYTES_AN_OBJECT,
+            self.members + size // _BYTES_A_MEMBER,
+            items=sys.maxsize if has_vectors else self.items + size // _BYTES_AN_ITEM,
+            strings=self.strings + size // _BYTES_A_STRING,
+        )
+
+    def check(self, data: bytes) -> None:
+        """Raise TooManyValuesError where a text holds too much of something."""
+        too_much = self.exceeded_by(data)
+        if too_much is not None:
+            raise TooManyValuesError(f"holds more than {too_much}")
+
     def may_be_exceeded(self, data: bytes) -> bool:
         """A quick question: signs within strings are counted, too."""
         if len(data) <= min(self.containers, self.objects, self.members, self.items, self.strings):
@@ -169,18 +189,7 @@ def parse_answer(data: bytes, *, has_vectors: bool = False) -> Any:
         ValueError: it is no JSON.
     """
     if len(data) > _SHORT:
-        size = len(data)
-        limits = JSONLimits(
-            _FEW.values + size // _BYTES_A_VALUE,
-            _FEW.containers + size // _BYTES_A_CONTAINER,
-            _FEW.objects + size // _BYTES_AN_OBJECT,
-            _FEW.members + size // _BYTES_A_MEMBER,
-            items=sys.maxsize if has_vectors else _FEW.items + size // _BYTES_AN_ITEM,
-            strings=_FEW.strings + size // _BYTES_A_STRING,
-        )
-        too_much = limits.exceeded_by(data)
-        if too_much is not None:
-            raise TooManyValuesError(f"holds more than {too_much}")
+        _FEW.for_answer(len(data), has_vectors=has_vectors).check(data)
     return parse_json(data)
 
 
@@ -193,18 +202,7 @@ def check_text(text: str) -> None:
     if len(text) <= _SHORT_TEXT:
         return
     data = text.encode("utf-8", "surrogatepass")
-    size = len(data)
-    limits = JSONLimits(
-        _FEW_IN_TEXT.values + size // _BYTES_A_VALUE,
-        _FEW_IN_TEXT.containers + size // _BYTES_A_CONTAINER,
-        _FEW_IN_TEXT.objects + size // _BYTES_AN_OBJECT,
-        _FEW_IN_TEXT.members + size // _BYTES_A_MEMBER,
-        items=_FEW_IN_TEXT.items + size // _BYTES_AN_ITEM,
-        strings=_FEW_IN_TEXT.strings + size // _BYTES_A_STRING,
-    )
-    too_much = limits.exceeded_by(data)
-    if too_much is not None:
-        raise TooManyValuesError(f"holds more than {too_much}")
+    _FEW_IN_TEXT.for_answer(len(data)).check(data)
 
 
 def fault_of(error: ValueError, otherwise: str) -> str:
