@@ -6,7 +6,7 @@ CONFIG ?=
 ARGS ?=
 SOURCES := src compat/litellm/src tests benchmarks examples docs
 
-.PHONY: help install serve test check fmt lint types contracts bench instructions instructions-record mutants docs lock clean
+.PHONY: help install serve test check fmt lint types contracts bench instructions instructions-record instructions-record-new mutants docs lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -46,6 +46,9 @@ instructions: $(VENV)/.dev  ## Fail when a request, call or chunk needs 5 % more
 
 instructions-record: $(VENV)/.dev  ## Hold it to what it needs now
 	$(BIN)/python -m benchmarks.instructions --record
+
+instructions-record-new: $(VENV)/.dev  ## The same for cases without a record only
+	$(BIN)/python -m benchmarks.instructions --record-new
 
 mutants: $(VENV)/.dev  ## Plant faults in src/puna and count those that the tests notice; ARGS="--seed 1"
 	$(BIN)/python -m benchmarks.mutants $(ARGS)

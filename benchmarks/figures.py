@@ -22,7 +22,7 @@ from __future__ import annotations
 import platform
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST_GROWTH = 0.05
 MOST_GROWTH_ELSEWHERE = 0.25
@@ -86,6 +86,16 @@ def figures_here(control: float, counts: Mapping[str, float]) -> Figures:
 def read_figures(text: str) -> Figures:
     """What `to_toml` wrote."""
     return Figures(**tomllib.loads(text))
+
+
+def with_new(recorded: Figures, now: Figures) -> Figures:
+    """The recorded figures as they are, and those cases of `now` that they lack.
+
+    Builds differ: the new counts are what makes the multiples of the recorded control right.
+    """
+    scale = recorded.control / now.control
+    new = {name: count * scale for name, count in now.counts.items() if name not in recorded.counts}
+    return replace(recorded, counts={**recorded.counts, **new})
 
 
 @dataclass(frozen=True, slots=True)

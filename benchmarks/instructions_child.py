@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 import uvloop
 
+from benchmarks.asks import ASKS, Ask
 from benchmarks.callgrind import counted
-from benchmarks.job import WITH_TOOL
+from benchmarks.job import WITH_TOOL, bearer, posted
 from benchmarks.job import Job as Load
 from benchmarks.sdk_child import Job as Calls
 from benchmarks.sdk_child import make_asks
@@ -30,6 +31,7 @@ PARTS = 3
 CHUNKS = 64
 
 _LIMIT_S = 600
+_PORT = 4000  # of the address in requests; nothing is sent
 _LOG_S = 0.3  # lines of the access log are written after a quarter of a second
 _TURNS = 4  # of the loop, after which the full lane has passed a piece on
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n%b\r\n\r\n"
@@ -47,19 +49,36 @@ class Case:
         is_stream: whether they are streams of `CHUNKS` chunks, and the count is that of a chunk.
         at_once: whether a stream comes from the upstream in one read.
         hook: what a hook looks at; without one nobody listens.
+        ask: what a `shape` asks, by its name in `asks.py`; these may take either lane.
+        goal: the most that it may cost as a multiple of `goal_of`.
     """
 
     what: str
-    kind: Literal["control", "fast", "full", "sdk"]
+    kind: Literal["control", "fast", "full", "shape", "sdk"]
     times: int
     is_stream: bool = False
     at_once: bool = False
     hook: Literal["report", "texts"] | None = None
+    ask: str = ""
+    goal: float | None = None
 
     @property
     def units(self) -> int:
         """How many of what is counted a part does."""
         return self.times * CHUNKS if self.is_stream else self.times
+
+    @property
+    def goal_of(self) -> str:
+        """The plain case that its goal is a multiple of."""
+        return "gateway_chunk" if self.is_stream else "gateway"
+
+
+def _request(what: str, ask: str, goal: float | None = None) -> Case:
+    return Case(f"a request {what}", "shape", 20, ask=ask, goal=goal)
+
+
+def _chunk(what: str, ask: str, goal: float) -> Case:
+    return Case(f"a streamed {what}", "shape", 2, is_stream=True, ask=ask, goal=goal)
 
 
 CONTROL = "control"
@@ -76,6 +95,18 @@ CASES = {
     ),
     "full_lane": Case("a request, full lane", "full", 20),
     "full_lane_chunk": Case("a streamed chunk, full lane, a read each", "full", 2, is_stream=True),
+    "gateway_tool": _request("with a tool, a text back", "tool", 1.5),
+    "gateway_tool_answer": _request("with a tool, a call back", "tool_answer", 1.5),
+    "gateway_image": _request("with an image", "image", 1.6),
+    "gateway_format": _request("with a JSON schema as response_format", "format", 1.6),
+    "gateway_defaults": _request("for a model with parameters and a header", "defaults", 1.6),
+    "gateway_tool_chunk": _chunk("chunk of text of a request with a tool", "tool", 1.3),
+    "gateway_call_chunk": _chunk("chunk of a tool call's arguments", "call", 1.6),
+    "gateway_agent": _request("of a coding agent, 40 KB", "agent"),
+    "gateway_messages": _request("of Messages over chat", "messages", 3),
+    "gateway_messages_chunk": _chunk("chunk of Messages over chat", "messages", 2.5),
+    "gateway_responses": _request("of Responses over chat", "responses", 3),
+    "gateway_responses_chunk": _chunk("chunk of Responses over chat", "responses", 2.5),
     "sdk": Case("a call of `completion`", "sdk", 30),
     "sdk_chunk": Case("a streamed chunk of `completion`", "sdk", 5, is_stream=True),
 }
@@ -165,34 +196,63 @@ class _Point:
 
 
 async def _count_gateway(case: Case) -> None:
-    from benchmarks.memory_gateway import KEY, MemoryGateway
+    from benchmarks.memory_gateway import KEY, MODEL, MemoryGateway
     from puna.gateway.logs import set_up_logging
 
     set_up_logging(is_debug=False, is_json=False)
-    gateway = MemoryGateway(_HOOKS.get(case.hook, ()))
-    request = Load(
-        4000,
-        1,
-        KEY,
-        chunks=CHUNKS if case.is_stream else 0,
-        extra=WITH_TOOL if case.kind == "full" else {},
-    ).request()
+    ask = ASKS[case.ask] if case.ask else None
+    gateway = MemoryGateway(_HOOKS.get(case.hook, ()), params=ask.params if ask else {})
+    request = _shaped_request(ask, MODEL, KEY, case) if ask else _plain_request(KEY, case)
     pieces = _reply(case)
-    turns = _TURNS if case.kind == "full" else 0
-    lane = b"x-puna-lane: %b\r\n" % case.kind.encode()
+    pace = _PACES[case.kind]
 
-    def work() -> list[tuple[bytes, list[bytes]]]:
+    def work(times: int = case.times) -> list[tuple[bytes, list[bytes]]]:
         """Each read of a socket is an object of its own."""
-        return [(_copy(request), [_copy(piece) for piece in pieces]) for _ in range(case.times)]
+        return [(_copy(request), [_copy(piece) for piece in pieces]) for _ in range(times)]
 
     async with asyncio.timeout(_LIMIT_S):
-        await _ask_all(gateway, work(), lane, turns)
+        await _ask_all(gateway, work(), pace)
+        if ask and not ask.is_told(b"".join(gateway.reply.written), CHUNKS * case.is_stream):
+            raise RuntimeError(f"the gateway answered {gateway.reply.written!r}")
         _freeze()
-        await _ask_all(gateway, work(), lane, turns)
+        await _ask_all(gateway, work(), pace)
         for _ in range(PARTS):
             ready = work()
             with counted():
-                await _ask_all(gateway, ready, lane, turns)
+                await _ask_all(gateway, ready, pace)
+
+
+def _plain_request(key: str, case: Case) -> bytes:
+    chunks = CHUNKS if case.is_stream else 0
+    extra = WITH_TOOL if case.kind == "full" else {}
+    return Load(_PORT, 1, key, chunks=chunks, extra=extra).request()
+
+
+def _shaped_request(ask: Ask, model: str, key: str, case: Case) -> bytes:
+    body = ask.request_body(model, is_stream=case.is_stream)
+    return posted(_PORT, ask.path, {**bearer(key), **ask.headers}, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """When the next piece of an answer comes, and what must stand in the head of the gateway's.
+
+    Attributes:
+        turns: of the loop that are waited after each piece.
+        until_written: whether fewer are waited where the gateway has written something.
+        head: the line.
+    """
+
+    turns: int
+    until_written: bool
+    head: bytes
+
+
+_PACES = {
+    "fast": _Pace(0, until_written=False, head=b"x-puna-lane: fast"),
+    "full": _Pace(_TURNS, until_written=False, head=b"x-puna-lane: full"),
+    "shape": _Pace(_TURNS, until_written=True, head=b"x-puna-lane: "),
+}
 
 
 def _read_report(event: CallEvent) -> None:
@@ -209,24 +269,28 @@ _HOOKS: dict[str | None, tuple[Hook, ...]] = {"report": (_read_report,), "texts"
 
 
 async def _ask_all(
-    gateway: Any, work: Sequence[tuple[bytes, Sequence[bytes]]], lane: bytes, turns: int
+    gateway: Any, work: Sequence[tuple[bytes, Sequence[bytes]]], pace: _Pace
 ) -> None:
     asked, replied = gateway.asked.written, gateway.reply.written
     client = gateway.client
+    turns, until_written, lane = pace.turns, pace.until_written, pace.head
     for request, pieces in work:
+        replied.clear()
         client.data_received(request)
         while not asked:  # noqa: ASYNC110 - an event would be work that is not the gateway's
             await asyncio.sleep(0)
         asked.clear()
         for piece in pieces:
+            before = len(replied)
             gateway.upstream.data_received(piece)
             for _ in range(turns):
+                if until_written and len(replied) > before:
+                    break
                 await asyncio.sleep(0)
         while not client.cycle.response_complete:  # noqa: ASYNC110 - the same
             await asyncio.sleep(0)
         if not replied[0].startswith(b"HTTP/1.1 200 OK") or lane not in replied[0]:
             raise RuntimeError(f"the gateway answered {replied[0]!r}")
-        replied.clear()
     await asyncio.sleep(_LOG_S)
     if not gateway.is_kept:
         raise RuntimeError("the gateway closed a connection that it should keep")
@@ -238,10 +302,12 @@ def _copy(data: bytes) -> bytes:
 
 def _reply(case: Case) -> list[bytes]:
     """The upstream's bytes, a read each."""
+    ask = ASKS[case.ask] if case.ask else None
     if not case.is_stream:
-        body = whole_body()
+        body = ask.whole() if ask else whole_body()
         return [_HEAD % (b"application/json", b"content-length: %d" % len(body)) + body]
-    pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in events(CHUNKS, tells_usage=True)]
+    told = ask.events(CHUNKS) if ask else events(CHUNKS, tells_usage=True)
+    pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in told]
     pieces = [_HEAD % (b"text/event-stream", b"transfer-encoding: chunked"), *pieces]
     pieces[-1] += b"0\r\n\r\n"
     return [b"".join(pieces)] if case.at_once else pieces

@@ -84,7 +84,7 @@ def bearer(key: str) -> dict[str, str]:
 
 def posted(port: int, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> bytes:
     """A POST of JSON to 127.0.0.1 as bytes."""
-    content = json.dumps(body, separators=(",", ":")).encode()
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     fields = {
         "host": f"127.0.0.1:{port}",
         **headers,

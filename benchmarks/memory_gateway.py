@@ -10,7 +10,7 @@ import asyncio
 import json
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from puna.transports.lean.connection import Connection
 from puna.transports.lean.head import Origin
 
 KEY = "sk-" + "a" * 48
-CHUNKS = 64
+MODEL = model_name(64, 0)
+_NO_PARAMS: Mapping[str, Any] = {}
 _LONG_S = 3600  # nothing ends by time, however slowly the program runs
 
 
@@ -82,11 +83,15 @@ class MemoryGateway:
         client: the client's connection; `reply` is what was written to it.
         upstream: the connection to the upstream, from the first request on; `asked` is what was
             written to that.
+
+    `params` are what the deployment has in the config beside its host.
     """
 
     upstream: Connection
 
-    def __init__(self, hooks: tuple[Hook, ...] = ()) -> None:
+    def __init__(
+        self, hooks: tuple[Hook, ...] = (), params: Mapping[str, Any] = _NO_PARAMS
+    ) -> None:
         # A kept connection is polled before it is used again, which takes a real socket.
         near, self._far = socket.socketpair()
         self.asked, self.reply = Line(near), Line()
@@ -94,7 +99,7 @@ class MemoryGateway:
         transport.to_hosts().lean = LeanTransport(
             dialer=self._dial, limits=PoolLimits(idle_s=_LONG_S, age_s=_LONG_S)
         )
-        app = Gateway(_directory(), transport=transport, hooks=hooks)
+        app = Gateway(_directory(params), transport=transport, hooks=hooks)
         app.open_fast_lane()
         config = uvicorn.Config(
             app,
@@ -122,16 +127,16 @@ class MemoryGateway:
         self.asked.connect(self.upstream)
 
 
-def _directory() -> Any:
+def _directory(params: Mapping[str, Any]) -> Any:
     """What `puna serve --config` makes of a file with one model and a master key."""
-    name = model_name(CHUNKS, 0)
     deployment = {
-        "model": f"openai/{name}",
+        "model": f"openai/{MODEL}",
         "api_base": "http://127.0.0.1:9/v1",
         "api_key": "k",
+        **params,
     }
     config = {
-        "model_list": [{"model_name": name, "litellm_params": deployment}],
+        "model_list": [{"model_name": MODEL, "litellm_params": deployment}],
         "general_settings": {"master_key": KEY},
     }
     with tempfile.TemporaryDirectory() as folder:

@@ -10,8 +10,9 @@ from benchmarks.figures import (
     compare,
     figures_here,
     read_figures,
+    with_new,
 )
-from benchmarks.instructions import RECORD
+from benchmarks.instructions import RECORD, goal_lines
 from benchmarks.instructions_child import CASES, CONTROL
 
 RECORDED = Figures(
@@ -93,3 +94,27 @@ def test_a_record_without_its_case_fails() -> None:
 def test_each_case_has_its_record() -> None:
     recorded = read_figures(RECORD.read_text())
     assert {CONTROL, *recorded.counts} == set(CASES)
+
+
+def test_only_new_cases_are_recorded_and_as_multiples_of_the_recorded_control() -> None:
+    now = replace(RECORDED, control=500_000, counts={"gateway": 1, "sdk": 2, "new": 50_000})
+    kept = with_new(RECORDED, now)
+    assert kept.counts == {**RECORDED.counts, "new": 100_000}
+    assert kept.control == RECORDED.control
+    assert kept.multiple("new") == now.multiple("new")
+
+
+def test_goals_are_told_as_multiples_of_the_plain_request_and_chunk() -> None:
+    counts = {
+        "gateway": 100.0,
+        "gateway_chunk": 10.0,
+        "gateway_tool": 150.0,
+        "gateway_agent": 900.0,
+    }
+    head, *lines = goal_lines({**counts, "gateway_tool_chunk": 13.1})
+    assert head.endswith("of the plain request or chunk:")
+    assert [" ".join(line.split()) for line in lines] == [
+        "gateway_tool 1.50 of gateway; the goal is 1.5 at most: met",
+        "gateway_tool_chunk 1.31 of gateway_chunk; the goal is 1.3 at most: NOT MET",
+        "gateway_agent 9.00 of gateway",
+    ]
