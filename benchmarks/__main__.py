@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks import (
+    coding_agent,
     cold_start,
     features,
     gateway,
@@ -31,6 +32,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     gateway.MEASUREMENT,
     half_load.MEASUREMENT,
     paced.MEASUREMENT,
+    coding_agent.MEASUREMENT,
     tls.MEASUREMENT,
     features.MEASUREMENT,
     peers.MEASUREMENT,

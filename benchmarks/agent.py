@@ -11,19 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 from benchmarks import vllm
-
-TEXT_EVENTS = 40
-CALL_EVENTS = 20
-EVENTS = TEXT_EVENTS + CALL_EVENTS + 3
-"""Chunks of the streamed answer: those, the role, the call's name, and the end; not the usage."""
-
-USAGE = {"prompt_tokens": 10_212, "total_tokens": 10_301, "completion_tokens": 89}
-CALL_ID = "chatcmpl-tool-9f31d04c65a94e4f8d2e7b1c0a6f5e38"
-CALL_NAME = "edit_file"
 
 _TEXT = (
     "The test fails because `parse_window` reads the suffix before it strips the spaces, so "
@@ -39,6 +29,14 @@ _ARGUMENTS = json.dumps(
         "is_whole_line": True,
     }
 )
+ANSWER = vllm.Answer(
+    _TEXT,
+    vllm.Call("edit_file", _ARGUMENTS),
+    text_events=40,
+    call_events=20,
+    usage={"prompt_tokens": 10_212, "total_tokens": 10_301, "completion_tokens": 89},
+)
+
 _SYSTEM = (
     "You are a coding agent that works in the user's repository. Read before you edit; keep the "
     "style of the file; run the tests that concern a change; say what you did in two sentences.\n"
@@ -181,33 +179,6 @@ def responses_body() -> Mapping[str, Any]:
         "temperature": 0.2,
         "store": False,
     }
-
-
-@lru_cache
-def answer() -> bytes:
-    """The answer as a host sends it whole."""
-    function = {"name": CALL_NAME, "arguments": _ARGUMENTS}
-    call = {"id": CALL_ID, "type": "function", "function": function}
-    return vllm.whole({"content": _TEXT, "tool_calls": [call]}, "tool_calls", USAGE)
-
-
-@lru_cache
-def events() -> tuple[bytes, ...]:
-    """The answer as a host streams it to who asks for the usage: `EVENTS` chunks, usage, done."""
-    return (
-        vllm.role_event(),
-        *vllm.text_events(cut(_TEXT, TEXT_EVENTS)),
-        *vllm.call_events(CALL_ID, CALL_NAME, cut(_ARGUMENTS, CALL_EVENTS)),
-        vllm.end_event("tool_calls"),
-        vllm.usage_event(USAGE),
-        vllm.DONE,
-    )
-
-
-def cut(text: str, pieces: int) -> list[str]:
-    """A text in so many pieces, none empty, of nearly equal length."""
-    ends = [len(text) * number // pieces for number in range(pieces + 1)]
-    return [text[start:end] for start, end in pairwise(ends)]
 
 
 def _opening() -> list[Any]:

@@ -6,32 +6,28 @@ Bodies are as the SDKs of OpenAI and Anthropic write them, answers as vLLM does 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import agent, vllm
-from benchmarks.job import CHAT
-from benchmarks.upstream import TEXT
+from benchmarks import agent
+from benchmarks.vllm import Answer, Call
 
+CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
 RESPONSES = "/v1/responses"
 
-USAGE = {"prompt_tokens": 24, "total_tokens": 88, "completion_tokens": 64}
+TEXT = "The sky is blue because air scatters short waves of light more than long ones. " * 3
+_EVENTS = 62  # of the text or the arguments, so that a stream has about 64 chunks
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A tool call that a host answers with; `arguments` is a JSON text."""
+def _text(text: str = TEXT) -> Answer:
+    return Answer(text, text_events=_EVENTS)
 
-    name: str
-    arguments: str
 
-    @property
-    def message(self) -> Mapping[str, Any]:
-        """The message of a whole answer."""
-        function = {"name": self.name, "arguments": self.arguments}
-        return {"tool_calls": [{"id": agent.CALL_ID, "type": "function", "function": function}]}
+def _call(**arguments: str) -> Answer:
+    call = Call("get_weather", json.dumps(arguments))
+    return Answer(call=call, call_events=_EVENTS - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +37,35 @@ class Ask:
     Attributes:
         body: the request's, with an empty model.
         path: where it is sent.
-        answer: the text or the call that the host answers.
+        answer: what the host says.
         params: what the model's deployment has in the config beside its host.
         headers: what the client sends beside the usual.
-        body_bytes: the answer where it is not made of `answer`.
+        streamed: further fields of the body where it asks for a stream.
+        end: what ends the client's stream.
     """
 
     body: Mapping[str, Any]
     path: str = CHAT
-    answer: str | Call = TEXT
+    answer: Answer = field(default_factory=_text)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body_bytes: bytes = b""
+    streamed: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    end: bytes = b"data: [DONE]"
 
     def request_body(self, model: str, *, is_stream: bool = False) -> Mapping[str, Any]:
         """The request's body for this model."""
-        return {**self.body, "model": model, **({"stream": True} if is_stream else {})}
+        streamed = {"stream": True, **self.streamed} if is_stream else {}
+        return {**self.body, "model": model, **streamed}
 
-    def whole(self) -> bytes:
-        """The body of the host's answer."""
-        if self.body_bytes:
-            return self.body_bytes
-        if isinstance(self.answer, Call):
-            return vllm.whole(self.answer.message, "tool_calls", USAGE)
-        return vllm.whole({"content": self.answer}, "stop", USAGE)
-
-    def is_told(self, reply: bytes, chunks: int = 0) -> bool:
-        """Whether a client's reply holds the answer: whole, or in so many chunks."""
-        if chunks:
-            return reply.count(b"data: {") >= chunks - 2  # role and end may go with others
-        message = json.loads(self.whole())["choices"][0]["message"]
-        said = message["content"] or message["tool_calls"][0]["function"]["name"]
-        return json.dumps(said, ensure_ascii=False)[1:-1].encode() in reply
-
-    def events(self, chunks: int) -> Sequence[bytes]:
-        """The same, streamed in so many chunks: that with the role, those that tell, the end.
-
-        The last two events are the end with the usage, in one, and `[DONE]`.
-        """
-        if isinstance(self.answer, Call):
-            pieces = agent.cut(self.answer.arguments, chunks - 3)
-            told = vllm.call_events(agent.CALL_ID, self.answer.name, pieces)
-        else:
-            told = vllm.text_events(agent.cut(self.answer, chunks - 2))
-        reason = "tool_calls" if isinstance(self.answer, Call) else "stop"
-        end = vllm.end_event(reason) + vllm.usage_event(USAGE)
-        return (vllm.role_event(), *told, end, vllm.DONE)
+    def is_told(self, reply: bytes, *, is_stream: bool = False) -> bool:
+        """Whether a client's reply holds the answer."""
+        if is_stream:
+            told = self.answer.text_events + self.answer.call_events
+            return reply.count(b"data: {") >= told and self.end in reply
+        call = self.answer.call
+        # Only the end of the text: some servers escape the letters that are not ASCII.
+        marks = ((self.answer.text or "")[-20:], "" if call is None else call.name)
+        return all(json.dumps(mark)[1:-1].encode() in reply for mark in marks)
 
 
 _SYSTEM = "You are a helpful assistant."
@@ -111,11 +90,6 @@ _WEATHER = {
     },
 }
 _WITH_TOOL = {**_CHAT, "tool_choice": "auto", "tools": [_WEATHER]}
-_CALL = Call(
-    "get_weather",
-    json.dumps({"place": "Paris, France", "at": "2026-12-01T09:00:00+01:00", "unit": "celsius"}),
-)
-_LONG_CALL = Call("get_weather", json.dumps({"place": TEXT, "at": "2026-12-01T09:00:00+01:00"}))
 # One red pixel.
 _PNG = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/"
@@ -138,22 +112,27 @@ _FORMAT = {
         "strict": True,
     },
 }
+_ANTHROPIC = {"anthropic-version": "2023-06-01"}
+_MESSAGES_END = b"event: message_stop"
+_RESPONSES_END = b"event: response.completed"
 
 ASKS: Mapping[str, Ask] = {
     "plain": Ask(_CHAT),
     "tool": Ask(_WITH_TOOL),
-    "tool_answer": Ask(_WITH_TOOL, answer=_CALL),
-    "call": Ask(_WITH_TOOL, answer=_LONG_CALL),
+    "tool_answer": Ask(
+        _WITH_TOOL,
+        answer=_call(place="Paris, France", at="2026-12-01T09:00:00+01:00", unit="celsius"),
+    ),
+    "call": Ask(_WITH_TOOL, answer=_call(place=TEXT, at="2026-12-01T09:00:00+01:00")),
     "image": Ask({**_CHAT, "messages": [_TOLD[0], {"role": "user", "content": _SEEN}]}),
     "format": Ask(
         {**_CHAT, "response_format": _FORMAT},
-        answer=json.dumps({"colour": "blue", "why": TEXT}),
+        answer=_text(json.dumps({"colour": "blue", "why": TEXT})),
     ),
     "defaults": Ask(
         {"messages": _TOLD, "model": ""},
         params={"temperature": 0.2, "max_tokens": 512, "extra_headers": {"x-team": "search"}},
     ),
-    "agent": Ask(agent.chat_body(), body_bytes=agent.answer()),
     "messages": Ask(
         {
             "max_tokens": 128,
@@ -163,7 +142,8 @@ ASKS: Mapping[str, Ask] = {
             "temperature": 0.7,
         },
         path=MESSAGES,
-        headers={"anthropic-version": "2023-06-01"},
+        headers=_ANTHROPIC,
+        end=_MESSAGES_END,
     ),
     "responses": Ask(
         {
@@ -175,6 +155,22 @@ ASKS: Mapping[str, Ask] = {
             "temperature": 0.7,
         },
         path=RESPONSES,
+        end=_RESPONSES_END,
+    ),
+    "agent": Ask(
+        agent.chat_body(),
+        answer=agent.ANSWER,
+        streamed={"stream_options": {"include_usage": True}},
+    ),
+    "agent_messages": Ask(
+        agent.messages_body(),
+        path=MESSAGES,
+        answer=agent.ANSWER,
+        headers=_ANTHROPIC,
+        end=_MESSAGES_END,
+    ),
+    "agent_responses": Ask(
+        agent.responses_body(), path=RESPONSES, answer=agent.ANSWER, end=_RESPONSES_END
     ),
 }
 """By name. Responses are not stored, as Codex asks."""

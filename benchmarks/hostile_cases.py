@@ -22,7 +22,7 @@ from tests.support.hostile import (
     unlike,
 )
 
-from benchmarks.job import CHAT
+from benchmarks.asks import CHAT
 
 _TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 _JSON = "application/json"

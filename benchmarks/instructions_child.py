@@ -77,7 +77,7 @@ def _request(what: str, ask: str, goal: float | None = None) -> Case:
     return Case(f"a request {what}", "shape", 20, ask=ask, goal=goal)
 
 
-def _chunk(what: str, ask: str, goal: float) -> Case:
+def _chunk(what: str, ask: str, goal: float | None = None) -> Case:
     return Case(f"a streamed {what}", "shape", 2, is_stream=True, ask=ask, goal=goal)
 
 
@@ -95,6 +95,8 @@ CASES = {
     ),
     "full_lane": Case("a request, full lane", "full", 20),
     "full_lane_chunk": Case("a streamed chunk, full lane, a read each", "full", 2, is_stream=True),
+    "gateway_vllm": _request("whose answer has the nulls that vLLM writes", "plain"),
+    "gateway_vllm_chunk": _chunk("chunk as vLLM writes it", "plain"),
     "gateway_tool": _request("with a tool, a text back", "tool", 1.5),
     "gateway_tool_answer": _request("with a tool, a call back", "tool_answer", 1.5),
     "gateway_image": _request("with an image", "image", 1.6),
@@ -212,7 +214,7 @@ async def _count_gateway(case: Case) -> None:
 
     async with asyncio.timeout(_LIMIT_S):
         await _ask_all(gateway, work(), pace)
-        if ask and not ask.is_told(b"".join(gateway.reply.written), CHUNKS * case.is_stream):
+        if ask and not ask.is_told(b"".join(gateway.reply.written), is_stream=case.is_stream):
             raise RuntimeError(f"the gateway answered {gateway.reply.written!r}")
         _freeze()
         await _ask_all(gateway, work(), pace)
@@ -304,13 +306,19 @@ def _reply(case: Case) -> list[bytes]:
     """The upstream's bytes, a read each."""
     ask = ASKS[case.ask] if case.ask else None
     if not case.is_stream:
-        body = ask.whole() if ask else whole_body()
+        body = ask.answer.whole() if ask else whole_body()
         return [_HEAD % (b"application/json", b"content-length: %d" % len(body)) + body]
-    told = ask.events(CHUNKS) if ask else events(CHUNKS, tells_usage=True)
+    told = _with_usage(ask.answer.events()) if ask else events(CHUNKS, tells_usage=True)
     pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in told]
     pieces = [_HEAD % (b"text/event-stream", b"transfer-encoding: chunked"), *pieces]
     pieces[-1] += b"0\r\n\r\n"
     return [b"".join(pieces)] if case.at_once else pieces
+
+
+def _with_usage(told: Sequence[bytes]) -> Sequence[bytes]:
+    """The usage comes with the end that is before it, in one read."""
+    *chunks, end, usage, done = told
+    return (*chunks, end + usage, done)
 
 
 if __name__ == "__main__":

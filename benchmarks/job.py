@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.upstream import model_name
+from benchmarks.asks import ASKS, CHAT
+from benchmarks.upstream import ask_name, model_name
 
 _FILLER = " It was blue yesterday, and it will be blue again tomorrow."
 _CHUNKS = 64  # of the model that a plain question names
-CHAT = "/v1/chat/completions"
 _TOOL = {
     "type": "function",
     "function": {
@@ -39,6 +39,8 @@ class Job:
             fell idle last, as clients' pools do.
         model_form: how the server calls the upstream's model `{}`.
         extra: further fields of the request's body.
+        ask: what is asked in the place of the usual question, by its name in `asks.py`; `chunks`
+            above 0 then asks for a stream, whose length is the answer's own.
     """
 
     port: int
@@ -55,10 +57,17 @@ class Job:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     model_form: str = "{}"
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    ask: str = ""
 
     def request(self) -> bytes:
         """The request's bytes."""
-        body: dict[str, Any] = {
+        headers = {**bearer(self.key), **self.headers}
+        if self.ask:
+            ask = ASKS[self.ask]
+            model = self.model_form.format(ask_name(self.ask, self.pause_ms))
+            body = {**ask.request_body(model, is_stream=bool(self.chunks)), **self.extra}
+            return posted(self.port, self.path, {**headers, **ask.headers}, body)
+        body = {
             "model": self.model_form.format(model_name(self.chunks or _CHUNKS, self.pause_ms)),
             "messages": [
                 {"role": "system", "content": "You are a helpful assistant."},
@@ -74,7 +83,7 @@ class Job:
         }
         if self.chunks:
             body["stream"] = True
-        return posted(self.port, self.path, {**bearer(self.key), **self.headers}, body)
+        return posted(self.port, self.path, headers, body)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -134,6 +143,8 @@ def is_good(job: Job, status: int, body: bytes) -> bool:
     """Whether a reply is what the job asked for, whole."""
     if status != 200:  # noqa: PLR2004 - a status
         return False
+    if job.ask:
+        return ASKS[job.ask].is_told(body, is_stream=bool(job.chunks))
     if job.chunks:
         return chunks_in(body) >= job.chunks and b"data: [DONE]" in body
     return b'"finish_reason"' in body

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.job import CHAT
+from benchmarks.asks import CHAT
 from benchmarks.processes import MEASURED_CORE, free_port, running
 from benchmarks.target import MODELS, Target, wait_for_answer
 
@@ -157,8 +157,10 @@ PEERS: tuple[Peer, ...] = (
 
 
 @contextmanager
-def peer_running(peer: Peer, peers: Path, upstream_port: int) -> Generator[Target]:
-    """A peer on the measured core, up and answering.
+def peer_running(
+    peer: Peer, peers: Path, upstream_port: int, model: str = MODELS[0]
+) -> Generator[Target]:
+    """A peer that serves this model on the measured core, up and answering.
 
     Raises:
         RuntimeError: it did not start, or gave no good answer.
@@ -171,7 +173,7 @@ def peer_running(peer: Peer, peers: Path, upstream_port: int) -> Generator[Targe
             "port": str(free_port()),
             "upstream": str(upstream_port),
             "key": f"sk-{secrets.token_hex(24)}",
-            "model": MODELS[0],
+            "model": model,
         }
         for file, text in peer.files.items():
             (folder / file).write_text(text.format(**values))
@@ -190,7 +192,7 @@ def peer_running(peer: Peer, peers: Path, upstream_port: int) -> Generator[Targe
                 headers=filled(peer.headers, values),
                 model_form=peer.model_form,
             )
-            wait_for_answer(process, target)
+            wait_for_answer(process, target, model)
             yield target
 
 

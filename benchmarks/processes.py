@@ -114,12 +114,13 @@ def run_json(module: str, argument: Any, core: int = OTHER_CORE) -> Any:
 
 
 @contextmanager
-def upstream(*certificate: Path) -> Generator[tuple[int, int]]:
+def upstream(*certificate: Path, model: str = "bench-64-0") -> Generator[tuple[int, int]]:
     """The loopback upstream of `upstream.py`: its process id and its port.
 
-    With a certificate (its file and its key's file) it speaks TLS.
+    `model` is the one that it lists; it serves all. With a certificate (its file and its key's
+    file) it speaks TLS.
     """
-    command = [sys.executable, "-m", "benchmarks.upstream", *map(str, certificate)]
+    command = [sys.executable, "-m", "benchmarks.upstream", model, *map(str, certificate)]
     with running(command, OTHER_CORE, reads_line=True) as (process, line):
         yield process.pid, int(line)
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from benchmarks.job import CHAT, Job
+from benchmarks.asks import CHAT
+from benchmarks.job import Job
 from benchmarks.processes import cpu_s, fetch
 from benchmarks.upstream import model_name
 

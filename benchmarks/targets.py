@@ -13,9 +13,12 @@ from benchmarks.target import MODELS, Target
 
 @contextmanager
 def all_targets(*models: str) -> Generator[tuple[Target, Target | None, Target]]:
-    """The upstream, nginx where it is installed, and Puna with these models, all running."""
+    """The upstream, nginx where it is installed, and Puna with these models, all running.
+
+    The upstream lists the first of them.
+    """
     with ExitStack() as stack:
-        pid, port = stack.enter_context(upstream())
+        pid, port = stack.enter_context(upstream(model=(*models, MODELS[0])[0]))
         direct = Target("direct", pid, port)
         proxy = stack.enter_context(nginx(port)) if is_installed() else None
         setup = usual_setup(base_url_of(port), (*MODELS, *models))

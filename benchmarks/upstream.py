@@ -1,10 +1,12 @@
 """The loopback upstream: OpenAI's chat completions from prepared bytes, on asyncio and uvloop.
 
-`python -m benchmarks.upstream [CERTIFICATE KEY]` prints its port and serves, over TLS if given a
-certificate, until it is ended. The model's name says what comes: `bench-64-10` streams 64 chunks,
-one each 10 ms; with a pause of 0 all in one write. In `bench-64-10-timed` each chunk tells which
-it is and when it was written. `GET /stats` tells the requests and connections so far; `GET /finish`
-ends the timed streams, each with its next chunk. A stream that is asked for its usage tells it.
+`python -m benchmarks.upstream MODEL [CERTIFICATE KEY]` prints its port and serves until it is
+ended, over TLS if given a certificate. It serves all models and lists MODEL. The model's name says
+what comes: `bench-64-10` streams 64 chunks, one each 10 ms; with a pause of 0 all in one write. In
+`bench-64-10-timed` each chunk tells which it is and when it was written. `ask-tool-10` has the
+answer to that question of `asks.py`, streamed with an event each 10 ms. `GET /stats` tells the
+requests and connections so far; `GET /finish` ends the timed streams, each with its next chunk. A
+stream that is asked for its usage tells it.
 """
 
 from __future__ import annotations
@@ -21,18 +23,25 @@ from typing import Any, cast
 
 import uvloop
 
+from benchmarks.asks import ASKS, TEXT
+
 CONTENT_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
+_ASKED = re.compile(rb'"model": ?"ask-([a-z_]+)-(\d+)"')
 _MODEL = re.compile(rb'"model": ?"bench-(\d+)-(\d+)(-timed)?"')
 _STREAM = re.compile(rb'"stream": ?true')
 _ASKS_USAGE = re.compile(rb'"include_usage": ?true')
 
-TEXT = "The sky is blue because air scatters short waves of light more than long ones. " * 3
 USAGE = {"prompt_tokens": 24, "completion_tokens": 64, "total_tokens": 88}
 
 
 def model_name(chunks: int, pause_ms: int, *, is_timed: bool = False) -> str:
     """The model whose stream has so many chunks, with such pauses."""
     return f"bench-{chunks}-{pause_ms}{'-timed' if is_timed else ''}"
+
+
+def ask_name(ask: str, pause_ms: int = 0) -> str:
+    """The model that answers a question of `asks.py`, streamed with such pauses."""
+    return f"ask-{ask}-{pause_ms}"
 
 
 def whole_body() -> bytes:
@@ -104,12 +113,20 @@ def _reply(body: bytes) -> bytes:
     )
 
 
-# Some gateways look up what their upstream serves.
-_LIST = {"object": "list", "data": [{"id": model_name(64, 0), "object": "model"}]}
 _WHOLE = _reply(whole_body())
 _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 )
+
+
+@lru_cache
+def _whole_reply(ask: str) -> bytes:
+    return _reply(ASKS[ask].answer.whole())
+
+
+@lru_cache
+def _events_of(ask: str) -> tuple[bytes, ...]:
+    return ASKS[ask].answer.events()
 
 
 @dataclass(slots=True)
@@ -131,8 +148,9 @@ class _Counts:
 class _Connection(asyncio.Protocol):
     """One client; requests come one after the other."""
 
-    def __init__(self, counts: _Counts) -> None:
+    def __init__(self, counts: _Counts, listed: bytes) -> None:
         self._counts = counts
+        self._listed = listed
         self._buffer = b""
         self._timer: asyncio.TimerHandle | None = None
         self._timed_since_ns = 0  # of the monotonic clock; 0 where the stream is not timed
@@ -162,18 +180,28 @@ class _Connection(asyncio.Protocol):
         if head.startswith(b"GET"):
             if head.startswith(b"GET /finish"):
                 self._counts.finished_ns = time.monotonic_ns()
+            # Some gateways look up what their upstream serves.
             is_list = head.startswith(b"GET /v1/models")
-            self._transport.write(_reply(_json(_LIST if is_list else self._counts.told())))
+            self._transport.write(self._listed if is_list else _reply(_json(self._counts.told())))
             return
         self._counts.requests += 1
+        asked = _ASKED.search(body)
         if _STREAM.search(body) is None:
-            self._transport.write(_WHOLE)
+            self._transport.write(_whole_reply(asked[1].decode()) if asked else _WHOLE)
+            return
+        self._timed_since_ns = 0
+        if asked is not None:
+            self._stream(_events_of(asked[1].decode()), int(asked[2]))
             return
         model = _MODEL.search(body)
         chunks, pause_ms = (int(model[1]), int(model[2])) if model else (64, 0)
-        self._timed_since_ns = time.monotonic_ns() if model and model[3] else 0
+        if model and model[3]:
+            self._timed_since_ns = time.monotonic_ns()
+        tells_usage = _ASKS_USAGE.search(body) is not None
+        self._stream(events(chunks, tells_usage=tells_usage), pause_ms)
+
+    def _stream(self, frames: tuple[bytes, ...], pause_ms: int) -> None:
         self._transport.write(_STREAM_HEAD)
-        frames = events(chunks, tells_usage=_ASKS_USAGE.search(body) is not None)
         if pause_ms:
             self._play(frames, 0, pause_ms / 1000)
         else:
@@ -194,7 +222,8 @@ class _Connection(asyncio.Protocol):
             self._transport.write(b"0\r\n\r\n")
 
 
-async def _serve(certificate: list[str]) -> None:
+async def _serve(model: str, certificate: list[str]) -> None:
+    listed = _reply(_json({"object": "list", "data": [{"id": model, "object": "model"}]}))
     counts = _Counts()
     loop = asyncio.get_running_loop()
     tls: ssl.SSLContext | None = None
@@ -202,11 +231,11 @@ async def _serve(certificate: list[str]) -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(*certificate)
     server = await loop.create_server(
-        lambda: _Connection(counts), "127.0.0.1", 0, backlog=4096, ssl=tls
+        lambda: _Connection(counts, listed), "127.0.0.1", 0, backlog=4096, ssl=tls
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(sys.argv[1:]))
+    uvloop.run(_serve(sys.argv[1], sys.argv[2:]))

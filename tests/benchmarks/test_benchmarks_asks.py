@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from benchmarks.asks import ASKS, Ask
+from benchmarks.asks import ASKS, CHAT, Ask
+from benchmarks.instructions_child import CASES, CHUNKS
 
 from benchmarks import agent, vllm
 
-CHUNKS = 64
+OTHER = vllm.Answer("No.", text_events=1)
 
 
 def chunks_of(events: tuple[bytes, ...]) -> list[Any]:
@@ -32,14 +33,13 @@ def told(chunks: list[Any]) -> tuple[str, str, str]:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in ASKS if name != "agent"])
-def test_the_streamed_answer_is_the_whole_one(name: str) -> None:
-    ask = ASKS[name]
-    *chunks, usage = chunks_of(tuple(ask.events(CHUNKS)))
-    whole = json.loads(ask.whole())
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+def test_the_streamed_answer_is_the_whole_one(ask: Ask) -> None:
+    *chunks, usage = chunks_of(ask.answer.events())
+    whole = json.loads(ask.answer.whole())
     message = whole["choices"][0]["message"]
     (function,) = [call["function"] for call in message["tool_calls"]] or [{}]
-    assert len(chunks) == CHUNKS
+    assert len(chunks) == ask.answer.chunks
     assert told(chunks) == (
         message["content"] or "",
         function.get("name", ""),
@@ -49,13 +49,20 @@ def test_the_streamed_answer_is_the_whole_one(name: str) -> None:
     assert usage["usage"].items() <= whole["usage"].items()
 
 
-def test_an_answer_is_recognised_whole_and_streamed_and_another_is_not() -> None:
-    ask = ASKS["tool"]
-    stream = b"".join(ask.events(CHUNKS))
-    assert ask.is_told(ask.whole())
-    assert not ask.is_told(ASKS["tool_answer"].whole())
-    assert ask.is_told(stream, CHUNKS)
-    assert not ask.is_told(stream, 2 * CHUNKS)
+def test_all_streams_but_the_agents_have_as_many_chunks_as_are_counted() -> None:
+    lengths = {name: ask.answer.chunks for name, ask in ASKS.items() if "agent" not in name}
+    assert set(lengths.values()) == {CHUNKS}
+    assert all(case.ask in ASKS for case in CASES.values() if case.kind == "shape")
+
+
+@pytest.mark.parametrize("ask", [one for one in ASKS.values() if one.path == CHAT])
+def test_an_answer_is_recognised_whole_and_streamed_and_another_is_not(ask: Ask) -> None:
+    stream = b"".join(ask.answer.events())
+    assert ask.is_told(ask.answer.whole())
+    assert ask.is_told(stream, is_stream=True)
+    assert not ask.is_told(OTHER.whole())
+    assert not ask.is_told(stream.partition(b"[DONE]")[0], is_stream=True)
+    assert not ask.is_told(stream[len(stream) // 3 :], is_stream=True)
 
 
 def test_a_request_names_the_model_where_the_sdk_does() -> None:
@@ -92,26 +99,16 @@ def test_the_turn_of_an_agent_in_chat_has_eight_calls_and_their_results() -> Non
 
 
 def test_an_agent_is_answered_a_text_in_40_events_and_a_call_in_20() -> None:
-    *chunks, usage = chunks_of(agent.events())
-    message = json.loads(agent.answer())["choices"][0]["message"]
-    (call,) = message["tool_calls"]
-    assert len(chunks) == agent.EVENTS
-    assert told(chunks) == (
-        message["content"],
-        call["function"]["name"],
-        call["function"]["arguments"],
-    )
+    *chunks, usage = chunks_of(agent.ANSWER.events())
     deltas = [one["choices"][0]["delta"] for one in chunks]
+    calls = [call for one in deltas for call in one.get("tool_calls", ())]
     assert sum(bool(one.get("content")) for one in deltas) == 40
-    assert (
-        sum("arguments" in call["function"] for d in deltas for call in d.get("tool_calls", ()))
-        == 20
-    )
-    assert usage["usage"] == agent.USAGE
-    assert json.loads(call["function"]["arguments"])["path"]
+    assert sum("arguments" in call["function"] for call in calls) == 20
+    assert usage["usage"] == agent.ANSWER.usage
+    assert json.loads(told(chunks)[2])["path"]
 
 
 def test_pieces_of_a_text_are_the_text_and_none_is_empty() -> None:
-    pieces = agent.cut("abcdefg", 3)
+    pieces = vllm.cut("abcdefg", 3)
     assert (len(pieces), "".join(pieces)) == (3, "abcdefg")
     assert all(pieces)

@@ -7,6 +7,7 @@ import random
 from itertools import pairwise
 
 import pytest
+from benchmarks.asks import ASKS
 from benchmarks.job import WITH_TOOL, Job, is_good, quantile
 from benchmarks.paced import streams_for
 from benchmarks.poisson import moments
@@ -44,6 +45,25 @@ def test_a_question_with_a_tool_is_none_of_the_fast_lane() -> None:
     )
     assert read_envelope(plain) is not None
     assert read_envelope(with_tool) is None
+
+
+def test_a_question_of_its_own_is_sent_in_the_place_of_the_usual_one() -> None:
+    ask = ASKS["agent"]
+    headers, body = parsed(Job(80, 1, "k", ask="agent", chunks=63, pause_ms=10, model_form="o/{}"))
+    assert body == ask.request_body("o/ask-agent-10", is_stream=True)
+    assert headers["authorization"] == "Bearer k"
+    _, whole = parsed(Job(80, 1, ask="agent"))
+    assert whole == ask.request_body("ask-agent-0")
+
+
+def test_the_answer_to_such_a_question_is_good_when_it_is_whole() -> None:
+    answer = ASKS["agent"].answer
+    whole, stream = Job(80, 1, ask="agent"), Job(80, 1, ask="agent", chunks=63)
+    assert is_good(whole, 200, answer.whole())
+    assert is_good(stream, 200, b"".join(answer.events()))
+    assert not is_good(whole, 200, whole_body())
+    assert not is_good(stream, 200, b"".join(answer.events()[:-1]))
+    assert not is_good(whole, 500, answer.whole())
 
 
 def test_padding_makes_the_request_so_much_longer() -> None:

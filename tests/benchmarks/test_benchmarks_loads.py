@@ -13,7 +13,7 @@ from benchmarks.paced_load import PacedJob
 from benchmarks.paced_load import run as run_paced
 from benchmarks.paced_stream import Seen, Stream
 from benchmarks.poisson import SEED, moments
-from benchmarks.processes import cpu_s, upstream
+from benchmarks.processes import cpu_s, fetch, upstream
 from benchmarks.upstream import events, timed
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("benchmarks")]
@@ -45,6 +45,20 @@ def test_a_stream_that_asks_for_its_usage_is_good_too(server: tuple[int, int]) -
     )
     assert (plain.requests, asking.requests) == (2, 2)
     assert (plain.chunks, asking.chunks) == (16, 18)
+
+
+@pytest.mark.parametrize(("chunks", "pause_ms"), [(0, 0), (63, 0), (63, 1)])
+def test_an_agent_gets_its_answer_whole_at_once_and_paced(
+    server: tuple[int, int], chunks: int, pause_ms: int
+) -> None:
+    job = Job(server[1], 2, requests=4, ask="agent", chunks=chunks, pause_ms=pause_ms)
+    outcome = run(job)
+    assert outcome.requests == 4
+    assert outcome.chunks == (4 * 64 if chunks else 0)  # the usage is one more
+
+
+def test_the_upstream_lists_one_model(server: tuple[int, int]) -> None:
+    assert b'"id":"bench-64-0"' in fetch(server[1], "/v1/models")[1]
 
 
 def test_an_open_loop_sends_what_was_drawn_and_waits_for_all(server: tuple[int, int]) -> None:
