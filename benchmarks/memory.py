@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
+from benchmarks.body_memory import AGENT, KINDS, times_of
 from benchmarks.job import Job
 from benchmarks.load import run
 from benchmarks.processes import (
@@ -26,6 +27,7 @@ _AT_ONCE = 200
 _POOL_EXPIRY_S = 31
 _GROWTH_GOAL_MB = 5
 _IDLE_GOAL_MB = 80
+_BODY_GOAL = 6
 
 
 def _run(settings: Settings) -> Section:
@@ -46,16 +48,31 @@ def _run(settings: Settings) -> Section:
         control="for memory a bare Python interpreter; for what comes after a load the same worker "
         "before it",
         how="`puna serve`, one worker on the first core; resident memory (RSS) and sockets from "
-        f"/proc. Starts are the median of {rounds}.",
+        f"/proc. Starts are the median of {rounds}. What a body takes is the most that Python held "
+        "while it was served (tracemalloc), in a gateway without sockets "
+        "(`benchmarks/body_memory.py`).",
         rows=[
             Row("idle worker with the embedded model, RSS MB", worker_mb, bare_mb, decimals=1),
             Row("the same with the model's process, MB", worker_mb + child_mb, bare_mb, decimals=1),
             *_idle(loaded, bare_mb),
+            *_bodies(settings),
             Row("start to first answer, config, s", median(starts_s), decimals=2),
             Row("start to first answer, embedded model, s", embedded_s, decimals=2),
         ],
         notes=notes,
     )
+
+
+def _bodies(settings: Settings) -> list[Row]:
+    """What request bodies of up to 0.5 MB take; those of small values have a goal."""
+    rows: list[Row] = []
+    for kind in (*KINDS, AGENT):
+        settings.say(f"memory: a body, {kind}")
+        goal = None if kind == AGENT else _BODY_GOAL
+        what = "a long agent's turn" if kind == AGENT else f"a body of {kind}"
+        row = Row(f"memory of {what}, times its size", times_of(kind), goal=goal, decimals=1)
+        rows.append(row)
+    return rows
 
 
 def _idle(loaded: Sequence[Row], bare_mb: float) -> list[Row]:
