@@ -6,7 +6,7 @@ CONFIG ?=
 ARGS ?=
 SOURCES := src compat/litellm/src tests benchmarks examples docs
 
-.PHONY: help install serve test check fmt lint types contracts bench instructions instructions-record instructions-record-new mutants docs lock clean
+.PHONY: help install serve test check fmt lint types contracts bench instructions instructions-record instructions-record-new mutants explore size docs lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -53,7 +53,14 @@ instructions-record-new: $(VENV)/.dev  ## The same for cases without a record on
 mutants: $(VENV)/.dev  ## Plant faults in src/puna and count those that the tests notice; ARGS="--seed 1"
 	$(BIN)/python -m benchmarks.mutants $(ARGS)
 
-size: $(VENV)/.dev  ## Print files, lines and the longest functions of each layer
+# A night's work: as many examples as the profile says, others each day. A failure tells its seed.
+SEED ?= $(shell date +%Y%m%d)
+explore: $(VENV)/.dev  ## Look for new examples with the property tests, for hours; SEED=1, ARGS=tests/wire
+	@echo "puna: seed $(SEED); the same examples again: make explore SEED=$(SEED) ARGS='$(ARGS)'"
+	$(BIN)/python -m pytest --hypothesis-profile=explore --hypothesis-seed=$(SEED) \
+	    -m "hypothesis and not released_client" -o timeout=3600 -o faulthandler_timeout=3660 $(ARGS)
+
+size: $(VENV)/.dev  ## Print files, lines and the longest functions of each layer; ARGS="--since COMMIT"
 	$(BIN)/python -m benchmarks.size $(ARGS)
 
 docs: $(VENV)/.dev  ## Regenerate the generated pages of docs/

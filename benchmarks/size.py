@@ -1,22 +1,27 @@
-"""`python -m benchmarks.size [--functions N]`: how much source each layer has; longest functions.
+"""`python -m benchmarks.size [--functions N] [--since COMMIT]`: how much source each layer has.
 
 Prints, for each folder of `src/puna` and for the drop-in: files, lines, the longest file and the
-longest function; then the N longest functions of all. Two commits are compared by running it in
-each. It measures and never fails.
+longest function; then the N longest functions of all. With a commit, the trend too: by how many
+files and lines each layer has grown since. It measures and never fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import subprocess
 import sys
+import tarfile
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SOURCES = {"": ROOT / "src" / "puna", "compat/": ROOT / "compat" / "litellm" / "src" / "litellm"}
+SOURCES = {"": "src/puna", "compat/": "compat/litellm/src/litellm"}
+"""Folders below the root, by what stands before the names of their layers."""
 _OWN = "(modules)"
+_SUM = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,45 @@ def modules_of(root: Path, folder: Path, prefix: str = "") -> list[Module]:
     return modules
 
 
+def tree_of(root: Path) -> list[Module]:
+    """All sources of a working tree."""
+    return [
+        one for prefix, folder in SOURCES.items() for one in modules_of(root, root / folder, prefix)
+    ]
+
+
+def tree_at(commit: str) -> list[Module]:
+    """All sources as they were at a commit.
+
+    Raises:
+        CalledProcessError: git does not know it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, "tree.tar")
+        command = ["git", "archive", f"--output={archive}", commit, "--", *SOURCES.values()]
+        subprocess.run(command, cwd=ROOT, check=True)
+        with tarfile.open(archive) as tree:
+            tree.extractall(folder, filter="data")
+        return tree_of(Path(folder))
+
+
+def as_trend(now: Iterable[Module], then: Iterable[Module], commit: str) -> str:
+    """How many files and lines each layer has more or fewer; layers that differ, and the sum."""
+    changes: dict[str, tuple[int, int]] = {}
+    for modules, sign in ((now, 1), (then, -1)):
+        for module in modules:
+            for layer in (module.layer, _SUM):
+                files, lines = changes.pop(layer, (0, 0))
+                changes[layer] = (files + sign, lines + sign * module.lines)
+    rows = [f"since {commit:18} files   lines"]
+    rows += [
+        f"{layer:24} {files:+5} {lines:+7}"
+        for layer, (files, lines) in sorted(changes.items(), key=lambda one: one[0] == _SUM)
+        if files or lines or layer == _SUM
+    ]
+    return "\n".join(rows)
+
+
 def as_table(modules: Iterable[Module], most_functions: int) -> str:
     """A row for each layer, their sum, and the longest functions."""
     layers: dict[str, list[Module]] = {}
@@ -86,7 +130,7 @@ def as_table(modules: Iterable[Module], most_functions: int) -> str:
         lines = sum(one.lines for one in those)
         rows.append(f"{name:24} {len(those):5} {lines:7} {most:13} {longest:17}")
     every = [one for those in layers.values() for one in those]
-    rows.append(f"{'all':24} {len(every):5} {sum(one.lines for one in every):7}")
+    rows.append(f"{_SUM:24} {len(every):5} {sum(one.lines for one in every):7}")
     functions = sorted(
         (f for one in every for f in one.functions), key=lambda f: (-f.lines, f.path, f.at)
     )
@@ -101,11 +145,12 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--functions", type=int, default=20, metavar="N", help="how many; else 20")
+    parser.add_argument("--since", metavar="COMMIT", help="tell the trend from there, too")
     options = parser.parse_args()
-    modules = [
-        one for prefix, folder in SOURCES.items() for one in modules_of(ROOT, folder, prefix)
-    ]
+    modules = tree_of(ROOT)
     print(as_table(modules, options.functions))
+    if options.since is not None:
+        print(f"\n{as_trend(modules, tree_at(options.since), options.since)}")
     return 0
 
 

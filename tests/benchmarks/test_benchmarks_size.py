@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.size import as_table, modules_of, read_module
+from benchmarks.size import Module, as_table, as_trend, modules_of, read_module
 
 TEXT = """class One:
     def first(self) -> int:
@@ -42,3 +42,19 @@ def test_a_layer_is_the_first_folder(tmp_path: Path) -> None:
     assert rows[2].split() == ["own/wire", "2", "20", "10", "5"]
     assert rows[3].split() == ["all", "3", "30"]
     assert rows[5:] == ["longest functions", "   5  One.first  src/top.py:2"]
+
+
+def test_a_trend_tells_the_layers_that_differ_and_their_sum() -> None:
+    def module(layer: str, lines: int) -> Module:
+        return Module(layer, "x.py", lines, ())
+
+    then = [module("wire", 10), module("wire", 5), module("gone", 7), module("same", 3)]
+    now = [module("wire", 12), module("same", 3), module("new", 4)]
+    head, *rows = as_trend(now, then, "v1").splitlines()
+    assert head.split() == ["since", "v1", "files", "lines"]
+    assert sorted(row.split() for row in rows[:-1]) == [
+        ["gone", "-1", "-7"],
+        ["new", "+1", "+4"],
+        ["wire", "-1", "-3"],
+    ]
+    assert rows[-1].split() == ["all", "-1", "-6"]
