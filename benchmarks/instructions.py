@@ -89,7 +89,7 @@ def goal_lines(counts: Mapping[str, float]) -> list[str]:
     """Of each case that is not plain: what multiple of the plain one it is, and may be."""
     lines = ["as multiples of the plain request or chunk:"]
     for name, case in CASES.items():
-        if case.kind != "shape" or name not in counts:
+        if name not in counts or (case.kind != "shape" and case.goal is None):
             continue
         ratio = counts[name] / counts[case.goal_of]
         line = f"{name:24} {ratio:11.2f} of {case.goal_of}"

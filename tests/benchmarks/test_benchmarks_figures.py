@@ -111,9 +111,10 @@ def test_goals_are_told_as_multiples_of_the_plain_request_and_chunk() -> None:
         "gateway_tool": 150.0,
         "gateway_agent": 900.0,
     }
-    head, *lines = goal_lines({**counts, "gateway_tool_chunk": 13.1})
+    head, *lines = goal_lines({**counts, "gateway_tool_chunk": 13.1, "gateway_hook": 120.0})
     assert head.endswith("of the plain request or chunk:")
     assert [" ".join(line.split()) for line in lines] == [
+        "gateway_hook 1.20 of gateway; the goal is 1.3 at most: met",
         "gateway_tool 1.50 of gateway; the goal is 1.5 at most: met",
         "gateway_tool_chunk 1.31 of gateway_chunk; the goal is 1.3 at most: NOT MET",
         "gateway_agent 9.00 of gateway",
