@@ -253,7 +253,7 @@ class _Pace:
 _PACES = {
     "fast": _Pace(0, until_written=False, head=b"x-puna-lane: fast"),
     "full": _Pace(_TURNS, until_written=False, head=b"x-puna-lane: full"),
-    "shape": _Pace(_TURNS, until_written=True, head=b"x-puna-lane: "),
+    "shape": _Pace(_TURNS, until_written=True, head=b"200 OK"),
 }
 
 
