@@ -12,7 +12,8 @@ from puna.catalog.retirements import list_retirements
 from puna.cli.main import puna as command
 from puna.dialects.quirks import Quirks
 from puna.errors import STATUS_CLASSES, APIError, PunaError
-from puna.gateway.endpoints import ENDPOINTS, NEEDS_STORE, NOT_BUILT, SUMMARIES
+from puna.gateway.endpoints import ENDPOINTS
+from puna.gateway.paths import NOT_BUILT
 from puna.gateway.requests import LOCAL_FIELDS, REFUSED_FIELDS
 from puna.governance.keys import KEY_HEADERS
 from puna.providers.base import Provider
@@ -126,8 +127,7 @@ def endpoints_page() -> str:
         "| method | path | key | answers |",
         "|---|---|---|---|",
         *(
-            f"| {one.method} | `{one.path}` | {'yes' if one.needs_key else 'no'} "
-            f"| {SUMMARIES[one.action]} |"
+            f"| {one.method} | `{one.path}` | {'yes' if one.needs_key else 'no'} | {one.summary} |"
             for one in ENDPOINTS
         ),
         "",
@@ -142,8 +142,10 @@ def endpoints_page() -> str:
         "## Not built yet",
         "",
         "These answer with an error that says so: "
-        + ", ".join(f"`{path}` ({what})" for path, what in NOT_BUILT.items())
-        + f"; and, with status 501, everything under {_names(NEEDS_STORE)}.",
+        + ", ".join(f"`{one.start}` ({one.what})" for one in NOT_BUILT if not one.needs_store)
+        + "; and, with status 501, everything under "
+        + _names(one.start for one in NOT_BUILT if one.needs_store)
+        + ".",
     ]
     return "\n".join(lines)
 

@@ -290,8 +290,12 @@ class MalformedReplyError(InternalServerError):
 
 
 class APIConnectionError(APIError):
-    """The upstream could not be reached: refused, unknown host, TLS failure, cut connection."""
+    """The upstream could not be reached: refused, unknown host, TLS failure, cut connection.
 
+    `was_sent` is False where it is certain that the upstream never got the request.
+    """
+
+    was_sent: bool = True
     status_code = 502
     code = "connection_error"
     fault = "network"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG, MODEL, Caller, House
+from tests.support.clock import FakeClock
 from tests.support.upstream import Reply, Upstream
 
 from puna.embedded.supervisor import SupervisorPool
@@ -17,6 +18,7 @@ from puna.errors import ServiceUnavailableError
 from puna.gateway.access_log import AccessLog
 from puna.gateway.requests import ClientDisconnected
 from puna.gateway.sending import until_disconnect
+from puna.gateway.visit import Visit, Visits
 from puna.telemetry.events import CallEvent
 
 STREAM = {**CHAT, "stream": True}
@@ -204,14 +206,22 @@ async def test_lines_of_requests_wait_for_each_other_and_are_written_at_the_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    log = AccessLog(asyncio.get_running_loop())
-    log.add(0.0, "GET", "/a", 200, 0.001, None)
-    log.add(0.0, "POST", "/b", 404, 0.002, None)
+    log, clock = AccessLog(), FakeClock()
+    visits = Visits(None, log, (), clock)
+    log.open(asyncio.get_running_loop())
+
+    def answered(line: str, status: int) -> None:
+        visit = Visit(visits, line, "id", clock.monotonic(), clock.now())
+        clock.sleep(status / 100_000)
+        visit.close(status)
+
+    answered("GET /a", 200)
+    answered("POST /b", 404)
     assert caplog.messages == []
     log.close()
-    assert caplog.messages == ["GET /a 200 1.0 ms", "POST /b 404 2.0 ms"]
-    log.add(0.0, "GET", "/c", 200, 0.003, None)
-    assert caplog.messages[2:] == ["GET /c 200 3.0 ms"]
+    assert caplog.messages == ["GET /a 200 2.0 ms", "POST /b 404 4.0 ms"]
+    answered("GET /c", 300)
+    assert caplog.messages[2:] == ["GET /c 300 3.0 ms"]
 
 
 @pytest.mark.case(173)

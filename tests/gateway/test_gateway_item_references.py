@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.asgi import MODEL, Caller, House
+from tests.support.asgi import MODEL, Caller, House, gateway_caller
 from tests.support.upstream import TEXT, Reply, Upstream, completion_body
 
 from puna.client.synchronous import Client
 from puna.errors import NotFoundError
 from puna.gateway.responses import ResponsesAPI
-from puna.gateway.sending import Caller as GatewayCaller
 from puna.governance.keys import Principal
 from puna.governance.store.memory import MemoryStore
 from puna.governance.store.sqlite import SQLiteStore
@@ -104,8 +103,8 @@ def test_an_item_belongs_to_the_key_that_stored_it(
 
         async def ask(name: str, asked: Any) -> Any:
             client = Caller("POST", "/v1/responses")
-            caller = GatewayCaller(Principal(name), "call", client.receive, client.send)
-            await api.create({"model": MODEL, "input": asked}, caller)
+            caller = gateway_caller(client, Principal(name))
+            await (await api.create({"model": MODEL, "input": asked}, caller)).run()
             return client.answer.json
 
         made = await ask("own", "hi")

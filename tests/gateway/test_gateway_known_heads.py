@@ -16,7 +16,7 @@ from tests.support.lanes import Edge, Wire, read_answer, request_bytes
 
 from puna.gateway.known_head import KnownHead, LaneHead, learn_head
 from puna.gateway.protocol import GatewayProtocol
-from puna.governance.keys import ANYONE
+from puna.governance.keys import ANYONE, Keys
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest
 
@@ -28,7 +28,8 @@ litellm_settings: {num_retries: 0}
 general_settings: {master_key: sk-master-1}
 """
 AUTH = {"authorization": "Bearer sk-master-1"}
-MEANING = LaneHead("/v1/chat/completions", ANYONE, None)
+KEYS = Keys(None)
+MEANING = LaneHead("POST /v1/chat/completions", ANYONE, KEYS, None)
 
 
 def echo(request: HTTPRequest) -> Recorded:
@@ -247,7 +248,10 @@ def test_a_head_that_is_not_clear_is_not_learned(head: bytes, body: bytes) -> No
 
 
 def test_a_head_with_a_call_id_of_its_own_is_not_learned() -> None:
-    assert learn_head(HEAD + b"{}", b"{}", LaneHead("/", ANYONE, "mine"), is_kept=True) is None
+    assert (
+        learn_head(HEAD + b"{}", b"{}", LaneHead("POST /", ANYONE, KEYS, "mine"), is_kept=True)
+        is None
+    )
 
 
 def test_a_client_that_sends_head_and_body_apart_is_known_too() -> None:

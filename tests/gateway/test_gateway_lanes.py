@@ -681,8 +681,7 @@ def test_the_end_of_the_gateway_settles_what_is_under_way_and_tells_the_client(
         protocol.data_received(request_bytes(STREAMED if is_stream else HI, AUTH) + HI_BYTES)
         await turns(10)
         assert bool(wire.written) is is_stream
-        assert edge.app.fast_lane is not None
-        await edge.app.fast_lane.close()
+        await edge.app.finish_visits()
         assert wire.is_closed
         answer = read_answer(wire.written)
         assert answer is not None
@@ -823,8 +822,7 @@ def test_lines_of_the_log_come_together_and_each_is_one_line(
         for _ in range(3):
             await edge.ask(request_bytes(HI, AUTH))
         assert "-> openai/up/model" not in caplog.text
-        assert edge.app.fast_lane is not None
-        await edge.app.fast_lane.close()
+        await edge.app.finish_visits()
 
     asyncio.run(run())
     lines = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
@@ -884,8 +882,7 @@ def test_the_end_of_the_gateway_waits_for_the_hooks_of_the_last_calls() -> None:
         protocol, _ = edge.connect()
         protocol.data_received(request_bytes(STREAMED, AUTH))
         await turns(10)
-        assert edge.app.fast_lane is not None
-        await edge.app.fast_lane.close()
+        await edge.app.finish_visits()
 
     asyncio.run(run())
     assert heard == ["cancelled"]

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.asgi import Answer, House
+from tests.support.asgi import Answer, Caller, House, gateway_caller
 from tests.support.contexts import NOW, target_for
 from typing_extensions import override
 
@@ -23,8 +23,6 @@ from puna.engine.asynchronous import AsyncEngine
 from puna.errors import APIError, RateLimitError
 from puna.gateway.aside import Aside
 from puna.gateway.pipeline import Pipeline
-from puna.gateway.sending import Caller
-from puna.governance.keys import ANYONE
 from puna.routing.health import Health
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import (
@@ -403,17 +401,15 @@ def test_a_heavy_request_is_checked_on_the_thread() -> None:
     aside = NotedAside()
     told: list[Any] = []
 
-    async def receive() -> Any:
-        await asyncio.Event().wait()
-
     async def send(message: Any) -> None:
         told.append(message)
 
     async def run() -> None:
         engine = AsyncEngine(transport, clock=made.clock, health=Health())
-        caller = Caller(ANYONE, "c", receive, send, aside=aside)
+        client = Caller("POST", "/v1/completions", pieces=())
+        caller = gateway_caller(client, send=send, aside=aside)
         body = {"model": "base", "prompt": [1] * 20_000}
-        await Pipeline(made.directory, engine).text(body, caller)
+        await (await Pipeline(made.directory, engine).text(body, caller)).run()
 
     asyncio.run(run())
     aside.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.asgi import CHAT, CONFIG, MODEL, Answer, Caller, House, events_of
+from tests.support.asgi import CHAT, CONFIG, MODEL, Answer, Caller, House, events_of, gateway_caller
 from tests.support.upstream import (
     ARGUMENTS,
     TEXT,
@@ -231,18 +231,17 @@ def test_a_response_belongs_to_the_key_that_made_it(
 
     async def run() -> None:
         def caller(name: str) -> GatewayCaller:
-            client = Caller("POST", "/v1/responses")
-            return GatewayCaller(Principal(name), "call", client.receive, client.send)
+            return gateway_caller(Caller("POST", "/v1/responses"), Principal(name))
 
         api = ResponsesAPI(house.app.responses.pipeline, store, house.clock)
         own, other = caller("own"), caller("other")
-        await api.create(BODY, own)
+        await (await api.create(BODY, own)).run()
         (response_id,) = (f"resp_{n:032x}" for n in (1,))
-        assert (await api.get(response_id, "", own)).status == 200
+        assert (await api.get(response_id, own)).status == 200
         for asking in (
-            api.get(response_id, "", other),
+            api.get(response_id, other),
             api.delete(response_id, other),
-            api.input_items(response_id, "", other),
+            api.input_items(response_id, other),
             api.cancel(response_id, other),
             api.create({**BODY, "previous_response_id": response_id}, other),
         ):

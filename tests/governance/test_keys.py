@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from puna.errors import AuthenticationError
-from puna.governance.keys import ANYONE, KEY_HEADERS, Principal, authenticate
+from puna.governance.keys import ANYONE, KEY_HEADERS, Keys, Principal
 from puna.types.secret import Secret
 
 MASTER = Secret("sk-master-schlüssel")
@@ -18,7 +18,7 @@ def header(text: str) -> str:
 
 @pytest.mark.case(158)
 def test_without_a_master_key_anyone_may_come() -> None:
-    assert authenticate({}, None) is ANYONE
+    assert Keys(None).authenticate({}) is ANYONE
 
 
 @pytest.mark.case(157)
@@ -26,14 +26,14 @@ def test_without_a_master_key_anyone_may_come() -> None:
 @pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer  {} ", "BEARER {}"])
 def test_every_header_may_carry_the_key(name: str, form: str) -> None:
     given = header(form.format(MASTER.reveal()))
-    assert authenticate({name: given}, MASTER) == Principal("master", is_admin=True)
+    assert Keys(MASTER).authenticate({name: given}) == Principal("master", is_admin=True)
 
 
 def test_the_operators_own_header_is_looked_at_first() -> None:
     headers = {"x-team": header(MASTER.reveal()), "authorization": "Bearer other"}
-    assert authenticate(headers, MASTER, "X-Team").is_admin
+    assert Keys(MASTER, "X-Team").authenticate(headers).is_admin
     with pytest.raises(AuthenticationError) as caught:
-        authenticate(headers, MASTER)
+        Keys(MASTER).authenticate(headers)
     assert caught.value.code == "invalid_api_key"
 
 
@@ -41,17 +41,28 @@ def test_the_operators_own_header_is_looked_at_first() -> None:
 @pytest.mark.parametrize("value", ["", " ", "Bearer", "bearer  "])
 def test_an_empty_header_counts_as_absent(value: str) -> None:
     with pytest.raises(AuthenticationError) as caught:
-        authenticate({"authorization": value}, MASTER)
+        Keys(MASTER).authenticate({"authorization": value})
     assert caught.value.code == "missing_api_key"
     known = {"authorization": value, "x-api-key": header(MASTER.reveal())}
-    assert authenticate(known, MASTER).is_admin
+    assert Keys(MASTER).authenticate(known).is_admin
 
 
 @pytest.mark.case(156, 157)
 @pytest.mark.parametrize("value", ["sk", "Bearer sk-master", "Basic x", "€", "x" * 100_000])
 def test_any_other_key_is_refused_and_not_shown(value: str) -> None:
     with pytest.raises(AuthenticationError) as caught:
-        authenticate({"authorization": value}, MASTER)
+        Keys(MASTER).authenticate({"authorization": value})
     assert caught.value.code == "invalid_api_key"
     assert MASTER.reveal() not in str(caught.value)
     assert value not in str(caught.value)
+
+
+def test_a_change_withdraws_the_key_and_makes_another_version() -> None:
+    keys = Keys(MASTER, "X-Team", version=4)
+    changed = keys.changed(Secret("sk-next"))
+    assert (changed.version, changed.headers) == (5, keys.headers)
+    assert changed.authenticate({"x-team": "sk-next"}).is_admin
+    with pytest.raises(AuthenticationError):
+        changed.authenticate({"x-team": header(MASTER.reveal())})
+    assert keys.authenticate({"x-team": header(MASTER.reveal())}).is_admin
+    assert MASTER.reveal() not in repr(keys)

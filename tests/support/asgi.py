@@ -20,8 +20,13 @@ from tests.support.upstream import Upstream
 from puna.config.litellm_yaml import parse_litellm_yaml
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.clock import Clock
+from puna.gateway.access_log import AccessLog
 from puna.gateway.app import Gateway
 from puna.gateway.directory import Directory, make_directory
+from puna.gateway.requests import read_head
+from puna.gateway.sending import Caller as GatewayCaller
+from puna.gateway.visit import Admission, Visit, Visits
+from puna.governance.keys import ANYONE, Principal
 from puna.providers.base import Provider
 from puna.providers.table import PROVIDERS
 from puna.telemetry.events import Hook
@@ -180,6 +185,18 @@ class Caller:
             self.leave()
 
 
+def gateway_caller(
+    client: Caller, principal: Principal = ANYONE, *, send: Any = None, aside: Any = None
+) -> GatewayCaller:
+    """Who asks, as an endpoint's handler gets it; `send` in place of the client's own."""
+    clock = FakeClock()
+    visits = Visits(None, AccessLog(), (), clock)
+    line = f"{client.scope['method']} {client.scope['path']}"
+    visit = Visit(visits, line, "call", clock.monotonic(), clock.now(), principal)
+    head = read_head(client.scope)
+    return GatewayCaller(visit, head, client.receive, send or client.send, aside)
+
+
 class House:
     """A gateway with a configuration, in front of an upstream.
 
@@ -198,6 +215,7 @@ class House:
         transport: AsyncTransport | None = None,
         clock: Clock | None = None,
         pool: SupervisorPool | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.clock = FakeClock()
         text = config.replace("UPSTREAM", upstream.url if upstream else "http://127.0.0.1:9/v1")
@@ -210,6 +228,7 @@ class House:
             hooks=hooks,
             transport=transport,
             pool=pool,
+            admission=admission,
         )
 
     def ask(
@@ -224,7 +243,9 @@ class House:
         """One request, in an event loop of its own."""
 
         async def call() -> Answer:
-            return await Caller(method, path, body, headers, **how).call(self.app)
+            answer = await Caller(method, path, body, headers, **how).call(self.app)
+            await self.app.hook_tasks.close(5)  # this loop ends now
+            return answer
 
         return asyncio.run(call())
 

@@ -17,6 +17,7 @@ import httptools
 import uvicorn
 from tests.support.asgi import Answer, directory_of
 from tests.support.clock import FakeClock
+from tests.support.ledger import Ledger
 from uvicorn.server import ServerState
 
 from puna.errors import APIError
@@ -212,6 +213,7 @@ class Edge:
         is_fast: bool,
         hooks: tuple[Hook, ...] = (),
         hot: PlayedTransport | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.events: list[CallEvent] = []
         self.hot = hot or PlayedTransport(play)
@@ -222,6 +224,8 @@ class Edge:
             clock=FakeClock(),
             hooks=(self.events.append, *hooks),
             lane_transport=self.hot if is_fast else None,
+            admission=ledger,
+            meters=() if ledger is None else (ledger,),
         )
         self.app.open_fast_lane()
         self._config = uvicorn.Config(

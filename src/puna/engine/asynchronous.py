@@ -24,7 +24,7 @@ from puna.errors import APIError
 from puna.routing.attempts import GiveUp, Wait
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
-from puna.telemetry.events import Hook, Outcome, wait_for_hooks
+from puna.telemetry.events import Hook, HookTasks, Outcome, wait_for_hooks
 from puna.transports.base import AsyncOpenReply, AsyncTransport
 from puna.transports.canned import async_canned_transport
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
@@ -48,8 +48,15 @@ class AsyncEngine:
     """Safe to share between tasks: all state of a call is in its run."""
 
     def __init__(
-        self, transport: AsyncTransport, *, clock: Clock, health: Health, hooks: Sequence[Hook] = ()
+        self,
+        transport: AsyncTransport,
+        *,
+        clock: Clock,
+        health: Health,
+        hooks: Sequence[Hook] = (),
+        hook_tasks: HookTasks | None = None,
     ) -> None:
+        """`hook_tasks` run what hooks want awaited; without them each call waits for its own."""
         self._transport = transport
         self._clock = clock
         self.make_id = clock.make_id
@@ -58,6 +65,7 @@ class AsyncEngine:
         self._embedding_health = Health(health.policy)
         self._moderation_health = Health(health.policy)
         self._hooks = hooks
+        self._hook_tasks = hook_tasks
 
     async def chat(self, call: Call) -> ChatCompletion:
         """The whole answer.
@@ -133,7 +141,7 @@ class AsyncEngine:
     async def _whole(self, run: CallRun[RequestT, DialectT, AnswerT]) -> AnswerT:
         """A call whose answer comes whole, to its end."""
         answer = await self._attempt(run, self._ask)
-        await _settle(run, "success", answer=answer)
+        await self._settle(run, "success", answer=answer)
         return answer
 
     async def _attempt(self, run: RunT, ask: Callable[[RunT, Deployment], Awaitable[T]]) -> T:
@@ -149,16 +157,24 @@ class AsyncEngine:
                 try:
                     answer = await ask(run, step)
                 except APIError as error:
-                    run.attempts.failed(error, self._clock.monotonic())
+                    run.failed(error)
                 else:
                     run.succeeded()
                     return answer
         except Exception as error:
-            await _settle(run, "failure", error=error)
+            await self._settle(run, "failure", error=error)
             raise
         except BaseException:
-            await _settle(run, "cancelled")
+            await self._settle(run, "cancelled")
             raise
+
+    async def _settle(self, run: AnyRun, outcome: Outcome, **facts: Any) -> None:
+        """End a call. Only where nobody else runs what hooks want awaited, it is awaited here."""
+        pending = run.settle(outcome, **facts)
+        if self._hook_tasks is None:
+            await wait_for_hooks(pending)
+        else:
+            self._hook_tasks.start(pending)
 
     async def _ask(
         self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment
@@ -225,12 +241,12 @@ class AsyncEngine:
         delivery = delivery_of(part, attempt)
         if attempt.held is not None:  # only a whole answer can be checked
             delivery.take_answer(await self._answer(part, attempt, is_long=is_long))
-            return _OpenStream(run, delivery, None)
+            return _OpenStream(self._settle, run, delivery, None)
         try:
             reply = await self._open(part, attempt)
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
-        opened = _OpenStream(run, delivery, reply, is_long=is_long)
+        opened = _OpenStream(self._settle, run, delivery, reply, is_long=is_long)
         try:
             await opened.begin(reply)
         except BaseException:
@@ -244,6 +260,7 @@ class _OpenStream:
 
     def __init__(
         self,
+        settle: Callable[..., Awaitable[None]],
         run: AnyRun,
         delivery: AnyDelivery,
         reply: AsyncOpenReply | None,
@@ -251,6 +268,7 @@ class _OpenStream:
         is_long: bool = False,
     ) -> None:
         self._is_long = is_long
+        self._settle = settle
         self._run = run
         self._delivery = delivery
         self._reply = reply
@@ -301,24 +319,24 @@ class _OpenStream:
         except APIError as error:
             raised = delivery.broken(error)
             await self._close()
-            await _settle(self._run, "failure", error=raised)
+            await self._settle(self._run, "failure", error=raised)
             for chunk in delivery.drain():
                 yield chunk
             raise raised from error.__cause__
         except Exception as error:  # not the caller's doing, so the call was not left
             await self._close()
-            await _settle(self._run, "failure", error=error)
+            await self._settle(self._run, "failure", error=error)
             raise
         else:
             await self._leave_tail()
-            await _settle(self._run, "success")
+            await self._settle(self._run, "success")
         finally:
             await self.abandon()
 
     async def abandon(self) -> None:
         """Close the upstream; a call that has not ended is settled as cancelled."""
         await self._close()
-        await _settle(self._run, "cancelled")
+        await self._settle(self._run, "cancelled")
 
     async def _next(self) -> bytes | None:
         """The next bytes; None at the end, and when a whole answer has waited for it too long.
@@ -388,7 +406,3 @@ async def _read_tail(reply: AsyncOpenReply, pieces: AsyncIterator[bytes] | None)
                     await anext(pieces, None)
     finally:
         await reply.close()
-
-
-async def _settle(run: AnyRun, outcome: Outcome, **facts: Any) -> None:
-    await wait_for_hooks(run.settle(outcome, **facts))

@@ -30,3 +30,5 @@ async def ask_all(
     finally:
         for task in tasks:
             task.cancel()
+        # Each has settled its call before who asked goes on.
+        await asyncio.gather(*tasks, return_exceptions=True)

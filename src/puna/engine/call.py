@@ -22,6 +22,7 @@ from puna.errors import (
 )
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.routing.deployment import Deployment
+from puna.telemetry.meters import Meter
 from puna.transports.failures import origin_of
 from puna.types.model_request import ModelRequest
 from puna.types.requests import RequestT_co
@@ -57,6 +58,7 @@ class Call(Generic[RequestT_co]):
         canned: answer with this and send nothing.
         call_id: given by a gateway, else made.
         left_out: what a bridge from another shape left out already; reported with the rest.
+        meter: hears of the call's report when it ends.
     """
 
     request: RequestT_co
@@ -67,6 +69,7 @@ class Call(Generic[RequestT_co]):
     canned: Canned | None = None
     call_id: str = ""
     left_out: tuple[str, ...] = ()
+    meter: Meter | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,17 +159,37 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         usage: Usage | None,
         streamed_tokens: int,
         finish_reason: str | None,
+        *,
+        is_whole: bool,
     ) -> Usage:
-        """Note what a stream used; `streamed_tokens` were counted where the host does not say."""
+        """Note what a stream used; `streamed_tokens` were counted where the host does not say.
+
+        `is_whole` is whether the answer came to its end.
+        """
         if usage is None:
             usage = self._estimate_usage(attempt.context.request, streamed_tokens)
         self._note_tokens(usage, attempt)
+        if not is_whole:
+            self.report.usage_certainty = "at_least"
         self.report.finish_reason = finish_reason
         return usage
 
     @override
     def asked(self) -> Mapping[str, Any]:
         return {"messages": self.call.request.messages}
+
+    @override
+    def count_prompt(self) -> int:
+        request = self.call.request
+        messages, tools = request.messages, request.params.get("tools") or ()
+        # Of very many, some stand for all: this is asked on an event loop.
+        some = messages[:: 1 + len(messages) // MANY]
+        some_tools = tools[:: 1 + len(tools) // MANY]
+        count = count_message_tokens("", some).count * len(messages) // max(1, len(some))
+        if not some_tools:
+            return count
+        of_tools = count_message_tokens("", (), some_tools).count
+        return count + of_tools * len(tools) // len(some_tools)
 
     @override
     def _note_tokens(self, usage: Usage, attempt: Attempt) -> None:

@@ -73,6 +73,10 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
     def asked(self) -> Mapping[str, Any]:
         return {"input": self.call.request.prompt}
 
+    @override
+    def count_prompt(self) -> int:
+        return _estimate(self.call.request, 0).prompt_tokens
+
 
 class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
     """Delivers the chunks of a text completion, as `Delivery` does those of chat.
@@ -132,6 +136,9 @@ class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
         if usage is None:
             usage = _estimate(self._attempt.context.request, self._tokens.total())
         self._run.note_answer(self._attempt, usage, self._reader.finish_reason)
+        is_told = self._reader.has_finished and not usage.is_estimate
+        if not is_told and (not self.is_over or self._reader.error is not None):
+            self._run.report.usage_certainty = "at_least"
         return usage
 
     def _add_usage(self) -> None:

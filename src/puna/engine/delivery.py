@@ -122,7 +122,14 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
             finish = reader.finish_reason
             if self._rescue is not None:
                 finish = self._rescue.finish_reason(finish)
-            self._usage = self._run.finish_stream(self._attempt, told, tokens, finish)
+            is_told = reader.has_finished and told is not None
+            self._usage = self._run.finish_stream(
+                self._attempt,
+                told,
+                tokens,
+                finish,
+                is_whole=is_told or (self.is_over and reader.error is None),
+            )
         return self._usage
 
     def _add_usage_chunk(self) -> None:

@@ -40,6 +40,10 @@ class EmbeddingRun(CallRun[EmbeddingRequest, EmbeddingDialect, EmbeddingResponse
         return {"input": self.call.request.input}
 
     @override
+    def count_prompt(self) -> int:
+        return _estimate_usage(self.call.request).prompt_tokens
+
+    @override
     def dialect_for(self, deployment: Deployment) -> EmbeddingDialect:
         canned, target = self.canned_for(deployment), deployment.target
         dialect = EMBEDDING_DIALECTS.get(target.dialect if canned is None else CANNED_DIALECT)

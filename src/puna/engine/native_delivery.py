@@ -77,6 +77,8 @@ class NativeDelivery:
             usage = believable(reader.usage)
             tokens = self._estimate() if usage is None else 0
             self._run.note_answer(self._attempt, usage, tokens)
+            if self._response is None:
+                self._run.report.usage_certainty = "at_least"
 
     def _estimate(self) -> int:
         """The tokens said, by the pieces or by the last event, which may know more."""

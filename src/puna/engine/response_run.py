@@ -237,6 +237,10 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
     def asked(self) -> Mapping[str, Any]:
         return {"input": self.call.request.items} if self._chat is None else self._chat.asked()
 
+    @override
+    def count_prompt(self) -> int:
+        return estimate_request(self.call.request, 0).prompt_tokens
+
 
 class _ChatPart(Run):
     """Asks over chat on behalf of a `ResponseRun`, whose report it fills; it never settles."""
@@ -244,6 +248,12 @@ class _ChatPart(Run):
     def __init__(self, head: ResponseRun) -> None:
         self._head = head
         self._join(head)
+
+    @override
+    def note_attempt(self, deployment: Deployment) -> None:
+        super().note_attempt(deployment)
+        is_canned = self.canned_for(deployment) is not None
+        self._head.asked_host = None if is_canned else deployment
 
     def bridge_for(self, deployment: Deployment) -> None:
         """Make the chat request that a deployment is to be asked.

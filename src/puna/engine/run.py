@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
@@ -23,11 +24,13 @@ from puna.engine.call import (
     with_key_advice,
 )
 from puna.engine.clock import Clock
+from puna.errors import APIConnectionError, APIError, MalformedReplyError
 from puna.routing.attempts import Attempts
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
 from puna.routing.suitable import suitable
 from puna.telemetry.events import CallEvent, Hook, Outcome, Texts, notify
+from puna.telemetry.meters import Meter
 from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.wire.http import HTTPReply
@@ -36,6 +39,8 @@ from puna.wire.surrogates import count_halves
 
 AnswerT = TypeVar("AnswerT")
 
+_log = logging.getLogger("puna")
+
 
 class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     """A call of any kind under way, from the first try to the one settlement at its end."""
@@ -43,12 +48,17 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     made_id_prefix = ""
     """Of the id of an answer that came without one."""
 
-    _is_settled = False
+    meter: Meter | None = None
+    """Hears of the report at the settlement."""
+
+    asked_host: Deployment | None = None
+    """Whom a request is under way to, or has answered; None after a try that failed."""
 
     def __init__(
         self, call: Call[RequestT], health: Health, clock: Clock, hooks: Sequence[Hook]
     ) -> None:
         self._call = call
+        self.meter = call.meter
         plan = suitable(call.plan, self.takes)
         self.attempts = Attempts(plan, call.policy, health, clock.dice)
         self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
@@ -56,6 +66,10 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     def _begin(self, call_id: str, model: str, clock: Clock, hooks: Sequence[Hook]) -> None:
         self.clock = clock
         self._hooks = hooks
+        # Set here, and not as the class's own values: these are read faster.
+        self._is_settled = False
+        self._has_lost = False
+        """Whether a try broke off so that its host may have worked, and nobody knows how much."""
         self.started_s = clock.monotonic()
         self.report = CallReport.begin(call_id, model, clock.now())
 
@@ -135,6 +149,8 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         target = deployment.target
         dialect = self.dialect_for(deployment)
         self.note_attempt(deployment)
+        if self.canned_for(deployment) is not None:
+            self.asked_host = None  # nobody works for it
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
         if target.signing is not None:
             built = replace(built, http=sign(built.http, target.signing, self.clock.now()))
@@ -186,6 +202,17 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         report.retries = attempts.retries
         report.fallbacks = attempts.fallbacks
 
+    def failed(self, error: APIError) -> None:
+        """A try failed: another may follow."""
+        if self.asked_host is not None and _may_have_cost(error):
+            self._has_lost = True
+        self.asked_host = None
+        self.attempts.failed(error, self.clock.monotonic())
+
+    def count_prompt(self) -> int:
+        """About how many tokens a host reads for this call, in bounded time."""
+        return 0
+
     def settle(
         self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None
     ) -> list[Awaitable[None]]:
@@ -195,8 +222,13 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self._is_settled = True
         report = self.report
         report.duration_s = self.clock.monotonic() - self.started_s
-        report.retries = self.attempts.retries
-        report.fallbacks = self.attempts.fallbacks
+        if outcome != "success" or self._has_lost:
+            report.retries = self.attempts.retries
+            report.fallbacks = self.attempts.fallbacks
+            self._weigh_usage(outcome)
+        meter, self.meter = self.meter, None  # it may refer to this run
+        if meter is not None:
+            meter.note(report, outcome)
         if not self._hooks:
             return []
         event = CallEvent(
@@ -209,8 +241,36 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         )
         return notify(self._hooks, event)
 
+    def _weigh_usage(self, outcome: Outcome) -> None:
+        """Say how certain the tokens are of a call that did not go well, or not at once.
+
+        Of a call that was left before its host said anything, the prompt is counted.
+        """
+        report = self.report
+        if report.prompt_tokens or report.completion_tokens:  # who noted them said how certain
+            if self._has_lost or (outcome == "cancelled" and report.format_tries):
+                report.usage_certainty = "at_least"
+        elif outcome == "cancelled" and self.asked_host is not None:
+            self._note_left(self.asked_host)
+        elif self._has_lost or self.asked_host is not None:
+            report.usage_certainty = "unknown"
+
+    def _note_left(self, deployment: Deployment) -> None:
+        report = self.report
+        report.usage_certainty = "unknown"
+        try:
+            tokens = self.count_prompt()
+        except Exception:  # noqa: BLE001 - a request of any shape; the settlement must come
+            _log.exception("The prompt of a call that was left could not be counted")
+            return
+        if tokens:
+            report.is_usage_estimated = True
+            report.usage_certainty = "at_least"
+            self.note_usage(price_of(deployment), tokens, 0, 0)
+
     def note_attempt(self, deployment: Deployment) -> None:
         """Note whom the next request goes to."""
+        self.asked_host = deployment
         report = self.report
         report.attempts += 1
         report.provider = deployment.target.provider
@@ -227,6 +287,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         cached = (details.cached_tokens or 0) if details is not None else 0
         written = details.written_tokens if details is not None else (0, 0)
         self.report.is_usage_estimated = usage.is_estimate
+        self.report.usage_certainty = "unknown" if usage.is_estimate else "exact"
         deployment = attempt.deployment
         price = price_of(deployment)
         self.note_usage(price, usage.prompt_tokens, usage.completion_tokens, cached, written)
@@ -249,3 +310,13 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
             report.cost_picos = cost_picos(
                 price, prompt_tokens, completion_tokens, cached_tokens, written_tokens
             )
+
+
+def _may_have_cost(error: APIError) -> bool:
+    """Whether a host may have worked, and charges, for a try that ended so.
+
+    It does not for an error that it answers with, nor where no connection to it was made.
+    """
+    if isinstance(error, APIConnectionError):
+        return error.was_sent
+    return isinstance(error, MalformedReplyError)

@@ -43,5 +43,7 @@ class Spending:
         report.cached_tokens += self.cached_tokens
         report.cache_creation_tokens += self.cache_creation_tokens
         report.is_usage_estimated = report.is_usage_estimated or self.is_estimated
+        if self.is_estimated and report.usage_certainty == "exact":
+            report.usage_certainty = "unknown"
         is_known = self.cost_picos is not None and cost_picos is not None
         report.cost_picos = (self.cost_picos or 0) + (cost_picos or 0) if is_known else None

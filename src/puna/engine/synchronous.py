@@ -141,7 +141,7 @@ class Engine:
                 try:
                     answer = ask(run, step)
                 except APIError as error:
-                    run.attempts.failed(error, self._clock.monotonic())
+                    run.failed(error)
                 else:
                     run.succeeded()
                     return answer

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import Final, Protocol
 
 from puna.errors import APIError
 from puna.gateway.logs import inform
 from puna.gateway.replies import error_source
+from puna.telemetry.events import Outcome
 from puna.types.report import CallReport
 
 _log = logging.getLogger("puna.gateway")
@@ -26,12 +27,23 @@ CLIENT_LEFT: Final = 499
 _SERVER_ERROR: Final = 500
 
 
-def request_line(
-    method: str, path: str, status: int, spent_s: float, report: CallReport | None
-) -> str:
-    """`POST /path 200 1.2 ms name -> provider/model`."""
-    line = f"{method} {path} {status} {spent_s * 1000:.1f} ms"
-    if report is None:
+class ClosedVisit(Protocol):
+    """What a line tells of a visit."""
+
+    line: str
+    started_at: float
+    status: int
+    spent_s: float
+    reports: tuple[tuple[CallReport, Outcome], ...]
+
+
+def request_line(visit: ClosedVisit) -> str:
+    """`POST /path 200 1.2 ms name -> provider/model`; the model of the first call, if any."""
+    line = f"{visit.line} {visit.status} {visit.spent_s * 1000:.1f} ms"
+    if not visit.reports:
+        return line
+    report = visit.reports[0][0]
+    if not report.provider:  # nobody was asked
         return line
     return f"{line} {report.model} -> {report.provider}/{report.upstream_model}"
 
@@ -48,23 +60,19 @@ class AccessLog:
     Without a loop, whose timer writes what waits, each line is written at once.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        self._loop = loop
-        self._waiting: list[tuple[float, str, str, int, float, CallReport | None]] = []
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[ClosedVisit] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(
-        self,
-        at: float,
-        method: str,
-        path: str,
-        status: int,
-        spent_s: float,
-        report: CallReport | None,
-    ) -> None:
-        """Note a request that was answered at a Unix time."""
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on lines may wait for each other."""
+        self._loop = loop
+
+    def add(self, visit: ClosedVisit) -> None:
+        """Note a request that was answered."""
         waiting = self._waiting
-        waiting.append((at, method, path, status, spent_s, report))
+        waiting.append(visit)
         if len(waiting) >= BATCH_LINES or self._loop is None:
             self.flush()
         elif self._timer is None:
@@ -82,10 +90,4 @@ class AccessLog:
             self._timer = None
         waiting, self._waiting = self._waiting, []
         if waiting and _log.isEnabledFor(logging.INFO):
-            inform(
-                _log,
-                [
-                    (at, request_line(method, path, status, spent_s, report))
-                    for at, method, path, status, spent_s, report in waiting
-                ],
-            )
+            inform(_log, [(one.started_at + one.spent_s, request_line(one)) for one in waiting])

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,40 +18,20 @@ from puna.config.schema import ServerConfig
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock, SystemClock
-from puna.errors import (
-    APIError,
-    BadRequestError,
-    NotFoundError,
-    PunaError,
-)
-from puna.gateway.access_log import CLIENT_LEFT, AccessLog, warn_of
+from puna.errors import APIError, PunaError
+from puna.gateway.access_log import CLIENT_LEFT, AccessLog
 from puna.gateway.aside import Aside
 from puna.gateway.carriage import GatewayTransport
 from puna.gateway.client_limits import MANY_FILES, limits_of
-from puna.gateway.codex_models import asks_catalog, codex_catalog
 from puna.gateway.crowd import Crowd
 from puna.gateway.directory import Directory
-from puna.gateway.endpoints import (
-    NEEDS_STORE,
-    Action,
-    Match,
-    find_endpoint,
-    list_paths,
-    missing_feature,
-    similar_path,
-)
+from puna.gateway.endpoint_rows import Asked, House, Match
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
 from puna.gateway.free_memory import SMALL_BODY, FreeMemory, lacks_memory
-from puna.gateway.inputs import serve_embedding, serve_moderation
-from puna.gateway.messages import count_tokens, create_message
-from puna.gateway.messages_replies import (
-    get_messages_model,
-    list_messages_models,
-    messages_error_reply,
-    speaks_messages,
-)
+from puna.gateway.messages_replies import messages_error_reply, speaks_messages
+from puna.gateway.paths import find_endpoint, methods_at, no_endpoint
 from puna.gateway.pipeline import Pipeline, retry_policy
 from puna.gateway.replies import (
     Reply,
@@ -77,31 +55,30 @@ from puna.gateway.requests import (
     read_json,
 )
 from puna.gateway.responses import ResponsesAPI
-from puna.gateway.sending import Caller, Responder
+from puna.gateway.sending import Caller, Responder, Work, until_disconnect
 from puna.gateway.shown_paths import ShownPaths
-from puna.gateway.status import check_health, get_model, known_health, list_models, model_info
+from puna.gateway.visit import Admission, Visit, VisitMeter, Visits
 from puna.gateway.web_pages import PageRules, preflight_headers
-from puna.governance.keys import authenticate
+from puna.governance.keys import Keys
 from puna.governance.store.base import ResponseStore
 from puna.governance.store.memory import MemoryStore
 from puna.governance.store.sqlite import SQLiteStore
 from puna.routing.health import CooldownPolicy, Health
-from puna.telemetry.events import Hook
+from puna.telemetry.events import Hook, HookTasks
 from puna.transports.base import AsyncTransport
-from puna.types.report import CallReport
-from puna.version import __version__
 
 _log = logging.getLogger("puna.gateway")
 
-
-Serve = Callable[[dict[str, Any], Caller], Awaitable[CallReport | None]]
-"""Answers one request to a model: its body and who asks."""
+_LAST_HOOKS_S = 5.0
+"""How long the end of a gateway waits for the hooks of the last calls."""
+_LAST_HOLDS_S = 5.0
+"""How long it waits for reservations that are still to come, to settle them."""
 
 
 class Gateway:
     """The ASGI application. One for each worker process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a gateway; all but one by keyword
         self,
         directory: Directory,
         *,
@@ -110,7 +87,10 @@ class Gateway:
         hooks: tuple[Hook, ...] = (),
         pool: SupervisorPool | None = None,
         lane_transport: CallbackTransport | None = None,
+        admission: Admission | None = None,
+        meters: Sequence[VisitMeter] = (),
     ) -> None:
+        """`admission` lets requests in that cost something; `meters` count requests and calls."""
         self._directory = directory
         self._server = directory.config.server
         self._paths = ShownPaths(directory)
@@ -130,24 +110,23 @@ class Gateway:
                 is_enabled=not router.disable_cooldowns,
             )
         )
-        self._engine = AsyncEngine(
-            self._transport, clock=self._clock, health=self._health, hooks=hooks
+        self.hook_tasks = HookTasks()
+        engine = AsyncEngine(
+            self._transport,
+            clock=self._clock,
+            health=self._health,
+            hooks=hooks,
+            hook_tasks=self.hook_tasks,
         )
-        pipeline = Pipeline(directory, self._engine)
+        pipeline = Pipeline(directory, engine)
         self.responses = ResponsesAPI(pipeline, _open_store(self._server), self._clock)
-        self._serves: Mapping[Action, Serve] = {
-            "chat": pipeline.chat,
-            "text": pipeline.text,
-            "embedding": partial(serve_embedding, pipeline),
-            "moderation": partial(serve_moderation, pipeline),
-            "messages": partial(create_message, pipeline),
-            "count_tokens": partial(count_tokens, pipeline),
-            "respond": self.responses.create,
-            "count_input": self.responses.count,
-            "compact": self.responses.compact,
-        }
+        self._house = House(
+            directory, pipeline, self.responses, self._health, self._clock, self._describe
+        )
+        self.keys = Keys(self._server.master_key, self._server.key_header_name)
         self.fast_lane: FastLane | None = None
         self._access_log = AccessLog()
+        self._visits = Visits(admission, self._access_log, meters, self._clock)
         self.limit_clients(MANY_FILES)
         self._document: Reply | None = None
         self._aside = Aside()
@@ -176,9 +155,7 @@ class Gateway:
                 gc.freeze()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                if self.fast_lane is not None:
-                    await self.fast_lane.close()
-                self._access_log.close()
+                await self.finish_visits()
                 await self._transport.close()
                 await self.responses.store.close()
                 self._aside.close()
@@ -186,10 +163,18 @@ class Gateway:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
+    async def finish_visits(self) -> None:
+        """End the calls under way, and wait a bounded time for holds and hooks still to come."""
+        if self.fast_lane is not None:
+            self.fast_lane.close()
+        await self._visits.close(_LAST_HOLDS_S)
+        await self.hook_tasks.close(_LAST_HOOKS_S)
+        self._access_log.close()
+
     def open_fast_lane(self) -> None:
         """The fast lane needs a transport with callbacks and this loop; lines wait for it, too."""
         loop = asyncio.get_running_loop()
-        self._access_log = AccessLog(loop)
+        self._access_log.open(loop)
         transport = self._lane_transport
         if transport is None and isinstance(self._transport, GatewayTransport):
             transport = self._transport.to_hosts()
@@ -200,9 +185,23 @@ class Gateway:
             directory,
             FastRoutes(directory, transport),
             self._pages,
-            LaneContext(loop, self._clock, retry_policy(directory), self._health, self._hooks),
-            self._access_log,
+            LaneContext(
+                loop,
+                self._clock,
+                retry_policy(directory),
+                self._health,
+                self._hooks,
+                self.hook_tasks,
+            ),
+            self._visits,
+            self.keys,
         )
+
+    def change_keys(self, keys: Keys) -> None:
+        """From now on these keys count; a key that is withdrawn is refused at its next request."""
+        self.keys = keys
+        if self.fast_lane is not None:
+            self.fast_lane.change_keys(keys)
 
     async def _warm_up(self) -> None:
         """Start the embedded model's process, so that the first request need not wait for it."""
@@ -213,129 +212,86 @@ class Gateway:
                 _log.warning("The embedded model `%s` does not start: %s", model, error)
 
     async def _serve(self, head: Incoming, receive: Receive, send: Send) -> None:
-        """One request to its reply, with one line in the log."""
-        started = time.perf_counter()
-        call_id = read_call_id(head.headers.get("x-litellm-call-id", "")) or self._clock.make_id()
+        """One request to its reply: a visit is opened, and closed whatever happens."""
+        clock, line = self._clock, f"{head.method} {self._paths.show(head.path)}"
+        call_id = read_call_id(head.headers.get("x-litellm-call-id", "")) or clock.make_id()
+        visit = Visit(self._visits, line, call_id, clock.monotonic(), clock.now())
         headers = {"x-litellm-call-id": call_id, **self._pages.reply_headers(head)}
         make_error: Callable[[APIError], Reply] = error_reply
         if speaks_messages(head):
             headers["request-id"] = call_id
             make_error = partial(messages_error_reply, call_id=call_id)
         responder = Responder(send, headers, head.method)
-        report: CallReport | None = None
+        refusal: APIError | None = None
         try:
-            report = await self._answer(head, call_id, receive, responder)
-        except ClientDisconnected:
-            responder.status = CLIENT_LEFT
-        except asyncio.CancelledError:
-            # The server ends what outlasts its last seconds. This task is the request and no more:
-            # to end it is all that was asked, and raised on it would be logged as a fault.
-            await responder.reply(make_error(stopping()))
-        except APIError as error:
-            warn_of(f"{head.method} {self._paths.show(head.path)}", error)
-            await responder.reply(make_error(error))
-        except Exception as error:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
-            path = self._paths.show(head.path)
-            if lacks_memory(error):
-                _log.error("%s %s needs more memory than there is", head.method, path)
-                await responder.reply(make_error(out_of_memory()))
-            else:
-                _log.exception("%s %s failed", head.method, path)
-                await responder.reply(make_error(internal_error()))
-        spent_s = time.perf_counter() - started
-        at, path = self._clock.now(), self._paths.show(head.path)
-        self._access_log.add(at, head.method, path, responder.status, spent_s, report)
+            try:
+                await self._answer(head, visit, receive, responder)
+            except ClientDisconnected:
+                responder.status = CLIENT_LEFT
+            except asyncio.CancelledError:
+                # The server ends what outlasts its last seconds. This task is the request alone, so
+                # that to end it is all that was asked; raised on it would be logged as a fault.
+                await responder.reply(make_error(stopping()))
+            except APIError as error:
+                refusal = error
+                await responder.reply(make_error(error))
+            except Exception as error:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
+                await responder.reply(make_error(_failed(line, error)))
+        finally:
+            visit.close(responder.status or CLIENT_LEFT, refusal)
 
     async def _answer(
-        self, head: Incoming, call_id: str, receive: Receive, responder: Responder
-    ) -> CallReport | None:
+        self, head: Incoming, visit: Visit, receive: Receive, responder: Responder
+    ) -> None:
         if head.method == "OPTIONS":
-            await responder.reply(Reply(204, b"", preflight_headers(head)))
-            return None
+            headers = preflight_headers(head, methods_at(head.path))
+            await responder.reply(Reply(204, b"", headers))
+            return
         match = find_endpoint(head.method, head.path)
         is_public = isinstance(match, Match) and not match.endpoint.needs_key
         self._pages.check(head, is_public=is_public)
         if not isinstance(match, Match):
-            raise _no_endpoint(head, match)
+            raise no_endpoint(head, match)
         check_model_name(match.model)
-        if match.endpoint.action == "openapi":
-            await responder.reply(await self._describe())
-            return None
-        if not match.endpoint.needs_key:
-            await responder.reply(self._status(match, head))
-            return None
-        principal = authenticate(
-            head.headers, self._server.master_key, self._server.key_header_name
-        )
-        if match.endpoint.action == "ask_health":
-            await responder.reply(json_reply(await check_health(self._directory, self._engine)))
-            return None
-        caller = Caller(principal, call_id, receive, responder.send, head.headers)
-        if match.endpoint.action in self._serves:
-            return await self._call(match, head, caller)
-        if match.response_id is not None:
-            await responder.reply(await self._stored(match, match.response_id, head, caller))
+        visit.endpoint = match.endpoint.name
+        if match.endpoint.needs_key:
+            visit.principal = self.keys.authenticate(head.headers)
+        caller, body = Caller(visit, head, receive, responder.send), {}
+        if match.endpoint.body is not None:
+            body = await self._read(caller, match)
+        asked = Asked(caller, body, match.model, match.response_id)
+        handled = match.endpoint.handler(self._house, asked)
+        if not isinstance(handled, Work | Reply):
+            handled = await handled
+        reply: Reply | None
+        if isinstance(handled, Work):
+            coming = visit.admit(handled)
+            if coming is not None:
+                await until_disconnect(asyncio.shield(coming), receive)
+            reply = await handled.run()
         else:
-            await responder.reply(self._status(match, head))
-        return None
+            reply = handled
+        if reply is not None:
+            await responder.reply(reply)
 
-    async def _call(self, match: Match, head: Incoming, caller: Caller) -> CallReport | None:
-        server = self._server
+    async def _read(self, caller: Caller, match: Match) -> dict[str, Any]:
+        """The body, with the model that the path names."""
+        server, head = self._server, caller.head
         self._check_memory(head.body_bytes)
         data = await read_body(caller.receive, head, server.max_request_bytes, self._check_memory)
         self._check_memory(len(data))
         if is_heavy(data):
-            caller = replace(caller, aside=self._aside)
+            caller.aside = self._aside
             body = await caller.read(read_json, data, head, server.max_request_values)
         else:
             body = read_json(data, head, server.max_request_values)
-        del data
-        if match.model is not None:
+        if match.model:
             body["model"] = match.model
-        return await self._serves[match.endpoint.action](body, caller)
+        return body
 
     def _check_memory(self, body_bytes: int) -> None:
         if body_bytes > SMALL_BODY and not self._memory.fits(body_bytes):
             raise out_of_memory()
-
-    async def _stored(
-        self, found: Match, response_id: str, head: Incoming, caller: Caller
-    ) -> Reply:
-        """The endpoints of a stored response."""
-        responses = self.responses
-        match found.endpoint.action:
-            case "forget_response":
-                return await responses.delete(response_id, caller)
-            case "cancel_response":
-                return await responses.cancel(response_id, caller)
-            case "input_items":
-                return await responses.input_items(response_id, head.query, caller)
-            case _:
-                return await responses.get(response_id, head.query, caller)
-
-    def _status(self, match: Match, head: Incoming) -> Reply:
-        """The endpoints that ask no model."""
-        directory = self._directory
-        is_messages = speaks_messages(head)
-        list_them = list_messages_models if is_messages else list_models
-        get_one = get_messages_model if is_messages else get_model
-        makers: Mapping[Action, Callable[[], object]] = {
-            "models": lambda: (
-                codex_catalog(directory) if asks_catalog(head.query) else list_them(directory)
-            ),
-            "model": lambda: get_one(directory, match.model or ""),
-            "model_info": lambda: model_info(directory),
-            "health": lambda: known_health(directory, self._health, self._clock.monotonic()),
-            "alive": lambda: "I'm alive!",
-            "ready": lambda: {
-                "status": "healthy",
-                "db": "Not connected",
-                "puna_version": __version__,
-            },
-            "routes": lambda: {"routes": list_paths()},
-        }
-        make = makers.get(match.endpoint.action)
-        return json_reply(make()) if make is not None else _home()
 
     async def _describe(self) -> Reply:
         """The OpenAPI document, made once: few ever ask, and making it takes a while."""
@@ -357,43 +313,10 @@ def _open_store(server: ServerConfig) -> ResponseStore:
     return SQLiteStore(server.response_store, most_bytes=server.response_store_bytes)
 
 
-def _no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
-    if allowed and head.wants_websocket:
-        return BadRequestError(
-            f"`{head.path}` speaks no WebSocket; send the request with POST.",
-            status_code=426,
-            code="websocket_not_supported",
-            headers={"upgrade": "HTTP/1.1", "connection": "upgrade"},
-        )
-    if allowed:
-        return BadRequestError(
-            f"`{head.path}` takes {' or '.join(allowed)}, not {head.method}.",
-            status_code=405,
-            code="method_not_allowed",
-            headers={"allow": ", ".join((*allowed, "OPTIONS"))},
-        )
-    if head.path.startswith(NEEDS_STORE):
-        return NotFoundError(
-            "Virtual keys, budgets and spend are not built in this gateway yet; it knows the "
-            "master key only.",
-            status_code=501,
-            code="not_configured",
-        )
-    if what := missing_feature(head.path):
-        hint = f" ({what}: not built yet)."
-    elif near := similar_path(head.method, head.path):
-        hint = f": did you mean `{near}`?"
-        if head.path.endswith(near):
-            hint += " Leave what stands before it out of the client's base URL."
-    else:
-        hint = "."
-    return NotFoundError(
-        f"There is no endpoint `{head.method} {head.path}`{hint} `GET /routes` lists all.",
-        code="unknown_endpoint",
-    )
-
-
-def _home() -> Reply:
-    """What a person sees who opens the address in a browser."""
-    lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *list_paths()]
-    return Reply(200, "\n".join(lines).encode() + b"\n", {}, b"text/plain; charset=utf-8")
+def _failed(what: str, error: Exception) -> APIError:
+    """The answer to what nobody foresaw; the log says more."""
+    if lacks_memory(error):
+        _log.error("%s needs more memory than there is", what)
+        return out_of_memory()
+    _log.error("%s failed", what, exc_info=error)
+    return internal_error()

@@ -1,217 +1,329 @@
-"""The HTTP paths of the gateway, one row each."""
+"""The table of the gateway's endpoints: one row for each path, with all that it does.
+
+A row whose handler gives `Work` costs something: the router has it admitted before it runs.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Literal
+from typing import Any
 
-Action = Literal[
-    "chat",
-    "text",
-    "embedding",
-    "moderation",
-    "messages",
-    "count_tokens",
-    "respond",
-    "response",
-    "forget_response",
-    "input_items",
-    "cancel_response",
-    "count_input",
-    "compact",
-    "models",
-    "model",
-    "model_info",
-    "health",
-    "ask_health",
-    "alive",
-    "ready",
-    "home",
-    "routes",
-    "openapi",
-]
+from puna.gateway.codex_models import asks_catalog, codex_catalog
+from puna.gateway.directory import Directory
+from puna.gateway.endpoint_rows import Access, AnswerShape, BodyShape, Endpoint, Handler
+from puna.gateway.inputs import serve_embedding, serve_moderation
+from puna.gateway.messages import count_tokens, create_message
+from puna.gateway.messages_replies import (
+    get_messages_model,
+    list_messages_models,
+    speaks_messages,
+)
+from puna.gateway.replies import Reply, json_reply
+from puna.gateway.requests import Incoming
+from puna.gateway.status import ask_health, get_model, known_health, list_models, model_info
+from puna.version import __version__
 
+_CALL = ("400", "401", "403", "404", "413", "429", "4XX", "500", "5XX")
+_COUNT = ("400", "401", "403", "404", "413", "500")
+_STORED = ("400", "401", "403", "404", "405", "500")
+_KEYED = ("401", "403", "500")
+_PUBLIC = ("403", "500")
 
-SUMMARIES: Mapping[Action, str] = {
-    "chat": "a chat completion, whole or as a stream of events",
-    "text": "a text completion, at a host that has them, else over chat",
-    "embedding": "a vector for each text, whole",
-    "moderation": "a verdict on each text, from a host that gives them",
-    "messages": "a message in Anthropic's shape, over chat, whole or as a stream of events",
-    "count_tokens": "the tokens of a message's request",
-    "respond": "a response, from hosts that speak the API, else over chat",
-    "response": "a stored response",
-    "forget_response": "deletes a stored response",
-    "input_items": "the input of a stored response",
-    "cancel_response": "refused: nothing runs in the background",
-    "count_input": "the tokens of a response's input",
-    "compact": "a conversation as one shorter item, by a summary of the model",
-    "models": "the models by name",
-    "model": "one model; its name may hold slashes",
-    "model_info": "what each deployment is, without key and address",
-    "health": "what past calls showed of each deployment; asks nobody",
-    "ask_health": "asks every deployment for one token",
-    "alive": "the process answers",
-    "ready": "the gateway can take requests",
-    "home": "the list of paths, as text",
-    "routes": "the list of paths, as JSON",
-    "openapi": "this gateway's OpenAPI document",
+_OF_MESSAGES = ("MessagesError",)
+_OF_BOTH = ("Error", "MessagesError")
+"""Clients of both APIs ask for the lists of models; the header `anthropic-version` tells which."""
+_VERSION: Mapping[str, Any] = {
+    "name": "anthropic-version",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "With this header the answer has Anthropic's form.",
 }
-"""What each does, for its readers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A path and what it does.
-
-    `path` may hold `{model}`, which stands for anything, slashes included: model names hold them;
-    or `{response_id}`, which stands for one part.
-    """
-
-    method: str
-    path: str
-    action: Action
-    needs_key: bool = True
+def _query(**schemas: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    return tuple({"name": n, "in": "query", "schema": schema} for n, schema in schemas.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The endpoint of a request, and the model name or response id that its path held."""
+def _rows(  # noqa: PLR0913 - the columns of the table; all but two by keyword
+    method: str,
+    paths: Iterable[str],
+    *,
+    name: str,
+    summary: str,
+    handler: Handler,
+    answer: AnswerShape,
+    body: BodyShape | None = None,
+    access: Access = "key",
+    parameters: tuple[Mapping[str, Any], ...] = (),
+) -> tuple[Endpoint, ...]:
+    """A row for each path at which the same is done."""
+    return tuple(
+        Endpoint(method, path, name, summary, handler, answer, body, access, parameters)
+        for path in paths
+    )
 
-    endpoint: Endpoint
-    model: str | None = None
-    response_id: str | None = None
 
-
-def _both(method: str, path: str, action: Action) -> tuple[Endpoint, Endpoint]:
+def _both(path: str) -> tuple[str, str]:
     """A path with and without `/v1`: OpenAI's clients are pointed at either."""
-    return Endpoint(method, path, action), Endpoint(method, f"/v1{path}", action)
+    return path, f"/v1{path}"
 
 
-def _responses(method: str, path: str, action: Action) -> tuple[Endpoint, ...]:
+def _at_model(path: str) -> tuple[str, str]:
+    """Where older clients and Azure's name the model in the path."""
+    return f"/engines/{{model}}{path}", f"/openai/deployments/{{model}}{path}"
+
+
+def _responses(path: str) -> tuple[str, ...]:
     """A path below `/responses`, in the three places where clients look for it."""
-    places = ("", "/v1", "/openai/v1")
-    return tuple(Endpoint(method, f"{place}/responses{path}", action) for place in places)
+    return tuple(f"{place}/responses{path}" for place in ("", "/v1", "/openai/v1"))
+
+
+def _messages(path: str = "") -> tuple[str, ...]:
+    """A path below `/messages`, likewise."""
+    return tuple(f"{place}/messages{path}" for place in ("", "/v1", "/anthropic/v1"))
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    *_both("POST", "/chat/completions", "chat"),
-    *_both("POST", "/completions", "text"),
-    *_both("POST", "/embeddings", "embedding"),
-    *_both("POST", "/moderations", "moderation"),
-    *_responses("POST", "", "respond"),
-    *_responses("POST", "/input_tokens", "count_input"),
-    *_responses("POST", "/compact", "compact"),
-    *_responses("GET", "/{response_id}/input_items", "input_items"),
-    *_responses("POST", "/{response_id}/cancel", "cancel_response"),
-    *_responses("GET", "/{response_id}", "response"),
-    *_responses("DELETE", "/{response_id}", "forget_response"),
-    *_both("GET", "/models", "models"),
-    *_both("GET", "/models/{model}", "model"),
-    *_both("GET", "/model/info", "model_info"),
-    Endpoint("POST", "/engines/{model}/chat/completions", "chat"),
-    Endpoint("POST", "/engines/{model}/completions", "text"),
-    Endpoint("POST", "/openai/deployments/{model}/chat/completions", "chat"),
-    Endpoint("POST", "/openai/deployments/{model}/completions", "text"),
-    Endpoint("POST", "/engines/{model}/embeddings", "embedding"),
-    Endpoint("POST", "/openai/deployments/{model}/embeddings", "embedding"),
-    Endpoint("POST", "/messages", "messages"),
-    Endpoint("POST", "/v1/messages", "messages"),
-    Endpoint("POST", "/anthropic/v1/messages", "messages"),
-    Endpoint("POST", "/messages/count_tokens", "count_tokens"),
-    Endpoint("POST", "/v1/messages/count_tokens", "count_tokens"),
-    Endpoint("POST", "/anthropic/v1/messages/count_tokens", "count_tokens"),
-    Endpoint("GET", "/health", "health"),
-    Endpoint("POST", "/health", "ask_health"),
-    Endpoint("GET", "/health/liveliness", "alive", needs_key=False),
-    Endpoint("GET", "/health/liveness", "alive", needs_key=False),
-    Endpoint("GET", "/health/readiness", "ready", needs_key=False),
-    Endpoint("GET", "/", "home", needs_key=False),
-    Endpoint("GET", "/routes", "routes", needs_key=False),
-    Endpoint("GET", "/openapi.json", "openapi", needs_key=False),
+    *_rows(
+        "POST",
+        (*_both("/chat/completions"), *_at_model("/chat/completions")),
+        name="chat",
+        summary="a chat completion, whole or as a stream of events",
+        handler=lambda house, asked: house.pipeline.chat(asked.body, asked.caller),
+        body=BodyShape("ChatRequest", ("model", "messages")),
+        answer=AnswerShape(("ChatCompletion",), _CALL, "ChatCompletionChunk", is_done_told=True),
+    ),
+    *_rows(
+        "POST",
+        (*_both("/completions"), *_at_model("/completions")),
+        name="text",
+        summary="a text completion, at a host that has them, else over chat",
+        handler=lambda house, asked: house.pipeline.text(asked.body, asked.caller),
+        body=BodyShape("TextRequest", ("model", "prompt")),
+        answer=AnswerShape(("TextCompletion",), _CALL, "TextCompletion", is_done_told=True),
+    ),
+    *_rows(
+        "POST",
+        (*_both("/embeddings"), *_at_model("/embeddings")),
+        name="embedding",
+        summary="a vector for each text, whole",
+        handler=lambda house, asked: serve_embedding(house.pipeline, asked.body, asked.caller),
+        body=BodyShape("EmbeddingRequest", ("model", "input")),
+        answer=AnswerShape(("EmbeddingResponse",), _CALL),
+    ),
+    *_rows(
+        "POST",
+        _both("/moderations"),
+        name="moderation",
+        summary="a verdict on each text, from a host that gives them",
+        handler=lambda house, asked: serve_moderation(house.pipeline, asked.body, asked.caller),
+        body=BodyShape("ModerationRequest", ("model", "input")),
+        answer=AnswerShape(("ModerationResponse",), _CALL),
+    ),
+    *_rows(
+        "POST",
+        _responses(""),
+        name="respond",
+        summary="a response, from hosts that speak the API, else over chat",
+        handler=lambda house, asked: house.responses.create(asked.body, asked.caller),
+        body=BodyShape("ResponseRequest", ("model", "input")),
+        answer=AnswerShape(("Response",), _CALL, "ResponseEvent"),
+    ),
+    *_rows(
+        "POST",
+        _responses("/input_tokens"),
+        name="count_input",
+        summary="the tokens of a response's input",
+        handler=lambda house, asked: house.responses.count(asked.body, asked.caller),
+        body=BodyShape("ResponseInput", ("model", "input")),
+        answer=AnswerShape(("InputTokens",), _COUNT),
+    ),
+    *_rows(
+        "POST",
+        _responses("/compact"),
+        name="compact",
+        summary="a conversation as one shorter item, by a summary of the model",
+        handler=lambda house, asked: house.responses.compact(asked.body, asked.caller),
+        body=BodyShape("ResponseInput", ("model",)),
+        answer=AnswerShape(("Compaction",), _CALL),
+    ),
+    *_rows(
+        "GET",
+        _responses("/{response_id}/input_items"),
+        name="input_items",
+        summary="the input of a stored response",
+        handler=lambda house, asked: house.responses.input_items(asked.response_id, asked.caller),
+        answer=AnswerShape(("InputItems",), _STORED),
+        parameters=_query(
+            limit={"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+            order={"enum": ["asc", "desc"], "default": "desc"},
+            after={"type": "string"},
+        ),
+    ),
+    *_rows(
+        "POST",
+        _responses("/{response_id}/cancel"),
+        name="cancel_response",
+        summary="refused: nothing runs in the background",
+        handler=lambda house, asked: house.responses.cancel(asked.response_id, asked.caller),
+        answer=AnswerShape((), _STORED),
+    ),
+    *_rows(
+        "GET",
+        _responses("/{response_id}"),
+        name="response",
+        summary="a stored response",
+        handler=lambda house, asked: house.responses.get(asked.response_id, asked.caller),
+        answer=AnswerShape(("Response",), _STORED, "ResponseEvent"),
+        parameters=_query(
+            stream={"type": "boolean", "default": False},
+            starting_after={"type": "integer", "minimum": 0},
+        ),
+    ),
+    *_rows(
+        "DELETE",
+        _responses("/{response_id}"),
+        name="forget_response",
+        summary="deletes a stored response",
+        handler=lambda house, asked: house.responses.delete(asked.response_id, asked.caller),
+        answer=AnswerShape(("DeletedResponse",), _STORED),
+    ),
+    *_rows(
+        "GET",
+        _both("/models"),
+        name="models",
+        summary="the models by name",
+        handler=lambda house, asked: _models(house.directory, asked.caller.head),
+        answer=AnswerShape(("Models", "MessagesModels"), _KEYED, errors=_OF_BOTH),
+        parameters=(_VERSION,),
+    ),
+    *_rows(
+        "GET",
+        _both("/models/{model}"),
+        name="model",
+        summary="one model; its name may hold slashes",
+        handler=lambda house, asked: _model(house.directory, asked.model, asked.caller.head),
+        answer=AnswerShape(
+            ("Model", "MessagesModel"), ("400", "401", "403", "404", "500"), errors=_OF_BOTH
+        ),
+        parameters=(_VERSION,),
+    ),
+    *_rows(
+        "GET",
+        _both("/model/info"),
+        name="model_info",
+        summary="what each deployment is, without key and address",
+        handler=lambda house, _: json_reply(model_info(house.directory)),
+        answer=AnswerShape(("ModelInfo",), _KEYED),
+    ),
+    *_rows(
+        "POST",
+        _messages(),
+        name="messages",
+        summary="a message in Anthropic's shape, over chat, whole or as a stream of events",
+        handler=lambda house, asked: create_message(house.pipeline, asked.body, asked.caller),
+        body=BodyShape("MessagesRequest", ("model", "messages", "max_tokens")),
+        answer=AnswerShape(("MessagesMessage",), _CALL, "MessagesEvent", errors=_OF_MESSAGES),
+    ),
+    *_rows(
+        "POST",
+        _messages("/count_tokens"),
+        name="count_tokens",
+        summary="the tokens of a message's request",
+        handler=lambda house, asked: count_tokens(house.pipeline, asked.body, asked.caller),
+        body=BodyShape("MessagesRequest", ("model", "messages")),
+        answer=AnswerShape(("MessagesTokens",), _COUNT, errors=_OF_MESSAGES),
+    ),
+    *_rows(
+        "GET",
+        ("/health",),
+        name="health",
+        summary="what past calls showed of each deployment; asks nobody",
+        handler=lambda house, _: json_reply(
+            known_health(house.directory, house.health, house.clock.monotonic())
+        ),
+        answer=AnswerShape(("Health",), _KEYED),
+    ),
+    *_rows(
+        "POST",
+        ("/health",),
+        name="ask_health",
+        summary="asks every deployment for one token",
+        handler=lambda house, asked: ask_health(house.pipeline, asked.caller),
+        answer=AnswerShape(("Health",), _KEYED),
+    ),
+    *_rows(
+        "GET",
+        ("/health/liveliness", "/health/liveness"),
+        name="alive",
+        summary="the process answers",
+        handler=lambda _, __: json_reply("I'm alive!"),
+        answer=AnswerShape(("Alive",), _PUBLIC),
+        access="anyone",
+    ),
+    *_rows(
+        "GET",
+        ("/health/readiness",),
+        name="ready",
+        summary="the gateway can take requests",
+        handler=lambda _, __: _ready(),
+        answer=AnswerShape(("Ready",), _PUBLIC),
+        access="anyone",
+    ),
+    *_rows(
+        "GET",
+        ("/",),
+        name="home",
+        summary="the list of paths, as text",
+        handler=lambda _, __: _home(),
+        answer=AnswerShape(("text",), _PUBLIC),
+        access="anyone",
+    ),
+    *_rows(
+        "GET",
+        ("/routes",),
+        name="routes",
+        summary="the list of paths, as JSON",
+        handler=lambda _, __: json_reply({"routes": list_paths()}),
+        answer=AnswerShape(("Routes",), _PUBLIC),
+        access="anyone",
+    ),
+    *_rows(
+        "GET",
+        ("/openapi.json",),
+        name="openapi",
+        summary="this gateway's OpenAPI document",
+        handler=lambda house, _: house.describe(),
+        answer=AnswerShape(("object",), _PUBLIC),
+        access="anyone",
+    ),
 )
 
-NOT_BUILT: Mapping[str, str] = {
-    "/messages/batches": "batches of messages",
-    "/images": "images",
-    "/audio": "audio",
-    "/files": "files",
-    "/batches": "batches",
-    "/metrics": "metrics",
-    "/rerank": "rerank",
-}
-"""Beginnings of paths that clients of such a gateway try and that this one does not have yet."""
 
-NEEDS_STORE = ("/key/", "/user/", "/team/", "/organization/", "/customer/", "/budget/", "/spend/")
-"""Beginnings of the paths of virtual keys and spend, which are not built yet."""
-
-_REPEATED = re.compile(r"(/v1|/)\1+(?=/|[a-z])")
-"""`/v1/v1` and `//`: what comes of a base URL that ends with what the client adds itself."""
-_LONGEST_GUESSED = 100
-_ALIKE = 0.9
-
-_BY_PATH: Mapping[str, Mapping[str, Endpoint]] = {
-    path: {one.method: one for one in ENDPOINTS if one.path == path}
-    for path in dict.fromkeys(one.path for one in ENDPOINTS if "{" not in one.path)
-}
-_PATTERNS: tuple[tuple[Endpoint, str, str, str], ...] = tuple(
-    (one, before, name, after)
-    for one in ENDPOINTS
-    for before, place, rest in (one.path.partition("{"),)
-    for name, _, after in (rest.partition("}"),)
-    if place
-)
-
-
-def find_endpoint(method: str, path: str) -> Match | tuple[str, ...]:
-    """The endpoint of a request, or the methods that the path allows: none means no such path.
-
-    HEAD is answered like GET.
-    """
-    wanted = "GET" if method == "HEAD" else method
-    clean = path.rstrip("/") or "/"
-    methods = _BY_PATH.get(clean)
-    if methods is not None:
-        found = methods.get(wanted)
-        return Match(found) if found is not None else tuple(methods)
-    allowed: list[str] = []
-    for endpoint, before, name, after in _PATTERNS:
-        if not (clean.startswith(before) and clean.endswith(after)):
-            continue
-        value = clean[len(before) : len(clean) - len(after)].strip("/")
-        if not value or (name == "response_id" and "/" in value):
-            continue
-        if endpoint.method == wanted:
-            is_model = name == "model"
-            return Match(endpoint, value) if is_model else Match(endpoint, response_id=value)
-        allowed.append(endpoint.method)
-    return tuple(dict.fromkeys(allowed))
-
-
-def missing_feature(path: str) -> str | None:
-    """What a path that is not served would be, when that is known."""
-    clean = path.removeprefix("/v1")
-    return next((what for start, what in NOT_BUILT.items() if clean.startswith(start)), None)
-
-
-def similar_path(method: str, path: str) -> str | None:
-    """The path of an endpoint with this method that an unknown `path` may have meant, or None."""
-    if len(path) > _LONGEST_GUESSED:
-        return None
-    plain = _REPEATED.sub(r"\1", path)
-    for meant in (plain, plain.lower()):
-        if meant.strip("/") and isinstance(find_endpoint(method, meant), Match):
-            return meant
-    known = [one for one, methods in _BY_PATH.items() if method in methods and one != "/"]
-    ends = [one for one in known if plain.endswith(one)]
-    if ends:
-        return max(ends, key=len)
-    return next(iter(get_close_matches(plain.lower(), known, n=1, cutoff=_ALIKE)), None)
-
-
-def list_paths(endpoints: Iterable[Endpoint] = ENDPOINTS) -> list[str]:
+def list_paths() -> list[str]:
     """`METHOD /path` of every row."""
-    return [f"{one.method} {one.path}" for one in endpoints]
+    return [f"{one.method} {one.path}" for one in ENDPOINTS]
+
+
+def _models(directory: Directory, head: Incoming) -> Reply:
+    if speaks_messages(head):
+        return json_reply(list_messages_models(directory))
+    if asks_catalog(head.query):
+        return json_reply(codex_catalog(directory))
+    return json_reply(list_models(directory))
+
+
+def _model(directory: Directory, name: str, head: Incoming) -> Reply:
+    get_one = get_messages_model if speaks_messages(head) else get_model
+    return json_reply(get_one(directory, name))
+
+
+def _ready() -> Reply:
+    facts = {"status": "healthy", "db": "Not connected", "puna_version": __version__}
+    return json_reply(facts)
+
+
+def _home() -> Reply:
+    """What a person sees who opens the address in a browser."""
+    lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *list_paths()]
+    return Reply(200, "\n".join(lines).encode() + b"\n", {}, b"text/plain; charset=utf-8")

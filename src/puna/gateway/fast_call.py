@@ -66,10 +66,7 @@ class FastCall(ABC):
 
     _ready: ReadyDeployment | None = None
     _attempt: Attempt | None = None
-    _exchange: Exchange | None = None
     _timer: asyncio.TimerHandle | None = None
-    _is_over = False
-    _is_paused = False
 
     def __init__(
         self,
@@ -84,6 +81,10 @@ class FastCall(ABC):
         self._envelope = envelope
         self._run = run
         self._writer = writer
+        # Set here, and not as the class's own values: every call reads them, which is faster so.
+        self._is_over = False
+        self._is_paused = False
+        self._exchange: Exchange | None = None
 
     def start(self) -> None:
         """Send the first attempt."""
@@ -193,7 +194,7 @@ class FastCall(ABC):
     def _failed(self, error: APIError) -> None:
         """An attempt failed before the client got a byte: another may follow."""
         drop_frames(error)
-        self._run.attempts.failed(error, self._context.clock.monotonic())
+        self._run.failed(error)
         self._step()
 
     def _fail(self, error: APIError) -> None:

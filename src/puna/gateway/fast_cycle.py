@@ -6,7 +6,8 @@ call it is the writer of its reply, whole or in HTTP chunks, without ASGI in bet
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
 from typing import Any
 
 from puna.errors import APIError
@@ -14,24 +15,26 @@ from puna.gateway.access_log import CLIENT_LEFT
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import write_lines
 from puna.gateway.fast_run import FastRun
-from puna.gateway.replies import error_event, error_reply, stopping
+from puna.gateway.replies import error_event, error_reply, internal_error, stopping
+from puna.gateway.visit import Visit
 from puna.types.report import CallReport
 
-OnDone = Callable[["FastCycle", int, CallReport | None, APIError | None], None]
-"""Told once of each request: its status, how the call went, and the error it was refused with."""
+_log = logging.getLogger("puna.gateway")
 
 _GOES_ON = b"\r\n"
 _CLOSES = b"connection: close\r\n\r\n"
 
 
 class FastCycle:
-    """Made for one request, and done when its reply is."""
+    """Made for one request, and done when its reply is: the visit's door of the fast lane."""
 
     call: FastCall | None = None
     has_head = False
     """Whether the head of a stream is written."""
 
     _pending = b""
+    _coming: asyncio.Task[None] | None = None
+    """What still decides whether the request is let in."""
     # What uvicorn sets and reads.
     response_complete = False
     disconnected = False
@@ -39,15 +42,52 @@ class FastCycle:
     more_body = False
 
     def __init__(
-        self, protocol: Any, path: str, begun: FastRun, on_done: OnDone, *, keeps_alive: bool
+        self,
+        protocol: Any,
+        visit: Visit,
+        run: FastRun,
+        under_way: set[FastCycle],
+        *,
+        keeps_alive: bool,
     ) -> None:
-        self.path = path
-        self.begun = begun
-        """The call's run: when it began, and its id."""
+        """`under_way` has this cycle until it is done."""
         self.keep_alive = keeps_alive
+        self._visit = visit
+        self._run = run
         self._protocol = protocol
         self._transport = protocol.transport
-        self._on_done = on_done
+        self._under_way = under_way
+        under_way.add(self)
+
+    def start(self) -> None:
+        """Have the request admitted, and send it."""
+        try:
+            coming = self._visit.admit(self._run)
+        except APIError as error:
+            self.refuse(error)
+            return
+        except Exception:  # noqa: BLE001 - whatever fails, the client gets an answer
+            _log.exception("A request could not be admitted")
+            self.refuse(internal_error())
+            return
+        if coming is not None:
+            self._coming = coming
+            coming.add_done_callback(self._decided)
+        elif self.call is not None:
+            self.call.start()
+
+    def _decided(self, coming: asyncio.Task[None]) -> None:
+        """A store has said whether the request is let in."""
+        self._coming = None
+        error = None if coming.cancelled() else coming.exception()
+        if self.response_complete or self.call is None:
+            return
+        if isinstance(error, APIError):
+            self.refuse(error)
+        elif error is not None or coming.cancelled():
+            self.refuse(internal_error())
+        else:
+            self.call.start()
 
     @property
     def message_event(self) -> FastCycle:
@@ -72,25 +112,28 @@ class FastCycle:
         if self.response_complete:
             return
         self.response_complete = True
-        call, self.call = self.call, None
         try:
-            if call is not None:
-                call.client_left()
+            self._end_call()
         finally:
             self._transport.close()
-            self._on_done(self, CLIENT_LEFT, None, None)
+            self._under_way.discard(self)
+            self._visit.close(CLIENT_LEFT)
 
     def stop(self) -> None:
         """The gateway ends: the call ends too, and the client gets an error."""
         if self.response_complete:
             return
-        call, self.call = self.call, None
         self.keep_alive = False
         try:
-            if call is not None:
-                call.client_left()
+            self._end_call()
         finally:
-            self._done(self._write_error(stopping()), None)
+            self._done(self._write_error(stopping()))
+
+    def _end_call(self) -> None:
+        """Cut the call, unless it waits to be let in: then it has not begun."""
+        call, self.call = self.call, None
+        if call is not None and self._coming is None:
+            call.client_left()
 
     def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
         """A whole answer."""
@@ -105,11 +148,11 @@ class FastCycle:
                 body,
             )
         )
-        self._done(200, report)
+        self._done(200)
 
     def refuse(self, error: APIError) -> None:
         """An error, where no byte has been sent."""
-        self._done(self._write_error(error), None, error)
+        self._done(self._write_error(error), error)
 
     def begin(self, lines: bytes) -> None:
         """The head of a stream of events; it goes out with the first of them."""
@@ -128,14 +171,15 @@ class FastCycle:
 
     def end(self, report: CallReport) -> None:
         """The end of the stream."""
+        del report  # its visit has it
         self._transport.write(b"0\r\n\r\n")
-        self._done(200, report)
+        self._done(200)
 
     def break_off(self, error: APIError) -> None:
         """End the reply in whatever state it is; nothing where it is whole."""
         if self.response_complete:
             return
-        self._done(self._write_error(error), None, error)
+        self._done(self._write_error(error), error)
 
     def _write_error(self, error: APIError) -> int:
         """The whole reply; of a stream that has begun, its last event and end. Gives the status."""
@@ -153,14 +197,15 @@ class FastCycle:
         return b"%b%bx-litellm-call-id: %b\r\n%b" % (
             start,
             lines,
-            self.begun.report.call_id.encode(),
+            self._visit.call_id.encode(),
             end,
         )
 
-    def _done(self, status: int, report: CallReport | None, error: APIError | None = None) -> None:
+    def _done(self, status: int, error: APIError | None = None) -> None:
         self.response_complete = True
         self.call = None  # it holds this cycle: no work for the collector
         if not self.keep_alive:
             self._transport.close()
-        self._on_done(self, status, report, error)
+        self._under_way.discard(self)
+        self._visit.close(status, error)
         self._protocol.on_response_complete()

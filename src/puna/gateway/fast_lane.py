@@ -7,14 +7,12 @@ the same answers; a test drives both.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
 from puna.errors import APIError
-from puna.gateway.access_log import AccessLog, warn_of
 from puna.gateway.directory import Directory
 from puna.gateway.fast_cycle import FastCycle
 from puna.gateway.fast_routes import FastRoutes
@@ -23,10 +21,10 @@ from puna.gateway.free_memory import SMALL_BODY, FreeMemory
 from puna.gateway.known_head import LaneHead
 from puna.gateway.requests import excess_in, read_call_id
 from puna.gateway.stream_call import StreamCall
+from puna.gateway.visit import Visit, Visits
 from puna.gateway.web_pages import PageRules
 from puna.gateway.whole_call import WholeCall
-from puna.governance.keys import ANYONE, KEY_HEADERS, Principal, authenticate
-from puna.types.report import CallReport
+from puna.governance.keys import ANYONE, Keys, Principal
 from puna.wire.envelope import read_envelope
 
 _MOST_PRINCIPALS: Final = 1024
@@ -44,7 +42,8 @@ class FastLane:
         routes: FastRoutes,
         pages: PageRules,
         context: LaneContext,
-        access_log: AccessLog,
+        visits: Visits,
+        keys: Keys,
     ) -> None:
         self._server = directory.config.server
         self.most_bytes = self._server.max_request_bytes
@@ -56,15 +55,18 @@ class FastLane:
         self._pages = pages
         self._hosts: set[bytes] = set()
         self._context = context
-        self._access_log = access_log
-        own = self._server.key_header_name
-        names = (own.lower(), *KEY_HEADERS) if own else KEY_HEADERS
-        self._key_headers = tuple(name.encode("latin-1") for name in names)
-        self._principals: dict[tuple[bytes | None, ...], Principal] = {}
+        self._visits = visits
+        self.change_keys(keys)
         self._prefix = secrets.token_hex(8)
         self._numbers = itertools.count()
         self._under_way: set[FastCycle] = set()
         self._memory = FreeMemory()
+
+    def change_keys(self, keys: Keys) -> None:
+        """From now on these keys count; what was known of earlier ones is forgotten."""
+        self.keys = keys
+        self._key_headers = tuple(name.encode("latin-1") for name in keys.headers)
+        self._principals: dict[tuple[bytes | None, ...], Principal] = {}
 
     def read_head(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> LaneHead | None:
         """What the lane needs of a head; None where it does not take the request.
@@ -90,7 +92,7 @@ class FastLane:
             return None
         given = named.get(b"x-litellm-call-id")
         call_id = read_call_id(given.decode("latin-1")) if given is not None else None
-        return LaneHead(url.decode("ascii"), principal, call_id)
+        return LaneHead(f"POST {url.decode('ascii')}", principal, self.keys, call_id)
 
     def begin(
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
@@ -107,22 +109,28 @@ class FastLane:
         context = self._context
         call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
         run = FastRun(context, route, envelope, head.principal, call_id)
-        cycle = FastCycle(protocol, head.path, run, self._done, keeps_alive=keeps_alive)
+        visit = run.meter = Visit(
+            self._visits,
+            head.line,
+            call_id,
+            run.started_s,
+            run.report.started_at,
+            head.principal,
+            "chat",
+        )
+        cycle = FastCycle(protocol, visit, run, self._under_way, keeps_alive=keeps_alive)
         kind = StreamCall if envelope.stream else WholeCall
         cycle.call = kind(context, route, envelope, run, cycle)
-        self._under_way.add(cycle)
         return cycle
 
     def _holds_too_much(self, body: bytes) -> bool:
         """Whether the long way refuses a body for the number of its values."""
         return excess_in(body, self._server.max_request_values) is not None
 
-    async def close(self) -> None:
-        """End what is still under way, and wait for what hooks want awaited."""
+    def close(self) -> None:
+        """End what is still under way."""
         for cycle in list(self._under_way):
             cycle.stop()
-        await asyncio.gather(*self._context.waiting)
-        self._access_log.flush()
 
     def _knows_host(
         self, named: dict[bytes, bytes], headers: Sequence[tuple[bytes, bytes]]
@@ -141,7 +149,7 @@ class FastLane:
 
     def _principal(self, headers: dict[bytes, bytes]) -> Principal | None:
         """Who asks; None for who may not, or who must be told why not."""
-        if self._server.master_key is None:
+        if self.keys.master_key is None:
             return ANYONE
         given = tuple(map(headers.get, self._key_headers))
         known = self._principals.get(given)
@@ -149,24 +157,10 @@ class FastLane:
             return known
         named = {n.decode("latin-1"): v.decode("latin-1") for n, v in headers.items()}
         try:
-            principal = authenticate(named, self._server.master_key, self._server.key_header_name)
+            principal = self.keys.authenticate(named)
         except APIError:
             return None
         if len(self._principals) < _MOST_PRINCIPALS:
             # Looked up by a keyed hash, so the time that takes tells nothing about the keys.
             self._principals[given] = principal
         return principal
-
-    def _done(
-        self, cycle: FastCycle, status: int, report: CallReport | None, error: APIError | None
-    ) -> None:
-        self._under_way.discard(cycle)
-        if error is not None:
-            warn_of(f"POST {cycle.path}", error)
-        begun = cycle.begun
-        if report is not None:
-            spent_s = report.duration_s
-        else:
-            spent_s = self._context.clock.monotonic() - begun.started_s
-        at = begun.report.started_at + spent_s
-        self._access_log.add(at, "POST", cycle.path, status, spent_s, report)

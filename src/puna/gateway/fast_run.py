@@ -6,8 +6,8 @@ A usual call ends without anybody having looked at its request as the long way's
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import override
@@ -19,7 +19,7 @@ from puna.gateway.fast_routes import PlainRoute
 from puna.governance.keys import Principal
 from puna.routing.attempts import Attempts, RetryPolicy
 from puna.routing.health import Health
-from puna.telemetry.events import Hook, Outcome, Texts, wait_for_hooks
+from puna.telemetry.events import Hook, HookTasks, Outcome, Texts
 from puna.types.requests import ChatRequest
 from puna.wire.envelope import ChatEnvelope
 
@@ -33,7 +33,7 @@ class LaneContext:
     policy: RetryPolicy
     health: Health
     hooks: tuple[Hook, ...]
-    waiting: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    hook_tasks: HookTasks
 
 
 class FastRun(Run):
@@ -78,6 +78,11 @@ class FastRun(Run):
         return self._made
 
     @property
+    def calls(self) -> Sequence[Call]:
+        """What the admission is asked about (see `visit.Asked`)."""
+        return (self.call,)
+
+    @property
     @override
     def is_stream(self) -> bool:
         return self._envelope.stream
@@ -98,10 +103,6 @@ class FastRun(Run):
 
     def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
         """Settle; what hooks want awaited is awaited later."""
-        pending: list[Awaitable[None]] = self.settle(outcome, error=error, answer=answer)
+        pending = self.settle(outcome, error=error, answer=answer)
         if pending:
-            # The loop itself keeps only a weak reference to a task.
-            waiting = self._context.waiting
-            task = self._context.loop.create_task(wait_for_hooks(pending))
-            waiting.add(task)
-            task.add_done_callback(waiting.discard)
+            self._context.hook_tasks.start(pending)

@@ -5,50 +5,44 @@ The way of both is that of a chat call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from puna.engine.call import Call, RequestT
+from puna.engine.moderations import calls_of
 from puna.gateway.pipeline import Pipeline
-from puna.gateway.sending import AnswerT, Caller, send_answer
+from puna.gateway.sending import Caller, Work, send_answer
 from puna.types.embeddings import make_embedding_request
 from puna.types.moderations import make_moderation_request
-from puna.types.report import CallReport
 
 
-async def serve_embedding(
-    pipeline: Pipeline, body: Mapping[str, Any], caller: Caller
-) -> CallReport:
+async def serve_embedding(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> Work:
     """Answer with vectors.
 
     Raises:
-        APIError: nothing was sent to the client yet.
+        APIError: the request is wrong, or nobody serves the model.
     """
-    return await _serve(pipeline, body, caller, make_embedding_request, pipeline.engine.embed)
+    call = await caller.read(_read, pipeline, body, caller, make_embedding_request)
+    return Work((call,), lambda: send_answer(pipeline.engine.embed(call), caller))
 
 
-async def serve_moderation(
-    pipeline: Pipeline, body: Mapping[str, Any], caller: Caller
-) -> CallReport:
+async def serve_moderation(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> Work:
     """Answer with verdicts.
 
     Raises:
-        APIError: nothing was sent to the client yet.
+        APIError: the request is wrong, or nobody serves the model.
     """
-    return await _serve(pipeline, body, caller, make_moderation_request, pipeline.engine.moderate)
+    call = await caller.read(_read, pipeline, body, caller, make_moderation_request)
+    return Work(calls_of(call), lambda: send_answer(pipeline.engine.moderate(call), caller))
 
 
-async def _serve(
+def _read(
     pipeline: Pipeline,
     body: Mapping[str, Any],
     caller: Caller,
     make_request: Callable[..., RequestT],
-    ask: Callable[[Call[RequestT]], Coroutine[Any, Any, AnswerT]],
-) -> CallReport:
-    def read() -> Call[RequestT]:
-        sent = pipeline.sent_fields(body, but=("model", "input"))
-        options = pipeline.request_options(body)
-        request = make_request(body.get("model"), body.get("input"), sent, **options)
-        return pipeline.make_call(request, body, caller)
-
-    return await send_answer(ask(await caller.read(read)), caller)
+) -> Call[RequestT]:
+    sent = pipeline.sent_fields(body, but=("model", "input"))
+    options = pipeline.request_options(body)
+    request = make_request(body.get("model"), body.get("input"), sent, **options)
+    return pipeline.make_call(request, body, caller)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from puna.governance.keys import Principal
+from puna.governance.keys import Keys, Principal
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([1-9][0-9]{0,8})\r\n", re.IGNORECASE)
 _HEAD_END: Final = b"\r\n\r\n"
@@ -18,13 +18,17 @@ _MOST_DIGITS: Final = 9
 
 
 class LaneHead:
-    """What the fast lane reads of a head: path, whose key it is, and the client's own call id."""
+    """What the fast lane reads of a head: method and path, whose key it is, the client's call id.
 
-    __slots__ = ("call_id", "path", "principal")
+    It holds for the version of the keys under which it was read, and for no later one.
+    """
 
-    def __init__(self, path: str, principal: Principal, call_id: str | None) -> None:
-        self.path = path
+    __slots__ = ("call_id", "keys", "line", "principal")
+
+    def __init__(self, line: str, principal: Principal, keys: Keys, call_id: str | None) -> None:
+        self.line = line
         self.principal = principal
+        self.keys = keys
         self.call_id = call_id
 
 

@@ -67,7 +67,8 @@ class LineFormatter(logging.Formatter):
         if second != self._second:
             self._second = second
             self._shown_second = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        return _shown(f"{self._shown_second},{int((at - second) * 1000):03d} {level} {message}")
+        line = f"{self._shown_second},{int((at - second) * 1000):03d} {level} {message}"
+        return line if line.isprintable() else _shown(line)
 
     @override
     def formatException(self, ei: Any) -> str:

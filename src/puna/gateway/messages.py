@@ -17,10 +17,10 @@ from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call
 from puna.gateway.messages_replies import messages_error_event
 from puna.gateway.pipeline import Pipeline
-from puna.gateway.replies import json_reply
+from puna.gateway.replies import Reply, json_reply
 from puna.gateway.requests import LOCAL_FIELDS, check_fields
-from puna.gateway.sending import Caller, Telling, send_answer, send_reply, send_stream
-from puna.types.chat import ChatCompletionChunk
+from puna.gateway.sending import Caller, Telling, Work, send_answer, send_stream
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.wire.sse import encode_event
@@ -29,24 +29,26 @@ _BETA = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_BETAS = 32
 
 
-async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> CallReport:
+async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> Work:
     """Answer `POST /v1/messages`, whole or as a stream.
 
     Raises:
-        APIError: nothing was sent to the client yet.
+        APIError: the request is wrong, or nobody serves the model.
     """
+    engine = pipeline.engine
     request, call = await caller.read(_read_call, pipeline, body, caller)
-    request = replace(request, made_id=pipeline.engine.make_id())
+    request = replace(request, made_id=engine.make_id())
     if call.request.is_stream:
         telling = _telling(MessageStream(request), caller.call_id)
-        return await send_stream(pipeline.engine.stream(call), caller, telling)
-    answering = pipeline.engine.chat(call)
-    return await send_answer(
-        answering, caller, lambda answer: json_reply(message_of(request, answer)).body
-    )
+        return Work((call,), lambda: send_stream(engine.stream(call), caller, telling))
+
+    def encode(answer: ChatCompletion) -> bytes:
+        return json_reply(message_of(request, answer)).body
+
+    return Work((call,), lambda: send_answer(engine.chat(call), caller, encode))
 
 
-async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> None:
+async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> Reply:
     """Answer `POST /v1/messages/count_tokens`; no host is asked.
 
     Raises:
@@ -61,7 +63,7 @@ async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Call
     # Elsewhere, for a vocabulary may have to be read first.
     counted = await asyncio.to_thread(count_message_tokens, model, asked.messages, tools or None)
     headers = {"x-puna-usage": "estimated"} if counted.is_estimate else {}
-    await send_reply(caller.send, json_reply({"input_tokens": counted.count}, headers=headers))
+    return json_reply({"input_tokens": counted.count}, headers=headers)
 
 
 def _read_call(
@@ -74,7 +76,7 @@ def _read_call(
     request = read_messages_request(asked, drop_params=drop_params, is_count=is_count)
     fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
     call = pipeline.read_call(fields, request.messages, caller)
-    extras = replace(request.extras, betas=_read_betas(caller.headers))
+    extras = replace(request.extras, betas=_read_betas(caller.head.headers))
     asked_there = replace(call.request, messages_extras=extras, source=request.source)
     return request, replace(call, request=asked_there, left_out=request.dropped_params)
 

@@ -15,7 +15,7 @@ from puna.errors import BadRequestError
 from puna.gateway.directory import Directory
 from puna.gateway.replies import DONE, chat_body, error_event
 from puna.gateway.requests import LOCAL_FIELDS, check_fields, check_model_name
-from puna.gateway.sending import Caller, Telling, send_answer, send_stream
+from puna.gateway.sending import Caller, Telling, Work, send_answer, send_stream
 from puna.gateway.steering import read_mapping, read_names, read_steering
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.types.chat import ChatCompletionChunk
@@ -56,30 +56,35 @@ class Pipeline:
     directory: Directory
     engine: AsyncEngine
 
-    async def chat(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
+    async def chat(self, body: Mapping[str, Any], caller: Caller) -> Work:
         """Answer a chat completion.
 
         Raises:
-            APIError: nothing was sent to the client yet.
+            APIError: the request is wrong, or nobody serves the model.
         """
         call = await caller.read(self.read_call, body, body.get("messages"), caller)
         if call.request.is_stream:
-            return await send_stream(self.engine.stream(call), caller, _CHUNKS)
-        return await send_answer(self.engine.chat(call), caller, chat_body)
+            return Work((call,), lambda: send_stream(self.engine.stream(call), caller, _CHUNKS))
+        return Work((call,), lambda: send_answer(self.engine.chat(call), caller, chat_body))
 
-    async def text(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
+    async def text(self, body: Mapping[str, Any], caller: Caller) -> Work:
         """Answer a text completion: at a host that has the endpoint, else over chat.
 
         Raises:
-            APIError: nothing was sent to the client yet.
+            APIError: the request is wrong, or nobody serves the model.
         """
+        engine = self.engine
         if self._has_endpoint(body):
             return await self._complete(body, caller)
         request, calls = await caller.read(self._read_texts, body, caller)
         if calls[0].request.is_stream:
-            opening = stream_texts_async(self.engine, request, calls)
-            return await send_stream(opening, caller, _CHUNKS)
-        return await send_answer(complete_texts_async(self.engine, request, calls), caller)
+            return Work(
+                calls,
+                lambda: send_stream(stream_texts_async(engine, request, calls), caller, _CHUNKS),
+            )
+        return Work(
+            calls, lambda: send_answer(complete_texts_async(engine, request, calls), caller)
+        )
 
     def _read_texts(
         self, body: Mapping[str, Any], caller: Caller
@@ -108,11 +113,13 @@ class Pipeline:
             plan = replace(plan, fallbacks=self.directory.fallbacks(own, model))
         return has_endpoint(plan)
 
-    async def _complete(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
+    async def _complete(self, body: Mapping[str, Any], caller: Caller) -> Work:
         call = await caller.read(self._read_completion, body, caller)
         if call.request.is_stream:
-            return await send_stream(self.engine.stream_text(call), caller, _CHUNKS)
-        return await send_answer(self.engine.complete(call), caller)
+            return Work(
+                (call,), lambda: send_stream(self.engine.stream_text(call), caller, _CHUNKS)
+            )
+        return Work((call,), lambda: send_answer(self.engine.complete(call), caller))
 
     def _read_completion(self, body: Mapping[str, Any], caller: Caller) -> Call[CompletionRequest]:
         request = make_completion_request(
@@ -166,9 +173,10 @@ class Pipeline:
             metadata={
                 **read_mapping(body, "metadata"),
                 **read_mapping(body, "litellm_metadata"),
-                "key_id": caller.principal.key_id,
+                "key_id": caller.key_id,
             },
             call_id=caller.call_id,
+            meter=caller.visit,
         )
 
     def _plan(self, request: ModelRequest, body: Mapping[str, Any]) -> Plan:

@@ -16,9 +16,7 @@ from puna.gateway.fast_lane import FastLane
 from puna.gateway.known_head import KnownHead, LaneHead, learn_head
 
 _FAST_PATHS: Final = frozenset(
-    one.path.encode()
-    for one in ENDPOINTS
-    if (one.method, one.action) == ("POST", "chat") and "{" not in one.path
+    one.path.encode() for one in ENDPOINTS if one.name == "chat" and "{" not in one.path
 )
 
 
@@ -75,7 +73,11 @@ class GatewayProtocol(EdgeProtocol):
         The parser stands between two messages, and goes on from there.
         """
         found = known.find_body(data)
-        if found is None or found[1] > self._most_bytes:
+        lane = self._lane
+        if found is None or found[1] > self._most_bytes or lane is None:
+            return data
+        if known.meaning.keys is not lane.keys:  # its key may be withdrawn
+            self._known = None
             return data
         at, length = found
         missing = length - (len(data) - at)
@@ -172,7 +174,7 @@ class GatewayProtocol(EdgeProtocol):
         known: Any = cycle  # it has what uvicorn asks of a cycle
         self._fast = cycle
         self.cycle = known
-        cycle.call.start()
+        cycle.start()
         return True
 
     # --- what happens to the connection

@@ -34,9 +34,9 @@ from puna.gateway.replies import Reply, json_reply, last_error_body
 from puna.gateway.sending import (
     Caller,
     Telling,
+    Work,
     send_answer,
     send_events,
-    send_reply,
     until_disconnect,
 )
 from puna.governance.store.base import ResponseStore
@@ -70,25 +70,25 @@ class ResponsesAPI:
     store: ResponseStore
     clock: Clock
 
-    async def create(self, body: Mapping[str, Any], caller: Caller) -> CallReport | None:
-        """Answer a request. No report is given where the answer is a stream with a failure alone.
+    async def create(self, body: Mapping[str, Any], caller: Caller) -> Work:
+        """Answer a request.
 
         Raises:
-            APIError: nothing was sent to the client yet.
+            APIError: the request is wrong, or nobody serves the model.
         """
         call = await self._read(body, caller)
         engine = self.pipeline.engine
         if call.request.is_stream:
-            return await self._send_stream(call, caller)
+            return Work((call,), lambda: self._send_stream(call, caller))
 
         async def answer() -> Response:
             response = await engine.respond(call)
             await self._keep(call.request, response, caller)
             return response
 
-        return await send_answer(answer(), caller)
+        return Work((call,), lambda: send_answer(answer(), caller))
 
-    async def count(self, body: Mapping[str, Any], caller: Caller) -> None:
+    async def count(self, body: Mapping[str, Any], caller: Caller) -> Reply:
         """Answer with the input tokens of a request that is not made.
 
         Raises:
@@ -102,13 +102,13 @@ class ResponsesAPI:
         )
         count = {"object": "response.input_tokens", "input_tokens": told.count}
         headers = {"x-puna-usage": "estimated"} if told.is_estimate else {}
-        await send_reply(caller.send, json_reply(count, headers=headers))
+        return json_reply(count, headers=headers)
 
-    async def compact(self, body: Mapping[str, Any], caller: Caller) -> CallReport:
+    async def compact(self, body: Mapping[str, Any], caller: Caller) -> Work:
         """Answer with a conversation as one item, which a model's summary of it is in.
 
         Raises:
-            APIError: nothing was sent to the client yet.
+            APIError: the request is wrong, or nobody serves the model.
         """
         asked = body.get("input")
         if asked in (None, "") and body.get("previous_response_id") is None:
@@ -128,9 +128,9 @@ class ResponsesAPI:
             assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
             return compaction_of(response, report)
 
-        return await send_answer(answer(), caller)
+        return Work((call,), lambda: send_answer(answer(), caller))
 
-    async def get(self, response_id: str, query: str, caller: Caller) -> Reply:
+    async def get(self, response_id: str, caller: Caller) -> Reply:
         """A stored response: whole, or as the events of its stream (`stream=true`).
 
         Each text comes in one delta then. `starting_after` leaves out the events up to a number.
@@ -140,7 +140,7 @@ class ResponsesAPI:
             NotFoundError: this key has no such response.
             ServiceUnavailableError: the store cannot be used.
         """
-        after = _replay_after(query)
+        after = _replay_after(caller.head.query)
         stored = await self._find(response_id, caller)
         if after is None:
             return json_reply(stored.response)
@@ -155,11 +155,11 @@ class ResponsesAPI:
             NotFoundError: this key has no such response.
             ServiceUnavailableError: the store cannot be used.
         """
-        if not await self.store.delete(caller.principal.key_id, response_id):
+        if not await self.store.delete(caller.key_id, response_id):
             raise unknown_response(response_id, param=None)
         return json_reply({"id": response_id, "object": "response", "deleted": True})
 
-    async def input_items(self, response_id: str, query: str, caller: Caller) -> Reply:
+    async def input_items(self, response_id: str, caller: Caller) -> Reply:
         """The new input of a stored response, last item first unless `order` says otherwise.
 
         Raises:
@@ -168,7 +168,7 @@ class ResponsesAPI:
             ServiceUnavailableError: the store cannot be used.
         """
         stored = await self._find(response_id, caller)
-        return json_reply(_page(list(stored.input_items), query))
+        return json_reply(_page(list(stored.input_items), caller.head.query))
 
     async def cancel(self, response_id: str, caller: Caller) -> Reply:
         """Refuse: a response that has an id here has ended.
@@ -185,17 +185,17 @@ class ResponsesAPI:
             code="not_cancellable",
         )
 
-    async def _send_stream(self, call: Call[ResponsesRequest], caller: Caller) -> CallReport | None:
+    async def _send_stream(self, call: Call[ResponsesRequest], caller: Caller) -> None:
         """A stream as clients of this API read it; one that breaks ends in `response.failed`."""
         opening = self.pipeline.engine.stream_response(call)
         try:
             pieces, teller = await until_disconnect(opening, caller.receive)
         except (ContextWindowExceededError, RateLimitError) as error:
-            if not reads_failures_in_streams(caller.headers):
+            if not reads_failures_in_streams(caller.head.headers):
                 raise
             warn_of("A response", error)
             await self._send_failure(error, call, caller)
-            return None
+            return
 
         async def finish(report: CallReport) -> bytes:
             last = teller.finish()
@@ -208,7 +208,7 @@ class ResponsesAPI:
             finish=finish,
             fail=lambda error: _encode(teller.fail(*_describe(error))),
         )
-        return await send_events(pieces, caller, telling)
+        await send_events(pieces, caller, telling)
 
     async def _send_failure(
         self, error: APIError, call: Call[ResponsesRequest], caller: Caller
@@ -231,14 +231,14 @@ class ResponsesAPI:
         if not request.is_stored:
             return
         try:
-            await self.store.put(stored_of(request, response, caller.principal.key_id))
+            await self.store.put(stored_of(request, response, caller.key_id))
         except ServiceUnavailableError as error:
             _log.warning("The response `%s` was not stored: %s", response.id, error)
         except Exception:  # noqa: BLE001 - nothing of it is the answer's fault
             _log.exception("The response `%s` was not stored", response.id)
 
     async def _find(self, response_id: str, caller: Caller) -> StoredResponse:
-        stored = await self.store.get(caller.principal.key_id, response_id)
+        stored = await self.store.get(caller.key_id, response_id)
         if stored is None:
             raise unknown_response(response_id, param=None)
         return stored
@@ -270,7 +270,7 @@ class ResponsesAPI:
         for item_id in reversed(references_in(asked)):
             if item_id in found:
                 continue  # the conversation of a later one holds it
-            stored = await self.store.find_item(caller.principal.key_id, item_id)
+            stored = await self.store.find_item(caller.key_id, item_id)
             if stored is None:
                 break  # the request fails for it
             found = {**stored.items_by_id(), **found}
@@ -286,7 +286,7 @@ class ResponsesAPI:
         if response_id is None:
             return ()
         known = check_response_id(response_id)
-        stored = await self.store.get(caller.principal.key_id, known)
+        stored = await self.store.get(caller.key_id, known)
         if stored is None:
             raise unknown_response(known)
         return stored.talk

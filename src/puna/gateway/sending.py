@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from puna.engine.call import Call
 from puna.engine.streams import AsyncStream
 from puna.errors import APIError
 from puna.gateway.aside import Aside
 from puna.gateway.replies import Reply, event_headers, internal_error, report_headers, stopping
-from puna.gateway.requests import ClientDisconnected, Receive, Scope, Send
-from puna.governance.keys import Principal
+from puna.gateway.requests import ClientDisconnected, Incoming, Receive, Scope, Send
+from puna.gateway.visit import Visit
 from puna.types.common import Answer
 from puna.types.report import CallReport
 
@@ -29,23 +30,43 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 _log = logging.getLogger("puna.gateway")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
-    """Who asks, under which call id, the two ends of the connection, and the request's headers."""
+    """Who asks: the visit, the request's head, and the two ends of the connection."""
 
-    principal: Principal
-    call_id: str
+    visit: Visit
+    head: Incoming = field(repr=False)
     receive: Receive
     send: Send
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     aside: Aside | None = field(default=None, repr=False)
     """Where a heavy request is read; None for one that is not heavy."""
+
+    @property
+    def key_id(self) -> str:
+        """Of the key that came with the request."""
+        return self.visit.principal.key_id
+
+    @property
+    def call_id(self) -> str:
+        """Of the request."""
+        return self.visit.call_id
 
     async def read(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do a step that reads the request, and touches nothing else."""
         if self.aside is None:
             return step(*args, **kwargs)
         return await self.aside.run(step, *args, **kwargs)
+
+
+@dataclass(slots=True)
+class Work:
+    """Calls that an endpoint will make, once the visit is admitted: nothing is sent before.
+
+    `run` makes them and sends the answer; or it gives the reply, for the router to send.
+    """
+
+    calls: Sequence[Call[Any]]
+    run: Callable[[], Awaitable[Reply | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +116,7 @@ async def send_answer(
     work: Coroutine[Any, Any, AnswerT],
     caller: Caller,
     encode: Callable[[AnswerT], bytes] = lambda answer: answer.to_json_bytes(),
-) -> CallReport:
+) -> None:
     """Wait for a whole answer and send it, with how the call went as headers.
 
     Raises:
@@ -106,22 +127,21 @@ async def send_answer(
     report = answer.report
     assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
     await send_reply(caller.send, Reply(200, encode(answer), report_headers(report)))
-    return report
 
 
 async def send_stream(
     opening: Coroutine[Any, Any, AsyncStream[T]], caller: Caller, telling: Telling[T]
-) -> CallReport:
+) -> None:
     """Wait for a stream's first chunk and send all. A failure after it becomes the last event.
 
     Raises:
         APIError: from the opening; nothing was sent.
         ClientDisconnected: the client left; the stream was closed.
     """
-    return await send_events(await until_disconnect(opening, caller.receive), caller, telling)
+    await send_events(await until_disconnect(opening, caller.receive), caller, telling)
 
 
-async def send_events(stream: AsyncStream[T], caller: Caller, telling: Telling[T]) -> CallReport:
+async def send_events(stream: AsyncStream[T], caller: Caller, telling: Telling[T]) -> None:
     """Send all of a stream whose first chunk is there.
 
     Raises:
@@ -136,10 +156,9 @@ async def send_events(stream: AsyncStream[T], caller: Caller, telling: Telling[T
         except asyncio.CancelledError:
             await _send_last(caller.send, telling.fail(stopping()))
             raise
-    return stream.report
 
 
-async def until_disconnect(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+async def until_disconnect(work: Awaitable[T], receive: Receive) -> T:
     """Run `work` to its end, or cancel it when the client leaves.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,9 @@ from puna.engine.call import Call
 from puna.errors import APIError
 from puna.gateway.deployments import id_of
 from puna.gateway.directory import Directory
-from puna.gateway.replies import error_body
+from puna.gateway.pipeline import Pipeline
+from puna.gateway.replies import Reply, error_body, json_reply
+from puna.gateway.sending import Caller, Work, until_disconnect
 from puna.providers.table import split_model
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
@@ -82,11 +84,24 @@ def known_health(directory: Directory, health: Health, now: float) -> dict[str, 
     return _health(results, is_asked=False)
 
 
-async def check_health(directory: Directory, engine: AsyncEngine) -> dict[str, Any]:
-    """`POST /health`: asks every deployment for one token. Wildcards have no one model to ask."""
-    deployments = directory.deployments()
-    results = await asyncio.gather(*(_probe(engine, one) for one in deployments))
-    return _health(results, is_asked=True)
+def ask_health(pipeline: Pipeline, caller: Caller) -> Work:
+    """`POST /health`: asks every deployment for one token. Wildcards have no one model to ask.
+
+    What that costs is the spend of who asks.
+    """
+    probes = [(_entry(one), _probe(one, caller)) for one in pipeline.directory.deployments()]
+
+    async def ask() -> Reply:
+        asking = (_ask(pipeline.engine, call) for _, call in probes)
+        errors = await until_disconnect(_gather(asking), caller.receive)
+        results = [(entry, error) for (entry, _), error in zip(probes, errors, strict=True)]
+        return json_reply(_health(results, is_asked=True))
+
+    return Work([call for _, call in probes], ask)
+
+
+async def _gather(asking: Iterable[Coroutine[Any, Any, str | None]]) -> list[str | None]:
+    return await asyncio.gather(*asking)
 
 
 def _health(
@@ -112,21 +127,25 @@ def _entry(one: Deployment) -> dict[str, Any]:
     }
 
 
-async def _probe(engine: AsyncEngine, one: Deployment) -> tuple[dict[str, Any], str | None]:
-    entry = _entry(one)
+def _probe(one: Deployment, caller: Caller) -> Call:
     asked = replace(one, max_retries=0, timeout_s=_HEALTH_TIMEOUT_S)
-    call = Call(
+    return Call(
         request=make_chat_request(
             one.public_name, [{"role": "user", "content": "Hi"}], {"max_tokens": 1}
         ),
         plan=Plan(group=[asked]),
-        metadata={"health_check": True},
+        metadata={"health_check": True, "key_id": caller.key_id},
+        meter=caller.visit,
     )
+
+
+async def _ask(engine: AsyncEngine, call: Call) -> str | None:
+    """What is wrong with the deployment of a call, in words."""
     try:
         await engine.chat(call)
     except APIError as error:
-        return entry, str(error_body(error)["error"]["message"])
-    return entry, None
+        return str(error_body(error)["error"]["message"])
+    return None
 
 
 def _model(directory: Directory, name: str) -> dict[str, Any]:

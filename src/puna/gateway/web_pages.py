@@ -7,7 +7,7 @@ the Fetch standard and W3C's Fetch Metadata, read 2026-11-30.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -95,10 +95,17 @@ class PageRules:
         return host is not None and (host in self.allowed_hosts or _is_local(host))
 
 
-def preflight_headers(head: Incoming) -> Mapping[str, str]:
-    """The answer to a browser that asks before it sends (CORS); `reply_headers` stand beside it."""
+def preflight_headers(head: Incoming, methods: Sequence[str]) -> Mapping[str, str]:
+    """The answer to a browser that asks before it sends (CORS); `reply_headers` stand beside it.
+
+    `methods` are those of the path. Where it has none, the page may send what it wants to and read
+    that there is no such path.
+    """
+    allowed = list(methods) or [head.headers.get("access-control-request-method", "GET")]
+    if "GET" in allowed:
+        allowed.append("HEAD")
     return {
-        "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
+        "access-control-allow-methods": ", ".join(dict.fromkeys((*allowed, "OPTIONS"))),
         "access-control-allow-headers": head.headers.get(
             "access-control-request-headers", _ALLOWED_HEADERS
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from puna.errors import AuthenticationError
@@ -28,34 +28,59 @@ class Principal:
 ANYONE = Principal("anyone", is_admin=True)
 """Everybody, in open mode: there is no master key."""
 
+UNKNOWN = Principal("")
+"""Who has shown no right key, or has asked for what needs none."""
 
-def authenticate(
-    headers: Mapping[str, str], master_key: Secret | None, key_header: str | None = None
-) -> Principal:
-    """The principal of a request. `headers` have lower-case names.
 
-    `key_header` is an operator's own header name, looked at first.
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of a gateway at one moment.
 
-    Raises:
-        AuthenticationError: a master key is set, and the request has none or another one.
+    A change makes a new value with another `version`, and what was read under an earlier version
+    counts no more: a cache of keys or principals compares versions.
+
+    Attributes:
+        master_key: None in open mode.
+        key_header: an operator's own name for the header with the key, looked at first.
+        version: grows with each change.
     """
-    if master_key is None:
-        return ANYONE
-    given = _find_key(headers, key_header)
-    if given is None:
-        raise AuthenticationError(
-            "No key: send the gateway's key as `Authorization: Bearer …`.", code="missing_api_key"
-        )
-    if not _is_same(given, master_key.reveal()):
-        raise AuthenticationError(
-            "The key is not one of this gateway's; check it against the master key.",
-            code="invalid_api_key",
-        )
-    return Principal("master", is_admin=True)
+
+    master_key: Secret | None = field(repr=False)
+    key_header: str | None = None
+    version: int = 0
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that a key may stand in, lower-case, in the order in which they count."""
+        return (self.key_header.lower(), *KEY_HEADERS) if self.key_header else KEY_HEADERS
+
+    def changed(self, master_key: Secret | None) -> Keys:
+        """The next version, with another key: the present one is withdrawn."""
+        return replace(self, master_key=master_key, version=self.version + 1)
+
+    def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """The principal of a request. `headers` have lower-case names.
+
+        Raises:
+            AuthenticationError: a master key is set, and the request has none or another one.
+        """
+        if self.master_key is None:
+            return ANYONE
+        given = _find_key(headers, self.headers)
+        if given is None:
+            raise AuthenticationError(
+                "No key: send the gateway's key as `Authorization: Bearer …`.",
+                code="missing_api_key",
+            )
+        if not _is_same(given, self.master_key.reveal()):
+            raise AuthenticationError(
+                "The key is not one of this gateway's; check it against the master key.",
+                code="invalid_api_key",
+            )
+        return Principal("master", is_admin=True)
 
 
-def _find_key(headers: Mapping[str, str], key_header: str | None) -> str | None:
-    names = (key_header.lower(), *KEY_HEADERS) if key_header else KEY_HEADERS
+def _find_key(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     for name in names:
         value = headers.get(name, "").strip()
         scheme, _, rest = value.partition(" ")

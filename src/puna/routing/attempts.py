@@ -88,18 +88,13 @@ Step = Deployment | Wait | GiveUp
 class Attempts:
     """The state of one call.
 
-    What only a failure changes begins as the class's own value: most calls never set it.
+    What only a failure changes, and nothing else reads, begins as the class's own value.
     """
 
     tried: tuple[str, ...] = ()
-    retries = 0
-    fallbacks = 0
     _left: tuple[Group, ...] | None = None
-    _current: Deployment | None = None
     _failures = 0
     _avoid: frozenset[str] = frozenset()
-    _pause_s = 0.0
-    _end: APIError | None = None
     _has_branched = False
 
     def __init__(self, plan: Plan, policy: RetryPolicy, health: Health, dice: Dice) -> None:
@@ -107,7 +102,12 @@ class Attempts:
         self.policy = policy
         self.health = health
         self.dice = dice
+        self.retries = 0
+        self.fallbacks = 0
         self._group = plan.group
+        self._current: Deployment | None = None
+        self._pause_s = 0.0
+        self._end: APIError | None = None
 
     def next(self, now: float) -> Step:
         """What to do now. `now` is in seconds of the clock that `Health` uses."""

@@ -119,6 +119,32 @@ async def wait_for_hooks(pending: Sequence[Awaitable[None]]) -> None:
         raise
 
 
+class HookTasks:
+    """Runs what `async` hooks returned beside the answers, which never wait for a hook."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, pending: Sequence[Awaitable[None]]) -> None:
+        """Await these, one after the other, in a task."""
+        if pending:
+            task = asyncio.get_running_loop().create_task(_await_each(pending))
+            self._tasks.add(task)  # the loop itself keeps only a weak reference to a task
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self, limit_s: float) -> None:
+        """Wait for what runs, at most some seconds; what has not ended by then is cancelled."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(set(self._tasks), timeout=limit_s)
+        if late:
+            _log.warning(
+                "Hooks of %d calls took longer than %g s and were ended", len(late), limit_s
+            )
+        for task in late:
+            task.cancel()
+
+
 async def _await_each(pending: Sequence[Awaitable[None]]) -> None:
     for awaitable in pending:
         try:

@@ -22,19 +22,27 @@ def not_connected(request: HTTPRequest) -> APITimeoutError:
     connect_s, total_s = request.timeouts.connect_s, request.timeouts.total_s
     limit_s = least(connect_s, total_s)
     error = _timeout_after(limit_s, f"No connection to `{origin_of(request.url)}`", "timeout")
+    error.was_sent = False
     error.is_retryable = limit_s != total_s
     return error
 
 
-def unreachable(request: HTTPRequest, error: Exception) -> APIConnectionError:
-    """No connection, or it broke; with what to look at, where the reason shows it."""
+def unreachable(
+    request: HTTPRequest, error: Exception, *, was_sent: bool = True
+) -> APIConnectionError:
+    """No connection, or it broke; with what to look at, where the reason shows it.
+
+    `was_sent` is whether the host may have got the request.
+    """
     reason = str(error) or type(error).__name__
     message = f"Cannot reach `{origin_of(request.url)}`: {reason}"
     scheme = request.url.partition(":")[0].lower()
     advice = next(
         (text for of, words, text in _ADVICE if of in ("", scheme) and words.search(reason)), None
     )
-    return APIConnectionError(f"{message.rstrip('.')}; {advice}." if advice else message)
+    failure = APIConnectionError(f"{message.rstrip('.')}; {advice}." if advice else message)
+    failure.was_sent = was_sent
+    return failure
 
 
 _NO_TLS = "that port does not speak TLS: if the server is plain HTTP, write `http://`"

@@ -105,7 +105,8 @@ class Damage:
     def in_place_of_reply(self) -> Recorded | None:
         """What comes although no host is asked."""
         if self.is_refused:
-            refusal = unreachable(self.request, ConnectionRefusedError("connection refused"))
+            reason = ConnectionRefusedError("connection refused")
+            refusal = unreachable(self.request, reason, was_sent=False)
             return Recorded(error=refusal, is_refused=True)
         if self.retry_after_s is None:
             return None

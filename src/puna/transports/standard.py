@@ -312,13 +312,17 @@ def _plain_body(reply: httpx2.Response) -> Iterator[bytes]:
         reply.close()
 
 
+_UNSENT = (httpx2.ConnectError, httpx2.InvalidURL, httpx2.UnsupportedProtocol)
+"""Errors that come before a request is sent."""
+
+
 @contextmanager
 def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[None]:
     """The one line where httpx2's errors become ours. Only the host is named, never the key."""
     try:
         yield
     except ConfigError as error:
-        unusable = unreachable(request, error)
+        unusable = unreachable(request, error, was_sent=False)
         unusable.is_retryable = False
         raise unusable from error
     except httpx2.ConnectTimeout as error:
@@ -334,4 +338,4 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
         zlib.error,
     ) as error:
         # A ValueError is a host name that cannot be looked up, or an encoding that is not read.
-        raise unreachable(request, error) from error
+        raise unreachable(request, error, was_sent=not isinstance(error, _UNSENT)) from error

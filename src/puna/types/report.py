@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Certainty = Literal["exact", "at_least", "unknown"]
+_LEAST_CERTAIN: tuple[Certainty, ...] = ("exact", "at_least", "unknown")
 
 
 @dataclass
@@ -26,6 +30,10 @@ class CallReport:
         prompt_tokens, completion_tokens: as in the answer's usage; `cached_tokens` of the prompt's
             were read from the host's cache, and `cache_creation_tokens` written to it.
         is_usage_estimated: whether Puna counted the tokens because the upstream did not.
+        usage_certainty: how far to trust tokens and cost. `exact`: the upstream told them, or
+            nothing was used. `at_least`: the answer was cut or left early and what was seen of it
+            is counted, or an earlier try of the call broke off. `unknown`: the upstream may have
+            worked, and told nothing; the counts are estimates, or zero.
         finish_reason: the first choice's; of a host that speaks the Responses API, the status.
         is_finish_assumed: whether a host ended its stream well but told no finish reason
             (docs/concepts/streaming.md).
@@ -60,6 +68,7 @@ class CallReport:
     cached_tokens: int = 0
     cache_creation_tokens: int = 0
     is_usage_estimated: bool = False
+    usage_certainty: Certainty = "exact"
     finish_reason: str | None = None
     is_finish_assumed: bool = False
     rescued_calls: int = 0
@@ -72,13 +81,17 @@ class CallReport:
     def begin(cls, call_id: str, model: str, started_at: float) -> CallReport:
         """The report of a call that begins.
 
-        Every call makes one: what is not known yet stays the class's default, unset.
+        Every call makes one. What is not known yet stays the class's default, unset, unless every
+        call reads it: a default of the class is read slowly.
         """
         report = cls.__new__(cls)
         report.call_id = call_id
         report.model = model
         report.started_at = started_at
         report.headers = {}
+        report.attempts = 0
+        report.is_usage_estimated = False
+        report.cost_picos = None
         return report
 
 
@@ -99,6 +112,9 @@ def add_reports(reports: Sequence[CallReport]) -> CallReport:
         format_tries=sum(report.format_tries for report in reports),
         replaced_signs=sum(report.replaced_signs for report in reports),
         is_usage_estimated=any(report.is_usage_estimated for report in reports),
+        usage_certainty=max(
+            (report.usage_certainty for report in reports), key=_LEAST_CERTAIN.index
+        ),
         finish_reason=reports[-1].finish_reason,
         cost_picos=None if None in costs else sum(cost or 0 for cost in costs),
     )

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from puna.gateway.endpoints import ENDPOINTS, SUMMARIES, Action, Endpoint
-from puna.gateway.openapi.replies import REPLIES, ReplyShape, reply_schemas
-from puna.gateway.openapi.requests import REQUESTS, RequestShape, request_schemas
+from puna.gateway.endpoint_rows import BodyShape, Endpoint
+from puna.gateway.endpoints import ENDPOINTS
+from puna.gateway.openapi.replies import content_of, reply_schemas
+from puna.gateway.openapi.requests import request_schemas
 from puna.governance.keys import KEY_HEADERS
 from puna.version import __version__
 
@@ -28,10 +29,6 @@ A model's name may hold slashes, also in a path, where they may be written `%2F`
 like GET, OPTIONS always. Fields of a request that are not described here are passed on to the
 host, or left out and told in `x-puna-dropped-params`, as the guides say.
 """
-
-_MESSAGES: frozenset[Action] = frozenset(("messages", "count_tokens"))
-_EITHER: frozenset[Action] = frozenset(("models", "model"))
-"""Clients of both APIs ask these, and the header `anthropic-version` tells which."""
 
 _PATH_NAMES: dict[str, Fields] = {
     "model": {"type": "string", "minLength": 1, "maxLength": 256},
@@ -84,18 +81,17 @@ def make_document(*, is_open: bool = False, key_header: str | None = None) -> Fi
 
 
 def _operation(one: Endpoint, security: list[dict[str, list[str]]]) -> Fields:
-    request = REQUESTS.get(one.action)
     operation: Fields = {
         "operationId": _operation_id(one),
-        "summary": SUMMARIES[one.action],
+        "summary": one.summary,
         "security": security if one.needs_key else [],
     }
-    parameters = [*_path_parameters(one.path), *_more_parameters(one.action)]
+    parameters = [*_path_parameters(one.path), *one.parameters]
     if parameters:
         operation["parameters"] = parameters
-    if request is not None:
-        operation["requestBody"] = _request_body(request, has_model="{model}" in one.path)
-    operation["responses"] = _responses(one, REPLIES[one.action])
+    if one.body is not None:
+        operation["requestBody"] = _request_body(one.body, has_model="{model}" in one.path)
+    operation["responses"] = _responses(one)
     return operation
 
 
@@ -108,50 +104,24 @@ def _path_parameters(path: str) -> Iterable[Fields]:
         yield {"name": name, "in": "path", "required": True, "schema": _PATH_NAMES[name]}
 
 
-def _more_parameters(action: Action) -> list[Fields]:
-    if action == "input_items":
-        known = {
-            "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
-            "order": {"enum": ["asc", "desc"], "default": "desc"},
-            "after": {"type": "string"},
-        }
-        return [{"name": name, "in": "query", "schema": schema} for name, schema in known.items()]
-    if action == "response":
-        replayed = {
-            "stream": {"type": "boolean", "default": False},
-            "starting_after": {"type": "integer", "minimum": 0},
-        }
-        return [{"name": n, "in": "query", "schema": schema} for n, schema in replayed.items()]
-    if action in _EITHER:
-        about = "With this header the answer has Anthropic's form."
-        version = {"name": "anthropic-version", "in": "header", "schema": {"type": "string"}}
-        return [{**version, "description": about}]
-    return []
-
-
-def _request_body(shape: RequestShape, *, has_model: bool) -> Fields:
+def _request_body(shape: BodyShape, *, has_model: bool) -> Fields:
     """The body; where the path names the model, the body need not."""
     needed = [name for name in shape.required if name != "model" or not has_model]
     schema = {"allOf": [_ref(shape.schema)], "type": "object", "required": needed}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
-def _responses(one: Endpoint, shape: ReplyShape) -> Fields:
+def _responses(one: Endpoint) -> Fields:
     responses: Fields = {}
-    if shape.content:
-        responses["200"] = {"description": SUMMARIES[one.action], "content": shape.content}
-    for status in shape.statuses:
-        responses[status] = {"description": _STATUSES[status], "content": _error(one.action)}
-    return responses
-
-
-def _error(action: Action) -> Fields:
-    names = ("Error", "MessagesError") if action in _EITHER else ("Error",)
-    if action in _MESSAGES:
-        names = ("MessagesError",)
-    schemas = [_ref(name) for name in names]
+    content = content_of(one.answer)
+    if content:
+        responses["200"] = {"description": one.summary, "content": content}
+    schemas = [_ref(name) for name in one.answer.errors]
     schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
-    return {"application/json": {"schema": schema}}
+    for status in one.answer.statuses:
+        error = {"application/json": {"schema": schema}}
+        responses[status] = {"description": _STATUSES[status], "content": error}
+    return responses
 
 
 def _ref(name: str) -> Fields:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic.json_schema import models_json_schema
 
-from puna.gateway.endpoints import Action
+from puna.gateway.endpoint_rows import AnswerShape
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse
@@ -41,17 +40,6 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
 """Fields with a default that the gateway's answers have all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyShape:
-    """The answers of an endpoint: what a success holds, none where it only refuses; other statuses.
-
-    A range stands for the statuses that a host answered with.
-    """
-
-    content: Schema = field(default_factory=dict[str, Any])
-    statuses: Sequence[str] = ("400", "403", "500")
-
-
 def _json(*names: str) -> Schema:
     schemas = [{"$ref": _REF.format(model=name)} for name in names]
     return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
@@ -69,36 +57,20 @@ def _events(name: str, last: str | None = None) -> Schema:
 
 
 _DONE = "[DONE]"
-_TEXT: Schema = {"text/plain": {"schema": {"type": "string"}}}
-_CALL = ("400", "401", "403", "404", "413", "429", "4XX", "500", "5XX")
-_COUNT = ("400", "401", "403", "404", "413", "500")
-_STORED = ("400", "401", "403", "404", "405", "500")
-
-REPLIES: Mapping[Action, ReplyShape] = {
-    "chat": ReplyShape(_json("ChatCompletion") | _events("ChatCompletionChunk", _DONE), _CALL),
-    "text": ReplyShape(_json("TextCompletion") | _events("TextCompletion", _DONE), _CALL),
-    "embedding": ReplyShape(_json("EmbeddingResponse"), _CALL),
-    "moderation": ReplyShape(_json("ModerationResponse"), _CALL),
-    "messages": ReplyShape(_json("MessagesMessage") | _events("MessagesEvent"), _CALL),
-    "count_tokens": ReplyShape(_json("MessagesTokens"), _COUNT),
-    "respond": ReplyShape(_json("Response") | _events("ResponseEvent"), _CALL),
-    "response": ReplyShape(_json("Response") | _events("ResponseEvent"), _STORED),
-    "forget_response": ReplyShape(_json("DeletedResponse"), _STORED),
-    "input_items": ReplyShape(_json("InputItems"), _STORED),
-    "cancel_response": ReplyShape(statuses=_STORED),
-    "count_input": ReplyShape(_json("InputTokens"), _COUNT),
-    "compact": ReplyShape(_json("Compaction"), _CALL),
-    "models": ReplyShape(_json("Models", "MessagesModels"), ("401", "403", "500")),
-    "model": ReplyShape(_json("Model", "MessagesModel"), ("400", "401", "403", "404", "500")),
-    "model_info": ReplyShape(_json("ModelInfo"), ("401", "403", "500")),
-    "health": ReplyShape(_json("Health"), ("401", "403", "500")),
-    "ask_health": ReplyShape(_json("Health"), ("401", "403", "500")),
-    "alive": ReplyShape(_json("Alive"), ("403", "500")),
-    "ready": ReplyShape(_json("Ready"), ("403", "500")),
-    "home": ReplyShape(_TEXT, ("403", "500")),
-    "routes": ReplyShape(_json("Routes"), ("403", "500")),
-    "openapi": ReplyShape({"application/json": {"schema": {"type": "object"}}}, ("403", "500")),
+_PLAIN: Mapping[str, Schema] = {
+    "text": {"text/plain": {"schema": {"type": "string"}}},
+    "object": {"application/json": {"schema": {"type": "object"}}},
 }
+
+
+def content_of(answer: AnswerShape) -> Schema:
+    """What a success holds, by its media types; empty where there is none."""
+    if not answer.whole:
+        return {}
+    content = _PLAIN.get(answer.whole[0]) or _json(*answer.whole)
+    if not answer.event:
+        return content
+    return content | _events(answer.event, _DONE if answer.is_done_told else None)
 
 
 def reply_schemas() -> dict[str, Schema]:

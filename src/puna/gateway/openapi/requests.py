@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from puna.gateway.endpoints import Action
 from puna.gateway.requests import LOCAL_FIELDS, REFUSED_FIELDS
 from puna.types.embeddings import EMBEDDING_PARAMS, MOST_INPUTS
 from puna.types.model_request import ParamChecks
@@ -14,26 +12,6 @@ from puna.types.requests import PARAMS
 
 Schema = dict[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class RequestShape:
-    """The name of a body's schema, and the fields that a body must have."""
-
-    schema: str
-    required: tuple[str, ...]
-
-
-REQUESTS: Mapping[Action, RequestShape] = {
-    "chat": RequestShape("ChatRequest", ("model", "messages")),
-    "text": RequestShape("TextRequest", ("model", "prompt")),
-    "embedding": RequestShape("EmbeddingRequest", ("model", "input")),
-    "moderation": RequestShape("ModerationRequest", ("model", "input")),
-    "messages": RequestShape("MessagesRequest", ("model", "messages", "max_tokens")),
-    "count_tokens": RequestShape("MessagesRequest", ("model", "messages")),
-    "respond": RequestShape("ResponseRequest", ("model", "input")),
-    "count_input": RequestShape("ResponseInput", ("model", "input")),
-    "compact": RequestShape("ResponseInput", ("model",)),
-}
 
 _LARGEST = 2**63 - 1
 _STRING: Schema = {"type": "string"}

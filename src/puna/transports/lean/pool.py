@@ -152,7 +152,7 @@ class Pool:
         reason = ConnectionError("the transport was closed")
         for exchange in (*self._waiting, *self._dials):
             self.leave(exchange)
-            exchange.fail(unreachable(exchange.request, reason))
+            exchange.fail(unreachable(exchange.request, reason, was_sent=False))
         for connection in tuple(self.connections):
             connection.fail(reason)
 
@@ -201,7 +201,7 @@ class Pool:
         else:
             reason = ConnectionError("the host closed the connection at once")
         if self._dials.pop(exchange, None) is not None:  # not served, and not given up
-            failure = unreachable(exchange.request, reason)
+            failure = unreachable(exchange.request, reason, was_sent=False)
             failure.__cause__ = reason
             exchange.fail(failure)
             self._serve_next()

@@ -160,7 +160,7 @@ class LeanTransport:
         return self._loop
 
     def _refuse(self, exchange: Exchange, reason: Exception) -> None:
-        error = unreachable(exchange.request, reason)
+        error = unreachable(exchange.request, reason, was_sent=False)
         error.__cause__ = reason
         asyncio.get_running_loop().call_soon(exchange.fail, error)
 

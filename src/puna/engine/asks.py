@@ -1,0 +1,133 @@
+"""How much calls may use at most, before they are made: what a budget reserves for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from puna.catalog.prices import Price
+from puna.engine.call import Call, for_deployment, price_of
+from puna.engine.formats import held_format
+from puna.routing.attempts import Plan
+from puna.routing.deployment import Deployment
+from puna.types.embeddings import EmbeddingRequest
+from puna.types.model_request import ModelRequest
+from puna.types.moderations import ModerationRequest
+from puna.types.requests import ChatRequest
+
+_TEXTS = ("messages", "items", "earlier", "prompt", "input")
+"""Where the requests of all kinds have their texts."""
+_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+_COUNTS = ("n", "best_of")
+_IMAGES = ('"image_url"', '"input_image"', '"type": "image"', '"input_audio"', '"input_file"')
+_PER_TEXT = 64
+"""Tokens that a host may put around each text, above what the bytes of JSON around it allow for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked for.
+
+    Attributes:
+        model: the public name.
+        most_tokens: prompts and answers of all calls together use at most so many; None where
+            nothing bounds them, neither the request nor what is known of the model.
+        most_picos: they cost at most so much, in 1e-12 US dollars; None where that is not known.
+    """
+
+    model: str
+    most_tokens: int | None
+    most_picos: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    tokens: int
+    picos: int | None
+
+
+def ask_of(calls: Sequence[Call[Any]]) -> Ask:
+    """What these calls ask for, of which there is at least one; all count to the end.
+
+    Of each call the dearest of the deployments counts that may answer it. A failed try costs
+    nothing, so retries are not counted; answers that fit no `response_format` cost, and are.
+    """
+    tokens, picos, is_priced = 0, 0, True
+    for call in calls:
+        for_each = [_bound(call, one) for one in _deployments(call.plan)]
+        known = [one for one in for_each if one is not None]
+        if not known or len(known) < len(for_each):
+            return Ask(calls[0].request.model, None, None)
+        tokens += max(one.tokens for one in known)
+        costs = [one.picos for one in known if one.picos is not None]
+        is_priced = is_priced and len(costs) == len(known)
+        picos += max(costs, default=0)
+    return Ask(calls[0].request.model, tokens, picos if is_priced else None)
+
+
+def _deployments(plan: Plan) -> Iterable[Deployment]:
+    groups = (
+        plan.group,
+        *plan.fallbacks,
+        *plan.context_window_fallbacks,
+        *plan.content_policy_fallbacks,
+    )
+    return {one.deployment_id: one for group in groups for one in group}.values()
+
+
+def _bound(call: Call[Any], deployment: Deployment) -> _Bound | None:
+    if call.canned is not None or deployment.canned_answer is not None:
+        return _Bound(0, 0)
+    request: ModelRequest = for_deployment(call, deployment)
+    prompt, answer = _prompt(request, deployment), _answer(request, deployment)
+    if prompt is None or answer is None:
+        return None
+    if isinstance(request, ChatRequest):
+        held = held_format(request, deployment.target)
+        if held is not None:  # each further try shows the model its answers so far
+            tries = held.retries + 1
+            prompt, answer = tries * (2 * prompt + tries * answer), tries * answer
+    price = price_of(deployment)
+    return _Bound(prompt + answer, None if price is None else _cost(price, prompt, answer))
+
+
+def _prompt(request: ModelRequest, deployment: Deployment) -> int | None:
+    """Tokens of the prompt: at most the bytes of its JSON, and what the model reads at most."""
+    window = deployment.target.context_tokens
+    if isinstance(request, ModerationRequest):
+        return window  # a guard's own instructions are part of its prompt
+    texts = [value for name in _TEXTS if (value := getattr(request, name, None)) is not None]
+    written = json.dumps([texts, dict(request.params)], ensure_ascii=False, default=str)
+    if any(word in written for word in _IMAGES):
+        return window
+    size = len(written.encode("utf-8", "replace")) + _PER_TEXT * (1 + len(texts))
+    return size if window is None else min(size, window)
+
+
+def _answer(request: ModelRequest, deployment: Deployment) -> int | None:
+    """Tokens of all choices of the answer, by the request's own limit or the model's."""
+    if isinstance(request, EmbeddingRequest):
+        return 0
+    params, target = request.params, deployment.target
+    given = [params[name] for name in _LIMITS if isinstance(params.get(name), int)]
+    known = [one for one in (target.max_output_tokens, target.context_tokens) if one is not None]
+    limits: list[int] = given or known
+    if not limits:
+        return None
+    choices = max(
+        (params[name] for name in _COUNTS if isinstance(params.get(name), int)), default=1
+    )
+    return min(limits) * max(1, choices)
+
+
+def _cost(price: Price, prompt: int, answer: int) -> int:
+    """The most that it costs, in whichever class the prompt is billed."""
+    classes = (
+        price.input_picos,
+        price.cached_input_picos or 0,
+        price.cache_write_picos or 0,
+        price.cache_write_1h_picos or 0,
+    )
+    return prompt * max(classes) + answer * price.output_picos
