@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvloop
 
@@ -25,7 +25,11 @@ from benchmarks.job import Job as Load
 from benchmarks.sdk_child import Job as Calls
 from benchmarks.sdk_child import make_asks
 from benchmarks.upstream import events, whole_body
-from puna.telemetry.events import CallEvent, Hook
+from puna.telemetry.events import CallEvent, Hook, Outcome
+from puna.types.report import CallReport
+
+if TYPE_CHECKING:
+    from puna.gateway.visit import Visit
 
 PARTS = 3
 CHUNKS = 64
@@ -49,6 +53,7 @@ class Case:
         is_stream: whether they are streams of `CHUNKS` chunks, and the count is that of a chunk.
         at_once: whether a stream comes from the upstream in one read.
         hook: what a hook looks at; without one nobody listens.
+        has_meter: whether a meter counts requests and tokens.
         ask: what a `shape` asks, by its name in `asks.py`; these may take either lane.
         goal: the most that it may cost as a multiple of `goal_of`.
     """
@@ -59,6 +64,7 @@ class Case:
     is_stream: bool = False
     at_once: bool = False
     hook: Literal["report", "texts"] | None = None
+    has_meter: bool = False
     ask: str = ""
     goal: float | None = None
 
@@ -89,6 +95,7 @@ CASES = {
     "gateway_burst_chunk": Case(
         "a streamed chunk, fast lane, all in one read", "fast", 5, is_stream=True, at_once=True
     ),
+    "gateway_meter": Case("a request, a meter counts it", "fast", 80, has_meter=True, goal=1.05),
     "gateway_hook": Case("a request, a hook reads its report", "fast", 80, hook="report", goal=1.3),
     "gateway_hook_texts": Case(
         "a request, a hook reads its messages and answer", "fast", 80, hook="texts", goal=2
@@ -203,7 +210,11 @@ async def _count_gateway(case: Case) -> None:
 
     set_up_logging(is_debug=False, is_json=False)
     ask = ASKS[case.ask] if case.ask else None
-    gateway = MemoryGateway(_HOOKS.get(case.hook, ()), params=ask.params if ask else {})
+    gateway = MemoryGateway(
+        _HOOKS.get(case.hook, ()),
+        params=ask.params if ask else {},
+        meters=(_Counts(),) if case.has_meter else (),
+    )
     request = _shaped_request(ask, MODEL, KEY, case) if ask else _plain_request(KEY, case)
     pieces = _reply(case)
     pace = _PACES[case.kind]
@@ -255,6 +266,28 @@ _PACES = {
     "full": _Pace(_TURNS, until_written=False, head=b"x-puna-lane: full"),
     "shape": _Pace(_TURNS, until_written=True, head=b"200 OK"),
 }
+
+
+class _Counts:
+    """A meter as one for metrics is: requests by status, tokens, money, seconds."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.tokens = self.picos = 0
+        self.seconds = 0.0
+
+    def note(self, report: CallReport, outcome: Outcome) -> None:
+        """Count a call."""
+        if outcome != "success":
+            raise RuntimeError("a call has failed")
+        self.tokens += report.prompt_tokens + report.completion_tokens
+        self.picos += report.cost_picos or 0
+
+    def closed(self, visit: Visit) -> None:
+        """Count a request."""
+        status = visit.status
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.seconds += visit.spent_s
 
 
 def _read_report(event: CallEvent) -> None:

@@ -24,6 +24,7 @@ from puna.gateway.app import Gateway
 from puna.gateway.carriage import GatewayTransport
 from puna.gateway.options import ServeOptions, load_directory
 from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.visit import VisitMeter
 from puna.telemetry.events import Hook
 from puna.transports.lean import LeanTransport, PoolLimits
 from puna.transports.lean.connection import Connection
@@ -90,7 +91,10 @@ class MemoryGateway:
     upstream: Connection
 
     def __init__(
-        self, hooks: tuple[Hook, ...] = (), params: Mapping[str, Any] = _NO_PARAMS
+        self,
+        hooks: tuple[Hook, ...] = (),
+        params: Mapping[str, Any] = _NO_PARAMS,
+        meters: tuple[VisitMeter, ...] = (),
     ) -> None:
         # A kept connection is polled before it is used again, which takes a real socket.
         near, self._far = socket.socketpair()
@@ -99,7 +103,7 @@ class MemoryGateway:
         transport.to_hosts().lean = LeanTransport(
             dialer=self._dial, limits=PoolLimits(idle_s=_LONG_S, age_s=_LONG_S)
         )
-        app = Gateway(_directory(params), transport=transport, hooks=hooks)
+        app = Gateway(_directory(params), transport=transport, hooks=hooks, meters=meters)
         app.open_fast_lane()
         config = uvicorn.Config(
             app,

@@ -50,7 +50,6 @@ NAMES_ELSEWHERE = {
     "gateway/endpoints.py": {"openai", "anthropic"},
     # A path and headers of Anthropic's API.
     "gateway/messages.py": {"anthropic"},
-    "gateway/openapi/document.py": {"anthropic"},
     "gateway/messages_replies.py": {"anthropic"},
     "dialects/anthropic_messages.py": {"anthropic"},
     # A line that Claude Code writes into its system texts.

@@ -108,3 +108,9 @@ class Live:
             await asyncio.sleep(0.001)  # uvicorn tells nobody that it has started
         self._is_up.set()
         await serving
+        # A process would end now, and with it the connections of clients that do not leave.
+        connections: set[Any] = self.server.server_state.connections
+        for one in tuple(connections):
+            one.transport.abort()
+        while connections:  # noqa: ASYNC110 - the loop closes them on its next turns
+            await asyncio.sleep(0)
