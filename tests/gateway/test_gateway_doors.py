@@ -204,6 +204,22 @@ def test_a_preflight_of_a_browser_is_answered(upstream: Upstream) -> None:
     assert told.headers["access-control-allow-origin"] == origin
 
 
+@pytest.mark.parametrize("path", dict.fromkeys(one.path for one in ENDPOINTS))
+def test_a_preflight_tells_the_methods_of_its_path(path: str) -> None:
+    asked = path.replace("{model}", "a/b").replace("{response_id}", "resp_1")
+    answer = House(master_key=KEY).ask(asked, None, method="OPTIONS")
+    told = answer.headers["access-control-allow-methods"].split(", ")
+    methods = {one.method for one in ENDPOINTS if one.path == path}
+    assert set(told) == methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+    assert len(told) == len(set(told))
+
+
+def test_a_page_may_read_that_there_is_no_such_path() -> None:
+    headers = {"origin": "https://chat.example.com", "access-control-request-method": "PUT"}
+    answer = House(master_key=KEY).ask("/v1/nothing", None, headers, method="OPTIONS")
+    assert answer.headers["access-control-allow-methods"] == "PUT, OPTIONS"
+
+
 @pytest.mark.case(158)
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://[", "http://127.0.0.1.evil"]

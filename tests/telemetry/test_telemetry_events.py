@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from puna.telemetry.events import CallEvent, notify, run_hooks, wait_for_hooks
+from puna.telemetry.events import CallEvent, HookTasks, notify, run_hooks, wait_for_hooks
 from puna.types.report import CallReport
 
 EVENT = CallEvent(CallReport(call_id="c1"), "success")
@@ -101,3 +101,37 @@ async def test_a_caller_that_is_cancelled_twice_waits_for_no_hook() -> None:
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert ended.is_set()
+
+
+@pytest.mark.anyio
+async def test_hooks_beside_the_answer_are_waited_for_a_bounded_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard: list[str] = []
+    ended = asyncio.Event()
+
+    async def soon(event: CallEvent) -> None:
+        await asyncio.sleep(0)
+        heard.append(event.outcome)
+
+    async def broken(_: CallEvent) -> None:
+        raise ValueError("a hook's own fault")
+
+    async def endless(_: CallEvent) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    tasks = HookTasks()
+    tasks.start([])
+    tasks.start(notify((broken, soon), EVENT))
+    assert heard == []
+    await tasks.close(5)
+    assert heard == [EVENT.outcome]
+    assert "A hook failed" in caplog.text
+    tasks.start(notify((endless,), EVENT))
+    await tasks.close(0.01)
+    await asyncio.wait_for(ended.wait(), 5)
+    assert "Hooks of 1 calls took longer than 0.01 s and were ended" in caplog.text
+    await tasks.close(5)  # nothing is left
