@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from puna.gateway.plain_end import Ending, PlainEnd
 from puna.gateway.plain_stream import EVENT_END, EVENT_START, PlainStream
-from puna.wire.envelope import PlainChunk, read_chunk
+from puna.wire.plain_replies import PlainChunk, read_chunk
 from puna.wire.splicing import Renaming
 
 HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 7}

@@ -25,7 +25,7 @@ _TOO_MANY = "[image left out: the model takes no more images]"
 
 def takes_images(request: ChatRequest, target: Target) -> bool:
     """Whether the model reads all images of a request."""
-    most = _most_images(target)
+    most = most_images(target)
     return most is None or sum(1 for _ in image_parts(request.messages)) <= most
 
 
@@ -36,7 +36,7 @@ def fit_images(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple
         UnsupportedParamsError: the user shows one in the newest turn that cannot be sent; `param`
             is its path in the client's request.
     """
-    most = _most_images(target)
+    most = most_images(target)
     if most is None:
         return request, ()
     paths = list(image_parts(request.messages))
@@ -58,7 +58,8 @@ def fit_images(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple
     return replace(request, messages=messages, source=source), (IMAGES,)
 
 
-def _most_images(target: Target) -> int | None:
+def most_images(target: Target) -> int | None:
+    """The most images of one request; None means that no limit is known."""
     modalities = target.input_modalities
     return target.quirks.max_images if modalities is None or "image" in modalities else 0
 

@@ -51,6 +51,7 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
     """
     chosen: dict[str, Any] = {}
     dropped: list[str] = []
+    hints: list[str] = []
     quirks = target.quirks
     given = {**request.params, **request.extra}
     for name, value in given.items():
@@ -63,13 +64,14 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
         elif is_allowed:
             chosen[name] = value
         elif name in HINTS and name not in quirks.known_hints:
-            dropped.append(name)
+            hints.append(name)
         elif _is_supported(name, value, request, quirks):
             chosen[its_name or name] = value
         elif request.drop_params or _is_default(name, value):
             dropped.append(name)
         else:
             raise _unsupported(name, value, request, target)
+    dropped += sorted(hints)
     if not request.unwanted_params:
         return chosen, tuple(dropped)
     left, found = without_paths(chosen, sorted(request.unwanted_params))

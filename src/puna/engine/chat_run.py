@@ -123,7 +123,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
             model=self.call.request.model,
             made_id=self.made_id_prefix + self.report.call_id,
             now=self.report.started_at,
-            request=self.call.request,
+            request=self.request_for(deployment),
         )
         return Attempt(deployment, DIALECTS[target.dialect], BuiltRequest(http), context)
 

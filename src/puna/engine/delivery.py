@@ -86,15 +86,27 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
             ready += rescue.close() if self._reader.error is None else rescue.release()
         return ready
 
-    def take_over(self, events: bytes) -> None:
-        """Begin after chunks that were passed on unread; `events` are the first of each choice."""
-        chunks = self._reader.feed(events)
-        if chunks:
-            self._last = chunks[-1]
+    def take_over(self, firsts: bytes, since_calls: bytes = b"") -> None:
+        """Begin after chunks that were passed on unread.
+
+        `firsts` are the first event of each choice, `since_calls` all behind them since the first
+        tool call.
+        """
+        begun, calling = self._reader.feed(firsts), self._reader.feed(since_calls)
+        calling = [*filter(_has_calls, begun), *calling]
+        if begun:
+            self._last = begun[-1]
+        if calling:
+            self._last = calling[-1]
+            self._tokens.add(calling)
+            if self._rescue is not None:
+                self._rescue.calls_passed_on()
 
     def passed_on(self, text: str) -> None:
         """Count a text that reached the caller unread, for a host that tells no usage."""
         self._tokens.add_text(text)
+        if self._rescue is not None:
+            self._rescue.passed_on(text)
 
     def finish(self) -> None:
         """Note what the stream used, whether it came to its end or not."""
@@ -147,6 +159,10 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
                 usage=usage,
             )
         )
+
+
+def _has_calls(chunk: ChatCompletionChunk) -> bool:
+    return any(choice.delta.tool_calls for choice in chunk.choices)
 
 
 def _says_something(chunk: ChatCompletionChunk) -> bool:

@@ -91,6 +91,32 @@ def rescue_failure(
     )
 
 
+class CallScreen:
+    """Says of one choice's texts, as they come, whether any of them may be a call.
+
+    It holds nothing back itself: whoever passes texts on unread asks it first.
+    """
+
+    def __init__(self, tools: KnownTools) -> None:
+        self._stream = RescueStream(tools)
+        self._waiting = 0
+        self.found_calls = False
+        """Whether a text was a call: then `StreamRescue` must read on."""
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all texts so far are settled to be text."""
+        return not self._waiting and not self.found_calls
+
+    def take(self, text: str) -> bool:
+        """The next text; whether all so far are settled to be text."""
+        self._waiting += len(text)
+        for piece in self._stream.feed(text):
+            self._waiting -= len(piece.text)
+            self.found_calls = self.found_calls or bool(piece.calls)
+        return self.is_clear
+
+
 class StreamRescue:
     """Feed it the chunks of one stream, in order, then `close` or, for a broken one, `release`.
 
@@ -114,6 +140,14 @@ class StreamRescue:
             else:
                 ready += [*self.close(), chunk]  # the usage, which comes last
         return ready
+
+    def passed_on(self, text: str) -> None:
+        """A text of the first choice that reached the caller already, all of it settled."""
+        self._rescue_of(0).passed_on(text)
+
+    def calls_passed_on(self) -> None:
+        """Calls of the first choice reached the caller already: it is done with."""
+        self._rescue_of(0).release()
 
     def close(self) -> list[ChatCompletionChunk]:
         """The stream is complete: what was held back."""
@@ -174,6 +208,11 @@ class _ChoiceRescue:
     def finish_reason(self, told: str | None) -> str | None:
         """What the choice ends with, where the host told this."""
         return _finish_of_calls(told) if self._has_rescued else told
+
+    def passed_on(self, text: str) -> None:
+        """A text that reached the caller already."""
+        if self._stream is not None:
+            self._stream.feed(text)
 
     def take(self, choice: ChunkChoice) -> tuple[list[Delta], ChunkChoice | None]:
         """What goes before a choice's share of a chunk, and what is left of the share."""

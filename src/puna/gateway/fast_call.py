@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from msgspec import UNSET
+
 from puna.engine.call import Attempt
 from puna.errors import APIError
 from puna.gateway.fast_routes import Exchange, PlainRoute, ReadyDeployment
@@ -25,7 +27,7 @@ from puna.routing.attempts import GiveUp, Wait
 from puna.telemetry.events import Outcome
 from puna.transports.lean import WholeReply
 from puna.types.report import CallReport
-from puna.wire.envelope import ChatEnvelope, encode_request
+from puna.wire.envelope import ChatEnvelope
 
 _log = logging.getLogger("puna.gateway")
 
@@ -165,11 +167,21 @@ class FastCall(ABC):
         return self._ready
 
     @property
+    def _looks_for_calls(self) -> bool:
+        """Whether calls that come as text are to become tool calls: `engine/rescue.py`."""
+        envelope = self._envelope
+        return (
+            envelope.tools is not UNSET
+            and envelope.tool_choice != "none"
+            and self._asked.deployment.rescue_tool_calls is not False
+        )
+
+    @property
     def _tried(self) -> Attempt:
         """The attempt under way, for the readers of the long way."""
         if self._attempt is None:
             asked = self._asked
-            body = encode_request(self._envelope, asked.model, asks_usage=asked.asks_usage)
+            body = asked.changes.encode(self._envelope)
             http = replace(asked.request, body=body)
             self._attempt = self._run.built_attempt(asked.deployment, http)
         return self._attempt
@@ -185,8 +197,11 @@ class FastCall(ABC):
         else:
             self._ready = ready = self._route.ready[step.deployment_id]
             self._attempt = None
-            body = encode_request(self._envelope, ready.model, asks_usage=ready.asks_usage)
+            changes, envelope = ready.changes, self._envelope
+            body = changes.encode(envelope)
             self._run.note_attempt(step)
+            if changes.dropped:
+                self._run.report.dropped_params = changes.dropped_from(envelope)
             self._exchange = ready.prepared.start(body, self)
             if self._is_paused:
                 self._exchange.pause()

@@ -39,7 +39,13 @@ def whole_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
     `usual` are its deployment's; `has_limits` says whether the host told of limits.
     """
     # A usual call differs in nothing but duration and price from the deployment's calls before.
-    if has_limits or report.retries or report.fallbacks or report.is_usage_estimated:
+    if (
+        has_limits
+        or report.retries
+        or report.fallbacks
+        or report.is_usage_estimated
+        or report.dropped_params
+    ):
         return write_lines([_JSON, *encode_headers(report_headers(report))])
     ms = report.duration_s * 1000
     if report.cost_picos is None:
@@ -54,7 +60,7 @@ def whole_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
 
 def stream_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
     """The headers of a stream of events."""
-    if has_limits or report.retries or report.fallbacks:
+    if has_limits or report.retries or report.fallbacks or report.dropped_params:
         return write_lines(event_headers(report))
     return usual
 

@@ -103,8 +103,11 @@ class FastLane:
         envelope = read_envelope(body)
         if envelope is None:
             return None
-        route = self._routes.find(envelope.model, is_stream=envelope.stream)
-        if route is None or route.refuses(envelope, body):
+        route = self._routes.find(envelope.model, is_stream=envelope.wants_stream)
+        if route is None:
+            return None
+        fitted = route.rules.fit(envelope, body)
+        if fitted is None:
             return None
         context = self._context
         call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
@@ -120,7 +123,7 @@ class FastLane:
         )
         cycle = FastCycle(protocol, visit, run, self._under_way, keeps_alive=keeps_alive)
         kind = StreamCall if envelope.stream else WholeCall
-        cycle.call = kind(context, route, envelope, run, cycle)
+        cycle.call = kind(context, route, fitted, run, cycle)
         return cycle
 
     def _holds_too_much(self, body: bytes) -> bool:

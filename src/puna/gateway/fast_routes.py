@@ -14,6 +14,7 @@ from puna.bridges.histories.rules import CHAT
 from puna.catalog.prices import Price
 from puna.config.matching import find_deployments
 from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.passing import PassingRules, dropped_hints
 from puna.dialects.secrets import secrets_of
 from puna.dialects.table import DIALECTS
 from puna.engine.call import price_of, timeouts_of
@@ -24,11 +25,14 @@ from puna.gateway.steering import read_steering
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.transports.lean import ReplySink
-from puna.types.requests import ChatRequest
-from puna.wire.envelope import PLAIN_ROLES, ChatEnvelope
+from puna.types.requests import PARAMS, ChatRequest
+from puna.wire.envelope import BodyChanges, default_changes
 from puna.wire.http import HTTPRequest, Timeouts
 from puna.wire.masking import Masker
 from puna.wire.splicing import Renaming
+
+_ROLES: Final = frozenset(("system", "user", "assistant", "tool"))
+"""Of messages that are passed on."""
 
 _MOST_ROUTES: Final = 4096
 """A wildcard serves any name: when so many were asked for, they are found anew."""
@@ -74,15 +78,14 @@ class CallbackTransport(Protocol):
 class ReadyDeployment:
     """A deployment with all that does not differ from call to call.
 
-    `request` has no body, and `asks_usage` says whether the body asks for a stream's usage;
+    `request` has no body, and `changes` says what its body has otherwise than the caller's;
     `whole_lines` and `stream_lines` are the headers of a usual answer.
     """
 
     deployment: Deployment
     request: HTTPRequest
     prepared: Prepared
-    model: str
-    asks_usage: bool
+    changes: BodyChanges
     price: Price | None
     whole_lines: bytes
     stream_lines: bytes
@@ -92,23 +95,16 @@ class ReadyDeployment:
 class PlainRoute:
     """How the calls of one public model name go, plain or streamed.
 
-    `ready` has all deployments of the plan by their ids; `masker` knows their secrets, which no
-    header of a reply may hold. `wants_head`: a host takes instructions in the first message only.
+    `ready` has all deployments of the plan by their ids; `rules` says which requests all of them
+    take as they are; `masker` knows their secrets, which no header of a reply may hold.
     """
 
     name: str
     plan: Plan
     ready: Mapping[str, ReadyDeployment]
-    watched_params: frozenset[str]
-    wants_head: bool
+    rules: PassingRules
     renaming: Renaming
     masker: Masker = field(repr=False)
-
-    def refuses(self, envelope: ChatEnvelope, body: bytes) -> bool:
-        """Whether a host does not take one of the parameters, or the messages, as they are."""
-        if self.watched_params and not self.watched_params.isdisjoint(envelope.params()):
-            return True
-        return self.wants_head and not envelope.is_led(body)
 
 
 class FastRoutes:
@@ -163,13 +159,11 @@ def make_route(
         if made is None:
             return None
         ready[one.deployment_id] = made
-    quirks = [one.target.quirks for one in deployments]
     return PlainRoute(
         name=name,
         plan=plan,
         ready=ready,
-        watched_params=frozenset[str]().union(*(one.watched_params for one in quirks)),
-        wants_head=any((one.messages or CHAT).systems == "first" for one in quirks),
+        rules=PassingRules.of([one.target for one in deployments]),
         renaming=Renaming(name),
         masker=Masker(secret for one in deployments for secret in secrets_of(one.target)),
     )
@@ -182,11 +176,22 @@ def _adds_nothing(one: Deployment) -> bool:
         and one.target.signing is None  # a signature holds for one body and some minutes
         and one.canned_answer is None
         and not one.read_think_tags
-        and not (one.params or one.overrides or one.headers or one.unwanted_params)
-        and PLAIN_ROLES.isdisjoint(one.target.quirks.rename_roles)
+        and not (one.overrides or one.unwanted_params)
+        and not _watches_defaults(one)
+        and _ROLES.isdisjoint(one.target.quirks.rename_roles)
         and not one.target.quirks.rename_finish_reasons
         and not (one.target.quirks.messages or CHAT).refuses_blanks
     )
+
+
+def _watches_defaults(one: Deployment) -> bool:
+    """Whether the host has a rule about a parameter that the deployment adds."""
+    quirks = one.target.quirks
+    names = one.params.keys()
+    if not quirks.watched_params.isdisjoint(names):
+        return True
+    known = quirks.extra_params
+    return known is not None and any(n not in PARAMS and n not in known for n in names)
 
 
 def _make_ready(
@@ -199,12 +204,20 @@ def _make_ready(
         prepared = transport.prepare(request)
     except ValueError:
         return None  # the long way says why
+    target = one.target
+    changes = default_changes(
+        target.model,
+        one.params,
+        asks_usage=is_stream and target.asks_usage,
+        dropped=dropped_hints(target),
+    )
+    if changes is None:
+        return None
     return ReadyDeployment(
         deployment=one,
         request=request,
         prepared=prepared,
-        model=one.target.model,
-        asks_usage=is_stream and one.target.asks_usage,
+        changes=changes,
         price=price_of(one),
         whole_lines=usual_whole_lines(name, one.deployment_id),
         stream_lines=usual_stream_lines(name, one.deployment_id),
@@ -213,7 +226,12 @@ def _make_ready(
 
 def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
     """What the dialect would send, without the body."""
-    asked = ChatRequest(one.public_name, ({"role": "user", "content": ""},), is_stream=is_stream)
+    asked = ChatRequest(
+        one.public_name,
+        ({"role": "user", "content": ""},),
+        headers=one.headers,
+        is_stream=is_stream,
+    )
     dialect = DIALECTS[one.target.dialect]
     built = dialect.build_request(asked, one.target, timeouts_of(one, Timeouts()))
     return replace(built.http, body=b"")

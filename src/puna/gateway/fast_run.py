@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
 from typing_extensions import override
 
 from puna.engine.call import Call
@@ -20,7 +21,7 @@ from puna.governance.keys import Principal
 from puna.routing.attempts import Attempts, RetryPolicy
 from puna.routing.health import Health
 from puna.telemetry.events import Hook, HookTasks, Outcome, Texts
-from puna.types.requests import ChatRequest
+from puna.types.requests import make_chat_request
 from puna.wire.envelope import ChatEnvelope
 
 
@@ -62,17 +63,16 @@ class FastRun(Run):
     @override
     def call(self) -> Call:
         if self._made is None:
-            envelope = self._envelope
+            fields = self._envelope.to_fields()
+            metadata = fields.pop("metadata", {})
+            model, messages = fields.pop("model"), fields.pop("messages")
             self._made = Call(
-                request=ChatRequest(
-                    envelope.model,
-                    tuple(envelope.plain_messages()),
-                    params=envelope.params(),
-                    is_stream=envelope.stream,
+                request=make_chat_request(
+                    model, messages, fields, stream=fields.pop("stream", False)
                 ),
                 plan=self._route.plan,
                 policy=self._context.policy,
-                metadata=self.metadata,
+                metadata={**metadata, **self._own_metadata()},
                 call_id=self.report.call_id,
             )
         return self._made
@@ -85,16 +85,21 @@ class FastRun(Run):
     @property
     @override
     def is_stream(self) -> bool:
-        return self._envelope.stream
+        return self._envelope.wants_stream
 
     @property
     @override
     def metadata(self) -> Mapping[str, Any]:
+        if self._envelope.metadata is UNSET:
+            return self._own_metadata()
+        return self.call.metadata
+
+    def _own_metadata(self) -> Mapping[str, Any]:
         return {"key_id": self._principal.key_id}
 
     @override
     def asked(self) -> Mapping[str, Any]:
-        return {"messages": tuple(self._envelope.plain_messages())}
+        return {"messages": self.call.request.messages}
 
     @override
     def texts(self, answer: Any) -> Texts:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from puna.gateway.plain_stream import EVENT_END, EVENT_START
 from puna.gateway.replies import DONE
-from puna.wire.envelope import (
+from puna.wire.octets import CR, LF
+from puna.wire.plain_replies import (
+    TOOL_CALLS,
+    CallChunk,
     PlainChunk,
     PlainUsage,
     finish_event,
@@ -14,7 +17,6 @@ from puna.wire.envelope import (
     read_usage_chunk,
     usage_event,
 )
-from puna.wire.octets import CR, LF
 
 _DONE = DONE.removesuffix(EVENT_END)
 _MOST_HELD = 65_536
@@ -37,12 +39,20 @@ class PlainEnd:
         is_odd: whether it has to, because an event is not what a plain stream ends with.
     """
 
-    def __init__(self, head: PlainChunk, public_name: str, *, wants_usage: bool) -> None:
+    def __init__(
+        self,
+        head: PlainChunk | CallChunk,
+        public_name: str,
+        *,
+        wants_usage: bool,
+        has_calls: bool = False,
+    ) -> None:
         self.held = b""
         self.is_odd = False
         self._head = head
         self._public_name = public_name
         self._wants_usage = wants_usage
+        self._has_calls = has_calls
         self._read = 0
         self._events = b""
         self._finish_reason: str | None = None
@@ -88,6 +98,10 @@ class PlainEnd:
             self.is_odd = True
             return
         self._finish_reason = finish.choices[0].finish_reason
+        # Hosts end calls with other words, too, and some have no calls to show for this one.
+        if (self._finish_reason == TOOL_CALLS) is not self._has_calls:
+            self.is_odd = True
+            return
         self._events = finish_event(data, self._head, self._public_name)
         if finish.usage:
             self._usage, self._usage_data = finish.usage, data

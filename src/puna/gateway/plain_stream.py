@@ -1,12 +1,26 @@
-"""A stream's events passed on as they came, as long as each only adds text to a choice."""
+"""A stream's events passed on as they came, as long as each only adds text or calls to a choice."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Final
 
-from puna.wire.envelope import PlainChunk, read_chunk
+from msgspec import UNSET
+
+from puna.engine.rescue import CallScreen
+from puna.gateway.call_deltas import CallDeltas
+from puna.rescue.stream import SIGNS
 from puna.wire.octets import BACKSLASH, CR, LF
+from puna.wire.plain_replies import (
+    CallChunk,
+    PlainChunk,
+    read_call_chunk,
+    read_chunk,
+    with_arguments,
+)
 from puna.wire.splicing import Renaming
 
 EVENT_START: Final = b"data: "
@@ -18,21 +32,52 @@ _LONGEST_EVENT: Final = 16 * 1024
 _MOST_HELD: Final = 16_384
 """Bytes of text that wait to be counted."""
 
+_MOST_KEPT: Final = 262_144
+"""Bytes of events with calls that are kept for a reader that takes over."""
+
 _CONTENT = re.compile(rb'"content"\s*:\s*"')
+_ARGUMENTS = re.compile(rb'"arguments"\s*:\s*"')
+_STRING_END = re.compile(rb'(?:[^"\\]|\\.)*+')
 _PLAIN = bytes(code for code in range(0x20, 0x7F) if code not in b'"\\')
 """What stands in a JSON text as it is, without an escape."""
+_PROSE = bytes(code for code in _PLAIN if chr(code) not in SIGNS)
+"""The same without the signs with which a call may begin."""
+_SIGN_OCTETS = tuple(ord(sign) for sign in SIGNS)
+_MOST_WAITING: Final = 256
+"""Events that wait until it is clear whether their texts are a call."""
+
+_FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_.-]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTools:
+    """What a stream needs to know of its request's tools.
+
+    Attributes:
+        names: the functions that may be called.
+        make_screen: makes what looks for calls in texts; None where nobody looks.
+    """
+
+    names: AbstractSet[str] = frozenset()
+    make_screen: Callable[[], CallScreen] | None = None
+
+
+NO_TOOLS: Final = StreamTools()
+"""Of a request without any."""
 
 
 class PlainStream:
-    """Passes on the events that only add text, as long as all are such.
+    """Passes on the events that only add text or calls, as long as all are such.
 
     The events of a choice differ in their text only. So once one was read, the next is known by the
-    bytes around its text, and needs no reading.
+    bytes around its text, and needs no reading. Where a text may become a call, its event waits
+    until that is clear.
     """
 
-    def __init__(self, renaming: Renaming) -> None:
+    def __init__(self, renaming: Renaming, tools: StreamTools = NO_TOOLS) -> None:
         self._renaming = renaming
-        self.head: PlainChunk | None = None
+        self._tools = tools
+        self.head: PlainChunk | CallChunk | None = None
         self._firsts: dict[int, bytes] = {}
         self._texts: list[bytes] = []
         self._held = 0
@@ -42,6 +87,20 @@ class PlainStream:
         # What stands between two texts.
         self._between = self._our_between = b""
         self.rest = b""
+        # Texts that may be calls.
+        self._looks_for_calls = tools.make_screen is not None
+        self._prose = _PROSE if self._looks_for_calls else _PLAIN
+        self._has_prose = not self._looks_for_calls
+        """Whether it is clear that the text does not begin with a call's name."""
+        self._screen: CallScreen | None = None
+        self._screened = 0
+        """How many of the texts were screened."""
+        self._waiting: list[tuple[bytes, bytes, bytes]] = []
+        """Events whose texts may become a call: as they came, as they go, their texts."""
+        # Calls.
+        self._calls: CallDeltas | None = None
+        self._call_events: list[bytes] = []
+        self._kept = 0
 
     @property
     def has_one_choice(self) -> bool:
@@ -51,12 +110,32 @@ class PlainStream:
     @property
     def has_text(self) -> bool:
         """Whether the events said anything since the last call of `take_text`."""
-        return self._held > 0
+        return self._held > 0 or self._calls is not None
 
     @property
     def is_full(self) -> bool:
         """Whether so much was said that it should be counted: see `take_text`."""
         return self._held > _MOST_HELD
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a tool call has begun."""
+        return self._calls is not None
+
+    @property
+    def has_whole_calls(self) -> bool:
+        """Whether each call has arguments; so it is without calls."""
+        return self._calls is None or self._calls.are_whole
+
+    @property
+    def may_have_calls(self) -> bool:
+        """Whether a text was a call, or may still become one: the mending reader must take over."""
+        return self._screen is not None and (self._screen.found_calls or not self._screen.is_clear)
+
+    @property
+    def unsent(self) -> bytes:
+        """The bytes that were held back."""
+        return self._came_before(self.rest)
 
     def take_known(self, data: bytes) -> bytes:
         """What to send for a read of known events only, as nearly every one is; else nothing."""
@@ -69,7 +148,7 @@ class PlainStream:
         if stop < len(EVENT_END):
             if len(data) > _LONGEST_EVENT or CR in data:
                 self.rest = b""
-                return b"", data
+                return b"", self._came_before(data)
             self.rest = data
             return b"", None
         self.rest = data[stop:]
@@ -86,21 +165,31 @@ class PlainStream:
                 may_run = False  # once a read: each trial looks at all of it
             end = data.index(EVENT_END, at) + len(EVENT_END)
             passed = self._known(data[at:end]) or self._read(data[at:end])
-            if not passed:
+            if passed is None:
                 self.rest = b""
-                return b"".join(ready), data[at:]
+                return b"".join(ready), self._came_before(data[at:])
             ready.append(passed)
             at = end
         return b"".join(ready), None
 
     def take_text(self) -> str:
         """What the events said since the last call."""
+        if self._looks_for_calls and self._calls is None:
+            self._screen_texts()
         texts, self._texts, self._held = self._texts, [], 0
+        self._screened = 0
         return b"".join(texts).decode()
 
-    def first_events(self) -> bytes:
-        """The first event of each choice, for a reader that takes over."""
-        return b"".join(self._firsts.values())
+    def passed_events(self) -> tuple[bytes, bytes]:
+        """What a reader that takes over must know: first events, and all since the first call."""
+        return b"".join(self._firsts.values()), b"".join(self._call_events)
+
+    def _came_before(self, data: bytes) -> bytes:
+        """Bytes with the events that were held back before them."""
+        if not self._waiting:
+            return data
+        waiting, self._waiting = self._waiting, []
+        return b"".join([came for came, _, _ in waiting]) + data
 
     def _known(self, data: bytes) -> bytes:
         """What to send for events that differ from one that was read in their texts only."""
@@ -108,6 +197,8 @@ class PlainStream:
         if not start or not (data.startswith(start) and data.endswith(end)):
             return b""
         said = data[len(start) : -len(end)]
+        if self._calls is not None:
+            return self._known_arguments(self._calls, said, data)
         if self._note(said):
             return self._our_start + said + self._our_end
         texts = said.split(self._between)
@@ -115,35 +206,145 @@ class PlainStream:
             return self._our_start + self._our_between.join(texts) + self._our_end
         return b""
 
+    def _known_arguments(self, calls: CallDeltas, said: bytes, data: bytes) -> bytes:
+        texts = said.split(self._between)
+        if self._kept > _MOST_KEPT or not calls.take_escaped(texts):
+            return b""
+        self._keep(data)
+        return self._our_start + self._our_between.join(texts) + self._our_end
+
+    def _keep(self, events: bytes) -> None:
+        self._call_events.append(events)
+        self._kept += len(events)
+
     def _note(self, text: bytes) -> bool:
         """Whether a text needs no reading; then it is noted. One that is full goes the long way."""
-        if not text or text.translate(None, _PLAIN) or self._held > _MOST_HELD:
+        if not text or text.translate(None, self._prose) or self._held > _MOST_HELD:
+            return False
+        if not self._has_prose or self._waiting:
             return False
         self._texts.append(text)
         self._held += len(text)
         return True
 
-    def _read(self, data: bytes) -> bytes:
-        """The event under the public name; nothing when it is not plain."""
+    def _read(self, data: bytes) -> bytes | None:
+        """The event under the public name, empty while it waits; None when it is not plain."""
         event = data.removesuffix(EVENT_END)
         if not event.startswith(EVENT_START) or LF in event or CR in event:
-            return b""
+            return None
         chunk = read_chunk(event[len(EVENT_START) :])
-        if chunk is None or not self._fits(chunk):
-            return b""
+        if chunk is None:
+            return self._read_call(data, event) if self._tools.names else None
+        if not self._fits(chunk):
+            return None
         renamed = self._renaming.apply(data, chunk)
         if renamed is None:
-            return b""
+            return None
         choice = chunk.choices[0]
         self.head = self.head or chunk
-        text = choice.delta.content.encode()
-        if choice.index in self._firsts:
-            self._learn(data, renamed, text)
-        else:
+        text = (choice.delta.content or "").encode()
+        if self._calls is not None:
+            self._keep(data)
+            return renamed
+        if choice.index not in self._firsts:
+            if self._looks_for_calls and text and not self._is_prose(text):
+                return None
             self._firsts[choice.index] = data
+        else:
+            self._learn(data, renamed, text)
+            if self._looks_for_calls and (self._waiting or not self._is_prose(text)):
+                return self._screen_event(data, renamed, text)
         self._texts.append(text)
         self._held += len(text)
         return renamed
+
+    # --- texts that may be calls
+
+    def _screen_event(self, data: bytes, renamed: bytes, text: bytes) -> bytes | None:
+        """A text's event once it is clear that it is no call; empty before; None for a call."""
+        self._screen_texts()
+        screen = self._screen
+        if screen is None or not screen.take(text.decode()):
+            if screen is None or screen.found_calls or len(self._waiting) >= _MOST_WAITING:
+                return None
+            self._waiting.append((data, renamed, text))
+            return b""
+        waiting, self._waiting = self._waiting, []
+        texts = [*(held for _, _, held in waiting), text]
+        self._texts += texts
+        self._held += sum(map(len, texts))
+        self._screened = len(self._texts)
+        self._has_prose = True
+        return b"".join([*(ours for _, ours, _ in waiting), renamed])
+
+    def _is_prose(self, text: bytes) -> bool:
+        """Whether nothing in a text can begin a call, wherever the text stands."""
+        if any(sign in text for sign in _SIGN_OCTETS):
+            return False
+        if not self._has_prose:
+            word = _FIRST_WORD.match(text.decode())
+            found = word[1] if word is not None else ""
+            self._has_prose = bool(text.strip()) and not (
+                found and any(f"{name}.call".startswith(found) for name in self._tools.names)
+            )
+        return self._has_prose
+
+    def _screen_texts(self) -> None:
+        """Show the screen the texts that were clear without it: it knows lines and beginnings."""
+        if self._screen is None and self._tools.make_screen is not None:
+            self._screen = self._tools.make_screen()
+        if self._screen is not None:
+            self._screen.take(b"".join(self._texts[self._screened :]).decode())
+        self._screened = len(self._texts)
+
+    # --- calls
+
+    def _read_call(self, data: bytes, event: bytes) -> bytes | None:
+        chunk = read_call_chunk(event[len(EVENT_START) :])
+        if chunk is None or self._waiting or self._kept > _MOST_KEPT or not self._fits(chunk):
+            return None
+        calls = self._calls or CallDeltas(self._tools.names)
+        piece = chunk.choices[0].delta.tool_calls[0]
+        if not calls.take(piece):
+            return None
+        head = self.head = self.head or chunk
+        if piece.function.arguments is UNSET:
+            renamed = with_arguments(event[len(EVENT_START) :], head, self._renaming.public_name)
+        else:
+            found = self._renaming.apply(data, chunk)
+            if found is None:
+                return None
+            renamed = found
+        self._calls = calls
+        if 0 in self._firsts:
+            self._keep(data)
+        else:
+            self._firsts[0] = data
+        if piece.id is not UNSET:
+            self._start = b""  # what stood around the texts before
+        else:
+            self._learn_arguments(data, renamed)
+        return renamed
+
+    def _learn_arguments(self, event: bytes, renamed: bytes) -> None:
+        theirs, ours = _ARGUMENTS.search(event), _ARGUMENTS.search(renamed)
+        if theirs is None or ours is None or len(_ARGUMENTS.findall(event)) != 1:
+            return
+        end, our_end = (
+            _STRING_END.match(event, theirs.end()),
+            _STRING_END.match(renamed, ours.end()),
+        )
+        if end is None or our_end is None:
+            return
+        around = event[: theirs.end()] + event[end.end() :]
+        if BACKSLASH in around:
+            return  # an escape could spell a second `arguments`
+        self._surround(
+            (event[: theirs.end()], event[end.end() :]),
+            (renamed[: ours.end()], renamed[our_end.end() :]),
+        )
+
+    # --- what is known by its bytes
 
     def _learn(self, event: bytes, renamed: bytes, text: bytes) -> None:
         """Note what stands around this text, if it is clear where that is."""
@@ -158,18 +359,23 @@ class PlainStream:
             return
         if text.translate(None, _PLAIN) or not event.startswith(text + b'"', theirs.end()):
             return
-        self._start, self._end = event[: theirs.end()], event[theirs.end() + len(text) :]
-        self._our_start = renamed[: ours.end()]
-        self._our_end = renamed[ours.end() + len(text) :]
+        self._surround(
+            (event[: theirs.end()], event[theirs.end() + len(text) :]),
+            (renamed[: ours.end()], renamed[ours.end() + len(text) :]),
+        )
+
+    def _surround(self, theirs: tuple[bytes, bytes], ours: tuple[bytes, bytes]) -> None:
+        self._start, self._end = theirs
+        self._our_start, self._our_end = ours
         self._between = self._end + self._start
         self._our_between = self._our_end + self._our_start
 
-    def _fits(self, chunk: PlainChunk) -> bool:
+    def _fits(self, chunk: PlainChunk | CallChunk) -> bool:
         """Whether the chunk goes on as the stream began: one id, and one role for each choice."""
         choice, head = chunk.choices[0], self.head
         has_role = isinstance(choice.delta.role, str)
         if head is not None and (chunk.id, chunk.created) != (head.id, head.created):
             return False
         if choice.index in self._firsts:
-            return not has_role and bool(choice.delta.content)
+            return not has_role and (isinstance(chunk, CallChunk) or bool(choice.delta.content))
         return has_role

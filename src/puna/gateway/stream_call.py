@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import UNSET
 from typing_extensions import override
 
 from puna.engine.call import attribute
 from puna.engine.delivery import Delivery, is_framed
+from puna.engine.rescue import CallScreen, tools_to_rescue
 from puna.engine.streams import ENDING_S, TAIL_S, USAGE_S
 from puna.errors import APIError
 from puna.gateway.fast_call import FastCall, drop_frames
 from puna.gateway.fast_head import LIMIT_PREFIX, stream_lines
 from puna.gateway.plain_end import Ending, PlainEnd
-from puna.gateway.plain_stream import PlainStream
+from puna.gateway.plain_stream import NO_TOOLS, PlainStream, StreamTools
 from puna.gateway.replies import DONE, error_event
 from puna.telemetry.events import Outcome
 from puna.wire.http import HTTPReply, shown_headers
@@ -57,7 +57,20 @@ class StreamCall(FastCall):
         elif self._under_way.needs_whole(status, headers):
             self._whole = HTTPReply(status, headers)
             return
-        self._plain = PlainStream(self._route.renaming)
+        self._plain = PlainStream(self._route.renaming, self._stream_tools())
+
+    def _stream_tools(self) -> StreamTools:
+        """What may be called, and whether calls are looked for in texts."""
+        tools = self._envelope.tools
+        if not tools:
+            return NO_TOOLS
+        names = frozenset([tool.function.name for tool in tools])
+        return StreamTools(names, self._make_screen if self._looks_for_calls else None)
+
+    def _make_screen(self) -> CallScreen:
+        known = tools_to_rescue(self._tried.context.request)
+        assert known is not None, "asked only where calls are looked for"  # noqa: S101 - narrows
+        return CallScreen(known)
 
     def _note_headers(self, status: int, headers: Mapping[str, str]) -> None:
         values = "\n".join(headers.values()).encode("latin-1")
@@ -96,8 +109,13 @@ class StreamCall(FastCall):
     def _pass_on(self, plain: PlainStream, data: bytes) -> None:
         held = plain.rest
         events, rest = plain.take(data)
-        if rest is not None and not self._has_begun and not plain.has_text:
-            # Nothing is said yet: if what follows is a failure, another attempt may follow.
+        if (
+            rest is not None
+            and not self._has_begun
+            and (plain.may_have_calls or not plain.has_text)
+        ):
+            # Nothing is said yet: if what follows is a failure, another attempt may follow; and
+            # the headers can still tell of calls that came as text.
             self._plain = None
             self._read(held + data)
             return
@@ -111,10 +129,13 @@ class StreamCall(FastCall):
                 self._under_way.passed_on(plain.take_text())
         if rest is None:
             return
-        if plain.head is not None and plain.has_one_choice:
-            options = self._envelope.stream_options
-            wants_usage = options is not UNSET and options.include_usage
-            self._plain_end = PlainEnd(plain.head, self._route.name, wants_usage=wants_usage)
+        if plain.head is not None and plain.has_one_choice and plain.has_whole_calls:
+            self._plain_end = PlainEnd(
+                plain.head,
+                self._route.name,
+                wants_usage=self._envelope.wants_usage,
+                has_calls=plain.has_calls,
+            )
             self._take_plain_end(self._plain_end, rest)
         else:
             self._read(self._hand_over() + rest)
@@ -182,8 +203,8 @@ class StreamCall(FastCall):
         if plain is None:
             return b""
         self._under_way.passed_on(plain.take_text())
-        self._under_way.take_over(plain.first_events())
-        return end.held if end is not None else plain.rest
+        self._under_way.take_over(*plain.passed_events())
+        return end.held if end is not None else plain.unsent
 
     def _read(self, data: bytes | None) -> None:
         delivery = self._under_way
@@ -239,9 +260,9 @@ class StreamCall(FastCall):
         if not self._has_begun:
             self._has_begun = True
             self._run.succeeded()
-            lines = stream_lines(
-                self._asked.stream_lines, self._run.report, has_limits=self._has_limits
-            )
+            # What a reader mended is in the headers, too.
+            is_unusual = self._has_limits or self._delivery is not None
+            lines = stream_lines(self._asked.stream_lines, self._run.report, has_limits=is_unusual)
             self._writer.begin(lines)
         self._writer.send(events)
 

@@ -13,11 +13,12 @@ from puna.errors import APIError
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import LIMIT_PREFIX, whole_lines
 from puna.gateway.replies import chat_body
+from puna.rescue.stream import may_begin_call
 from puna.transports.lean import WholeReply
 from puna.types.chat import ChatCompletion
 from puna.types.report import CallReport
-from puna.wire.envelope import PlainReply, read_reply
 from puna.wire.http import HeaderLines, HTTPReply
+from puna.wire.plain_replies import PlainReply, read_reply
 from puna.wire.splicing import Renaming
 
 _LIMIT_LINE = b"\r\n" + LIMIT_PREFIX.encode()
@@ -81,7 +82,7 @@ class WholeCall(FastCall):
     def _pass_on(self, body: bytes) -> bytes | None:
         """What the caller gets for a plain body."""
         plain = read_reply(body)
-        if plain is None:
+        if plain is None or (self._looks_for_calls and self._may_hold_call(plain)):
             return None
         renaming = self._route.renaming
         answer = renaming.complete(body, plain)
@@ -92,6 +93,17 @@ class WholeCall(FastCall):
                 self._build_answer = partial(_completion, renaming, body, plain, answer, report)
             self._note(plain)
         return answer
+
+    def _may_hold_call(self, plain: PlainReply) -> bool:
+        """Whether the text of a choice may be a call of one of the tools."""
+        tools = self._envelope.tools or ()
+        texts = [one.message.content for one in plain.choices if not one.message.tool_calls]
+        return any(
+            text
+            and may_begin_call(text)
+            and ("\\" in text or any(tool.function.name in text for tool in tools))
+            for text in texts
+        )
 
     def _note(self, plain: PlainReply) -> None:
         run, usage = self._run, plain.usage

@@ -18,7 +18,9 @@ _MARKS_IN_LINE = re.compile(r"<(?![^|ft])|`|\n\n*")
 _TICKS = re.compile(r"`{1,64}")
 """More are two fences: what stands at a position is known after so many."""
 _FENCE_LENGTH = 3
-_SIGNS = ("<", "`", "{", "[")
+SIGNS = ("<", "`", "{", "[")
+"""One of these stands at the beginning of every call, but for a Python call alone."""
+
 _MOST_STEPS = 32_768
 """For openings in one message that turn out to be no calls; after them all is text."""
 
@@ -52,15 +54,15 @@ class Rescued:
 
 def whole(text: str, tools: KnownTools) -> Rescued:
     """The calls in a message. Without any, the text is the message, to the byte."""
-    if not _may_hold_call(text) or not tools.may_be_named_in(text):
+    if not may_begin_call(text) or not tools.may_be_named_in(text):
         return Rescued(text)
     stream = RescueStream(tools)
     return join_pieces([*stream.feed(text), *stream.close()])
 
 
-def _may_hold_call(text: str) -> bool:
+def may_begin_call(text: str) -> bool:
     """Every call begins with a tag, a fence or a bracket, or is one Python call alone."""
-    return any(sign in text for sign in _SIGNS) or _LONE_CALL.match(text) is not None
+    return any(sign in text for sign in SIGNS) or _LONE_CALL.match(text) is not None
 
 
 def join_pieces(pieces: Iterable[Piece]) -> Rescued:

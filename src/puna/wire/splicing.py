@@ -11,13 +11,14 @@ from itertools import product
 from msgspec import UNSET
 from msgspec.json import encode
 
-from puna.wire.envelope import PlainChunk, PlainReply
+from puna.wire.plain_replies import CallChunk, PlainChunk, PlainMessage, PlainReply
 
 # Inside a JSON text every quote is escaped, so these match keys only; a key of a nested object
 # may match as well, and is counted.
 _MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
 _NULL = re.compile(
-    rb'[{,]\s*"(?:usage|system_fingerprint|(?:prompt|completion)_tokens_details)"\s*:\s*null'
+    rb'[{,]\s*"(?:(?:usage|system_fingerprint|(?:prompt|completion)_tokens_details|annotations'
+    rb'|function_call)"\s*:\s*null|tool_calls"\s*:\s*(?:null|\[\s*\]))'
 )
 _MESSAGE = re.compile(rb'"message"\s*:\s*\{')
 _START = re.compile(
@@ -47,10 +48,14 @@ def fill_fields(data: bytes, plain: PlainReply) -> bytes | None:
     """
     choices = plain.choices
     lacks = {
-        (one.message.refusal is UNSET, one.message.annotations is UNSET, one.logprobs is UNSET)
+        (one.message.refusal is UNSET, not _has_annotations(one.message), one.logprobs is UNSET)
         for one in choices
     }
     return insert_fields(data, len(choices), lacks.pop()) if len(lacks) == 1 else None
+
+
+def _has_annotations(message: PlainMessage) -> bool:
+    return isinstance(message.annotations, list)
 
 
 def insert_fields(data: bytes, choices: int, lacks: Lacks) -> bytes | None:
@@ -84,6 +89,7 @@ class Renaming:
             start
             and (choice.message.refusal is UNSET) is self._no_refusal
             and (choice.message.annotations is UNSET) is self._no_annotations
+            and not choice.message.empties
             and (choice.logprobs is UNSET) is self._no_logprobs
             and len(plain.choices) == 1
             and plain.system_fingerprint is not None
@@ -109,10 +115,10 @@ class Renaming:
                 named = _MODEL.sub(self._make, named)
             self._our_start = fill_fields(named, plain) or named
             self._no_refusal = choice.message.refusal is UNSET
-            self._no_annotations = choice.message.annotations is UNSET
+            self._no_annotations = not _has_annotations(choice.message)
             self._no_logprobs = choice.logprobs is UNSET
 
-    def apply(self, data: bytes, plain: PlainReply | PlainChunk) -> bytes | None:
+    def apply(self, data: bytes, plain: PlainReply | PlainChunk | CallChunk) -> bytes | None:
         """The same JSON under the public name, without nulls that say nothing.
 
         None where a name to change cannot be told from others.
@@ -120,6 +126,8 @@ class Renaming:
         nulls = (plain.usage is None) + (plain.system_fingerprint is None)
         if plain.usage:
             nulls += plain.usage.nulls
+        if isinstance(plain, PlainReply):
+            nulls += sum([choice.message.empties for choice in plain.choices])
         if nulls:
             found = _NULL.findall(data)
             if len(found) != nulls or any(field[:1] == b"{" for field in found):

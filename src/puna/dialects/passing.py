@@ -1,0 +1,209 @@
+"""Which chat requests reach the hosts of a model as they came.
+
+`PassingRules` asks, of a request that was read as far as `wire/envelope.py` does, what
+`request_rules.py` and `bridges/histories` ask of one that was read whole: does any host refuse,
+rename or leave out a part of it, or want its messages otherwise? Where one does, the request goes
+through those modules. The answer is the same for all hosts of a model, so that a retry or fallback
+needs no second question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from puna.bridges.call_arguments import object_of
+from puna.bridges.histories.rules import CHAT, IdRule
+from puna.dialects.base import Target
+from puna.dialects.quirks import HINTS
+from puna.dialects.request_images import most_images
+from puna.wire.envelope import (
+    AssistantMessage,
+    ChatEnvelope,
+    ImagePart,
+    Message,
+    TextPart,
+    ToolMessage,
+    UserMessage,
+)
+
+_BETWEEN_TEXTS = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class PassingRules:
+    """What all hosts of a model take as it is.
+
+    Attributes:
+        watched_params: parameters that one of them does not always get as they are.
+        formats: the types of `response_format` that all know; None means all types.
+        has_led_systems: whether one takes instructions in the first message only.
+        call_ids: which ids of tool calls they accept.
+        takes_text_parts: whether lists of texts stay lists; None where the hosts differ.
+        takes_any_arguments: whether the arguments of calls may be anything.
+        takes_calls: whether calls in a history need no field that chat does not have.
+        streams_tools: whether all stream answers to requests with tools.
+        images: the most images in one request; None means any number.
+        unknown_fields: fields of messages that one of them does not know.
+    """
+
+    watched_params: frozenset[str]
+    formats: frozenset[str] | None
+    has_led_systems: bool
+    call_ids: tuple[IdRule, ...]
+    takes_text_parts: bool | None
+    takes_any_arguments: bool
+    takes_calls: bool
+    streams_tools: bool
+    images: int | None
+    unknown_fields: frozenset[str]
+
+    @classmethod
+    def of(cls, targets: Sequence[Target]) -> Self:
+        """The rules that hold for all of these."""
+        quirks = [one.quirks for one in targets]
+        rules = [one.messages or CHAT for one in quirks]
+        formats = [one.response_formats for one in quirks if one.response_formats is not None]
+        images = [most for one in targets if (most := most_images(one)) is not None]
+        lists = {one.takes_text_parts for one in rules}
+        return cls(
+            watched_params=_watched_params(targets),
+            formats=frozenset.intersection(*formats) if formats else None,
+            has_led_systems=any(one.systems == "first" for one in rules),
+            call_ids=tuple(dict.fromkeys(one.call_ids for one in rules)),
+            takes_text_parts=lists.pop() if len(lists) == 1 else None,
+            takes_any_arguments=all(one.takes_any_arguments for one in rules),
+            takes_calls=not any(one.thoughts.is_needed for one in rules),
+            streams_tools=not any(one.lacks_tool_streaming for one in quirks),
+            images=min(images, default=None),
+            unknown_fields=frozenset[str]().union(*(o.unsupported_message_fields for o in quirks)),
+        )
+
+    def fit(self, envelope: ChatEnvelope, body: bytes) -> ChatEnvelope | None:
+        """The request as all hosts take it, nearly always the same object; None where one does not.
+
+        `body` is what `envelope` was read from.
+        """
+        if self.watched_params and not self.watched_params.isdisjoint(envelope.given()):
+            return None
+        if self.has_led_systems and not envelope.is_led(body):
+            return None
+        if envelope.tools is not UNSET and not self._takes_tools(envelope):
+            return None
+        formats, wanted = self.formats, envelope.format_type
+        if formats is not None and wanted is not None and wanted not in formats:
+            return None
+        if all(map(_is_text, envelope.messages)):
+            return envelope
+        messages = self._fit_messages(envelope.messages)
+        if messages is None:
+            return None
+        return replace(envelope, messages=messages)
+
+    def _takes_tools(self, envelope: ChatEnvelope) -> bool:
+        if envelope.stream and not self.streams_tools:
+            return False
+        # Calls that come as text are looked for in each choice.
+        return envelope.n is UNSET or envelope.n == 1
+
+    def _fit_messages(self, messages: Sequence[Message]) -> list[Message] | None:
+        """The messages with contents as the hosts take them; None where one wants other messages.
+
+        Chat's grammar: the results of a message's calls follow it, in the order of the calls.
+        """
+        fitted: list[Message] = []
+        waiting: list[str] = []
+        ids: set[str] = set()
+        images = 0
+        for given in messages:
+            message: Message | None = given
+            if type(given) is ToolMessage:
+                if not waiting or waiting.pop() != given.tool_call_id:
+                    return None
+            elif waiting:
+                return None
+            elif type(given) is AssistantMessage:
+                calls = given.tool_calls or ()
+                message = self._fit_answer(given, ids)
+                waiting = [call.id for call in reversed(calls)]
+            elif type(given) is UserMessage and type(given.content) is list:
+                images += sum(1 for part in given.content if type(part) is ImagePart)
+            if message is not None and isinstance(message.content, list):
+                message = self._fit_parts(message, message.content)
+            if message is None or (self.unknown_fields and not self._knows_fields(message)):
+                return None
+            fitted.append(message)
+        if waiting or (self.images is not None and images > self.images):
+            return None
+        return fitted
+
+    def _fit_answer(self, message: AssistantMessage, ids: set[str]) -> AssistantMessage | None:
+        """An earlier answer as the hosts take it; None where one wants it otherwise."""
+        calls = message.tool_calls
+        if not calls:
+            # One that says nothing is left out: some hosts refuse it.
+            return message if message.content else None
+        if not self._takes_call_ids([call.id for call in calls], ids):
+            return None
+        if not all(self._takes_arguments(call.function.arguments) for call in calls):
+            return None
+        return message if message.content else replace(message, content=UNSET)
+
+    def _takes_call_ids(self, given: Sequence[str], known: set[str]) -> bool:
+        """Whether the hosts accept the ids of calls, each of which stands for one call only."""
+        if not self.takes_calls:
+            return False
+        count = len(known) + len(given)
+        known.update(given)
+        return len(known) == count and all(
+            rule.accepts(call_id) for rule in self.call_ids for call_id in given
+        )
+
+    def _takes_arguments(self, arguments: str) -> bool:
+        """Whether the hosts take the arguments of a call; none at all become `{}`."""
+        if arguments.strip() in ("", "null"):
+            return False
+        return self.takes_any_arguments or object_of(arguments) is not None
+
+    def _fit_parts(self, message: Message, parts: Sequence[TextPart | ImagePart]) -> Message | None:
+        """A message with a list of parts as the hosts take it; None where they differ."""
+        texts = [part.text for part in parts if type(part) is TextPart]
+        if self.takes_text_parts or len(texts) < len(parts):
+            return message
+        if self.takes_text_parts is None:
+            return None
+        # An answer's texts are pieces of one; what others send are texts of their own.
+        between = "" if type(message) is AssistantMessage else _BETWEEN_TEXTS
+        text = between.join(texts)
+        return replace(message, content=text) if text else None
+
+    def _knows_fields(self, message: Message) -> bool:
+        return all(getattr(message, name, UNSET) is UNSET for name in self.unknown_fields)
+
+
+def dropped_hints(target: Target) -> tuple[str, ...]:
+    """The hints about OpenAI's own caches, queues and records that a host does not get."""
+    quirks = target.quirks
+    names = HINTS.intersection(ChatEnvelope.__struct_fields__) - {"metadata"}  # it stays here
+    known = quirks.known_hints - quirks.ignored_params
+    return tuple(sorted(names - known))
+
+
+def _watched_params(targets: Sequence[Target]) -> frozenset[str]:
+    dropped = [frozenset(dropped_hints(one)) for one in targets]
+    # Where only some hosts get a hint, those who do are preferred: `routing/suitable.py`.
+    unequal = frozenset[str]().union(*dropped) - frozenset.intersection(*dropped)
+    watched = (one.quirks.watched_params - gone for one, gone in zip(targets, dropped, strict=True))
+    return unequal.union(*watched)
+
+
+def _is_text(message: Message) -> bool:
+    """Whether a message is a text and nothing else."""
+    content = message.content
+    if type(content) is not str or message.name is not UNSET or type(message) is ToolMessage:
+        return False
+    return type(message) is not AssistantMessage or (bool(content) and not message.tool_calls)
