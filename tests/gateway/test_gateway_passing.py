@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.support import agent_traffic
 from tests.support.asgi import Answer
-from tests.support.lane_pairs import AUTH, KEY, record, same_ids, shape
+from tests.support.lane_pairs import AUTH, KEY, record, shape
 from tests.support.lanes import Edge, request_bytes
 
 from puna.transports.replay import Recorded
@@ -114,5 +114,5 @@ def test_agents_requests_get_the_same_from_both_readers(part: int) -> None:
         return lanes
 
     lanes = asyncio.run(run())
-    assert lanes.count("fast") > 200
+    assert lanes.count("fast") > 130
     assert lanes.count("full") > 50

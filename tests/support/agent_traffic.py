@@ -145,6 +145,17 @@ def request(dice: random.Random, models: list[str]) -> dict[str, Any]:
             body["tool_choice"] = dice.choice(["auto", "none", "required", named, None, "get"])
         if dice.random() < 0.2:
             body["parallel_tool_calls"] = dice.choice([True, False, None])
+    body |= parameters(dice)
+    if dice.random() < 0.5:
+        body["stream"] = True
+        if dice.random() < 0.4:
+            body["stream_options"] = {"include_usage": True}
+    elif dice.random() < 0.2:
+        body["stream"] = dice.choice([None, False])
+    return body
+
+
+def parameters(dice: random.Random) -> dict[str, Any]:
     schema = {"name": "s", "schema": {"type": "object"}, "strict": True}
     others: dict[str, list[Any]] = {
         "response_format": [
@@ -173,16 +184,7 @@ def request(dice: random.Random, models: list[str]) -> dict[str, Any]:
         "stream_options": [{"include_usage": True}, None],
         "top_k": [4],
     }
-    for name, values in others.items():
-        if dice.random() < 0.08:
-            body[name] = dice.choice(values)
-    if dice.random() < 0.5:
-        body["stream"] = True
-        if dice.random() < 0.4:
-            body["stream_options"] = {"include_usage": True}
-    elif dice.random() < 0.2:
-        body["stream"] = dice.choice([None, False])
-    return body
+    return {name: dice.choice(some) for name, some in others.items() if dice.random() < 0.08}
 
 
 def answer_text(dice: random.Random) -> str:

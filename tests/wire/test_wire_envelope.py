@@ -122,7 +122,7 @@ REPLY = st.fixed_dictionaries(
 
 def encode_request(envelope: ChatEnvelope, model: str) -> bytes:
     """The body for a host that takes the request as it is."""
-    return BodyChanges(model).encode(envelope)
+    return BodyChanges(model).encode(envelope)[0]
 
 
 def long_way(body: dict[str, Any]) -> bytes:
@@ -308,33 +308,6 @@ def test_bytes_that_are_no_utf_8_are_not_plain_wherever_they_stand(bad: bytes, p
     )
     assert read_envelope(body % {name.encode(): text for name, text in texts.items()}) is None
     assert read_envelope(body % {name.encode(): b"" for name in texts}) is not None
-
-
-_SYSTEM = '{"role":"system","content":"a"}'
-_USER = '{"role":"user","content":"b"}'
-
-
-@pytest.mark.parametrize(
-    ("messages", "is_led"),
-    [
-        (f"{_SYSTEM},{_USER}", True),
-        (_USER, True),
-        (f"{_USER},{_SYSTEM}", False),
-        (f"{_SYSTEM},{_USER},{_SYSTEM}", False),
-        (f"{_SYSTEM},{_SYSTEM}", False),
-        # The word as a text, and as a role whose letters are escaped.
-        ('{"role":"user","content":"system"}', True),
-        (f'{_SYSTEM},{{"role":"user","content":"system"}}', True),
-        (f'{_USER},{{"role":"\\u0073ystem","content":"a"}}', False),
-        (f'{_SYSTEM},{{"role":"s\\u0079stem","content":"a"}}', False),
-        ('{"role":"user","content":"\\u0041"},{"role":"user","content":"b"}', True),
-    ],
-)
-def test_instructions_behind_the_first_message_are_seen(messages: str, *, is_led: bool) -> None:
-    body = f'{{"model":"m","messages":[{messages}]}}'.encode()
-    envelope = read_envelope(body)
-    assert envelope is not None
-    assert envelope.is_led(body) is is_led
 
 
 def test_of_a_field_given_twice_the_last_counts_and_goes_on() -> None:

@@ -9,15 +9,16 @@ needs no second question.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from puna.bridges.call_arguments import object_of
-from puna.bridges.histories.rules import CHAT, IdRule
+from puna.bridges.histories.rules import CHAT
 from puna.dialects.base import Target
 from puna.dialects.quirks import HINTS
 from puna.dialects.request_images import most_images
@@ -26,10 +27,14 @@ from puna.wire.envelope import (
     ChatEnvelope,
     ImagePart,
     Message,
+    SystemMessage,
     TextPart,
     ToolMessage,
     UserMessage,
+    read_parts,
+    text_content,
 )
+from puna.wire.octets import QUOTE
 
 _BETWEEN_TEXTS = "\n\n"
 
@@ -42,25 +47,27 @@ class PassingRules:
         watched_params: parameters that one of them does not always get as they are.
         formats: the types of `response_format` that all know; None means all types.
         has_led_systems: whether one takes instructions in the first message only.
-        call_ids: which ids of tool calls they accept.
+        call_ids: patterns that the whole id of a tool call must match, all of them.
         takes_text_parts: whether lists of texts stay lists; None where the hosts differ.
         takes_any_arguments: whether the arguments of calls may be anything.
         takes_calls: whether calls in a history need no field that chat does not have.
         streams_tools: whether all stream answers to requests with tools.
         images: the most images in one request; None means any number.
         unknown_fields: fields of messages that one of them does not know.
+        has_rules: whether there are any about parameters.
     """
 
     watched_params: frozenset[str]
     formats: frozenset[str] | None
     has_led_systems: bool
-    call_ids: tuple[IdRule, ...]
+    call_ids: tuple[re.Pattern[str], ...]
     takes_text_parts: bool | None
     takes_any_arguments: bool
     takes_calls: bool
     streams_tools: bool
     images: int | None
     unknown_fields: frozenset[str]
+    has_rules: bool
 
     @classmethod
     def of(cls, targets: Sequence[Target]) -> Self:
@@ -70,11 +77,13 @@ class PassingRules:
         formats = [one.response_formats for one in quirks if one.response_formats is not None]
         images = [most for one in targets if (most := most_images(one)) is not None]
         lists = {one.takes_text_parts for one in rules}
+        watched = _watched_params(targets)
         return cls(
-            watched_params=_watched_params(targets),
+            watched_params=watched,
             formats=frozenset.intersection(*formats) if formats else None,
+            has_rules=bool(watched or formats),
             has_led_systems=any(one.systems == "first" for one in rules),
-            call_ids=tuple(dict.fromkeys(one.call_ids for one in rules)),
+            call_ids=tuple({re.compile(one.call_ids.pattern) for one in rules}),
             takes_text_parts=lists.pop() if len(lists) == 1 else None,
             takes_any_arguments=all(one.takes_any_arguments for one in rules),
             takes_calls=not any(one.thoughts.is_needed for one in rules),
@@ -83,26 +92,32 @@ class PassingRules:
             unknown_fields=frozenset[str]().union(*(o.unsupported_message_fields for o in quirks)),
         )
 
-    def fit(self, envelope: ChatEnvelope, body: bytes) -> ChatEnvelope | None:
-        """The request as all hosts take it, nearly always the same object; None where one does not.
+    def fit(self, envelope: ChatEnvelope) -> ChatEnvelope | None:
+        """The request as all hosts take it, nearly always the same object; None for others."""
+        tools = envelope.tools
+        if (self.has_rules or tools is not UNSET) and not self._takes_params(envelope):
+            return None
+        messages = envelope.messages
+        for message in messages:
+            kind = type(message)
+            if kind is SystemMessage:
+                if self.has_led_systems and message is not messages[0]:
+                    return None
+            elif kind is not UserMessage and not message.is_text:
+                return self._fit_history(envelope)
+            content: Any = message.content  # there, or it were no text
+            if memoryview(content)[0] != QUOTE:
+                return self._fit_history(envelope)
+        return self._fit_history(envelope) if self.unknown_fields else envelope
 
-        `body` is what `envelope` was read from.
-        """
+    def _takes_params(self, envelope: ChatEnvelope) -> bool:
+        """Whether all hosts take the parameters as they are."""
         if self.watched_params and not self.watched_params.isdisjoint(envelope.given()):
-            return None
-        if self.has_led_systems and not envelope.is_led(body):
-            return None
-        if envelope.tools is not UNSET and not self._takes_tools(envelope):
-            return None
-        formats, wanted = self.formats, envelope.format_type
-        if formats is not None and wanted is not None and wanted not in formats:
-            return None
-        if all(map(_is_text, envelope.messages)):
-            return envelope
-        messages = self._fit_messages(envelope.messages)
-        if messages is None:
-            return None
-        return replace(envelope, messages=messages)
+            return False
+        formats, wanted = self.formats, envelope.response_format
+        if formats is not None and wanted is not UNSET and envelope.format_type not in formats:
+            return False
+        return envelope.tools is UNSET or self._takes_tools(envelope)
 
     def _takes_tools(self, envelope: ChatEnvelope) -> bool:
         if envelope.stream and not self.streams_tools:
@@ -110,48 +125,56 @@ class PassingRules:
         # Calls that come as text are looked for in each choice.
         return envelope.n is UNSET or envelope.n == 1
 
-    def _fit_messages(self, messages: Sequence[Message]) -> list[Message] | None:
-        """The messages with contents as the hosts take them; None where one wants other messages.
+    def _fit_history(self, envelope: ChatEnvelope) -> ChatEnvelope | None:
+        """The request with messages as the hosts take them; None where one wants other messages.
 
         Chat's grammar: the results of a message's calls follow it, in the order of the calls.
         """
+        messages = envelope.messages
         fitted: list[Message] = []
         waiting: list[str] = []
         ids: set[str] = set()
         images = 0
+        is_changed = False
         for given in messages:
             message: Message | None = given
-            if type(given) is ToolMessage:
-                if not waiting or waiting.pop() != given.tool_call_id:
-                    return None
-            elif waiting:
+            if not self._may_follow(given, waiting, is_first=not fitted):
                 return None
-            elif type(given) is AssistantMessage:
-                calls = given.tool_calls or ()
+            if type(given) is AssistantMessage and not given.is_text:
                 message = self._fit_answer(given, ids)
-                waiting = [call.id for call in reversed(calls)]
-            elif type(given) is UserMessage and type(given.content) is list:
-                images += sum(1 for part in given.content if type(part) is ImagePart)
-            if message is not None and isinstance(message.content, list):
-                message = self._fit_parts(message, message.content)
+                waiting = [call.id for call in reversed(given.tool_calls or ())]
+            if message is not None and not _is_text(message.content):
+                parts = read_parts(message.content) or []
+                images += sum(1 for part in parts if type(part) is ImagePart)
+                message = self._fit_parts(message, parts)
             if message is None or (self.unknown_fields and not self._knows_fields(message)):
                 return None
+            is_changed = is_changed or message is not given
             fitted.append(message)
         if waiting or (self.images is not None and images > self.images):
             return None
-        return fitted
+        return replace(envelope, messages=fitted) if is_changed else envelope
+
+    def _may_follow(self, message: Message, waiting: list[str], *, is_first: bool) -> bool:
+        """Whether a message may stand here, where the calls `waiting` have no result yet."""
+        if type(message) is ToolMessage:
+            return bool(waiting) and waiting.pop() == message.tool_call_id
+        is_instruction = type(message) is SystemMessage and not is_first
+        return not waiting and not (is_instruction and self.has_led_systems)
 
     def _fit_answer(self, message: AssistantMessage, ids: set[str]) -> AssistantMessage | None:
         """An earlier answer as the hosts take it; None where one wants it otherwise."""
         calls = message.tool_calls
+        if message.annotations is not UNSET:
+            message = replace(message, annotations=UNSET)
         if not calls:
             # One that says nothing is left out: some hosts refuse it.
-            return message if message.content else None
+            return message if _says_something(message) else None
         if not self._takes_call_ids([call.id for call in calls], ids):
             return None
         if not all(self._takes_arguments(call.function.arguments) for call in calls):
             return None
-        return message if message.content else replace(message, content=UNSET)
+        return message if _says_something(message) else replace(message, content=UNSET)
 
     def _takes_call_ids(self, given: Sequence[str], known: set[str]) -> bool:
         """Whether the hosts accept the ids of calls, each of which stands for one call only."""
@@ -160,7 +183,7 @@ class PassingRules:
         count = len(known) + len(given)
         known.update(given)
         return len(known) == count and all(
-            rule.accepts(call_id) for rule in self.call_ids for call_id in given
+            pattern.fullmatch(call_id) for pattern in self.call_ids for call_id in given
         )
 
     def _takes_arguments(self, arguments: str) -> bool:
@@ -172,17 +195,27 @@ class PassingRules:
     def _fit_parts(self, message: Message, parts: Sequence[TextPart | ImagePart]) -> Message | None:
         """A message with a list of parts as the hosts take it; None where they differ."""
         texts = [part.text for part in parts if type(part) is TextPart]
-        if self.takes_text_parts or len(texts) < len(parts):
-            return message
-        if self.takes_text_parts is None:
+        if len(texts) < len(parts):
+            return message if type(message) is UserMessage else None
+        if self.takes_text_parts is None or not texts:
             return None
+        if self.takes_text_parts:
+            return message
         # An answer's texts are pieces of one; what others send are texts of their own.
         between = "" if type(message) is AssistantMessage else _BETWEEN_TEXTS
         text = between.join(texts)
-        return replace(message, content=text) if text else None
+        return replace(message, content=text_content(text)) if text else None
 
     def _knows_fields(self, message: Message) -> bool:
         return all(getattr(message, name, UNSET) is UNSET for name in self.unknown_fields)
+
+
+def _is_text(content: Raw | UnsetType) -> bool:
+    return content is UNSET or memoryview(content)[0] == QUOTE
+
+
+def _says_something(message: AssistantMessage) -> bool:
+    return message.content is not UNSET and bytes(message.content) != b'""'
 
 
 def dropped_hints(target: Target) -> tuple[str, ...]:
@@ -199,11 +232,3 @@ def _watched_params(targets: Sequence[Target]) -> frozenset[str]:
     unequal = frozenset[str]().union(*dropped) - frozenset.intersection(*dropped)
     watched = (one.quirks.watched_params - gone for one, gone in zip(targets, dropped, strict=True))
     return unequal.union(*watched)
-
-
-def _is_text(message: Message) -> bool:
-    """Whether a message is a text and nothing else."""
-    content = message.content
-    if type(content) is not str or message.name is not UNSET or type(message) is ToolMessage:
-        return False
-    return type(message) is not AssistantMessage or (bool(content) and not message.tool_calls)

@@ -181,7 +181,7 @@ class FastCall(ABC):
         """The attempt under way, for the readers of the long way."""
         if self._attempt is None:
             asked = self._asked
-            body = asked.changes.encode(self._envelope)
+            body, _ = asked.changes.encode(self._envelope)
             http = replace(asked.request, body=body)
             self._attempt = self._run.built_attempt(asked.deployment, http)
         return self._attempt
@@ -197,11 +197,10 @@ class FastCall(ABC):
         else:
             self._ready = ready = self._route.ready[step.deployment_id]
             self._attempt = None
-            changes, envelope = ready.changes, self._envelope
-            body = changes.encode(envelope)
+            body, dropped = ready.changes.encode(self._envelope)
             self._run.note_attempt(step)
-            if changes.dropped:
-                self._run.report.dropped_params = changes.dropped_from(envelope)
+            if dropped:
+                self._run.report.dropped_params = dropped
             self._exchange = ready.prepared.start(body, self)
             if self._is_paused:
                 self._exchange.pause()

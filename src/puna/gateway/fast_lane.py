@@ -103,10 +103,10 @@ class FastLane:
         envelope = read_envelope(body)
         if envelope is None:
             return None
-        route = self._routes.find(envelope.model, is_stream=envelope.wants_stream)
+        route = self._routes.find(envelope.model, is_stream=envelope.stream is True)
         if route is None:
             return None
-        fitted = route.rules.fit(envelope, body)
+        fitted = route.rules.fit(envelope)
         if fitted is None:
             return None
         context = self._context

@@ -85,7 +85,7 @@ class FastRun(Run):
     @property
     @override
     def is_stream(self) -> bool:
-        return self._envelope.wants_stream
+        return self._envelope.stream is True
 
     @property
     @override

@@ -98,8 +98,7 @@ class PlainEnd:
             self.is_odd = True
             return
         self._finish_reason = finish.choices[0].finish_reason
-        # Hosts end calls with other words, too, and some have no calls to show for this one.
-        if (self._finish_reason == TOOL_CALLS) is not self._has_calls:
+        if self._has_calls and self._finish_reason != TOOL_CALLS:  # as some hosts end calls
             self.is_odd = True
             return
         self._events = finish_event(data, self._head, self._public_name)

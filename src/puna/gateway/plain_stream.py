@@ -17,6 +17,7 @@ from puna.wire.octets import BACKSLASH, CR, LF
 from puna.wire.plain_replies import (
     CallChunk,
     PlainChunk,
+    PlainChunkChoice,
     read_call_chunk,
     read_chunk,
     with_arguments,
@@ -235,25 +236,27 @@ class PlainStream:
         chunk = read_chunk(event[len(EVENT_START) :])
         if chunk is None:
             return self._read_call(data, event) if self._tools.names else None
-        if not self._fits(chunk):
-            return None
-        renamed = self._renaming.apply(data, chunk)
-        if renamed is None:
-            return None
-        choice = chunk.choices[0]
-        self.head = self.head or chunk
+        renamed = self._renaming.apply(data, chunk) if self._fits(chunk) else None
+        if renamed is not None:
+            self.head = self.head or chunk
+            return self._take_text(chunk.choices[0], data, renamed)
+        return None
+
+    def _take_text(self, choice: PlainChunkChoice, data: bytes, renamed: bytes) -> bytes | None:
+        """A text's event, as `_read` gives it."""
         text = (choice.delta.content or "").encode()
         if self._calls is not None:
             self._keep(data)
             return renamed
-        if choice.index not in self._firsts:
-            if self._looks_for_calls and text and not self._is_prose(text):
-                return None
-            self._firsts[choice.index] = data
-        else:
+        is_clear = not self._looks_for_calls or (not self._waiting and self._is_prose(text))
+        if choice.index in self._firsts:
             self._learn(data, renamed, text)
-            if self._looks_for_calls and (self._waiting or not self._is_prose(text)):
+            if not is_clear:
                 return self._screen_event(data, renamed, text)
+        elif text and not is_clear:
+            return None
+        else:
+            self._firsts[choice.index] = data
         self._texts.append(text)
         self._held += len(text)
         return renamed

@@ -82,7 +82,7 @@ class WholeCall(FastCall):
     def _pass_on(self, body: bytes) -> bytes | None:
         """What the caller gets for a plain body."""
         plain = read_reply(body)
-        if plain is None or (self._looks_for_calls and self._may_hold_call(plain)):
+        if plain is None or (self._envelope.tools is not UNSET and self._may_hold_call(plain)):
             return None
         renaming = self._route.renaming
         answer = renaming.complete(body, plain)
@@ -96,6 +96,8 @@ class WholeCall(FastCall):
 
     def _may_hold_call(self, plain: PlainReply) -> bool:
         """Whether the text of a choice may be a call of one of the tools."""
+        if not self._looks_for_calls:
+            return False
         tools = self._envelope.tools or ()
         texts = [one.message.content for one in plain.choices if not one.message.tool_calls]
         return any(

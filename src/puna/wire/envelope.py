@@ -7,17 +7,28 @@ not fit, right or wrong, reads as None: the dialect's reader mends it, or explai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
 from msgspec.json import Decoder, Encoder, decode
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
+
+from puna.wire.octets import QUOTE
 
 _MOST = 2**63 - 1
 _MOST_BRACKETS = 180
 """A value that is not read and holds so many may be nested more deeply than any reader goes."""
+
+_EMPTY_BYTES = 2
+"""Of the text `""`."""
+
+_DEEP_BYTES = 2 * _MOST_BRACKETS
+
+_NAMES = re.compile(r"[a-zA-Z0-9_-]{1,64}(?:,[a-zA-Z0-9_-]{1,64})*+")
+"""Of functions, with a comma between: to ask once is quicker than to ask of each."""
 
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 """Two names of one parameter."""
@@ -46,9 +57,9 @@ class TextPart(_Strict, tag_field="type", tag="text"):
 
 
 class ImageURL(_Strict):
-    """Where an image is, or the image itself as a data URL."""
+    """Where an image is, or the image itself as a data URL: a text."""
 
-    url: str
+    url: Raw
     detail: str | UnsetType = UNSET
 
 
@@ -58,20 +69,21 @@ class ImagePart(_Strict, tag_field="type", tag="image_url"):
     image_url: ImageURL
 
 
-_Texts = Annotated[list[TextPart], Meta(min_length=1)]
-
-
 class SystemMessage(_Strict, tag_field="role", tag="system"):
-    """Instructions."""
+    """Instructions. The content of every message is a text or a list of parts, and not decoded."""
 
-    content: str | _Texts
+    is_text: ClassVar[bool] = True
+
+    content: Raw
     name: _Text = UNSET
 
 
 class UserMessage(_Strict, tag_field="role", tag="user"):
     """What the user says and shows."""
 
-    content: str | Annotated[list[TextPart | ImagePart], Meta(min_length=1)]
+    is_text: ClassVar[bool] = True
+
+    content: Raw
     name: _Text = UNSET
 
 
@@ -93,7 +105,7 @@ class ToolCall(Struct, omit_defaults=True):
 class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
     """An earlier answer; `annotations`, which no host takes back, are left out."""
 
-    content: str | _Texts | UnsetType | None = UNSET
+    content: _Unread = UNSET
     name: _Text = UNSET
     tool_calls: list[ToolCall] | UnsetType | None = UNSET
     refusal: UnsetType | None = UNSET
@@ -101,11 +113,23 @@ class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
     audio: UnsetType | None = UNSET
     function_call: UnsetType | None = UNSET
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text and nothing else."""
+        content = self.content
+        if content is UNSET or self.tool_calls is not UNSET or self.annotations is not UNSET:
+            return False
+        view = memoryview(content)
+        return view[0] == QUOTE and view.nbytes > _EMPTY_BYTES
+
 
 class ToolMessage(_Strict, tag_field="role", tag="tool"):
     """The result of a call."""
 
-    content: str | _Texts
+    is_text: ClassVar[bool] = False
+    """Where it may stand depends on the messages before it."""
+
+    content: Raw
     tool_call_id: str
     name: _Text = UNSET
 
@@ -116,10 +140,10 @@ Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
 class ToolFunction(_Strict):
     """A function that the model may call; `parameters` is its JSON schema."""
 
-    name: Annotated[str, Meta(pattern=r"\A[a-zA-Z0-9_-]{1,64}\Z")]
-    description: _Unread = UNSET
+    name: str
+    description: _Text = UNSET
     parameters: _Unread = UNSET
-    strict: _Unread = UNSET
+    strict: _Flag = UNSET
 
 
 class Tool(_Strict):
@@ -155,8 +179,8 @@ class NamedSchema(_Strict):
 
     name: str
     schema: Raw
-    description: _Unread = UNSET
-    strict: _Unread = UNSET
+    description: _Text = UNSET
+    strict: _Flag = UNSET
 
 
 class SchemaFormat(_Strict, tag_field="type", tag="json_schema"):
@@ -199,11 +223,6 @@ class ChatEnvelope(_Strict):
     verbosity: _Text = UNSET
 
     @property
-    def wants_stream(self) -> bool:
-        """Whether the answer is wanted as events."""
-        return self.stream is True
-
-    @property
     def wants_usage(self) -> bool:
         """Whether a stream shall end with its usage."""
         options = self.stream_options
@@ -217,20 +236,12 @@ class ChatEnvelope(_Strict):
             return str(wanted.__struct_config__.tag)
         return None
 
-    def is_led(self, body: bytes) -> bool:
-        """Whether instructions stand in the first message only. `body` is what was decoded."""
-        is_first = type(self.messages[0]) is SystemMessage
-        # The bytes tell it at once, unless letters are escaped.
-        if body.count(b'"system"') == is_first and body.find(b"\\u") < 0:
-            return True
-        return not any(type(message) is SystemMessage for message in self.messages[1:])
-
     def given(self) -> set[str]:
         """The names of the parameters that the caller gave."""
         return {name for name in _PARAMS if getattr(self, name) is not UNSET}
 
     def to_fields(self) -> dict[str, Any]:
-        """The request as plain values, without what was left out on reading."""
+        """The request as plain values, without its nulls."""
         fields: dict[str, Any] = decode(_encoder.encode(self))
         return fields
 
@@ -240,14 +251,8 @@ _PARAMS = tuple(
     for name in ChatEnvelope.__struct_fields__
     if name not in ("model", "messages", "stream", "metadata")
 )
-_OPTIONAL: Mapping[type[Message], tuple[str, ...]] = {
-    SystemMessage: ("name",),
-    UserMessage: ("name",),
-    AssistantMessage: ("name", "tool_calls", "refusal", "audio", "function_call"),
-    ToolMessage: ("name",),
-}
-
 _decoder = Decoder(ChatEnvelope)
+_parts_decoder = Decoder(Annotated[list[TextPart | ImagePart], Meta(min_length=1)])
 _encoder = Encoder()
 
 
@@ -262,73 +267,92 @@ def read_envelope(body: bytes) -> ChatEnvelope | None:
         envelope = _decoder.decode(body)
     except (MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if body.find(b"null") >= 0 or body.find(b'"annotations"') >= 0:
-        _drop_unsaid(envelope)
+    if body.find(b"null") >= 0:
+        _drop_nulls(envelope)
     if envelope.max_tokens is not UNSET and envelope.max_completion_tokens is not UNSET:
         return None
     if envelope.stream_options is not UNSET and not envelope.stream:
         return None
+    if (
+        envelope.tools is UNSET
+        and envelope.response_format is UNSET
+        and envelope.tool_choice is UNSET
+        and envelope.metadata is UNSET
+        and envelope.logit_bias is UNSET
+    ):
+        return envelope
     return envelope if _is_sound(envelope) else None
 
 
-def _drop_unsaid(envelope: ChatEnvelope) -> None:
-    """Take away what is null, which says nothing in a request, and what only answers have."""
-    envelope.stream = bool(envelope.stream)
-    for name in _PARAMS:
-        if getattr(envelope, name) is None:
-            setattr(envelope, name, UNSET)
+def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
+    """A list of texts and images; None for one that holds anything else."""
+    if content is UNSET:
+        return None
+    try:
+        parts = _parts_decoder.decode(content)
+    except MsgspecError:
+        return None
+    images = [memoryview(part.image_url.url) for part in parts if type(part) is ImagePart]
+    return parts if all(url[0] == QUOTE for url in images) else None
+
+
+def text_content(text: str) -> Raw:
+    """A text as the content of a message."""
+    return Raw(_encoder.encode(text))
+
+
+def _drop_nulls(envelope: ChatEnvelope) -> None:
+    """Take away what is null: in a request it says nothing."""
+    if None in astuple(envelope):
+        envelope.stream = bool(envelope.stream)
+        for name in _PARAMS:
+            if getattr(envelope, name) is None:
+                setattr(envelope, name, UNSET)
     metadata = envelope.metadata
     if metadata is not UNSET and bytes(metadata) == b"null":
         envelope.metadata = UNSET
     for message in envelope.messages:
-        for name in _OPTIONAL[type(message)]:
-            if not getattr(message, name):
-                setattr(message, name, UNSET)
+        if message.name is None:
+            message.name = UNSET
         if type(message) is AssistantMessage:
-            message.annotations = UNSET
-            if message.content is None:
-                message.content = UNSET
+            _drop_nulls_of(message)
+
+
+def _drop_nulls_of(message: AssistantMessage) -> None:
+    message.refusal = message.audio = message.function_call = UNSET
+    if message.annotations is None:
+        message.annotations = UNSET
+    if not message.tool_calls:
+        message.tool_calls = UNSET
+    content = message.content
+    if content is not UNSET and bytes(content) == b"null":
+        message.content = UNSET
 
 
 def _is_sound(envelope: ChatEnvelope) -> bool:
     """Whether the values that are not read are what a host expects, and not nested too deeply."""
     tools, choice, wanted = envelope.tools, envelope.tool_choice, envelope.response_format
-    if tools and not all(map(_is_sound_tool, tools)):
-        return False
+    if tools:
+        names = ",".join([tool.function.name for tool in tools])
+        if not _NAMES.fullmatch(names) or names.count(",") >= len(tools):
+            return False
+        for tool in tools:
+            parameters = tool.function.parameters
+            if parameters is not UNSET and not _is_object(parameters):
+                return False
     if choice is not UNSET and not _is_possible(choice, tools):
         return False
-    if isinstance(wanted, SchemaFormat) and not _is_sound_schema(wanted.json_schema):
+    if type(wanted) is SchemaFormat and not _is_object(wanted.json_schema.schema):
         return False
-    return all(
-        value is UNSET or _is_object(value) for value in (envelope.metadata, envelope.logit_bias)
-    )
-
-
-def _is_sound_tool(tool: Tool) -> bool:
-    function = tool.function
-    parameters = function.parameters
-    return (
-        (parameters is UNSET or _is_object(parameters) or bytes(parameters) == b"null")
-        and (function.description is UNSET or _is_shallow(function.description))
-        and (function.strict is UNSET or _is_shallow(function.strict))
-    )
-
-
-def _is_sound_schema(schema: NamedSchema) -> bool:
-    return (
-        _is_object(schema.schema)
-        and (schema.description is UNSET or _is_shallow(schema.description))
-        and (schema.strict is UNSET or _is_shallow(schema.strict))
-    )
+    metadata, bias = envelope.metadata, envelope.logit_bias
+    return (metadata is UNSET or _is_object(metadata)) and (bias is UNSET or _is_object(bias))
 
 
 def _is_object(value: Raw) -> bool:
-    return bytes(value).startswith(b"{") and _is_shallow(value)
-
-
-def _is_shallow(value: Raw) -> bool:
     data = bytes(value)
-    return len(data) < _MOST_BRACKETS or data.count(b"{") + data.count(b"[") < _MOST_BRACKETS
+    return data[:1] == b"{" and (
+        len(data) < _DEEP_BYTES or data.count(b"{") + data.count(b"[") < _MOST_BRACKETS
+    )
 
 
 def _is_possible(choice: Any, tools: Any) -> bool:
@@ -358,26 +382,31 @@ class BodyChanges:
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     added: bytes = b""
 
-    def encode(self, envelope: ChatEnvelope) -> bytes:
-        """The body for the host."""
-        changes: dict[str, Any] = {}
-        if self.asks_usage and envelope.stream:
-            changes["stream_options"] = _USAGE
-        if envelope.metadata is not UNSET:
+    def encode(self, envelope: ChatEnvelope) -> tuple[bytes, tuple[str, ...]]:
+        """The body for the host, and the parameters of the caller's that are not in it."""
+        dropped: tuple[str, ...] = ()
+        if self.dropped and not (  # as in most requests: none of the hints
+            envelope.prompt_cache_key is UNSET
+            and envelope.prompt_cache_retention is UNSET
+            and envelope.safety_identifier is UNSET
+            and envelope.store is UNSET
+        ):
+            dropped = tuple(n for n in self.dropped if getattr(envelope, n) is not UNSET)
+        if dropped or self.asks_usage or self.defaults or envelope.metadata is not UNSET:
+            changes: dict[str, Any] = dict.fromkeys(dropped, UNSET)
             changes["metadata"] = UNSET  # it is for hooks
-        for name in self.dropped:
-            if getattr(envelope, name) is not UNSET:
-                changes[name] = UNSET
-        if self.defaults:
-            changes.update(self._missing(envelope))
-        if changes or envelope.model != self.model:
-            envelope = replace(envelope, model=self.model, **changes)
-        body = _encoder.encode(envelope)
-        return b"%b%b}" % (body[:-1], self.added) if self.added else body
-
-    def dropped_from(self, envelope: ChatEnvelope) -> tuple[str, ...]:
-        """The names of the parameters that the host does not get."""
-        return tuple(name for name in self.dropped if getattr(envelope, name) is not UNSET)
+            if self.asks_usage and envelope.stream:
+                changes["stream_options"] = _USAGE
+            envelope = replace(envelope, **changes, **self._missing(envelope))
+        # Written with the host's name for the model: to copy a request takes longer.
+        name, envelope.model = envelope.model, self.model
+        try:
+            body = _encoder.encode(envelope)
+        finally:
+            envelope.model = name
+        if self.added:
+            body = b"%b%b}" % (body[:-1], self.added)
+        return body, dropped
 
     def _missing(self, envelope: ChatEnvelope) -> dict[str, Any]:
         has_limit = any(getattr(envelope, name) is not UNSET for name in _OUTPUT_LIMITS)

@@ -11,4 +11,6 @@ from typing import Final
 LF: Final = 0x0A
 CR: Final = 0x0D
 PERCENT: Final = 0x25
+QUOTE: Final = 0x22
+LIST: Final = 0x5B
 BACKSLASH: Final = 0x5C

@@ -60,11 +60,6 @@ class PlainUsage(Struct):
         details = self.prompt_tokens_details
         return details.cached_tokens or 0 if details else 0
 
-    @property
-    def nulls(self) -> int:
-        """How many fields say nothing."""
-        return (self.prompt_tokens_details is None) + (self.completion_tokens_details is None)
-
 
 class _PlainFunction(Struct):
     name: _Said
@@ -87,15 +82,6 @@ class PlainMessage(Struct):
     tool_calls: list[_PlainCall] | UnsetType | None = UNSET
     function_call: UnsetType | None = UNSET
 
-    @property
-    def empties(self) -> int:
-        """How many fields say nothing, and are not in an answer of OpenAI's."""
-        return (
-            (self.annotations is None)
-            + (self.tool_calls is not UNSET and not self.tool_calls)
-            + (self.function_call is None)
-        )
-
 
 _PlainEnd = Literal["stop", "length", "content_filter", "tool_calls"]
 """Why plain answers end. Every other reason is for the readers that know what it means."""
@@ -114,13 +100,12 @@ class _PlainChoice(Struct):
     native_finish_reason: _CleanWord | UnsetType | None = UNSET
 
     @property
-    def is_plain(self) -> bool:
-        """Whether the choice is a text that ended, or calls, each with an id of its own."""
+    def has_plain_calls(self) -> bool:
+        """Whether the choice is one or more calls, each with an id of its own."""
         calls = self.message.tool_calls
-        if not calls:
-            return self.message.content is not None and self.finish_reason != TOOL_CALLS
-        return (
-            self.finish_reason == TOOL_CALLS
+        return bool(
+            calls
+            and self.finish_reason == TOOL_CALLS
             and self.message.content != ""
             and len({call.id for call in calls}) == len(calls) <= _MOST_CALLS
         )
@@ -138,6 +123,19 @@ class PlainReply(Struct):
     system_fingerprint: _TextOrNull = UNSET
     error: _Never = UNSET
 
+    @property
+    def nulls(self) -> int:
+        """How many fields say nothing, and are not in an answer of OpenAI's."""
+        usage, nulls = self.usage, int(self.system_fingerprint is None)
+        nulls += usage.prompt_tokens_details is None
+        nulls += usage.completion_tokens_details is None
+        for choice in self.choices:
+            message = choice.message
+            nulls += message.annotations is None
+            nulls += message.function_call is None
+            nulls += message.tool_calls is not UNSET and not message.tool_calls
+        return nulls
+
 
 class _PlainDelta(Struct, forbid_unknown_fields=True):
     content: str | None
@@ -145,7 +143,9 @@ class _PlainDelta(Struct, forbid_unknown_fields=True):
     refusal: UnsetType | None = UNSET
 
 
-class _PlainChunkChoice(Struct, forbid_unknown_fields=True):
+class PlainChunkChoice(Struct, forbid_unknown_fields=True):
+    """What a chunk adds to one choice."""
+
     index: int
     delta: _PlainDelta
     finish_reason: None
@@ -161,10 +161,15 @@ class PlainChunk(Struct):
     object: Literal["chat.completion.chunk"]
     created: Annotated[int, Meta(ge=1)]
     model: str
-    choices: Annotated[list[_PlainChunkChoice], Meta(min_length=1, max_length=1)]
+    choices: Annotated[list[PlainChunkChoice], Meta(min_length=1, max_length=1)]
     usage: UnsetType | None = UNSET
     system_fingerprint: _TextOrNull = UNSET
     error: _Never = UNSET
+
+    @property
+    def nulls(self) -> int:
+        """How many fields say nothing."""
+        return (self.usage is None) + (self.system_fingerprint is None)
 
 
 class _FunctionPiece(Struct, forbid_unknown_fields=True):
@@ -208,6 +213,11 @@ class CallChunk(Struct):
     usage: UnsetType | None = UNSET
     system_fingerprint: _TextOrNull = UNSET
     error: _Never = UNSET
+
+    @property
+    def nulls(self) -> int:
+        """How many fields say nothing."""
+        return (self.usage is None) + (self.system_fingerprint is None)
 
 
 class _EmptyDelta(Struct, forbid_unknown_fields=True):
@@ -256,8 +266,12 @@ _encoder = Encoder()
 def read_reply(body: bytes) -> PlainReply | None:
     """A whole reply, where it is plain."""
     reply = _read(_reply_decoder.decode, body)
-    if reply is None or not all(choice.is_plain for choice in reply.choices):
+    if reply is None:
         return None
+    for choice in reply.choices:
+        message = choice.message
+        if (message.content is None or message.tool_calls) and not choice.has_plain_calls:
+            return None
     return reply
 
 

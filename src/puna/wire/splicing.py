@@ -80,42 +80,69 @@ class Renaming:
         self._their_field = b""
         # The same of a whole reply, from the name to the only message.
         self._their_start = self._our_start = b""
-        self._no_refusal = self._no_annotations = self._no_logprobs = False
+        self._their_nulls: tuple[bytes, ...] = ()
+        self._no_refusal = self._no_logprobs = False
+        self._annotations: object = UNSET
+        """Of the last message: absent, null, or a list."""
 
     def complete(self, data: bytes, plain: PlainReply) -> bytes | None:
         """A whole reply under the public name, with the fields of `fill_fields`."""
-        choice, usage, start = plain.choices[0], plain.usage, self._their_start
+        choice, start = plain.choices[0], self._their_start
+        message = choice.message
         if (
             start
-            and (choice.message.refusal is UNSET) is self._no_refusal
-            and (choice.message.annotations is UNSET) is self._no_annotations
-            and not choice.message.empties
+            and (message.refusal is UNSET) is self._no_refusal
+            and (
+                message.annotations is self._annotations
+                or (self._annotations is list and type(message.annotations) is list)
+            )
             and (choice.logprobs is UNSET) is self._no_logprobs
             and len(plain.choices) == 1
-            and plain.system_fingerprint is not None
-            and usage.prompt_tokens_details is not None
-            and usage.completion_tokens_details is not None
-            and start in data
-            and data.count(b'"model"') == 1
         ):
-            return data.replace(start, self._our_start)
+            made: bytes | None = data.replace(start, self._our_start)
+            if made is not data and data.count(b'"model"') == 1:  # there, and nowhere else
+                usage = plain.usage
+                if (
+                    self._their_nulls
+                    or message.tool_calls is not UNSET
+                    or message.function_call is None
+                    or plain.system_fingerprint is None
+                    or usage.prompt_tokens_details is None
+                    or usage.completion_tokens_details is None
+                ):
+                    made = self._without_nulls(made or b"", plain)
+                if made is not None:
+                    return made
         renamed = self.apply(data, plain)
         filled = fill_fields(renamed, plain) if renamed is not None else None
         if filled is not None and len(plain.choices) == 1:
             self._learn(data, plain)
         return filled
 
+    def _without_nulls(self, data: bytes, plain: PlainReply) -> bytes | None:
+        """A reply without nulls that say nothing, where the host writes those of the last one."""
+        if plain.nulls != len(self._their_nulls):
+            return None
+        for null in self._their_nulls:
+            made = data.replace(null, b"")
+            if len(made) != len(data) - len(null):
+                return None  # not there, or more than once
+            data = made
+        return data
+
     def _learn(self, data: bytes, plain: PlainReply) -> None:
-        """Note what stands before the message, if the only name stands there too."""
+        """Note what stands before the message, if the only name stands there too, and the nulls."""
         found, choice = _START.search(data), plain.choices[0]
         if found is not None:
+            self._their_nulls = tuple(_NULL.findall(data)) if plain.nulls else ()
             self._their_start = found[0]
             named = found[0]
             if plain.model != self.public_name:
                 named = _MODEL.sub(self._make, named)
             self._our_start = fill_fields(named, plain) or named
             self._no_refusal = choice.message.refusal is UNSET
-            self._no_annotations = not _has_annotations(choice.message)
+            given = choice.message.annotations
+            self._annotations = list if isinstance(given, list) else given
             self._no_logprobs = choice.logprobs is UNSET
 
     def apply(self, data: bytes, plain: PlainReply | PlainChunk | CallChunk) -> bytes | None:
@@ -123,11 +150,7 @@ class Renaming:
 
         None where a name to change cannot be told from others.
         """
-        nulls = (plain.usage is None) + (plain.system_fingerprint is None)
-        if plain.usage:
-            nulls += plain.usage.nulls
-        if isinstance(plain, PlainReply):
-            nulls += sum([choice.message.empties for choice in plain.choices])
+        nulls = plain.nulls
         if nulls:
             found = _NULL.findall(data)
             if len(found) != nulls or any(field[:1] == b"{" for field in found):
