@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from tests.gateway.test_gateway_lanes import ASKING, AUTH
 from tests.support.asgi import CHAT, MODEL, House, events_of
 from tests.support.clock import FakeClock
 from tests.support.faces import BOTH, OFFLINE, Face, Streamed, settings_for
+from tests.support.lane_pairs import ASKING, AUTH
 from tests.support.lanes import Edge, read_answer, request_bytes
 from tests.support.upstream import TEXT, USAGE, Reply, Upstream, event, text_chunks, usage_chunk
 

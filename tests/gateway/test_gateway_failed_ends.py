@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import pytest
-from tests.gateway.test_gateway_lanes import AUTH, ask_both
 from tests.support.asgi import CHAT, MODEL, Answer, House
 from tests.support.faces import BOTH, Face, settings_for
+from tests.support.lane_pairs import AUTH, ask_both
 from tests.support.lanes import request_bytes
 from tests.support.upstream import TEXT, Reply, Upstream, chunk, completion_body, text_chunks
 

@@ -10,20 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.test_gateway_lanes import (
-    AUTH,
-    CONFIG,
-    HI,
-    HOST_KEY,
-    STREAMED,
-    chunk,
-    plain_reply,
-    spoil,
-    turns,
-)
+from tests.gateway.test_gateway_lanes import HI, STREAMED, chunk, plain_reply, spoil, turns
 from tests.support.asgi import CHAT, House
 from tests.support.asgi import CONFIG as ONE_HOST
 from tests.support.breaking import Breaking
+from tests.support.lane_pairs import AUTH, CONFIG, HOST_KEY
 from tests.support.lanes import Edge, PlayedTransport, Wire, read_answer, request_bytes
 from tests.support.upstream import Upstream
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from tests.gateway.test_gateway_failed_ends import SHAPES, ask
-from tests.gateway.test_gateway_lanes import AUTH, ask_both
 from tests.gateway.test_gateway_native_texts import SSE, choice, frames, house, piece, whole
 from tests.gateway.test_gateway_native_texts import ask as ask_text
 from tests.support.asgi import House
+from tests.support.lane_pairs import AUTH, ask_both
 from tests.support.lanes import request_bytes
 from tests.support.upstream import Reply, Upstream, completion_body, text_chunks
 

@@ -116,7 +116,7 @@ class PlainReply(Struct):
 
     id: Annotated[str, Meta(min_length=1)]
     object: Literal["chat.completion"]
-    created: Annotated[int, Meta(ge=1)]
+    created: Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
     model: str
     choices: Annotated[list[_PlainChoice], Meta(min_length=1)]
     usage: PlainUsage
@@ -159,7 +159,7 @@ class PlainChunk(Struct):
 
     id: Annotated[str, Meta(min_length=1)]
     object: Literal["chat.completion.chunk"]
-    created: Annotated[int, Meta(ge=1)]
+    created: Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
     model: str
     choices: Annotated[list[PlainChunkChoice], Meta(min_length=1, max_length=1)]
     usage: UnsetType | None = UNSET
@@ -207,7 +207,7 @@ class CallChunk(Struct):
 
     id: Annotated[str, Meta(min_length=1)]
     object: Literal["chat.completion.chunk"]
-    created: Annotated[int, Meta(ge=1)]
+    created: Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
     model: str
     choices: Annotated[list[_CallChoice], Meta(min_length=1, max_length=1)]
     usage: UnsetType | None = UNSET
