@@ -23,6 +23,7 @@ from puna.dialects.base import Target
 from puna.dialects.quirks import HINTS
 from puna.dialects.request_images import most_images
 from puna.wire.envelope import (
+    EMPTY_TEXT,
     AssistantMessage,
     ChatEnvelope,
     ImagePart,
@@ -34,7 +35,7 @@ from puna.wire.envelope import (
     read_parts,
     text_content,
 )
-from puna.wire.octets import QUOTE
+from puna.wire.octets import QUOTE, first_octet
 
 _BETWEEN_TEXTS = "\n\n"
 
@@ -106,7 +107,7 @@ class PassingRules:
             elif kind is not UserMessage and not message.is_text:
                 return self._fit_history(envelope)
             content: Any = message.content  # there, or it were no text
-            if memoryview(content)[0] != QUOTE:
+            if first_octet(content)[0] != QUOTE:
                 return self._fit_history(envelope)
         return self._fit_history(envelope) if self.unknown_fields else envelope
 
@@ -211,11 +212,11 @@ class PassingRules:
 
 
 def _is_text(content: Raw | UnsetType) -> bool:
-    return content is UNSET or memoryview(content)[0] == QUOTE
+    return content is UNSET or first_octet(content)[0] == QUOTE
 
 
 def _says_something(message: AssistantMessage) -> bool:
-    return message.content is not UNSET and bytes(message.content) != b'""'
+    return message.content is not UNSET and bytes(message.content) != EMPTY_TEXT
 
 
 def dropped_hints(target: Target) -> tuple[str, ...]:

@@ -29,6 +29,9 @@ class FastCycle:
     """Made for one request, and done when its reply is: the visit's door of the fast lane."""
 
     call: FastCall | None = None
+    keep_alive = False
+    """Whether the connection serves on after the answer. The lane sets it."""
+
     has_head = False
     """Whether the head of a stream is written."""
 
@@ -42,16 +45,9 @@ class FastCycle:
     more_body = False
 
     def __init__(
-        self,
-        protocol: Any,
-        visit: Visit,
-        run: FastRun,
-        under_way: set[FastCycle],
-        *,
-        keeps_alive: bool,
+        self, protocol: Any, visit: Visit, run: FastRun, under_way: set[FastCycle]
     ) -> None:
         """`under_way` has this cycle until it is done."""
-        self.keep_alive = keeps_alive
         self._visit = visit
         self._run = run
         self._protocol = protocol

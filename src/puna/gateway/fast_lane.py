@@ -121,7 +121,8 @@ class FastLane:
             head.principal,
             "chat",
         )
-        cycle = FastCycle(protocol, visit, run, self._under_way, keeps_alive=keeps_alive)
+        cycle = FastCycle(protocol, visit, run, self._under_way)
+        cycle.keep_alive = keeps_alive
         kind = StreamCall if envelope.stream else WholeCall
         cycle.call = kind(context, route, fitted, run, cycle)
         return cycle

@@ -68,11 +68,17 @@ class LineFormatter(logging.Formatter):
             self._second = second
             self._shown_second = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
         line = f"{self._shown_second},{int((at - second) * 1000):03d} {level} {message}"
-        return line if line.isprintable() else _shown(line)
+        # `isprintable` looks each letter up; nearly every line is plain ASCII.
+        if line.isascii() and not line.encode().translate(None, _PRINTABLE):
+            return line
+        return _shown(line)
 
     @override
     def formatException(self, ei: Any) -> str:
         return "\n".join(map(_shown, super().formatException(ei).split("\n")))
+
+
+_PRINTABLE = bytes(range(0x20, 0x7F))
 
 
 def _shown(line: str) -> str:

@@ -17,7 +17,7 @@ from puna.rescue.stream import may_begin_call
 from puna.transports.lean import WholeReply
 from puna.types.chat import ChatCompletion
 from puna.types.report import CallReport
-from puna.wire.http import HeaderLines, HTTPReply
+from puna.wire.http import HTTPReply, ShownHeaderLines
 from puna.wire.plain_replies import PlainReply, read_reply
 from puna.wire.splicing import Renaming
 
@@ -68,12 +68,12 @@ class WholeCall(FastCall):
             self._read(HTTPReply(reply.status, reply.headers, reply.body))
             return
         lines = reply.lines
-        headers = HeaderLines(lines, is_shown=True)
+        headers = ShownHeaderLines(lines)
         self._run.report.headers = dict(headers) if self._context.hooks else headers
         masker = self._route.masker
         if masker.may_be_in(lines) or (self._context.hooks and masker.may_be_coded_in(lines)):
             self._run.take_headers(self._tried, reply.status, reply.headers)
-        self._answer(answer, has_limits=_LIMIT_LINE in reply.lower_lines)
+        self._answer(answer, has_limits=reply.lower_lines.find(_LIMIT_LINE) >= 0)
 
     @override
     def _note_used(self) -> None:

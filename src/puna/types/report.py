@@ -92,6 +92,7 @@ class CallReport:
         report.attempts = 0
         report.is_usage_estimated = False
         report.cost_picos = None
+        report.dropped_params = ()
         return report
 
 

@@ -16,14 +16,13 @@ from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
 from msgspec.json import Decoder, Encoder, decode
 from msgspec.structs import astuple, replace
 
-from puna.wire.octets import QUOTE
+from puna.wire.octets import QUOTE, brackets_in, first_octet
 
 _MOST = 2**63 - 1
 _MOST_BRACKETS = 180
 """A value that is not read and holds so many may be nested more deeply than any reader goes."""
 
-_EMPTY_BYTES = 2
-"""Of the text `""`."""
+EMPTY_TEXT = b'""'
 
 _DEEP_BYTES = 2 * _MOST_BRACKETS
 
@@ -119,8 +118,7 @@ class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
         content = self.content
         if content is UNSET or self.tool_calls is not UNSET or self.annotations is not UNSET:
             return False
-        view = memoryview(content)
-        return view[0] == QUOTE and view.nbytes > _EMPTY_BYTES
+        return first_octet(content)[0] == QUOTE and bytes(content) != EMPTY_TEXT
 
 
 class ToolMessage(_Strict, tag_field="role", tag="tool"):
@@ -292,8 +290,8 @@ def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
         parts = _parts_decoder.decode(content)
     except MsgspecError:
         return None
-    images = [memoryview(part.image_url.url) for part in parts if type(part) is ImagePart]
-    return parts if all(url[0] == QUOTE for url in images) else None
+    images = [part.image_url.url for part in parts if type(part) is ImagePart]
+    return parts if all(first_octet(url)[0] == QUOTE for url in images) else None
 
 
 def text_content(text: str) -> Raw:
@@ -350,9 +348,7 @@ def _is_sound(envelope: ChatEnvelope) -> bool:
 
 def _is_object(value: Raw) -> bool:
     data = bytes(value)
-    return data[:1] == b"{" and (
-        len(data) < _DEEP_BYTES or data.count(b"{") + data.count(b"[") < _MOST_BRACKETS
-    )
+    return data[:1] == b"{" and (len(data) < _DEEP_BYTES or brackets_in(data) < _MOST_BRACKETS)
 
 
 def _is_possible(choice: Any, tools: Any) -> bool:
@@ -386,10 +382,10 @@ class BodyChanges:
         """The body for the host, and the parameters of the caller's that are not in it."""
         dropped: tuple[str, ...] = ()
         if self.dropped and not (  # as in most requests: none of the hints
-            envelope.prompt_cache_key is UNSET
+            envelope.store is UNSET
+            and envelope.prompt_cache_key is UNSET
             and envelope.prompt_cache_retention is UNSET
             and envelope.safety_identifier is UNSET
-            and envelope.store is UNSET
         ):
             dropped = tuple(n for n in self.dropped if getattr(envelope, n) is not UNSET)
         if dropped or self.asks_usage or self.defaults or envelope.metadata is not UNSET:

@@ -83,15 +83,14 @@ def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
 class HeaderLines(Mapping[str, str]):
     """Headers of a checked head, read when somebody asks for one: most calls never do.
 
-    Names are lower-case; repeated ones are joined. `is_shown` leaves out what `shown_headers` does.
+    Names are lower-case; repeated ones are joined.
     """
 
-    __slots__ = ("_is_shown", "_lines", "_read")
+    __slots__ = ("_lines", "_read")
 
-    def __init__(self, lines: bytes, *, is_shown: bool = False) -> None:
+    def __init__(self, lines: bytes) -> None:
         """`lines` are `name: value` with CR LF between them."""
         self._lines = lines
-        self._is_shown = is_shown
         self._read: dict[str, str] | None = None
 
     @override
@@ -118,5 +117,20 @@ class HeaderLines(Mapping[str, str]):
                 name, _, value = line.partition(":")
                 name, value = name.lower(), value.strip(" \t")
                 named[name] = f"{named[name]}, {value}" if name in named else value
-            self._read = shown_headers(named) if self._is_shown else named
+            self._read = self._kept(named)
         return self._read
+
+    @staticmethod
+    def _kept(headers: dict[str, str]) -> dict[str, str]:
+        return headers
+
+
+class ShownHeaderLines(HeaderLines):
+    """The same without what `shown_headers` leaves out."""
+
+    __slots__ = ()
+
+    @staticmethod
+    @override
+    def _kept(headers: dict[str, str]) -> dict[str, str]:
+        return shown_headers(headers)

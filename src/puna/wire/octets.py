@@ -6,11 +6,23 @@ left side as a number, and the failure costs 1,800 instructions; `data.find(...)
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Final
 
 LF: Final = 0x0A
 CR: Final = 0x0D
 PERCENT: Final = 0x25
 QUOTE: Final = 0x22
-LIST: Final = 0x5B
 BACKSLASH: Final = 0x5C
+
+first_octet = Struct("B").unpack_from
+"""The first byte of a buffer that is not empty, in a tuple: `memoryview(x)[0]` takes 2.5 times as
+long."""
+
+
+def brackets_in(data: bytes) -> int:
+    """How many lists and objects JSON text opens at most; brackets in its strings count, too.
+
+    What is cut out is found by `memchr`, where `data.count(b"[")` looks at each byte.
+    """
+    return 2 * len(data) - len(data.replace(b"[", b"")) - len(data.replace(b"{", b""))

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
 from msgspec.json import Decoder, Encoder, decode
 
 from puna.types.counts import MOST_TOKENS
+from puna.wire.octets import brackets_in
 
 T = TypeVar("T")
 
@@ -336,7 +337,7 @@ def usage_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T | None:
     # Fields that are not read are not looked into: the readers of the other way may refuse them.
-    if data.count(b"[") + data.count(b"{") > _MOST_BRACKETS:
+    if brackets_in(data) > _MOST_BRACKETS:
         return None
     try:
         if not data.isascii():

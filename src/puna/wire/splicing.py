@@ -161,7 +161,7 @@ class Renaming:
         if plain.model != self._their_name:
             self._their_name = plain.model
             self._their_field = b'"model":' + encode(plain.model)
-        if data.count(b'"model"') == 1 and self._their_field in data:
+        if data.count(b'"model"') == 1 and data.find(self._their_field) >= 0:
             return data.replace(self._their_field, self._field)
         data, renamed = _MODEL.subn(self._make, data)
         return data if renamed == 1 else None
