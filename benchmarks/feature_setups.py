@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmarks.job import WITH_TOOL
+from benchmarks.job import MENDED
 from benchmarks.puna_server import Setup
 from benchmarks.target import MODELS
 
@@ -107,5 +107,5 @@ FEATURES: tuple[Feature, ...] = (
     Feature("default parameters of the model (full lane)", _params(top_p=0.9)),
     Feature("headers of the model (full lane)", _params(extra_headers={"x-team": "a"})),
     Feature("a limit of connections (full lane)", _options("--limit_concurrency", "1000")),
-    Feature("a request with a tool (full lane)", extra=WITH_TOOL),
+    Feature("a request that is mended (full lane)", extra=MENDED),
 )

@@ -20,7 +20,7 @@ import uvloop
 
 from benchmarks.asks import ASKS, Ask
 from benchmarks.callgrind import counted
-from benchmarks.job import WITH_TOOL, bearer, posted
+from benchmarks.job import MENDED, bearer, posted
 from benchmarks.job import Job as Load
 from benchmarks.sdk_child import Job as Calls
 from benchmarks.sdk_child import make_asks
@@ -237,7 +237,7 @@ async def _count_gateway(case: Case) -> None:
 
 def _plain_request(key: str, case: Case) -> bytes:
     chunks = CHUNKS if case.is_stream else 0
-    extra = WITH_TOOL if case.kind == "full" else {}
+    extra = MENDED if case.kind == "full" else {}
     return Load(_PORT, 1, key, chunks=chunks, extra=extra).request()
 
 

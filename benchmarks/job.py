@@ -20,8 +20,8 @@ _TOOL = {
         "parameters": {"type": "object", "properties": {"hour": {"type": "integer"}}},
     },
 }
-WITH_TOOL: Mapping[str, Any] = {"tools": [_TOOL]}
-"""What a question has beside the usual fields to go the gateway's full lane."""
+MENDED: Mapping[str, Any] = {"tools": [_TOOL], "drop_params": False}
+"""What a question has beside the usual fields to be read and mended in the gateway's full lane."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 import uvloop
 
-from benchmarks.job import WITH_TOOL, Job
+from benchmarks.job import MENDED, Job
 from benchmarks.processes import run_json
 
 _CHUNKS = 64
@@ -57,7 +57,7 @@ async def _send_all(visits: Visits) -> tuple[int, int]:
     dice = random.Random(visits.seed)
     places = asyncio.Semaphore(_AT_ONCE)
     plain = Job(visits.port, 1, visits.key, chunks=_CHUNKS, pause_ms=_PAUSE_MS)
-    requests = [one.request() for one in (plain, replace(plain, extra=WITH_TOOL))]
+    requests = [one.request() for one in (plain, replace(plain, extra=MENDED))]
 
     async def one(number: int, chunks: int) -> tuple[bool, bool]:
         async with places:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.growth import Sample, after_warm_up, growth_of
-from benchmarks.job import WITH_TOOL, Job
+from benchmarks.job import MENDED, Job
 from benchmarks.leavers import Visits, visit
 from benchmarks.load import run
 from benchmarks.processes import fetch, rss_mb, sockets, upstream
@@ -101,7 +101,7 @@ def _run_slice(target: Target, part: Load, number: int) -> int:
     leaving = round(part.streams * _LEFT_EARLY)
     in_full_lane = round(part.requests * _FULL_LANE)
     fast = Job(target.port, _CONNECTIONS, target.key, requests=part.requests - in_full_lane)
-    full = replace(fast, connections=_FEW, requests=in_full_lane, extra=WITH_TOOL)
+    full = replace(fast, connections=_FEW, requests=in_full_lane, extra=MENDED)
     streamed = Job(
         target.port,
         _STREAMS_AT_ONCE,

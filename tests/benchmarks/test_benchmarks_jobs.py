@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from benchmarks.asks import ASKS
-from benchmarks.job import WITH_TOOL, Job, is_good, quantile
+from benchmarks.job import MENDED, Job, is_good, quantile
 from benchmarks.paced import streams_for
 from benchmarks.poisson import moments
 from benchmarks.upstream import TIMED, events, timed, whole_body
@@ -39,12 +39,12 @@ def test_headers_of_a_server_win_and_further_fields_are_sent() -> None:
     assert "stream" not in body
 
 
-def test_a_question_with_a_tool_is_none_of_the_fast_lane() -> None:
-    plain, with_tool = (
-        one.request().partition(b"\r\n\r\n")[2] for one in (Job(80, 1), Job(80, 1, extra=WITH_TOOL))
+def test_a_question_that_is_mended_is_none_of_the_fast_lane() -> None:
+    plain, mended = (
+        one.request().partition(b"\r\n\r\n")[2] for one in (Job(80, 1), Job(80, 1, extra=MENDED))
     )
     assert read_envelope(plain) is not None
-    assert read_envelope(with_tool) is None
+    assert read_envelope(mended) is None
 
 
 def test_a_question_of_its_own_is_sent_in_the_place_of_the_usual_one() -> None:
