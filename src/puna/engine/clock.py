@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -40,10 +41,12 @@ class Clock(Protocol):
 class SystemClock:
     """The system's time, sleep and random numbers."""
 
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
-    sleep = staticmethod(time.sleep)
-    dice = staticmethod(random.random)
+    def __init__(self) -> None:
+        # Of the instance, which is read faster than what a class has: each call asks for the time.
+        self.now: Callable[[], float] = time.time
+        self.monotonic: Callable[[], float] = time.monotonic
+        self.sleep: Callable[[float], None] = time.sleep
+        self.dice: Callable[[], float] = random.random
 
     @staticmethod
     async def sleep_async(seconds: float, /) -> None:

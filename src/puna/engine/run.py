@@ -70,8 +70,9 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self._is_settled = False
         self._has_lost = False
         """Whether a try broke off so that its host may have worked, and nobody knows how much."""
-        self.started_s = clock.monotonic()
-        self.report = CallReport.begin(call_id, model, clock.now())
+        monotonic, now = clock.monotonic, clock.now
+        self.started_s = monotonic()
+        self.report = CallReport.begin(call_id, model, now())
 
     def _join(self, head: CallRun[Any, Any, Any]) -> None:
         """Be a part of another call: its attempts, its report and its clock; the head settles."""
@@ -221,7 +222,8 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
             return []
         self._is_settled = True
         report = self.report
-        report.duration_s = self.clock.monotonic() - self.started_s
+        monotonic = self.clock.monotonic
+        report.duration_s = monotonic() - self.started_s
         if outcome != "success" or self._has_lost:
             report.retries = self.attempts.retries
             report.fallbacks = self.attempts.fallbacks

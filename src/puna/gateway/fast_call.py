@@ -189,7 +189,8 @@ class FastCall(ABC):
     def _step(self) -> None:
         """Do what the attempt machine says."""
         self._timer = None
-        step = self._run.attempts.next(self._context.clock.monotonic())
+        monotonic = self._context.clock.monotonic
+        step = self._run.attempts.next(monotonic())
         if isinstance(step, Wait):
             self._timer = self._context.loop.call_later(step.seconds, self._guarded, self._step)
         elif isinstance(step, GiveUp):

@@ -227,7 +227,8 @@ class Visit:
             return
         self.status = status
         visits = self._visits
-        self.spent_s = visits.clock.monotonic() - self.started_s
+        monotonic = visits.clock.monotonic
+        self.spent_s = monotonic() - self.started_s
         if error is not None:
             warn_of(self.line, error)
         if self._asked is not None:

@@ -108,18 +108,20 @@ class WholeCall(FastCall):
         )
 
     def _note(self, plain: PlainReply) -> None:
-        run, usage = self._run, plain.usage
+        run, usage, ready = self._run, plain.usage, self._ready
+        assert ready is not None, "a reply without a try"  # noqa: S101 - narrows, as `_asked`
         run.report.status_code = 200
         run.report.finish_reason = plain.choices[0].finish_reason
         cached = usage.cached_tokens if usage.prompt_tokens_details is not UNSET else 0
-        run.note_usage(self._asked.price, usage.prompt_tokens, usage.completion_tokens, cached)
+        run.note_usage(ready.price, usage.prompt_tokens, usage.completion_tokens, cached)
 
     def _answer(self, answer: bytes, *, has_limits: bool) -> None:
-        run = self._run
+        run, ready = self._run, self._ready
+        assert ready is not None, "a reply without a try"  # noqa: S101 - narrows, as `_asked`
         run.succeeded()
         self._is_over = True
         run.end("success", answer=self._build_answer)
-        lines = whole_lines(self._asked.whole_lines, run.report, has_limits=has_limits)
+        lines = whole_lines(ready.whole_lines, run.report, has_limits=has_limits)
         self._writer.reply(run.report, lines, answer)
 
     def _read(self, reply: HTTPReply) -> None:
