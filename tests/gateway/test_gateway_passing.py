@@ -77,7 +77,7 @@ def folded(answer: Answer) -> Any:
     return status, headers, said, names
 
 
-async def compare(body: dict[str, Any], recorded: Recorded) -> tuple[Edge, Answer]:
+async def compare(body: dict[str, Any] | bytes, recorded: Recorded) -> tuple[Edge, Answer]:
     """Send a request through both ways, which must agree; the passing one's edge and answer."""
 
     def play(request: HTTPRequest) -> Recorded:

@@ -32,6 +32,7 @@ from puna.wire.envelope import (
     TextPart,
     ToolMessage,
     UserMessage,
+    is_sound,
     read_parts,
     text_content,
 )
@@ -167,8 +168,12 @@ class PassingRules:
         """An earlier answer as the hosts take it; None where one wants it otherwise."""
         calls = message.tool_calls
         if message.annotations is not UNSET:
+            if not is_sound(message.annotations, b"["):
+                return None
             message = replace(message, annotations=UNSET)
         if not calls:
+            if calls is not UNSET:  # a list that is empty, which OpenAI refuses
+                message = replace(message, tool_calls=UNSET)
             # One that says nothing is left out: some hosts refuse it.
             return message if _says_something(message) else None
         if not self._takes_call_ids([call.id for call in calls], ids):

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import UNSET
 
 from puna.engine.rescue import CallScreen
-from puna.gateway.call_deltas import CallDeltas
+from puna.gateway.call_deltas import CallDeltas, KeptEvents
 from puna.rescue.stream import SIGNS
 from puna.wire.octets import BACKSLASH, CR, LF
 from puna.wire.plain_replies import (
@@ -32,9 +32,6 @@ _LONGEST_EVENT: Final = 16 * 1024
 
 _MOST_HELD: Final = 16_384
 """Bytes of text that wait to be counted."""
-
-_MOST_KEPT: Final = 262_144
-"""Bytes of events with calls that are kept for a reader that takes over."""
 
 _CONTENT = re.compile(rb'"content"\s*:\s*"')
 _ARGUMENTS = re.compile(rb'"arguments"\s*:\s*"')
@@ -100,8 +97,7 @@ class PlainStream:
         """Events whose texts may become a call: as they came, as they go, their texts."""
         # Calls.
         self._calls: CallDeltas | None = None
-        self._call_events: list[bytes] = []
-        self._kept = 0
+        self._kept = KeptEvents()
 
     @property
     def has_one_choice(self) -> bool:
@@ -164,8 +160,10 @@ class PlainStream:
                     at += len(run)
                     continue
                 may_run = False  # once a read: each trial looks at all of it
-            end = data.index(EVENT_END, at) + len(EVENT_END)
-            passed = self._known(data[at:end]) or self._read(data[at:end])
+            end = data.find(EVENT_END, at) + len(EVENT_END)
+            # Behind three line ends no event ends here.
+            is_event = end > at
+            passed = self._known(data[at:end]) or self._read(data[at:end]) if is_event else None
             if passed is None:
                 self.rest = b""
                 return b"".join(ready), self._came_before(data[at:])
@@ -183,7 +181,7 @@ class PlainStream:
 
     def passed_events(self) -> tuple[bytes, bytes]:
         """What a reader that takes over must know: first events, and all since the first call."""
-        return b"".join(self._firsts.values()), b"".join(self._call_events)
+        return b"".join(self._firsts.values()), self._kept.take()
 
     def _came_before(self, data: bytes) -> bytes:
         """Bytes with the events that were held back before them."""
@@ -199,7 +197,7 @@ class PlainStream:
             return b""
         said = data[len(start) : -len(end)]
         if self._calls is not None:
-            return self._known_arguments(self._calls, said, data)
+            return self._known_arguments(self._calls, said)
         if self._note(said):
             return self._our_start + said + self._our_end
         texts = said.split(self._between)
@@ -207,16 +205,12 @@ class PlainStream:
             return self._our_start + self._our_between.join(texts) + self._our_end
         return b""
 
-    def _known_arguments(self, calls: CallDeltas, said: bytes, data: bytes) -> bytes:
+    def _known_arguments(self, calls: CallDeltas, said: bytes) -> bytes:
         texts = said.split(self._between)
-        if self._kept > _MOST_KEPT or not calls.take_escaped(texts):
+        if self._kept.is_full or not calls.take_escaped(texts):
             return b""
-        self._keep(data)
+        self._kept.add_arguments(self._start, b"".join(texts), self._end)
         return self._our_start + self._our_between.join(texts) + self._our_end
-
-    def _keep(self, events: bytes) -> None:
-        self._call_events.append(events)
-        self._kept += len(events)
 
     def _note(self, text: bytes) -> bool:
         """Whether a text needs no reading; then it is noted. One that is full goes the long way."""
@@ -244,9 +238,13 @@ class PlainStream:
 
     def _take_text(self, choice: PlainChunkChoice, data: bytes, renamed: bytes) -> bytes | None:
         """A text's event, as `_read` gives it."""
+        if choice.index and self._looks_for_calls:
+            return None  # the texts of each choice are looked through for themselves
         text = (choice.delta.content or "").encode()
         if self._calls is not None:
-            self._keep(data)
+            if self._kept.is_full:
+                return None
+            self._kept.add(data)
             return renamed
         is_clear = not self._looks_for_calls or (not self._waiting and self._is_prose(text))
         if choice.index in self._firsts:
@@ -304,7 +302,7 @@ class PlainStream:
 
     def _read_call(self, data: bytes, event: bytes) -> bytes | None:
         chunk = read_call_chunk(event[len(EVENT_START) :])
-        if chunk is None or self._waiting or self._kept > _MOST_KEPT or not self._fits(chunk):
+        if chunk is None or self._waiting or self._kept.is_full or not self._fits(chunk):
             return None
         calls = self._calls or CallDeltas(self._tools.names)
         piece = chunk.choices[0].delta.tool_calls[0]
@@ -319,33 +317,37 @@ class PlainStream:
                 return None
             renamed = found
         self._calls = calls
-        if 0 in self._firsts:
-            self._keep(data)
-        else:
-            self._firsts[0] = data
+        if piece.id is UNSET and self._learn_arguments(data, renamed):
+            said = data[len(self._start) : -len(self._end)]
+            self._kept.add_arguments(self._start, said, self._end)
+            return renamed
         if piece.id is not UNSET:
             self._start = b""  # what stood around the texts before
+        if 0 in self._firsts:
+            self._kept.add(data)
         else:
-            self._learn_arguments(data, renamed)
+            self._firsts[0] = data
         return renamed
 
-    def _learn_arguments(self, event: bytes, renamed: bytes) -> None:
+    def _learn_arguments(self, event: bytes, renamed: bytes) -> bool:
+        """Note what stands around these arguments; whether it is clear where they are."""
         theirs, ours = _ARGUMENTS.search(event), _ARGUMENTS.search(renamed)
         if theirs is None or ours is None or len(_ARGUMENTS.findall(event)) != 1:
-            return
+            return False
         end, our_end = (
             _STRING_END.match(event, theirs.end()),
             _STRING_END.match(renamed, ours.end()),
         )
         if end is None or our_end is None:
-            return
+            return False
         around = event[: theirs.end()] + event[end.end() :]
         if BACKSLASH in around:
-            return  # an escape could spell a second `arguments`
+            return False  # an escape could spell a second `arguments`
         self._surround(
             (event[: theirs.end()], event[end.end() :]),
             (renamed[: ours.end()], renamed[our_end.end() :]),
         )
+        return True
 
     # --- what is known by its bytes
 

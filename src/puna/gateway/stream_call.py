@@ -271,8 +271,10 @@ class StreamCall(FastCall):
         if self._has_begun:
             drop_frames(error)
             self._stop()
-            self._under_way.finish()
-            self._finish("failure", error, error_event(error))
+            delivery = self._under_way
+            delivery.finish()
+            held = b"".join([encode_event(one.to_json_bytes()) for one in delivery.drain()])
+            self._finish("failure", error, held + error_event(error))
             return
         if self._exchange is not None:
             self._exchange.cancel()

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
-from msgspec.json import Decoder, Encoder, decode
+from msgspec.json import Decoder, Encoder
 from msgspec.structs import astuple, replace
 
 from puna.wire.octets import QUOTE, brackets_in, first_octet
+from puna.wire.surrogates import parse_json
 
 _MOST = 2**63 - 1
 _MOST_BRACKETS = 180
@@ -25,6 +26,12 @@ _MOST_BRACKETS = 180
 EMPTY_TEXT = b'""'
 
 _DEEP_BYTES = 2 * _MOST_BRACKETS
+
+_HUGE_NUMBER = re.compile(rb"[0-9]\.?[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{300}")
+"""As all numbers are written that are too large for a float: `1e999` is infinite in Python."""
+_FEWEST_DIGITS = 4
+"""Of such a number: `1e309`."""
+_NO_DIGITS = bytes(octet for octet in range(256) if octet not in b"0123456789")
 
 _NAMES = re.compile(r"[a-zA-Z0-9_-]{1,64}(?:,[a-zA-Z0-9_-]{1,64})*+")
 """Of functions, with a comma between: to ask once is quicker than to ask of each."""
@@ -108,7 +115,7 @@ class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
     name: _Text = UNSET
     tool_calls: list[ToolCall] | UnsetType | None = UNSET
     refusal: UnsetType | None = UNSET
-    annotations: list[Any] | UnsetType | None = UNSET
+    annotations: _Unread = UNSET
     audio: UnsetType | None = UNSET
     function_call: UnsetType | None = UNSET
 
@@ -240,7 +247,7 @@ class ChatEnvelope(_Strict):
 
     def to_fields(self) -> dict[str, Any]:
         """The request as plain values, without its nulls."""
-        fields: dict[str, Any] = decode(_encoder.encode(self))
+        fields: dict[str, Any] = parse_json(_encoder.encode(self))
         return fields
 
 
@@ -318,7 +325,8 @@ def _drop_nulls(envelope: ChatEnvelope) -> None:
 
 def _drop_nulls_of(message: AssistantMessage) -> None:
     message.refusal = message.audio = message.function_call = UNSET
-    if message.annotations is None:
+    annotations = message.annotations
+    if annotations is not UNSET and bytes(annotations) == b"null":
         message.annotations = UNSET
     if not message.tool_calls:
         message.tool_calls = UNSET
@@ -346,9 +354,19 @@ def _is_sound(envelope: ChatEnvelope) -> bool:
     return (metadata is UNSET or _is_object(metadata)) and (bias is UNSET or _is_object(bias))
 
 
-def _is_object(value: Raw) -> bool:
+def is_sound(value: Raw, opener: bytes) -> bool:
+    """Whether a value begins with this bracket, and can be read when somebody asks for it."""
     data = bytes(value)
-    return data[:1] == b"{" and (len(data) < _DEEP_BYTES or brackets_in(data) < _MOST_BRACKETS)
+    if data[:1] != opener:
+        return False
+    if len(data) >= _DEEP_BYTES and brackets_in(data) >= _MOST_BRACKETS:
+        return False
+    has_digits = len(data.translate(None, _NO_DIGITS)) >= _FEWEST_DIGITS
+    return not has_digits or _HUGE_NUMBER.search(data) is None
+
+
+def _is_object(value: Raw) -> bool:
+    return is_sound(value, b"{")
 
 
 def _is_possible(choice: Any, tools: Any) -> bool:

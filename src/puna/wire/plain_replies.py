@@ -123,6 +123,7 @@ class PlainReply(Struct):
     usage: PlainUsage
     system_fingerprint: _TextOrNull = UNSET
     error: _Never = UNSET
+    type: _Never = UNSET
 
     @property
     def nulls(self) -> int:
@@ -166,6 +167,7 @@ class PlainChunk(Struct):
     usage: UnsetType | None = UNSET
     system_fingerprint: _TextOrNull = UNSET
     error: _Never = UNSET
+    type: _Never = UNSET
 
     @property
     def nulls(self) -> int:
@@ -214,6 +216,7 @@ class CallChunk(Struct):
     usage: UnsetType | None = UNSET
     system_fingerprint: _TextOrNull = UNSET
     error: _Never = UNSET
+    type: _Never = UNSET
 
     @property
     def nulls(self) -> int:
@@ -244,7 +247,9 @@ class PlainFinish(Struct):
     model: str
     choices: Annotated[list[_FinishChoice], Meta(min_length=1, max_length=1)]
     usage: PlainUsage | UnsetType | None = UNSET
+    system_fingerprint: _TextOrNull = UNSET
     error: _Never = UNSET
+    type: _Never = UNSET
 
 
 class PlainUsageChunk(Struct):
@@ -254,6 +259,7 @@ class PlainUsageChunk(Struct):
     choices: Annotated[list[None], Meta(max_length=0)]
     usage: PlainUsage
     error: _Never = UNSET
+    type: _Never = UNSET
 
 
 _reply_decoder = Decoder(PlainReply)

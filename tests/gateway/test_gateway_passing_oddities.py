@@ -1,0 +1,220 @@
+"""Odd requests and replies on the passing way get what the mending readers give."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from tests.gateway.test_gateway_passing import compare
+from tests.support.asgi import Answer
+
+from puna.errors import APIConnectionError
+from puna.gateway.plain_stream import PlainStream, StreamTools
+from puna.transports.replay import Recorded
+from puna.wire.envelope import read_envelope
+from puna.wire.splicing import Renaming
+
+EVENTS = {"content-type": "text/event-stream"}
+USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+HEAD = {
+    "id": "cmpl-7",
+    "object": "chat.completion.chunk",
+    "created": 1_750_000_001,
+    "model": "up/model",
+}
+TOOL = {"type": "function", "function": {"name": "get", "parameters": {"type": "object"}}}
+ASKED: dict[str, Any] = {
+    "model": "public",
+    "messages": [{"role": "user", "content": "hi"}],
+    "tools": [TOOL],
+}
+BEGIN = {"index": 0, "id": "c1", "type": "function", "function": {"name": "get", "arguments": ""}}
+
+
+def reply(**fields: Any) -> Recorded:
+    body = {
+        "id": "cmpl-7",
+        "object": "chat.completion",
+        "created": 1_750_000_001,
+        "model": "up/model",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "hi"},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": USAGE,
+        **fields,
+    }
+    return Recorded(200, {"content-type": "application/json"}, (json.dumps(body).encode(),))
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0, **fields: Any) -> bytes:
+    choice = {"index": index, "delta": delta, "finish_reason": finish}
+    data = json.dumps({**HEAD, "choices": [choice], **fields}, separators=(",", ":"))
+    return f"data: {data}\n\n".encode()
+
+
+def piece(arguments: str) -> bytes:
+    return chunk({"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]})
+
+
+ROLE = chunk({"role": "assistant", "content": ""})
+TOLD = f"data: {json.dumps({**HEAD, 'choices': [], 'usage': USAGE})}\n\n".encode()
+DONE = b"data: [DONE]\n\n"
+
+
+def ask(body: dict[str, Any] | bytes, recorded: Recorded) -> Answer:
+    """Send it through both ways, which must agree."""
+
+    async def run() -> Answer:
+        return (await compare(body, recorded))[1]
+
+    return asyncio.run(run())
+
+
+def ask_stream(*events: bytes, error: APIConnectionError | None = None, **more: Any) -> Answer:
+    return ask({**ASKED, "stream": True, **more}, Recorded(200, EVENTS, events, error))
+
+
+def said(answer: Answer) -> str:
+    chunks = [json.loads(event) for event in answer.events if event != "[DONE]"]
+    choices = [choice for one in chunks for choice in one.get("choices", ())]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+
+# --- requests
+
+
+NUMBERS = ["1e999", "-1.5E+0400", "1.e309", "1" + "0" * 400, "1" + "0" * 4_400]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=["e999", "E+0400", ".e309", "400", "4400"])
+@pytest.mark.parametrize("name", ["metadata", "logit_bias", "tools", "response_format"])
+def test_numbers_that_no_float_can_say_are_read_by_the_reader(name: str, number: str) -> None:
+    """The hooks of the passing way failed on them, and the request with it."""
+    named = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"a": 0}}}
+    function = {"name": "get", "parameters": {"a": 0}}
+    values = {
+        "tools": [{"type": "function", "function": function}],
+        "response_format": named,
+    }
+    body = json.dumps({**ASKED, name: values.get(name, {"a": 0})})
+    body = body.replace('{"a": 0}', f'{{"a": {number}}}')
+    assert read_envelope(body.encode()) is None
+    assert ask(body.encode(), reply()).status in (200, 400)
+
+
+def test_many_digits_are_looked_through_once() -> None:
+    schema = '{"a": "' + ("9" * 299 + " ") * 10_000 + '"}'
+    body = json.dumps(ASKED).replace('{"type": "object"}', schema)
+    assert read_envelope(body.encode()) is not None
+
+
+def test_an_answer_without_calls_goes_on_without_the_empty_list() -> None:
+    earlier = {"role": "assistant", "content": "a", "tool_calls": []}
+    messages = [*ASKED["messages"], earlier, *ASKED["messages"]]
+    assert ask({**ASKED, "messages": messages}, reply()).headers["x-puna-lane"] == "fast"
+
+
+def test_annotations_that_are_nested_too_deeply_are_refused() -> None:
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    earlier = {"role": "assistant", "content": "a", "annotations": deep}
+    messages = [*ASKED["messages"], earlier, *ASKED["messages"]]
+    assert ask({**ASKED, "messages": messages}, reply()).status == 400
+
+
+# --- replies
+
+
+def test_a_reply_of_the_type_error_is_an_error() -> None:
+    assert ask(ASKED, reply(type="error")).status == 500
+    assert ask(ASKED, reply(type="chat")).status == 200
+
+
+def test_an_event_of_the_type_error_is_an_error() -> None:
+    answer = ask_stream(ROLE, chunk({"content": "a"}), chunk({"content": "b"}, type="error"))
+    assert said(answer) == "a"
+    assert "error" in json.loads(answer.events[-1])
+
+
+def test_a_finish_with_an_odd_fingerprint_is_mended() -> None:
+    finish = chunk({}, "stop", system_fingerprint=[])
+    assert said(ask_stream(ROLE, chunk({"content": "a"}), finish, TOLD, DONE)) == "a"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\n\n", b"\r\n", b": ping\n\n"])
+def test_more_line_ends_than_an_event_needs_end_nothing(end: bytes) -> None:
+    """Three line ends in a row, as the last bytes of a read, were a failure of the gateway."""
+    events = (ROLE, chunk({"content": "a"}) + end, chunk({"content": "b"}), TOLD)
+    answer = ask_stream(*events[:-1], chunk({}, "stop"), events[-1], DONE)
+    assert said(answer) == "ab"
+
+
+@pytest.mark.parametrize("first", ["calls", "text"])
+def test_each_choice_may_begin_with_a_call(first: str) -> None:
+    """A host may send more choices than were asked for, and each has its own beginning."""
+    others = [chunk({"role": "assistant", "content": ""}, index=1)]
+    if first == "calls":
+        others += [chunk({"tool_calls": [BEGIN]}), piece('{"a":1}')]
+    else:
+        others += [chunk({"content": "All is well."})]
+    others += [chunk({"content": "get("}, index=1), chunk({"content": 'a="b")'}, index=1)]
+    ends = [
+        chunk({}, "tool_calls" if first == "calls" else "stop"),
+        chunk({}, "stop", index=1),
+    ]
+    answer = ask_stream(ROLE, *others, *ends, TOLD, DONE)
+    assert "get(" not in said(answer)
+
+
+@pytest.mark.parametrize("text", ["<tool_call>", '{"name": "get", ', "```json\n{"])
+def test_a_break_does_not_lose_a_text_that_waited(text: str) -> None:
+    broken = APIConnectionError("reset")
+    events = (ROLE, chunk({"content": "All is well.\n"}), chunk({"content": text}))
+    answer = ask_stream(*events, error=broken)
+    assert said(answer) == f"All is well.\n{text}"
+    assert "error" in json.loads(answer.events[-1])
+
+
+# --- long calls
+
+
+@pytest.mark.parametrize("finish", ["tool_calls", "stop"])
+def test_a_long_call_is_whole_whoever_ends_it(finish: str) -> None:
+    words = [" a", " b\\n", '\\"', "é", " {", "x"] * 200
+    pieces = [piece('{"text": "'), *map(piece, words), piece('"}')]
+    events = (chunk({"role": "assistant", "tool_calls": [BEGIN]}), *pieces)
+    answer = ask_stream(*events, chunk({}, finish), TOLD, DONE)
+    chunks = [json.loads(event) for event in answer.events[:-1]]
+    deltas = [choice["delta"] for one in chunks for choice in one["choices"]]
+    calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
+    arguments = "".join(call["function"]["arguments"] for call in calls)
+    assert arguments == '{"text": "' + "".join(words) + '"}'
+
+
+def test_what_is_kept_of_a_long_call_is_read_at_once() -> None:
+    """A reader that takes over reads it while nothing else runs: 250 ms for 1,500 events."""
+    stream = PlainStream(Renaming("public"), StreamTools(frozenset(("get",))))
+    assert stream.take(chunk({"role": "assistant", "tool_calls": [BEGIN]}))[1] is None
+    for word in ['{"t":"', *["x", " y", "é"] * 2_000]:
+        assert stream.take(piece(word))[1] is None
+    _, kept = stream.passed_events()
+    assert kept.count(b"data: ") == 1
+    arguments = json.loads(kept[6:])["choices"][0]["delta"]["tool_calls"][0]["function"]
+    assert arguments["arguments"] == '{"t":"' + "x yé" * 2_000
+
+
+def test_texts_behind_calls_are_not_kept_without_end() -> None:
+    stream = PlainStream(Renaming("public"), StreamTools(frozenset(("get",))))
+    assert stream.take(chunk({"role": "assistant", "tool_calls": [BEGIN]}))[1] is None
+    taken = 0
+    while stream.take(chunk({"content": "x" * 100}))[1] is None:
+        taken += 1
+        assert taken < 1_000
+    assert taken > 100
