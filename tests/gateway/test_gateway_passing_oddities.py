@@ -7,11 +7,14 @@ import json
 from typing import Any
 
 import pytest
-from tests.gateway.test_gateway_passing import compare
+from tests.gateway.test_gateway_passing import CONFIG, compare
 from tests.support.asgi import Answer
+from tests.support.lane_pairs import AUTH, record
+from tests.support.lanes import Edge, PlayedTransport, request_bytes
 
 from puna.errors import APIConnectionError
 from puna.gateway.plain_stream import PlainStream, StreamTools
+from puna.telemetry.events import CallEvent
 from puna.transports.replay import Recorded
 from puna.wire.envelope import read_envelope
 from puna.wire.splicing import Renaming
@@ -180,6 +183,31 @@ def test_a_break_does_not_lose_a_text_that_waited(text: str) -> None:
     answer = ask_stream(*events, error=broken)
     assert said(answer) == f"All is well.\n{text}"
     assert "error" in json.loads(answer.events[-1])
+
+
+def test_a_prompt_counts_the_same_whether_or_not_the_host_has_begun() -> None:
+    """What stands around a chat was counted twice where the host had said nothing yet."""
+    pieces = (b"data: {", b'"id":"cm')
+
+    async def leave(*, is_fast: bool) -> CallEvent:
+        hot = PlayedTransport(lambda _: Recorded(200, EVENTS, pieces), is_silent=True)
+        recorded = Recorded(200, EVENTS, (*pieces, b"x"), pauses_s=(0.0, 0.0, 0.0, 1_000.0))
+        edge = Edge(lambda _: recorded, CONFIG, is_fast=is_fast, hot=hot)
+        protocol, _ = edge.connect()
+        protocol.data_received(request_bytes({**ASKED, "stream": True}, AUTH))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        return edge.events[0]
+
+    async def run() -> tuple[CallEvent, CallEvent]:
+        return await leave(is_fast=True), await leave(is_fast=False)
+
+    passing, mending = asyncio.run(run())
+    assert record(passing) == record(mending)
+    assert passing.report.prompt_tokens > 0
 
 
 # --- long calls

@@ -188,7 +188,10 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         count = count_message_tokens("", some).count * len(messages) // max(1, len(some))
         if not some_tools:
             return count
-        of_tools = count_message_tokens("", (), some_tools).count
+        # Without what stands around a chat, which is counted above.
+        of_tools = (
+            count_message_tokens("", (), some_tools).count - count_message_tokens("", ()).count
+        )
         return count + of_tools * len(tools) // len(some_tools)
 
     @override
