@@ -99,12 +99,16 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
         if calling:
             self._last = calling[-1]
             self._tokens.add(calling)
+            if self._thoughts is not None:
+                self._thoughts.passed_on()
             if self._rescue is not None:
                 self._rescue.calls_passed_on()
 
     def passed_on(self, text: str) -> None:
         """Count a text that reached the caller unread, for a host that tells no usage."""
         self._tokens.add_text(text)
+        if self._thoughts is not None and text:
+            self._thoughts.passed_on()
         if self._rescue is not None:
             self._rescue.passed_on(text)
 

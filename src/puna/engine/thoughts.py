@@ -58,6 +58,10 @@ class StreamThoughts:
                     ready += self._take(chunk, choice)
         return ready
 
+    def passed_on(self) -> None:
+        """The first choice's text has begun at the caller: no thought stands at its beginning."""
+        self._tags.setdefault(0, ThinkTags()).stop()
+
     def close(self) -> list[ChatCompletionChunk]:
         """The stream is complete, or broke: what was held back."""
         if self._last is None:

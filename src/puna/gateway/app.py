@@ -30,6 +30,7 @@ from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
 from puna.gateway.free_memory import SMALL_BODY, FreeMemory, lacks_memory
+from puna.gateway.messages_lane import MessagesLane
 from puna.gateway.messages_replies import messages_error_reply, speaks_messages
 from puna.gateway.paths import find_endpoint, methods_at, no_endpoint
 from puna.gateway.pipeline import Pipeline, retry_policy
@@ -118,7 +119,7 @@ class Gateway:
             hooks=hooks,
             hook_tasks=self.hook_tasks,
         )
-        pipeline = Pipeline(directory, engine)
+        pipeline = self._pipeline = Pipeline(directory, engine)
         self.responses = ResponsesAPI(pipeline, _open_store(self._server), self._clock)
         self._house = House(
             directory, pipeline, self.responses, self._health, self._clock, self._describe
@@ -195,6 +196,7 @@ class Gateway:
             ),
             self._visits,
             self.keys,
+            MessagesLane(self._pipeline),
         )
 
     def change_keys(self, keys: Keys) -> None:

@@ -12,15 +12,14 @@ import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, Protocol
-
-from msgspec import UNSET
 
 from puna.engine.call import Attempt
 from puna.errors import APIError
 from puna.gateway.fast_routes import Exchange, PlainRoute, ReadyDeployment
-from puna.gateway.fast_run import FastRun, LaneContext
+from puna.gateway.fast_run import LaneContext, LaneRun
 from puna.gateway.free_memory import lacks_memory
 from puna.gateway.replies import internal_error, out_of_memory
 from puna.routing.attempts import GiveUp, Wait
@@ -51,6 +50,10 @@ class ReplyWriter(Protocol):
         """Some of its events."""
         ...
 
+    def fail(self, error: APIError) -> None:
+        """The last event of a stream that broke."""
+        ...
+
     def end(self, report: CallReport) -> None:
         """The end of the stream."""
         ...
@@ -75,7 +78,7 @@ class FastCall(ABC):
         context: LaneContext,
         route: PlainRoute,
         envelope: ChatEnvelope,
-        run: FastRun,
+        run: LaneRun,
         writer: ReplyWriter,
     ) -> None:
         self._context = context
@@ -167,14 +170,16 @@ class FastCall(ABC):
         return self._ready
 
     @property
-    def _looks_for_calls(self) -> bool:
-        """Whether calls that come as text are to become tool calls: `engine/rescue.py`."""
+    def _tool_names(self) -> AbstractSet[str]:
+        """The tools whose calls may come as text and are to become tool calls: none, or all."""
         envelope = self._envelope
-        return (
-            envelope.tools is not UNSET
-            and envelope.tool_choice != "none"
-            and self._asked.deployment.rescue_tool_calls is not False
-        )
+        if (
+            not envelope.tools
+            or envelope.tool_choice == "none"
+            or self._asked.deployment.rescue_tool_calls is False
+        ):
+            return frozenset()
+        return frozenset([tool.function.name for tool in envelope.tools])
 
     @property
     def _tried(self) -> Attempt:
@@ -197,14 +202,22 @@ class FastCall(ABC):
             self._fail(step.error)
         else:
             self._ready = ready = self._route.ready[step.deployment_id]
-            self._attempt = None
-            body, dropped = ready.changes.encode(self._envelope)
-            self._run.note_attempt(step)
-            if dropped:
-                self._run.report.dropped_params = dropped
-            self._exchange = ready.prepared.start(body, self)
+            try:
+                self._exchange = self._send(ready)
+            except APIError as error:  # the deployment cannot be asked this
+                self._failed(error)
+                return
             if self._is_paused:
                 self._exchange.pause()
+
+    def _send(self, ready: ReadyDeployment) -> Exchange:
+        """Send the request to a deployment."""
+        self._attempt = None
+        body, dropped = ready.changes.encode(self._envelope)
+        self._run.note_attempt(ready.deployment)
+        if dropped:
+            self._run.report.dropped_params = dropped
+        return ready.prepared.start(body, self)
 
     def _failed(self, error: APIError) -> None:
         """An attempt failed before the client got a byte: another may follow."""

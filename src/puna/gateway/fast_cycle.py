@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from puna.errors import APIError
 from puna.gateway.access_log import CLIENT_LEFT
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import write_lines
-from puna.gateway.fast_run import FastRun
-from puna.gateway.replies import error_event, error_reply, internal_error, stopping
+from puna.gateway.fast_run import LaneRun
+from puna.gateway.replies import Reply, error_event, error_reply, internal_error, stopping
 from puna.gateway.visit import Visit
 from puna.types.report import CallReport
 
@@ -32,6 +33,10 @@ class FastCycle:
     keep_alive = False
     """Whether the connection serves on after the answer. The lane sets it."""
 
+    error_reply: Callable[[APIError], Reply] = staticmethod(error_reply)
+    error_event: Callable[[APIError], bytes] = staticmethod(error_event)
+    """How an error is told, whole and in a stream; other shapes than chat set their own."""
+
     has_head = False
     """Whether the head of a stream is written."""
 
@@ -45,7 +50,7 @@ class FastCycle:
     more_body = False
 
     def __init__(
-        self, protocol: Any, visit: Visit, run: FastRun, under_way: set[FastCycle]
+        self, protocol: Any, visit: Visit, run: LaneRun, under_way: set[FastCycle]
     ) -> None:
         """`under_way` has this cycle until it is done."""
         self._visit = visit
@@ -165,6 +170,10 @@ class FastCycle:
         else:
             self._transport.write(b"%x\r\n%b\r\n" % (len(events), events))
 
+    def fail(self, error: APIError) -> None:
+        """The last event of a stream that broke."""
+        self.send(self.error_event(error))
+
     def end(self, report: CallReport) -> None:
         """The end of the stream."""
         del report  # its visit has it
@@ -180,10 +189,10 @@ class FastCycle:
     def _write_error(self, error: APIError) -> int:
         """The whole reply; of a stream that has begun, its last event and end. Gives the status."""
         if self.has_head:
-            self.send(error_event(error))
+            self.fail(error)
             self._transport.write(b"0\r\n\r\n")
             return error.status_code
-        reply = error_reply(error)
+        reply = self.error_reply(error)
         head = self._head(self._protocol.start_of(reply.status), write_lines(reply.head()))
         self._transport.write(head + reply.body)
         return reply.status

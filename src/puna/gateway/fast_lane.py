@@ -9,26 +9,36 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from puna.errors import APIError
+from puna.gateway.bridged_call import BridgedRun, BridgedStreamCall, BridgedWholeCall
 from puna.gateway.directory import Directory
+from puna.gateway.endpoints import ENDPOINTS
 from puna.gateway.fast_cycle import FastCycle
 from puna.gateway.fast_routes import FastRoutes
 from puna.gateway.fast_run import FastRun, LaneContext
 from puna.gateway.free_memory import SMALL_BODY, FreeMemory
 from puna.gateway.known_head import LaneHead
+from puna.gateway.messages_lane import MessagesLane, MessagesWriter
 from puna.gateway.requests import excess_in, read_call_id
 from puna.gateway.stream_call import StreamCall
 from puna.gateway.visit import Visit, Visits
 from puna.gateway.web_pages import PageRules
 from puna.gateway.whole_call import WholeCall
 from puna.governance.keys import ANYONE, Keys, Principal
-from puna.wire.envelope import read_envelope
+from puna.wire.envelope import NO_ENVELOPE, read_envelope
 
 _MOST_PRINCIPALS: Final = 1024
 _MOST_HOSTS: Final = 64
+LANE_PATHS: Final[Mapping[bytes, str]] = {
+    one.path.encode(): one.name
+    for one in ENDPOINTS
+    if one.name in ("chat", "messages") and "{" not in one.path
+}
+"""The paths that the lane takes, and the names of their rows."""
+
 _SHORT_BYTES: Final = 65_536
 """A body that is no longer holds few values."""
 
@@ -36,7 +46,7 @@ _SHORT_BYTES: Final = 65_536
 class FastLane:
     """One for each worker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a gateway that it needs
         self,
         directory: Directory,
         routes: FastRoutes,
@@ -44,7 +54,9 @@ class FastLane:
         context: LaneContext,
         visits: Visits,
         keys: Keys,
+        messages: MessagesLane,
     ) -> None:
+        """`messages` reads the requests of the Messages API."""
         self._server = directory.config.server
         self.most_bytes = self._server.max_request_bytes
         """How long a body may be."""
@@ -56,6 +68,7 @@ class FastLane:
         self._hosts: set[bytes] = set()
         self._context = context
         self._visits = visits
+        self._messages = messages
         self.change_keys(keys)
         self._prefix = secrets.token_hex(8)
         self._numbers = itertools.count()
@@ -92,12 +105,15 @@ class FastLane:
             return None
         given = named.get(b"x-litellm-call-id")
         call_id = read_call_id(given.decode("latin-1")) if given is not None else None
-        return LaneHead(f"POST {url.decode('ascii')}", principal, self.keys, call_id)
+        line = f"POST {url.decode('ascii')}"
+        return LaneHead(line, LANE_PATHS[url], principal, self.keys, call_id)
 
     def begin(
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
     ) -> FastCycle | None:
         """The cycle of a request, ready to start; None where the long way must answer."""
+        if head.endpoint != "chat":
+            return self._begin_messages(protocol, head, body, keeps_alive=keeps_alive)
         if len(body) > self._short_bytes and self._holds_too_much(body):
             return None
         envelope = read_envelope(body)
@@ -125,6 +141,32 @@ class FastLane:
         cycle.keep_alive = keeps_alive
         kind = StreamCall if envelope.stream else WholeCall
         cycle.call = kind(context, route, fitted, run, cycle)
+        return cycle
+
+    def _begin_messages(
+        self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
+    ) -> FastCycle | None:
+        """The same for a request of the Messages API."""
+        context, clock = self._context, self._context.clock
+        call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
+        started_s, started_at = clock.monotonic(), clock.now()
+        visit = Visit(
+            self._visits, head.line, call_id, started_s, started_at, head.principal, head.endpoint
+        )
+        read = self._messages.read(body, visit)
+        if read is None:
+            return None
+        request, call = read
+        is_stream = call.request.is_stream
+        route = self._routes.find(call.request.model, is_stream=is_stream)
+        if route is None:
+            return None
+        run = BridgedRun(context, call)
+        cycle = FastCycle(protocol, visit, run, self._under_way)
+        cycle.keep_alive = keeps_alive
+        writer = MessagesWriter(cycle, request, call_id)
+        kind = BridgedStreamCall if is_stream else BridgedWholeCall
+        cycle.call = kind(context, route, NO_ENVELOPE, run, writer)
         return cycle
 
     def _holds_too_much(self, body: bytes) -> bool:

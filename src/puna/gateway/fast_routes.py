@@ -104,6 +104,7 @@ class PlainRoute:
     ready: Mapping[str, ReadyDeployment]
     rules: PassingRules
     renaming: Renaming
+    transport: CallbackTransport
     masker: Masker = field(repr=False)
 
 
@@ -165,6 +166,7 @@ def make_route(
         ready=ready,
         rules=PassingRules.of([one.target for one in deployments]),
         renaming=Renaming(name),
+        transport=transport,
         masker=Masker(secret for one in deployments for secret in secrets_of(one.target)),
     )
 

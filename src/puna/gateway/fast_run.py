@@ -37,7 +37,29 @@ class LaneContext:
     hook_tasks: HookTasks
 
 
-class FastRun(Run):
+class LaneRun(Run):
+    """A run whose end is not awaited."""
+
+    _context: LaneContext
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """What the admission is asked about (see `visit.Asked`)."""
+        return (self.call,)
+
+    @override
+    def texts(self, answer: Any) -> Texts:
+        """`answer` may be a function that builds it."""
+        return Texts(self.asked, answer if callable(answer) else lambda: answer)
+
+    def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
+        """Settle; what hooks want awaited is awaited later."""
+        pending = self.settle(outcome, error=error, answer=answer)
+        if pending:
+            self._context.hook_tasks.start(pending)
+
+
+class FastRun(LaneRun):
     """A run that knows the plain request instead of a `Call`."""
 
     _made: Call | None = None
@@ -78,11 +100,6 @@ class FastRun(Run):
         return self._made
 
     @property
-    def calls(self) -> Sequence[Call]:
-        """What the admission is asked about (see `visit.Asked`)."""
-        return (self.call,)
-
-    @property
     @override
     def is_stream(self) -> bool:
         return self._envelope.stream is True
@@ -100,14 +117,3 @@ class FastRun(Run):
     @override
     def asked(self) -> Mapping[str, Any]:
         return {"messages": self.call.request.messages}
-
-    @override
-    def texts(self, answer: Any) -> Texts:
-        """`answer` may be a function that builds it."""
-        return Texts(self.asked, answer if callable(answer) else lambda: answer)
-
-    def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
-        """Settle; what hooks want awaited is awaited later."""
-        pending = self.settle(outcome, error=error, answer=answer)
-        if pending:
-            self._context.hook_tasks.start(pending)

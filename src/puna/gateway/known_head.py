@@ -20,13 +20,18 @@ _MOST_DIGITS: Final = 9
 class LaneHead:
     """What the fast lane reads of a head: method and path, whose key it is, the client's call id.
 
+    `endpoint` is the name of the path's row.
+
     It holds for the version of the keys under which it was read, and for no later one.
     """
 
-    __slots__ = ("call_id", "keys", "line", "principal")
+    __slots__ = ("call_id", "endpoint", "keys", "line", "principal")
 
-    def __init__(self, line: str, principal: Principal, keys: Keys, call_id: str | None) -> None:
+    def __init__(
+        self, line: str, endpoint: str, principal: Principal, keys: Keys, call_id: str | None
+    ) -> None:
         self.line = line
+        self.endpoint = endpoint
         self.principal = principal
         self.keys = keys
         self.call_id = call_id

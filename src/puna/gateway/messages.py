@@ -16,7 +16,7 @@ from puna.bridges.messages.stream import MessageStream
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call
 from puna.gateway.messages_replies import messages_error_event
-from puna.gateway.pipeline import Pipeline
+from puna.gateway.pipeline import Asker, Pipeline
 from puna.gateway.replies import Reply, json_reply
 from puna.gateway.requests import LOCAL_FIELDS, check_fields
 from puna.gateway.sending import Caller, Telling, Work, send_answer, send_stream
@@ -36,7 +36,8 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
         APIError: the request is wrong, or nobody serves the model.
     """
     engine = pipeline.engine
-    request, call = await caller.read(_read_call, pipeline, body, caller)
+    betas = _read_betas(caller.head.headers)
+    request, call = await caller.read(read_message_call, pipeline, body, caller, betas=betas)
     request = replace(request, made_id=engine.make_id())
     if call.request.is_stream:
         telling = _telling(MessageStream(request), caller.call_id)
@@ -54,7 +55,7 @@ async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Call
     Raises:
         APIError: the request is wrong, or nobody serves the model.
     """
-    _, call = await caller.read(_read_call, pipeline, body, caller, is_count=True)
+    _, call = await caller.read(read_message_call, pipeline, body, caller, betas=(), is_count=True)
     model = call.plan.group[0].target.model
     asked = call.request
     # A deferred tool that nothing has named stands in no prompt.
@@ -66,9 +67,19 @@ async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Call
     return json_reply({"input_tokens": counted.count}, headers=headers)
 
 
-def _read_call(
-    pipeline: Pipeline, body: Mapping[str, Any], caller: Caller, *, is_count: bool = False
+def read_message_call(
+    pipeline: Pipeline,
+    body: Mapping[str, Any],
+    caller: Asker,
+    *,
+    betas: tuple[str, ...],
+    is_count: bool = False,
 ) -> tuple[MessagesRequest, Call]:
+    """A request's fields as a chat call. `betas` are the features that its head asks for.
+
+    Raises:
+        APIError: the request is wrong, or nobody serves the model.
+    """
     check_fields(body)
     local = {name: value for name, value in body.items() if _is_local(name, value)}
     asked = {name: value for name, value in body.items() if name not in local or name == "metadata"}
@@ -76,7 +87,7 @@ def _read_call(
     request = read_messages_request(asked, drop_params=drop_params, is_count=is_count)
     fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
     call = pipeline.read_call(fields, request.messages, caller)
-    extras = replace(request.extras, betas=_read_betas(caller.head.headers))
+    extras = replace(request.extras, betas=betas)
     asked_there = replace(call.request, messages_extras=extras, source=request.source)
     return request, replace(call, request=asked_there, left_out=request.dropped_params)
 
@@ -103,16 +114,16 @@ def _telling(bridge: MessageStream, call_id: str) -> Telling[ChatCompletionChunk
     """A stream as Anthropic's clients read it."""
 
     async def finish(report: CallReport) -> bytes:
-        return _encode(bridge.finish(_usage_in(report)))
+        return encode_events(bridge.finish(usage_in(report)))
 
     return Telling(
-        encode=lambda chunk: _encode(bridge.add(chunk)),
+        encode=lambda chunk: encode_events(bridge.add(chunk)),
         finish=finish,
         fail=lambda error: messages_error_event(error, call_id),
     )
 
 
-def _usage_in(report: CallReport) -> Usage:
+def usage_in(report: CallReport) -> Usage:
     """A stream's usage, from the report: not every host sends a usage chunk."""
     return Usage.model_validate(
         {
@@ -126,7 +137,8 @@ def _usage_in(report: CallReport) -> Usage:
     )
 
 
-def _encode(events: Iterable[Mapping[str, Any]]) -> bytes:
+def encode_events(events: Iterable[Mapping[str, Any]]) -> bytes:
+    """Events as they go on the wire."""
     return b"".join(
         encode_event(
             json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(), event["type"]

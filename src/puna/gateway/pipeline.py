@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.engine.asynchronous import AsyncEngine
@@ -17,6 +17,7 @@ from puna.gateway.replies import DONE, chat_body, error_event
 from puna.gateway.requests import LOCAL_FIELDS, check_fields, check_model_name
 from puna.gateway.sending import Caller, Telling, Work, send_answer, send_stream
 from puna.gateway.steering import read_mapping, read_names, read_steering
+from puna.gateway.visit import Visit
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.types.chat import ChatCompletionChunk
 from puna.types.completion_request import CompletionRequest, make_completion_request
@@ -39,6 +40,25 @@ async def _done(_: CallReport) -> bytes:
 
 _CHUNKS = Telling(_encode_chunk, _done, error_event)
 """Chunks of chat and of text completions, as OpenAI's clients read them."""
+
+
+class Asker(Protocol):
+    """Who asks: as far as a call must know."""
+
+    @property
+    def visit(self) -> Visit:
+        """The request that the call belongs to."""
+        ...
+
+    @property
+    def key_id(self) -> str:
+        """Of the key that came with the request."""
+        ...
+
+    @property
+    def call_id(self) -> str:
+        """Of the request."""
+        ...
 
 
 class RequestOptions(TypedDict):
@@ -131,7 +151,7 @@ class Pipeline:
         )
         return self.make_call(request, body, caller)
 
-    def read_call(self, body: Mapping[str, Any], messages: Any, caller: Caller) -> Call:
+    def read_call(self, body: Mapping[str, Any], messages: Any, caller: Asker) -> Call:
         """A chat call from a request's fields, by the rules of `requests`."""
         sent = self.sent_fields(body, but=("model", "messages", "stream"))
         request = make_chat_request(
@@ -163,7 +183,7 @@ class Pipeline:
         }
 
     def make_call(
-        self, request: RequestT, body: Mapping[str, Any], caller: Caller
+        self, request: RequestT, body: Mapping[str, Any], caller: Asker
     ) -> Call[RequestT]:
         """A checked request as a call: with its deployments and hook data."""
         return Call(

@@ -54,10 +54,12 @@ class StreamTools:
     Attributes:
         names: the functions that may be called.
         make_screen: makes what looks for calls in texts; None where nobody looks.
+        looks_for_thoughts: whether a text may begin with thoughts between tags.
     """
 
     names: AbstractSet[str] = frozenset()
     make_screen: Callable[[], CallScreen] | None = None
+    looks_for_thoughts: bool = False
 
 
 NO_TOOLS: Final = StreamTools()
@@ -88,7 +90,8 @@ class PlainStream:
         # Texts that may be calls.
         self._looks_for_calls = tools.make_screen is not None
         self._prose = _PROSE if self._looks_for_calls else _PLAIN
-        self._has_prose = not self._looks_for_calls
+        self._may_think = tools.looks_for_thoughts
+        self._has_prose = not (self._looks_for_calls or self._may_think)
         """Whether it is clear that the text does not begin with a call's name."""
         self._screen: CallScreen | None = None
         self._screened = 0
@@ -246,6 +249,11 @@ class PlainStream:
                 return None
             self._kept.add(data)
             return renamed
+        if text and self._may_think:
+            if text.lstrip()[:1] in b"<":  # a tag, or blanks before one
+                return None
+            self._may_think = False
+            self._has_prose = not self._looks_for_calls
         is_clear = not self._looks_for_calls or (not self._waiting and self._is_prose(text))
         if choice.index in self._firsts:
             self._learn(data, renamed, text)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from puna.gateway.edge import EdgeProtocol
-from puna.gateway.endpoints import ENDPOINTS
 from puna.gateway.fast_cycle import FastCycle
 from puna.gateway.fast_head import write_lines
-from puna.gateway.fast_lane import FastLane
+from puna.gateway.fast_lane import LANE_PATHS, FastLane
 from puna.gateway.known_head import KnownHead, LaneHead, learn_head
-
-_FAST_PATHS: Final = frozenset(
-    one.path.encode() for one in ENDPOINTS if one.name == "chat" and "{" not in one.path
-)
 
 
 class GatewayProtocol(EdgeProtocol):
@@ -120,7 +115,7 @@ class GatewayProtocol(EdgeProtocol):
         if (
             self._lane is None
             or self._is_declined
-            or self.url not in _FAST_PATHS
+            or self.url not in LANE_PATHS
             or self._method != b"POST"
             or self.expect_100_continue
             or not self._is_free()

@@ -16,8 +16,7 @@ from puna.gateway.fast_call import FastCall, drop_frames
 from puna.gateway.fast_head import LIMIT_PREFIX, stream_lines
 from puna.gateway.plain_end import Ending, PlainEnd
 from puna.gateway.plain_stream import NO_TOOLS, PlainStream, StreamTools
-from puna.gateway.replies import DONE, error_event
-from puna.telemetry.events import Outcome
+from puna.gateway.replies import DONE
 from puna.wire.http import HTTPReply, shown_headers
 from puna.wire.sse import encode_event
 
@@ -59,13 +58,18 @@ class StreamCall(FastCall):
             return
         self._plain = PlainStream(self._route.renaming, self._stream_tools())
 
+    @property
+    def _wants_usage(self) -> bool:
+        """Whether the caller wants the usage as a chunk."""
+        return self._envelope.wants_usage
+
     def _stream_tools(self) -> StreamTools:
         """What may be called, and whether calls are looked for in texts."""
         tools = self._envelope.tools
         if not tools:
             return NO_TOOLS
         names = frozenset([tool.function.name for tool in tools])
-        return StreamTools(names, self._make_screen if self._looks_for_calls else None)
+        return StreamTools(names, self._make_screen if self._tool_names else None)
 
     def _make_screen(self) -> CallScreen:
         known = tools_to_rescue(self._tried.context.request)
@@ -133,7 +137,7 @@ class StreamCall(FastCall):
             self._plain_end = PlainEnd(
                 plain.head,
                 self._route.name,
-                wants_usage=self._envelope.wants_usage,
+                wants_usage=self._wants_usage,
                 has_calls=plain.has_calls,
             )
             self._take_plain_end(self._plain_end, rest)
@@ -155,7 +159,7 @@ class StreamCall(FastCall):
         run.note_usage(
             self._asked.price, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
         )
-        self._finish("success", None, ending.events)
+        self._finish(ending.events)
 
     @override
     def _take_end(self) -> None:
@@ -232,7 +236,7 @@ class StreamCall(FastCall):
             self._broken(delivery.broken(error))
         else:
             delivery.finish()
-            self._finish("success", None, DONE)
+            self._finish(DONE)
 
     def _await_end(self, limit_s: float) -> None:
         """The answer is whole but for what hosts add at its end, for which they get some time."""
@@ -274,7 +278,11 @@ class StreamCall(FastCall):
             delivery = self._under_way
             delivery.finish()
             held = b"".join([encode_event(one.to_json_bytes()) for one in delivery.drain()])
-            self._finish("failure", error, held + error_event(error))
+            self._settle("failure", error)
+            if held:
+                self._writer.send(held)
+            self._writer.fail(error)
+            self._end()
             return
         if self._exchange is not None:
             self._exchange.cancel()
@@ -282,13 +290,16 @@ class StreamCall(FastCall):
         self._delivery = None
         self._failed(error)
 
-    def _finish(self, outcome: Outcome, error: APIError | None, last: bytes) -> None:
-        self._settle(outcome, error)
+    def _finish(self, last: bytes) -> None:
+        self._settle("success")
+        self._writer.send(last)
+        self._end()
+
+    def _end(self) -> None:
         exchange = self._exchange
         if exchange is not None:
             # The end of the body is still to come: only after it can the connection serve again.
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._context.loop.call_later(TAIL_S, self._stop)
-        self._writer.send(last)
         self._writer.end(self._run.report)

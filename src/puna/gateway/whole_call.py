@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from msgspec import UNSET
@@ -82,7 +83,7 @@ class WholeCall(FastCall):
     def _pass_on(self, body: bytes) -> bytes | None:
         """What the caller gets for a plain body."""
         plain = read_reply(body)
-        if plain is None or (self._envelope.tools is not UNSET and self._may_hold_call(plain)):
+        if plain is None or self._needs_reader(plain):
             return None
         renaming = self._route.renaming
         answer = renaming.complete(body, plain)
@@ -94,18 +95,9 @@ class WholeCall(FastCall):
             self._note(plain)
         return answer
 
-    def _may_hold_call(self, plain: PlainReply) -> bool:
-        """Whether the text of a choice may be a call of one of the tools."""
-        if not self._looks_for_calls:
-            return False
-        tools = self._envelope.tools or ()
-        texts = [one.message.content for one in plain.choices if not one.message.tool_calls]
-        return any(
-            text
-            and may_begin_call(text)
-            and ("\\" in text or any(tool.function.name in text for tool in tools))
-            for text in texts
-        )
+    def _needs_reader(self, plain: PlainReply) -> bool:
+        """Whether the text of a choice may be more than text: a call of one of the tools."""
+        return self._envelope.tools is not UNSET and may_call(plain, self._tool_names)
 
     def _note(self, plain: PlainReply) -> None:
         run, usage, ready = self._run, plain.usage, self._ready
@@ -141,6 +133,15 @@ class WholeCall(FastCall):
     @override
     def _take_error(self, error: APIError) -> None:
         self._failed(attribute(error, self._tried))
+
+
+def may_call(plain: PlainReply, names: AbstractSet[str]) -> bool:
+    """Whether the text of a choice may be a call of a tool with one of these names."""
+    texts = [one.message.content for one in plain.choices if not one.message.tool_calls]
+    return any(
+        text and may_begin_call(text) and ("\\" in text or any(name in text for name in names))
+        for text in texts
+    )
 
 
 def _completion(

@@ -256,6 +256,9 @@ _PARAMS = tuple(
     for name in ChatEnvelope.__struct_fields__
     if name not in ("model", "messages", "stream", "metadata")
 )
+NO_ENVELOPE = ChatEnvelope("-", [UserMessage(Raw(b'""'))])
+"""Of a request that was read whole."""
+
 _decoder = Decoder(ChatEnvelope)
 _parts_decoder = Decoder(Annotated[list[TextPart | ImagePart], Meta(min_length=1)])
 _encoder = Encoder()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from puna.bridges.block_order import THINKING
+from puna.bridges.block_order import TEXT, THINKING
 from puna.bridges.messages.reply import read_arguments, text_block, thinking_block, tool_block
 from puna.bridges.messages.request import MessagesRequest
 from puna.types.chat import DeltaToolCall
@@ -21,6 +21,11 @@ class Blocks:
         self._index = -1
         self._kind: str | None = None
         self._is_open = False
+
+    @property
+    def open_text(self) -> int | None:
+        """The number of the open block of text; None where none is open."""
+        return self._index if self._is_open and self._kind == TEXT else None
 
     def say(self, kind: str, text: str) -> Iterator[Event]:
         """A piece of a text; it opens a block where none of its kind is open."""

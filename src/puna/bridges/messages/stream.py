@@ -50,6 +50,11 @@ class MessageStream:
                 events += self._take(choice)
         return events
 
+    @property
+    def open_text(self) -> int | None:
+        """The number of the block that the next piece of text is added to; None where none is."""
+        return self._blocks.open_text if self._has_begun and self._live is None else None
+
     def finish(self, usage: Usage | None = None) -> list[Event]:
         """The last events. `usage` is used where no chunk held it."""
         if not self._has_begun:
