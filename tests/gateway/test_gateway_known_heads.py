@@ -29,7 +29,7 @@ general_settings: {master_key: sk-master-1}
 """
 AUTH = {"authorization": "Bearer sk-master-1"}
 KEYS = Keys(None)
-MEANING = LaneHead("POST /v1/chat/completions", ANYONE, KEYS, None)
+MEANING = LaneHead("POST /v1/chat/completions", "chat", ANYONE, KEYS, None)
 
 
 def echo(request: HTTPRequest) -> Recorded:
@@ -249,7 +249,7 @@ def test_a_head_that_is_not_clear_is_not_learned(head: bytes, body: bytes) -> No
 
 def test_a_head_with_a_call_id_of_its_own_is_not_learned() -> None:
     assert (
-        learn_head(HEAD + b"{}", b"{}", LaneHead("POST /", ANYONE, KEYS, "mine"), is_kept=True)
+        learn_head(HEAD + b"{}", b"{}", LaneHead("POST /", "chat", ANYONE, KEYS, "mine"), is_kept=True)
         is None
     )
 

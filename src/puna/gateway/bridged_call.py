@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import Any
 
 from typing_extensions import override
@@ -46,8 +45,7 @@ class _Bridged(FastCall):
     def _send(self, ready: ReadyDeployment) -> Exchange:
         attempt = self._attempt = self._run.prepare(ready.deployment)
         http = attempt.built.http
-        prepared = self._route.transport.prepare(replace(http, body=b""))
-        return prepared.start(http.body, self)
+        return self._route.transport.start(http, self)
 
     @property
     def _request(self) -> ChatRequest:

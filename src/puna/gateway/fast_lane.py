@@ -147,20 +147,24 @@ class FastLane:
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
     ) -> FastCycle | None:
         """The same for a request of the Messages API."""
+        fields = self._messages.read_fields(body)
+        model = fields.get("model") if fields is not None else None
+        if fields is None or not isinstance(model, str):
+            return None
+        is_stream = fields.get("stream") is True
+        route = self._routes.find(model, is_stream=is_stream)
+        if route is None:
+            return None
         context, clock = self._context, self._context.clock
         call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
         started_s, started_at = clock.monotonic(), clock.now()
         visit = Visit(
             self._visits, head.line, call_id, started_s, started_at, head.principal, head.endpoint
         )
-        read = self._messages.read(body, visit)
+        read = self._messages.read_call(fields, route, visit)
         if read is None:
             return None
         request, call = read
-        is_stream = call.request.is_stream
-        route = self._routes.find(call.request.model, is_stream=is_stream)
-        if route is None:
-            return None
         run = BridgedRun(context, call)
         cycle = FastCycle(protocol, visit, run, self._under_way)
         cycle.keep_alive = keeps_alive

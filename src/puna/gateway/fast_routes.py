@@ -69,6 +69,10 @@ class CallbackTransport(Protocol):
         """Check a request that will be sent with many bodies. Raises ValueError."""
         ...
 
+    def start(self, request: HTTPRequest, sink: ReplySink, /) -> Exchange:
+        """Send a request; `sink` hears of its reply, never before this returns."""
+        ...
+
     def can_carry(self, url: str, /) -> bool:
         """Whether it reaches a URL: no proxy stands before it."""
         ...

@@ -20,6 +20,7 @@ from puna.gateway.pipeline import Asker, Pipeline
 from puna.gateway.replies import Reply, json_reply
 from puna.gateway.requests import LOCAL_FIELDS, check_fields
 from puna.gateway.sending import Caller, Telling, Work, send_answer, send_stream
+from puna.routing.attempts import Plan
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.report import CallReport
@@ -38,7 +39,6 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
     engine = pipeline.engine
     betas = _read_betas(caller.head.headers)
     request, call = await caller.read(read_message_call, pipeline, body, caller, betas=betas)
-    request = replace(request, made_id=engine.make_id())
     if call.request.is_stream:
         telling = _telling(MessageStream(request), caller.call_id)
         return Work((call,), lambda: send_stream(engine.stream(call), caller, telling))
@@ -73,9 +73,12 @@ def read_message_call(
     caller: Asker,
     *,
     betas: tuple[str, ...],
+    plan: Plan | None = None,
     is_count: bool = False,
 ) -> tuple[MessagesRequest, Call]:
     """A request's fields as a chat call. `betas` are the features that its head asks for.
+
+    `plan` is the one for the request where that is known.
 
     Raises:
         APIError: the request is wrong, or nobody serves the model.
@@ -83,13 +86,18 @@ def read_message_call(
     check_fields(body)
     local = {name: value for name, value in body.items() if _is_local(name, value)}
     asked = {name: value for name, value in body.items() if name not in local or name == "metadata"}
-    drop_params = pipeline.bridge_drops(body)
-    request = read_messages_request(asked, drop_params=drop_params, is_count=is_count)
+    if plan is None:
+        drops = pipeline.bridge_drops(body)
+    else:
+        drops = all(one.drop_params for one in plan.group)
+    made_id = "" if is_count else pipeline.engine.make_id()
+    request = read_messages_request(asked, drop_params=drops, is_count=is_count, made_id=made_id)
     fields = {**local, **request.fields, "model": body.get("model"), "stream": body.get("stream")}
-    call = pipeline.read_call(fields, request.messages, caller)
-    extras = replace(request.extras, betas=betas)
-    asked_there = replace(call.request, messages_extras=extras, source=request.source)
-    return request, replace(call, request=asked_there, left_out=request.dropped_params)
+    extras = replace(request.extras, betas=betas) if betas else request.extras
+    chat = pipeline.read_request(fields, request.messages)
+    chat = replace(chat, messages_extras=extras, source=request.source)
+    left_out = request.dropped_params
+    return request, pipeline.make_call(chat, fields, caller, plan=plan, left_out=left_out)
 
 
 def _read_betas(headers: Mapping[str, str]) -> tuple[str, ...]:

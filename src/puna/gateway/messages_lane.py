@@ -18,6 +18,7 @@ from puna.engine.call import Call
 from puna.errors import APIError
 from puna.gateway.fast_call import ReplyWriter
 from puna.gateway.fast_cycle import FastCycle
+from puna.gateway.fast_routes import PlainRoute
 from puna.gateway.messages import encode_events, read_message_call, usage_in
 from puna.gateway.messages_replies import messages_error_event, messages_error_reply
 from puna.gateway.pipeline import Pipeline
@@ -27,7 +28,7 @@ from puna.gateway.requests import LOCAL_FIELDS, excess_in, is_heavy
 from puna.gateway.visit import Visit
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.report import CallReport
-from puna.wire.plain_replies import read_chunk
+from puna.wire.plain_replies import reread_chunk
 from puna.wire.surrogates import parse_json
 
 _MOST_FIELDS: Final = 1_000
@@ -58,21 +59,22 @@ class MessagesLane:
         self._pipeline = pipeline
         self._most_values = pipeline.directory.config.server.max_request_values
 
-    def read(self, body: bytes, visit: Visit) -> tuple[MessagesRequest, Call] | None:
+    def read_call(
+        self, fields: Mapping[str, Any], route: PlainRoute, visit: Visit
+    ) -> tuple[MessagesRequest, Call] | None:
         """The request and its call; None where the full lane must answer, or say what is wrong."""
-        fields = self._read_fields(body)
-        if fields is None:
-            return None
+        asker = VisitOf(visit)
         try:
-            request, call = read_message_call(self._pipeline, fields, VisitOf(visit), betas=())
+            request, call = read_message_call(
+                self._pipeline, fields, asker, betas=(), plan=route.plan
+            )
         except APIError:
             return None
         if len(call.request.messages) > MANY or "response_format" in call.request.params:
             return None  # these are read away from the loop
-        made_id = self._pipeline.engine.make_id()
-        return replace(request, made_id=made_id), call
+        return request, call
 
-    def _read_fields(self, body: bytes) -> dict[str, Any] | None:
+    def read_fields(self, body: bytes) -> dict[str, Any] | None:
         """The body's fields; None where it holds much, is no object, or steers the call."""
         most = self._most_values
         if is_heavy(body) or (len(body) > most // 100 and excess_in(body, most) is not None):
@@ -116,13 +118,11 @@ class MessagesWriter(ReplyWriter):
 
     def send(self, events: bytes) -> None:
         """Some of chat's events."""
-        ready = b"".join(
-            [
-                self._bridged(event.removeprefix(EVENT_START))
-                for event in events.split(EVENT_END)
-                if event
-            ]
-        )
+        if events.find(EVENT_END) == len(events) - len(EVENT_END):  # one event, as most are
+            ready = self._bridged(events[len(EVENT_START) : -len(EVENT_END)])
+        else:
+            parts = events.split(EVENT_END)
+            ready = b"".join([self._bridged(one[len(EVENT_START) :]) for one in parts if one])
         if ready:
             self._cycle.send(ready)
 
@@ -149,7 +149,7 @@ class MessagesWriter(ReplyWriter):
         index = self._bridge.open_text
         if index is not None:
             # Nearly every event only adds to the text: no chunk, no dicts.
-            chunk = read_chunk(data)
+            chunk = reread_chunk(data)
             if chunk is not None:
                 choice = chunk.choices[0]
                 delta = choice.delta

@@ -24,7 +24,7 @@ from puna.types.completion_request import CompletionRequest, make_completion_req
 from puna.types.completions import TextCompletion
 from puna.types.model_request import ModelRequest
 from puna.types.report import CallReport
-from puna.types.requests import CHAT_SWITCHES, make_chat_request
+from puna.types.requests import CHAT_SWITCHES, ChatRequest, make_chat_request
 from puna.wire.sse import encode_event
 
 _MOST_PROMPTS = 256
@@ -153,8 +153,12 @@ class Pipeline:
 
     def read_call(self, body: Mapping[str, Any], messages: Any, caller: Asker) -> Call:
         """A chat call from a request's fields, by the rules of `requests`."""
+        return self.make_call(self.read_request(body, messages), body, caller)
+
+    def read_request(self, body: Mapping[str, Any], messages: Any) -> ChatRequest:
+        """A chat request from its fields, likewise."""
         sent = self.sent_fields(body, but=("model", "messages", "stream"))
-        request = make_chat_request(
+        return make_chat_request(
             body.get("model"),
             messages,
             sent,
@@ -162,7 +166,6 @@ class Pipeline:
             **chat_options(body),
             **self.request_options(body),
         )
-        return self.make_call(request, body, caller)
 
     def sent_fields(self, body: Mapping[str, Any], *, but: Sequence[str]) -> Mapping[str, Any]:
         """The fields that may go upstream, but for those that are read by themselves.
@@ -183,12 +186,22 @@ class Pipeline:
         }
 
     def make_call(
-        self, request: RequestT, body: Mapping[str, Any], caller: Asker
+        self,
+        request: RequestT,
+        body: Mapping[str, Any],
+        caller: Asker,
+        *,
+        plan: Plan | None = None,
+        left_out: tuple[str, ...] = (),
     ) -> Call[RequestT]:
-        """A checked request as a call: with its deployments and hook data."""
+        """A checked request as a call: with its deployments and hook data.
+
+        `plan` is the one for the request where that is known; `left_out` as in `Call`.
+        """
         return Call(
             request=request,
-            plan=self._plan(request, body),
+            plan=plan or self._plan(request, body),
+            left_out=left_out,
             policy=retry_policy(self.directory),
             metadata={
                 **read_mapping(body, "metadata"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from puna.transports.base import AsyncOpenReply
-from puna.transports.lean import LeanTransport, PreparedRequest
+from puna.transports.lean import Exchange, LeanTransport, PreparedRequest, ReplySink
 from puna.transports.proxies import EnvironmentProxies
 from puna.transports.standard import AsyncStandardTransport
 from puna.transports.tls import TLSConfig
@@ -26,6 +26,10 @@ class ProxyAwareTransport:
         if self._standard is None:
             self._standard = AsyncStandardTransport(self._tls)
         return await self._standard.open(request)
+
+    def start(self, request: HTTPRequest, sink: ReplySink) -> Exchange:
+        """Send a request to an address that this can carry; `sink` hears of its reply."""
+        return self.lean.start(request, sink)
 
     def prepare(self, request: HTTPRequest) -> PreparedRequest:
         """What sends a request to an address that this can carry, with one body after the other.

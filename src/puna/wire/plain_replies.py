@@ -287,6 +287,14 @@ def read_chunk(data: bytes) -> PlainChunk | None:
     return _read(_chunk_decoder.decode, data)
 
 
+def reread_chunk(data: bytes) -> PlainChunk | None:
+    """The same of data that was read before: only its kind is asked."""
+    try:
+        return _chunk_decoder.decode(data)
+    except MsgspecError:
+        return None
+
+
 def read_call_chunk(data: bytes) -> CallChunk | None:
     """An event's data, where it only begins or continues a tool call."""
     return _read(_call_decoder.decode, data)

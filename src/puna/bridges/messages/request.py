@@ -64,11 +64,16 @@ class MessagesRequest:
 
 
 def read_messages_request(
-    body: Mapping[str, Any], *, drop_params: bool = False, is_count: bool = False
+    body: Mapping[str, Any],
+    *,
+    drop_params: bool = False,
+    is_count: bool = False,
+    made_id: str = "",
 ) -> MessagesRequest:
     """Check a Messages request. `model` and `stream` are the caller's to pass on.
 
-    `is_count`: the request only wants its tokens counted, and need not limit an answer.
+    `is_count`: the request only wants its tokens counted, and need not limit an answer. `made_id`
+    is for the answer: see `MessagesRequest`.
 
     Raises:
         BadRequestError: something is wrong; `param` is its path.
@@ -114,7 +119,8 @@ def read_messages_request(
         )
     extras = MessagesExtras(_read_carried(given))
     source = RequestSource(image_paths(given.get("messages")))
-    return MessagesRequest(messages, fields, stops, names, omissions.names, extras, source)
+    left_out = omissions.names
+    return MessagesRequest(messages, fields, stops, names, left_out, extras, source, made_id)
 
 
 def _read_choice(

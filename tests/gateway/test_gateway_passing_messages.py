@@ -1,0 +1,164 @@
+"""Messages requests whose answers pass by their bytes get what the full lane gives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from typing import Any
+
+import pytest
+from tests.gateway.test_gateway_passing import CONFIG, MODELS
+from tests.support import agent_traffic
+from tests.support.asgi import Answer
+from tests.support.lane_pairs import AUTH, record, same_ids
+from tests.support.lanes import Edge, request_bytes
+
+from puna.transports.replay import Recorded
+from puna.wire.http import HTTPRequest
+
+_OWN = frozenset(
+    (
+        *("content-length", "date", "transfer-encoding"),
+        *("x-puna-lane", "x-litellm-response-duration-ms"),
+    )
+)
+_MADE = re.compile(r"msg_[0-9a-zA-Z_-]+")
+_BESIDE: dict[str, Any] = {
+    "temperature": 0.5,
+    "top_k": 4,
+    "stop_sequences": ["x"],
+    "metadata": {"user_id": "u"},
+    "thinking": {"type": "enabled", "budget_tokens": 1024},
+    "output_config": {"effort": "high"},
+    "timeout": 5,
+    "context_management": {"edits": []},
+}
+_CHOICES = [
+    {"type": "auto"},
+    {"type": "any"},
+    {"type": "none"},
+    {"type": "auto", "disable_parallel_tool_use": True},
+]
+
+
+def blocks(content: Any, dice: random.Random) -> list[dict[str, Any]]:
+    """A chat message's content in the Messages API's words."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    made: list[dict[str, Any]] = []
+    for part in content or []:
+        if part["type"] == "text" and "text" in part:
+            hint = {"cache_control": {"type": "ephemeral"}} if dice.random() < 0.1 else {}
+            made.append({"type": "text", "text": part["text"], **hint})
+        elif part["type"] == "image_url":
+            source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+            made.append({"type": "image", "source": source})
+    return made
+
+
+def turn(message: dict[str, Any], dice: random.Random) -> dict[str, Any]:
+    """A chat message as a turn; a tool's result is the user's."""
+    content = message.get("content")
+    if message["role"] == "tool":
+        said = content if isinstance(content, str) else blocks(content, dice)
+        result = {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": said}
+        return {"role": "user", "content": [result]}
+    said = blocks(content, dice)
+    for call in message.get("tool_calls", ()):
+        try:
+            given = json.loads(call["function"]["arguments"])
+        except ValueError:
+            given = {}
+        name, made = call["function"]["name"], given if isinstance(given, dict) else {}
+        said.append({"type": "tool_use", "id": call["id"], "name": name, "input": made})
+    return {"role": message["role"], "content": said}
+
+
+def request(dice: random.Random) -> dict[str, Any]:
+    chat = agent_traffic.request(dice, MODELS)
+    made: dict[str, Any] = {"model": chat["model"], "max_tokens": 100, "messages": []}
+    for message in chat["messages"]:
+        if message["role"] == "system":
+            made["system"] = blocks(message["content"], dice)
+        elif message["role"] in ("user", "assistant", "tool"):
+            made["messages"].append(turn(message, dice))
+    if "tools" in chat:
+        functions = [tool["function"] for tool in chat["tools"] if "function" in tool]
+        made["tools"] = [
+            {"name": one["name"], "input_schema": one.get("parameters") or {"type": "object"}}
+            for one in functions
+        ]
+        if dice.random() < 0.2:
+            made["tool_choice"] = dice.choice(_CHOICES)
+    if chat.get("stream"):
+        made["stream"] = True
+    return made | {name: value for name, value in _BESIDE.items() if dice.random() < 0.1}
+
+
+def reply(dice: random.Random, *, is_stream: bool) -> Recorded:
+    if dice.random() < 0.05:
+        body = b'{"error":{"message":"no","type":"t","code":"c"}}'
+        status = dice.choice([400, 401, 429, 500, 503])
+        return Recorded(status, {"content-type": "application/json"}, (body,))
+    made = agent_traffic.stream_reply(dice) if is_stream else agent_traffic.whole_reply(dice)
+    if dice.random() < 0.9:
+        return made
+    thinks = [piece.replace(b'"Hello', b'"<think>hm</think>Hello') for piece in made.pieces]
+    return Recorded(made.status, made.headers, tuple(thinks))
+
+
+def told(answer: Answer) -> Any:
+    """An answer, its texts joined however they were cut."""
+    headers = {name: value for name, value in answer.headers.items() if name not in _OWN}
+    if answer.headers.get("content-type") != "text/event-stream":
+        return answer.status, headers, _MADE.sub("ID", same_ids(answer.text))
+    said: dict[int, list[Any]] = {}
+    others: list[Any] = []
+    for event in filter(None, _MADE.sub("ID", same_ids(answer.text)).split("\n\n")):
+        name, _, data = event.partition("\n")
+        value = json.loads(data.removeprefix("data: "))
+        assert name == f"event: {value['type']}"
+        match value["type"]:
+            case "content_block_start":
+                said[value["index"]] = [value["content_block"], ""]
+            case "content_block_delta":
+                delta = value["delta"]
+                said[value["index"]][1] += "".join(v for k, v in delta.items() if k != "type")
+            case "content_block_stop":
+                said[value["index"]].append("stop")
+            case _:
+                others.append(value)
+    return answer.status, headers, said, others
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_messages_get_the_same_from_both_readers(part: int) -> None:
+    async def run() -> list[str]:
+        lanes: list[str] = []
+        for seed in range(part * 400, part * 400 + 400):
+            dice = random.Random(seed)  # noqa: S311 - chance of tests, not of keys
+            body = request(dice)
+            recorded = reply(dice, is_stream=bool(body.get("stream")))
+
+            def play(asked: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
+                return Recorded(503, {}, (b"",)) if "down" in asked.url else recorded
+
+            data = request_bytes(body, AUTH, path="/v1/messages")
+            passing, full = Edge(play, CONFIG, is_fast=True), Edge(play, CONFIG, is_fast=False)
+            answer, other = await passing.ask(data), await full.ask(data)
+            assert told(answer) == told(other), seed
+            records = [[record(one) for one in edge.events] for edge in (passing, full)]
+            assert records[0] == records[1], seed
+            ours, theirs = [*passing.hot.requests, *passing.full.requests], full.full.requests
+            assert [json.loads(r.body) for r in ours] == [json.loads(r.body) for r in theirs], seed
+            assert [(r.url, r.headers, r.timeouts) for r in ours] == [
+                (r.url, r.headers, r.timeouts) for r in theirs
+            ], seed
+            lanes.append(answer.headers.get("x-puna-lane", "none"))
+        return lanes
+
+    lanes = asyncio.run(run())
+    assert lanes.count("fast") > 200
+    assert lanes.count("full") > 15
