@@ -249,7 +249,9 @@ def test_a_head_that_is_not_clear_is_not_learned(head: bytes, body: bytes) -> No
 
 def test_a_head_with_a_call_id_of_its_own_is_not_learned() -> None:
     assert (
-        learn_head(HEAD + b"{}", b"{}", LaneHead("POST /", "chat", ANYONE, KEYS, "mine"), is_kept=True)
+        learn_head(
+            HEAD + b"{}", b"{}", LaneHead("POST /", "chat", ANYONE, KEYS, "mine"), is_kept=True
+        )
         is None
     )
 

@@ -116,4 +116,4 @@ class FastRun(LaneRun):
 
     @override
     def asked(self) -> Mapping[str, Any]:
-        return {"messages": self.call.request.messages}
+        return {"messages": tuple(self._envelope.to_messages())}

@@ -245,6 +245,13 @@ class ChatEnvelope(_Strict):
         """The names of the parameters that the caller gave."""
         return {name for name in _PARAMS if getattr(self, name) is not UNSET}
 
+    def to_messages(self) -> list[dict[str, Any]]:
+        """The messages as plain values, without what only answers have."""
+        messages: list[dict[str, Any]] = decode(_encoder.encode(self.messages))
+        for message in messages:
+            message.pop("annotations", None)
+        return messages
+
     def to_fields(self) -> dict[str, Any]:
         """The request as plain values, without its nulls."""
         fields: dict[str, Any] = parse_json(_encoder.encode(self))
