@@ -360,8 +360,8 @@ class Anywhere:
     def prepare(self, request: HTTPRequest) -> Any:
         return self if request.url else None
 
-    def start(self, body: bytes, sink: ReplySink) -> Any:
-        raise AssertionError((body, sink))
+    def start(self, request: Any, sink: ReplySink) -> Any:
+        raise AssertionError((request, sink))
 
     def can_carry(self, url: str) -> bool:
         return bool(url)

@@ -241,19 +241,14 @@ class PlainStream:
 
     def _take_text(self, choice: PlainChunkChoice, data: bytes, renamed: bytes) -> bytes | None:
         """A text's event, as `_read` gives it."""
-        if choice.index and self._looks_for_calls:
-            return None  # the texts of each choice are looked through for themselves
         text = (choice.delta.content or "").encode()
+        if (choice.index and self._looks_for_calls) or (text and self._may_be_thought(text)):
+            return None  # the texts of each choice are looked through for themselves
         if self._calls is not None:
             if self._kept.is_full:
                 return None
             self._kept.add(data)
             return renamed
-        if text and self._may_think:
-            if text.lstrip()[:1] in b"<":  # a tag, or blanks before one
-                return None
-            self._may_think = False
-            self._has_prose = not self._looks_for_calls
         is_clear = not self._looks_for_calls or (not self._waiting and self._is_prose(text))
         if choice.index in self._firsts:
             self._learn(data, renamed, text)
@@ -266,6 +261,13 @@ class PlainStream:
         self._texts.append(text)
         self._held += len(text)
         return renamed
+
+    def _may_be_thought(self, text: bytes) -> bool:
+        """Whether thoughts may stand at the beginning of the text: behind a tag, or blanks."""
+        if self._may_think and text.lstrip()[:1] not in (b"", b"<"):
+            self._may_think = False
+            self._has_prose = not self._looks_for_calls
+        return self._may_think
 
     # --- texts that may be calls
 

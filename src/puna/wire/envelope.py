@@ -246,10 +246,12 @@ class ChatEnvelope(_Strict):
         return {name for name in _PARAMS if getattr(self, name) is not UNSET}
 
     def to_messages(self) -> list[dict[str, Any]]:
-        """The messages as plain values, without what only answers have."""
-        messages: list[dict[str, Any]] = decode(_encoder.encode(self.messages))
+        """The messages as plain values, without what only answers have and what says nothing."""
+        messages: list[dict[str, Any]] = parse_json(_encoder.encode(self.messages))
         for message in messages:
             message.pop("annotations", None)
+            if message.get("tool_calls") == []:
+                del message["tool_calls"]
         return messages
 
     def to_fields(self) -> dict[str, Any]:
