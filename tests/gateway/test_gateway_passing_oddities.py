@@ -111,10 +111,24 @@ def test_numbers_that_no_float_can_say_are_read_by_the_reader(name: str, number:
     assert ask(body.encode(), reply()).status in (200, 400)
 
 
-def test_many_digits_are_looked_through_once() -> None:
-    schema = '{"a": "' + ("9" * 299 + " ") * 10_000 + '"}'
+def test_usual_numbers_of_a_schema_pass() -> None:
+    schema = '{"a": [1e99, -2.5E+10, 1e-400, 123456789.5], "e300": "' + "9" * 299 + ' 3f4e1"}'
     body = json.dumps(ASKED).replace('{"type": "object"}', schema)
     assert read_envelope(body.encode()) is not None
+
+
+def test_a_request_of_very_many_values_does_not_stop_the_loop() -> None:
+    """A body of 3 MB with 15,000 calls took 300 ms on the event loop; a thread reads it now."""
+    few = [{"role": "user", "content": "word " * 30}] * 500
+    assert ask({**ASKED, "messages": few}, reply()).headers["x-puna-lane"] == "fast"
+    many = [{"role": "user", "content": "x"}] * 5_000
+
+    async def run() -> list[Any]:
+        edge = Edge(lambda _: reply(), CONFIG, is_fast=True)
+        edge.connect()[0].data_received(request_bytes({**ASKED, "messages": many}, AUTH))
+        return edge.hot.requests
+
+    assert asyncio.run(run()) == []
 
 
 def test_an_answer_without_calls_goes_on_without_the_empty_list() -> None:

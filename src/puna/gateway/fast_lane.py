@@ -41,6 +41,8 @@ LANE_PATHS: Final[Mapping[bytes, str]] = {
 
 _SHORT_BYTES: Final = 65_536
 """A body that is no longer holds few values."""
+_MOST_STRINGS: Final = 20_000
+"""In a body that is read on the loop: a thousand turns with tool calls have as many."""
 
 
 class FastLane:
@@ -174,7 +176,10 @@ class FastLane:
         return cycle
 
     def _holds_too_much(self, body: bytes) -> bool:
-        """Whether the long way refuses a body for the number of its values."""
+        """Whether a body holds so many values that it is read in a thread, or refused."""
+        strings = (body.count(b'"') - body.count(b'\\"')) // 2
+        if strings > _MOST_STRINGS:
+            return True
         return excess_in(body, self._server.max_request_values) is not None
 
     def close(self) -> None:

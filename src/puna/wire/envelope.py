@@ -27,11 +27,15 @@ EMPTY_TEXT = b'""'
 
 _DEEP_BYTES = 2 * _MOST_BRACKETS
 
-_HUGE_NUMBER = re.compile(rb"[0-9]\.?[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{300}")
-"""As all numbers are written that are too large for a float: `1e999` is infinite in Python."""
-_FEWEST_DIGITS = 4
-"""Of such a number: `1e309`."""
-_NO_DIGITS = bytes(octet for octet in range(256) if octet not in b"0123456789")
+_DIGITS = bytes.maketrans(
+    bytes(octet for octet in range(256) if octet not in b"Ee"),
+    bytes(0x30 if octet in b"0123456789" else 0x20 for octet in range(256) if octet not in b"Ee"),
+)
+"""Makes 0 of each digit and a space of what stands in no number, but for `E` and `e`."""
+_EXPONENTS = (b"0e000", b"0E000")
+_LONG_NUMBER = b"0" * 300
+"""So, or with such an exponent, are all numbers written that are too large for a float: `1e999` is
+infinite in Python."""
 
 _NAMES = re.compile(r"[a-zA-Z0-9_-]{1,64}(?:,[a-zA-Z0-9_-]{1,64})*+")
 """Of functions, with a comma between: to ask once is quicker than to ask of each."""
@@ -373,8 +377,11 @@ def is_sound(value: Raw, opener: bytes) -> bool:
         return False
     if len(data) >= _DEEP_BYTES and brackets_in(data) >= _MOST_BRACKETS:
         return False
-    has_digits = len(data.translate(None, _NO_DIGITS)) >= _FEWEST_DIGITS
-    return not has_digits or _HUGE_NUMBER.search(data) is None
+    numbers = data.translate(_DIGITS, b".+")
+    return (
+        all(numbers.find(exponent) < 0 for exponent in _EXPONENTS)
+        and numbers.find(_LONG_NUMBER) < 0
+    )
 
 
 def _is_object(value: Raw) -> bool:
