@@ -149,6 +149,16 @@ def test_annotations_that_are_nested_too_deeply_are_refused() -> None:
 # --- replies
 
 
+@pytest.mark.parametrize("spelled", [b'"m\\u006fdel"', b'"mod\\u0065l"', b'"\\u006dodel"'])
+def test_a_hosts_own_name_for_the_model_stays_hidden_however_its_key_is_spelled(
+    spelled: bytes,
+) -> None:
+    recorded = reply(x={"model": "nested"})
+    data = recorded.pieces[0].replace(b'"model"', spelled, 1)
+    answer = ask(ASKED, Recorded(200, recorded.headers, (data,)))
+    assert json.loads(answer.text)["model"] == "public"
+
+
 def test_a_reply_of_the_type_error_is_an_error() -> None:
     assert ask(ASKED, reply(type="error")).status == 500
     assert ask(ASKED, reply(type="chat")).status == 200

@@ -7,6 +7,7 @@ that these types do not name are passed on unread.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,12 +15,15 @@ from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
 from msgspec.json import Decoder, Encoder, decode
 
 from puna.types.counts import MOST_TOKENS
-from puna.wire.octets import brackets_in
+from puna.wire.octets import BACKSLASH, brackets_in
 
 T = TypeVar("T")
 
 _MOST_BRACKETS = 150
 """Nesting is at most so deep; a text that holds as many brackets is no worse off the long way."""
+
+_LETTER = re.compile(rb"\\u00(?:[67]|5[fF])")
+"""A letter or `_` that is escaped, as no encoder does: no search finds a key that is spelled so."""
 
 _MOST_CALLS = 1_024
 """No model means more calls in one answer."""
@@ -351,7 +355,7 @@ def usage_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T | None:
     # Fields that are not read are not looked into: the readers of the other way may refuse them.
-    if brackets_in(data) > _MOST_BRACKETS:
+    if brackets_in(data) > _MOST_BRACKETS or (BACKSLASH in data and _LETTER.search(data)):
         return None
     try:
         if not data.isascii():
