@@ -1,10 +1,10 @@
-"""Which chat requests reach the hosts of a model as they came.
+"""Decides which chat requests can be passed on unchanged to all hosts of a model.
 
-`PassingRules` asks, of a request that was read as far as `wire/envelope.py` does, what
-`request_rules.py` and `bridges/histories` ask of one that was read whole: does any host refuse,
-rename or leave out a part of it, or want its messages otherwise? Where one does, the request goes
-through those modules. The answer is the same for all hosts of a model, so that a retry or fallback
-needs no second question.
+`PassingRules` checks a request that `wire/envelope.py` has parsed, by the rules that
+`request_rules.py` and `bridges/histories` apply to a request that was read whole: does any host
+refuse, rename or leave out a part of it, or need its messages in another form? Where one does, the
+request goes through those modules. The rules hold for all hosts of the model together, so that a
+retry or a fallback needs no second check.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ _BETWEEN_TEXTS = "\n\n"
 
 @dataclass(frozen=True, slots=True)
 class PassingRules:
-    """What all hosts of a model take as it is.
+    """What all hosts of a model accept unchanged.
 
     Attributes:
-        watched_params: parameters that one of them does not always get as they are.
-        formats: the types of `response_format` that all know; None means all types.
-        has_led_systems: whether one takes instructions in the first message only.
+        watched_params: parameters that one of the hosts does not always get unchanged.
+        formats: the types of `response_format` that all hosts know; None means all types.
+        has_led_systems: whether one host accepts instructions in the first message only.
         call_ids: patterns that the whole id of a tool call must match, all of them.
         takes_text_parts: whether lists of texts stay lists; None where the hosts differ.
         takes_any_arguments: whether the arguments of calls may be anything.
         takes_calls: whether calls in a history need no field that chat does not have.
-        streams_tools: whether all stream answers to requests with tools.
-        images: the most images in one request; None means any number.
-        unknown_fields: fields of messages that one of them does not know.
-        has_rules: whether there are any about parameters.
+        streams_tools: whether all hosts stream answers to requests with tools.
+        images: the most images that a request may hold; None means any number.
+        unknown_fields: fields of messages that one of the hosts does not know.
+        has_rules: whether `watched_params` or `formats` restrict anything.
     """
 
     watched_params: frozenset[str]
@@ -73,7 +73,7 @@ class PassingRules:
 
     @classmethod
     def of(cls, targets: Sequence[Target]) -> Self:
-        """The rules that hold for all of these."""
+        """Combine the rules of all targets of one model. Called once for each route."""
         quirks = [one.quirks for one in targets]
         rules = [one.messages or CHAT for one in quirks]
         formats = [one.response_formats for one in quirks if one.response_formats is not None]
@@ -95,7 +95,12 @@ class PassingRules:
         )
 
     def fit(self, envelope: ChatEnvelope) -> ChatEnvelope | None:
-        """The request as all hosts take it, nearly always the same object; None for others."""
+        """The request in a form that all hosts accept: nearly always the same object.
+
+        A copy has its text parts joined or its annotations dropped. None where a host needs any
+        other change, or refuses the request: then the full lane must read it. Called once for each
+        request.
+        """
         tools = envelope.tools
         if (self.has_rules or tools is not UNSET) and not self._takes_params(envelope):
             return None
@@ -107,13 +112,13 @@ class PassingRules:
                     return None
             elif kind is not UserMessage and not message.is_text:
                 return self._fit_history(envelope)
-            content: Any = message.content  # there, or it were no text
+            content: Any = message.content  # never unset in a message that is a text
             if first_octet(content)[0] != QUOTE:
                 return self._fit_history(envelope)
         return self._fit_history(envelope) if self.unknown_fields else envelope
 
     def _takes_params(self, envelope: ChatEnvelope) -> bool:
-        """Whether all hosts take the parameters as they are."""
+        """Whether all hosts accept the parameters unchanged."""
         if self.watched_params and not self.watched_params.isdisjoint(envelope.given()):
             return False
         formats, wanted = self.formats, envelope.response_format
@@ -122,15 +127,17 @@ class PassingRules:
         return envelope.tools is UNSET or self._takes_tools(envelope)
 
     def _takes_tools(self, envelope: ChatEnvelope) -> bool:
+        """Whether a request with tools can be passed on: how it streams, and how many choices."""
         if envelope.stream and not self.streams_tools:
             return False
-        # Calls that come as text are looked for in each choice.
+        # With several choices, only the full lane looks for tool calls in each text.
         return envelope.n is UNSET or envelope.n == 1
 
     def _fit_history(self, envelope: ChatEnvelope) -> ChatEnvelope | None:
-        """The request with messages as the hosts take them; None where one wants other messages.
+        """Like `fit`, for a history with more than texts: parts, images, calls and results.
 
-        Chat's grammar: the results of a message's calls follow it, in the order of the calls.
+        The order is checked, too: the results of a message's calls must follow the message, in the
+        order of the calls.
         """
         messages = envelope.messages
         fitted: list[Message] = []
@@ -158,23 +165,30 @@ class PassingRules:
         return replace(envelope, messages=fitted) if is_changed else envelope
 
     def _may_follow(self, message: Message, waiting: list[str], *, is_first: bool) -> bool:
-        """Whether a message may stand here, where the calls `waiting` have no result yet."""
+        """Whether a message may stand here.
+
+        `waiting` holds the ids of the calls without a result, the next one last. A result takes
+        its id away.
+        """
         if type(message) is ToolMessage:
             return bool(waiting) and waiting.pop() == message.tool_call_id
         is_instruction = type(message) is SystemMessage and not is_first
         return not waiting and not (is_instruction and self.has_led_systems)
 
     def _fit_answer(self, message: AssistantMessage, ids: set[str]) -> AssistantMessage | None:
-        """An earlier answer as the hosts take it; None where one wants it otherwise."""
+        """An earlier answer in a form that the hosts accept; None where the full lane must read it.
+
+        `ids` holds the ids of all calls so far; those of this message are added.
+        """
         calls = message.tool_calls
         if message.annotations is not UNSET:
             if not is_sound(message.annotations, b"["):
                 return None
             message = replace(message, annotations=UNSET)
         if not calls:
-            if calls is not UNSET:  # a list that is empty, which OpenAI refuses
+            if calls is not UNSET:  # an empty list, which OpenAI refuses
                 message = replace(message, tool_calls=UNSET)
-            # One that says nothing is left out: some hosts refuse it.
+            # Some hosts refuse an empty answer: the full lane leaves it out.
             return message if _says_something(message) else None
         if not self._takes_call_ids([call.id for call in calls], ids):
             return None
@@ -183,7 +197,7 @@ class PassingRules:
         return message if _says_something(message) else replace(message, content=UNSET)
 
     def _takes_call_ids(self, given: Sequence[str], known: set[str]) -> bool:
-        """Whether the hosts accept the ids of calls, each of which stands for one call only."""
+        """Whether the hosts accept these ids of calls, and all are new; adds them to `known`."""
         if not self.takes_calls:
             return False
         count = len(known) + len(given)
@@ -193,13 +207,13 @@ class PassingRules:
         )
 
     def _takes_arguments(self, arguments: str) -> bool:
-        """Whether the hosts take the arguments of a call; none at all become `{}`."""
+        """Whether the hosts accept a call's arguments; the full lane makes `{}` of empty ones."""
         if arguments.strip() in ("", "null"):
             return False
         return self.takes_any_arguments or object_of(arguments) is not None
 
     def _fit_parts(self, message: Message, parts: Sequence[TextPart | ImagePart]) -> Message | None:
-        """A message with a list of parts as the hosts take it; None where they differ."""
+        """A message with a list of parts in a form that all hosts accept; None without one."""
         texts = [part.text for part in parts if type(part) is TextPart]
         if len(texts) < len(parts):
             return message if type(message) is UserMessage else None
@@ -207,34 +221,38 @@ class PassingRules:
             return None
         if self.takes_text_parts:
             return message
-        # An answer's texts are pieces of one; what others send are texts of their own.
+        # Parts of an answer are pieces of one text; parts of other messages are separate texts.
         between = "" if type(message) is AssistantMessage else _BETWEEN_TEXTS
         text = between.join(texts)
         return replace(message, content=text_content(text)) if text else None
 
     def _knows_fields(self, message: Message) -> bool:
+        """Whether the message has no field that one of the hosts does not know."""
         return all(getattr(message, name, UNSET) is UNSET for name in self.unknown_fields)
 
 
 def _is_text(content: Raw | UnsetType) -> bool:
+    """Whether a content is a text or absent, not a list of parts."""
     return content is UNSET or first_octet(content)[0] == QUOTE
 
 
 def _says_something(message: AssistantMessage) -> bool:
+    """Whether an answer has a content that is not empty."""
     return message.content is not UNSET and bytes(message.content) != EMPTY_TEXT
 
 
 def dropped_hints(target: Target) -> tuple[str, ...]:
-    """The hints about OpenAI's own caches, queues and records that a host does not get."""
+    """The hints (parameters for OpenAI's caches, queues and records) that a host does not get."""
     quirks = target.quirks
-    names = HINTS.intersection(ChatEnvelope.__struct_fields__) - {"metadata"}  # it stays here
+    names = HINTS.intersection(ChatEnvelope.__struct_fields__) - {"metadata"}  # only hooks get it
     known = quirks.known_hints - quirks.ignored_params
     return tuple(sorted(names - known))
 
 
 def _watched_params(targets: Sequence[Target]) -> frozenset[str]:
+    """The parameters that some host does not get as given: requests with them are read whole."""
     dropped = [frozenset(dropped_hints(one)) for one in targets]
-    # Where only some hosts get a hint, those who do are preferred: `routing/suitable.py`.
+    # Where only some hosts get a hint, `routing/suitable.py` prefers those hosts.
     unequal = frozenset[str]().union(*dropped) - frozenset.intersection(*dropped)
     watched = (one.quirks.watched_params - gone for one, gone in zip(targets, dropped, strict=True))
     return unequal.union(*watched)

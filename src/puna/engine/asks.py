@@ -1,4 +1,7 @@
-"""How much calls may use at most, before they are made: what a budget reserves for them."""
+"""Computes how many tokens and how much money calls may use at most, before they are made.
+
+An admission reserves as much for a visit: see `gateway/visit.py`.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ from puna.types.moderations import ModerationRequest
 from puna.types.requests import ChatRequest
 
 _TEXTS = ("messages", "items", "earlier", "prompt", "input")
-"""Where the requests of all kinds have their texts."""
+"""The fields in which the kinds of requests have their texts."""
+# Parameters: the most tokens of one choice, and how many choices.
 _LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 _COUNTS = ("n", "best_of")
+# JSON with one of these holds a part whose tokens do not depend on its bytes.
 _IMAGES = ('"image_url"', '"input_image"', '"type": "image"', '"input_audio"', '"input_file"')
 _PER_TEXT = 64
 """Tokens that a host may put around each text, above what the bytes of JSON around it allow for."""
@@ -28,13 +33,13 @@ _PER_TEXT = 64
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked for.
+    """The upper bound of what some calls may use.
 
     Attributes:
-        model: the public name.
-        most_tokens: prompts and answers of all calls together use at most so many; None where
-            nothing bounds them, neither the request nor what is known of the model.
-        most_picos: they cost at most so much, in 1e-12 US dollars; None where that is not known.
+        model: the public name of the model.
+        most_tokens: the most tokens of all prompts and answers together; None where neither the
+            request nor the catalog bounds them.
+        most_picos: the most that all calls cost, in 1e-12 US dollars; None where not known.
     """
 
     model: str
@@ -44,15 +49,18 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
+    """The most tokens of one call, and the most that they cost in 1e-12 US dollars."""
+
     tokens: int
     picos: int | None
 
 
 def ask_of(calls: Sequence[Call[Any]]) -> Ask:
-    """What these calls ask for, of which there is at least one; all count to the end.
+    """Compute the upper bound of these calls together. There must be at least one.
 
-    Of each call the dearest of the deployments counts that may answer it. A failed try costs
-    nothing, so retries are not counted; answers that fit no `response_format` cost, and are.
+    Each call counts as if its dearest deployment answered, fallbacks included. A failed attempt
+    costs nothing, so retries are not counted. Further attempts at an answer that does not fit the
+    `response_format` do cost, and are counted.
     """
     tokens, picos, is_priced = 0, 0, True
     for call in calls:
@@ -68,6 +76,7 @@ def ask_of(calls: Sequence[Call[Any]]) -> Ask:
 
 
 def _deployments(plan: Plan) -> Iterable[Deployment]:
+    """All deployments that may answer a call with this plan, each once."""
     groups = (
         plan.group,
         *plan.fallbacks,
@@ -78,6 +87,7 @@ def _deployments(plan: Plan) -> Iterable[Deployment]:
 
 
 def _bound(call: Call[Any], deployment: Deployment) -> _Bound | None:
+    """The bound of a call where this deployment answers; None where nothing bounds it."""
     if call.canned is not None or deployment.canned_answer is not None:
         return _Bound(0, 0)
     request: ModelRequest = for_deployment(call, deployment)
@@ -94,7 +104,7 @@ def _bound(call: Call[Any], deployment: Deployment) -> _Bound | None:
 
 
 def _prompt(request: ModelRequest, deployment: Deployment) -> int | None:
-    """Tokens of the prompt: at most the bytes of its JSON, and what the model reads at most."""
+    """The most tokens of the prompt: the bytes of its JSON, or the context window if less."""
     window = deployment.target.context_tokens
     if isinstance(request, ModerationRequest):
         return window  # a guard's own instructions are part of its prompt
@@ -107,7 +117,7 @@ def _prompt(request: ModelRequest, deployment: Deployment) -> int | None:
 
 
 def _answer(request: ModelRequest, deployment: Deployment) -> int | None:
-    """Tokens of all choices of the answer, by the request's own limit or the model's."""
+    """The most tokens of all choices of the answer, by the request's limit or the model's."""
     if isinstance(request, EmbeddingRequest):
         return 0
     params, target = request.params, deployment.target
@@ -123,7 +133,7 @@ def _answer(request: ModelRequest, deployment: Deployment) -> int | None:
 
 
 def _cost(price: Price, prompt: int, answer: int) -> int:
-    """The most that it costs, in whichever class the prompt is billed."""
+    """The most that so many tokens cost: the prompt counts at its dearest class of price."""
     classes = (
         price.input_picos,
         price.cached_input_picos or 0,

@@ -92,24 +92,27 @@ def rescue_failure(
 
 
 class CallScreen:
-    """Says of one choice's texts, as they come, whether any of them may be a call.
+    """Checks the texts of one choice, in order, for tool calls written as text.
 
-    It holds nothing back itself: whoever passes texts on unread asks it first.
+    The gateway's `PlainStream` asks it before it sends a text unread. The screen holds no text
+    back, and builds no calls: that is left to `StreamRescue`. A text is *open* while it may still
+    become a call; later texts decide that it is text, or a call. After a call (`found_calls`)
+    the screen is never clear again.
     """
 
     def __init__(self, tools: KnownTools) -> None:
         self._stream = RescueStream(tools)
         self._waiting = 0
         self.found_calls = False
-        """Whether a text was a call: then `StreamRescue` must read on."""
+        """Whether a text was a call: then `StreamRescue` must take over."""
 
     @property
     def is_clear(self) -> bool:
-        """Whether all texts so far are settled to be text."""
+        """Whether it is certain that all texts so far are text, not calls."""
         return not self._waiting and not self.found_calls
 
     def take(self, text: str) -> bool:
-        """The next text; whether all so far are settled to be text."""
+        """Check the next text; return `is_clear` of all texts so far."""
         self._waiting += len(text)
         for piece in self._stream.feed(text):
             self._waiting -= len(piece.text)

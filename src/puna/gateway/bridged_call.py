@@ -1,8 +1,8 @@
-"""Calls of the fast lane whose request came in another shape than chat.
+"""Calls of the fast lane whose request is not a chat request, but one of the Messages API.
 
-The request goes through the same bridge and the same rules as in the full lane: it is read whole
-and written anew. Its answer passes by the bytes, as a chat answer does; the writer makes the events
-or the body of the client's shape of it.
+The request is read whole and converted to chat by the same bridge as in the full lane, and its
+dialect writes the body for the host. Only the chat answer is passed on like that of a chat request,
+as bytes. The call's `ReplyWriter` (`messages_lane.py`) converts it to the client's format.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from puna.wire.plain_replies import PlainReply
 
 
 class BridgedRun(LaneRun):
-    """The run of a call that a bridge has made."""
+    """The run of a `Call` that a bridge has made: attempts, report and settlement."""
 
     def __init__(self, context: LaneContext, call: Call) -> None:
         super().__init__(call, context.health, context.clock, context.hooks)
@@ -37,7 +37,10 @@ class BridgedRun(LaneRun):
 
 
 class _Bridged(FastCall):
-    """What differs from a request that is passed on."""
+    """Sends the request that the dialect builds from the call, where `FastCall` passes one on.
+
+    The call's `_envelope` is `NO_ENVELOPE`; what it would say is asked of `_request`.
+    """
 
     _route: PlainRoute
 
@@ -49,7 +52,7 @@ class _Bridged(FastCall):
 
     @property
     def _request(self) -> ChatRequest:
-        """What the deployment under way is asked."""
+        """The chat request of the attempt under way."""
         return self._tried.context.request
 
     @property
@@ -60,7 +63,7 @@ class _Bridged(FastCall):
 
 
 class BridgedWholeCall(_Bridged, WholeCall):
-    """A call whose answer comes whole."""
+    """A bridged call whose answer comes whole."""
 
     @override
     def _needs_reader(self, plain: PlainReply) -> bool:
@@ -71,7 +74,7 @@ class BridgedWholeCall(_Bridged, WholeCall):
 
 
 class BridgedStreamCall(_Bridged, StreamCall):
-    """A call whose answer comes as events."""
+    """A bridged call whose answer comes as a stream of events."""
 
     @property
     @override

@@ -1,8 +1,16 @@
-"""The tool calls of a stream, as long as their pieces need no mending.
+"""Checks that the tool calls of a stream can be passed on piece by piece, as the host sends them.
 
-A host that numbers its calls from 0, names each once with an id of its own, and then adds to the
-arguments of the last one only, sends what every client can join. Which piece belongs to which call
-wherever that is not so: `dialects/tool_call_identity.py`.
+States of `CallDeltas`: *no call has begun*, or *call k is open*, where calls count from 0 and k is
+the last one. Events are the pieces of calls, in the order of the stream:
+
+- A piece with an id begins the next call: its index is k + 1, its id is new, and its name is that
+  of a tool of the request.
+- A piece without an id adds text to the arguments of call k.
+- Any other piece is refused, and changes nothing. The stream then goes to the dialect's reader,
+  whose `dialects/tool_call_identity.py` finds out which piece belongs to which call.
+
+What always holds: the accepted calls have the indices 0 to k, their ids differ, and each accepted
+piece belongs to exactly one call, so that every client can join them.
 """
 
 from __future__ import annotations
@@ -18,18 +26,20 @@ from puna.dialects.tool_call_identity import ArgumentsSoFar
 from puna.wire.plain_replies import CallPiece
 
 _ESCAPED = re.compile(rb'(?:[ !#-\[\]-~]|\\["\\/bfnrt])*+')
-"""What may stand between the quotes of a JSON text: ASCII, without `\\u`."""
+"""Matches the inside of a JSON string that is ASCII and has no `\\u` escape."""
 _MOST_KEPT = 262_144
+"""The most that is kept, as `_EVENT_WEIGHT` counts: more would take a reader too long."""
 _EVENT_WEIGHT = 4
-"""A byte of an event takes as long to read as some of a text."""
+"""A byte of a whole event takes as long to parse as so many bytes of arguments."""
 _MAY_OPEN = b"{[ \\"
-"""How arguments may begin that are another call's; of escapes any may be a blank."""
+"""First bytes with which the arguments of a further call may begin; an escape may be a blank."""
 
 
 class CallDeltas:
-    """Takes the pieces of one choice's calls, in order.
+    """The tool calls of one choice, fed with their pieces in order.
 
-    `tool_names` are those of the request: a name that is none of them may go on in the next piece.
+    `tool_names` are the names of the request's tools. A piece with any other name is refused,
+    because the next piece may go on with the name.
     """
 
     def __init__(self, tool_names: AbstractSet[str]) -> None:
@@ -37,21 +47,21 @@ class CallDeltas:
         self._ids: set[str] = set()
         self._arguments = ArgumentsSoFar()
         self._unread: list[bytes] = []
-        """Pieces of the last call's arguments, escaped, which nobody has looked at."""
+        """Pieces of the last call's arguments, escaped, that `_arguments` does not have yet."""
         self._all_have_arguments = True
 
     @property
     def have_begun(self) -> bool:
-        """Whether there is a call."""
+        """Whether a call has begun."""
         return bool(self._ids)
 
     @property
     def are_whole(self) -> bool:
-        """Whether every call has arguments: the mending reader gives `{}` to one without any."""
+        """Whether every call has arguments: the dialect's reader gives `{}` to one without any."""
         return self._all_have_arguments and self._has_arguments
 
     def take(self, piece: CallPiece) -> bool:
-        """Whether a piece needs no mending; then it is noted."""
+        """Accept a piece, or return False where the dialect's reader must read it."""
         function = piece.function
         text = "" if function.arguments is UNSET else function.arguments
         if piece.id is not UNSET:
@@ -68,9 +78,9 @@ class CallDeltas:
         return True
 
     def take_escaped(self, texts: Sequence[bytes]) -> bool:
-        """Whether pieces of the last call's arguments need no mending; then they are noted.
+        """Accept pieces of the last call's arguments, or return False where `take` must decide.
 
-        `texts` are as JSON writes them, without their quotes.
+        `texts` are the insides of JSON strings: still escaped, without their quotes.
         """
         if not all(map(_ESCAPED.fullmatch, texts)):
             return False
@@ -86,6 +96,7 @@ class CallDeltas:
         return self._arguments.length > 0 or any(self._unread)
 
     def _begin(self, piece: CallPiece, call_id: str, text: str) -> bool:
+        """Accept a piece that begins the next call, or return False."""
         count, name = len(self._ids), piece.function.name
         if (
             piece.index != count
@@ -104,7 +115,7 @@ class CallDeltas:
         return True
 
     def _begins_another(self, text: str) -> bool:
-        """Whether a piece without an id is the arguments of the next call of the same function."""
+        """Whether a piece without an id begins the arguments of a further call."""
         start = text.lstrip()[:1]
         if not start or start not in "{[":
             return False
@@ -114,10 +125,10 @@ class CallDeltas:
 
 
 class KeptEvents:
-    """The events of a stream since its first call, for a reader that takes over.
+    """The events of a stream since its first call, kept for a reader that may have to take over.
 
-    Pieces of one call's arguments that differ in their texts only are kept as one event, which is
-    read in a hundredth of the time.
+    Successive events that differ only in the text of the arguments are joined to one event with
+    all of the text, which a reader parses in a hundredth of the time.
     """
 
     def __init__(self) -> None:
@@ -128,17 +139,17 @@ class KeptEvents:
 
     @property
     def is_full(self) -> bool:
-        """Whether to read more of them would take too long."""
+        """Whether more events would take a reader too long."""
         return self._weight > _MOST_KEPT
 
     def add(self, event: bytes) -> None:
-        """The next event."""
+        """Keep an event, whole."""
         self._join()
         self._events.append(event)
         self._weight += _EVENT_WEIGHT * len(event)
 
     def add_arguments(self, start: bytes, said: bytes, end: bytes) -> None:
-        """The next event, or some, in which only arguments stand, escaped, between two others."""
+        """Keep the events of which each is `start`, some of the arguments `said`, and `end`."""
         if start != self._start or end != self._end:
             self._join()
             self._start, self._end = start, end
@@ -146,16 +157,18 @@ class KeptEvents:
         self._weight += len(said)
 
     def take(self) -> bytes:
-        """All of them."""
+        """The kept events, as bytes of a stream."""
         self._join()
         return b"".join(self._events)
 
     def _join(self) -> None:
+        """Close the joined event, so that the next one begins anew."""
         if self._said:
             self._events.append(self._start + bytes(self._said) + self._end)
             self._said.clear()
 
 
 def _unescape(text: bytes) -> str:
+    """Decode the inside of a JSON string."""
     value: str = decode(b'"%b"' % text, type=str)
     return value

@@ -1,4 +1,4 @@
-"""What an endpoint of the gateway is: a row with its path, its behaviour and its description.
+"""The types of the endpoint table: a row has a path, a handler and a description for OpenAPI.
 
 The rows themselves are in `endpoints.py`. The router (`app.py`) finds the row of a request, checks
 the key where the row asks for one, reads the body where the row has one, and calls the handler.
@@ -21,7 +21,7 @@ from puna.routing.health import Health
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the handlers of one gateway work with. `describe` makes the OpenAPI document."""
+    """The parts of a gateway that handlers use. `describe` makes the OpenAPI document."""
 
     directory: Directory
     pipeline: Pipeline
@@ -33,10 +33,10 @@ class House:
 
 @dataclass(slots=True)
 class Asked:
-    """One request for an endpoint.
+    """One request, as its handler gets it.
 
     Attributes:
-        caller: who asks, with the head of the request and the way back.
+        caller: who asks, the head of the request, and the connection to answer on.
         body: the JSON object, with the model that the path names; empty where the row has no body.
         model, response_id: what the path names; empty where it names none.
     """
@@ -48,12 +48,12 @@ class Asked:
 
 
 Handled = Reply | Work
-"""A reply for the router to send; or calls that cost something, which it must admit first."""
+"""A reply that the router sends; or `Work` that costs something, which must be admitted first."""
 
 Handler = Callable[[House, Asked], Handled | Awaitable[Handled]]
 
 Access = Literal["anyone", "key"]
-"""Who may call an endpoint: whoever can connect, or who has a key of this gateway."""
+"""Who may call an endpoint: anyone who can connect, or holders of a key of this gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,15 @@ class BodyShape:
 
 @dataclass(frozen=True, slots=True)
 class AnswerShape:
-    """An endpoint's answers, for OpenAPI.
+    """The answers of an endpoint, for OpenAPI.
 
     Attributes:
-        whole: the names of the schemas of a success, none where it only refuses; `text` is plain
-            text, `object` any JSON object.
-        event: the schema of an event, where there are streams.
+        whole: names of the schemas of a successful answer; none where every request is refused;
+            `text` is plain text, `object` any JSON object.
+        event: the name of the schema of a stream's event; empty where there are no streams.
         is_done_told: whether a stream ends with `[DONE]`.
-        statuses: of its errors; a range stands for the statuses that a host answered with.
-        errors: the names of the schemas of an error.
+        statuses: the statuses of errors; a range such as `4XX` stands for those of a host.
+        errors: names of the schemas of an error.
     """
 
     whole: tuple[str, ...]
@@ -86,14 +86,14 @@ class AnswerShape:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One path and method.
+    """A row of the table: what one method at one path does.
 
     Attributes:
-        path: it may hold `{model}`, which stands for anything, slashes included, as names of
-            models hold them; or `{response_id}`, which stands for one part.
-        name: of what it does; several paths may do the same.
-        access: who may call it.
-        parameters: beside those in the path, as in OpenAPI.
+        path: may hold `{model}`, which matches any text, with slashes, as in names of models; or
+            `{response_id}`, which matches one segment.
+        name: the name of the endpoint; several paths may share it.
+        access: who may call the endpoint.
+        parameters: query and header parameters, as in OpenAPI.
     """
 
     method: str
@@ -108,13 +108,13 @@ class Endpoint:
 
     @property
     def needs_key(self) -> bool:
-        """Whether only who has a key may call it."""
+        """Whether a request must have a key of this gateway."""
         return self.access == "key"
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The endpoint of a request, and the model name or response id that its path held."""
+    """The endpoint of a request, with the model name or response id from its path."""
 
     endpoint: Endpoint
     model: str = ""

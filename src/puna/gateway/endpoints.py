@@ -1,6 +1,7 @@
-"""The table of the gateway's endpoints: one row for each path, with all that it does.
+"""The table of the gateway's endpoints: a row for each path, with handler and description.
 
-A row whose handler gives `Work` costs something: the router has it admitted before it runs.
+A handler that returns `Work` asks hosts, which costs something: the router (`app.py`) has the work
+admitted before it runs. `endpoint_rows.py` has the types, `paths.py` finds the row of a request.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from puna.gateway.requests import Incoming
 from puna.gateway.status import ask_health, get_model, known_health, list_models, model_info
 from puna.version import __version__
 
+# The statuses of errors of endpoints that ask hosts; that count tokens; that read stored responses;
+# that only need a key; that are open to anyone.
 _CALL = ("400", "401", "403", "404", "413", "429", "4XX", "500", "5XX")
 _COUNT = ("400", "401", "403", "404", "413", "500")
 _STORED = ("400", "401", "403", "404", "405", "500")
@@ -31,7 +34,7 @@ _PUBLIC = ("403", "500")
 
 _OF_MESSAGES = ("MessagesError",)
 _OF_BOTH = ("Error", "MessagesError")
-"""Clients of both APIs ask for the lists of models; the header `anthropic-version` tells which."""
+"""Clients of both APIs list models; the header `anthropic-version` says which API it is."""
 _VERSION: Mapping[str, Any] = {
     "name": "anthropic-version",
     "in": "header",
@@ -41,6 +44,7 @@ _VERSION: Mapping[str, Any] = {
 
 
 def _query(**schemas: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The OpenAPI description of query parameters, from their names and schemas."""
     return tuple({"name": n, "in": "query", "schema": schema} for n, schema in schemas.items())
 
 
@@ -56,7 +60,7 @@ def _rows(  # noqa: PLR0913 - the columns of the table; all but two by keyword
     access: Access = "key",
     parameters: tuple[Mapping[str, Any], ...] = (),
 ) -> tuple[Endpoint, ...]:
-    """A row for each path at which the same is done."""
+    """One row for each of several paths with the same endpoint."""
     return tuple(
         Endpoint(method, path, name, summary, handler, answer, body, access, parameters)
         for path in paths
@@ -64,22 +68,22 @@ def _rows(  # noqa: PLR0913 - the columns of the table; all but two by keyword
 
 
 def _both(path: str) -> tuple[str, str]:
-    """A path with and without `/v1`: OpenAI's clients are pointed at either."""
+    """A path without and with `/v1`: the base URL of a client may lack either."""
     return path, f"/v1{path}"
 
 
 def _at_model(path: str) -> tuple[str, str]:
-    """Where older clients and Azure's name the model in the path."""
+    """The paths with the model's name, of older clients and of Azure's."""
     return f"/engines/{{model}}{path}", f"/openai/deployments/{{model}}{path}"
 
 
 def _responses(path: str) -> tuple[str, ...]:
-    """A path below `/responses`, in the three places where clients look for it."""
+    """A path below `/responses`, under the three prefixes that clients use."""
     return tuple(f"{place}/responses{path}" for place in ("", "/v1", "/openai/v1"))
 
 
 def _messages(path: str = "") -> tuple[str, ...]:
-    """A path below `/messages`, likewise."""
+    """A path below `/messages`, under the three prefixes that clients use."""
     return tuple(f"{place}/messages{path}" for place in ("", "/v1", "/anthropic/v1"))
 
 
@@ -306,6 +310,7 @@ def list_paths() -> list[str]:
 
 
 def _models(directory: Directory, head: Incoming) -> Reply:
+    """The list of models in the format of the client's API: Anthropic's, Codex's or OpenAI's."""
     if speaks_messages(head):
         return json_reply(list_messages_models(directory))
     if asks_catalog(head.query):
@@ -314,6 +319,7 @@ def _models(directory: Directory, head: Incoming) -> Reply:
 
 
 def _model(directory: Directory, name: str, head: Incoming) -> Reply:
+    """One model, in the format of the client's API. Raises NotFoundError for an unknown name."""
     get_one = get_messages_model if speaks_messages(head) else get_model
     return json_reply(get_one(directory, name))
 
@@ -324,6 +330,6 @@ def _ready() -> Reply:
 
 
 def _home() -> Reply:
-    """What a person sees who opens the address in a browser."""
+    """The page at `/`: the version and all paths, as text."""
     lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *list_paths()]
     return Reply(200, "\n".join(lines).encode() + b"\n", {}, b"text/plain; charset=utf-8")

@@ -1,8 +1,21 @@
-"""One call of the fast lane: the attempt machine driven by callbacks, no task and no future.
+"""One call of the fast lane: attempts at hosts, driven by callbacks instead of a task.
 
-The same run, dialect, delivery and settlement as the engine's; what differs is who waits. Bytes
-that are plain (`wire/envelope.py`) are passed on under the public name of the model; at the first
-that are not, the dialect's reader takes over, and the caller sees no seam.
+Attempts, dialect, reading and settlement are the engine's. A reply that is plain
+(`wire/plain_replies.py`) is passed on as bytes, under the public name of the model. From the first
+bytes that are not plain the dialect's reader reads, and the client sees no difference.
+
+States of a `FastCall`: *waiting* (for its start, or with a timer for the next attempt), *asking* (a
+host has the request, `_exchange` is set), *over* (`_is_over`). Events:
+
+- `start` and the timer ask the attempt machine what to do: send, wait, or give up.
+- The transport reports the reply: `on_head`, `on_piece`, `on_end`; or `on_whole`; or `on_error`.
+- The client leaves (`client_left`), reads slowly (`pause`), or has caught up (`resume`).
+
+What always holds: at most one exchange is under way. The run is settled exactly once, when the call
+becomes over. No attempt begins after the client got a byte. No exception leaves a callback of
+the transport: one that nobody foresaw ends the call with an error. The writer gets `reply`; or
+`refuse`; or `begin`, `send`s and `end`, with `fail` before the end of a broken stream; or
+`break_off` at any time; or nothing more, once the client has left.
 """
 
 from __future__ import annotations
@@ -32,41 +45,42 @@ _log = logging.getLogger("puna.gateway")
 
 
 class ReplyWriter(Protocol):
-    """The way back to who asked. `lines` are the headers that tell of the call."""
+    """Writes the answer of one call to the client. `lines` are headers, each with its line end."""
 
     def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
-        """A whole answer."""
+        """Write a whole answer. It ends the reply."""
         ...
 
     def refuse(self, error: APIError) -> None:
-        """An error, where no byte has been sent."""
+        """Write an error, before any byte was sent. It ends the reply."""
         ...
 
     def begin(self, lines: bytes) -> None:
-        """The head of a stream of events."""
+        """Begin a stream of events."""
         ...
 
     def send(self, events: bytes) -> None:
-        """Some of its events."""
+        """Write some events of the stream."""
         ...
 
     def fail(self, error: APIError) -> None:
-        """The last event of a stream that broke."""
+        """Write the error event of a stream that broke; `end` follows."""
         ...
 
     def end(self, report: CallReport) -> None:
-        """The end of the stream."""
+        """End the stream."""
         ...
 
     def break_off(self, error: APIError) -> None:
-        """End the reply in whatever state it is; nothing where it is whole."""
+        """End the reply with an error, whatever was written; does nothing after its end."""
         ...
 
 
 class FastCall(ABC):
-    """A call under way: the sink of the reply of one attempt after the other.
+    """A call under way. The transport reports the reply of each attempt to it, one after another.
 
-    What a usual call never sets begins as the class's own value.
+    `WholeCall` and `StreamCall` say what is done with a reply. Fields that few calls ever set have
+    their first value in the class.
     """
 
     _ready: ReadyDeployment | None = None
@@ -81,6 +95,7 @@ class FastCall(ABC):
         run: LaneRun,
         writer: ReplyWriter,
     ) -> None:
+        """`envelope` is the request to pass on; `run` keeps attempts, report and settlement."""
         self._context = context
         self._route = route
         self._envelope = envelope
@@ -92,27 +107,27 @@ class FastCall(ABC):
         self._exchange: Exchange | None = None
 
     def start(self) -> None:
-        """Send the first attempt."""
+        """Begin the first attempt. Called once, when the visit is admitted."""
         try:
             self._step()
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
             self._crashed()
 
     def client_left(self) -> None:
-        """End the call: the upstream is cut and what was used is settled."""
+        """The client has left: cut the upstream, and settle what was used."""
         if not self._is_over:
             self._stop()
             self._note_used_safely()
             self._settle("cancelled")
 
     def pause(self) -> None:
-        """The client reads slowly: read no faster from the host."""
+        """The client reads slowly: stop reading from the host."""
         self._is_paused = True
         if self._exchange is not None:
             self._exchange.pause()
 
     def resume(self) -> None:
-        """The client has caught up."""
+        """The client has caught up: read from the host again."""
         self._is_paused = False
         if self._exchange is not None:
             self._exchange.resume()
@@ -120,7 +135,7 @@ class FastCall(ABC):
     # --- what the transport calls
 
     def on_head(self, status: int, headers: Mapping[str, str]) -> None:
-        """The head of a reply."""
+        """The head of a reply has come."""
         try:
             self._take_head(status, headers)
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
@@ -128,50 +143,54 @@ class FastCall(ABC):
 
     @abstractmethod
     def on_piece(self, data: bytes) -> None:
-        """Some of its body."""
+        """A part of the reply's body has come."""
 
     def on_end(self) -> None:
-        """The body is whole."""
+        """The reply's body is complete."""
         self._leave_exchange()
         if not self._is_over:
             self._guarded(self._take_end)
 
     def on_whole(self, reply: WholeReply) -> None:
-        """All at once."""
+        """A reply has come with head and body in one read."""
         exchange = self._exchange
         self.on_head(reply.status, reply.headers)
         if reply.body:
             self.on_piece(reply.body)
-        if self._exchange is exchange:  # else it was no answer, and another try began
+        if self._exchange is exchange:  # else this attempt failed, and another began
             self.on_end()
 
     def on_error(self, error: APIError) -> None:
-        """No reply, or it broke."""
+        """The attempt failed without a reply, or its reply broke."""
         self._leave_exchange()
         if not self._is_over:
             self._guarded(self._take_error, error)
 
     @abstractmethod
-    def _take_head(self, status: int, headers: Mapping[str, str]) -> None: ...
+    def _take_head(self, status: int, headers: Mapping[str, str]) -> None:
+        """Begin to read the reply of a new attempt."""
 
     @abstractmethod
-    def _take_end(self) -> None: ...
+    def _take_end(self) -> None:
+        """Read what is left at the end of the body. Not called once the call is over."""
 
     @abstractmethod
-    def _take_error(self, error: APIError) -> None: ...
+    def _take_error(self, error: APIError) -> None:
+        """Try again, or end the reply with the error. Not called once the call is over."""
 
     @abstractmethod
     def _note_used(self) -> None:
-        """Before a settlement: what was used so far."""
+        """Note in the run what was used so far. Called before a settlement."""
 
     @property
     def _asked(self) -> ReadyDeployment:
+        """The deployment of the attempt under way."""
         assert self._ready is not None, "a reply without a try"  # noqa: S101 - narrows
         return self._ready
 
     @property
     def _tool_names(self) -> AbstractSet[str]:
-        """The tools whose calls may come as text and are to become tool calls: none, or all."""
+        """The tools whose calls are looked for in texts: all of the request, or none."""
         envelope = self._envelope
         if (
             not envelope.tools
@@ -183,7 +202,7 @@ class FastCall(ABC):
 
     @property
     def _tried(self) -> Attempt:
-        """The attempt under way, for the readers of the long way."""
+        """The attempt under way, for the dialect's reader; built when it is first needed."""
         if self._attempt is None:
             asked = self._asked
             body, _ = asked.changes.encode(self._envelope)
@@ -192,7 +211,7 @@ class FastCall(ABC):
         return self._attempt
 
     def _step(self) -> None:
-        """Do what the attempt machine says."""
+        """Do what the attempt machine says: send, wait, or give up."""
         self._timer = None
         monotonic = self._context.clock.monotonic
         step = self._run.attempts.next(monotonic())
@@ -204,14 +223,14 @@ class FastCall(ABC):
             self._ready = ready = self._route.ready[step.deployment_id]
             try:
                 self._exchange = self._send(ready)
-            except APIError as error:  # the deployment cannot be asked this
+            except APIError as error:  # this request cannot be sent to this deployment
                 self._failed(error)
                 return
             if self._is_paused:
                 self._exchange.pause()
 
     def _send(self, ready: ReadyDeployment) -> Exchange:
-        """Send the request to a deployment."""
+        """Send the request to a deployment. Raises APIError where it cannot be sent."""
         self._attempt = None
         body, dropped = ready.changes.encode(self._envelope)
         self._run.note_attempt(ready.deployment)
@@ -226,21 +245,24 @@ class FastCall(ABC):
         self._step()
 
     def _fail(self, error: APIError) -> None:
+        """End the call with an error, before the client got a byte."""
         self._settle("failure", error)
         self._writer.refuse(error)
 
     def _settle(self, outcome: Outcome, error: Exception | None = None) -> None:
+        """Make the call over, and end its run."""
         self._is_over = True
         self._run.end(outcome, error=error)
 
     def _leave_exchange(self) -> None:
-        """It is over, and nothing waits for its end any more."""
+        """The transport has finished with the exchange: forget it, and its timer."""
         self._exchange = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _stop(self) -> None:
+        """Cut the exchange, if one is under way, and its timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -249,13 +271,14 @@ class FastCall(ABC):
             self._exchange = None
 
     def _guarded(self, act: Callable[..., None], *facts: Any) -> None:
-        """Whatever nobody foresaw becomes an answer and a settlement, not silence."""
+        """Call `act`; an exception ends the call with an error, and does not leave here."""
         try:
             act(*facts)
         except Exception:  # noqa: BLE001 - the outermost shell of the fast lane
             self._crashed()
 
     def _crashed(self) -> None:
+        """End the call after an exception that nobody foresaw: log, settle, and answer."""
         is_memory = lacks_memory(sys.exc_info()[1])
         _log.exception("A call failed")
         self._stop()
@@ -266,7 +289,7 @@ class FastCall(ABC):
         self._writer.break_off(error)
 
     def _note_used_safely(self) -> None:
-        """What was used may be what failed: the settlement comes all the same."""
+        """Note what was used. A failure here is logged, so that the settlement still comes."""
         try:
             self._note_used()
         except Exception:  # noqa: BLE001 - as above
@@ -274,10 +297,10 @@ class FastCall(ABC):
 
 
 def drop_frames(error: BaseException | None) -> None:
-    """Forget where an error and its causes came up, now that it is told and not raised.
+    """Remove the tracebacks of an error and its causes, once it is reported and no longer raised.
 
-    The frames hold the call and the bodies that it read, and the call holds the error: a circle
-    that would keep all of it until the collector comes.
+    The frames of a traceback hold the call and its bodies, and the call holds the error. This
+    cycle would keep all of them in memory until the garbage collector runs.
     """
     while error is not None:
         error.__traceback__ = None

@@ -1,7 +1,12 @@
-"""One request of the fast lane on its client's connection.
+"""One request of the fast lane on its client's connection, without ASGI.
 
-To uvicorn's protocol it is the connection's cycle: it sets and reads the attributes of one. To the
-call it is the writer of its reply, whole or in HTTP chunks, without ASGI in between.
+To uvicorn's protocol it is the connection's request cycle, whose attributes the protocol sets and
+reads. To the call it is the `ReplyWriter`, which writes HTTP. For the visit it is one of the two
+places that have it admitted and close it; the other is `gateway/app.py`.
+
+States: *new*, *waiting for admission* (`_coming` is set), *calling* (the call has started), *done*
+(`response_complete`). Every way to done closes the visit exactly once: the reply's end, an error,
+a client that left (`leave`), and the end of the gateway (`stop`). No call starts before admission.
 """
 
 from __future__ import annotations
@@ -27,22 +32,23 @@ _CLOSES = b"connection: close\r\n\r\n"
 
 
 class FastCycle:
-    """Made for one request, and done when its reply is: the visit's door of the fast lane."""
+    """Serves one request: has its visit admitted, starts its call, and writes the reply."""
 
     call: FastCall | None = None
     keep_alive = False
-    """Whether the connection serves on after the answer. The lane sets it."""
+    """Whether the connection stays open after the answer. The lane sets it."""
 
     error_reply: Callable[[APIError], Reply] = staticmethod(error_reply)
     error_event: Callable[[APIError], bytes] = staticmethod(error_event)
-    """How an error is told, whole and in a stream; other shapes than chat set their own."""
+    """How errors are written, whole and in a stream. APIs other than chat set their own."""
 
     has_head = False
-    """Whether the head of a stream is written."""
+    """Whether a stream has begun."""
 
     _pending = b""
+    """The head of a stream, until it is sent with the first events."""
     _coming: asyncio.Task[None] | None = None
-    """What still decides whether the request is let in."""
+    """The admission that is still being decided."""
     # What uvicorn sets and reads.
     response_complete = False
     disconnected = False
@@ -52,7 +58,7 @@ class FastCycle:
     def __init__(
         self, protocol: Any, visit: Visit, run: LaneRun, under_way: set[FastCycle]
     ) -> None:
-        """`under_way` has this cycle until it is done."""
+        """`under_way` holds this cycle until it is done."""
         self._visit = visit
         self._run = run
         self._protocol = protocol
@@ -61,7 +67,7 @@ class FastCycle:
         under_way.add(self)
 
     def start(self) -> None:
-        """Have the request admitted, and send it."""
+        """Have the visit admitted, then start the call, at once or when a store has answered."""
         try:
             coming = self._visit.admit(self._run)
         except APIError as error:
@@ -78,7 +84,7 @@ class FastCycle:
             self.call.start()
 
     def _decided(self, coming: asyncio.Task[None]) -> None:
-        """A store has said whether the request is let in."""
+        """The admission is decided: start the call, or refuse the request."""
         self._coming = None
         error = None if coming.cancelled() else coming.exception()
         if self.response_complete or self.call is None:
@@ -96,12 +102,12 @@ class FastCycle:
         return self
 
     def pause(self) -> None:
-        """The client reads slowly."""
+        """The client reads slowly: stop reading from the host. Called by the protocol."""
         if self.call is not None and not self.response_complete:
             self.call.pause()
 
     def resume(self) -> None:
-        """The client has caught up."""
+        """The client has caught up: read from the host again. Called by the protocol."""
         if self.call is not None and not self.response_complete:
             self.call.resume()
 
@@ -109,7 +115,7 @@ class FastCycle:
         """Called by uvicorn when the connection is lost; `leave` ends the call."""
 
     def leave(self) -> None:
-        """The client has left."""
+        """The client has left: end the call, and close the visit."""
         if self.response_complete:
             return
         self.response_complete = True
@@ -121,7 +127,7 @@ class FastCycle:
             self._visit.close(CLIENT_LEFT)
 
     def stop(self) -> None:
-        """The gateway ends: the call ends too, and the client gets an error."""
+        """The gateway stops: end the call, and answer the client with an error."""
         if self.response_complete:
             return
         self.keep_alive = False
@@ -131,13 +137,13 @@ class FastCycle:
             self._done(self._write_error(stopping()))
 
     def _end_call(self) -> None:
-        """Cut the call, unless it waits to be let in: then it has not begun."""
+        """End the call, if it has started; one that waits for admission has not."""
         call, self.call = self.call, None
         if call is not None and self._coming is None:
             call.client_left()
 
     def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
-        """A whole answer."""
+        """Write a whole answer, with status 200."""
         self._transport.write(
             b"%b%bcontent-length: %d\r\nx-litellm-call-id: %b\r\n%b%b"
             % (
@@ -152,18 +158,18 @@ class FastCycle:
         self._done(200)
 
     def refuse(self, error: APIError) -> None:
-        """An error, where no byte has been sent."""
+        """Write an error, before any byte was sent."""
         self._done(self._write_error(error), error)
 
     def begin(self, lines: bytes) -> None:
-        """The head of a stream of events; it goes out with the first of them."""
+        """Begin a stream; its head is sent together with the first events."""
         self.has_head = True
         self._pending = self._head(
             self._protocol.start_of_ok(), lines + b"transfer-encoding: chunked\r\n"
         )
 
     def send(self, events: bytes) -> None:
-        """Some of its events, as one HTTP chunk."""
+        """Write some events of the stream, as one HTTP chunk."""
         if self._pending:
             self._transport.write(b"%b%x\r\n%b\r\n" % (self._pending, len(events), events))
             self._pending = b""
@@ -171,23 +177,23 @@ class FastCycle:
             self._transport.write(b"%x\r\n%b\r\n" % (len(events), events))
 
     def fail(self, error: APIError) -> None:
-        """The last event of a stream that broke."""
+        """Write the error event of a stream that broke."""
         self.send(self.error_event(error))
 
     def end(self, report: CallReport) -> None:
-        """The end of the stream."""
-        del report  # its visit has it
+        """End the stream."""
+        del report  # the visit has it
         self._transport.write(b"0\r\n\r\n")
         self._done(200)
 
     def break_off(self, error: APIError) -> None:
-        """End the reply in whatever state it is; nothing where it is whole."""
+        """End the reply with an error, whatever was written; does nothing after its end."""
         if self.response_complete:
             return
         self._done(self._write_error(error), error)
 
     def _write_error(self, error: APIError) -> int:
-        """The whole reply; of a stream that has begun, its last event and end. Gives the status."""
+        """Write an error as a whole reply, or at the end of a stream; gives its status."""
         if self.has_head:
             self.fail(error)
             self._transport.write(b"0\r\n\r\n")
@@ -198,6 +204,7 @@ class FastCycle:
         return reply.status
 
     def _head(self, start: bytes, lines: bytes) -> bytes:
+        """A head: `start` has the status line, `lines` headers; id and end are added."""
         end = _GOES_ON if self.keep_alive else _CLOSES
         return b"%b%bx-litellm-call-id: %b\r\n%b" % (
             start,
@@ -207,8 +214,9 @@ class FastCycle:
         )
 
     def _done(self, status: int, error: APIError | None = None) -> None:
+        """The reply is written: close the visit, and free the connection."""
         self.response_complete = True
-        self.call = None  # it holds this cycle: no work for the collector
+        self.call = None  # it refers to this cycle; break the reference cycle
         if not self.keep_alive:
             self._transport.close()
         self._under_way.discard(self)

@@ -1,4 +1,9 @@
-"""Requests of Anthropic's Messages API in the fast lane: what comes in, and the way back."""
+"""Requests of Anthropic's Messages API in the fast lane: reads them, and writes their answers.
+
+`MessagesLane` parses a body and bridges it to a chat call; `gateway/bridged_call.py` makes the
+call. `MessagesWriter` gets the chat answer of the call, and writes it to the client as a message or
+as Anthropic's events.
+"""
 
 from __future__ import annotations
 
@@ -37,23 +42,23 @@ _DONE: Final = b"[DONE]"
 
 @dataclass(frozen=True, slots=True)
 class VisitOf:
-    """Who asks, for a bridge."""
+    """The ids of a visit's key and call, as `read_message_call` needs them."""
 
     visit: Visit
 
     @property
     def key_id(self) -> str:
-        """Of the key that came with the request."""
+        """The id of the key that came with the request."""
         return self.visit.principal.key_id
 
     @property
     def call_id(self) -> str:
-        """Of the request."""
+        """The id of the request."""
         return self.visit.call_id
 
 
 class MessagesLane:
-    """Reads the requests; one for each worker."""
+    """Reads the requests of the Messages API. There is one for each worker."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -62,7 +67,11 @@ class MessagesLane:
     def read_call(
         self, fields: Mapping[str, Any], route: PlainRoute, visit: Visit
     ) -> tuple[MessagesRequest, Call] | None:
-        """The request and its call; None where the full lane must answer, or say what is wrong."""
+        """Bridge the fields of a request to a chat call: the request and the call.
+
+        None where the full lane must serve the request: it is invalid, has very many messages, or
+        wants a format that takes long to check.
+        """
         asker = VisitOf(visit)
         try:
             request, call = read_message_call(
@@ -71,11 +80,15 @@ class MessagesLane:
         except APIError:
             return None
         if len(call.request.messages) > MANY or "response_format" in call.request.params:
-            return None  # these are read away from the loop
+            return None  # the full lane reads these in a thread, not on the event loop
         return request, call
 
     def read_fields(self, body: bytes) -> dict[str, Any] | None:
-        """The body's fields; None where it holds much, is no object, or steers the call."""
+        """Parse a request body to the fields of its object.
+
+        None where the full lane must read it: it is very large, is no JSON object, or has fields
+        for the gateway itself, such as `timeout`.
+        """
         most = self._most_values
         if is_heavy(body) or (len(body) > most // 100 and excess_in(body, most) is not None):
             return None
@@ -91,7 +104,10 @@ class MessagesLane:
 
 
 class MessagesWriter(ReplyWriter):
-    """Writes chat's answers in the words of the Messages API."""
+    """Writes the chat answer of one call to the client in the format of the Messages API.
+
+    `cycle` is the client's connection, `request` what the client asked for.
+    """
 
     def __init__(self, cycle: FastCycle, request: MessagesRequest, call_id: str) -> None:
         self._cycle = cycle
@@ -103,36 +119,36 @@ class MessagesWriter(ReplyWriter):
         cycle.error_event = partial(messages_error_event, call_id=call_id)
 
     def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
-        """A whole answer."""
+        """Write a whole answer; `body` is a chat completion."""
         answer = ChatCompletion.model_validate_json(body)
-        told = json_reply(message_of(self._request, answer)).body
-        self._cycle.reply(report, lines + self._line, told)
+        message = json_reply(message_of(self._request, answer)).body
+        self._cycle.reply(report, lines + self._line, message)
 
     def refuse(self, error: APIError) -> None:
-        """An error, where no byte has been sent."""
+        """Write an error, before any byte was sent."""
         self._cycle.refuse(error)
 
     def begin(self, lines: bytes) -> None:
-        """The head of a stream of events."""
+        """Begin a stream with its head; `lines` are headers."""
         self._cycle.begin(lines + self._line)
 
     def send(self, events: bytes) -> None:
-        """Some of chat's events."""
+        """Convert some events of a chat stream and write them."""
         if events.find(EVENT_END) == len(events) - len(EVENT_END):  # one event, as most are
-            ready = self._bridged(events[len(EVENT_START) : -len(EVENT_END)])
+            ready = self._convert(events[len(EVENT_START) : -len(EVENT_END)])
         else:
             parts = events.split(EVENT_END)
-            ready = b"".join([self._bridged(one[len(EVENT_START) :]) for one in parts if one])
+            ready = b"".join([self._convert(one[len(EVENT_START) :]) for one in parts if one])
         if ready:
             self._cycle.send(ready)
 
     def fail(self, error: APIError) -> None:
-        """The last event of a stream that broke."""
+        """Write the error event that ends a broken stream."""
         self._is_broken = True
         self._cycle.fail(error)
 
     def end(self, report: CallReport) -> None:
-        """The end of the stream."""
+        """Write the last events, with the usage of the report, and end the stream."""
         if not self._is_broken:
             last = encode_events(self._bridge.finish(usage_in(report)))
             if last:
@@ -140,15 +156,16 @@ class MessagesWriter(ReplyWriter):
         self._cycle.end(report)
 
     def break_off(self, error: APIError) -> None:
-        """End the reply in whatever state it is; nothing where it is whole."""
+        """End the reply with an error, whatever was written; does nothing after its end."""
         self._cycle.break_off(error)
 
-    def _bridged(self, data: bytes) -> bytes:
+    def _convert(self, data: bytes) -> bytes:
+        """The Anthropic events, perhaps none, for the data of one chat event."""
         if data == _DONE:
             return b""
         index = self._bridge.open_text
         if index is not None:
-            # Nearly every event only adds to the text: no chunk, no dicts.
+            # Nearly every event only adds text: convert it without building a chunk.
             chunk = reread_chunk(data)
             if chunk is not None:
                 choice = chunk.choices[0]
@@ -165,6 +182,7 @@ _TEXT_DELTA: Final = (
 
 
 def _error_reply(error: APIError, call_id: str) -> Reply:
+    """An error in Anthropic's format, with the id of the request in its headers."""
     reply = messages_error_reply(error, call_id)
     headers: Mapping[str, str] = {**reply.headers, "request-id": call_id}
     return replace(reply, headers=headers)

@@ -1,4 +1,4 @@
-"""How a request finds its endpoint by its path, and what is said where there is none."""
+"""Finds the endpoint of a request by its path; explains the error where there is none."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from puna.gateway.requests import Incoming
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Paths that clients of such a gateway try and that this one does not have yet.
+    """A feature that clients ask such a gateway for and that this one does not have yet.
 
     Attributes:
-        start: how they begin, behind a `/v1`.
-        what: they would be for.
-        needs_store: whether a store of keys and spend is what they lack.
+        start: how the feature's paths begin, without a `/v1` before it.
+        what: the name of the feature, for the error message.
+        needs_store: whether the feature needs a store of keys and spend.
     """
 
     start: str
@@ -43,7 +43,7 @@ NOT_BUILT: tuple[Missing, ...] = (
 )
 
 _REPEATED = re.compile(r"(/v1|/)\1+(?=/|[a-z])")
-"""`/v1/v1` and `//`: what comes of a base URL that ends with what the client adds itself."""
+"""Matches `/v1/v1` and `//`: the base URL ends with what the client adds itself."""
 _LONGEST_GUESSED = 100
 _ALIKE = 0.9
 
@@ -81,14 +81,14 @@ def find_endpoint(method: str, path: str) -> Match | tuple[str, ...]:
 
 
 def methods_at(path: str) -> tuple[str, ...]:
-    """The methods of the table that a path is answered with; none means no such path."""
+    """The methods that the table has for a path; none means no such path."""
     clean = path.rstrip("/") or "/"
     methods = _BY_PATH.get(clean) or [one.method for one, _, _ in _matching(clean)]
     return tuple(dict.fromkeys(methods))
 
 
 def _matching(path: str) -> Iterator[tuple[Endpoint, str, str]]:
-    """Rows with a place in their path, with the place's name and what `path` has there."""
+    """Rows with a variable in their path that match: row, name of the variable, its value."""
     for endpoint, before, name, after in _PATTERNS:
         if path.startswith(before) and path.endswith(after):
             value = path[len(before) : len(path) - len(after)].strip("/")
@@ -97,7 +97,7 @@ def _matching(path: str) -> Iterator[tuple[Endpoint, str, str]]:
 
 
 def no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
-    """The refusal of a request that has no row; `allowed` are the methods of its path."""
+    """Make the error for a request without a row; `allowed` are the methods of its path."""
     if allowed and head.wants_websocket:
         return BadRequestError(
             f"`{head.path}` speaks no WebSocket; send the request with POST.",
@@ -135,7 +135,7 @@ def no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
 
 
 def missing_feature(path: str) -> Missing | None:
-    """What a path that is not served would be, when that is known."""
+    """The missing feature that an unserved path belongs to; None where that is not known."""
     clean = path.removeprefix("/v1")
     return next((one for one in NOT_BUILT if clean.startswith(one.start)), None)
 

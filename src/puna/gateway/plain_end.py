@@ -1,4 +1,10 @@
-"""The end of a plain stream: why it ended, what it used, and `[DONE]`."""
+"""Reads the end of a plain stream: the finish reason, the usage, and `[DONE]`.
+
+`PlainEnd` gets all bytes behind the last event with text or calls. It waits for the finish reason,
+then for the usage (which may come with the reason), then for `[DONE]`; then it gives an `Ending`.
+Nothing of the end is sent before. Any other event, or another order, makes it odd: then the
+dialect's reader reads all bytes that were held, as if `PlainEnd` had never had them.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +26,12 @@ from puna.wire.plain_replies import (
 
 _DONE = DONE.removesuffix(EVENT_END)
 _MOST_HELD = 65_536
+"""The most bytes that are held while an event is incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a stream of one choice ended; `events` are its last ones."""
+    """How a stream of one choice ended; `events` are the last events for the client."""
 
     events: bytes
     finish_reason: str
@@ -32,11 +39,11 @@ class Ending:
 
 
 class PlainEnd:
-    """Holds the last events of a plain stream back until they are whole.
+    """Holds back the last events of a plain stream until all of them have come.
 
     Attributes:
         held: all bytes so far, for a reader that has to take over.
-        is_odd: whether it has to, because an event is not what a plain stream ends with.
+        is_odd: whether a reader has to, because a plain stream does not end like this.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class PlainEnd:
         wants_usage: bool,
         has_calls: bool = False,
     ) -> None:
+        """`head` is the first chunk; `wants_usage` says whether the client gets a usage chunk."""
         self.held = b""
         self.is_odd = False
         self._head = head
@@ -61,11 +69,11 @@ class PlainEnd:
 
     @property
     def lacks_usage(self) -> bool:
-        """Whether the tokens are still to come."""
+        """Whether the usage is still to come."""
         return self._usage is None
 
     def take(self, data: bytes) -> Ending | None:
-        """More bytes; the ending once it is whole, with the usage told."""
+        """Take more bytes; the ending once it is complete, else None: look at `is_odd`."""
         self.held += data
         while not self.is_odd:
             end = self.held.find(EVENT_END, self._read)
@@ -106,6 +114,7 @@ class PlainEnd:
             self._usage, self._usage_data = finish.usage, data
 
     def _done(self) -> Ending | None:
+        """The ending at `[DONE]`; None, and odd, where the reason or the usage is missing."""
         if self._usage is None or self._finish_reason is None:
             self.is_odd = True
             return None

@@ -1,4 +1,23 @@
-"""A stream's events passed on as they came, as long as each only adds text or calls to a choice."""
+"""Passes on a stream's events as bytes, as long as each only adds text or calls to a choice.
+
+States of a `PlainStream`:
+
+- *text*: each event adds text to a choice, and is sent at once.
+- *waiting*: a text may become a tool call. Its event and all after it are held back (`_waiting`)
+  until `CallScreen` decides: back to *text*, or *over*.
+- *calls*: a tool call has begun. Its pieces are checked by `CallDeltas`, sent at once, and kept
+  (`KeptEvents`).
+- *over*: an event was not plain. `take` has returned all bytes that were not sent, from which
+  `PlainEnd` or the dialect's reader goes on; nothing more is taken.
+
+Input is the host's body, cut anywhere. What always holds: each byte was sent, is held back (`rest`:
+an event without its end; `_waiting`), or was returned, in the order of the stream.
+`passed_events` and the results of `take_text` together are all that was sent, for a reader that
+takes over.
+
+Events of a choice differ only in their text. Once one event was parsed, a later one with the same
+bytes around its text (`event_frames.py`) is sent without parsing.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +31,9 @@ from msgspec import UNSET
 
 from puna.engine.rescue import CallScreen
 from puna.gateway.call_deltas import CallDeltas, KeptEvents
+from puna.gateway.event_frames import PLAIN, Frames, frames_of_arguments, frames_of_text
 from puna.rescue.stream import SIGNS
-from puna.wire.octets import BACKSLASH, CR, LF
+from puna.wire.octets import CR, LF
 from puna.wire.plain_replies import (
     CallChunk,
     PlainChunk,
@@ -28,21 +48,16 @@ EVENT_START: Final = b"data: "
 EVENT_END: Final = b"\n\n"
 
 _LONGEST_EVENT: Final = 16 * 1024
-"""An unfinished event is searched again with each piece; a longer one is for the linear reader."""
+"""An incomplete event is searched again with each read; a longer one goes to the reader."""
 
-_MOST_HELD: Final = 16_384
-"""Bytes of text that wait to be counted."""
+_MOST_TEXT: Final = 16_384
+"""Bytes of text after which the caller should count it: see `PlainStream.is_full`."""
 
-_CONTENT = re.compile(rb'"content"\s*:\s*"')
-_ARGUMENTS = re.compile(rb'"arguments"\s*:\s*"')
-_STRING_END = re.compile(rb'(?:[^"\\]|\\.)*+')
-_PLAIN = bytes(code for code in range(0x20, 0x7F) if code not in b'"\\')
-"""What stands in a JSON text as it is, without an escape."""
-_PROSE = bytes(code for code in _PLAIN if chr(code) not in SIGNS)
-"""The same without the signs with which a call may begin."""
+_PROSE = bytes(code for code in PLAIN if chr(code) not in SIGNS)
+"""The bytes of `PLAIN` without the signs with which a call may begin."""
 _SIGN_OCTETS = tuple(ord(sign) for sign in SIGNS)
 _MOST_WAITING: Final = 256
-"""Events that wait until it is clear whether their texts are a call."""
+"""The most events that are held back until it is clear whether their texts are a call."""
 
 _FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_.-]*)")
 
@@ -52,8 +67,8 @@ class StreamTools:
     """What a stream needs to know of its request's tools.
 
     Attributes:
-        names: the functions that may be called.
-        make_screen: makes what looks for calls in texts; None where nobody looks.
+        names: the functions that may be called; empty where the request has no tools.
+        make_screen: makes the screen that looks for calls in texts; None where there is none.
         looks_for_thoughts: whether a text may begin with thoughts between tags.
     """
 
@@ -63,59 +78,60 @@ class StreamTools:
 
 
 NO_TOOLS: Final = StreamTools()
-"""Of a request without any."""
+"""For a request without tools."""
 
 
 class PlainStream:
-    """Passes on the events that only add text or calls, as long as all are such.
+    """Passes on the events of one stream while they are plain.
 
-    The events of a choice differ in their text only. So once one was read, the next is known by the
-    bytes around its text, and needs no reading. Where a text may become a call, its event waits
-    until that is clear.
+    Attributes:
+        head: the first chunk; None before it has come.
+        rest: the bytes of an event whose end has not come yet.
     """
 
     def __init__(self, renaming: Renaming, tools: StreamTools = NO_TOOLS) -> None:
+        """`renaming` puts in the public name of the model."""
         self._renaming = renaming
         self._tools = tools
         self.head: PlainChunk | CallChunk | None = None
         self._firsts: dict[int, bytes] = {}
         self._texts: list[bytes] = []
-        self._held = 0
-        # What stands around a text at the host, and to the client.
+        self._text_bytes = 0
+        # The bytes around the text of the last parsed event: the host's, and those for the client.
         self._start = self._end = b""
         self._our_start = self._our_end = b""
-        # What stands between two texts.
+        # The bytes between the texts of two such events.
         self._between = self._our_between = b""
         self.rest = b""
-        # Texts that may be calls.
+        # The search for calls, and for thoughts, in texts.
         self._looks_for_calls = tools.make_screen is not None
-        self._prose = _PROSE if self._looks_for_calls else _PLAIN
+        self._prose = _PROSE if self._looks_for_calls else PLAIN
         self._may_think = tools.looks_for_thoughts
         self._has_prose = not (self._looks_for_calls or self._may_think)
-        """Whether it is clear that the text does not begin with a call's name."""
+        """Whether it is certain that the text does not begin with the name of a call."""
         self._screen: CallScreen | None = None
         self._screened = 0
-        """How many of the texts were screened."""
+        """How many of `_texts` the screen has seen."""
         self._waiting: list[tuple[bytes, bytes, bytes]] = []
-        """Events whose texts may become a call: as they came, as they go, their texts."""
+        """Events held back: the host's bytes, the bytes for the client, the text."""
         # Calls.
         self._calls: CallDeltas | None = None
         self._kept = KeptEvents()
 
     @property
     def has_one_choice(self) -> bool:
-        """Whether all events were of the first choice."""
+        """Whether all events so far were of choice 0, and there were some."""
         return self._firsts.keys() == {0}
 
     @property
     def has_text(self) -> bool:
-        """Whether the events said anything since the last call of `take_text`."""
-        return self._held > 0 or self._calls is not None
+        """Whether text has come since the last `take_text`, or a call has begun."""
+        return self._text_bytes > 0 or self._calls is not None
 
     @property
     def is_full(self) -> bool:
-        """Whether so much was said that it should be counted: see `take_text`."""
-        return self._held > _MOST_HELD
+        """Whether so much text has come that the caller should count it: see `take_text`."""
+        return self._text_bytes > _MOST_TEXT
 
     @property
     def has_calls(self) -> bool:
@@ -124,31 +140,38 @@ class PlainStream:
 
     @property
     def has_whole_calls(self) -> bool:
-        """Whether each call has arguments; so it is without calls."""
+        """Whether every call has arguments; true without calls."""
         return self._calls is None or self._calls.are_whole
 
     @property
     def may_have_calls(self) -> bool:
-        """Whether a text was a call, or may still become one: the mending reader must take over."""
+        """Whether a text was a call, or may still become one: then a reader must take over."""
         return self._screen is not None and (self._screen.found_calls or not self._screen.is_clear)
 
     @property
     def unsent(self) -> bytes:
-        """The bytes that were held back."""
-        return self._came_before(self.rest)
+        """The bytes held back; those of `_waiting` are given only once."""
+        return self._with_waiting(self.rest)
 
     def take_known(self, data: bytes) -> bytes:
-        """What to send for a read of known events only, as nearly every one is; else nothing."""
-        return b"" if self.rest else self._known(data)
+        """Take a read whose events all have the known bytes around their texts, as most do.
+
+        Returns the bytes to send; empty where the read has other events: then `take` must take it.
+        """
+        return b"" if self.rest else self._pass_known(data)
 
     def take(self, data: bytes) -> tuple[bytes, bytes | None]:
-        """Events to send as they are; and, when one is not plain, all bytes from it on."""
+        """Take a read: the bytes to send, and None.
+
+        Where an event is not plain, the second value is all bytes that were not sent, and the
+        stream is over.
+        """
         data = self.rest + data if self.rest else data
         stop = data.rfind(EVENT_END) + len(EVENT_END)
         if stop < len(EVENT_END):
             if len(data) > _LONGEST_EVENT or CR in data:
                 self.rest = b""
-                return b"", self._came_before(data)
+                return b"", self._with_waiting(data)
             self.rest = data
             return b"", None
         self.rest = data[stop:]
@@ -157,76 +180,79 @@ class PlainStream:
         while at < stop:
             if may_run and self._start:
                 run = data[at : data.rfind(self._end, at, stop) + len(self._end)]
-                known = self._known(run)
+                known = self._pass_known(run)
                 if known:
                     ready.append(known)
                     at += len(run)
                     continue
-                may_run = False  # once a read: each trial looks at all of it
+                may_run = False  # try this once for each read: a trial searches all of it
             end = data.find(EVENT_END, at) + len(EVENT_END)
-            # Behind three line ends no event ends here.
+            # At a third line end in a row there is no event.
             is_event = end > at
-            passed = self._known(data[at:end]) or self._read(data[at:end]) if is_event else None
+            passed = (
+                self._pass_known(data[at:end]) or self._read(data[at:end]) if is_event else None
+            )
             if passed is None:
                 self.rest = b""
-                return b"".join(ready), self._came_before(data[at:])
+                return b"".join(ready), self._with_waiting(data[at:])
             ready.append(passed)
             at = end
         return b"".join(ready), None
 
     def take_text(self) -> str:
-        """What the events said since the last call."""
+        """Give the text that was sent since the last `take_text`."""
         if self._looks_for_calls and self._calls is None:
             self._screen_texts()
-        texts, self._texts, self._held = self._texts, [], 0
+        texts, self._texts, self._text_bytes = self._texts, [], 0
         self._screened = 0
         return b"".join(texts).decode()
 
     def passed_events(self) -> tuple[bytes, bytes]:
-        """What a reader that takes over must know: first events, and all since the first call."""
+        """The first event of each choice, and all events since the first call, for a reader."""
         return b"".join(self._firsts.values()), self._kept.take()
 
-    def _came_before(self, data: bytes) -> bytes:
-        """Bytes with the events that were held back before them."""
+    def _with_waiting(self, data: bytes) -> bytes:
+        """Give `data` with the events held back before it, and hold these no longer."""
         if not self._waiting:
             return data
         waiting, self._waiting = self._waiting, []
         return b"".join([came for came, _, _ in waiting]) + data
 
-    def _known(self, data: bytes) -> bytes:
-        """What to send for events that differ from one that was read in their texts only."""
+    def _pass_known(self, data: bytes) -> bytes:
+        """The bytes to send for events with the known bytes around their texts; else empty."""
         start, end = self._start, self._end
         if not start or not (data.startswith(start) and data.endswith(end)):
             return b""
         said = data[len(start) : -len(end)]
         if self._calls is not None:
-            return self._known_arguments(self._calls, said)
-        if self._note(said):
+            return self._pass_arguments(self._calls, said)
+        if self._accept_text(said):
             return self._our_start + said + self._our_end
         texts = said.split(self._between)
-        if len(texts) > 1 and all(texts) and self._note(b"".join(texts)):
+        if len(texts) > 1 and all(texts) and self._accept_text(b"".join(texts)):
             return self._our_start + self._our_between.join(texts) + self._our_end
         return b""
 
-    def _known_arguments(self, calls: CallDeltas, said: bytes) -> bytes:
+    def _pass_arguments(self, calls: CallDeltas, said: bytes) -> bytes:
+        """The same for events with arguments; `said` is all between the first and last frame."""
         texts = said.split(self._between)
         if self._kept.is_full or not calls.take_escaped(texts):
             return b""
         self._kept.add_arguments(self._start, b"".join(texts), self._end)
         return self._our_start + self._our_between.join(texts) + self._our_end
 
-    def _note(self, text: bytes) -> bool:
-        """Whether a text needs no reading; then it is noted. One that is full goes the long way."""
-        if not text or text.translate(None, self._prose) or self._held > _MOST_HELD:
+    def _accept_text(self, text: bytes) -> bool:
+        """Accept a text that needs no parsing and cannot become a call, or return False."""
+        if not text or text.translate(None, self._prose) or self._text_bytes > _MOST_TEXT:
             return False
         if not self._has_prose or self._waiting:
             return False
         self._texts.append(text)
-        self._held += len(text)
+        self._text_bytes += len(text)
         return True
 
     def _read(self, data: bytes) -> bytes | None:
-        """The event under the public name, empty while it waits; None when it is not plain."""
+        """Parse an event: the bytes to send, empty while it is held back; None if not plain."""
         event = data.removesuffix(EVENT_END)
         if not event.startswith(EVENT_START) or LF in event or CR in event:
             return None
@@ -240,10 +266,10 @@ class PlainStream:
         return None
 
     def _take_text(self, choice: PlainChunkChoice, data: bytes, renamed: bytes) -> bytes | None:
-        """A text's event, as `_read` gives it."""
+        """The result of `_read` for an event with text."""
         text = (choice.delta.content or "").encode()
         if (choice.index and self._looks_for_calls) or (text and self._may_be_thought(text)):
-            return None  # the texts of each choice are looked through for themselves
+            return None  # only the dialect's reader looks for calls in several choices
         if self._calls is not None:
             if self._kept.is_full:
                 return None
@@ -251,7 +277,9 @@ class PlainStream:
             return renamed
         is_clear = not self._looks_for_calls or (not self._waiting and self._is_prose(text))
         if choice.index in self._firsts:
-            self._learn(data, renamed, text)
+            frames = frames_of_text(data, renamed, text)
+            if frames is not None:
+                self._set_frames(frames)
             if not is_clear:
                 return self._screen_event(data, renamed, text)
         elif text and not is_clear:
@@ -259,11 +287,11 @@ class PlainStream:
         else:
             self._firsts[choice.index] = data
         self._texts.append(text)
-        self._held += len(text)
+        self._text_bytes += len(text)
         return renamed
 
     def _may_be_thought(self, text: bytes) -> bool:
-        """Whether thoughts may stand at the beginning of the text: behind a tag, or blanks."""
+        """Whether the text may begin with thoughts: so far only blanks, or a tag, have come."""
         if self._may_think and text.lstrip()[:1] not in (b"", b"<"):
             self._may_think = False
             self._has_prose = not self._looks_for_calls
@@ -272,7 +300,7 @@ class PlainStream:
     # --- texts that may be calls
 
     def _screen_event(self, data: bytes, renamed: bytes, text: bytes) -> bytes | None:
-        """A text's event once it is clear that it is no call; empty before; None for a call."""
+        """The result of `_read` for a text that may be a call, by what the screen says."""
         self._screen_texts()
         screen = self._screen
         if screen is None or not screen.take(text.decode()):
@@ -283,13 +311,13 @@ class PlainStream:
         waiting, self._waiting = self._waiting, []
         texts = [*(held for _, _, held in waiting), text]
         self._texts += texts
-        self._held += sum(map(len, texts))
+        self._text_bytes += sum(map(len, texts))
         self._screened = len(self._texts)
         self._has_prose = True
         return b"".join([*(ours for _, ours, _ in waiting), renamed])
 
     def _is_prose(self, text: bytes) -> bool:
-        """Whether nothing in a text can begin a call, wherever the text stands."""
+        """Whether a call cannot begin in the text, whatever came before it."""
         if any(sign in text for sign in _SIGN_OCTETS):
             return False
         if not self._has_prose:
@@ -301,7 +329,7 @@ class PlainStream:
         return self._has_prose
 
     def _screen_texts(self) -> None:
-        """Show the screen the texts that were clear without it: it knows lines and beginnings."""
+        """Show the screen the texts it has not seen: it must know where lines begin."""
         if self._screen is None and self._tools.make_screen is not None:
             self._screen = self._tools.make_screen()
         if self._screen is not None:
@@ -311,6 +339,7 @@ class PlainStream:
     # --- calls
 
     def _read_call(self, data: bytes, event: bytes) -> bytes | None:
+        """The result of `_read` for an event with a piece of a call."""
         chunk = read_call_chunk(event[len(EVENT_START) :])
         if chunk is None or self._waiting or self._kept.is_full or not self._fits(chunk):
             return None
@@ -327,61 +356,23 @@ class PlainStream:
                 return None
             renamed = found
         self._calls = calls
-        if piece.id is UNSET and self._learn_arguments(data, renamed):
+        frames = frames_of_arguments(data, renamed) if piece.id is UNSET else None
+        if frames is not None:
+            self._set_frames(frames)
             said = data[len(self._start) : -len(self._end)]
             self._kept.add_arguments(self._start, said, self._end)
             return renamed
         if piece.id is not UNSET:
-            self._start = b""  # what stood around the texts before
+            self._start = b""  # forget the bytes around earlier texts
         if 0 in self._firsts:
             self._kept.add(data)
         else:
             self._firsts[0] = data
         return renamed
 
-    def _learn_arguments(self, event: bytes, renamed: bytes) -> bool:
-        """Note what stands around these arguments; whether it is clear where they are."""
-        theirs, ours = _ARGUMENTS.search(event), _ARGUMENTS.search(renamed)
-        if theirs is None or ours is None or len(_ARGUMENTS.findall(event)) != 1:
-            return False
-        end, our_end = (
-            _STRING_END.match(event, theirs.end()),
-            _STRING_END.match(renamed, ours.end()),
-        )
-        if end is None or our_end is None:
-            return False
-        around = event[: theirs.end()] + event[end.end() :]
-        if BACKSLASH in around:
-            return False  # an escape could spell a second `arguments`
-        self._surround(
-            (event[: theirs.end()], event[end.end() :]),
-            (renamed[: ours.end()], renamed[our_end.end() :]),
-        )
-        return True
-
-    # --- what is known by its bytes
-
-    def _learn(self, event: bytes, renamed: bytes, text: bytes) -> None:
-        """Note what stands around this text, if it is clear where that is."""
-        theirs, ours = _CONTENT.search(event), _CONTENT.search(renamed)
-        # An escape could spell a second `content`.
-        if (
-            theirs is None
-            or ours is None
-            or BACKSLASH in event
-            or len(_CONTENT.findall(event)) != 1
-        ):
-            return
-        if text.translate(None, _PLAIN) or not event.startswith(text + b'"', theirs.end()):
-            return
-        self._surround(
-            (event[: theirs.end()], event[theirs.end() + len(text) :]),
-            (renamed[: ours.end()], renamed[ours.end() + len(text) :]),
-        )
-
-    def _surround(self, theirs: tuple[bytes, bytes], ours: tuple[bytes, bytes]) -> None:
-        self._start, self._end = theirs
-        self._our_start, self._our_end = ours
+    def _set_frames(self, frames: Frames) -> None:
+        """Know later events by these bytes around their texts."""
+        (self._start, self._end), (self._our_start, self._our_end) = frames
         self._between = self._end + self._start
         self._our_between = self._our_end + self._our_start
 

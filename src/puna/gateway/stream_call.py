@@ -1,4 +1,22 @@
-"""A call of the fast lane whose answer comes as events."""
+"""A call of the fast lane whose answer comes as a stream of events.
+
+While a host is asked (`fast_call.py` has the other states), the reply is in one of these states:
+
+- *no head yet*.
+- *passing*: `_plain` passes the events on as bytes.
+- *ending*: text and calls are complete; `_plain_end` holds the last events back.
+- *reading*: `_delivery`, the dialect's reader, reads the events; `_plain` is None.
+- *whole*: the reply is no stream, often an error; its body is collected for `_delivery`.
+
+The head decides between passing and whole. The first event that is no text or call leads to ending,
+or, where that is not possible, to reading; an odd end leads from ending to reading. Nothing leads
+back: `_hand_over` gives the reader the bytes that were held back, and tells it what was sent. A
+timer limits how long a host may take with what it adds behind its answer.
+
+What always holds: each byte of the host is passed on or read, once and in order. Before the first
+event is sent (`_has_begun` is false), a failure leads to another attempt; after that, to an error
+event and the end.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +42,10 @@ _EVENTS: Final = "text/event-stream"
 
 
 class StreamCall(FastCall):
-    """A call whose answer comes as events."""
+    """Passes on the events of one stream, or has them read by the dialect."""
 
     _delivery: Delivery | None = None
-    """Made when a reader of the long way is needed."""
+    """The dialect's reader; made when it is first needed."""
     _plain: PlainStream | None = None
     _plain_end: PlainEnd | None = None
     _whole: HTTPReply | None = None
@@ -40,6 +58,7 @@ class StreamCall(FastCall):
 
     @property
     def _under_way(self) -> Delivery:
+        """The dialect's reader of the attempt under way."""
         if self._delivery is None:
             self._delivery = Delivery(self._run, self._tried, is_framed=self._is_framed)
         return self._delivery
@@ -60,11 +79,11 @@ class StreamCall(FastCall):
 
     @property
     def _wants_usage(self) -> bool:
-        """Whether the caller wants the usage as a chunk."""
+        """Whether the client wants a usage chunk."""
         return self._envelope.wants_usage
 
     def _stream_tools(self) -> StreamTools:
-        """What may be called, and whether calls are looked for in texts."""
+        """What the stream must know of the request's tools."""
         tools = self._envelope.tools
         if not tools:
             return NO_TOOLS
@@ -72,11 +91,13 @@ class StreamCall(FastCall):
         return StreamTools(names, self._make_screen if self._tool_names else None)
 
     def _make_screen(self) -> CallScreen:
+        """Make what looks for calls in texts; called at the first text that may hold one."""
         known = tools_to_rescue(self._tried.context.request)
         assert known is not None, "asked only where calls are looked for"  # noqa: S101 - narrows
         return CallScreen(known)
 
     def _note_headers(self, status: int, headers: Mapping[str, str]) -> None:
+        """Note the reply's headers in the report, masked where they may hold a secret."""
         values = "\n".join(headers.values()).encode("latin-1")
         masker = self._route.masker
         if masker.may_be_in(values) or (self._context.hooks and masker.may_be_coded_in(values)):
@@ -103,6 +124,7 @@ class StreamCall(FastCall):
             self._crashed()
 
     def _take_piece(self, data: bytes) -> None:
+        """Take bytes of the body in the states whole, ending and reading."""
         if self._whole is not None:
             self._pieces.append(data)
         elif self._plain_end is not None:
@@ -111,6 +133,7 @@ class StreamCall(FastCall):
             self._read(data)
 
     def _pass_on(self, plain: PlainStream, data: bytes) -> None:
+        """Take bytes of the body in the state passing, and leave the state where they demand it."""
         held = plain.rest
         events, rest = plain.take(data)
         if (
@@ -118,8 +141,8 @@ class StreamCall(FastCall):
             and not self._has_begun
             and (plain.may_have_calls or not plain.has_text)
         ):
-            # Nothing is said yet: if what follows is a failure, another attempt may follow; and
-            # the headers can still tell of calls that came as text.
+            # Nothing was sent yet. If what follows is a failure, another attempt is possible; and
+            # the headers can still report tool calls that came as text.
             self._plain = None
             self._read(held + data)
             return
@@ -145,6 +168,7 @@ class StreamCall(FastCall):
             self._read(self._hand_over() + rest)
 
     def _take_plain_end(self, end: PlainEnd, data: bytes) -> None:
+        """Take bytes of the body in the state ending."""
         ending = end.take(data)
         if ending is not None:
             self._end_plainly(ending)
@@ -154,6 +178,7 @@ class StreamCall(FastCall):
             self._await_end(USAGE_S if end.lacks_usage else ENDING_S)
 
     def _end_plainly(self, ending: Ending) -> None:
+        """Note reason and usage of a plain end, and send its events."""
         run, usage = self._run, ending.usage
         run.report.finish_reason = ending.finish_reason
         run.note_usage(
@@ -168,7 +193,7 @@ class StreamCall(FastCall):
             rest = self._hand_over()
             if rest:
                 self._read(rest)
-            if self._delivery is delivery:  # else the rest was no answer, and another try began
+            if self._delivery is delivery:  # else the attempt failed, and another began
                 self._read(None)
             return
         whole = HTTPReply(self._whole.status, self._whole.headers, b"".join(self._pieces))
@@ -195,13 +220,13 @@ class StreamCall(FastCall):
             self._under_way.finish()
 
     def _read_held(self) -> None:
-        """At a break: what was held back may tell what was used."""
+        """Read what was held back when a stream broke: it may hold the usage."""
         held = self._hand_over()
         if held:
             self._under_way.take(held)
 
     def _hand_over(self) -> bytes:
-        """From here on the dialect's reader reads; gives the bytes that were held back."""
+        """Change to the state reading: tell the reader what was sent; give the bytes held back."""
         plain, end = self._plain, self._plain_end
         self._plain = self._plain_end = None
         if plain is None:
@@ -211,6 +236,7 @@ class StreamCall(FastCall):
         return end.held if end is not None else plain.unsent
 
     def _read(self, data: bytes | None) -> None:
+        """Have the dialect's reader read bytes, or with None the end of the body."""
         delivery = self._under_way
         if delivery.is_over:
             return
@@ -222,6 +248,7 @@ class StreamCall(FastCall):
         self._drain()
 
     def _drain(self) -> None:
+        """Send what the reader has ready, and end the call where its answer is complete."""
         delivery = self._under_way
         chunks = delivery.drain()
         if chunks:
@@ -239,7 +266,7 @@ class StreamCall(FastCall):
             self._finish(DONE)
 
     def _await_end(self, limit_s: float) -> None:
-        """The answer is whole but for what hosts add at its end, for which they get some time."""
+        """Give the host `limit_s` seconds for what it adds behind a complete answer."""
         if limit_s == self._ending_s:
             return
         self._ending_s = limit_s
@@ -250,7 +277,7 @@ class StreamCall(FastCall):
         self._timer = self._context.loop.call_later(wait_s, self._guarded, self._end_unsaid)
 
     def _end_unsaid(self) -> None:
-        """The time is over: the answer ends without `[DONE]`."""
+        """The time of `_await_end` is over: end the answer as if the body had ended here."""
         self._timer = None
         delivery = self._under_way
         rest = self._hand_over()
@@ -261,17 +288,18 @@ class StreamCall(FastCall):
         self._stop()
 
     def _deliver(self, events: bytes) -> None:
+        """Send events, after the head where they are the first."""
         if not self._has_begun:
             self._has_begun = True
             self._run.succeeded()
-            # What a reader mended is in the headers, too.
+            # The headers also report what the reader has mended.
             is_unusual = self._has_limits or self._delivery is not None
             lines = stream_lines(self._asked.stream_lines, self._run.report, has_limits=is_unusual)
             self._writer.begin(lines)
         self._writer.send(events)
 
     def _broken(self, error: APIError) -> None:
-        """A failure: another attempt, or after the first byte a last event."""
+        """End a failed attempt: try again, or, once events were sent, send an error event."""
         if self._has_begun:
             drop_frames(error)
             self._stop()
@@ -291,14 +319,16 @@ class StreamCall(FastCall):
         self._failed(error)
 
     def _finish(self, last: bytes) -> None:
+        """Settle a good answer, send its last events, and end the stream."""
         self._settle("success")
         self._writer.send(last)
         self._end()
 
     def _end(self) -> None:
+        """End the client's stream; the host gets some time to end its own."""
         exchange = self._exchange
         if exchange is not None:
-            # The end of the body is still to come: only after it can the connection serve again.
+            # The connection to the host can be used again only after the end of the body.
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._context.loop.call_later(TAIL_S, self._stop)

@@ -1,18 +1,19 @@
 """The scope of one request of a client, from the key to the last byte of the answer.
 
 A visit is *open* from the moment the server has read the head of a request. It is *admitted* when
-the admission has let it in, which may take a reservation: a hold. It is *closed* when the answer is
-out or cannot get out any more: the answer is complete, the request was refused, the client left,
-the server stopped, or something failed that nobody foresaw. What always holds:
+the admission has accepted it, perhaps with a hold: a reservation of money or tokens. It is *closed*
+when nothing more can be sent to the client: the answer is complete, the request was refused, the
+client left, the server stopped, or something failed that nobody foresaw. What always holds:
 
 - Nothing is sent to a host for a visit that is not admitted.
-- A visit is closed exactly once, and then the hold is settled, and each meter hears of it.
-- A hold that comes after the visit was closed, because the client left while a store was asked, is
-  settled as well.
+- A visit is closed exactly once. Then its hold is settled, and each meter is called.
+- The client may leave while a store decides on the admission. A hold that comes after the visit
+  was closed is settled when it comes.
 - Every call of the visit reports to it (`note`) before the visit is closed.
 
-There are two doors: `gateway/app.py` for requests over ASGI and `gateway/fast_cycle.py` for the
-fast lane. Each opens, admits and closes; both do it with the methods here.
+Two modules open visits, have them admitted, and close them, all with the methods here:
+`gateway/app.py` for requests over ASGI, and `gateway/fast_lane.py` with `fast_cycle.py` for those
+of the fast lane.
 """
 
 from __future__ import annotations
@@ -39,18 +40,18 @@ class Hold(Protocol):
     """What an admission has reserved for one visit."""
 
     def settle(self, visit: Visit) -> None:
-        """End the reservation by what the visit's reports say. Called exactly once."""
+        """End the reservation: charge what the visit's reports say. Called exactly once."""
         ...
 
 
 class Admission(Protocol):
-    """Decides on each visit that will cost something, before anything is sent."""
+    """Decides whether a visit that will cost something may go on, before anything is sent."""
 
     def admit(self, visit: Visit) -> Hold | Awaitable[Hold | None] | None:
-        """Let a visit in: with a hold, or with None where nothing is reserved.
+        """Accept a visit: return its hold, or None where nothing is reserved.
 
-        `visit.principal` says who asks, `visit.ask` for how much at most. An awaitable is for a
-        decision that a store must make; who can decide at once returns at once.
+        `visit.principal` says who asks, `visit.ask` how much the visit may use at most. Return an
+        awaitable only where a store must be asked.
 
         Raises:
             APIError: the refusal, as the client gets it. The awaitable may raise it, too.
@@ -59,7 +60,7 @@ class Admission(Protocol):
 
 
 class VisitMeter(Meter, Protocol):
-    """A meter that hears of whole visits, too."""
+    """A meter that also counts whole visits."""
 
     def closed(self, visit: Visit) -> None:
         """Count a visit that has ended, with its status and all of its reports."""
@@ -67,16 +68,16 @@ class VisitMeter(Meter, Protocol):
 
 
 class Asked(Protocol):
-    """What a visit is about to do."""
+    """What a visit asks to be admitted for."""
 
     @property
     def calls(self) -> Sequence[Call[Any]]:
-        """The calls that it will make."""
+        """The calls that the visit will make."""
         ...
 
 
 class Visits:
-    """What all visits of a worker share."""
+    """What all visits of a worker share: admission, log, meters and clock."""
 
     __slots__ = ("_late", "access_log", "admission", "clock", "meters")
 
@@ -87,7 +88,7 @@ class Visits:
         meters: Sequence[VisitMeter],
         clock: Clock,
     ) -> None:
-        """Without an `admission` everybody is let in who has a right key."""
+        """Without an `admission` every visit with a valid key is accepted."""
         self.admission = admission
         self.access_log = access_log
         self.meters = tuple(meters)
@@ -95,7 +96,7 @@ class Visits:
         self._late: set[asyncio.Task[None]] = set()
 
     def wait(self, visit: Visit, coming: Awaitable[Hold | None]) -> asyncio.Task[None]:
-        """Wait for the hold of a visit in a task, which nobody need await."""
+        """Start a task that waits for the hold of a visit. The caller need not await it."""
         task = asyncio.get_running_loop().create_task(visit.receive(coming))
         self._late.add(task)  # the loop itself keeps only a weak reference to a task
         task.add_done_callback(self._decided)
@@ -104,10 +105,10 @@ class Visits:
     def _decided(self, task: asyncio.Task[None]) -> None:
         self._late.discard(task)
         if not task.cancelled():
-            task.exception()  # where the visit is closed nobody else looks at it
+            task.exception()  # mark it as seen: nobody else does once the visit is closed
 
     async def close(self, limit_s: float) -> None:
-        """Wait some seconds for holds that are still to come, so that they are settled."""
+        """Wait up to `limit_s` seconds for holds still to come, so that they are settled."""
         if self._late:
             await asyncio.wait(self._late, timeout=limit_s)
 
@@ -116,14 +117,14 @@ class Visit:
     """One request of a client.
 
     Attributes:
-        line: method and path, as they may stand in a log.
-        endpoint: the name of the endpoint's row; empty until it is found.
+        line: method and path, in the form that may be logged.
+        endpoint: the name of the endpoint's row; empty until the row is found.
         principal: who asks.
-        call_id: of the request, which the client may have given.
-        started_s, started_at: when it began, by the monotonic clock and as Unix time.
-        status: of the answer; 0 while the visit is open.
-        spent_s: how long it took; 0 while it is open.
-        reports: how each of its calls went, with the outcome. A visit may make none or hundreds.
+        call_id: the id of the request, perhaps given by the client.
+        started_s, started_at: when the visit began, by the monotonic clock and as Unix time.
+        status: the HTTP status of the answer; 0 while the visit is open.
+        spent_s: how long the visit took; 0 while it is open.
+        reports: the report and outcome of each call that ended; there may be none or hundreds.
     """
 
     __slots__ = (
@@ -168,14 +169,15 @@ class Visit:
 
     @property
     def ask(self) -> Ask:
-        """What is asked, and how much it may use at most. Computed anew each time."""
-        assert self._asked is not None, "admit() says it"  # noqa: S101 - the contract
+        """What the admitted calls may use at most. Computed anew each time."""
+        assert self._asked is not None, "admit() sets it"  # noqa: S101 - the contract
         return ask_of(self._asked.calls)
 
     def admit(self, asked: Asked) -> asyncio.Task[None] | None:
-        """Ask the admission about these calls; None where the visit is let in.
+        """Have the visit admitted for these calls. Called once, before anything is sent.
 
-        A task is still to decide: the visit is let in when it ends, unless it raises the refusal.
+        Returns None where the visit is admitted; or a task where a store is asked: the visit is
+        admitted when the task ends, unless the task raises the refusal.
 
         Raises:
             APIError: the refusal.
@@ -192,7 +194,7 @@ class Visit:
         return None
 
     async def receive(self, coming: Awaitable[Hold | None]) -> None:
-        """Wait for a hold and keep it until the visit is closed; where it is closed, settle it."""
+        """Wait for a hold and keep it; settle it at once where the visit is closed by then."""
         try:
             hold = await coming
         except APIError:
@@ -210,7 +212,7 @@ class Visit:
             self._hold = hold
 
     def note(self, report: CallReport, outcome: Outcome) -> None:
-        """Count a call of this visit (see `Meter`)."""
+        """Add the report of a call that has ended, and have the meters count it."""
         if self.status:
             _log.error("The call `%s` ended after its request was closed", report.call_id)
         noted: tuple[CallReport, Outcome] = report, outcome
@@ -222,7 +224,11 @@ class Visit:
                 _log.exception("A call could not be counted")
 
     def close(self, status: int, error: APIError | None = None) -> None:
-        """End the visit. `error` is why it was refused, if it was. Another closing does nothing."""
+        """Close the visit: settle its hold, call the meters, write its line to the log.
+
+        `status` is that of the answer; `error` is why the request was refused, if it was. Closing
+        a closed visit does nothing.
+        """
         if self.status:
             return
         self.status = status
@@ -233,7 +239,7 @@ class Visit:
             warn_of(self.line, error)
         if self._asked is not None:
             if not self._is_coming:
-                self._asked = None  # it may refer to this visit: no work for the collector
+                self._asked = None  # it may refer to this visit; break the reference cycle
             hold, self._hold = self._hold, None
             if hold is not None:
                 self._settle(hold)

@@ -1,4 +1,8 @@
-"""A call of the fast lane whose answer comes whole."""
+"""A call of the fast lane whose answer comes whole, not as a stream.
+
+A plain answer is passed on as bytes; any other one is read by the dialect's reader. The states are
+those of `fast_call.py`.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +30,12 @@ _LIMIT_LINE = b"\r\n" + LIMIT_PREFIX.encode()
 
 
 class WholeCall(FastCall):
-    """A call whose answer comes whole."""
+    """Passes on one whole answer, or has it read by the dialect."""
 
     _status = 0
     _headers: Mapping[str, str]
     _build_answer: Callable[[], ChatCompletion] | None = None
-    """For hooks that look at the answer."""
+    """Builds the answer for hooks; set only where there are hooks."""
     _pieces: list[bytes]
 
     @override
@@ -64,6 +68,7 @@ class WholeCall(FastCall):
         self._answer(answer, has_limits=any(n.startswith(LIMIT_PREFIX) for n in reply.headers))
 
     def _take_whole(self, reply: WholeReply) -> None:
+        """Answer with a reply that one read brought; its headers are parsed only where needed."""
         answer = self._pass_on(reply.body)
         if answer is None:
             self._read(HTTPReply(reply.status, reply.headers, reply.body))
@@ -78,10 +83,10 @@ class WholeCall(FastCall):
 
     @override
     def _note_used(self) -> None:
-        """Nothing is known before the answer is whole."""
+        """Does nothing: what a whole answer used is known only at its end."""
 
     def _pass_on(self, body: bytes) -> bytes | None:
-        """What the caller gets for a plain body."""
+        """The body for the client where the host's body is plain; None where it must be read."""
         plain = read_reply(body)
         if plain is None or self._needs_reader(plain):
             return None
@@ -89,17 +94,18 @@ class WholeCall(FastCall):
         answer = renaming.complete(body, plain)
         if answer is not None:
             if self._context.hooks:
-                # Not of this object: it would keep itself.
+                # A method of this object would make a reference cycle.
                 report = self._run.report
                 self._build_answer = partial(_completion, renaming, body, plain, answer, report)
             self._note(plain)
         return answer
 
     def _needs_reader(self, plain: PlainReply) -> bool:
-        """Whether the text of a choice may be more than text: a call of one of the tools."""
+        """Whether the text of a choice may be a tool call: only the dialect's reader knows."""
         return self._envelope.tools is not UNSET and may_call(plain, self._tool_names)
 
     def _note(self, plain: PlainReply) -> None:
+        """Note the finish reason and the usage of a plain reply in the report."""
         run, usage, ready = self._run, plain.usage, self._ready
         assert ready is not None, "a reply without a try"  # noqa: S101 - narrows, as `_asked`
         run.report.status_code = 200
@@ -108,6 +114,7 @@ class WholeCall(FastCall):
         run.note_usage(ready.price, usage.prompt_tokens, usage.completion_tokens, cached)
 
     def _answer(self, answer: bytes, *, has_limits: bool) -> None:
+        """Settle, and write a plain answer. `has_limits`: the host sent rate limit headers."""
         run, ready = self._run, self._ready
         assert ready is not None, "a reply without a try"  # noqa: S101 - narrows, as `_asked`
         run.succeeded()
@@ -117,7 +124,7 @@ class WholeCall(FastCall):
         self._writer.reply(run.report, lines, answer)
 
     def _read(self, reply: HTTPReply) -> None:
-        """The long way's reader, for what is not plain."""
+        """Have the dialect's reader read a reply, and answer; on a failure, try again."""
         run = self._run
         try:
             completion = run.read_whole(self._tried, reply)
@@ -136,7 +143,7 @@ class WholeCall(FastCall):
 
 
 def may_call(plain: PlainReply, names: AbstractSet[str]) -> bool:
-    """Whether the text of a choice may be a call of a tool with one of these names."""
+    """Whether the text of a choice may be a call of one of the tools with these `names`."""
     texts = [one.message.content for one in plain.choices if not one.message.tool_calls]
     return any(
         text and may_begin_call(text) and ("\\" in text or any(name in text for name in names))
@@ -147,6 +154,6 @@ def may_call(plain: PlainReply, names: AbstractSet[str]) -> bool:
 def _completion(
     renaming: Renaming, body: bytes, plain: PlainReply, answer: bytes, report: CallReport
 ) -> ChatCompletion:
-    """A host's plain body under the public name, without the fields that `answer` adds."""
+    """The answer for hooks: the host's body under the public name, without added fields."""
     said = renaming.apply(body, plain) or answer
     return ChatCompletion.model_validate_json(said).with_report(report)

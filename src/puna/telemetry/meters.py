@@ -1,8 +1,7 @@
-"""What counts calls: it hears of each one's report, and never of a text.
+"""The protocol of a meter, which counts calls by their reports and never gets a text.
 
-A hook (`events.py`) is for what people plug in, and may look at texts. A meter is for the books:
-it is called synchronously, at the settlement of each call, so that nothing is counted later or
-twice.
+A hook (`events.py`) is an extension of users, and may look at texts. A meter is for accounting: it
+is called synchronously, once, at the settlement of each call.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from puna.types.report import CallReport
 
 
 class Meter(Protocol):
-    """Counts calls. It must return at once: the answer waits for it."""
+    """Counts calls. Its methods must return at once: the answer waits for them."""
 
     def note(self, report: CallReport, outcome: Outcome) -> None:
-        """Count a call that has ended; its report is complete. Called once for each call."""
+        """Count a call that has ended. Called once for each call, with its complete report."""
         ...

@@ -1,8 +1,10 @@
-"""A chat request as far as it must be read to be passed on.
+"""Parses a chat request just far enough to pass it on to a host, and writes the host's body.
 
-What decides how a request is served is typed; schemas, metadata and other values that nobody here
-looks into stay the bytes that came (`msgspec.Raw`), checked as JSON. A request that these types do
-not fit, right or wrong, reads as None: the dialect's reader mends it, or explains what is wrong.
+`read_envelope` parses a request body. Fields that decide how the request is served have types.
+Message contents, schemas, metadata and other values that the gateway does not look into stay bytes
+(`msgspec.Raw`), of which only the JSON syntax is checked. A body that does not fit these types,
+valid or not, gives None: then the dialect's reader corrects the request, or explains the error.
+`BodyChanges` writes the body for one host.
 """
 
 from __future__ import annotations
@@ -21,27 +23,28 @@ from puna.wire.surrogates import parse_json
 
 _MOST = 2**63 - 1
 _MOST_BRACKETS = 180
-"""A value that is not read and holds so many may be nested more deeply than any reader goes."""
+"""A raw value with so many brackets is refused: it may be nested too deeply for a parser."""
 
 EMPTY_TEXT = b'""'
 
 _DEEP_BYTES = 2 * _MOST_BRACKETS
+"""A shorter value cannot be nested so deeply."""
 
 _DIGITS = bytes.maketrans(
     bytes(octet for octet in range(256) if octet not in b"Ee"),
     bytes(0x30 if octet in b"0123456789" else 0x20 for octet in range(256) if octet not in b"Ee"),
 )
-"""Makes 0 of each digit and a space of what stands in no number, but for `E` and `e`."""
+"""Translates each digit to 0, keeps `E` and `e`, and translates every other byte to a space."""
 _EXPONENTS = (b"0e000", b"0E000")
 _LONG_NUMBER = b"0" * 300
-"""So, or with such an exponent, are all numbers written that are too large for a float: `1e999` is
-infinite in Python."""
+"""So translated, and without `.` and `+`, a number too large for a float holds this or one of
+`_EXPONENTS`. Python parses such a number as infinity: `1e999`."""
 
 _NAMES = re.compile(r"[a-zA-Z0-9_-]{1,64}(?:,[a-zA-Z0-9_-]{1,64})*+")
-"""Of functions, with a comma between: to ask once is quicker than to ask of each."""
+"""Matches function names joined by commas: one match is faster than one for each name."""
 
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
-"""Two names of one parameter."""
+"""Two names of one parameter: the most tokens of an answer."""
 
 _Text = str | UnsetType | None
 _Flag = bool | UnsetType | None
@@ -51,45 +54,46 @@ _Unread = Raw | UnsetType
 
 
 class _Strict(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """A value whose every field is known here."""
+    """An object whose every field has a type here; any other field makes the request unfit."""
 
 
 class StreamOptions(_Strict):
-    """What a stream shall tell beside the answer."""
+    """`stream_options`: whether the stream ends with a usage chunk."""
 
     include_usage: bool
 
 
 class TextPart(_Strict, tag_field="type", tag="text"):
-    """A text in a list of parts."""
+    """A content part that is a text."""
 
     text: str
 
 
 class ImageURL(_Strict):
-    """Where an image is, or the image itself as a data URL: a text."""
+    """The `image_url` of a part. `url` stays bytes: a data URL may hold a whole image."""
 
     url: Raw
     detail: str | UnsetType = UNSET
 
 
 class ImagePart(_Strict, tag_field="type", tag="image_url"):
-    """An image in a list of parts."""
+    """A content part that is an image."""
 
     image_url: ImageURL
 
 
 class SystemMessage(_Strict, tag_field="role", tag="system"):
-    """Instructions. The content of every message is a text or a list of parts, and not decoded."""
+    """Instructions. `content`, as in every message, is an undecoded text or list of parts."""
 
     is_text: ClassVar[bool] = True
+    """Whether the message is nothing but its content, and need not be looked into further."""
 
     content: Raw
     name: _Text = UNSET
 
 
 class UserMessage(_Strict, tag_field="role", tag="user"):
-    """What the user says and shows."""
+    """A message of the user."""
 
     is_text: ClassVar[bool] = True
 
@@ -98,14 +102,14 @@ class UserMessage(_Strict, tag_field="role", tag="user"):
 
 
 class CalledFunction(_Strict):
-    """The function of a call; `arguments` is JSON text as the model wrote it."""
+    """The function that a call names; `arguments` is JSON text as the model wrote it."""
 
     name: str
     arguments: str
 
 
 class ToolCall(Struct, omit_defaults=True):
-    """A call of an earlier answer. Fields beside these are left out, as hosts do not know them."""
+    """A tool call in an earlier answer. Other fields are dropped: hosts do not know them."""
 
     id: str
     type: Literal["function"]
@@ -113,7 +117,7 @@ class ToolCall(Struct, omit_defaults=True):
 
 
 class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
-    """An earlier answer; `annotations`, which no host takes back, are left out."""
+    """An earlier answer. `annotations` are dropped before sending: no host accepts them."""
 
     content: _Unread = UNSET
     name: _Text = UNSET
@@ -125,7 +129,7 @@ class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a text and nothing else."""
+        """Whether the message is nothing but a text that is not empty."""
         content = self.content
         if content is UNSET or self.tool_calls is not UNSET or self.annotations is not UNSET:
             return False
@@ -133,10 +137,10 @@ class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
 
 
 class ToolMessage(_Strict, tag_field="role", tag="tool"):
-    """The result of a call."""
+    """The result of a tool call."""
 
     is_text: ClassVar[bool] = False
-    """Where it may stand depends on the messages before it."""
+    """The message also names its call, so its place depends on the messages before it."""
 
     content: Raw
     tool_call_id: str
@@ -163,28 +167,28 @@ class Tool(_Strict):
 
 
 class FunctionName(_Strict):
-    """A function by its name."""
+    """The name of a function."""
 
     name: str
 
 
 class NamedChoice(_Strict):
-    """The wish that one function be called."""
+    """A `tool_choice` that demands a call of one function."""
 
     type: Literal["function"]
     function: FunctionName
 
 
 class TextFormat(_Strict, tag_field="type", tag="text"):
-    """Answers in any form."""
+    """A `response_format` that allows any text."""
 
 
 class JSONFormat(_Strict, tag_field="type", tag="json_object"):
-    """Answers that are JSON objects."""
+    """A `response_format` that demands a JSON object."""
 
 
 class NamedSchema(_Strict):
-    """A JSON schema for answers."""
+    """The JSON schema of a `response_format`, with its name."""
 
     name: str
     schema: Raw
@@ -193,13 +197,13 @@ class NamedSchema(_Strict):
 
 
 class SchemaFormat(_Strict, tag_field="type", tag="json_schema"):
-    """Answers that fit a JSON schema."""
+    """A `response_format` that demands JSON that fits a schema."""
 
     json_schema: NamedSchema
 
 
 class ChatEnvelope(_Strict):
-    """A chat request that a host may take as it is. A field that is null says nothing."""
+    """A chat request that a host may accept unchanged. A null field counts as absent."""
 
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     messages: Annotated[list[Message], Meta(min_length=1)]
@@ -233,13 +237,13 @@ class ChatEnvelope(_Strict):
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream shall end with its usage."""
+        """Whether the caller asks for a usage chunk at the end of the stream."""
         options = self.stream_options
         return isinstance(options, StreamOptions) and options.include_usage
 
     @property
     def format_type(self) -> str | None:
-        """The `response_format` by its type; None where there is none."""
+        """The `type` of the `response_format`; None where there is no format."""
         wanted = self.response_format
         if isinstance(wanted, Struct):
             return str(wanted.__struct_config__.tag)
@@ -250,7 +254,7 @@ class ChatEnvelope(_Strict):
         return {name for name in _PARAMS if getattr(self, name) is not UNSET}
 
     def to_messages(self) -> list[dict[str, Any]]:
-        """The messages as plain values, without what only answers have and what says nothing."""
+        """The messages as dicts, without annotations and empty lists of tool calls."""
         messages: list[dict[str, Any]] = parse_json(_encoder.encode(self.messages))
         for message in messages:
             message.pop("annotations", None)
@@ -259,7 +263,7 @@ class ChatEnvelope(_Strict):
         return messages
 
     def to_fields(self) -> dict[str, Any]:
-        """The request as plain values, without its nulls."""
+        """The request as a dict, without its null fields."""
         fields: dict[str, Any] = parse_json(_encoder.encode(self))
         return fields
 
@@ -270,7 +274,7 @@ _PARAMS = tuple(
     if name not in ("model", "messages", "stream", "metadata")
 )
 NO_ENVELOPE = ChatEnvelope("-", [UserMessage(Raw(b'""'))])
-"""Of a request that was read whole."""
+"""A stand-in for calls whose request was read whole: see `gateway/bridged_call.py`."""
 
 _decoder = Decoder(ChatEnvelope)
 _parts_decoder = Decoder(Annotated[list[TextPart | ImagePart], Meta(min_length=1)])
@@ -278,13 +282,15 @@ _encoder = Encoder()
 
 
 def read_envelope(body: bytes) -> ChatEnvelope | None:
-    """A request's body, where its fields are those that a host may take as they are.
+    """Parse a request body; None where a host might not accept the request unchanged.
 
-    Whether the hosts of its model do is asked of their rows: `dialects/passing.py`.
+    Called once for each chat request that is offered to the fast lane. Raises nothing: a body that
+    is not JSON gives None, too. Whether the hosts of the request's own model accept it is decided
+    next, by `PassingRules.fit` in `dialects/passing.py`.
     """
     try:
         if not body.isascii():
-            body.decode()  # of values that are not read only the syntax is checked
+            body.decode()  # the decoder does not check the UTF-8 of raw values
         envelope = _decoder.decode(body)
     except (MsgspecError, UnicodeDecodeError, RecursionError):
         return None
@@ -302,11 +308,11 @@ def read_envelope(body: bytes) -> ChatEnvelope | None:
         and envelope.logit_bias is UNSET
     ):
         return envelope
-    return envelope if _is_sound(envelope) else None
+    return envelope if _has_sound_values(envelope) else None
 
 
 def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
-    """A list of texts and images; None for one that holds anything else."""
+    """Parse a content that is a list of texts and images; None for anything else."""
     if content is UNSET:
         return None
     try:
@@ -318,12 +324,12 @@ def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
 
 
 def text_content(text: str) -> Raw:
-    """A text as the content of a message."""
+    """Encode a text as the content of a message."""
     return Raw(_encoder.encode(text))
 
 
 def _drop_nulls(envelope: ChatEnvelope) -> None:
-    """Take away what is null: in a request it says nothing."""
+    """Unset the null fields, in place: a null in a request means the same as no field."""
     if None in astuple(envelope):
         envelope.stream = bool(envelope.stream)
         for name in _PARAMS:
@@ -351,8 +357,8 @@ def _drop_nulls_of(message: AssistantMessage) -> None:
         message.content = UNSET
 
 
-def _is_sound(envelope: ChatEnvelope) -> bool:
-    """Whether the values that are not read are what a host expects, and not nested too deeply."""
+def _has_sound_values(envelope: ChatEnvelope) -> bool:
+    """Whether names of tools and `tool_choice` are valid, and raw values are sound objects."""
     tools, choice, wanted = envelope.tools, envelope.tool_choice, envelope.response_format
     if tools:
         names = ",".join([tool.function.name for tool in tools])
@@ -362,7 +368,7 @@ def _is_sound(envelope: ChatEnvelope) -> bool:
             parameters = tool.function.parameters
             if parameters is not UNSET and not _is_object(parameters):
                 return False
-    if choice is not UNSET and not _is_possible(choice, tools):
+    if choice is not UNSET and not _fits_tools(choice, tools):
         return False
     if type(wanted) is SchemaFormat and not _is_object(wanted.json_schema.schema):
         return False
@@ -371,7 +377,10 @@ def _is_sound(envelope: ChatEnvelope) -> bool:
 
 
 def is_sound(value: Raw, opener: bytes) -> bool:
-    """Whether a value begins with this bracket, and can be read when somebody asks for it."""
+    """Whether a raw value begins with the bracket `opener` and can be parsed later without error.
+
+    It can be where it is not nested too deeply and holds no number too large for a float.
+    """
     data = bytes(value)
     if data[:1] != opener:
         return False
@@ -388,8 +397,8 @@ def _is_object(value: Raw) -> bool:
     return is_sound(value, b"{")
 
 
-def _is_possible(choice: Any, tools: Any) -> bool:
-    """Whether a `tool_choice` fits the tools; without tools it means other things to each host."""
+def _fits_tools(choice: Any, tools: Any) -> bool:
+    """Whether a `tool_choice` fits the tools. None fits where there are no tools: hosts differ."""
     if not tools:
         return False
     if not isinstance(choice, NamedChoice):
@@ -399,14 +408,14 @@ def _is_possible(choice: Any, tools: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BodyChanges:
-    """What a host gets otherwise than the caller sent it.
+    """How the body for one deployment's host differs from the caller's request.
 
     Attributes:
-        model: the name that the host knows the model by.
-        asks_usage: whether a stream's usage is asked for, whether the caller did or not.
-        dropped: parameters that the host does not know and that change no answer.
-        defaults: parameters with the values that hold where the caller gave none.
-        added: further members of the object, each with a comma before it.
+        model: the host's name for the model.
+        asks_usage: whether a stream's usage is asked for even where the caller did not ask.
+        dropped: parameters to leave out: the host does not know them, and they change no answer.
+        defaults: values for parameters that the caller did not give.
+        added: further members of the JSON object, encoded, each with a comma before it.
     """
 
     model: str
@@ -416,9 +425,9 @@ class BodyChanges:
     added: bytes = b""
 
     def encode(self, envelope: ChatEnvelope) -> tuple[bytes, tuple[str, ...]]:
-        """The body for the host, and the parameters of the caller's that are not in it."""
+        """Write the body for the host; also give the caller's parameters that were left out."""
         dropped: tuple[str, ...] = ()
-        if self.dropped and not (  # as in most requests: none of the hints
+        if self.dropped and not (  # most requests have none of these four
             envelope.store is UNSET
             and envelope.prompt_cache_key is UNSET
             and envelope.prompt_cache_retention is UNSET
@@ -427,11 +436,11 @@ class BodyChanges:
             dropped = tuple(n for n in self.dropped if getattr(envelope, n) is not UNSET)
         if dropped or self.asks_usage or self.defaults or envelope.metadata is not UNSET:
             changes: dict[str, Any] = dict.fromkeys(dropped, UNSET)
-            changes["metadata"] = UNSET  # it is for hooks
+            changes["metadata"] = UNSET  # only hooks get the metadata
             if self.asks_usage and envelope.stream:
                 changes["stream_options"] = _USAGE
-            envelope = replace(envelope, **changes, **self._missing(envelope))
-        # Written with the host's name for the model: to copy a request takes longer.
+            envelope = replace(envelope, **changes, **self._missing_defaults(envelope))
+        # Swap the name in and out again: copying the envelope would take longer.
         name, envelope.model = envelope.model, self.model
         try:
             body = _encoder.encode(envelope)
@@ -441,7 +450,8 @@ class BodyChanges:
             body = b"%b%b}" % (body[:-1], self.added)
         return body, dropped
 
-    def _missing(self, envelope: ChatEnvelope) -> dict[str, Any]:
+    def _missing_defaults(self, envelope: ChatEnvelope) -> dict[str, Any]:
+        """The defaults of the parameters that the caller did not give."""
         has_limit = any(getattr(envelope, name) is not UNSET for name in _OUTPUT_LIMITS)
         return {
             name: value
@@ -456,7 +466,11 @@ _USAGE = StreamOptions(include_usage=True)
 def default_changes(
     model: str, params: Mapping[str, Any], *, asks_usage: bool, dropped: Sequence[str]
 ) -> BodyChanges | None:
-    """The changes with a deployment's own parameters; None where one of them needs a reader."""
+    """Make the changes for a deployment that has parameters of its own, `params`.
+
+    None where a parameter is invalid or needs the dialect's reader: then the requests of this
+    deployment are not passed on.
+    """
     known = {name: value for name, value in params.items() if name in SIMPLE_PARAMS}
     others = {name: value for name, value in params.items() if name not in known}
     if any(
@@ -485,4 +499,4 @@ SIMPLE_PARAMS = frozenset(
         *("reasoning_effort", "seed", "service_tier", "stop", "temperature", "top_p", "user"),
     )
 )
-"""Parameters that a deployment may have a default of."""
+"""Parameters whose defaults can be applied to a request that is passed on."""

@@ -1,8 +1,9 @@
-"""What is read of replies and chunks that need no mending.
+"""Parses replies and stream chunks that can be passed on to the client as they are.
 
-A reply is *plain* when it means the same to every reader, so that its bytes can be passed on.
-Anything else, right or wrong, reads as None: the dialect's reader mends it, or explains it. Fields
-that these types do not name are passed on unread.
+A reply or chunk is *plain* when every client understands it in the same way, so that its bytes can
+be passed on. The functions here give None for any other one, valid or not: then the dialect's
+reader corrects it, or explains the error. Where a type allows further fields, these are passed on
+unread.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from puna.wire.octets import BACKSLASH, brackets_in
 T = TypeVar("T")
 
 _MOST_BRACKETS = 150
-"""Nesting is at most so deep; a text that holds as many brackets is no worse off the long way."""
+"""A body with more brackets may be nested too deeply, and goes to the dialect's reader."""
 
 _LETTER = re.compile(rb"\\u00(?:[67]|5[fF])")
-"""A letter or `_` that is escaped, as no encoder does: no search finds a key that is spelled so."""
+"""Matches an escaped letter or `_`: no encoder writes one, and a search for a key misses it."""
 
 _MOST_CALLS = 1_024
-"""No model means more calls in one answer."""
+"""An answer with more tool calls goes to the dialect's reader."""
 
 _Text = str | UnsetType
 _Said = Annotated[str, Meta(min_length=1)]
@@ -34,7 +35,7 @@ _Visible = Annotated[str, Meta(pattern=r"\S")]
 _TextOrNull = str | UnsetType | None
 _Tokens = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
 _Never = Literal["\0"] | UnsetType
-"""A field that no plain value has."""
+"""The type of a field that makes a value not plain, whatever it holds."""
 
 
 class _PromptDetails(Struct):
@@ -50,7 +51,7 @@ class _CompletionDetails(Struct):
 
 
 class PlainUsage(Struct):
-    """Tokens, all told."""
+    """The tokens of an answer; the three counts are required."""
 
     prompt_tokens: _Tokens
     completion_tokens: _Tokens
@@ -78,7 +79,7 @@ class _PlainCall(Struct):
 
 
 class PlainMessage(Struct):
-    """What a choice of a whole answer says."""
+    """The message of one choice of a whole answer."""
 
     role: str
     content: str | None
@@ -89,9 +90,9 @@ class PlainMessage(Struct):
 
 
 _PlainEnd = Literal["stop", "length", "content_filter", "tool_calls"]
-"""Why plain answers end. Every other reason is for the readers that know what it means."""
+"""The finish reasons of plain answers. Any other reason goes to the dialect's reader."""
 TOOL_CALLS = "tool_calls"
-"""Why an answer with calls ended."""
+"""The finish reason of an answer with tool calls."""
 
 _CleanWord = Annotated[str, Meta(pattern=r"^(stop|length|completed?|STOP|MAX_TOKENS|end_turn)$")]
 
@@ -106,7 +107,7 @@ class _PlainChoice(Struct):
 
     @property
     def has_plain_calls(self) -> bool:
-        """Whether the choice is one or more calls, each with an id of its own."""
+        """Whether the choice ended with tool calls, each of which has an id of its own."""
         calls = self.message.tool_calls
         return bool(
             calls
@@ -131,7 +132,7 @@ class PlainReply(Struct):
 
     @property
     def nulls(self) -> int:
-        """How many fields say nothing, and are not in an answer of OpenAI's."""
+        """How many null or empty fields there are that OpenAI's answers do not have."""
         usage, nulls = self.usage, int(self.system_fingerprint is None)
         nulls += usage.prompt_tokens_details is None
         nulls += usage.completion_tokens_details is None
@@ -150,13 +151,13 @@ class _PlainDelta(Struct, forbid_unknown_fields=True):
 
 
 class PlainChunkChoice(Struct, forbid_unknown_fields=True):
-    """What a chunk adds to one choice."""
+    """The choice of a `PlainChunk`: the text that is added to it."""
 
     index: int
     delta: _PlainDelta
     finish_reason: None
     logprobs: UnsetType | None = UNSET
-    stop_reason: UnsetType | None = UNSET  # of self-hosted servers, and the next
+    stop_reason: UnsetType | None = UNSET  # self-hosted servers add this and `token_ids`
     token_ids: UnsetType | None = UNSET
 
 
@@ -175,7 +176,7 @@ class PlainChunk(Struct):
 
     @property
     def nulls(self) -> int:
-        """How many fields say nothing."""
+        """How many fields are null."""
         return (self.usage is None) + (self.system_fingerprint is None)
 
 
@@ -224,7 +225,7 @@ class CallChunk(Struct):
 
     @property
     def nulls(self) -> int:
-        """How many fields say nothing."""
+        """How many fields are null."""
         return (self.usage is None) + (self.system_fingerprint is None)
 
 
@@ -243,7 +244,7 @@ class _FinishChoice(Struct):
 
 
 class PlainFinish(Struct):
-    """A chunk that only says why the only choice ended; some hosts tell the usage in it."""
+    """A chunk that only holds the finish reason of the only choice, and perhaps the usage."""
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -257,7 +258,7 @@ class PlainFinish(Struct):
 
 
 class PlainUsageChunk(Struct):
-    """A chunk that only tells the tokens."""
+    """A chunk that only holds the usage."""
 
     object: Literal["chat.completion.chunk"]
     choices: Annotated[list[None], Meta(max_length=0)]
@@ -275,7 +276,7 @@ _encoder = Encoder()
 
 
 def read_reply(body: bytes) -> PlainReply | None:
-    """A whole reply, where it is plain."""
+    """Parse the body of a whole reply; None where it is not plain."""
     reply = _read(_reply_decoder.decode, body)
     if reply is None:
         return None
@@ -287,12 +288,12 @@ def read_reply(body: bytes) -> PlainReply | None:
 
 
 def read_chunk(data: bytes) -> PlainChunk | None:
-    """An event's data, where it only adds text to one choice."""
+    """Parse an event's data; None where it does more than add text to one choice."""
     return _read(_chunk_decoder.decode, data)
 
 
 def reread_chunk(data: bytes) -> PlainChunk | None:
-    """The same of data that was read before: only its kind is asked."""
+    """Parse like `read_chunk` what was checked before: without the checks of UTF-8 and depth."""
     try:
         return _chunk_decoder.decode(data)
     except MsgspecError:
@@ -300,22 +301,26 @@ def reread_chunk(data: bytes) -> PlainChunk | None:
 
 
 def read_call_chunk(data: bytes) -> CallChunk | None:
-    """An event's data, where it only begins or continues a tool call."""
+    """Parse an event's data; None where it does more than begin or continue one tool call."""
     return _read(_call_decoder.decode, data)
 
 
 def read_finish(data: bytes) -> PlainFinish | None:
-    """An event's data, where it only ends the only choice."""
+    """Parse an event's data; None where it does more than end the only choice."""
     return _read(_finish_decoder.decode, data)
 
 
 def read_usage_chunk(data: bytes) -> PlainUsageChunk | None:
-    """An event's data, where it only tells the tokens."""
+    """Parse an event's data; None where it holds more than the usage."""
     return _read(_usage_decoder.decode, data)
 
 
 def finish_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> bytes:
-    """What `read_finish` has read, as the caller gets it: the delta empty, and no usage."""
+    """Write the event with the finish reason, as the client gets it.
+
+    `data` is what `read_finish` accepted, `head` the first chunk of the stream, whose id and time
+    the event gets. The event has an empty delta and no usage.
+    """
     chunk: dict[str, Any] = decode(data)
     chunk.pop("usage", None)
     if chunk.get("system_fingerprint", "") is None:
@@ -326,7 +331,10 @@ def finish_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) ->
 
 
 def with_arguments(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> bytes:
-    """The event of a call that begins without arguments, with empty ones, as OpenAI sends them."""
+    """Write the event that begins a tool call, with empty `arguments`, as OpenAI sends it.
+
+    `data` is what `read_call_chunk` accepted, without `arguments`; `head` as in `finish_event`.
+    """
     chunk: dict[str, Any] = decode(data)
     chunk.pop("usage", None)
     if chunk.get("system_fingerprint", "") is None:
@@ -337,7 +345,7 @@ def with_arguments(data: bytes, head: PlainChunk | CallChunk, public_name: str) 
 
 
 def usage_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> bytes:
-    """The event with the usage that an event's data tells."""
+    """Write the usage chunk of a stream from the usage in `data`; `head` as in `finish_event`."""
     usage: dict[str, Any] = decode(data)["usage"]
     for name in ("prompt_tokens_details", "completion_tokens_details"):
         if usage.get(name, "") is None:
@@ -354,7 +362,8 @@ def usage_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> 
 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T | None:
-    # Fields that are not read are not looked into: the readers of the other way may refuse them.
+    # The decoder skips fields without a type. The dialect's reader refuses them where they are
+    # nested too deeply or not UTF-8, so both are checked here.
     if brackets_in(data) > _MOST_BRACKETS or (BACKSLASH in data and _LETTER.search(data)):
         return None
     try:
