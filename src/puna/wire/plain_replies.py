@@ -23,7 +23,7 @@ T = TypeVar("T")
 _MOST_BRACKETS = 150
 """A body with more brackets may be nested too deeply, and goes to the dialect's reader."""
 
-_LETTER = re.compile(rb"\\u00(?:[67]|5[fF])")
+_LETTER = re.compile(rb"\\u00(?:6[1-9a-fA-F]|7[0-9aA]|5[fF])")
 """Matches an escaped letter or `_`: no encoder writes one, and a search for a key misses it."""
 
 _MOST_CALLS = 1_024
