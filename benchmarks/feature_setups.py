@@ -104,8 +104,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature("a hook", _hook()),
     Feature("a hook without texts", _hook(turn_off_message_logging=True)),
     Feature("2 workers on the one core", _options("--num_workers", "2")),
-    Feature("default parameters of the model (full lane)", _params(top_p=0.9)),
-    Feature("headers of the model (full lane)", _params(extra_headers={"x-team": "a"})),
+    Feature("default parameters of the model", _params(top_p=0.9)),
+    Feature("headers of the model", _params(extra_headers={"x-team": "a"})),
     Feature("a limit of connections (full lane)", _options("--limit_concurrency", "1000")),
     Feature("a request that is mended (full lane)", extra=MENDED),
 )
