@@ -30,15 +30,21 @@ EMPTY_TEXT = b'""'
 _DEEP_BYTES = 2 * _MOST_BRACKETS
 """A shorter value cannot be nested so deeply."""
 
-_DIGITS = bytes.maketrans(
-    bytes(octet for octet in range(256) if octet not in b"Ee"),
-    bytes(0x30 if octet in b"0123456789" else 0x20 for octet in range(256) if octet not in b"Ee"),
+_DIGITS = bytes(
+    0x30
+    if octet in b"0123456789."
+    else octet
+    if octet in b"e+"
+    else 0x65
+    if octet == 0x45
+    else 0x20
+    for octet in range(256)
 )
-"""Translates each digit to 0, keeps `E` and `e`, and translates every other byte to a space."""
-_EXPONENTS = (b"0e000", b"0E000")
+"""Translates digits and `.` to 0, `E` to `e`, keeps `e` and `+`; other bytes become spaces."""
+_EXPONENTS = (b"0e000", b"0e+000")
 _LONG_NUMBER = b"0" * 300
-"""So translated, and without `.` and `+`, a number too large for a float holds this or one of
-`_EXPONENTS`. Python parses such a number as infinity: `1e999`."""
+"""So translated, a number too large for a float holds this or one of `_EXPONENTS`. Python parses
+such a number as infinity: `1e999`."""
 
 _NAMES = re.compile(r"[a-zA-Z0-9_-]{1,64}(?:,[a-zA-Z0-9_-]{1,64})*+")
 """Matches function names joined by commas: one match is faster than one for each name."""
@@ -386,10 +392,11 @@ def is_sound(value: Raw, opener: bytes) -> bool:
         return False
     if len(data) >= _DEEP_BYTES and brackets_in(data) >= _MOST_BRACKETS:
         return False
-    numbers = data.translate(_DIGITS, b".+")
+    numbers = data.translate(_DIGITS)
     return (
-        all(numbers.find(exponent) < 0 for exponent in _EXPONENTS)
-        and numbers.find(_LONG_NUMBER) < 0
+        numbers.find(_EXPONENTS[0]) < 0
+        and numbers.find(_EXPONENTS[1]) < 0
+        and (len(numbers) < len(_LONG_NUMBER) or numbers.find(_LONG_NUMBER) < 0)
     )
 
 
