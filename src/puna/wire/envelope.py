@@ -36,7 +36,7 @@ _DIGITS = bytes(
     else octet
     if octet in b"e+"
     else 0x65
-    if octet == 0x45
+    if octet in b"E"
     else 0x20
     for octet in range(256)
 )
