@@ -25,11 +25,8 @@ import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import Any, Protocol
 
-from puna.engine.call import Attempt
 from puna.errors import APIError
 from puna.gateway.fast_routes import Exchange, PlainRoute, ReadyDeployment
 from puna.gateway.fast_run import LaneContext, LaneRun
@@ -39,7 +36,6 @@ from puna.routing.attempts import GiveUp, Wait
 from puna.telemetry.events import Outcome
 from puna.transports.lean import WholeReply
 from puna.types.report import CallReport
-from puna.wire.envelope import ChatEnvelope
 
 _log = logging.getLogger("puna.gateway")
 
@@ -84,21 +80,18 @@ class FastCall(ABC):
     """
 
     _ready: ReadyDeployment | None = None
-    _attempt: Attempt | None = None
     _timer: asyncio.TimerHandle | None = None
 
     def __init__(
         self,
         context: LaneContext,
         route: PlainRoute,
-        envelope: ChatEnvelope,
         run: LaneRun,
         writer: ReplyWriter,
     ) -> None:
-        """`envelope` is the request to pass on; `run` keeps attempts, report and settlement."""
+        """`run` knows the request, and keeps attempts, report and settlement."""
         self._context = context
         self._route = route
-        self._envelope = envelope
         self._run = run
         self._writer = writer
         # Set here, and not as the class's own values: every call reads them, which is faster so.
@@ -188,28 +181,6 @@ class FastCall(ABC):
         assert self._ready is not None, "a reply without a try"  # noqa: S101 - narrows
         return self._ready
 
-    @property
-    def _tool_names(self) -> AbstractSet[str]:
-        """The tools whose calls are looked for in texts: all of the request, or none."""
-        envelope = self._envelope
-        if (
-            not envelope.tools
-            or envelope.tool_choice == "none"
-            or self._asked.deployment.rescue_tool_calls is False
-        ):
-            return frozenset()
-        return frozenset([tool.function.name for tool in envelope.tools])
-
-    @property
-    def _tried(self) -> Attempt:
-        """The attempt under way, for the dialect's reader; built when it is first needed."""
-        if self._attempt is None:
-            asked = self._asked
-            body, _ = asked.changes.encode(self._envelope)
-            http = replace(asked.request, body=body)
-            self._attempt = self._run.built_attempt(asked.deployment, http)
-        return self._attempt
-
     def _step(self) -> None:
         """Do what the attempt machine says: send, wait, or give up."""
         self._timer = None
@@ -222,21 +193,12 @@ class FastCall(ABC):
         else:
             self._ready = ready = self._route.ready[step.deployment_id]
             try:
-                self._exchange = self._send(ready)
+                self._exchange = self._run.send(ready, self)
             except APIError as error:  # this request cannot be sent to this deployment
                 self._failed(error)
                 return
             if self._is_paused:
                 self._exchange.pause()
-
-    def _send(self, ready: ReadyDeployment) -> Exchange:
-        """Send the request to a deployment. Raises APIError where it cannot be sent."""
-        self._attempt = None
-        body, dropped = ready.changes.encode(self._envelope)
-        self._run.note_attempt(ready.deployment)
-        if dropped:
-            self._run.report.dropped_params = dropped
-        return ready.prepared.start(body, self)
 
     def _failed(self, error: APIError) -> None:
         """An attempt failed before the client got a byte: another may follow."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from puna.errors import APIError
-from puna.gateway.bridged_call import BridgedRun, BridgedStreamCall, BridgedWholeCall
+from puna.gateway.bridged_call import BridgedRun
 from puna.gateway.directory import Directory
 from puna.gateway.endpoints import ENDPOINTS
 from puna.gateway.fast_cycle import FastCycle
@@ -28,7 +28,7 @@ from puna.gateway.visit import Visit, Visits
 from puna.gateway.web_pages import PageRules
 from puna.gateway.whole_call import WholeCall
 from puna.governance.keys import ANYONE, Keys, Principal
-from puna.wire.envelope import NO_ENVELOPE, read_envelope
+from puna.wire.envelope import read_envelope
 
 _MOST_PRINCIPALS: Final = 1024
 _MOST_HOSTS: Final = 64
@@ -129,7 +129,7 @@ class FastLane:
             return None
         context = self._context
         call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
-        run = FastRun(context, route, envelope, head.principal, call_id)
+        run = FastRun(context, route, envelope, fitted, head.principal, call_id)
         visit = run.meter = Visit(
             self._visits,
             head.line,
@@ -142,7 +142,7 @@ class FastLane:
         cycle = FastCycle(protocol, visit, run, self._under_way)
         cycle.keep_alive = keeps_alive
         kind = StreamCall if envelope.stream else WholeCall
-        cycle.call = kind(context, route, fitted, run, cycle)
+        cycle.call = kind(context, route, run, cycle)
         return cycle
 
     def _begin_messages(
@@ -167,12 +167,12 @@ class FastLane:
         if read is None:
             return None
         request, call = read
-        run = BridgedRun(context, call)
+        run = BridgedRun(context, route.transport, call)
         cycle = FastCycle(protocol, visit, run, self._under_way)
         cycle.keep_alive = keeps_alive
         writer = MessagesWriter(cycle, request, call_id)
-        kind = BridgedStreamCall if is_stream else BridgedWholeCall
-        cycle.call = kind(context, route, NO_ENVELOPE, run, writer)
+        kind = StreamCall if is_stream else WholeCall
+        cycle.call = kind(context, route, run, writer)
         return cycle
 
     def _holds_too_much(self, body: bytes) -> bool:

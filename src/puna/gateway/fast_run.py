@@ -1,28 +1,35 @@
-"""The run of a call of the fast lane: the engine's, over a call that is made when it is asked for.
+"""The runs of calls of the fast lane: the engine's run, which also sends the request.
 
-A usual call ends without anybody having looked at its request as the long way's value.
+`FastRun` is for a chat request that is passed on; a usual one ends without a `Call` having been
+made of it. `bridged_call.py` has the run of a request that came in another shape.
 """
 
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Any
 
 from msgspec import UNSET
 from typing_extensions import override
 
-from puna.engine.call import Call
+from puna.engine.call import Attempt, Call
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
-from puna.gateway.fast_routes import PlainRoute
+from puna.engine.rescue import tools_to_rescue
+from puna.gateway.fast_routes import Exchange, PlainRoute, ReadyDeployment
 from puna.governance.keys import Principal
+from puna.rescue.stream import may_begin_call
 from puna.routing.attempts import Attempts, RetryPolicy
 from puna.routing.health import Health
 from puna.telemetry.events import Hook, HookTasks, Outcome, Texts
+from puna.transports.lean import ReplySink
 from puna.types.requests import make_chat_request
 from puna.wire.envelope import ChatEnvelope
+from puna.wire.plain_replies import PlainReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,51 @@ class LaneContext:
 
 
 class LaneRun(Run):
-    """A run whose end is not awaited."""
+    """A run whose request a `FastCall` sends, and whose end is not awaited.
+
+    It knows the request, so that the call need not: `FastRun` passes one on, `BridgedRun` has the
+    dialect write it.
+    """
 
     _context: LaneContext
+
+    @abstractmethod
+    def send(self, ready: ReadyDeployment, sink: ReplySink) -> Exchange:
+        """Send the request to a deployment; `sink` gets the reply.
+
+        Raises:
+            APIError: the request cannot be sent to this deployment.
+        """
+
+    @property
+    @abstractmethod
+    def attempt(self) -> Attempt:
+        """The attempt that was sent last, for the dialect's reader."""
+
+    @property
+    @abstractmethod
+    def wants_usage(self) -> bool:
+        """Whether the client wants a stream's usage as a chunk."""
+
+    @property
+    @abstractmethod
+    def tool_names(self) -> AbstractSet[str]:
+        """The names of the request's tools."""
+
+    @property
+    def rescued_names(self) -> AbstractSet[str]:
+        """The names of the tools whose calls are looked for in texts."""
+        known = tools_to_rescue(self.attempt.context.request)
+        return known.schemas.keys() if known is not None else frozenset()
+
+    @property
+    def looks_for_thoughts(self) -> bool:
+        """Whether a text may begin with thoughts between tags."""
+        return False
+
+    def needs_reader(self, plain: PlainReply) -> bool:
+        """Whether a text of a whole answer may be a tool call, or hold thoughts."""
+        return may_call(plain, self.rescued_names)
 
     @property
     def calls(self) -> Sequence[Call]:
@@ -60,26 +109,73 @@ class LaneRun(Run):
 
 
 class FastRun(LaneRun):
-    """A run that knows the plain request instead of a `Call`."""
+    """A run that passes a chat request on; it makes a `Call` only where somebody asks for one."""
 
     _made: Call | None = None
+    _attempt: Attempt | None = None
+    _ready: ReadyDeployment
 
     def __init__(
         self,
         context: LaneContext,
         route: PlainRoute,
         envelope: ChatEnvelope,
+        fitted: ChatEnvelope,
         principal: Principal,
         call_id: str,
     ) -> None:
+        """`envelope` is the client's request, `fitted` the same as the hosts get it."""
         self._context = context
         self._route = route
         self._envelope = envelope
+        self._fitted = fitted
         self._principal = principal
         clock = context.clock
         self.attempts = Attempts(route.plan, context.policy, context.health, clock.dice)
         self._begin(call_id, route.name, clock, context.hooks)
         self.report.lane = "fast"
+
+    @override
+    def send(self, ready: ReadyDeployment, sink: ReplySink) -> Exchange:
+        self._ready, self._attempt = ready, None
+        body, dropped = ready.changes.encode(self._fitted)
+        self.note_attempt(ready.deployment)
+        if dropped:
+            self.report.dropped_params = dropped
+        return ready.prepared.start(body, sink)
+
+    @property
+    @override
+    def attempt(self) -> Attempt:
+        """Built when it is first needed: an answer that is plain needs none."""
+        if self._attempt is None:
+            ready = self._ready
+            body, _ = ready.changes.encode(self._fitted)
+            http = replace(ready.request, body=body)
+            self._attempt = self.built_attempt(ready.deployment, http)
+        return self._attempt
+
+    @property
+    @override
+    def wants_usage(self) -> bool:
+        return self._fitted.wants_usage
+
+    @property
+    @override
+    def tool_names(self) -> AbstractSet[str]:
+        tools = self._fitted.tools
+        return frozenset([tool.function.name for tool in tools]) if tools else frozenset()
+
+    @property
+    @override
+    def rescued_names(self) -> AbstractSet[str]:
+        """The same without the request's values: `tools_to_rescue` asks those."""
+        is_off = self._ready.deployment.rescue_tool_calls is False
+        return frozenset() if is_off or self._fitted.tool_choice == "none" else self.tool_names
+
+    @override
+    def needs_reader(self, plain: PlainReply) -> bool:
+        return self._fitted.tools is not UNSET and may_call(plain, self.rescued_names)
 
     @property
     @override
@@ -117,3 +213,12 @@ class FastRun(LaneRun):
     @override
     def asked(self) -> Mapping[str, Any]:
         return {"messages": tuple(self._envelope.to_messages())}
+
+
+def may_call(plain: PlainReply, names: AbstractSet[str]) -> bool:
+    """Whether the text of a choice may be a call of one of the tools with these `names`."""
+    texts = [one.message.content for one in plain.choices if not one.message.tool_calls]
+    return any(
+        text and may_begin_call(text) and ("\\" in text or any(name in text for name in names))
+        for text in texts
+    )

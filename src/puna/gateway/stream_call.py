@@ -60,7 +60,7 @@ class StreamCall(FastCall):
     def _under_way(self) -> Delivery:
         """The dialect's reader of the attempt under way."""
         if self._delivery is None:
-            self._delivery = Delivery(self._run, self._tried, is_framed=self._is_framed)
+            self._delivery = Delivery(self._run, self._run.attempt, is_framed=self._is_framed)
         return self._delivery
 
     @override
@@ -77,22 +77,18 @@ class StreamCall(FastCall):
             return
         self._plain = PlainStream(self._route.renaming, self._stream_tools())
 
-    @property
-    def _wants_usage(self) -> bool:
-        """Whether the client wants a usage chunk."""
-        return self._envelope.wants_usage
-
     def _stream_tools(self) -> StreamTools:
         """What the stream must know of the request's tools."""
-        tools = self._envelope.tools
-        if not tools:
+        run = self._run
+        names, may_think = run.tool_names, run.looks_for_thoughts
+        if not names and not may_think:
             return NO_TOOLS
-        names = frozenset([tool.function.name for tool in tools])
-        return StreamTools(names, self._make_screen if self._tool_names else None)
+        is_screened = bool(names) and bool(run.rescued_names)
+        return StreamTools(names, self._make_screen if is_screened else None, may_think)
 
     def _make_screen(self) -> CallScreen:
         """Make what looks for calls in texts; called at the first text that may hold one."""
-        known = tools_to_rescue(self._tried.context.request)
+        known = tools_to_rescue(self._run.attempt.context.request)
         assert known is not None, "asked only where calls are looked for"  # noqa: S101 - narrows
         return CallScreen(known)
 
@@ -101,7 +97,7 @@ class StreamCall(FastCall):
         values = "\n".join(headers.values()).encode("latin-1")
         masker = self._route.masker
         if masker.may_be_in(values) or (self._context.hooks and masker.may_be_coded_in(values)):
-            self._run.take_headers(self._tried, status, headers)
+            self._run.take_headers(self._run.attempt, status, headers)
             return
         report = self._run.report
         report.status_code, report.headers = status, shown_headers(headers)
@@ -160,7 +156,7 @@ class StreamCall(FastCall):
             self._plain_end = PlainEnd(
                 plain.head,
                 self._route.name,
-                wants_usage=self._wants_usage,
+                wants_usage=self._run.wants_usage,
                 has_calls=plain.has_calls,
             )
             self._take_plain_end(self._plain_end, rest)
@@ -208,7 +204,7 @@ class StreamCall(FastCall):
     @override
     def _take_error(self, error: APIError) -> None:
         if self._delivery is None and self._plain is None:
-            self._failed(attribute(error, self._tried))
+            self._failed(attribute(error, self._run.attempt))
             return
         self._read_held()
         self._broken(self._under_way.broken(error))

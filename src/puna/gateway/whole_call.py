@@ -7,7 +7,6 @@ those of `fast_call.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from functools import partial
 
 from msgspec import UNSET
@@ -18,7 +17,6 @@ from puna.errors import APIError
 from puna.gateway.fast_call import FastCall
 from puna.gateway.fast_head import LIMIT_PREFIX, whole_lines
 from puna.gateway.replies import chat_body
-from puna.rescue.stream import may_begin_call
 from puna.transports.lean import WholeReply
 from puna.types.chat import ChatCompletion
 from puna.types.report import CallReport
@@ -64,7 +62,7 @@ class WholeCall(FastCall):
         if answer is None:
             self._read(reply)
             return
-        self._run.take_headers(self._tried, reply.status, reply.headers)
+        self._run.take_headers(self._run.attempt, reply.status, reply.headers)
         self._answer(answer, has_limits=any(n.startswith(LIMIT_PREFIX) for n in reply.headers))
 
     def _take_whole(self, reply: WholeReply) -> None:
@@ -78,7 +76,7 @@ class WholeCall(FastCall):
         self._run.report.headers = dict(headers) if self._context.hooks else headers
         masker = self._route.masker
         if masker.may_be_in(lines) or (self._context.hooks and masker.may_be_coded_in(lines)):
-            self._run.take_headers(self._tried, reply.status, reply.headers)
+            self._run.take_headers(self._run.attempt, reply.status, reply.headers)
         self._answer(answer, has_limits=reply.lower_lines.find(_LIMIT_LINE) >= 0)
 
     @override
@@ -88,7 +86,7 @@ class WholeCall(FastCall):
     def _pass_on(self, body: bytes) -> bytes | None:
         """The body for the client where the host's body is plain; None where it must be read."""
         plain = read_reply(body)
-        if plain is None or self._needs_reader(plain):
+        if plain is None or self._run.needs_reader(plain):
             return None
         renaming = self._route.renaming
         answer = renaming.complete(body, plain)
@@ -99,10 +97,6 @@ class WholeCall(FastCall):
                 self._build_answer = partial(_completion, renaming, body, plain, answer, report)
             self._note(plain)
         return answer
-
-    def _needs_reader(self, plain: PlainReply) -> bool:
-        """Whether the text of a choice may be a tool call: only the dialect's reader knows."""
-        return self._envelope.tools is not UNSET and may_call(plain, self._tool_names)
 
     def _note(self, plain: PlainReply) -> None:
         """Note the finish reason and the usage of a plain reply in the report."""
@@ -127,7 +121,7 @@ class WholeCall(FastCall):
         """Have the dialect's reader read a reply, and answer; on a failure, try again."""
         run = self._run
         try:
-            completion = run.read_whole(self._tried, reply)
+            completion = run.read_whole(self._run.attempt, reply)
         except APIError as error:
             self._failed(error)
             return
@@ -139,16 +133,7 @@ class WholeCall(FastCall):
 
     @override
     def _take_error(self, error: APIError) -> None:
-        self._failed(attribute(error, self._tried))
-
-
-def may_call(plain: PlainReply, names: AbstractSet[str]) -> bool:
-    """Whether the text of a choice may be a call of one of the tools with these `names`."""
-    texts = [one.message.content for one in plain.choices if not one.message.tool_calls]
-    return any(
-        text and may_begin_call(text) and ("\\" in text or any(name in text for name in names))
-        for text in texts
-    )
+        self._failed(attribute(error, self._run.attempt))
 
 
 def _completion(

@@ -279,9 +279,6 @@ _PARAMS = tuple(
     for name in ChatEnvelope.__struct_fields__
     if name not in ("model", "messages", "stream", "metadata")
 )
-NO_ENVELOPE = ChatEnvelope("-", [UserMessage(Raw(b'""'))])
-"""A stand-in for calls whose request was read whole: see `gateway/bridged_call.py`."""
-
 _decoder = Decoder(ChatEnvelope)
 _parts_decoder = Decoder(Annotated[list[TextPart | ImagePart], Meta(min_length=1)])
 _encoder = Encoder()
