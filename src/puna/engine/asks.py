@@ -6,14 +6,13 @@ An admission reserves as much for a visit: see `gateway/visit.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from puna.catalog.prices import Price
 from puna.engine.call import Call, for_deployment, price_of
 from puna.engine.formats import held_format
-from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.types.embeddings import EmbeddingRequest
 from puna.types.model_request import ModelRequest
@@ -64,7 +63,7 @@ def ask_of(calls: Sequence[Call[Any]]) -> Ask:
     """
     tokens, picos, is_priced = 0, 0, True
     for call in calls:
-        for_each = [_bound(call, one) for one in _deployments(call.plan)]
+        for_each = [_bound(call, one) for one in call.plan.deployments]
         known = [one for one in for_each if one is not None]
         if not known or len(known) < len(for_each):
             return Ask(calls[0].request.model, None, None)
@@ -73,17 +72,6 @@ def ask_of(calls: Sequence[Call[Any]]) -> Ask:
         is_priced = is_priced and len(costs) == len(known)
         picos += max(costs, default=0)
     return Ask(calls[0].request.model, tokens, picos if is_priced else None)
-
-
-def _deployments(plan: Plan) -> Iterable[Deployment]:
-    """All deployments that may answer a call with this plan, each once."""
-    groups = (
-        plan.group,
-        *plan.fallbacks,
-        *plan.context_window_fallbacks,
-        *plan.content_policy_fallbacks,
-    )
-    return {one.deployment_id: one for group in groups for one in group}.values()
 
 
 def _bound(call: Call[Any], deployment: Deployment) -> _Bound | None:

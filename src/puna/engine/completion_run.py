@@ -28,18 +28,11 @@ CompletionAttempt = Attempt[CompletionDialect, CompletionRequest]
 
 def has_endpoint(plan: Plan) -> bool:
     """Whether all who may answer are known to have the endpoint; else all are asked over chat."""
-    groups = (
-        plan.group,
-        *plan.fallbacks,
-        *plan.context_window_fallbacks,
-        *plan.content_policy_fallbacks,
-    )
     return all(
         one.target.has_completions
         and one.target.dialect in COMPLETION_DIALECTS
         and one.canned_answer is None
-        for group in groups
-        for one in group
+        for one in plan.deployments
     )
 
 

@@ -71,14 +71,7 @@ def calls_of(call: Call[ModerationRequest]) -> list[Call[ModerationRequest]]:
     Raises:
         BadRequestError: those would be too many for one request.
     """
-    plan = call.plan
-    groups = (
-        plan.group,
-        *plan.fallbacks,
-        *plan.context_window_fallbacks,
-        *plan.content_policy_fallbacks,
-    )
-    if not any(find_guard(one.target.model) for group in groups for one in group):
+    if not any(find_guard(one.target.model) for one in call.plan.deployments):
         return [call]
     inputs = call.request.inputs
     if len(inputs) > _MOST_CALLS:

@@ -282,11 +282,12 @@ class Gateway:
         self._check_memory(head.body_bytes)
         data = await read_body(caller.receive, head, server.max_request_bytes, self._check_memory)
         self._check_memory(len(data))
+        kind = head.headers.get("content-type", "")
         if is_heavy(data):
             caller.aside = self._aside
-            body = await caller.read(read_json, data, head, server.max_request_values)
+            body = await caller.read(read_json, data, kind, server.max_request_values)
         else:
-            body = read_json(data, head, server.max_request_values)
+            body = read_json(data, kind, server.max_request_values)
         if match.model:
             body["model"] = match.model
         return body

@@ -149,13 +149,7 @@ def make_route(
         plan = read_steering({}, is_stream=is_stream).apply(directory.plan(name))
     except APIError:
         return None  # the long way says why
-    groups = (
-        plan.group,
-        *plan.fallbacks,
-        *plan.context_window_fallbacks,
-        *plan.content_policy_fallbacks,
-    )
-    deployments = [one for group in groups for one in group]
+    deployments = plan.deployments
     if not all(_adds_nothing(one) for one in deployments):
         return None
     ready: dict[str, ReadyDeployment] = {}

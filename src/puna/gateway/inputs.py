@@ -45,4 +45,4 @@ def _read(
     sent = pipeline.sent_fields(body, but=("model", "input"))
     options = pipeline.request_options(body)
     request = make_request(body.get("model"), body.get("input"), sent, **options)
-    return pipeline.make_call(request, body, caller)
+    return pipeline.make_call(request, body, caller.visit)

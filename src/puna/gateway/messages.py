@@ -16,10 +16,11 @@ from puna.bridges.messages.stream import MessageStream
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call
 from puna.gateway.messages_replies import messages_error_event
-from puna.gateway.pipeline import Asker, Pipeline
+from puna.gateway.pipeline import Pipeline
 from puna.gateway.replies import Reply, json_reply
 from puna.gateway.requests import LOCAL_FIELDS, check_fields
 from puna.gateway.sending import Caller, Telling, Work, send_answer, send_stream
+from puna.gateway.visit import Visit
 from puna.routing.attempts import Plan
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
@@ -38,7 +39,7 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
     """
     engine = pipeline.engine
     betas = _read_betas(caller.head.headers)
-    request, call = await caller.read(read_message_call, pipeline, body, caller, betas=betas)
+    request, call = await caller.read(read_message_call, pipeline, body, caller.visit, betas=betas)
     if call.request.is_stream:
         telling = _telling(MessageStream(request), caller.call_id)
         return Work((call,), lambda: send_stream(engine.stream(call), caller, telling))
@@ -55,7 +56,9 @@ async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Call
     Raises:
         APIError: the request is wrong, or nobody serves the model.
     """
-    _, call = await caller.read(read_message_call, pipeline, body, caller, betas=(), is_count=True)
+    _, call = await caller.read(
+        read_message_call, pipeline, body, caller.visit, betas=(), is_count=True
+    )
     model = call.plan.group[0].target.model
     asked = call.request
     # A deferred tool that nothing has named stands in no prompt.
@@ -70,7 +73,7 @@ async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Call
 def read_message_call(
     pipeline: Pipeline,
     body: Mapping[str, Any],
-    caller: Asker,
+    visit: Visit,
     *,
     betas: tuple[str, ...],
     plan: Plan | None = None,
@@ -97,7 +100,7 @@ def read_message_call(
     chat = pipeline.read_request(fields, request.messages)
     chat = replace(chat, messages_extras=extras, source=request.source)
     left_out = request.dropped_params
-    return request, pipeline.make_call(chat, fields, caller, plan=plan, left_out=left_out)
+    return request, pipeline.make_call(chat, fields, visit, plan=plan, left_out=left_out)
 
 
 def _read_betas(headers: Mapping[str, str]) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ as Anthropic's events.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from msgspec import UNSET
 from msgspec.json import encode
@@ -29,32 +29,13 @@ from puna.gateway.messages_replies import messages_error_event, messages_error_r
 from puna.gateway.pipeline import Pipeline
 from puna.gateway.plain_stream import EVENT_END, EVENT_START
 from puna.gateway.replies import Reply, json_reply
-from puna.gateway.requests import LOCAL_FIELDS, excess_in, is_heavy
+from puna.gateway.requests import LOCAL_FIELDS, is_heavy, read_json
 from puna.gateway.visit import Visit
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.report import CallReport
 from puna.wire.plain_replies import reread_chunk
-from puna.wire.surrogates import parse_json
 
-_MOST_FIELDS: Final = 1_000
 _DONE: Final = b"[DONE]"
-
-
-@dataclass(frozen=True, slots=True)
-class VisitOf:
-    """The ids of a visit's key and call, as `read_message_call` needs them."""
-
-    visit: Visit
-
-    @property
-    def key_id(self) -> str:
-        """The id of the key that came with the request."""
-        return self.visit.principal.key_id
-
-    @property
-    def call_id(self) -> str:
-        """The id of the request."""
-        return self.visit.call_id
 
 
 class MessagesLane:
@@ -72,10 +53,9 @@ class MessagesLane:
         None where the full lane must serve the request: it is invalid, has very many messages, or
         wants a format that takes long to check.
         """
-        asker = VisitOf(visit)
         try:
             request, call = read_message_call(
-                self._pipeline, fields, asker, betas=(), plan=route.plan
+                self._pipeline, fields, visit, betas=(), plan=route.plan
             )
         except APIError:
             return None
@@ -89,18 +69,14 @@ class MessagesLane:
         None where the full lane must read it: it is very large, is no JSON object, or has fields
         for the gateway itself, such as `timeout`.
         """
-        most = self._most_values
-        if is_heavy(body) or (len(body) > most // 100 and excess_in(body, most) is not None):
+        if is_heavy(body):
             return None
         try:
-            asked = parse_json(body, allow_inf_nan=False)
-        except ValueError:
+            fields = read_json(body, "", self._most_values)
+        except APIError:
             return None
-        if not isinstance(asked, dict):
-            return None
-        fields = cast("dict[str, Any]", asked)
         steers = any(name in LOCAL_FIELDS and name != "metadata" for name in fields)
-        return None if steers or len(fields) > _MOST_FIELDS else fields
+        return None if steers else fields
 
 
 class MessagesWriter(ReplyWriter):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypedDict
+from typing import Any, TypedDict
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
 from puna.engine.asynchronous import AsyncEngine
@@ -42,25 +42,6 @@ _CHUNKS = Telling(_encode_chunk, _done, error_event)
 """Chunks of chat and of text completions, as OpenAI's clients read them."""
 
 
-class Asker(Protocol):
-    """Who asks: as far as a call must know."""
-
-    @property
-    def visit(self) -> Visit:
-        """The request that the call belongs to."""
-        ...
-
-    @property
-    def key_id(self) -> str:
-        """Of the key that came with the request."""
-        ...
-
-    @property
-    def call_id(self) -> str:
-        """Of the request."""
-        ...
-
-
 class RequestOptions(TypedDict):
     """What a request's fields say about it, whatever its kind."""
 
@@ -82,7 +63,7 @@ class Pipeline:
         Raises:
             APIError: the request is wrong, or nobody serves the model.
         """
-        call = await caller.read(self.read_call, body, body.get("messages"), caller)
+        call = await caller.read(self.read_call, body, body.get("messages"), caller.visit)
         if call.request.is_stream:
             return Work((call,), lambda: send_stream(self.engine.stream(call), caller, _CHUNKS))
         return Work((call,), lambda: send_answer(self.engine.chat(call), caller, chat_body))
@@ -118,7 +99,7 @@ class Pipeline:
                 f"`prompt` holds `{len(request.prompts)}` texts; send at most {_MOST_PROMPTS}.",
                 param="prompt",
             )
-        first = self.read_call({**request.fields}, messages_of(request.prompts[0]), caller)
+        first = self.read_call({**request.fields}, messages_of(request.prompts[0]), caller.visit)
         return request, calls_of(request, first)
 
     def _has_endpoint(self, body: Mapping[str, Any]) -> bool:
@@ -149,11 +130,11 @@ class Pipeline:
             stream=body.get("stream", False),
             **self.request_options(body),
         )
-        return self.make_call(request, body, caller)
+        return self.make_call(request, body, caller.visit)
 
-    def read_call(self, body: Mapping[str, Any], messages: Any, caller: Asker) -> Call:
+    def read_call(self, body: Mapping[str, Any], messages: Any, visit: Visit) -> Call:
         """A chat call from a request's fields, by the rules of `requests`."""
-        return self.make_call(self.read_request(body, messages), body, caller)
+        return self.make_call(self.read_request(body, messages), body, visit)
 
     def read_request(self, body: Mapping[str, Any], messages: Any) -> ChatRequest:
         """A chat request from its fields, likewise."""
@@ -189,7 +170,7 @@ class Pipeline:
         self,
         request: RequestT,
         body: Mapping[str, Any],
-        caller: Asker,
+        visit: Visit,
         *,
         plan: Plan | None = None,
         left_out: tuple[str, ...] = (),
@@ -206,10 +187,10 @@ class Pipeline:
             metadata={
                 **read_mapping(body, "metadata"),
                 **read_mapping(body, "litellm_metadata"),
-                "key_id": caller.key_id,
+                "key_id": visit.principal.key_id,
             },
-            call_id=caller.call_id,
-            meter=caller.visit,
+            call_id=visit.call_id,
+            meter=visit,
         )
 
     def _plan(self, request: ModelRequest, body: Mapping[str, Any]) -> Plan:

@@ -217,7 +217,7 @@ def is_heavy(body: bytes) -> bool:
     return len(body) > _HEAVY_BYTES or _HEAVY.may_be_exceeded(body)
 
 
-def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
+def read_json(body: bytes, content_type: str, most_values: int) -> dict[str, Any]:
     """The body as a JSON object. A missing content type is no fault when the body is JSON.
 
     Raises:
@@ -245,7 +245,7 @@ def read_json(body: bytes, head: Incoming, most_values: int) -> dict[str, Any]:
                 "within each other.",
                 code="invalid_json",
             ) from None
-        kind = head.headers.get("content-type", "").partition(";")[0] or "no content type"
+        kind = content_type.partition(";")[0] or "no content type"
         raise BadRequestError(
             f"The body is not valid JSON ({error}); it came as {kind}.", code="invalid_json"
         ) from None

@@ -260,7 +260,7 @@ class ResponsesAPI:
                 **self.pipeline.request_options(body),
             )
             request = replace(request, items=expand(request.items))
-            return self.pipeline.make_call(request, body, caller)
+            return self.pipeline.make_call(request, body, caller.visit)
 
         return await caller.read(read)
 

@@ -67,6 +67,17 @@ class Plan:
     context_window_fallbacks: Sequence[Group] = ()
     content_policy_fallbacks: Sequence[Group] = ()
 
+    @property
+    def deployments(self) -> Sequence[Deployment]:
+        """All that may serve the call, in the order of the groups; one may stand in several."""
+        groups = (
+            self.group,
+            *self.fallbacks,
+            *self.context_window_fallbacks,
+            *self.content_policy_fallbacks,
+        )
+        return [one for group in groups for one in group]
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:
