@@ -15,8 +15,7 @@ from puna.gateway.replies import DONE
 from puna.wire.octets import CR, LF
 from puna.wire.plain_replies import (
     TOOL_CALLS,
-    CallChunk,
-    PlainChunk,
+    Chunk,
     PlainUsage,
     finish_event,
     read_finish,
@@ -48,7 +47,7 @@ class PlainEnd:
 
     def __init__(
         self,
-        head: PlainChunk | CallChunk,
+        head: Chunk,
         public_name: str,
         *,
         wants_usage: bool,

@@ -36,6 +36,7 @@ from puna.rescue.stream import SIGNS
 from puna.wire.octets import CR, LF
 from puna.wire.plain_replies import (
     CallChunk,
+    Chunk,
     PlainChunk,
     PlainChunkChoice,
     read_call_chunk,
@@ -93,7 +94,7 @@ class PlainStream:
         """`renaming` puts in the public name of the model."""
         self._renaming = renaming
         self._tools = tools
-        self.head: PlainChunk | CallChunk | None = None
+        self.head: Chunk | None = None
         self._firsts: dict[int, bytes] = {}
         self._texts: list[bytes] = []
         self._text_bytes = 0

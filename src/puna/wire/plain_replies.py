@@ -150,25 +150,29 @@ class _PlainDelta(Struct, forbid_unknown_fields=True):
     refusal: UnsetType | None = UNSET
 
 
-class PlainChunkChoice(Struct, forbid_unknown_fields=True):
-    """The choice of a `PlainChunk`: the text that is added to it."""
+class _ChunkChoice(Struct, forbid_unknown_fields=True):
+    """A choice of a chunk that does not end it."""
 
-    index: int
-    delta: _PlainDelta
     finish_reason: None
     logprobs: UnsetType | None = UNSET
     stop_reason: UnsetType | None = UNSET  # self-hosted servers add this and `token_ids`
     token_ids: UnsetType | None = UNSET
 
 
-class PlainChunk(Struct):
-    """A chunk that only adds text to one choice."""
+class PlainChunkChoice(_ChunkChoice, kw_only=True):
+    """The choice of a `PlainChunk`: the text that is added to it."""
+
+    index: int
+    delta: _PlainDelta
+
+
+class Chunk(Struct):
+    """What every plain chunk has around its choice."""
 
     id: Annotated[str, Meta(min_length=1)]
     object: Literal["chat.completion.chunk"]
     created: Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
     model: str
-    choices: Annotated[list[PlainChunkChoice], Meta(min_length=1, max_length=1)]
     usage: UnsetType | None = UNSET
     system_fingerprint: _TextOrNull = UNSET
     error: _Never = UNSET
@@ -178,6 +182,12 @@ class PlainChunk(Struct):
     def nulls(self) -> int:
         """How many fields are null."""
         return (self.usage is None) + (self.system_fingerprint is None)
+
+
+class PlainChunk(Chunk, kw_only=True):
+    """A chunk that only adds text to one choice."""
+
+    choices: Annotated[list[PlainChunkChoice], Meta(min_length=1, max_length=1)]
 
 
 class _FunctionPiece(Struct, forbid_unknown_fields=True):
@@ -201,32 +211,15 @@ class _CallDelta(Struct, forbid_unknown_fields=True):
     refusal: UnsetType | None = UNSET
 
 
-class _CallChoice(Struct, forbid_unknown_fields=True):
+class _CallChoice(_ChunkChoice, kw_only=True):
     index: Literal[0]
     delta: _CallDelta
-    finish_reason: None
-    logprobs: UnsetType | None = UNSET
-    stop_reason: UnsetType | None = UNSET
-    token_ids: UnsetType | None = UNSET
 
 
-class CallChunk(Struct):
+class CallChunk(Chunk, kw_only=True):
     """A chunk that only begins a tool call of the first choice, or adds to its arguments."""
 
-    id: Annotated[str, Meta(min_length=1)]
-    object: Literal["chat.completion.chunk"]
-    created: Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
-    model: str
     choices: Annotated[list[_CallChoice], Meta(min_length=1, max_length=1)]
-    usage: UnsetType | None = UNSET
-    system_fingerprint: _TextOrNull = UNSET
-    error: _Never = UNSET
-    type: _Never = UNSET
-
-    @property
-    def nulls(self) -> int:
-        """How many fields are null."""
-        return (self.usage is None) + (self.system_fingerprint is None)
 
 
 class _EmptyDelta(Struct, forbid_unknown_fields=True):
@@ -315,36 +308,28 @@ def read_usage_chunk(data: bytes) -> PlainUsageChunk | None:
     return _read(_usage_decoder.decode, data)
 
 
-def finish_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> bytes:
+def finish_event(data: bytes, head: Chunk, public_name: str) -> bytes:
     """Write the event with the finish reason, as the client gets it.
 
     `data` is what `read_finish` accepted, `head` the first chunk of the stream, whose id and time
     the event gets. The event has an empty delta and no usage.
     """
-    chunk: dict[str, Any] = decode(data)
-    chunk.pop("usage", None)
-    if chunk.get("system_fingerprint", "") is None:
-        del chunk["system_fingerprint"]
-    chunk.update(id=head.id, created=head.created, model=public_name)
+    chunk = _renamed(data, head, public_name)
     chunk["choices"][0]["delta"] = {}
     return b"data: %b\n\n" % _encoder.encode(chunk)
 
 
-def with_arguments(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> bytes:
+def with_arguments(data: bytes, head: Chunk, public_name: str) -> bytes:
     """Write the event that begins a tool call, with empty `arguments`, as OpenAI sends it.
 
     `data` is what `read_call_chunk` accepted, without `arguments`; `head` as in `finish_event`.
     """
-    chunk: dict[str, Any] = decode(data)
-    chunk.pop("usage", None)
-    if chunk.get("system_fingerprint", "") is None:
-        del chunk["system_fingerprint"]
-    chunk.update(id=head.id, created=head.created, model=public_name)
+    chunk = _renamed(data, head, public_name)
     chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] = ""
     return b"data: %b\n\n" % _encoder.encode(chunk)
 
 
-def usage_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> bytes:
+def usage_event(data: bytes, head: Chunk, public_name: str) -> bytes:
     """Write the usage chunk of a stream from the usage in `data`; `head` as in `finish_event`."""
     usage: dict[str, Any] = decode(data)["usage"]
     for name in ("prompt_tokens_details", "completion_tokens_details"):
@@ -359,6 +344,16 @@ def usage_event(data: bytes, head: PlainChunk | CallChunk, public_name: str) -> 
         "usage": usage,
     }
     return b"data: %b\n\n" % _encoder.encode(chunk)
+
+
+def _renamed(data: bytes, head: Chunk, public_name: str) -> dict[str, Any]:
+    """A chunk as a value, with the stream's id and time, without usage and empty fingerprint."""
+    chunk: dict[str, Any] = decode(data)
+    chunk.pop("usage", None)
+    if chunk.get("system_fingerprint", "") is None:
+        del chunk["system_fingerprint"]
+    chunk.update(id=head.id, created=head.created, model=public_name)
+    return chunk
 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T | None:

@@ -11,7 +11,7 @@ from itertools import product
 from msgspec import UNSET
 from msgspec.json import encode
 
-from puna.wire.plain_replies import CallChunk, PlainChunk, PlainMessage, PlainReply
+from puna.wire.plain_replies import Chunk, PlainMessage, PlainReply
 
 # Inside a JSON text every quote is escaped, so these match keys only; a key of a nested object
 # may match as well, and is counted.
@@ -145,7 +145,7 @@ class Renaming:
             self._annotations = list if isinstance(given, list) else given
             self._no_logprobs = choice.logprobs is UNSET
 
-    def apply(self, data: bytes, plain: PlainReply | PlainChunk | CallChunk) -> bytes | None:
+    def apply(self, data: bytes, plain: PlainReply | Chunk) -> bytes | None:
         """The same JSON under the public name, without nulls that say nothing.
 
         None where a name to change cannot be told from others.
