@@ -12,7 +12,8 @@ from puna.bridges.histories.rules import CHAT, OPENAI, WORD_64
 from puna.dialects.base import Target
 from puna.dialects.passing import PassingRules, dropped_hints
 from puna.dialects.quirks import Quirks
-from puna.wire.envelope import BodyChanges, ChatEnvelope, default_changes, read_envelope
+from puna.wire.body_changes import BodyChanges, default_changes
+from puna.wire.envelope import ChatEnvelope, read_envelope
 
 TARGET = Target(provider="openai", model="up/model", base_url="http://up/v1")
 HI: dict[str, Any] = {"role": "user", "content": "hi"}

@@ -13,7 +13,8 @@ from puna.dialects.base import ReadContext, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.errors import APIError
 from puna.types.requests import ChatRequest, make_chat_request
-from puna.wire.envelope import BodyChanges, ChatEnvelope, read_envelope
+from puna.wire.body_changes import BodyChanges
+from puna.wire.envelope import ChatEnvelope, read_envelope
 from puna.wire.http import HTTPReply, Timeouts
 from puna.wire.plain_replies import read_chunk, read_reply
 from puna.wire.splicing import Renaming, fill_fields

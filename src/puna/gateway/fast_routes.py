@@ -26,7 +26,7 @@ from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.transports.lean import ReplySink
 from puna.types.requests import PARAMS, ChatRequest
-from puna.wire.envelope import BodyChanges, default_changes
+from puna.wire.body_changes import BodyChanges, default_changes
 from puna.wire.http import HTTPRequest, Timeouts
 from puna.wire.masking import Masker
 from puna.wire.splicing import Renaming

@@ -4,19 +4,17 @@
 Message contents, schemas, metadata and other values that the gateway does not look into stay bytes
 (`msgspec.Raw`), of which only the JSON syntax is checked. A body that does not fit these types,
 valid or not, gives None: then the dialect's reader corrects the request, or explains the error.
-`BodyChanges` writes the body for one host.
+`body_changes.py` writes the body for one host.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 
 from puna.wire.octets import QUOTE, brackets_in, first_octet
 from puna.wire.surrogates import parse_json
@@ -48,9 +46,6 @@ such a number as infinity: `1e999`."""
 
 _NAMES = re.compile(r"[a-zA-Z0-9_-]{1,64}(?:,[a-zA-Z0-9_-]{1,64})*+")
 """Matches function names joined by commas: one match is faster than one for each name."""
-
-_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
-"""Two names of one parameter: the most tokens of an answer."""
 
 _Text = str | UnsetType | None
 _Flag = bool | UnsetType | None
@@ -257,7 +252,7 @@ class ChatEnvelope(_Strict):
 
     def given(self) -> set[str]:
         """The names of the parameters that the caller gave."""
-        return {name for name in _PARAMS if getattr(self, name) is not UNSET}
+        return {name for name in PARAMS if getattr(self, name) is not UNSET}
 
     def to_messages(self) -> list[dict[str, Any]]:
         """The messages as dicts, without annotations and empty lists of tool calls."""
@@ -274,11 +269,12 @@ class ChatEnvelope(_Strict):
         return fields
 
 
-_PARAMS = tuple(
+PARAMS = tuple(
     name
     for name in ChatEnvelope.__struct_fields__
     if name not in ("model", "messages", "stream", "metadata")
 )
+"""The names of a request's parameters."""
 _decoder = Decoder(ChatEnvelope)
 _parts_decoder = Decoder(Annotated[list[TextPart | ImagePart], Meta(min_length=1)])
 _encoder = Encoder()
@@ -335,7 +331,7 @@ def _drop_nulls(envelope: ChatEnvelope) -> None:
     """Unset the null fields, in place: a null in a request means the same as no field."""
     if None in astuple(envelope):
         envelope.stream = bool(envelope.stream)
-        for name in _PARAMS:
+        for name in PARAMS:
             if getattr(envelope, name) is None:
                 setattr(envelope, name, UNSET)
     metadata = envelope.metadata
@@ -408,99 +404,3 @@ def _fits_tools(choice: Any, tools: Any) -> bool:
     if not isinstance(choice, NamedChoice):
         return True
     return any(tool.function.name == choice.function.name for tool in tools)
-
-
-@dataclass(frozen=True, slots=True)
-class BodyChanges:
-    """How the body for one deployment's host differs from the caller's request.
-
-    Attributes:
-        model: the host's name for the model.
-        asks_usage: whether a stream's usage is asked for even where the caller did not ask.
-        dropped: parameters to leave out: the host does not know them, and they change no answer.
-        defaults: values for parameters that the caller did not give.
-        added: further members of the JSON object, encoded, each with a comma before it.
-    """
-
-    model: str
-    asks_usage: bool = False
-    dropped: Sequence[str] = ()
-    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    added: bytes = b""
-
-    def encode(self, envelope: ChatEnvelope) -> tuple[bytes, tuple[str, ...]]:
-        """Write the body for the host; also give the caller's parameters that were left out."""
-        dropped: tuple[str, ...] = ()
-        if self.dropped and not (  # most requests have none of these four
-            envelope.store is UNSET
-            and envelope.prompt_cache_key is UNSET
-            and envelope.prompt_cache_retention is UNSET
-            and envelope.safety_identifier is UNSET
-        ):
-            dropped = tuple(n for n in self.dropped if getattr(envelope, n) is not UNSET)
-        if dropped or self.asks_usage or self.defaults or envelope.metadata is not UNSET:
-            changes: dict[str, Any] = dict.fromkeys(dropped, UNSET)
-            changes["metadata"] = UNSET  # only hooks get the metadata
-            if self.asks_usage and envelope.stream:
-                changes["stream_options"] = _USAGE
-            envelope = replace(envelope, **changes, **self._missing_defaults(envelope))
-        # Swap the name in and out again: copying the envelope would take longer.
-        name, envelope.model = envelope.model, self.model
-        try:
-            body = _encoder.encode(envelope)
-        finally:
-            envelope.model = name
-        if self.added:
-            body = b"%b%b}" % (body[:-1], self.added)
-        return body, dropped
-
-    def _missing_defaults(self, envelope: ChatEnvelope) -> dict[str, Any]:
-        """The defaults of the parameters that the caller did not give."""
-        has_limit = any(getattr(envelope, name) is not UNSET for name in _OUTPUT_LIMITS)
-        return {
-            name: value
-            for name, value in self.defaults.items()
-            if getattr(envelope, name) is UNSET and not (has_limit and name in _OUTPUT_LIMITS)
-        }
-
-
-_USAGE = StreamOptions(include_usage=True)
-
-
-def default_changes(
-    model: str, params: Mapping[str, Any], *, asks_usage: bool, dropped: Sequence[str]
-) -> BodyChanges | None:
-    """Make the changes for a deployment that has parameters of its own, `params`.
-
-    None where a parameter is invalid or needs the dialect's reader: then the requests of this
-    deployment are not passed on.
-    """
-    known = {name: value for name, value in params.items() if name in SIMPLE_PARAMS}
-    others = {name: value for name, value in params.items() if name not in known}
-    if any(
-        name in _PARAMS or name in ("model", "messages", "stream", "metadata") for name in others
-    ):
-        return None
-    probe = {"model": model, "messages": [{"role": "user", "content": ""}], **known}
-    try:
-        read = read_envelope(_encoder.encode(probe))
-        added = b"".join(
-            b",%b:%b" % (_encoder.encode(name), _encoder.encode(value))
-            for name, value in others.items()
-            if value is not None
-        )
-    except (TypeError, MsgspecError):
-        return None
-    if read is None:
-        return None
-    defaults = {name: value for name in known if (value := getattr(read, name)) is not UNSET}
-    return BodyChanges(model, asks_usage, tuple(dropped), defaults, added)
-
-
-SIMPLE_PARAMS = frozenset(
-    (
-        *("frequency_penalty", "max_completion_tokens", "max_tokens", "n", "presence_penalty"),
-        *("reasoning_effort", "seed", "service_tier", "stop", "temperature", "top_p", "user"),
-    )
-)
-"""Parameters whose defaults can be applied to a request that is passed on."""
