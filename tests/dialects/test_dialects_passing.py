@@ -35,7 +35,7 @@ def read(**fields: Any) -> ChatEnvelope:
 
 def sent(envelope: ChatEnvelope, *targets: Target) -> dict[str, Any] | None:
     """The body that the hosts get; None for a request that does not pass."""
-    fitted = PassingRules.of(targets or (TARGET,)).fit(envelope)
+    fitted = PassingRules.combine(targets or (TARGET,)).fit(envelope)
     if fitted is None:
         return None
     body: dict[str, Any] = json.loads(BodyChanges("up/model").encode(fitted)[0])
@@ -70,7 +70,7 @@ def test_instructions_behind_the_first_message_are_seen(messages: str, *, is_led
     body = f'{{"model":"m","messages":[{messages}]}}'.encode()
     envelope = read_envelope(body)
     assert envelope is not None
-    assert (PassingRules.of([TARGET]).fit(envelope) is not None) is is_led
+    assert (PassingRules.combine([TARGET]).fit(envelope) is not None) is is_led
 
 
 def test_a_turn_with_calls_passes_without_its_empty_content() -> None:

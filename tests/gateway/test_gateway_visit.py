@@ -15,7 +15,7 @@ from tests.support.ledger import Held, Ledger
 from tests.support.upstream import completion_body
 from tests.support.usual import USUAL, play
 
-from puna.engine.asks import Ask
+from puna.engine.usage_bounds import UsageBound
 from puna.gateway.access_log import AccessLog
 from puna.gateway.endpoint_rows import Endpoint
 from puna.gateway.endpoints import ENDPOINTS
@@ -147,11 +147,11 @@ def test_each_call_of_a_request_reports_and_the_other_calls_end_before_it_is_clo
 
 
 def test_what_is_asked_has_an_upper_bound_of_tokens_and_money() -> None:
-    seen: list[Ask] = []
+    seen: list[UsageBound] = []
 
     class Looking(Ledger):
         def admit(self, visit: Visit) -> Any:
-            seen.append(visit.ask)
+            seen.append(visit.bound)
 
     house = house_of(Looking())
     house.ask(body={**CHAT, "max_tokens": 7, "n": 2}, headers=KEYED)

@@ -138,7 +138,7 @@ class Poor(Ledger):
     """Refuses whoever asks for the model of the poor."""
 
     def _reserve(self, visit: Visit) -> Any:
-        self.refuses = visit.ask.model == "poor"
+        self.refuses = visit.bound.model == "poor"
         return super()._reserve(visit)
 
 

@@ -62,7 +62,7 @@ class Ledger:
     def _reserve(self, visit: Visit) -> Hold:
         if self.refuses:
             raise BudgetExceededError("The budget of this key is spent.")
-        tokens = visit.ask.most_tokens or 0
+        tokens = visit.bound.most_tokens or 0
         self.held += tokens
         return Held(self, tokens)
 

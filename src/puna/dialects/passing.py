@@ -48,7 +48,7 @@ class PassingRules:
     Attributes:
         watched_params: parameters that one of the hosts does not always get unchanged.
         formats: the types of `response_format` that all hosts know; None means all types.
-        has_led_systems: whether one host accepts instructions in the first message only.
+        needs_leading_system: whether one host accepts instructions in the first message only.
         call_ids: patterns that the whole id of a tool call must match, all of them.
         takes_text_parts: whether lists of texts stay lists; None where the hosts differ.
         takes_any_arguments: whether the arguments of calls may be anything.
@@ -61,7 +61,7 @@ class PassingRules:
 
     watched_params: frozenset[str]
     formats: frozenset[str] | None
-    has_led_systems: bool
+    needs_leading_system: bool
     call_ids: tuple[re.Pattern[str], ...]
     takes_text_parts: bool | None
     takes_any_arguments: bool
@@ -72,7 +72,7 @@ class PassingRules:
     has_rules: bool
 
     @classmethod
-    def of(cls, targets: Sequence[Target]) -> Self:
+    def combine(cls, targets: Sequence[Target]) -> Self:
         """Combine the rules of all targets of one model. Called once for each route."""
         quirks = [one.quirks for one in targets]
         rules = [one.messages or CHAT for one in quirks]
@@ -84,7 +84,7 @@ class PassingRules:
             watched_params=watched,
             formats=frozenset.intersection(*formats) if formats else None,
             has_rules=bool(watched or formats),
-            has_led_systems=any(one.systems == "first" for one in rules),
+            needs_leading_system=any(one.systems == "first" for one in rules),
             call_ids=tuple({re.compile(one.call_ids.pattern) for one in rules}),
             takes_text_parts=lists.pop() if len(lists) == 1 else None,
             takes_any_arguments=all(one.takes_any_arguments for one in rules),
@@ -108,7 +108,7 @@ class PassingRules:
         for message in messages:
             kind = type(message)
             if kind is SystemMessage:
-                if self.has_led_systems and message is not messages[0]:
+                if self.needs_leading_system and message is not messages[0]:
                     return None
             elif kind is not UserMessage and not message.is_text:
                 return self._fit_history(envelope)
@@ -119,7 +119,7 @@ class PassingRules:
 
     def _takes_params(self, envelope: ChatEnvelope) -> bool:
         """Whether all hosts accept the parameters unchanged."""
-        if self.watched_params and not self.watched_params.isdisjoint(envelope.given()):
+        if self.watched_params and not self.watched_params.isdisjoint(envelope.given_params()):
             return False
         formats, wanted = self.formats, envelope.response_format
         if formats is not None and wanted is not UNSET and envelope.format_type not in formats:
@@ -173,7 +173,7 @@ class PassingRules:
         if type(message) is ToolMessage:
             return bool(waiting) and waiting.pop() == message.tool_call_id
         is_instruction = type(message) is SystemMessage and not is_first
-        return not waiting and not (is_instruction and self.has_led_systems)
+        return not waiting and not (is_instruction and self.needs_leading_system)
 
     def _fit_answer(self, message: AssistantMessage, ids: set[str]) -> AssistantMessage | None:
         """An earlier answer in a form that the hosts accept; None where the full lane must read it.

@@ -111,7 +111,7 @@ class CallScreen:
         """Whether it is certain that all texts so far are text, not calls."""
         return not self._waiting and not self.found_calls
 
-    def take(self, text: str) -> bool:
+    def feed(self, text: str) -> bool:
         """Check the next text; return `is_clear` of all texts so far."""
         self._waiting += len(text)
         for piece in self._stream.feed(text):

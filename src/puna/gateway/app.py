@@ -25,7 +25,7 @@ from puna.gateway.carriage import GatewayTransport
 from puna.gateway.client_limits import MANY_FILES, limits_of
 from puna.gateway.crowd import Crowd
 from puna.gateway.directory import Directory
-from puna.gateway.endpoint_rows import Asked, House, Match
+from puna.gateway.endpoint_rows import EndpointRequest, GatewayParts, Match
 from puna.gateway.fast_lane import FastLane
 from puna.gateway.fast_routes import CallbackTransport, FastRoutes
 from puna.gateway.fast_run import LaneContext
@@ -121,7 +121,7 @@ class Gateway:
         )
         pipeline = self._pipeline = Pipeline(directory, engine)
         self.responses = ResponsesAPI(pipeline, _open_store(self._server), self._clock)
-        self._house = House(
+        self._parts = GatewayParts(
             directory, pipeline, self.responses, self._health, self._clock, self._describe
         )
         self.keys = Keys(self._server.master_key, self._server.key_header_name)
@@ -261,8 +261,8 @@ class Gateway:
         caller, body = Caller(visit, head, receive, responder.send), {}
         if match.endpoint.body is not None:
             body = await self._read(caller, match)
-        asked = Asked(caller, body, match.model, match.response_id)
-        handled = match.endpoint.handler(self._house, asked)
+        request = EndpointRequest(caller, body, match.model, match.response_id)
+        handled = match.endpoint.handler(self._parts, request)
         if not isinstance(handled, Work | Reply):
             handled = await handled
         reply: Reply | None

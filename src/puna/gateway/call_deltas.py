@@ -60,7 +60,7 @@ class CallDeltas:
         """Whether every call has arguments: the dialect's reader gives `{}` to one without any."""
         return self._all_have_arguments and self._has_arguments
 
-    def take(self, piece: CallPiece) -> bool:
+    def accept(self, piece: CallPiece) -> bool:
         """Accept a piece, or return False where the dialect's reader must read it."""
         function = piece.function
         text = "" if function.arguments is UNSET else function.arguments
@@ -77,8 +77,8 @@ class CallDeltas:
         self._arguments.add(text)
         return True
 
-    def take_escaped(self, texts: Sequence[bytes]) -> bool:
-        """Accept pieces of the last call's arguments, or return False where `take` must decide.
+    def accept_escaped(self, texts: Sequence[bytes]) -> bool:
+        """Accept pieces of the last call's arguments, or return False where `accept` must decide.
 
         `texts` are the insides of JSON strings: still escaped, without their quotes.
         """
@@ -156,7 +156,7 @@ class KeptEvents:
         self._said += said
         self._weight += len(said)
 
-    def take(self) -> bytes:
+    def to_bytes(self) -> bytes:
         """The kept events, as bytes of a stream."""
         self._join()
         return b"".join(self._events)

@@ -20,7 +20,7 @@ from puna.routing.health import Health
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class GatewayParts:
     """The parts of a gateway that handlers use. `describe` makes the OpenAPI document."""
 
     directory: Directory
@@ -32,7 +32,7 @@ class House:
 
 
 @dataclass(slots=True)
-class Asked:
+class EndpointRequest:
     """One request, as its handler gets it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Asked:
 Handled = Reply | Work
 """A reply that the router sends; or `Work` that costs something, which must be admitted first."""
 
-Handler = Callable[[House, Asked], Handled | Awaitable[Handled]]
+Handler = Callable[[GatewayParts, EndpointRequest], Handled | Awaitable[Handled]]
 
 Access = Literal["anyone", "key"]
 """Who may call an endpoint: anyone who can connect, or holders of a key of this gateway."""
@@ -72,7 +72,7 @@ class AnswerShape:
         whole: names of the schemas of a successful answer; none where every request is refused;
             `text` is plain text, `object` any JSON object.
         event: the name of the schema of a stream's event; empty where there are no streams.
-        is_done_told: whether a stream ends with `[DONE]`.
+        ends_with_done: whether a stream ends with `[DONE]`.
         statuses: the statuses of errors; a range such as `4XX` stands for those of a host.
         errors: names of the schemas of an error.
     """
@@ -80,7 +80,7 @@ class AnswerShape:
     whole: tuple[str, ...]
     statuses: Sequence[str]
     event: str = ""
-    is_done_told: bool = False
+    ends_with_done: bool = False
     errors: tuple[str, ...] = ("Error",)
 
 

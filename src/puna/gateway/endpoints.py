@@ -93,25 +93,27 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         (*_both("/chat/completions"), *_at_model("/chat/completions")),
         name="chat",
         summary="a chat completion, whole or as a stream of events",
-        handler=lambda house, asked: house.pipeline.chat(asked.body, asked.caller),
+        handler=lambda parts, request: parts.pipeline.chat(request.body, request.caller),
         body=BodyShape("ChatRequest", ("model", "messages")),
-        answer=AnswerShape(("ChatCompletion",), _CALL, "ChatCompletionChunk", is_done_told=True),
+        answer=AnswerShape(("ChatCompletion",), _CALL, "ChatCompletionChunk", ends_with_done=True),
     ),
     *_rows(
         "POST",
         (*_both("/completions"), *_at_model("/completions")),
         name="text",
         summary="a text completion, at a host that has them, else over chat",
-        handler=lambda house, asked: house.pipeline.text(asked.body, asked.caller),
+        handler=lambda parts, request: parts.pipeline.text(request.body, request.caller),
         body=BodyShape("TextRequest", ("model", "prompt")),
-        answer=AnswerShape(("TextCompletion",), _CALL, "TextCompletion", is_done_told=True),
+        answer=AnswerShape(("TextCompletion",), _CALL, "TextCompletion", ends_with_done=True),
     ),
     *_rows(
         "POST",
         (*_both("/embeddings"), *_at_model("/embeddings")),
         name="embedding",
         summary="a vector for each text, whole",
-        handler=lambda house, asked: serve_embedding(house.pipeline, asked.body, asked.caller),
+        handler=lambda parts, request: serve_embedding(
+            parts.pipeline, request.body, request.caller
+        ),
         body=BodyShape("EmbeddingRequest", ("model", "input")),
         answer=AnswerShape(("EmbeddingResponse",), _CALL),
     ),
@@ -120,7 +122,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _both("/moderations"),
         name="moderation",
         summary="a verdict on each text, from a host that gives them",
-        handler=lambda house, asked: serve_moderation(house.pipeline, asked.body, asked.caller),
+        handler=lambda parts, request: serve_moderation(
+            parts.pipeline, request.body, request.caller
+        ),
         body=BodyShape("ModerationRequest", ("model", "input")),
         answer=AnswerShape(("ModerationResponse",), _CALL),
     ),
@@ -129,7 +133,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _responses(""),
         name="respond",
         summary="a response, from hosts that speak the API, else over chat",
-        handler=lambda house, asked: house.responses.create(asked.body, asked.caller),
+        handler=lambda parts, request: parts.responses.create(request.body, request.caller),
         body=BodyShape("ResponseRequest", ("model", "input")),
         answer=AnswerShape(("Response",), _CALL, "ResponseEvent"),
     ),
@@ -138,7 +142,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _responses("/input_tokens"),
         name="count_input",
         summary="the tokens of a response's input",
-        handler=lambda house, asked: house.responses.count(asked.body, asked.caller),
+        handler=lambda parts, request: parts.responses.count(request.body, request.caller),
         body=BodyShape("ResponseInput", ("model", "input")),
         answer=AnswerShape(("InputTokens",), _COUNT),
     ),
@@ -147,7 +151,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _responses("/compact"),
         name="compact",
         summary="a conversation as one shorter item, by a summary of the model",
-        handler=lambda house, asked: house.responses.compact(asked.body, asked.caller),
+        handler=lambda parts, request: parts.responses.compact(request.body, request.caller),
         body=BodyShape("ResponseInput", ("model",)),
         answer=AnswerShape(("Compaction",), _CALL),
     ),
@@ -156,7 +160,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _responses("/{response_id}/input_items"),
         name="input_items",
         summary="the input of a stored response",
-        handler=lambda house, asked: house.responses.input_items(asked.response_id, asked.caller),
+        handler=lambda parts, request: parts.responses.input_items(
+            request.response_id, request.caller
+        ),
         answer=AnswerShape(("InputItems",), _STORED),
         parameters=_query(
             limit={"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
@@ -169,7 +175,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _responses("/{response_id}/cancel"),
         name="cancel_response",
         summary="refused: nothing runs in the background",
-        handler=lambda house, asked: house.responses.cancel(asked.response_id, asked.caller),
+        handler=lambda parts, request: parts.responses.cancel(request.response_id, request.caller),
         answer=AnswerShape((), _STORED),
     ),
     *_rows(
@@ -177,7 +183,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _responses("/{response_id}"),
         name="response",
         summary="a stored response",
-        handler=lambda house, asked: house.responses.get(asked.response_id, asked.caller),
+        handler=lambda parts, request: parts.responses.get(request.response_id, request.caller),
         answer=AnswerShape(("Response",), _STORED, "ResponseEvent"),
         parameters=_query(
             stream={"type": "boolean", "default": False},
@@ -189,7 +195,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _responses("/{response_id}"),
         name="forget_response",
         summary="deletes a stored response",
-        handler=lambda house, asked: house.responses.delete(asked.response_id, asked.caller),
+        handler=lambda parts, request: parts.responses.delete(request.response_id, request.caller),
         answer=AnswerShape(("DeletedResponse",), _STORED),
     ),
     *_rows(
@@ -197,7 +203,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _both("/models"),
         name="models",
         summary="the models by name",
-        handler=lambda house, asked: _models(house.directory, asked.caller.head),
+        handler=lambda parts, request: _models(parts.directory, request.caller.head),
         answer=AnswerShape(("Models", "MessagesModels"), _KEYED, errors=_OF_BOTH),
         parameters=(_VERSION,),
     ),
@@ -206,7 +212,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _both("/models/{model}"),
         name="model",
         summary="one model; its name may hold slashes",
-        handler=lambda house, asked: _model(house.directory, asked.model, asked.caller.head),
+        handler=lambda parts, request: _model(parts.directory, request.model, request.caller.head),
         answer=AnswerShape(
             ("Model", "MessagesModel"), ("400", "401", "403", "404", "500"), errors=_OF_BOTH
         ),
@@ -217,7 +223,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _both("/model/info"),
         name="model_info",
         summary="what each deployment is, without key and address",
-        handler=lambda house, _: json_reply(model_info(house.directory)),
+        handler=lambda parts, _: json_reply(model_info(parts.directory)),
         answer=AnswerShape(("ModelInfo",), _KEYED),
     ),
     *_rows(
@@ -225,7 +231,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _messages(),
         name="messages",
         summary="a message in Anthropic's shape, over chat, whole or as a stream of events",
-        handler=lambda house, asked: create_message(house.pipeline, asked.body, asked.caller),
+        handler=lambda parts, request: create_message(
+            parts.pipeline,
+            request.body,
+            request.caller,
+        ),
         body=BodyShape("MessagesRequest", ("model", "messages", "max_tokens")),
         answer=AnswerShape(("MessagesMessage",), _CALL, "MessagesEvent", errors=_OF_MESSAGES),
     ),
@@ -234,7 +244,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _messages("/count_tokens"),
         name="count_tokens",
         summary="the tokens of a message's request",
-        handler=lambda house, asked: count_tokens(house.pipeline, asked.body, asked.caller),
+        handler=lambda parts, request: count_tokens(parts.pipeline, request.body, request.caller),
         body=BodyShape("MessagesRequest", ("model", "messages")),
         answer=AnswerShape(("MessagesTokens",), _COUNT, errors=_OF_MESSAGES),
     ),
@@ -243,8 +253,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/health",),
         name="health",
         summary="what past calls showed of each deployment; asks nobody",
-        handler=lambda house, _: json_reply(
-            known_health(house.directory, house.health, house.clock.monotonic())
+        handler=lambda parts, _: json_reply(
+            known_health(parts.directory, parts.health, parts.clock.monotonic())
         ),
         answer=AnswerShape(("Health",), _KEYED),
     ),
@@ -253,7 +263,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/health",),
         name="ask_health",
         summary="asks every deployment for one token",
-        handler=lambda house, asked: ask_health(house.pipeline, asked.caller),
+        handler=lambda parts, request: ask_health(parts.pipeline, request.caller),
         answer=AnswerShape(("Health",), _KEYED),
     ),
     *_rows(
@@ -297,7 +307,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/openapi.json",),
         name="openapi",
         summary="this gateway's OpenAPI document",
-        handler=lambda house, _: house.describe(),
+        handler=lambda parts, _: parts.describe(),
         answer=AnswerShape(("object",), _PUBLIC),
         access="anyone",
     ),

@@ -162,7 +162,7 @@ def make_route(
         name=name,
         plan=plan,
         ready=ready,
-        rules=PassingRules.of([one.target for one in deployments]),
+        rules=PassingRules.combine([one.target for one in deployments]),
         renaming=Renaming(name),
         transport=transport,
         masker=Masker(secret for one in deployments for secret in secrets_of(one.target)),

@@ -93,7 +93,7 @@ class LaneRun(Run):
 
     @property
     def calls(self) -> Sequence[Call]:
-        """What the admission is asked about (see `visit.Asked`)."""
+        """What the admission is asked about (see `visit.PlannedCalls`)."""
         return (self.call,)
 
     @override

@@ -33,7 +33,7 @@ from puna.gateway.requests import LOCAL_FIELDS, is_heavy, read_json
 from puna.gateway.visit import Visit
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.report import CallReport
-from puna.wire.plain_replies import reread_chunk
+from puna.wire.plain_replies import read_checked_chunk
 
 _DONE: Final = b"[DONE]"
 
@@ -142,7 +142,7 @@ class MessagesWriter(ReplyWriter):
         index = self._bridge.open_text
         if index is not None:
             # Nearly every event only adds text: convert it without building a chunk.
-            chunk = reread_chunk(data)
+            chunk = read_checked_chunk(data)
             if chunk is not None:
                 choice = chunk.choices[0]
                 delta = choice.delta

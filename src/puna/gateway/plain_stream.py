@@ -210,7 +210,7 @@ class PlainStream:
 
     def passed_events(self) -> tuple[bytes, bytes]:
         """The first event of each choice, and all events since the first call, for a reader."""
-        return b"".join(self._firsts.values()), self._kept.take()
+        return b"".join(self._firsts.values()), self._kept.to_bytes()
 
     def _with_waiting(self, data: bytes) -> bytes:
         """Give `data` with the events held back before it, and hold these no longer."""
@@ -237,7 +237,7 @@ class PlainStream:
     def _pass_arguments(self, calls: CallDeltas, said: bytes) -> bytes:
         """The same for events with arguments; `said` is all between the first and last frame."""
         texts = said.split(self._between)
-        if self._kept.is_full or not calls.take_escaped(texts):
+        if self._kept.is_full or not calls.accept_escaped(texts):
             return b""
         self._kept.add_arguments(self._start, b"".join(texts), self._end)
         return self._our_start + self._our_between.join(texts) + self._our_end
@@ -304,7 +304,7 @@ class PlainStream:
         """The result of `_read` for a text that may be a call, by what the screen says."""
         self._screen_texts()
         screen = self._screen
-        if screen is None or not screen.take(text.decode()):
+        if screen is None or not screen.feed(text.decode()):
             if screen is None or screen.found_calls or len(self._waiting) >= _MOST_WAITING:
                 return None
             self._waiting.append((data, renamed, text))
@@ -334,7 +334,7 @@ class PlainStream:
         if self._screen is None and self._tools.make_screen is not None:
             self._screen = self._tools.make_screen()
         if self._screen is not None:
-            self._screen.take(b"".join(self._texts[self._screened :]).decode())
+            self._screen.feed(b"".join(self._texts[self._screened :]).decode())
         self._screened = len(self._texts)
 
     # --- calls
@@ -346,7 +346,7 @@ class PlainStream:
             return None
         calls = self._calls or CallDeltas(self._tools.names)
         piece = chunk.choices[0].delta.tool_calls[0]
-        if not calls.take(piece):
+        if not calls.accept(piece):
             return None
         head = self.head = self.head or chunk
         if piece.function.arguments is UNSET:

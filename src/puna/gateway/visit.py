@@ -23,9 +23,9 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from puna.engine.asks import Ask, ask_of
 from puna.engine.call import Call
 from puna.engine.clock import Clock
+from puna.engine.usage_bounds import UsageBound, bound_of
 from puna.errors import APIError
 from puna.gateway.access_log import AccessLog, warn_of
 from puna.governance.keys import UNKNOWN, Principal
@@ -50,7 +50,7 @@ class Admission(Protocol):
     def admit(self, visit: Visit) -> Hold | Awaitable[Hold | None] | None:
         """Accept a visit: return its hold, or None where nothing is reserved.
 
-        `visit.principal` says who asks, `visit.ask` how much the visit may use at most. Return an
+        `visit.principal` says who asks, `visit.bound` how much the visit may use at most. Return an
         awaitable only where a store must be asked.
 
         Raises:
@@ -67,7 +67,7 @@ class VisitMeter(Meter, Protocol):
         ...
 
 
-class Asked(Protocol):
+class PlannedCalls(Protocol):
     """What a visit asks to be admitted for."""
 
     @property
@@ -163,17 +163,17 @@ class Visit:
         self.status = 0
         self.spent_s = 0.0
         self.reports: tuple[tuple[CallReport, Outcome], ...] = ()
-        self._asked: Asked | None = None
+        self._asked: PlannedCalls | None = None
         self._hold: Hold | None = None
         self._is_coming = False
 
     @property
-    def ask(self) -> Ask:
+    def bound(self) -> UsageBound:
         """What the admitted calls may use at most. Computed anew each time."""
         assert self._asked is not None, "admit() sets it"  # noqa: S101 - the contract
-        return ask_of(self._asked.calls)
+        return bound_of(self._asked.calls)
 
-    def admit(self, asked: Asked) -> asyncio.Task[None] | None:
+    def admit(self, asked: PlannedCalls) -> asyncio.Task[None] | None:
         """Have the visit admitted for these calls. Called once, before anything is sent.
 
         Returns None where the visit is admitted; or a task where a store is asked: the visit is

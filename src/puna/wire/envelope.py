@@ -250,7 +250,7 @@ class ChatEnvelope(_Strict):
             return str(wanted.__struct_config__.tag)
         return None
 
-    def given(self) -> set[str]:
+    def given_params(self) -> set[str]:
         """The names of the parameters that the caller gave."""
         return {name for name in PARAMS if getattr(self, name) is not UNSET}
 

@@ -285,7 +285,7 @@ def read_chunk(data: bytes) -> PlainChunk | None:
     return _read(_chunk_decoder.decode, data)
 
 
-def reread_chunk(data: bytes) -> PlainChunk | None:
+def read_checked_chunk(data: bytes) -> PlainChunk | None:
     """Parse like `read_chunk` what was checked before: without the checks of UTF-8 and depth."""
     try:
         return _chunk_decoder.decode(data)

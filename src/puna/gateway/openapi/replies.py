@@ -70,7 +70,7 @@ def content_of(answer: AnswerShape) -> Schema:
     content = _PLAIN.get(answer.whole[0]) or _json(*answer.whole)
     if not answer.event:
         return content
-    return content | _events(answer.event, _DONE if answer.is_done_told else None)
+    return content | _events(answer.event, _DONE if answer.ends_with_done else None)
 
 
 def reply_schemas() -> dict[str, Schema]:

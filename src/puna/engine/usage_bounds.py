@@ -31,7 +31,7 @@ _PER_TEXT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class UsageBound:
     """The upper bound of what some calls may use.
 
     Attributes:
@@ -47,14 +47,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
+class _CallBound:
     """The most tokens of one call, and the most that they cost in 1e-12 US dollars."""
 
     tokens: int
     picos: int | None
 
 
-def ask_of(calls: Sequence[Call[Any]]) -> Ask:
+def bound_of(calls: Sequence[Call[Any]]) -> UsageBound:
     """Compute the upper bound of these calls together. There must be at least one.
 
     Each call counts as if its dearest deployment answered, fallbacks included. A failed attempt
@@ -66,18 +66,18 @@ def ask_of(calls: Sequence[Call[Any]]) -> Ask:
         for_each = [_bound(call, one) for one in call.plan.deployments]
         known = [one for one in for_each if one is not None]
         if not known or len(known) < len(for_each):
-            return Ask(calls[0].request.model, None, None)
+            return UsageBound(calls[0].request.model, None, None)
         tokens += max(one.tokens for one in known)
         costs = [one.picos for one in known if one.picos is not None]
         is_priced = is_priced and len(costs) == len(known)
         picos += max(costs, default=0)
-    return Ask(calls[0].request.model, tokens, picos if is_priced else None)
+    return UsageBound(calls[0].request.model, tokens, picos if is_priced else None)
 
 
-def _bound(call: Call[Any], deployment: Deployment) -> _Bound | None:
+def _bound(call: Call[Any], deployment: Deployment) -> _CallBound | None:
     """The bound of a call where this deployment answers; None where nothing bounds it."""
     if call.canned is not None or deployment.canned_answer is not None:
-        return _Bound(0, 0)
+        return _CallBound(0, 0)
     request: ModelRequest = for_deployment(call, deployment)
     prompt, answer = _prompt(request, deployment), _answer(request, deployment)
     if prompt is None or answer is None:
@@ -88,7 +88,7 @@ def _bound(call: Call[Any], deployment: Deployment) -> _Bound | None:
             tries = held.retries + 1
             prompt, answer = tries * (2 * prompt + tries * answer), tries * answer
     price = price_of(deployment)
-    return _Bound(prompt + answer, None if price is None else _cost(price, prompt, answer))
+    return _CallBound(prompt + answer, None if price is None else _cost(price, prompt, answer))
 
 
 def _prompt(request: ModelRequest, deployment: Deployment) -> int | None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from puna.catalog.prices import Price
 from puna.dialects.base import Target
-from puna.engine.asks import Ask, ask_of
 from puna.engine.call import Call
+from puna.engine.usage_bounds import UsageBound, bound_of
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.types.moderations import make_moderation_request
@@ -35,7 +35,7 @@ def with_limits(window: int | None = None, longest: int | None = None) -> Deploy
 
 
 def test_a_request_that_nothing_bounds_has_no_bound() -> None:
-    assert ask_of([chat()]) == Ask("m", None, None)
+    assert bound_of([chat()]) == UsageBound("m", None, None)
 
 
 @given(text=st.text(max_size=2_000), limit=st.integers(1, 5_000), choices=st.integers(1, 5))
@@ -43,7 +43,7 @@ def test_the_bound_holds_each_byte_of_the_prompt_and_all_choices(
     text: str, limit: int, choices: int
 ) -> None:
     call = chat(text or "x", max_tokens=limit, n=choices)
-    ask = ask_of([call])
+    ask = bound_of([call])
     assert ask.most_tokens is not None
     assert ask.most_picos is not None
     prompt = ask.most_tokens - limit * choices
@@ -52,47 +52,51 @@ def test_the_bound_holds_each_byte_of_the_prompt_and_all_choices(
 
 
 def test_the_model_bounds_what_the_request_does_not() -> None:
-    assert ask_of([chat(one=with_limits(8_000, 500))]).most_tokens in range(510, 800)
-    assert ask_of([chat("x" * 50_000, one=with_limits(8_000, 500))]).most_tokens == 8_500
-    assert ask_of([chat(one=with_limits(8_000))]).most_tokens in range(8_010, 8_300)
+    assert bound_of([chat(one=with_limits(8_000, 500))]).most_tokens in range(510, 800)
+    assert bound_of([chat("x" * 50_000, one=with_limits(8_000, 500))]).most_tokens == 8_500
+    assert bound_of([chat(one=with_limits(8_000))]).most_tokens in range(8_010, 8_300)
 
 
 def test_an_image_may_take_all_of_the_window() -> None:
     image = [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
-    assert ask_of([chat(image, max_tokens=5)]) == Ask("m", None, None)
-    assert ask_of([chat(image, max_tokens=5, one=with_limits(8_000))]).most_tokens == 8_005
+    assert bound_of([chat(image, max_tokens=5)]) == UsageBound("m", None, None)
+    assert bound_of([chat(image, max_tokens=5, one=with_limits(8_000))]).most_tokens == 8_005
 
 
 def test_the_dearest_deployment_counts_and_every_call() -> None:
     dear = replace(ONE, deployment_id="dear", price=Price(1_000, 1_000))
-    single = ask_of([chat("hi", dear, max_tokens=5)])
+    single = bound_of([chat("hi", dear, max_tokens=5)])
     assert single.most_tokens is not None
     assert single.most_picos == single.most_tokens * 1_000
     assert single.most_picos is not None
-    double = ask_of([chat("hi", dear, max_tokens=5)] * 2)
-    assert double == Ask("m", single.most_tokens * 2, single.most_picos * 2)
+    double = bound_of([chat("hi", dear, max_tokens=5)] * 2)
+    assert double == UsageBound("m", single.most_tokens * 2, single.most_picos * 2)
     unpriced = replace(dear, price=None)
-    assert ask_of([chat("hi", unpriced, max_tokens=5)]) == Ask("m", single.most_tokens, None)
+    assert bound_of([chat("hi", unpriced, max_tokens=5)]) == UsageBound(
+        "m", single.most_tokens, None
+    )
     unbounded = replace(ONE, deployment_id="other", params={"max_tokens": 7})
-    assert ask_of([chat("hi", unbounded)]) == Ask("m", None, None)  # the first has no limit
+    assert bound_of([chat("hi", unbounded)]) == UsageBound(
+        "m", None, None
+    )  # the first has no limit
 
 
 def test_an_answer_that_costs_nothing_is_asked_for_nothing() -> None:
-    assert ask_of([chat(one=replace(ONE, canned_answer="hello"))]) == Ask("m", 0, 0)
+    assert bound_of([chat(one=replace(ONE, canned_answer="hello"))]) == UsageBound("m", 0, 0)
 
 
 @pytest.mark.parametrize("retries", [0, 2])
 def test_answers_that_fit_no_format_are_paid_too(retries: int) -> None:
     wanted = {"type": "json_object"}
     call = chat(max_tokens=10, response_format=wanted)
-    once = ask_of([call])
+    once = bound_of([call])
     held = replace(
         call.request,
         emulate_response_format=True,
         format_retries=retries,
         unwanted_params=frozenset({"response_format"}),
     )
-    ask = ask_of([replace(call, request=held)])
+    ask = bound_of([replace(call, request=held)])
     assert once.most_tokens is not None
     assert ask.most_tokens is not None
     assert ask.most_tokens >= (retries + 1) * once.most_tokens
@@ -101,4 +105,4 @@ def test_answers_that_fit_no_format_are_paid_too(retries: int) -> None:
 def test_a_guard_reads_more_than_the_text_that_it_judges() -> None:
     request = make_moderation_request("m", "hi", {})
     call: Call[Any] = Call(request, Plan(group=[with_limits(8_000, 100)]))
-    assert ask_of([call]).most_tokens == 8_100
+    assert bound_of([call]).most_tokens == 8_100
