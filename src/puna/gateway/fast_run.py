@@ -89,7 +89,11 @@ class LaneRun(Run):
 
     def needs_reader(self, plain: PlainReply) -> bool:
         """Whether a text of a whole answer may be a tool call, or hold thoughts."""
-        return may_call(plain, self.rescued_names)
+        texts = _suspects(plain)
+        if not texts:
+            return False
+        names = self.rescued_names
+        return any("\\" in text or any(name in text for name in names) for text in texts)
 
     @property
     def calls(self) -> Sequence[Call]:
@@ -175,7 +179,7 @@ class FastRun(LaneRun):
 
     @override
     def needs_reader(self, plain: PlainReply) -> bool:
-        return self._fitted.tools is not UNSET and may_call(plain, self.rescued_names)
+        return self._fitted.tools is not UNSET and super().needs_reader(plain)
 
     @property
     @override
@@ -215,10 +219,12 @@ class FastRun(LaneRun):
         return {"messages": tuple(self._envelope.to_messages())}
 
 
-def may_call(plain: PlainReply, names: AbstractSet[str]) -> bool:
-    """Whether the text of a choice may be a call of one of the tools with these `names`."""
-    texts = [one.message.content for one in plain.choices if not one.message.tool_calls]
-    return any(
-        text and may_begin_call(text) and ("\\" in text or any(name in text for name in names))
-        for text in texts
-    )
+def _suspects(plain: PlainReply) -> list[str]:
+    """The texts of a whole answer in which a tool call may begin; a choice with calls has none."""
+    return [
+        text
+        for choice in plain.choices
+        if not choice.message.tool_calls
+        and (text := choice.message.content)
+        and may_begin_call(text)
+    ]
