@@ -206,7 +206,7 @@ class _Point:
 
 async def _count_gateway(case: Case) -> None:
     from benchmarks.memory_gateway import KEY, MODEL, MemoryGateway
-    from puna.gateway.logs import set_up_logging
+    from puna.gateway.logs.lines import set_up_logging
 
     set_up_logging(is_debug=False, is_json=False)
     ask = ASKS[case.ask] if case.ask else None

@@ -21,10 +21,10 @@ from benchmarks.upstream import model_name
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.gateway.app import Gateway
-from puna.gateway.carriage import GatewayTransport
-from puna.gateway.options import ServeOptions, load_directory
-from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.deployments.transport import GatewayTransport
+from puna.gateway.server.protocol import GatewayProtocol
 from puna.gateway.visit import VisitMeter
+from puna.gateway.workers.settings import ServeOptions, load_directory
 from puna.telemetry.events import Hook
 from puna.transports.lean import LeanTransport, PoolLimits
 from puna.transports.lean.connection import Connection

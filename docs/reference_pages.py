@@ -12,9 +12,9 @@ from puna.catalog.retirements import list_retirements
 from puna.cli.main import puna as command
 from puna.dialects.quirks import Quirks
 from puna.errors import STATUS_CLASSES, APIError, PunaError
-from puna.gateway.endpoints import ENDPOINTS
-from puna.gateway.paths import NOT_BUILT
-from puna.gateway.requests import LOCAL_FIELDS, REFUSED_FIELDS
+from puna.gateway.endpoints.paths import NOT_BUILT
+from puna.gateway.endpoints.table import ENDPOINTS
+from puna.gateway.requests.body import LOCAL_FIELDS, REFUSED_FIELDS
 from puna.governance.keys import KEY_HEADERS
 from puna.providers.base import Provider
 from puna.providers.table import PROVIDERS

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.body_memory import AGENT, KINDS, body_of, times_of
 
 from puna.config.schema import DEFAULT_MAX_REQUEST_VALUES
-from puna.gateway.requests import excess_in
+from puna.gateway.requests.body import excess_in
 
 
 @pytest.mark.parametrize("kind", [*KINDS, AGENT])

@@ -15,7 +15,7 @@ from benchmarks.puna_server import usual_setup
 from benchmarks.upstream import whole_body
 from tests.support.lanes import Edge
 
-from puna.gateway.options import ServeOptions, load_directory
+from puna.gateway.workers.settings import ServeOptions, load_directory
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest
 

@@ -19,7 +19,7 @@ import pytest
 from tests.support.processes import BIN, free_port, running
 from tests.support.upstream import Upstream
 
-from puna.gateway.options import ServeOptions, load_directory
+from puna.gateway.workers.settings import ServeOptions, load_directory
 
 ROOT = Path(__file__).parents[2]
 GATEWAY = "localhost:4000"

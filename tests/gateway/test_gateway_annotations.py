@@ -11,7 +11,7 @@ from tests.support.asgi import Answer
 from tests.support.lanes import Edge, request_bytes
 from tests.support.upstream import completion_body, text_chunks
 
-from puna.gateway.replies import chat_body
+from puna.gateway.answers.replies import chat_body
 from puna.transports.replay import Recorded
 from puna.types.chat import ChatCompletion
 

@@ -13,8 +13,8 @@ from tests.support.lanes import PlayedTransport
 
 from puna.config.litellm_yaml import parse_litellm_yaml
 from puna.errors import ConfigError
-from puna.gateway.directory import make_directory
-from puna.gateway.fast_routes import make_route
+from puna.gateway.deployments.directory import make_directory
+from puna.gateway.passing.routes import make_route
 from puna.providers.base import Provider
 from puna.providers.table import PROVIDERS
 from puna.transports.replay import AsyncReplayTransport, Recorded, in_order

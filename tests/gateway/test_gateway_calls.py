@@ -15,9 +15,9 @@ from tests.support.upstream import Reply, Upstream
 
 from puna.embedded.supervisor import SupervisorPool
 from puna.errors import ServiceUnavailableError
-from puna.gateway.access_log import AccessLog
-from puna.gateway.requests import ClientDisconnected
-from puna.gateway.sending import until_disconnect
+from puna.gateway.answers.sending import until_disconnect
+from puna.gateway.logs.access_log import AccessLog
+from puna.gateway.requests.body import ClientDisconnected
 from puna.gateway.visit import Visit, Visits
 from puna.telemetry.events import CallEvent
 

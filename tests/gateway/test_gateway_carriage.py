@@ -10,7 +10,7 @@ from tests.support.upstream import Upstream
 
 from puna.client.settings import ClientSettings
 from puna.embedded.supervisor import SupervisorPool
-from puna.gateway.carriage import GatewayTransport
+from puna.gateway.deployments.transport import GatewayTransport
 from puna.wire.http import HTTPRequest
 
 

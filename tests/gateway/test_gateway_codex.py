@@ -14,7 +14,7 @@ from tests.support.lanes import Edge, request_bytes
 from tests.support.upstream import Reply, Upstream, completion_body
 
 from puna.errors import BadRequestError
-from puna.gateway.request_encodings import BodyReader
+from puna.gateway.requests.encodings import BodyReader
 from puna.transports.replay import Recorded
 
 HERE = CONFIG.replace("UPSTREAM", "http://up.test/v1")

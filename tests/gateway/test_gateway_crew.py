@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from puna.gateway.crew import Crew, CrewLimits
+from puna.gateway.workers.schedule import Crew, CrewLimits
 
 LIMITS = CrewLimits()
 TICK_S = 0.1

@@ -15,8 +15,8 @@ from tests.support.lanes import Wire
 from tests.support.server import Served, open_files, read_all, request_bytes
 from tests.support.upstream import Reply, Upstream
 
-from puna.gateway.client_limits import ClientLimits
-from puna.gateway.crowd import Crowd
+from puna.gateway.server.client_limits import ClientLimits
+from puna.gateway.server.connection_limit import Crowd
 
 ENDING = request_bytes(CHAT, headers="connection: close\r\n")
 

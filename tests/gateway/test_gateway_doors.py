@@ -6,7 +6,7 @@ import pytest
 from tests.support.asgi import CHAT, CONFIG, MODEL, UPSTREAM_KEY, House
 from tests.support.upstream import Reply, Upstream
 
-from puna.gateway.endpoints import ENDPOINTS
+from puna.gateway.endpoints.table import ENDPOINTS
 
 KEY = "sk-master-canary-5512"
 WILD = """

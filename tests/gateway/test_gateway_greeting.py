@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests.support.asgi import directory_of
 
-from puna.gateway.greeting import greet, lines_to_try
-from puna.gateway.options import ServeOptions, load_directory
+from puna.gateway.workers.greeting import greet, lines_to_try
+from puna.gateway.workers.settings import ServeOptions, load_directory
 
 KEY = "sk-master-canary-9903"
 LIST = 'model_list: [{model_name: "it\'s a", litellm_params: {model: groq/a, api_key: k}}]\n'

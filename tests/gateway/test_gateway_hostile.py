@@ -280,7 +280,7 @@ def test_absurd_model_names_in_paths_are_refused(path: str, name: str) -> None:
 
 @pytest.mark.case(155)
 def test_a_path_cannot_forge_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    from puna.gateway.logs import LineFormatter
+    from puna.gateway.logs.lines import LineFormatter
 
     House().get("/none%0a2026-01-01 INFO forged")
     lines = [LineFormatter().format(record) for record in caplog.records]

@@ -31,8 +31,8 @@ from tests.support.hostile import (
 from tests.support.lanes import Edge, read_answer, request_bytes
 
 from puna.engine.aside import A_PIECE, A_TURN
-from puna.gateway.aside import Aside
-from puna.gateway.requests import is_heavy
+from puna.gateway.requests.body import is_heavy
+from puna.gateway.requests.heavy_steps import Aside
 from puna.transports.replay import AsyncReplayTransport, Recorded
 from puna.wire.http import HTTPRequest
 

@@ -12,7 +12,7 @@ from tests.support.upstream import TEXT, Reply, Upstream, completion_body
 
 from puna.client.synchronous import Client
 from puna.errors import NotFoundError
-from puna.gateway.responses import ResponsesAPI
+from puna.gateway.endpoints.responses import ResponsesAPI
 from puna.governance.keys import Principal
 from puna.governance.store.memory import MemoryStore
 from puna.governance.store.sqlite import SQLiteStore

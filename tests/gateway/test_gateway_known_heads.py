@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.support.asgi import Answer
 from tests.support.lanes import Edge, Wire, read_answer, request_bytes
 
-from puna.gateway.known_head import KnownHead, LaneHead, learn_head
-from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.passing.head_cache import KnownHead, LaneHead, learn_head
+from puna.gateway.server.protocol import GatewayProtocol
 from puna.governance.keys import ANYONE, Keys
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest

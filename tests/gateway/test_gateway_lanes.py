@@ -18,10 +18,10 @@ from tests.support.lane_pairs import ASKING, AUTH, CONFIG, HOST_KEY, KEY, ask_bo
 from tests.support.lanes import Edge, PlayedTransport, Wire, read_answer, request_bytes
 
 from puna.errors import APIConnectionError, APITimeoutError
-from puna.gateway.fast_call import FastCall
-from puna.gateway.fast_cycle import FastCycle
-from puna.gateway.fast_routes import make_route
-from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.passing.call import FastCall
+from puna.gateway.passing.cycle import FastCycle
+from puna.gateway.passing.routes import make_route
+from puna.gateway.server.protocol import GatewayProtocol
 from puna.providers.table import PROVIDERS
 from puna.telemetry.events import CallEvent, Hook
 from puna.transports.replay import Player, Recorded

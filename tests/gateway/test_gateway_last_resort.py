@@ -19,7 +19,7 @@ from tests.support.lanes import Edge, PlayedTransport, Wire, read_answer, reques
 from tests.support.upstream import Upstream
 
 from puna.errors import APIConnectionError
-from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.server.protocol import GatewayProtocol
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.errors import ConfigError
-from puna.gateway.logs import JSONFormatter, LineFormatter
-from puna.gateway.options import OPEN_HOST
-from puna.gateway.server import listen
+from puna.gateway.logs.lines import JSONFormatter, LineFormatter
+from puna.gateway.workers.run import listen
+from puna.gateway.workers.settings import OPEN_HOST
 
 OBEYED = [
     "\x1b[2J",

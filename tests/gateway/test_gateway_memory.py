@@ -13,7 +13,7 @@ import pytest
 from tests.support.server import Served
 from tests.support.upstream import Reply, Upstream, completion_body
 
-from puna.gateway.free_memory import SMALL_BODY, FreeMemory
+from puna.gateway.requests.free_memory import SMALL_BODY, FreeMemory
 
 MB = 2**20
 SIZE = 12_000_000

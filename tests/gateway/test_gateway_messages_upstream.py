@@ -18,7 +18,7 @@ from tests.support.recorded_clients import house_for, recorded
 from tests.support.upstream import TEXT, Reply, Upstream
 
 from puna.catalog.prices import PICOS_PER_DOLLAR
-from puna.gateway.fast_routes import FastRoutes
+from puna.gateway.passing.routes import FastRoutes
 from puna.telemetry.events import CallEvent
 from puna.transports.lean import ReplySink
 from puna.wire.http import HTTPRequest

@@ -21,8 +21,8 @@ from puna.dialects.base import ReadContext
 from puna.dialects.openai_completions import OpenAICompletions
 from puna.engine.asynchronous import AsyncEngine
 from puna.errors import APIError, RateLimitError
-from puna.gateway.aside import Aside
-from puna.gateway.pipeline import Pipeline
+from puna.gateway.endpoints.chat import Pipeline
+from puna.gateway.requests.heavy_steps import Aside
 from puna.routing.health import Health
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import (

@@ -27,8 +27,8 @@ from schemathesis.specs.openapi.checks import (
 from tests.support.asgi import CONFIG, House
 from tests.support.usual import USUAL, play
 
-from puna.gateway.endpoint_rows import Endpoint
-from puna.gateway.endpoints import ENDPOINTS
+from puna.gateway.endpoints.rows import Endpoint
+from puna.gateway.endpoints.table import ENDPOINTS
 from puna.gateway.openapi import make_document
 from puna.transports.replay import AsyncReplayTransport
 
@@ -126,7 +126,7 @@ def test_an_endpoint_that_asks_for_a_key_in_the_document_asks_for_it(endpoint: E
 
 def test_the_document_is_not_loaded_before_it_is_asked_for() -> None:
     script = (
-        "import sys, puna.gateway.app, puna.gateway.server\n"
+        "import sys, puna.gateway.app, puna.gateway.workers.run\n"
         "sys.exit(any(name.startswith('puna.gateway.openapi') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

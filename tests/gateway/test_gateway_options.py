@@ -14,10 +14,10 @@ import pytest
 
 from puna.config.litellm_yaml import parse_litellm_yaml
 from puna.errors import ConfigError, ServiceUnavailableError
-from puna.gateway.directory import Directory
+from puna.gateway.deployments.directory import Directory
 from puna.gateway.hooks import load_hooks
-from puna.gateway.logs import JSONFormatter, set_up_logging
-from puna.gateway.options import EMBEDDED_NAME, ServeOptions, host_of, load_directory
+from puna.gateway.logs.lines import JSONFormatter, set_up_logging
+from puna.gateway.workers.settings import EMBEDDED_NAME, ServeOptions, host_of, load_directory
 from puna.telemetry.events import CallEvent, Texts
 from puna.types.report import CallReport
 

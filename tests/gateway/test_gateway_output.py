@@ -21,9 +21,9 @@ from tests.support.asgi import CONFIG
 from tests.support.processes import environment, free_port
 from tests.support.server import becomes, children_of
 
-from puna.gateway.logs import LineFormatter, LineHandler
-from puna.gateway.output import OperatorStream
-from puna.gateway.workers import BeatingServer
+from puna.gateway.logs.lines import LineFormatter, LineHandler
+from puna.gateway.logs.output import OperatorStream
+from puna.gateway.workers.processes import BeatingServer
 
 
 @contextlib.contextmanager

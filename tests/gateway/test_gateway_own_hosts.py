@@ -10,7 +10,7 @@ from tests.support.lanes import PlayedTransport
 from tests.support.upstream import Reply, Upstream
 
 from puna.catalog.facts import list_models
-from puna.gateway.fast_routes import make_route
+from puna.gateway.passing.routes import make_route
 from puna.providers.base import Provider, resolve_target
 from puna.providers.table import PROVIDERS
 from puna.transports.replay import Recorded

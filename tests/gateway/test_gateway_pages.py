@@ -12,7 +12,7 @@ from tests.support.asgi import CHAT, CONFIG, MODEL, House
 from tests.support.lanes import Edge, request_bytes
 from tests.support.upstream import Reply, Upstream
 
-from puna.gateway.host_header import host_fault, is_safe_host, read_host
+from puna.gateway.requests.host_header import host_fault, is_safe_host, read_host
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest
 

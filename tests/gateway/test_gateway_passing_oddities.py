@@ -13,7 +13,7 @@ from tests.support.lane_pairs import AUTH, record
 from tests.support.lanes import Edge, PlayedTransport, request_bytes
 
 from puna.errors import APIConnectionError
-from puna.gateway.plain_stream import PlainStream, StreamTools
+from puna.gateway.passing.plain_stream import PlainStream, StreamTools
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Recorded
 from puna.wire.envelope import read_envelope

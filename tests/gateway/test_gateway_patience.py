@@ -13,8 +13,8 @@ from tests.support.lanes import Edge, Wire, request_bytes
 from tests.support.still_loop import StillLoop
 
 from puna.config.schema import ServerConfig
-from puna.gateway.client_limits import ClientLimits, PartialRequest, limits_of
-from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.server.client_limits import ClientLimits, PartialRequest, limits_of
+from puna.gateway.server.protocol import GatewayProtocol
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest
 

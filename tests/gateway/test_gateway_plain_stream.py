@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.gateway.plain_end import Ending, PlainEnd
-from puna.gateway.plain_stream import EVENT_END, EVENT_START, PlainStream
+from puna.gateway.passing.plain_end import Ending, PlainEnd
+from puna.gateway.passing.plain_stream import EVENT_END, EVENT_START, PlainStream
 from puna.wire.plain_replies import PlainChunk, read_chunk
 from puna.wire.splicing import Renaming
 

@@ -14,7 +14,7 @@ from tests.support.upstream import TEXT, Reply, Upstream
 from puna.client import Client, ClientSettings
 from puna.embedded.supervisor import SupervisorPool
 from puna.errors import AuthenticationError
-from puna.gateway.carriage import recording_transport
+from puna.gateway.deployments.transport import recording_transport
 
 UPSTREAM_KEY = "sk-upstream-canary-90210"
 MASTER_KEY = "sk-master-canary-31337"

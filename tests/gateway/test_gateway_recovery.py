@@ -15,9 +15,9 @@ from tests.support.upstream import Reply, Upstream, chunk, event
 
 from puna import errors
 from puna.errors import APIError, ContextWindowExceededError, RateLimitError
-from puna.gateway.messages_replies import messages_error_event
-from puna.gateway.recovery import is_worth_retrying
-from puna.gateway.replies import error_body, error_event, last_error_body
+from puna.gateway.answers.recovery import is_worth_retrying
+from puna.gateway.answers.replies import error_body, error_event, last_error_body
+from puna.gateway.endpoints.messages_replies import messages_error_event
 
 SAID = {"role": "assistant", "content": "Hello, wor"}
 CUT = Reply.sse(chunk(SAID), is_done=False, end="reset")

@@ -24,8 +24,8 @@ from tests.support.upstream import (
 
 from puna.bridges.responses.stored import StoredResponse, stored_of
 from puna.errors import NotFoundError, ServiceUnavailableError
-from puna.gateway.responses import ResponsesAPI
-from puna.gateway.sending import Caller as GatewayCaller
+from puna.gateway.answers.sending import Caller as GatewayCaller
+from puna.gateway.endpoints.responses import ResponsesAPI
 from puna.governance.keys import Principal
 from puna.governance.store.memory import MemoryStore
 from puna.governance.store.sqlite import SQLiteStore

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from puna.errors import BadRequestError
-from puna.gateway.steering import Steering, read_mapping, read_names, read_steering
+from puna.gateway.requests.steering import Steering, read_mapping, read_names, read_steering
 
 
 @pytest.mark.parametrize(

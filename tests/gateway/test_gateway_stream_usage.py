@@ -14,7 +14,7 @@ from tests.support.lanes import Edge, request_bytes
 
 from puna.config.litellm_yaml import parse_litellm_yaml
 from puna.dialects.quirks import Quirks
-from puna.gateway.directory import make_directory
+from puna.gateway.deployments.directory import make_directory
 from puna.providers.table import PROVIDERS
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Recorded

@@ -16,9 +16,9 @@ from tests.support.upstream import completion_body
 from tests.support.usual import USUAL, play
 
 from puna.engine.usage_bounds import UsageBound
-from puna.gateway.access_log import AccessLog
-from puna.gateway.endpoint_rows import Endpoint
-from puna.gateway.endpoints import ENDPOINTS
+from puna.gateway.endpoints.rows import Endpoint
+from puna.gateway.endpoints.table import ENDPOINTS
+from puna.gateway.logs.access_log import AccessLog
 from puna.gateway.visit import Visit, Visits
 from puna.telemetry.events import CallEvent, Outcome
 from puna.transports.replay import AsyncReplayTransport, Recorded

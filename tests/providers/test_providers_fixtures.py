@@ -43,14 +43,14 @@ NAMES_ELSEWHERE = {
     "transports/embedded.py": {"embedded"},
     # The model that answers when nobody configured another one.
     "cli/chat.py": {"embedded", "litellm_proxy"},  # … and `--url` names a gateway
-    "gateway/options.py": {"embedded"},
+    "gateway/workers/settings.py": {"embedded"},
     # Help texts with an example that can be copied.
     "cli/serve.py": {"meta_llama"},
     # Paths of the gateway's HTTP API, as clients of Azure and of Anthropic ask for them.
-    "gateway/endpoints.py": {"openai", "anthropic"},
+    "gateway/endpoints/table.py": {"openai", "anthropic"},
     # A path and headers of Anthropic's API.
-    "gateway/messages.py": {"anthropic"},
-    "gateway/messages_replies.py": {"anthropic"},
+    "gateway/endpoints/messages.py": {"anthropic"},
+    "gateway/endpoints/messages_replies.py": {"anthropic"},
     "dialects/anthropic_messages.py": {"anthropic"},
     # A line that Claude Code writes into its system texts.
     "bridges/messages/carried.py": {"anthropic"},

@@ -20,11 +20,11 @@ from tests.support.upstream import Upstream
 from puna.config.litellm_yaml import parse_litellm_yaml
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.clock import Clock
-from puna.gateway.access_log import AccessLog
+from puna.gateway.answers.sending import Caller as GatewayCaller
 from puna.gateway.app import Gateway
-from puna.gateway.directory import Directory, make_directory
-from puna.gateway.requests import read_head
-from puna.gateway.sending import Caller as GatewayCaller
+from puna.gateway.deployments.directory import Directory, make_directory
+from puna.gateway.logs.access_log import AccessLog
+from puna.gateway.requests.body import read_head
 from puna.gateway.visit import Admission, Visit, Visits
 from puna.governance.keys import ANYONE, Principal
 from puna.providers.base import Provider

@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 from puna.errors import APIError
 from puna.gateway.app import Gateway
-from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.server.protocol import GatewayProtocol
 from puna.telemetry.events import CallEvent, Hook
 from puna.transports.lean import WholeReply
 from puna.transports.replay import AsyncReplayTransport, Player

@@ -19,7 +19,7 @@ import uvloop
 from tests.support.asgi import directory_of
 
 from puna.gateway.app import Gateway
-from puna.gateway.protocol import GatewayProtocol
+from puna.gateway.server.protocol import GatewayProtocol
 from puna.gateway.visit import Admission, VisitMeter
 from puna.telemetry.events import Hook
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.gateway.replies import report_headers
+from puna.gateway.answers.replies import report_headers
 from puna.types.report import CallReport
 from puna.wire.disguises import View, decoded, unescaped, whole
 from puna.wire.masking import DOTS, Masker, header_secrets, is_sensitive_header, pair_secrets

@@ -13,7 +13,7 @@ from puna.errors import ConfigError
 
 if TYPE_CHECKING:
     from puna.errors import ConfigNotice
-    from puna.gateway.directory import Directory
+    from puna.gateway.deployments.directory import Directory
 
 
 @click.command()
@@ -31,7 +31,7 @@ def check(file: str, *, strict: bool, allow_unset: bool, as_json: bool) -> None:
     Errors and warnings name the line and the key; unknown keys come with the nearest known name.
     The exit status is 1 where the file, or one deployment of it, cannot be used.
     """
-    from puna.gateway.options import ServeOptions, load_directory
+    from puna.gateway.workers.settings import ServeOptions, load_directory
 
     try:
         directory = load_directory(ServeOptions(config=file), os.environ, allow_unset=allow_unset)

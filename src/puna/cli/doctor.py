@@ -55,7 +55,7 @@ def doctor(*, config: str | None, port: int, reach: bool, as_json: bool) -> None
     findings = [*examine_machine(port), *examine_variables(os.environ)]
     directory = None
     if config is not None:
-        from puna.gateway.options import ServeOptions, load_directory
+        from puna.gateway.workers.settings import ServeOptions, load_directory
 
         try:
             directory = load_directory(ServeOptions(config=config), os.environ)

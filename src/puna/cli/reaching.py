@@ -13,7 +13,7 @@ from puna.providers.base import first_set
 from puna.providers.table import PROVIDERS
 
 if TYPE_CHECKING:
-    from puna.gateway.directory import Directory
+    from puna.gateway.deployments.directory import Directory
 
 _LIMIT_S = 10.0
 

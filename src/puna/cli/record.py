@@ -25,7 +25,7 @@ def record(cassette: Path, **options: Any) -> None:
         raise click.UsageError(f"{cassette} is there already: delete it or name another file.")
     if not cassette.absolute().parent.is_dir():
         raise click.UsageError(f"There is no folder {cassette.parent} to write {cassette.name} in.")
-    from puna.gateway.output import operator_output
+    from puna.gateway.logs.output import operator_output
 
     with operator_output() as say:
         say(f"recording into {cassette}, until Ctrl-C")

@@ -118,9 +118,9 @@ def serve(**options: Any) -> None:
 
 def run_gateway(**options: Any) -> None:
     """Serve with the options of `ServeOptions`, by keyword. Blocks until a signal."""
-    from puna.gateway.options import ServeOptions
-    from puna.gateway.output import operator_output
-    from puna.gateway.server import serve as serve_gateway
+    from puna.gateway.logs.output import operator_output
+    from puna.gateway.workers.run import serve as serve_gateway
+    from puna.gateway.workers.settings import ServeOptions
 
     with operator_output() as say:
         serve_gateway(ServeOptions(**options), say=say)

@@ -19,22 +19,7 @@ from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock, SystemClock
 from puna.errors import APIError, PunaError
-from puna.gateway.access_log import CLIENT_LEFT, AccessLog
-from puna.gateway.aside import Aside
-from puna.gateway.carriage import GatewayTransport
-from puna.gateway.client_limits import MANY_FILES, limits_of
-from puna.gateway.crowd import Crowd
-from puna.gateway.directory import Directory
-from puna.gateway.endpoint_rows import EndpointRequest, GatewayParts, Match
-from puna.gateway.fast_lane import FastLane
-from puna.gateway.fast_routes import CallbackTransport, FastRoutes
-from puna.gateway.fast_run import LaneContext
-from puna.gateway.free_memory import SMALL_BODY, FreeMemory, lacks_memory
-from puna.gateway.messages_lane import MessagesLane
-from puna.gateway.messages_replies import messages_error_reply, speaks_messages
-from puna.gateway.paths import find_endpoint, methods_at, no_endpoint
-from puna.gateway.pipeline import Pipeline, retry_policy
-from puna.gateway.replies import (
+from puna.gateway.answers.replies import (
     Reply,
     error_reply,
     internal_error,
@@ -42,7 +27,21 @@ from puna.gateway.replies import (
     out_of_memory,
     stopping,
 )
-from puna.gateway.requests import (
+from puna.gateway.answers.sending import Caller, Responder, Work, until_disconnect
+from puna.gateway.deployments.directory import Directory
+from puna.gateway.deployments.transport import GatewayTransport
+from puna.gateway.endpoints.chat import Pipeline, retry_policy
+from puna.gateway.endpoints.messages_replies import messages_error_reply, speaks_messages
+from puna.gateway.endpoints.paths import find_endpoint, methods_at, no_endpoint
+from puna.gateway.endpoints.responses import ResponsesAPI
+from puna.gateway.endpoints.rows import EndpointRequest, GatewayParts, Match
+from puna.gateway.endpoints.shown_paths import ShownPaths
+from puna.gateway.logs.access_log import CLIENT_LEFT, AccessLog
+from puna.gateway.passing.lane import FastLane
+from puna.gateway.passing.messages import MessagesLane
+from puna.gateway.passing.routes import CallbackTransport, FastRoutes
+from puna.gateway.passing.runs import LaneContext
+from puna.gateway.requests.body import (
     ClientDisconnected,
     Incoming,
     Receive,
@@ -55,11 +54,12 @@ from puna.gateway.requests import (
     read_head,
     read_json,
 )
-from puna.gateway.responses import ResponsesAPI
-from puna.gateway.sending import Caller, Responder, Work, until_disconnect
-from puna.gateway.shown_paths import ShownPaths
+from puna.gateway.requests.free_memory import SMALL_BODY, FreeMemory, lacks_memory
+from puna.gateway.requests.heavy_steps import Aside
+from puna.gateway.requests.web_pages import PageRules, preflight_headers
+from puna.gateway.server.client_limits import MANY_FILES, limits_of
+from puna.gateway.server.connection_limit import Crowd
 from puna.gateway.visit import Admission, Visit, VisitMeter, Visits
-from puna.gateway.web_pages import PageRules, preflight_headers
 from puna.governance.keys import Keys
 from puna.governance.store.base import ResponseStore
 from puna.governance.store.memory import MemoryStore

@@ -12,8 +12,8 @@ client left, the server stopped, or something failed that nobody foresaw. What a
 - Every call of the visit reports to it (`note`) before the visit is closed.
 
 Two modules open visits, have them admitted, and close them, all with the methods here:
-`gateway/app.py` for requests over ASGI, and `gateway/fast_lane.py` with `fast_cycle.py` for those
-of the fast lane.
+`app.py` for requests over ASGI, and `passing/lane.py` with `passing/cycle.py` for those of the
+fast lane.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from puna.engine.call import Call
 from puna.engine.clock import Clock
 from puna.engine.usage_bounds import UsageBound, bound_of
 from puna.errors import APIError
-from puna.gateway.access_log import AccessLog, warn_of
+from puna.gateway.logs.access_log import AccessLog, warn_of
 from puna.governance.keys import UNKNOWN, Principal
 from puna.telemetry.events import Outcome
 from puna.telemetry.meters import Meter

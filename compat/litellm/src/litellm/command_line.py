@@ -172,7 +172,7 @@ def _note_unused(options: dict[str, Any]) -> None:
 
 def _check(options: dict[str, Any], *, needs_file: bool) -> str:
     """What a start would serve. Raises ConfigError with the line and the key at fault."""
-    from puna.gateway.options import ServeOptions, load_directory
+    from puna.gateway.workers.settings import ServeOptions, load_directory
 
     if needs_file and options["config"] is None:
         raise click.UsageError("--validate_config needs --config FILE.")

@@ -1,4 +1,4 @@
-"""The rows of `gateway/endpoints.py` as an OpenAPI 3.1 document.
+"""The rows of `gateway/endpoints/table.py` as an OpenAPI 3.1 document.
 
 Source: OpenAPI Specification 3.1.1, https://spec.openapis.org/oas/v3.1.1.html, read 2026-11-26.
 It says what a gateway like this takes and gives, not what one is configured with: no model, host
@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from puna.gateway.endpoint_rows import BodyShape, Endpoint
-from puna.gateway.endpoints import ENDPOINTS
+from puna.gateway.endpoints.rows import BodyShape, Endpoint
+from puna.gateway.endpoints.table import ENDPOINTS
 from puna.gateway.openapi.replies import content_of, reply_schemas
 from puna.gateway.openapi.requests import request_schemas
 from puna.governance.keys import KEY_HEADERS

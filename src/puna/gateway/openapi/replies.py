@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from pydantic.json_schema import models_json_schema
 
-from puna.gateway.endpoint_rows import AnswerShape
+from puna.gateway.endpoints.rows import AnswerShape
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.completions import TextCompletion
 from puna.types.embeddings import EmbeddingResponse

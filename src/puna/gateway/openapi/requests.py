@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from puna.gateway.requests import LOCAL_FIELDS, REFUSED_FIELDS
+from puna.gateway.requests.body import LOCAL_FIELDS, REFUSED_FIELDS
 from puna.types.embeddings import EMBEDDING_PARAMS, MOST_INPUTS
 from puna.types.model_request import ParamChecks
 from puna.types.requests import PARAMS

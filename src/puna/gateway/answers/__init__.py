@@ -1,0 +1,1 @@
+"""What clients get: whole replies, streams of events, errors."""

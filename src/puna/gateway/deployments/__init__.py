@@ -1,0 +1,1 @@
+"""The configured deployments, resolved against providers and the environment."""

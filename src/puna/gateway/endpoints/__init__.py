@@ -1,0 +1,1 @@
+"""The table of endpoints, and what each of them does."""

@@ -1,0 +1,249 @@
+"""One request through the gateway: read, call, settle, reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
+
+from puna.bridges.completions import TextRequest, messages_of, read_text_request
+from puna.engine.asynchronous import AsyncEngine
+from puna.engine.call import Call, RequestT
+from puna.engine.completion_run import has_endpoint
+from puna.engine.texts import calls_of, complete_texts_async, stream_texts_async
+from puna.errors import BadRequestError
+from puna.gateway.answers.replies import DONE, chat_body, error_event
+from puna.gateway.answers.sending import Caller, Telling, Work, send_answer, send_stream
+from puna.gateway.deployments.directory import Directory
+from puna.gateway.requests.body import LOCAL_FIELDS, check_fields, check_model_name
+from puna.gateway.requests.steering import read_mapping, read_names, read_steering
+from puna.gateway.visit import Visit
+from puna.routing.attempts import Plan, RetryPolicy
+from puna.types.chat import ChatCompletionChunk
+from puna.types.completion_request import CompletionRequest, make_completion_request
+from puna.types.completions import TextCompletion
+from puna.types.model_request import ModelRequest
+from puna.types.report import CallReport
+from puna.types.requests import CHAT_SWITCHES, ChatRequest, make_chat_request
+from puna.wire.sse import encode_event
+
+_MOST_PROMPTS = 256
+
+
+def _encode_chunk(chunk: ChatCompletionChunk | TextCompletion) -> bytes:
+    return encode_event(chunk.to_json_bytes())
+
+
+async def _done(_: CallReport) -> bytes:
+    return DONE
+
+
+_CHUNKS = Telling(_encode_chunk, _done, error_event)
+"""Chunks of chat and of text completions, as OpenAI's clients read them."""
+
+
+class RequestOptions(TypedDict):
+    """What a request's fields say about it, whatever its kind."""
+
+    drop_params: bool
+    allowed_params: Sequence[str]
+    unwanted_params: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What every call needs: the models, the engine, and the way of one call."""
+
+    directory: Directory
+    engine: AsyncEngine
+
+    async def chat(self, body: Mapping[str, Any], caller: Caller) -> Work:
+        """Answer a chat completion.
+
+        Raises:
+            APIError: the request is wrong, or nobody serves the model.
+        """
+        call = await caller.read(self.read_call, body, body.get("messages"), caller.visit)
+        if call.request.is_stream:
+            return Work((call,), lambda: send_stream(self.engine.stream(call), caller, _CHUNKS))
+        return Work((call,), lambda: send_answer(self.engine.chat(call), caller, chat_body))
+
+    async def text(self, body: Mapping[str, Any], caller: Caller) -> Work:
+        """Answer a text completion: at a host that has the endpoint, else over chat.
+
+        Raises:
+            APIError: the request is wrong, or nobody serves the model.
+        """
+        engine = self.engine
+        if self._has_endpoint(body):
+            return await self._complete(body, caller)
+        request, calls = await caller.read(self._read_texts, body, caller)
+        if calls[0].request.is_stream:
+            return Work(
+                calls,
+                lambda: send_stream(stream_texts_async(engine, request, calls), caller, _CHUNKS),
+            )
+        return Work(
+            calls, lambda: send_answer(complete_texts_async(engine, request, calls), caller)
+        )
+
+    def _read_texts(
+        self, body: Mapping[str, Any], caller: Caller
+    ) -> tuple[TextRequest, Sequence[Call]]:
+        others = ("prompt", "messages") if "prompt" in body else ("prompt",)
+        fields = {name: value for name, value in body.items() if name not in others}
+        may_drop = self.bridge_drops(body)
+        request = read_text_request(body.get("prompt"), fields, drop_params=may_drop)
+        if len(request.prompts) > _MOST_PROMPTS:
+            raise BadRequestError(
+                f"`prompt` holds `{len(request.prompts)}` texts; send at most {_MOST_PROMPTS}.",
+                param="prompt",
+            )
+        first = self.read_call({**request.fields}, messages_of(request.prompts[0]), caller.visit)
+        return request, calls_of(request, first)
+
+    def _has_endpoint(self, body: Mapping[str, Any]) -> bool:
+        """Whether all who may answer complete texts themselves."""
+        model = body.get("model")
+        check_model_name(model)
+        if not isinstance(model, str) or not model.strip():
+            return False  # the chat's reader says so
+        plan = self.directory.plan(model)
+        own = read_names(body, "fallbacks")
+        if own:
+            plan = replace(plan, fallbacks=self.directory.fallbacks(own, model))
+        return has_endpoint(plan)
+
+    async def _complete(self, body: Mapping[str, Any], caller: Caller) -> Work:
+        call = await caller.read(self._read_completion, body, caller)
+        if call.request.is_stream:
+            return Work(
+                (call,), lambda: send_stream(self.engine.stream_text(call), caller, _CHUNKS)
+            )
+        return Work((call,), lambda: send_answer(self.engine.complete(call), caller))
+
+    def _read_completion(self, body: Mapping[str, Any], caller: Caller) -> Call[CompletionRequest]:
+        request = make_completion_request(
+            body.get("model"),
+            body.get("prompt"),
+            self.sent_fields(body, but=("model", "prompt", "messages", "stream")),
+            stream=body.get("stream", False),
+            **self.request_options(body),
+        )
+        return self.make_call(request, body, caller.visit)
+
+    def read_call(self, body: Mapping[str, Any], messages: Any, visit: Visit) -> Call:
+        """A chat call from a request's fields, by the rules of `requests`."""
+        return self.make_call(self.read_request(body, messages), body, visit)
+
+    def read_request(self, body: Mapping[str, Any], messages: Any) -> ChatRequest:
+        """A chat request from its fields, likewise."""
+        sent = self.sent_fields(body, but=("model", "messages", "stream"))
+        return make_chat_request(
+            body.get("model"),
+            messages,
+            sent,
+            stream=body.get("stream", False),
+            **chat_options(body),
+            **self.request_options(body),
+        )
+
+    def sent_fields(self, body: Mapping[str, Any], *, but: Sequence[str]) -> Mapping[str, Any]:
+        """The fields that may go upstream, but for those that are read by themselves.
+
+        Raises:
+            BadRequestError: a field that only the operator may set, or a name that no model has.
+        """
+        check_fields(body)
+        check_model_name(body.get("model"))
+        return {n: v for n, v in body.items() if n not in LOCAL_FIELDS and n not in but}
+
+    def request_options(self, body: Mapping[str, Any]) -> RequestOptions:
+        """What the fields say about a request of any kind."""
+        return {
+            "drop_params": self.drops_params(body),
+            "allowed_params": read_names(body, "allowed_openai_params"),
+            "unwanted_params": read_names(body, "additional_drop_params"),
+        }
+
+    def make_call(
+        self,
+        request: RequestT,
+        body: Mapping[str, Any],
+        visit: Visit,
+        *,
+        plan: Plan | None = None,
+        left_out: tuple[str, ...] = (),
+    ) -> Call[RequestT]:
+        """A checked request as a call: with its deployments and hook data.
+
+        `plan` is the one for the request where that is known; `left_out` as in `Call`.
+        """
+        return Call(
+            request=request,
+            plan=plan or self._plan(request, body),
+            left_out=left_out,
+            policy=retry_policy(self.directory),
+            metadata={
+                **read_mapping(body, "metadata"),
+                **read_mapping(body, "litellm_metadata"),
+                "key_id": visit.principal.key_id,
+            },
+            call_id=visit.call_id,
+            meter=visit,
+        )
+
+    def _plan(self, request: ModelRequest, body: Mapping[str, Any]) -> Plan:
+        plan = self.directory.plan(request.model)
+        own = read_names(body, "fallbacks")
+        if own:
+            plan = replace(plan, fallbacks=self.directory.fallbacks(own, request.model))
+        return read_steering(body, is_stream=request.is_stream).apply(plan)
+
+    def drops_params(self, body: Mapping[str, Any]) -> bool:
+        """Whether what cannot be done is left out: the request's wish, else the configuration's.
+
+        Raises:
+            BadRequestError: the wish is neither true nor false.
+        """
+        wish = read_flag(body, "drop_params")
+        return self.directory.config.settings.drop_params if wish is None else wish
+
+    def bridge_drops(self, body: Mapping[str, Any]) -> bool:
+        """The same for a bridge from another shape, which reads for all deployments at once.
+
+        Where the request says nothing, the model's deployments may say it, all of them.
+
+        Raises:
+            APIError: the wish is neither true nor false, or nobody serves the model.
+        """
+        model = body.get("model")
+        check_model_name(model)
+        if body.get("drop_params") is not None or not (isinstance(model, str) and model):
+            return self.drops_params(body)
+        return all(one.drop_params for one in self.directory.plan(model).group)
+
+
+def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fields say about a chat request, as arguments of `make_chat_request`.
+
+    Raises:
+        BadRequestError: a switch is neither true nor false.
+    """
+    return {
+        **{name: read_flag(body, name) for name in CHAT_SWITCHES},
+        "format_retries": body.get("format_retries"),
+    }
+
+
+def read_flag(body: Mapping[str, Any], name: str) -> bool | None:
+    """A field that is true, false or absent. Raises BadRequestError for anything else."""
+    wish = body.get(name)
+    if wish is not None and not isinstance(wish, bool):
+        raise BadRequestError(f"`{name}` must be true or false.", param=name)
+    return wish
+
+
+def retry_policy(directory: Directory) -> RetryPolicy:
+    """How patiently the gateway's calls are tried again."""
+    return RetryPolicy(shortest_pause_s=directory.config.router.retry_after_s)

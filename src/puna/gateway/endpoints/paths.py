@@ -1,0 +1,155 @@
+"""Finds the endpoint of a request by its path; explains the error where there is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from puna.errors import APIError, BadRequestError, NotFoundError
+from puna.gateway.endpoints.rows import Endpoint, Match
+from puna.gateway.endpoints.table import ENDPOINTS
+from puna.gateway.requests.body import Incoming
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A feature that clients ask such a gateway for and that this one does not have yet.
+
+    Attributes:
+        start: how the feature's paths begin, without a `/v1` before it.
+        what: the name of the feature, for the error message.
+        needs_store: whether the feature needs a store of keys and spend.
+    """
+
+    start: str
+    what: str
+    needs_store: bool = False
+
+
+NOT_BUILT: tuple[Missing, ...] = (
+    Missing("/messages/batches", "batches of messages"),
+    Missing("/images", "images"),
+    Missing("/audio", "audio"),
+    Missing("/files", "files"),
+    Missing("/batches", "batches"),
+    Missing("/metrics", "metrics"),
+    Missing("/rerank", "rerank"),
+    *(
+        Missing(f"/{what}/", what, needs_store=True)
+        for what in ("key", "user", "team", "organization", "customer", "budget", "spend")
+    ),
+)
+
+_REPEATED = re.compile(r"(/v1|/)\1+(?=/|[a-z])")
+"""Matches `/v1/v1` and `//`: the base URL ends with what the client adds itself."""
+_LONGEST_GUESSED = 100
+_ALIKE = 0.9
+
+_BY_PATH: Mapping[str, Mapping[str, Endpoint]] = {
+    path: {one.method: one for one in ENDPOINTS if one.path == path}
+    for path in dict.fromkeys(one.path for one in ENDPOINTS if "{" not in one.path)
+}
+_PATTERNS: tuple[tuple[Endpoint, str, str, str], ...] = tuple(
+    (one, before, name, after)
+    for one in ENDPOINTS
+    for before, place, rest in (one.path.partition("{"),)
+    for name, _, after in (rest.partition("}"),)
+    if place
+)
+
+
+def find_endpoint(method: str, path: str) -> Match | tuple[str, ...]:
+    """The endpoint of a request, or the methods that the path allows: none means no such path.
+
+    HEAD is answered like GET.
+    """
+    wanted = "GET" if method == "HEAD" else method
+    clean = path.rstrip("/") or "/"
+    methods = _BY_PATH.get(clean)
+    if methods is not None:
+        found = methods.get(wanted)
+        return Match(found) if found is not None else tuple(methods)
+    allowed: list[str] = []
+    for endpoint, name, value in _matching(clean):
+        if endpoint.method == wanted:
+            is_model = name == "model"
+            return Match(endpoint, value) if is_model else Match(endpoint, response_id=value)
+        allowed.append(endpoint.method)
+    return tuple(dict.fromkeys(allowed))
+
+
+def methods_at(path: str) -> tuple[str, ...]:
+    """The methods that the table has for a path; none means no such path."""
+    clean = path.rstrip("/") or "/"
+    methods = _BY_PATH.get(clean) or [one.method for one, _, _ in _matching(clean)]
+    return tuple(dict.fromkeys(methods))
+
+
+def _matching(path: str) -> Iterator[tuple[Endpoint, str, str]]:
+    """Rows with a variable in their path that match: row, name of the variable, its value."""
+    for endpoint, before, name, after in _PATTERNS:
+        if path.startswith(before) and path.endswith(after):
+            value = path[len(before) : len(path) - len(after)].strip("/")
+            if value and not (name == "response_id" and "/" in value):
+                yield endpoint, name, value
+
+
+def no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
+    """Make the error for a request without a row; `allowed` are the methods of its path."""
+    if allowed and head.wants_websocket:
+        return BadRequestError(
+            f"`{head.path}` speaks no WebSocket; send the request with POST.",
+            status_code=426,
+            code="websocket_not_supported",
+            headers={"upgrade": "HTTP/1.1", "connection": "upgrade"},
+        )
+    if allowed:
+        return BadRequestError(
+            f"`{head.path}` takes {' or '.join(allowed)}, not {head.method}.",
+            status_code=405,
+            code="method_not_allowed",
+            headers={"allow": ", ".join((*allowed, "OPTIONS"))},
+        )
+    missing = missing_feature(head.path)
+    if missing is not None and missing.needs_store:
+        return NotFoundError(
+            "Virtual keys, budgets and spend are not built in this gateway yet; it knows the "
+            "master key only.",
+            status_code=501,
+            code="not_configured",
+        )
+    if missing is not None:
+        hint = f" ({missing.what}: not built yet)."
+    elif near := similar_path(head.method, head.path):
+        hint = f": did you mean `{near}`?"
+        if head.path.endswith(near):
+            hint += " Leave what stands before it out of the client's base URL."
+    else:
+        hint = "."
+    return NotFoundError(
+        f"There is no endpoint `{head.method} {head.path}`{hint} `GET /routes` lists all.",
+        code="unknown_endpoint",
+    )
+
+
+def missing_feature(path: str) -> Missing | None:
+    """The missing feature that an unserved path belongs to; None where that is not known."""
+    clean = path.removeprefix("/v1")
+    return next((one for one in NOT_BUILT if clean.startswith(one.start)), None)
+
+
+def similar_path(method: str, path: str) -> str | None:
+    """The path of an endpoint with this method that an unknown `path` may have meant, or None."""
+    if len(path) > _LONGEST_GUESSED:
+        return None
+    plain = _REPEATED.sub(r"\1", path)
+    for meant in (plain, plain.lower()):
+        if meant.strip("/") and isinstance(find_endpoint(method, meant), Match):
+            return meant
+    known = [one for one, methods in _BY_PATH.items() if method in methods and one != "/"]
+    ends = [one for one in known if plain.endswith(one)]
+    if ends:
+        return max(ends, key=len)
+    return next(iter(get_close_matches(plain.lower(), known, n=1, cutoff=_ALIKE)), None)

@@ -1,0 +1,25 @@
+"""Paths of requests as logs show them: without a key that somebody wrote into one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from puna.dialects.secrets import secrets_of
+from puna.gateway.deployments.directory import Directory
+from puna.gateway.endpoints.table import ENDPOINTS
+from puna.wire.masking import Masker
+
+_KNOWN: Final = frozenset(one.path for one in ENDPOINTS)
+
+
+class ShownPaths:
+    """Knows the master key, and the keys of all deployments."""
+
+    def __init__(self, directory: Directory) -> None:
+        master_key = directory.config.server.master_key
+        secrets = {s for one in directory.ready.values() for s in secrets_of(one.target)}
+        self._masker = Masker(secrets | ({master_key.reveal()} if master_key else set()))
+
+    def show(self, path: str) -> str:
+        """The path with dots in the place of each key, whatever its form."""
+        return path if path in _KNOWN else self._masker.mask_text(path)

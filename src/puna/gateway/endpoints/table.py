@@ -1,0 +1,351 @@
+"""The table of the gateway's endpoints: a row for each path, with handler and description.
+
+A handler that returns `Work` asks hosts, which costs something: the router (`app.py`) has the work
+admitted before it runs. `rows.py` has the types, `paths.py` finds the row of a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from puna.gateway.answers.replies import Reply, json_reply
+from puna.gateway.deployments.directory import Directory
+from puna.gateway.endpoints.codex_models import asks_catalog, codex_catalog
+from puna.gateway.endpoints.inputs import serve_embedding, serve_moderation
+from puna.gateway.endpoints.messages import count_tokens, create_message
+from puna.gateway.endpoints.messages_replies import (
+    get_messages_model,
+    list_messages_models,
+    speaks_messages,
+)
+from puna.gateway.endpoints.rows import Access, AnswerShape, BodyShape, Endpoint, Handler
+from puna.gateway.endpoints.status import (
+    ask_health,
+    get_model,
+    known_health,
+    list_models,
+    model_info,
+)
+from puna.gateway.requests.body import Incoming
+from puna.version import __version__
+
+# The statuses of errors of endpoints that ask hosts; that count tokens; that read stored responses;
+# that only need a key; that are open to anyone.
+_CALL = ("400", "401", "403", "404", "413", "429", "4XX", "500", "5XX")
+_COUNT = ("400", "401", "403", "404", "413", "500")
+_STORED = ("400", "401", "403", "404", "405", "500")
+_KEYED = ("401", "403", "500")
+_PUBLIC = ("403", "500")
+
+_OF_MESSAGES = ("MessagesError",)
+_OF_BOTH = ("Error", "MessagesError")
+"""Clients of both APIs list models; the header `anthropic-version` says which API it is."""
+_VERSION: Mapping[str, Any] = {
+    "name": "anthropic-version",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "With this header the answer has Anthropic's form.",
+}
+
+
+def _query(**schemas: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The OpenAPI description of query parameters, from their names and schemas."""
+    return tuple({"name": n, "in": "query", "schema": schema} for n, schema in schemas.items())
+
+
+def _rows(  # noqa: PLR0913 - the columns of the table; all but two by keyword
+    method: str,
+    paths: Iterable[str],
+    *,
+    name: str,
+    summary: str,
+    handler: Handler,
+    answer: AnswerShape,
+    body: BodyShape | None = None,
+    access: Access = "key",
+    parameters: tuple[Mapping[str, Any], ...] = (),
+) -> tuple[Endpoint, ...]:
+    """One row for each of several paths with the same endpoint."""
+    return tuple(
+        Endpoint(method, path, name, summary, handler, answer, body, access, parameters)
+        for path in paths
+    )
+
+
+def _both(path: str) -> tuple[str, str]:
+    """A path without and with `/v1`: the base URL of a client may lack either."""
+    return path, f"/v1{path}"
+
+
+def _at_model(path: str) -> tuple[str, str]:
+    """The paths with the model's name, of older clients and of Azure's."""
+    return f"/engines/{{model}}{path}", f"/openai/deployments/{{model}}{path}"
+
+
+def _responses(path: str) -> tuple[str, ...]:
+    """A path below `/responses`, under the three prefixes that clients use."""
+    return tuple(f"{place}/responses{path}" for place in ("", "/v1", "/openai/v1"))
+
+
+def _messages(path: str = "") -> tuple[str, ...]:
+    """A path below `/messages`, under the three prefixes that clients use."""
+    return tuple(f"{place}/messages{path}" for place in ("", "/v1", "/anthropic/v1"))
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *_rows(
+        "POST",
+        (*_both("/chat/completions"), *_at_model("/chat/completions")),
+        name="chat",
+        summary="a chat completion, whole or as a stream of events",
+        handler=lambda parts, request: parts.pipeline.chat(request.body, request.caller),
+        body=BodyShape("ChatRequest", ("model", "messages")),
+        answer=AnswerShape(("ChatCompletion",), _CALL, "ChatCompletionChunk", ends_with_done=True),
+    ),
+    *_rows(
+        "POST",
+        (*_both("/completions"), *_at_model("/completions")),
+        name="text",
+        summary="a text completion, at a host that has them, else over chat",
+        handler=lambda parts, request: parts.pipeline.text(request.body, request.caller),
+        body=BodyShape("TextRequest", ("model", "prompt")),
+        answer=AnswerShape(("TextCompletion",), _CALL, "TextCompletion", ends_with_done=True),
+    ),
+    *_rows(
+        "POST",
+        (*_both("/embeddings"), *_at_model("/embeddings")),
+        name="embedding",
+        summary="a vector for each text, whole",
+        handler=lambda parts, request: serve_embedding(
+            parts.pipeline, request.body, request.caller
+        ),
+        body=BodyShape("EmbeddingRequest", ("model", "input")),
+        answer=AnswerShape(("EmbeddingResponse",), _CALL),
+    ),
+    *_rows(
+        "POST",
+        _both("/moderations"),
+        name="moderation",
+        summary="a verdict on each text, from a host that gives them",
+        handler=lambda parts, request: serve_moderation(
+            parts.pipeline, request.body, request.caller
+        ),
+        body=BodyShape("ModerationRequest", ("model", "input")),
+        answer=AnswerShape(("ModerationResponse",), _CALL),
+    ),
+    *_rows(
+        "POST",
+        _responses(""),
+        name="respond",
+        summary="a response, from hosts that speak the API, else over chat",
+        handler=lambda parts, request: parts.responses.create(request.body, request.caller),
+        body=BodyShape("ResponseRequest", ("model", "input")),
+        answer=AnswerShape(("Response",), _CALL, "ResponseEvent"),
+    ),
+    *_rows(
+        "POST",
+        _responses("/input_tokens"),
+        name="count_input",
+        summary="the tokens of a response's input",
+        handler=lambda parts, request: parts.responses.count(request.body, request.caller),
+        body=BodyShape("ResponseInput", ("model", "input")),
+        answer=AnswerShape(("InputTokens",), _COUNT),
+    ),
+    *_rows(
+        "POST",
+        _responses("/compact"),
+        name="compact",
+        summary="a conversation as one shorter item, by a summary of the model",
+        handler=lambda parts, request: parts.responses.compact(request.body, request.caller),
+        body=BodyShape("ResponseInput", ("model",)),
+        answer=AnswerShape(("Compaction",), _CALL),
+    ),
+    *_rows(
+        "GET",
+        _responses("/{response_id}/input_items"),
+        name="input_items",
+        summary="the input of a stored response",
+        handler=lambda parts, request: parts.responses.input_items(
+            request.response_id, request.caller
+        ),
+        answer=AnswerShape(("InputItems",), _STORED),
+        parameters=_query(
+            limit={"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+            order={"enum": ["asc", "desc"], "default": "desc"},
+            after={"type": "string"},
+        ),
+    ),
+    *_rows(
+        "POST",
+        _responses("/{response_id}/cancel"),
+        name="cancel_response",
+        summary="refused: nothing runs in the background",
+        handler=lambda parts, request: parts.responses.cancel(request.response_id, request.caller),
+        answer=AnswerShape((), _STORED),
+    ),
+    *_rows(
+        "GET",
+        _responses("/{response_id}"),
+        name="response",
+        summary="a stored response",
+        handler=lambda parts, request: parts.responses.get(request.response_id, request.caller),
+        answer=AnswerShape(("Response",), _STORED, "ResponseEvent"),
+        parameters=_query(
+            stream={"type": "boolean", "default": False},
+            starting_after={"type": "integer", "minimum": 0},
+        ),
+    ),
+    *_rows(
+        "DELETE",
+        _responses("/{response_id}"),
+        name="forget_response",
+        summary="deletes a stored response",
+        handler=lambda parts, request: parts.responses.delete(request.response_id, request.caller),
+        answer=AnswerShape(("DeletedResponse",), _STORED),
+    ),
+    *_rows(
+        "GET",
+        _both("/models"),
+        name="models",
+        summary="the models by name",
+        handler=lambda parts, request: _models(parts.directory, request.caller.head),
+        answer=AnswerShape(("Models", "MessagesModels"), _KEYED, errors=_OF_BOTH),
+        parameters=(_VERSION,),
+    ),
+    *_rows(
+        "GET",
+        _both("/models/{model}"),
+        name="model",
+        summary="one model; its name may hold slashes",
+        handler=lambda parts, request: _model(parts.directory, request.model, request.caller.head),
+        answer=AnswerShape(
+            ("Model", "MessagesModel"), ("400", "401", "403", "404", "500"), errors=_OF_BOTH
+        ),
+        parameters=(_VERSION,),
+    ),
+    *_rows(
+        "GET",
+        _both("/model/info"),
+        name="model_info",
+        summary="what each deployment is, without key and address",
+        handler=lambda parts, _: json_reply(model_info(parts.directory)),
+        answer=AnswerShape(("ModelInfo",), _KEYED),
+    ),
+    *_rows(
+        "POST",
+        _messages(),
+        name="messages",
+        summary="a message in Anthropic's shape, over chat, whole or as a stream of events",
+        handler=lambda parts, request: create_message(
+            parts.pipeline,
+            request.body,
+            request.caller,
+        ),
+        body=BodyShape("MessagesRequest", ("model", "messages", "max_tokens")),
+        answer=AnswerShape(("MessagesMessage",), _CALL, "MessagesEvent", errors=_OF_MESSAGES),
+    ),
+    *_rows(
+        "POST",
+        _messages("/count_tokens"),
+        name="count_tokens",
+        summary="the tokens of a message's request",
+        handler=lambda parts, request: count_tokens(parts.pipeline, request.body, request.caller),
+        body=BodyShape("MessagesRequest", ("model", "messages")),
+        answer=AnswerShape(("MessagesTokens",), _COUNT, errors=_OF_MESSAGES),
+    ),
+    *_rows(
+        "GET",
+        ("/health",),
+        name="health",
+        summary="what past calls showed of each deployment; asks nobody",
+        handler=lambda parts, _: json_reply(
+            known_health(parts.directory, parts.health, parts.clock.monotonic())
+        ),
+        answer=AnswerShape(("Health",), _KEYED),
+    ),
+    *_rows(
+        "POST",
+        ("/health",),
+        name="ask_health",
+        summary="asks every deployment for one token",
+        handler=lambda parts, request: ask_health(parts.pipeline, request.caller),
+        answer=AnswerShape(("Health",), _KEYED),
+    ),
+    *_rows(
+        "GET",
+        ("/health/liveliness", "/health/liveness"),
+        name="alive",
+        summary="the process answers",
+        handler=lambda _, __: json_reply("I'm alive!"),
+        answer=AnswerShape(("Alive",), _PUBLIC),
+        access="anyone",
+    ),
+    *_rows(
+        "GET",
+        ("/health/readiness",),
+        name="ready",
+        summary="the gateway can take requests",
+        handler=lambda _, __: _ready(),
+        answer=AnswerShape(("Ready",), _PUBLIC),
+        access="anyone",
+    ),
+    *_rows(
+        "GET",
+        ("/",),
+        name="home",
+        summary="the list of paths, as text",
+        handler=lambda _, __: _home(),
+        answer=AnswerShape(("text",), _PUBLIC),
+        access="anyone",
+    ),
+    *_rows(
+        "GET",
+        ("/routes",),
+        name="routes",
+        summary="the list of paths, as JSON",
+        handler=lambda _, __: json_reply({"routes": list_paths()}),
+        answer=AnswerShape(("Routes",), _PUBLIC),
+        access="anyone",
+    ),
+    *_rows(
+        "GET",
+        ("/openapi.json",),
+        name="openapi",
+        summary="this gateway's OpenAPI document",
+        handler=lambda parts, _: parts.describe(),
+        answer=AnswerShape(("object",), _PUBLIC),
+        access="anyone",
+    ),
+)
+
+
+def list_paths() -> list[str]:
+    """`METHOD /path` of every row."""
+    return [f"{one.method} {one.path}" for one in ENDPOINTS]
+
+
+def _models(directory: Directory, head: Incoming) -> Reply:
+    """The list of models in the format of the client's API: Anthropic's, Codex's or OpenAI's."""
+    if speaks_messages(head):
+        return json_reply(list_messages_models(directory))
+    if asks_catalog(head.query):
+        return json_reply(codex_catalog(directory))
+    return json_reply(list_models(directory))
+
+
+def _model(directory: Directory, name: str, head: Incoming) -> Reply:
+    """One model, in the format of the client's API. Raises NotFoundError for an unknown name."""
+    get_one = get_messages_model if speaks_messages(head) else get_model
+    return json_reply(get_one(directory, name))
+
+
+def _ready() -> Reply:
+    facts = {"status": "healthy", "db": "Not connected", "puna_version": __version__}
+    return json_reply(facts)
+
+
+def _home() -> Reply:
+    """The page at `/`: the version and all paths, as text."""
+    lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *list_paths()]
+    return Reply(200, "\n".join(lines).encode() + b"\n", {}, b"text/plain; charset=utf-8")

@@ -1,0 +1,1 @@
+"""Lines for the operator: the access log, their format, their way out."""

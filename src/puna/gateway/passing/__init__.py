@@ -1,0 +1,1 @@
+"""Calls whose bodies and replies pass as bytes, driven by callbacks."""

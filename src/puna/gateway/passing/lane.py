@@ -1,0 +1,221 @@
+"""The fast lane at the server's edge: heads and bodies in, calls out, one line in the log.
+
+Which requests it takes is a pure question on the request (`wire/envelope.py`: is it plain?) and on
+the route of its model (`routes.py`). Both lanes authenticate, admit and settle alike and give the
+same answers; a test drives both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from puna.errors import APIError
+from puna.gateway.deployments.directory import Directory
+from puna.gateway.endpoints.table import ENDPOINTS
+from puna.gateway.passing.bridged_run import BridgedRun
+from puna.gateway.passing.cycle import FastCycle
+from puna.gateway.passing.head_cache import LaneHead
+from puna.gateway.passing.messages import MessagesLane, MessagesWriter
+from puna.gateway.passing.routes import FastRoutes
+from puna.gateway.passing.runs import FastRun, LaneContext
+from puna.gateway.passing.stream_call import StreamCall
+from puna.gateway.passing.whole_call import WholeCall
+from puna.gateway.requests.body import excess_in, read_call_id
+from puna.gateway.requests.free_memory import SMALL_BODY, FreeMemory
+from puna.gateway.requests.web_pages import PageRules
+from puna.gateway.visit import Visit, Visits
+from puna.governance.keys import ANYONE, Keys, Principal
+from puna.wire.envelope import read_envelope
+
+_MOST_PRINCIPALS: Final = 1024
+_MOST_HOSTS: Final = 64
+LANE_PATHS: Final[Mapping[bytes, str]] = {
+    one.path.encode(): one.name
+    for one in ENDPOINTS
+    if one.name in ("chat", "messages") and "{" not in one.path
+}
+"""The paths that the lane takes, and the names of their rows."""
+
+_SHORT_BYTES: Final = 65_536
+"""A body that is no longer holds few values."""
+_MOST_STRINGS: Final = 20_000
+"""In a body that is read on the loop: a thousand turns with tool calls have as many."""
+
+
+class FastLane:
+    """One for each worker."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a gateway that it needs
+        self,
+        directory: Directory,
+        routes: FastRoutes,
+        pages: PageRules,
+        context: LaneContext,
+        visits: Visits,
+        keys: Keys,
+        messages: MessagesLane,
+    ) -> None:
+        """`messages` reads the requests of the Messages API."""
+        self._server = directory.config.server
+        self.most_bytes = self._server.max_request_bytes
+        """How long a body may be."""
+        self.most_known_bytes = min(self.most_bytes, SMALL_BODY)
+        """How long one may be of which nobody reads the head."""
+        self._short_bytes = min(_SHORT_BYTES, self._server.max_request_values)
+        self._routes = routes
+        self._pages = pages
+        self._hosts: set[bytes] = set()
+        self._context = context
+        self._visits = visits
+        self._messages = messages
+        self.change_keys(keys)
+        self._prefix = secrets.token_hex(8)
+        self._numbers = itertools.count()
+        self._under_way: set[FastCycle] = set()
+        self._memory = FreeMemory()
+
+    def change_keys(self, keys: Keys) -> None:
+        """From now on these keys count; what was known of earlier ones is forgotten."""
+        self.keys = keys
+        self._key_headers = tuple(name.encode("latin-1") for name in keys.headers)
+        self._principals: dict[tuple[bytes | None, ...], Principal] = {}
+
+    def read_head(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> LaneHead | None:
+        """What the lane needs of a head; None where it does not take the request.
+
+        Names are lower-case. It has a told length within the limit, and a right key: only for such
+        a request the body is waited for.
+        """
+        named = dict(headers)  # of a repeated header the last counts, as everywhere
+        length = named.get(b"content-length", b"")
+        if (
+            not length.isdigit()
+            or int(length) > self.most_bytes
+            or (int(length) > SMALL_BODY and not self._memory.fits(int(length)))
+            or b"transfer-encoding" in named
+            or b"content-encoding" in named
+            or b"origin" in named
+            or b"sec-fetch-site" in named
+            or not self._knows_host(named, headers)
+        ):
+            return None
+        principal = self._principal(named)
+        if principal is None:
+            return None
+        given = named.get(b"x-litellm-call-id")
+        call_id = read_call_id(given.decode("latin-1")) if given is not None else None
+        line = f"POST {url.decode('ascii')}"
+        return LaneHead(line, LANE_PATHS[url], principal, self.keys, call_id)
+
+    def begin(
+        self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
+    ) -> FastCycle | None:
+        """The cycle of a request, ready to start; None where the long way must answer."""
+        if head.endpoint != "chat":
+            return self._begin_messages(protocol, head, body, keeps_alive=keeps_alive)
+        if len(body) > self._short_bytes and self._holds_too_much(body):
+            return None
+        envelope = read_envelope(body)
+        if envelope is None:
+            return None
+        route = self._routes.find(envelope.model, is_stream=envelope.stream is True)
+        if route is None:
+            return None
+        fitted = route.rules.fit(envelope)
+        if fitted is None:
+            return None
+        context = self._context
+        call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
+        run = FastRun(context, route, envelope, fitted, head.principal, call_id)
+        visit = run.meter = Visit(
+            self._visits,
+            head.line,
+            call_id,
+            run.started_s,
+            run.report.started_at,
+            head.principal,
+            "chat",
+        )
+        cycle = FastCycle(protocol, visit, run, self._under_way)
+        cycle.keep_alive = keeps_alive
+        kind = StreamCall if envelope.stream else WholeCall
+        cycle.call = kind(context, route, run, cycle)
+        return cycle
+
+    def _begin_messages(
+        self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
+    ) -> FastCycle | None:
+        """The same for a request of the Messages API."""
+        fields = self._messages.read_fields(body)
+        model = fields.get("model") if fields is not None else None
+        if fields is None or not isinstance(model, str):
+            return None
+        is_stream = fields.get("stream") is True
+        route = self._routes.find(model, is_stream=is_stream)
+        if route is None:
+            return None
+        context, clock = self._context, self._context.clock
+        call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
+        started_s, started_at = clock.monotonic(), clock.now()
+        visit = Visit(
+            self._visits, head.line, call_id, started_s, started_at, head.principal, head.endpoint
+        )
+        read = self._messages.read_call(fields, route, visit)
+        if read is None:
+            return None
+        request, call = read
+        run = BridgedRun(context, route.transport, call)
+        cycle = FastCycle(protocol, visit, run, self._under_way)
+        cycle.keep_alive = keeps_alive
+        writer = MessagesWriter(cycle, request, call_id)
+        kind = StreamCall if is_stream else WholeCall
+        cycle.call = kind(context, route, run, writer)
+        return cycle
+
+    def _holds_too_much(self, body: bytes) -> bool:
+        """Whether a body holds so many values that it is read in a thread, or refused."""
+        strings = (body.count(b'"') - body.count(b'\\"')) // 2
+        if strings > _MOST_STRINGS:
+            return True
+        return excess_in(body, self._server.max_request_values) is not None
+
+    def close(self) -> None:
+        """End what is still under way."""
+        for cycle in list(self._under_way):
+            cycle.stop()
+
+    def _knows_host(
+        self, named: dict[bytes, bytes], headers: Sequence[tuple[bytes, bytes]]
+    ) -> bool:
+        """Whether there is one `Host`, and one that this gateway answers to."""
+        host = named.get(b"host")
+        if host is None or len(named) != len(headers):
+            return False
+        if host in self._hosts:
+            return True
+        if not self._pages.knows_host(host.decode("latin-1")):
+            return False
+        if len(self._hosts) < _MOST_HOSTS:
+            self._hosts.add(host)
+        return True
+
+    def _principal(self, headers: dict[bytes, bytes]) -> Principal | None:
+        """Who asks; None for who may not, or who must be told why not."""
+        if self.keys.master_key is None:
+            return ANYONE
+        given = tuple(map(headers.get, self._key_headers))
+        known = self._principals.get(given)
+        if known is not None:
+            return known
+        named = {n.decode("latin-1"): v.decode("latin-1") for n, v in headers.items()}
+        try:
+            principal = self.keys.authenticate(named)
+        except APIError:
+            return None
+        if len(self._principals) < _MOST_PRINCIPALS:
+            # Looked up by a keyed hash, so the time that takes tells nothing about the keys.
+            self._principals[given] = principal
+        return principal

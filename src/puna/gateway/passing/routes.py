@@ -1,0 +1,237 @@
+"""Where plain requests go: the deployments of each public name, made ready once.
+
+A route is a pure question on its deployments: do all speak OpenAI's protocol, with nothing to add
+or to take away? Then a plain request reaches them as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from puna.bridges.histories.rules import CHAT
+from puna.catalog.prices import Price
+from puna.config.matching import find_deployments
+from puna.dialects.openai_chat import OpenAIChat
+from puna.dialects.passing import PassingRules, dropped_hints
+from puna.dialects.secrets import secrets_of
+from puna.dialects.table import DIALECTS
+from puna.engine.call import price_of, timeouts_of
+from puna.errors import APIError
+from puna.gateway.deployments.directory import Directory
+from puna.gateway.passing.heads import usual_stream_lines, usual_whole_lines
+from puna.gateway.requests.steering import read_steering
+from puna.routing.attempts import Plan
+from puna.routing.deployment import Deployment
+from puna.transports.lean import ReplySink
+from puna.types.requests import PARAMS, ChatRequest
+from puna.wire.body_changes import BodyChanges, default_changes
+from puna.wire.http import HTTPRequest, Timeouts
+from puna.wire.masking import Masker
+from puna.wire.splicing import Renaming
+
+_ROLES: Final = frozenset(("system", "user", "assistant", "tool"))
+"""Of messages that are passed on."""
+
+_MOST_ROUTES: Final = 4096
+"""A wildcard serves any name: when so many were asked for, they are found anew."""
+
+
+class Exchange(Protocol):
+    """A request under way at the transport."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
+
+    def cancel(self) -> None:
+        """Cut the connection; nothing is heard of it again."""
+        ...
+
+
+class Prepared(Protocol):
+    """A request that lacks its body only."""
+
+    def start(self, body: bytes, sink: ReplySink, /) -> Exchange:
+        """Send it; `sink` hears of its reply, never before this returns."""
+        ...
+
+
+class CallbackTransport(Protocol):
+    """A transport with callbacks."""
+
+    def prepare(self, request: HTTPRequest, /) -> Prepared:
+        """Check a request that will be sent with many bodies. Raises ValueError."""
+        ...
+
+    def start(self, request: HTTPRequest, sink: ReplySink, /) -> Exchange:
+        """Send a request; `sink` hears of its reply, never before this returns."""
+        ...
+
+    def can_carry(self, url: str, /) -> bool:
+        """Whether it reaches a URL: no proxy stands before it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyDeployment:
+    """A deployment with all that does not differ from call to call.
+
+    `request` has no body, and `changes` says what its body has otherwise than the caller's;
+    `whole_lines` and `stream_lines` are the headers of a usual answer.
+    """
+
+    deployment: Deployment
+    request: HTTPRequest
+    prepared: Prepared
+    changes: BodyChanges
+    price: Price | None
+    whole_lines: bytes
+    stream_lines: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRoute:
+    """How the calls of one public model name go, plain or streamed.
+
+    `ready` has all deployments of the plan by their ids; `rules` says which requests all of them
+    take as they are; `masker` knows their secrets, which no header of a reply may hold.
+    """
+
+    name: str
+    plan: Plan
+    ready: Mapping[str, ReadyDeployment]
+    rules: PassingRules
+    renaming: Renaming
+    transport: CallbackTransport
+    masker: Masker = field(repr=False)
+
+
+class FastRoutes:
+    """Finds and keeps routes. One for each worker."""
+
+    def __init__(self, directory: Directory, transport: CallbackTransport) -> None:
+        self._directory = directory
+        self._transport = transport
+        self._plain: dict[str, PlainRoute | None] = {}
+        self._streamed: dict[str, PlainRoute | None] = {}
+
+    def find(self, name: str, *, is_stream: bool) -> PlainRoute | None:
+        """The route of a public name; None where the long way must answer."""
+        known = self._streamed if is_stream else self._plain
+        try:
+            return known[name]
+        except KeyError:
+            if len(known) >= _MOST_ROUTES:
+                known.clear()
+            route = known[name] = self._make(name, is_stream=is_stream)
+            return route
+
+    def _make(self, name: str, *, is_stream: bool) -> PlainRoute | None:
+        config = self._directory.config
+        if not name.isprintable() or not name.strip():
+            return None
+        if not find_deployments(config.deployments, name, config.router.model_group_alias):
+            return None  # lent by open mode, or unknown
+        return make_route(self._directory, name, self._transport, is_stream=is_stream)
+
+
+def make_route(
+    directory: Directory, name: str, transport: CallbackTransport, *, is_stream: bool
+) -> PlainRoute | None:
+    """The route of a configured name; None where a deployment needs the long way."""
+    try:
+        plan = read_steering({}, is_stream=is_stream).apply(directory.plan(name))
+    except APIError:
+        return None  # the long way says why
+    deployments = plan.deployments
+    if not all(_adds_nothing(one) for one in deployments):
+        return None
+    ready: dict[str, ReadyDeployment] = {}
+    for one in deployments:
+        made = _make_ready(one, name, transport, is_stream=is_stream)
+        if made is None:
+            return None
+        ready[one.deployment_id] = made
+    return PlainRoute(
+        name=name,
+        plan=plan,
+        ready=ready,
+        rules=PassingRules.combine([one.target for one in deployments]),
+        renaming=Renaming(name),
+        transport=transport,
+        masker=Masker(secret for one in deployments for secret in secrets_of(one.target)),
+    )
+
+
+def _adds_nothing(one: Deployment) -> bool:
+    """Whether a plain request reaches the host as it came, and a plain reply needs no reader."""
+    return (
+        type(DIALECTS[one.target.dialect]) is OpenAIChat  # not one that builds upon it
+        and one.target.signing is None  # a signature holds for one body and some minutes
+        and one.canned_answer is None
+        and not one.read_think_tags
+        and not (one.overrides or one.unwanted_params)
+        and not _watches_defaults(one)
+        and _ROLES.isdisjoint(one.target.quirks.rename_roles)
+        and not one.target.quirks.rename_finish_reasons
+        and not (one.target.quirks.messages or CHAT).refuses_blanks
+    )
+
+
+def _watches_defaults(one: Deployment) -> bool:
+    """Whether the host has a rule about a parameter that the deployment adds."""
+    quirks = one.target.quirks
+    names = one.params.keys()
+    if not quirks.watched_params.isdisjoint(names):
+        return True
+    known = quirks.extra_params
+    return known is not None and any(n not in PARAMS and n not in known for n in names)
+
+
+def _make_ready(
+    one: Deployment, name: str, transport: CallbackTransport, *, is_stream: bool
+) -> ReadyDeployment | None:
+    request = _empty_request(one, is_stream=is_stream)
+    if not transport.can_carry(request.url):
+        return None
+    try:
+        prepared = transport.prepare(request)
+    except ValueError:
+        return None  # the long way says why
+    target = one.target
+    changes = default_changes(
+        target.model,
+        one.params,
+        asks_usage=is_stream and target.asks_usage,
+        dropped=dropped_hints(target),
+    )
+    if changes is None:
+        return None
+    return ReadyDeployment(
+        deployment=one,
+        request=request,
+        prepared=prepared,
+        changes=changes,
+        price=price_of(one),
+        whole_lines=usual_whole_lines(name, one.deployment_id),
+        stream_lines=usual_stream_lines(name, one.deployment_id),
+    )
+
+
+def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
+    """What the dialect would send, without the body."""
+    asked = ChatRequest(
+        one.public_name,
+        ({"role": "user", "content": ""},),
+        headers=one.headers,
+        is_stream=is_stream,
+    )
+    dialect = DIALECTS[one.target.dialect]
+    built = dialect.build_request(asked, one.target, timeouts_of(one, Timeouts()))
+    return replace(built.http, body=b"")

@@ -1,0 +1,1 @@
+"""What clients sent: bodies, encodings, hosts, pages, options of a request."""

@@ -1,0 +1,1 @@
+"""The server's edge: connections of clients, their protocol and their limits."""

@@ -1,0 +1,232 @@
+"""The server's protocol: chat requests go to the fast lane, all others to ASGI."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from puna.gateway.passing.cycle import FastCycle
+from puna.gateway.passing.head_cache import KnownHead, LaneHead, learn_head
+from puna.gateway.passing.heads import write_lines
+from puna.gateway.passing.lane import LANE_PATHS, FastLane
+from puna.gateway.server.uvicorn_protocol import EdgeProtocol
+
+
+class GatewayProtocol(EdgeProtocol):
+    """One client connection.
+
+    A chat request is offered to the application's fast lane when its body is whole; what that does
+    not take goes on as an ASGI request. A head that this connection has brought before is known by
+    its bytes, and the parser never hears of the request.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lane: FastLane | None = getattr(self.app, "fast_lane", None)
+        self._is_open = (
+            self._lane is not None and not self.root_path and self.limit_concurrency is None
+        )
+        self._fast: FastCycle | None = None
+        self._most_bytes = self._lane.most_known_bytes if self._lane is not None else 0
+        # A request that the parser reads for the lane.
+        self._head: LaneHead | None = None
+        self._pieces: list[bytes] = []
+        self._is_declined = False
+        self._first_read = b""
+        # One whose head is known.
+        self._known: KnownHead | None = None
+        self._missing = 0
+        # The first lines of a good reply, and the headers that they were made of.
+        self._ok_start = b""
+        self._ok_headers: object = None
+
+    # --- bytes
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self._missing:
+            data = self._take_missing(data)
+        elif (
+            self._known is not None
+            and self._is_between
+            and self.cycle.response_complete
+            and not self.flow.write_paused
+        ):
+            self._idle_since = math.inf
+            data = self._take_known(self._known, data)
+        if data:
+            if self._is_between:
+                self._first_read = data
+            super().data_received(data)
+
+    def _take_known(self, known: KnownHead, data: bytes) -> bytes:
+        """Begin the request that `data` is, if its head is known; gives what the parser must read.
+
+        The parser stands between two messages, and goes on from there.
+        """
+        found = known.find_body(data)
+        lane = self._lane
+        if found is None or found[1] > self._most_bytes or lane is None:
+            return data
+        if known.meaning.keys is not lane.keys:  # its key may be withdrawn
+            self._known = None
+            return data
+        at, length = found
+        missing = length - (len(data) - at)
+        if missing > 0:
+            self._pieces = [data]
+            self._missing = missing
+            self._note_partial(len(data), in_body=True)
+            return b""
+        if missing < 0:
+            return data
+        if self._begin_fast(known.meaning, data[at:], is_kept=known.is_kept):
+            return b""
+        self._is_declined = True
+        return data
+
+    def _take_missing(self, data: bytes) -> bytes:
+        """More of a request with a known head; gives what the parser must read."""
+        self._pieces.append(data)
+        self._missing = max(0, self._missing - len(data))
+        if self._missing or self._known is None:
+            self._note_partial(len(data), in_body=True)
+            return b""
+        self._partial.end()
+        pieces, self._pieces = self._pieces, []
+        return self._take_known(self._known, b"".join(pieces))
+
+    # --- messages
+
+    @override
+    def _begin_message(self) -> None:
+        self._head = self._read_fast_head()
+        if self._head is None:
+            self._begin_asgi()
+
+    def _read_fast_head(self) -> LaneHead | None:
+        """The head, if the body is kept for the fast lane: one of known length, nothing going on.
+
+        A second request on a busy connection waits in uvicorn's queue, so it goes the long way.
+        """
+        if (
+            self._lane is None
+            or self._is_declined
+            or self.url not in LANE_PATHS
+            or self._method != b"POST"
+            or self.expect_100_continue
+            or not self._is_free()
+            or self._parser.get_http_version() != "1.1"
+        ):
+            return None
+        return self._lane.read_head(self.url, self.headers)
+
+    def _is_free(self) -> bool:
+        """Whether a request can be taken at once. Whoever does not read waits, as with ASGI."""
+        cycle: Any = self.cycle  # None before the first request
+        return (
+            self._is_open
+            and (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+        )
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        if self._head is not None:
+            self._pieces.append(body)
+        else:
+            super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return
+        self._is_between, self._is_declined = True, False
+        head, self._head = self._head, None
+        if head is not None:
+            pieces, self._pieces = self._pieces, []
+            body = b"".join(pieces)
+            is_kept = self._parser.should_keep_alive()
+            if self._begin_fast(head, body, is_kept=is_kept):
+                self._known = learn_head(self._first_read, body, head, is_kept=is_kept)
+                self._first_read = b""
+                return
+            self._begin_asgi()
+            super().on_body(body)
+        super().on_message_complete()
+
+    def _begin_fast(self, head: LaneHead, body: bytes, *, is_kept: bool) -> bool:
+        """Whether the fast lane has taken the request."""
+        if self._lane is None:
+            return False
+        keeps_alive = is_kept and not self.is_last
+        cycle = self._lane.begin(self, head, body, keeps_alive=keeps_alive)
+        if cycle is None or cycle.call is None:
+            return False
+        known: Any = cycle  # it has what uvicorn asks of a cycle
+        self._fast = cycle
+        self.cycle = known
+        cycle.start()
+        return True
+
+    # --- what happens to the connection
+
+    @override
+    def _drain(self) -> None:
+        self._head, self._known = None, None
+        self._pieces, self._missing = [], 0
+        super()._drain()
+
+    @override
+    def shutdown(self) -> None:
+        if self._head is not None or self._missing:
+            self.is_last = True  # a request whose body is on its way is answered
+        else:
+            super().shutdown()
+
+    @override
+    def _is_head_out(self) -> bool:
+        fast = self._fast
+        known: Any = self.cycle
+        if fast is None or fast is not known:
+            return super()._is_head_out()
+        return fast.has_head
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._head, self._pieces, self._missing = None, [], 0
+        fast, self._fast = self._fast, None
+        if fast is not None:
+            fast.leave()
+            known: Any = self
+            if known.cycle is fast:
+                known.cycle = None  # it holds this connection: no work for the collector
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._fast is not None:
+            self._fast.pause()
+
+    @override
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._fast is not None:
+            self._fast.resume()
+
+    # --- what a cycle writes first
+
+    def start_of(self, status: int) -> bytes:
+        """The first lines of a reply; uvicorn makes its headers anew each second."""
+        return STATUS_LINE[status] + write_lines(self.server_state.default_headers)
+
+    def start_of_ok(self) -> bytes:
+        """Those of a good reply, kept while they hold."""
+        headers = self.server_state.default_headers
+        if headers is not self._ok_headers:
+            self._ok_headers, self._ok_start = headers, self.start_of(200)
+        return self._ok_start

@@ -1,0 +1,92 @@
+"""What a gateway says when it serves: where, how open, which models, and lines to try it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+
+from puna.errors import APIError
+from puna.gateway.deployments.directory import Directory
+from puna.gateway.workers.settings import EMBEDDED_NAME, ServeOptions
+from puna.version import __version__
+
+_LOCAL = frozenset(("127.0.0.1", "localhost", "::1"))
+_EVERYWHERE = frozenset(("0.0.0.0", "::", ""))  # noqa: S104 - to know it, not to listen there
+_PLACEHOLDER = "MODEL"
+_USUAL_VARIABLE = "PUNA_MASTER_KEY"
+
+
+def greet(
+    options: ServeOptions, directory: Directory, host: str, say: Callable[[str], None]
+) -> None:
+    """The start text, line by line. It never holds a key."""
+    scheme = "https" if options.ssl_certfile_path else "http"
+    say(f"puna {__version__}: serving on {scheme}://{_bracketed(host)}:{options.port}")
+    if directory.is_open:
+        where = "this machine only" if host in _LOCAL else "EVERYONE WHO CAN REACH THIS ADDRESS"
+        say(f"open: no master key is set, so every request is answered, for {where}")
+        if host not in _LOCAL:
+            say("WARNING: set general_settings.master_key or PUNA_MASTER_KEY")
+    names = directory.names()
+    if names == (EMBEDDED_NAME,) and len(directory.config.deployments) > 1:
+        say(f"every model name is answered by {EMBEDDED_NAME}: a Llama-architecture model of demo")
+        say("quality, on this machine, without key and network (--config FILE serves others)")
+    else:
+        say(f"models: {', '.join(names) if names else 'any name that a wildcard matches'}")
+    for line in lines_to_try(options, directory, host):
+        say(line)
+
+
+def lines_to_try(options: ServeOptions, directory: Directory, host: str) -> list[str]:
+    """Commands that can be pasted into another terminal of this machine."""
+    certificate = options.ssl_certfile_path
+    reached = "localhost" if host in _LOCAL | _EVERYWHERE else _bracketed(host)
+    url = f"{'https' if certificate else 'http'}://{reached}:{options.port}"
+    model = _usable_name(directory)
+    asked = {"model": model, "messages": [{"role": "user", "content": "Name three colors."}]}
+    variable = None if directory.is_open else _key_variable(directory)
+    header = f' -H "Authorization: Bearer ${variable}"' if variable else ""
+    trust = f" --cacert {shlex.quote(certificate)}" if certificate else ""
+    chat = f"puna chat --api_base {url} --model {shlex.quote(model)}"
+    if variable is not None:
+        chat += f' --api_key "${variable}"'
+    if certificate:
+        chat = f"SSL_CERT_FILE={shlex.quote(certificate)} {chat}"
+    ask = f"{url}/v1/chat/completions -H 'Content-Type: application/json'{header}"
+    return [
+        f"try{_remark(model, variable, directory)}:",
+        f"  curl{trust} {ask} -d {shlex.quote(json.dumps(asked, ensure_ascii=False))}",
+        f"  curl{trust} {url}/v1/models{header}",
+        f"  {chat}",
+    ]
+
+
+def _remark(model: str, variable: str | None, directory: Directory) -> str:
+    said: list[str] = []
+    if model == _PLACEHOLDER:
+        said.append(f"{_PLACEHOLDER} is a name that a wildcard matches")
+    if variable is not None:
+        of_file = directory.config.server.master_key_variable is None
+        place = f" to general_settings.master_key of {directory.config.file}" if of_file else ""
+        said.append(f"where {variable} is set{place}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _key_variable(directory: Directory) -> str:
+    return directory.config.server.master_key_variable or _USUAL_VARIABLE
+
+
+def _usable_name(directory: Directory) -> str:
+    """The first listed name that a deployment serves."""
+    for name in directory.names():
+        try:
+            directory.plan(name)
+        except APIError:
+            continue
+        return name
+    return _PLACEHOLDER
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,122 @@
+"""The parent of several workers: processes, signals, the clock. `workers/schedule.py` decides."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import signal
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+import uvicorn
+from typing_extensions import override
+from uvicorn.supervisors.multiprocess import Process
+
+from puna.gateway.logs.output import write_in_background
+from puna.gateway.workers.schedule import Crew
+
+_TICK_S = 0.1
+
+
+class BeatingServer(uvicorn.Server):
+    """uvicorn's server, whose event loop answers the parent's pings.
+
+    uvicorn answers them in a thread, which goes on while a request holds the loop.
+    """
+
+    def __init__(self, config: uvicorn.Config, pings: Connection) -> None:
+        super().__init__(config)
+        self._pings = pings
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            asyncio.get_running_loop().add_reader(self._pings.fileno(), self._answer)
+
+    def _answer(self) -> None:
+        try:
+            self._pings.recv()
+            self._pings.send(self.started)
+        except (OSError, EOFError):  # the parent is gone, and this process ends with it
+            asyncio.get_running_loop().remove_reader(self._pings.fileno())
+
+
+class _BeatingProcess(Process):
+    """A worker's process: output that cannot block it, and pings that its event loop answers."""
+
+    @override
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        write_in_background()
+        BeatingServer(self.config, self.child_conn).run(sockets)
+
+
+class WorkerProcess:
+    """One worker: a process on the parent's sockets, whose event loop answers pings by a pipe."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        self._process = _BeatingProcess(config, sockets)
+        self._is_asked = False
+
+    @property
+    def name(self) -> str:
+        """What the operator reads."""
+        return f"worker {self._process.pid}"
+
+    def start(self) -> None:
+        """Begin; a fresh interpreter, so that it reads the configuration anew."""
+        self._process.start()
+
+    def hear(self) -> bool | None:
+        """Whether it says that it is ready; None if it said nothing since it was last asked."""
+        pipe = self._process.parent_conn
+        answer: bool | None = None
+        try:
+            while pipe.poll():
+                answer = pipe.recv() is True
+                self._is_asked = False
+            if not self._is_asked:
+                pipe.send(b"ping")
+                self._is_asked = True
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return None  # it is ending; that shows by itself
+        return answer
+
+    def ended(self) -> str | None:
+        """How it ended, in words; None while it runs."""
+        code = self._process.exitcode
+        if code is None:
+            return None
+        return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+    def terminate(self) -> None:
+        """Tell it to finish what is under way, and end."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+
+def run_crew(crew: Crew, sockets: list[socket.socket], may_replace: Callable[[], bool]) -> None:
+    """Keep workers at work until SIGTERM or SIGINT. Blocks.
+
+    On SIGHUP they are replaced, unless `may_replace` says no. At the end the parent's `sockets` are
+    closed first: who connects meanwhile is refused, not left to wait for nobody.
+    """
+    received: list[int] = []
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: received.append(number))
+    while not crew.is_over:
+        while received:
+            if received.pop(0) != signal.SIGHUP:
+                crew.end(time.monotonic())
+                for one in sockets:
+                    one.close()
+            elif may_replace():
+                crew.replace(time.monotonic())
+        crew.tick(time.monotonic())
+        time.sleep(_TICK_S)

@@ -1,0 +1,210 @@
+"""What `serve` was asked for, and the configuration that it means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from puna.config.litellm_yaml import load_litellm_yaml
+from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
+from puna.embedded.weights import DEFAULT_MODEL
+from puna.errors import ConfigError
+from puna.gateway.deployments.directory import Directory, make_directory
+from puna.gateway.deployments.loading import Loading
+from puna.gateway.hooks import report_callbacks
+from puna.providers.table import PROVIDERS
+from puna.types.secret import Secret
+
+EMBEDDED_NAME = f"embedded/{DEFAULT_MODEL}"
+MASTER_KEY_VARIABLES = ("PUNA_MASTER_KEY", "LITELLM_MASTER_KEY")
+
+_OF_ONE_MODEL: tuple[str, ...] = (
+    "model",
+    "alias",
+    "api_base",
+    "api_version",
+    "temperature",
+    "max_tokens",
+)
+
+OPEN_HOST = "127.0.0.1"
+KEYED_HOST = "0.0.0.0"  # noqa: S104 - with a master key the gateway is meant to be reached
+DEFAULT_PORT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """The options of `serve`; None means "not given".
+
+    Attributes:
+        config: a LiteLLM config.yaml.
+        model, alias, api_base, temperature, max_tokens: one model instead of a file.
+        drain_s: how long running requests may go on after SIGTERM.
+        record: a folder in which each worker writes a cassette of what upstreams answer; or, with
+            one worker, the file itself.
+    """
+
+    config: str | None = None
+    model: str | None = None
+    alias: str | None = None
+    api_base: str | None = None
+    api_version: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    request_timeout: float | None = None
+    drop_params: bool = False
+    host: str | None = None
+    port: int = DEFAULT_PORT
+    num_workers: int = 1
+    debug: bool = False
+    ssl_keyfile_path: str | None = None
+    ssl_certfile_path: str | None = None
+    keepalive_timeout: int = 5
+    limit_concurrency: int | None = None
+    drain_s: int = 60
+    record: str | None = None
+
+    def to_json(self) -> str:
+        """The options as text, for worker processes. They hold no key."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ServeOptions:
+        """The options that `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+def load_directory(
+    options: ServeOptions, environ: Mapping[str, str], *, allow_unset: bool = False
+) -> Directory:
+    """The models that these options serve.
+
+    With `allow_unset`, for a check only, variables that are not set are no errors.
+
+    Raises:
+        ConfigError: the file is wrong; the message names file, line and key.
+        APIError: a model or an address is wrong.
+    """
+    config = _read_config(options, environ, allow_unset=allow_unset)
+    config = replace(
+        config, notices=(*config.notices, *report_callbacks(config), *_report_unused(options))
+    )
+    settings = config.settings
+    config = replace(
+        config,
+        settings=replace(
+            settings,
+            drop_params=options.drop_params or settings.drop_params,
+            request_timeout_s=options.request_timeout or settings.request_timeout_s,
+        ),
+    )
+    merged = {**environ, **{name: value.reveal() for name, value in config.environment.items()}}
+    if config.server.master_key is None:
+        for name in MASTER_KEY_VARIABLES:
+            key = merged.get(name, "").strip()
+            if key:
+                server = replace(config.server, master_key=Secret(key), master_key_variable=name)
+                config = replace(config, server=server)
+                break
+    if options.host is not None:
+        names = (*config.server.allowed_hosts, options.host.lower())
+        config = replace(config, server=replace(config.server, allowed_hosts=names))
+    is_open = config.server.master_key is None
+    return make_directory(config, merged, is_open=is_open, allow_unset=allow_unset)
+
+
+def host_of(options: ServeOptions, directory: Directory) -> str:
+    """Where to listen: everywhere with a master key, on this machine only without one."""
+    if options.host is not None:
+        return options.host
+    return OPEN_HOST if directory.is_open else KEYED_HOST
+
+
+def _read_config(
+    options: ServeOptions, environ: Mapping[str, str], *, allow_unset: bool
+) -> GatewayConfig:
+    if options.config is not None:
+        try:
+            config = load_litellm_yaml(options.config, environ, allow_unset=allow_unset)
+        except ConfigError as error:
+            raise _with_deployments(error, environ, allow_unset=allow_unset) from None
+        if not config.deployments:
+            raise _no_models(config)
+        return config
+    if options.model is not None:
+        return GatewayConfig(deployments=(_one_model(options, options.model),))
+    return GatewayConfig(deployments=_embedded())
+
+
+def _with_deployments(
+    error: ConfigError, environ: Mapping[str, str], *, allow_unset: bool
+) -> ConfigError:
+    """The error of a file that cannot be read, with what is wrong with the deployments in it."""
+    partial = error.partial
+    if not isinstance(partial, GatewayConfig):
+        return error
+    merged = {**environ, **{name: value.reveal() for name, value in partial.environment.items()}}
+    loading = Loading(partial, merged, PROVIDERS, allow_unset=allow_unset)
+    for one in partial.deployments:
+        if one.public_name and one.model:
+            loading.add(one)
+    if not loading.faults:
+        return error
+    return ConfigError.joined([error, *loading.faults], loading.notices)
+
+
+def _no_models(config: GatewayConfig) -> ConfigError:
+    """The error for a file that names no model. The embedded model never takes its place."""
+    about = next(notice for notice in config.notices if notice.key == "model_list")
+    reason = about.message.removesuffix(f" (line {about.line})")
+    end = "" if reason.endswith("?") else "."
+    error = ConfigError(
+        f"{reason}{end} Give it an entry, as in `model_list: [{{model_name: my-model, "
+        "litellm_params: {model: provider/model}}]`, or leave `--config` out to serve the "
+        f"embedded model {EMBEDDED_NAME}",
+        file=config.file,
+        line=about.line,
+        key=about.key,
+    )
+    others = (notice for notice in config.notices if notice is not about)
+    return ConfigError.joined([error], others)
+
+
+def _report_unused(options: ServeOptions) -> list[Notice]:
+    """A warning for each option that does nothing beside the others."""
+    given = asdict(options)
+    if options.config is not None:
+        names, why = _OF_ONE_MODEL, "--config names the models"
+    elif options.model is None:
+        names, why = _OF_ONE_MODEL[1:], "there is no --model"
+    else:
+        return []
+    return [
+        Notice("warning", f"--{name} has no effect: {why}")
+        for name in names
+        if given[name] is not None
+    ]
+
+
+def _embedded() -> tuple[DeploymentConfig, ...]:
+    """The embedded model by its name, and in the place of any other name."""
+    return tuple(
+        DeploymentConfig(public_name=name, model=EMBEDDED_NAME) for name in (EMBEDDED_NAME, "*")
+    )
+
+
+def _one_model(options: ServeOptions, model: str) -> DeploymentConfig:
+    params: dict[str, Any] = {}
+    if options.temperature is not None:
+        params["temperature"] = options.temperature
+    if options.max_tokens is not None:
+        params["max_tokens"] = options.max_tokens
+    return DeploymentConfig(
+        public_name=options.alias or model,
+        model=model,
+        api_base=options.api_base,
+        api_version=options.api_version,
+        params=params,
+    )
