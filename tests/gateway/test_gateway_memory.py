@@ -107,6 +107,25 @@ def test_many_at_once_are_each_answered_in_time(served: Served) -> None:
     assert ask(served, CHAT_PATH, SMALL) == 200
 
 
+@pytest.mark.parametrize("store", [False, True], ids=["memory", "file"])
+def test_a_gateway_without_room_for_a_thread_stops_with_status_0(
+    tmp_path: Path, *, store: bool
+) -> None:
+    """It has long steps behind it (tokens counted), and a store that was not used yet."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "model_list:\n  - model_name: m\n    litellm_params:\n      model: openai/m\n"
+        "      api_base: http://127.0.0.1:9\n      api_key: k\n"
+        + (f"general_settings:\n  response_store: {tmp_path / 'store.db'}\n" if store else "")
+    )
+    with Served("--config", str(path)) as gateway:
+        assert ask(gateway, "/v1/messages/count_tokens", asked(messages=HI)) == 200
+        limit = virtual_bytes(gateway.process.pid) + 4 * MB
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_AS, (limit, limit))
+        assert gateway.stop() == 0, gateway.log
+    assert "Traceback" not in gateway.log
+
+
 def tree(root: Path, files: dict[str, str]) -> FreeMemory:
     for name, text in files.items():
         path = root / name

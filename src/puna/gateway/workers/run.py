@@ -204,7 +204,7 @@ def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
         factory=isinstance(app, str),
         workers=options.num_workers,
         http=GatewayProtocol,
-        loop="uvloop",
+        loop="puna.gateway.server.event_loop:GatewayLoop",
         ws="none",
         lifespan="on",
         access_log=False,

@@ -114,8 +114,11 @@ class SQLiteStore:
         return await self._in_thread(self._delete, owner, response_id)
 
     async def close(self) -> None:
-        """Close the file."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+        """Close the file, in the thread; where none was needed and none can be started, here."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+        except RuntimeError:  # under a memory limit; nobody else uses the file then
+            self._db.close()
         self._thread.shutdown()
 
     def _put(self, stored: StoredResponse) -> None:
