@@ -114,7 +114,7 @@ def nearest_first(path: str, tests: Sequence[str]) -> tuple[list[str], list[str]
     """Tests of the module's own files, of its layer, and the rest: the first find most faults."""
     parts = Path(path).relative_to("src/puna").with_suffix("").parts
     layer = f"tests/{parts[0]}/"
-    module = f"{layer}test_{'_'.join(parts)}"
+    module = f"{'/'.join(('tests', *parts[:-1]))}/test_{'_'.join(parts)}"
     own = [test for test in tests if test.startswith(module)]
     near = [test for test in tests if test.startswith(layer) and not test.startswith(module)]
     return own, near, [test for test in tests if not test.startswith(layer)]

@@ -70,10 +70,12 @@ def test_a_mutant_knows_whether_the_import_runs_it() -> None:
 def test_tests_of_the_module_come_first() -> None:
     own = "tests/engine/test_engine_run.py::a"
     near = "tests/engine/test_engine_streams.py::b"
-    far = "tests/gateway/test_gateway_lanes.py::c"
+    far = "tests/gateway/passing/test_gateway_passing_lane.py::c"
     path = "src/puna/engine/run.py"
     assert nearest_first(path, [far, near, own]) == ([own], [near], [far])
     assert nearest_first("src/puna/errors.py", [far]) == ([], [], [far])
+    lane, beside = "src/puna/gateway/passing/lane.py", "tests/gateway/test_gateway_visit.py::d"
+    assert nearest_first(lane, [own, beside, far]) == ([far], [beside], [own])
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.gateway import test_gateway_messages_upstream as of_anthropic
-from tests.gateway.test_gateway_messages import ASK, WEATHER, ask, events_in
+from tests.gateway.endpoints import test_gateway_endpoints_messages_upstream as of_anthropic
+from tests.gateway.endpoints.test_gateway_endpoints_messages import ASK, WEATHER, ask, events_in
 from tests.support.asgi import MODEL, House
 from tests.support.upstream import Reply, Upstream, completion_body
 

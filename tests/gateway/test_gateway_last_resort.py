@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.test_gateway_lanes import HI, STREAMED, chunk, plain_reply, spoil, turns
+from tests.gateway.passing.test_gateway_passing_lane import (
+    HI,
+    STREAMED,
+    chunk,
+    plain_reply,
+    spoil,
+    turns,
+)
 from tests.support.asgi import CHAT, House
 from tests.support.asgi import CONFIG as ONE_HOST
 from tests.support.breaking import Breaking

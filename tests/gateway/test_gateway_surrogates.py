@@ -7,9 +7,16 @@ import json
 from typing import Any
 
 import pytest
+from tests.gateway.endpoints.test_gateway_endpoints_chat_native_texts import (
+    SSE,
+    choice,
+    frames,
+    house,
+    piece,
+    whole,
+)
+from tests.gateway.endpoints.test_gateway_endpoints_chat_native_texts import ask as ask_text
 from tests.gateway.test_gateway_failed_ends import SHAPES, ask
-from tests.gateway.test_gateway_native_texts import SSE, choice, frames, house, piece, whole
-from tests.gateway.test_gateway_native_texts import ask as ask_text
 from tests.support.asgi import House
 from tests.support.lane_pairs import AUTH, ask_both
 from tests.support.lanes import request_bytes

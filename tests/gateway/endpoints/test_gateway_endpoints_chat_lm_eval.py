@@ -10,7 +10,12 @@ import json
 from typing import Any
 
 import pytest
-from tests.gateway.test_gateway_native_texts import CONFIG, choice, sent, whole
+from tests.gateway.endpoints.test_gateway_endpoints_chat_native_texts import (
+    CONFIG,
+    choice,
+    sent,
+    whole,
+)
 from tests.support.asgi import House
 
 from puna.transports.replay import AsyncReplayTransport, Recorded

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.gateway.test_gateway_passing import CONFIG, MODELS
+from tests.gateway.passing.test_gateway_passing_agents import CONFIG, MODELS
 from tests.support import agent_traffic
 from tests.support.asgi import Answer
 from tests.support.lane_pairs import AUTH, record, same_ids

@@ -25,7 +25,7 @@ from tests.support.upstream import Reply, Upstream, completion_body
 
 from puna.transports.replay import AsyncReplayTransport, Recorded, in_order
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CALL = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
 CHAT = """
 model_list:

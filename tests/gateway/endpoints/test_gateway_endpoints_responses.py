@@ -291,7 +291,7 @@ def test_what_is_left_out_is_told_in_a_header(upstream: Upstream) -> None:
 
 
 def test_codex_is_answered_with_the_config_of_its_guide(upstream: Upstream) -> None:
-    guide = Path(__file__).parents[2] / "docs" / "guides" / "coding-agents.md"
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "coding-agents.md"
     lines = guide.read_text(encoding="utf-8").partition("## Codex")[2]
     settings = lines.partition("litellm_settings:\n")[2].partition("```")[0]
     assert settings == "  drop_params: true\n"
