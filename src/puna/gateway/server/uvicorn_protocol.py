@@ -1,6 +1,6 @@
 """uvicorn's HTTP protocol, with limits on heads, time and connections, and HTTP/1.0 as it is.
 
-Its own errors are JSON.
+Its own errors are JSON. What it uses of uvicorn is listed in `uvicorn_contract.py`.
 """
 
 from __future__ import annotations
