@@ -28,7 +28,7 @@ from uvicorn.supervisors.multiprocess import Process
 from puna.gateway.passing.cycle import FastCycle
 from puna.gateway.server.uvicorn_contract import PARTS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GATEWAY = ROOT / "src/puna/gateway"
 HEAD = b"POST /a?b=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 
