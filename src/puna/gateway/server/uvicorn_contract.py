@@ -2,9 +2,9 @@
 
 uvicorn documents how it is configured and run, and the ASGI messages. Its protocol classes are its
 own affair and may change in any release, so the dependency has an upper bound (`pyproject.toml`).
-To raise it, run `tests/gateway/server/test_gateway_server_uvicorn_contract.py` with the new release.
-It checks that every part is there with its signature and does what is relied on, and that this
-table names exactly the parts that the gateway's modules use.
+To raise it, install the new release and run the tests of this module (`tests/gateway/server`). They
+check that every part is there with its signature and does what is relied on, and that this table
+names exactly the parts that the gateway's modules use.
 """
 
 from __future__ import annotations
