@@ -82,7 +82,7 @@ class PlayedTransport:
         self.exchanges.append(exchange)
         return exchange
 
-    def can_carry(self, url: str, /) -> bool:
+    def can_send(self, url: str, /) -> bool:
         return url.startswith("http")
 
     def _steps(self, request: HTTPRequest) -> Iterator[Any]:

@@ -17,7 +17,7 @@ from tests.support.senders import Send, send_async, send_lean, send_lean_uvloop,
 from tests.support.upstream import Reply, Step, Upstream
 
 from puna.errors import APITimeoutError
-from puna.transports.bounded import BoundedBackend, until
+from puna.transports.socket_deadlines import DeadlineBackend, io_deadline
 from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPRequest, Timeouts
 
@@ -168,7 +168,7 @@ def test_a_name_that_nobody_resolves_in_time_is_no_connection() -> None:
         never.wait()
         return []
 
-    backend = BoundedBackend(_Opener(), look_up)
+    backend = DeadlineBackend(_Opener(), look_up)
     with pytest.raises(httpx2.ConnectTimeout):
         backend.connect_tcp("llama.example", 80, timeout=0.05)
     never.set()
@@ -176,14 +176,14 @@ def test_a_name_that_nobody_resolves_in_time_is_no_connection() -> None:
 
 def test_the_addresses_of_a_host_are_tried_in_order_and_share_one_limit() -> None:
     opener = _Opener(good="192.0.2.3")
-    backend = BoundedBackend(
+    backend = DeadlineBackend(
         opener, lambda _host, _port: _found("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3")
     )
     backend.connect_tcp("llama.example", 80, timeout=60.0)
     assert opener.tried == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
     opener.tried.clear()
     long_ago = 0.0
-    with until(long_ago), pytest.raises(httpx2.ConnectTimeout):
+    with io_deadline(long_ago), pytest.raises(httpx2.ConnectTimeout):
         backend.connect_tcp("192.0.2.3", 80, timeout=60.0)
     assert opener.tried == []
 
@@ -194,9 +194,9 @@ def test_what_a_resolver_says_reaches_the_caller() -> None:
         raise socket.gaierror(-2, f"{host} is not known")
 
     with pytest.raises(OSError, match=r"llama\.example is not known"):
-        BoundedBackend(_Opener(), look_up).connect_tcp("llama.example", 80, timeout=60.0)
+        DeadlineBackend(_Opener(), look_up).connect_tcp("llama.example", 80, timeout=60.0)
     with pytest.raises(OSError, match="has no address"):
-        BoundedBackend(_Opener(), lambda _host, _port: []).connect_tcp("llama.example", 80)
+        DeadlineBackend(_Opener(), lambda _host, _port: []).connect_tcp("llama.example", 80)
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tests.support.provider_suite import bytes_of
 
 from puna.errors import APITimeoutError, ConfigError
-from puna.transports.cassette import exchange_text, read_cassette, write_texts
-from puna.transports.cassette_text import exact_json
-from puna.transports.exchanges import Exchange, Failure, Sent
+from puna.transports.cassette import read_cassette, serialize_exchange, write_cassette
+from puna.transports.cassette_text import parse_exact_json
+from puna.transports.recorded import RecordedExchange, RecordedFailure, RecordedRequest
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-HEAD = Sent("POST", "http://up.test/v1/chat/completions", {"model": "m"})
+HEAD = RecordedRequest("POST", "http://up.test/v1/chat/completions", {"model": "m"})
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -34,11 +34,11 @@ _bodies = (
 )
 _times = st.floats(0, 1e6).map(lambda ms: round(ms, 1))
 _ends = st.sampled_from(["whole", "left"]) | st.builds(
-    Failure, st.just("APITimeoutError"), st.text(), st.text(), st.just(504), st.booleans()
+    RecordedFailure, st.just("APITimeoutError"), st.text(), st.text(), st.just(504), st.booleans()
 )
 _exchanges = st.builds(
-    Exchange,
-    sent=st.builds(Sent, st.just("POST"), st.text(), _bodies),
+    RecordedExchange,
+    sent=st.builds(RecordedRequest, st.just("POST"), st.text(), _bodies),
     status=st.integers(100, 599),
     headers=st.dictionaries(st.text(st.characters(codec="ascii")).map(str.lower), st.text()),
     pieces=st.lists(st.tuples(_times, st.binary(min_size=1)), min_size=2, max_size=5),
@@ -47,13 +47,13 @@ _exchanges = st.builds(
 )
 
 
-def write(path: Path, *exchanges: Exchange) -> None:
-    write_texts(path, map(exchange_text, exchanges))
+def write(path: Path, *exchanges: RecordedExchange) -> None:
+    write_cassette(path, map(serialize_exchange, exchanges))
 
 
 @given(st.lists(_exchanges, max_size=3))
 def test_what_is_written_is_read_again(
-    tmp_path_factory: pytest.TempPathFactory, exchanges: list[Exchange]
+    tmp_path_factory: pytest.TempPathFactory, exchanges: list[RecordedExchange]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "round.json"
     write(path, *exchanges)
@@ -65,7 +65,7 @@ def test_a_body_told_as_json_means_the_same(
     tmp_path_factory: pytest.TempPathFactory, body: dict[str, Any]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "body.json"
-    write(path, Exchange(HEAD, 200, {}, [(1.5, json.dumps(body).encode())]))
+    write(path, RecordedExchange(HEAD, 200, {}, [(1.5, json.dumps(body).encode())]))
     assert json.loads(path.read_bytes())["exchanges"][0]["body"] == body
     ((at_ms, again),) = read_cassette(path)[0].pieces
     assert (at_ms, json.loads(again)) == (1.5, body)
@@ -76,15 +76,17 @@ def test_a_body_told_as_json_means_the_same(
     [b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":1e999}', b"[" * 100_000, b"7", b"\xff", b"", b"{"],
 )
 def test_a_body_that_json_would_not_tell_stays_bytes(body: bytes, tmp_path: Path) -> None:
-    assert exact_json(body) is None
-    write(tmp_path / "a.json", Exchange(HEAD, 200, {}, [(0.0, body)]))
+    assert parse_exact_json(body) is None
+    write(tmp_path / "a.json", RecordedExchange(HEAD, 200, {}, [(0.0, body)]))
     assert read_cassette(tmp_path / "a.json")[0].pieces == [(0.0, body)]
 
 
 def test_a_cassette_reads_well(tmp_path: Path) -> None:
-    sent = Sent("POST", "http://up.test/v1", {"messages": [{"role": "user", "content": "Hé"}]})
+    sent = RecordedRequest(
+        "POST", "http://up.test/v1", {"messages": [{"role": "user", "content": "Hé"}]}
+    )
     pieces = [(0.0, b"data: 1\n\n"), (12.5, b"data: 2\n\n")]
-    write(tmp_path / "a.json", Exchange(sent, 200, {"a": "b"}, pieces, 3.0))
+    write(tmp_path / "a.json", RecordedExchange(sent, 200, {"a": "b"}, pieces, 3.0))
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert '\n            {"role": "user", "content": "Hé"}\n' in text
     assert '\n        {"at_ms": 12.5, "text": "data: 2\\n\\n"}\n' in text
@@ -147,7 +149,9 @@ def test_what_is_there_and_is_no_file_stays(tmp_path: Path) -> None:
 
 
 def test_a_failure_becomes_its_error_again() -> None:
-    error = Failure("APITimeoutError", "late", "timeout", 504, is_retryable=False).to_error()
+    error = RecordedFailure(
+        "APITimeoutError", "late", "timeout", 504, is_retryable=False
+    ).to_error()
     assert type(error) is APITimeoutError
     assert (error.message, error.is_retryable) == ("late", False)
-    assert Failure("ConfigError", "x").to_error().code == "connection_error"
+    assert RecordedFailure("ConfigError", "x").to_error().code == "connection_error"

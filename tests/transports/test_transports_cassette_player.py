@@ -10,15 +10,15 @@ from tests.support.clock import FakeClock
 
 from puna.errors import APIConnectionError, APITimeoutError, BadRequestError
 from puna.transports.cassette_player import CassettePlayer
-from puna.transports.exchanges import Exchange, Failure, Sent
+from puna.transports.recorded import RecordedExchange, RecordedFailure, RecordedRequest
 from puna.transports.replay import AsyncReplayTransport, ReplayTransport
 from puna.wire.http import HTTPRequest
 
 URL = "http://up.test/v1/chat/completions"
 
 
-def sent(**body: Any) -> Sent:
-    return Sent("POST", URL, body or None)
+def sent(**body: Any) -> RecordedRequest:
+    return RecordedRequest("POST", URL, body or None)
 
 
 def request(url: str = URL, **body: Any) -> HTTPRequest:
@@ -26,11 +26,11 @@ def request(url: str = URL, **body: Any) -> HTTPRequest:
     return HTTPRequest("POST", url, headers, json.dumps(body).encode() if body else b"")
 
 
-def said(text: str, wanted: Sent | None = None) -> Exchange:
-    return Exchange(wanted, 200, {}, [(0.0, text.encode())])
+def said(text: str, wanted: RecordedRequest | None = None) -> RecordedExchange:
+    return RecordedExchange(wanted, 200, {}, [(0.0, text.encode())])
 
 
-def player(*exchanges: Exchange, speed: float = 0.0) -> CassettePlayer:
+def player(*exchanges: RecordedExchange, speed: float = 0.0) -> CassettePlayer:
     return CassettePlayer(exchanges, name="a.json", speed=speed)
 
 
@@ -100,7 +100,7 @@ def test_a_request_that_was_not_recorded_names_the_closest_and_what_differs(
 
 
 def test_a_recorded_address_that_is_none_is_compared_as_it_is() -> None:
-    play = player(said("x", Sent("POST", "http://[::1/v1")))
+    play = player(said("x", RecordedRequest("POST", "http://[::1/v1")))
     with pytest.raises(BadRequestError, match=r"`path` was `http://\[::1/v1`"):
         play(request())
 
@@ -116,8 +116,10 @@ def test_an_empty_cassette_answers_nothing_and_played_replies_are_counted() -> N
 
 
 def test_a_recorded_failure_and_a_reply_that_was_left_end_as_they_did() -> None:
-    refused = Exchange(None, end=Failure("APITimeoutError", "late", is_retryable=False))
-    left = Exchange(None, 200, {}, [(0.0, b"abc")], end="left")
+    refused = RecordedExchange(
+        None, end=RecordedFailure("APITimeoutError", "late", is_retryable=False)
+    )
+    left = RecordedExchange(None, 200, {}, [(0.0, b"abc")], end="left")
     transport = ReplayTransport(player(refused, left))
     with pytest.raises(APITimeoutError, match="late"):
         transport.open(request())
@@ -130,7 +132,7 @@ def test_a_recorded_failure_and_a_reply_that_was_left_end_as_they_did() -> None:
 @pytest.mark.anyio
 async def test_a_replay_has_the_recorded_pauses_at_the_wished_speed() -> None:
     pieces = [(10.0, b"a"), (30.0, b"b"), (30.0, b"c")]
-    exchange = Exchange(None, 200, {}, pieces, head_ms=200.0)
+    exchange = RecordedExchange(None, 200, {}, pieces, head_ms=200.0)
     clock, clock_async, still = FakeClock(), FakeClock(), FakeClock()
     expected = pytest.approx([0.1, 0.005, 0.01, 0.0])
 

@@ -10,10 +10,10 @@ import pytest
 
 from puna.errors import APIConnectionError
 from puna.transports.cassette import read_cassette
-from puna.transports.exchanges import Failure
+from puna.transports.recorded import RecordedFailure
+from puna.transports.recorder import Recorder
 from puna.transports.recording import AsyncRecordingTransport, RecordingTransport
 from puna.transports.replay import AsyncReplayTransport, Recorded, ReplayTransport, in_order
-from puna.transports.takes import Recorder
 from puna.wire.http import HTTPRequest
 
 REQUEST = HTTPRequest("POST", "http://up.test/v1", {}, b"\xff\x00")
@@ -21,7 +21,7 @@ WHOLE = Recorded(200, {}, [b"\xffa", b"b"])
 BROKEN = Recorded(200, {}, [b"a"], error=APIConnectionError("it broke"))
 ENDS = [
     "whole",
-    Failure("APIConnectionError", "it broke", "connection_error", 502, is_retryable=True),
+    RecordedFailure("APIConnectionError", "it broke", "connection_error", 502, is_retryable=True),
 ]
 
 

@@ -61,8 +61,8 @@ class Tape:
                 _player(self.replay, self.speed), sleep=clock.sleep
             )
         elif self.record is not None:
+            from puna.transports.recorder import Recorder
             from puna.transports.recording import RecordingTransport
-            from puna.transports.takes import Recorder
 
             carrier = RecordingTransport(make(), Recorder(self.record, now=clock.monotonic))
         else:
@@ -79,8 +79,8 @@ class Tape:
             player = _player(self.replay, self.speed)
             carrier: AsyncTransport = AsyncReplayTransport(player, sleep=clock.sleep_async)
         elif self.record is not None:
+            from puna.transports.recorder import Recorder
             from puna.transports.recording import AsyncRecordingTransport
-            from puna.transports.takes import Recorder
 
             recorder = Recorder(self.record, now=clock.monotonic)
             carrier = AsyncRecordingTransport(make(), recorder)

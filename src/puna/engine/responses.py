@@ -13,7 +13,7 @@ from puna.engine.response_run import ResponseTeller
 from puna.engine.streams import AsyncStream, Stream
 from puna.engine.synchronous import Engine
 from puna.errors import APIError
-from puna.shelf import Shelf
+from puna.text_cache import TextCache
 from puna.types.report import CallReport
 from puna.types.response_request import Items, ResponsesRequest, check_response_id
 from puna.types.responses import Response, ResponseEvent
@@ -24,9 +24,9 @@ _OWNER = "self"
 class ResponseMemory:
     """The responses of a program's clients, which they may go on from. Safe between threads."""
 
-    def __init__(self, shelf: Shelf[str] | None = None) -> None:
-        self._shelf = shelf or Shelf[str]()
-        self._items = Shelf[str](most=20_000)
+    def __init__(self, cache: TextCache[str] | None = None) -> None:
+        self._texts = cache or TextCache[str]()
+        self._items = TextCache[str](most=20_000)
         self._lock = threading.Lock()
 
     def keep(self, request: ResponsesRequest, response: Response) -> None:
@@ -35,9 +35,9 @@ class ResponseMemory:
             stored = stored_of(request, response, _OWNER)
             text = stored.to_json()
             with self._lock:
-                self._shelf.put(response.id, text)
+                self._texts.put(response.id, text)
                 for item_id in stored.item_ids:
-                    if self._shelf.get(self._items.get(item_id) or "") is None:
+                    if self._texts.get(self._items.get(item_id) or "") is None:
                         self._items.put(item_id, response.id)
 
     def items(self, item_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
@@ -48,7 +48,7 @@ class ResponseMemory:
                 continue
             with self._lock:
                 response_id = self._items.get(item_id) or ""
-                text = self._shelf.get(response_id)
+                text = self._texts.get(response_id)
             if text is not None:
                 stored = StoredResponse.from_json(response_id, _OWNER, text)
                 found = {**stored.items_by_id(), **found}
@@ -65,7 +65,7 @@ class ResponseMemory:
             return ()
         known = check_response_id(response_id)
         with self._lock:
-            text = self._shelf.get(known)
+            text = self._texts.get(known)
         if text is None:
             raise unknown_response(known)
         return StoredResponse.from_json(known, _OWNER, text).talk

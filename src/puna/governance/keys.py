@@ -1,4 +1,4 @@
-"""Who a request's key stands for."""
+"""Checks the key that a client sent with its request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BEARER = "bearer"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request acts for. `key_id` names the key in logs without giving it away."""
+    """The caller that a request acts for. `key_id` names the key in logs without revealing it."""
 
     key_id: str
     is_admin: bool = False
@@ -34,13 +34,13 @@ UNKNOWN = Principal("")
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of a gateway at one moment.
+    """The keys that the gateway accepts at one moment.
 
-    A change makes a new value with another `version`, and what was read under an earlier version
-    counts no more: a cache of keys or principals compares versions.
+    The value is frozen: a change makes a new one with a higher `version`. A cache of checked keys
+    compares versions, so that nothing read under an older version is used.
 
     Attributes:
-        master_key: None in open mode.
+        master_key: the key that clients must send; None in open mode, where nobody needs a key.
         key_header: an operator's own name for the header with the key, looked at first.
         version: grows with each change.
     """
@@ -51,15 +51,20 @@ class Keys:
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """The headers that a key may stand in, lower-case, in the order in which they count."""
+        """The request headers that may hold a key, in lower case, in the order of precedence."""
         return (self.key_header.lower(), *KEY_HEADERS) if self.key_header else KEY_HEADERS
 
     def changed(self, master_key: Secret | None) -> Keys:
-        """The next version, with another key: the present one is withdrawn."""
+        """The next version of the keys, with another master key.
+
+        The present master key is withdrawn.
+        """
         return replace(self, master_key=master_key, version=self.version + 1)
 
     def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """The principal of a request. `headers` have lower-case names.
+        """The principal of a request, by the key in its `headers` (lower-case names).
+
+        Called once for each request whose headers are not in the cache of checked heads.
 
         Raises:
             AuthenticationError: a master key is set, and the request has none or another one.
@@ -81,6 +86,7 @@ class Keys:
 
 
 def _find_key(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    """The key in a request's headers, from the first of `names` that is there; None without one."""
     for name in names:
         value = headers.get(name, "").strip()
         scheme, _, rest = value.partition(" ")
@@ -92,7 +98,7 @@ def _find_key(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
 
 
 def _is_same(given: str, known: str) -> bool:
-    """Compare in constant time, whatever the lengths."""
+    """Whether two keys are equal. The comparison takes the same time whatever the keys are."""
     # A header's bytes were read as Latin-1, whatever the client wrote them in.
     form = given.encode("latin-1", "replace")
     return hmac.compare_digest(hashlib.sha256(form).digest(), _digest(known))
@@ -100,5 +106,5 @@ def _is_same(given: str, known: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _digest(known: str) -> bytes:
-    """The digest of one of the gateway's own keys; a client's is never kept."""
+    """The digest of one of the gateway's own keys. Only these are cached, never a client's key."""
     return hashlib.sha256(known.encode("utf-8", "replace")).digest()

@@ -1,1 +1,1 @@
-"""What happened, told to whoever listens. Listeners observe and cannot break a call."""
+"""Events about calls, for hooks and meters. They observe a call and cannot break it."""

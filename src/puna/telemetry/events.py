@@ -1,4 +1,4 @@
-"""One event a call, at its end, whatever the end."""
+"""The event that hooks get once for each call, when it has ended, and how hooks are run."""
 
 from __future__ import annotations
 
@@ -18,25 +18,31 @@ _log = logging.getLogger("puna")
 
 
 class Texts:
-    """What one call was asked and answered; each part is built when it is first looked at."""
+    """The request's and the answer's content of one call, built only when a hook reads it."""
 
     def __init__(
         self,
         build_asked: Callable[[], Mapping[str, Any]] = dict,
         build_answer: Callable[[], Any] = lambda: None,
     ) -> None:
-        """`build_asked` gives `messages` or `input`, or neither."""
+        """Keep the two functions that build the parts.
+
+        Args:
+            build_asked: gives a mapping with `messages` (chat), with `input` (other kinds), or
+                empty.
+            build_answer: gives the answer, or None where there is none.
+        """
         self._build_asked = build_asked
         self._build_answer = build_answer
 
     @cached_property
     def asked(self) -> Mapping[str, Any]:
-        """`messages` or `input` of the request."""
+        """The request's content under `messages` or `input`; empty where there is neither."""
         return self._build_asked()
 
     @cached_property
     def answer(self) -> Any:
-        """The answer; None where there is none."""
+        """The whole answer; None for a stream and for a failed call."""
         return self._build_answer()
 
 
@@ -47,10 +53,10 @@ class CallEvent:
     Attributes:
         report: provider, tokens, cost, duration, attempts.
         outcome: `cancelled` when the caller left before the end; what was used is in the report.
-        is_stream: whether chunks were asked for.
+        is_stream: whether the caller asked for a stream.
         error: the error that the caller saw, for a failure.
-        metadata: the caller's own, as given; it is never sent upstream.
-        texts: what was asked and answered, which costs nothing until it is looked at.
+        metadata: the caller's own `metadata`, as given; it is never sent upstream.
+        texts: the content of request and answer, built on first use.
     """
 
     report: CallReport
@@ -62,22 +68,22 @@ class CallEvent:
 
     @property
     def messages(self) -> tuple[Mapping[str, Any], ...]:
-        """What was asked, of a chat. Hooks decide what of it they keep."""
+        """The messages of a chat request; empty for other kinds of calls."""
         return tuple(self.texts.asked.get("messages", ()))
 
     @property
     def input(self) -> Any:
-        """What was asked, where it was no chat.
+        """The input of a call that is no chat.
 
-        Of embeddings a text, texts or token ids; of a host that speaks the Responses API: items.
+        Texts or token ids (embeddings), or items (Responses API).
         """
         return self.texts.asked.get("input")
 
     @property
     def answer(self) -> Any:
-        """The answer of a success that was not streamed; else None.
+        """The answer of a successful call that was not streamed; else None.
 
-        A completion, vectors, or the response of a host that speaks that API.
+        It is a completion, vectors, or the response of a host that speaks the Responses API.
         """
         return self.texts.answer
 
@@ -87,9 +93,10 @@ Hook = Callable[[CallEvent], Awaitable[None] | None]
 
 
 def notify(hooks: Iterable[Hook], event: CallEvent) -> list[Awaitable[None]]:
-    """Tell every hook. One that raises is logged and passed over.
+    """Call every hook with an event. A hook that raises is logged, and the others are still called.
 
-    Returns what hooks want awaited; the async engine awaits it with `wait_for_hooks`.
+    Returns the awaitables that asynchronous hooks gave, to be awaited by `wait_for_hooks` or
+    `HookTasks`, or run by `run_hooks`.
     """
     pending: list[Awaitable[None]] = []
     for hook in hooks:
@@ -104,10 +111,10 @@ def notify(hooks: Iterable[Hook], event: CallEvent) -> list[Awaitable[None]]:
 
 
 async def wait_for_hooks(pending: Sequence[Awaitable[None]]) -> None:
-    """Await what hooks returned, one after the other; failures are logged.
+    """Await what asynchronous hooks returned, one after the other; failures are logged.
 
-    A caller that is cancelled meanwhile, as when its client leaves, still waits: the event is told
-    once, and each hook hears all of it. A second cancellation ends the hooks too.
+    A caller that is cancelled meanwhile, for instance because its client left, still waits, so that
+    each hook gets the whole event. A second cancellation also cancels the hooks.
     """
     if not pending:
         return
@@ -120,20 +127,20 @@ async def wait_for_hooks(pending: Sequence[Awaitable[None]]) -> None:
 
 
 class HookTasks:
-    """Runs what `async` hooks returned beside the answers, which never wait for a hook."""
+    """Runs asynchronous hooks in background tasks, so that no answer waits for them."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, pending: Sequence[Awaitable[None]]) -> None:
-        """Await these, one after the other, in a task."""
+        """Start a task that awaits these one after the other."""
         if pending:
             task = asyncio.get_running_loop().create_task(_await_each(pending))
             self._tasks.add(task)  # the loop itself keeps only a weak reference to a task
             task.add_done_callback(self._tasks.discard)
 
     async def close(self, limit_s: float) -> None:
-        """Wait for what runs, at most some seconds; what has not ended by then is cancelled."""
+        """Wait at most `limit_s` seconds for the running tasks, then cancel those that are left."""
         if not self._tasks:
             return
         _, late = await asyncio.wait(set(self._tasks), timeout=limit_s)
@@ -146,6 +153,7 @@ class HookTasks:
 
 
 async def _await_each(pending: Sequence[Awaitable[None]]) -> None:
+    """Await each in turn; an exception is logged and does not stop the others."""
     for awaitable in pending:
         try:
             await awaitable
@@ -154,7 +162,7 @@ async def _await_each(pending: Sequence[Awaitable[None]]) -> None:
 
 
 def run_hooks(pending: list[Awaitable[None]]) -> None:
-    """Run what `async` hooks returned to a synchronous call, to their end."""
+    """Run what asynchronous hooks returned to a synchronous call, in a loop, to their end."""
     if not pending:
         return
     # A thread of its own: the caller may be inside a running event loop, such as a notebook's.

@@ -13,7 +13,7 @@ from puna.types.report import CallReport
 
 
 class Meter(Protocol):
-    """Counts calls. Its methods must return at once: the answer waits for them."""
+    """Counts calls. Its method must return at once, because the answer waits for it."""
 
     def note(self, report: CallReport, outcome: Outcome) -> None:
         """Count a call that has ended. Called once for each call, with its complete report."""

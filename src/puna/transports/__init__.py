@@ -1,1 +1,1 @@
-"""The only code that opens sockets: each transport carries a request and brings its reply."""
+"""The only code that opens sockets: each transport sends a request and returns its reply."""

@@ -1,4 +1,4 @@
-"""What a transport is. One verb: `open`."""
+"""The protocols of a transport and of the reply that it opens, synchronous and for asyncio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ MOST_BODY_BYTES: Final = 256 * 1024 * 1024
 
 
 class OpenReply(Protocol):
-    """A reply whose headers have come and whose body has not been read. Close it, always."""
+    """A reply whose headers have arrived and whose body is not read yet.
+
+    It must always be closed.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -21,32 +24,36 @@ class OpenReply(Protocol):
         """The whole body, decompressed, within the request's total time.
 
         Raises:
-            APIConnectionError: it is longer than any answer, as well as what `open` raises.
+            APITimeoutError: the body did not end in time.
+            APIConnectionError: the connection broke, or the body is longer than any answer.
         """
         ...
 
     def pieces(self) -> Iterator[bytes]:
-        """The body in pieces as they arrive, decompressed."""
+        """The body as it arrives, decompressed, in pieces of any size."""
         ...
 
     def limit(self, within_s: float) -> None:
-        """Make `pieces` raise APITimeoutError when the body has not ended after so many seconds."""
+        """Make `pieces` raise APITimeoutError if the body goes on `within_s` seconds from now."""
         ...
 
     def finish(self, within_s: float) -> None:
-        """Read the end of a body that has said all, so that the connection can serve again.
+        """Read the end of a body whose content is complete, so that the connection can be reused.
 
-        A host that does not end its body in time has its connection cut. Never raises.
+        Waits at most `within_s` seconds, then closes the connection. Never raises.
         """
         ...
 
     def close(self) -> None:
-        """Give the connection back if the body was read to its end, else cut it. Idempotent."""
+        """Return the connection to its pool if the body was read to its end, else close it.
+
+        Idempotent.
+        """
         ...
 
 
 class Transport(Protocol):
-    """Carries requests for synchronous callers. Safe to share between threads."""
+    """Sends requests for synchronous callers. Safe to share between threads."""
 
     def open(self, request: HTTPRequest) -> OpenReply:
         """Send the request and wait for the reply's headers.
@@ -69,23 +76,29 @@ class AsyncOpenReply(Protocol):
     headers: Mapping[str, str]
 
     async def read(self) -> bytes:
-        """The whole body, decompressed, within the request's total time."""
+        """The whole body, decompressed, within the request's total time.
+
+        Raises as `OpenReply.read`.
+        """
         ...
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """The body in pieces as they arrive, decompressed."""
+        """The body as it arrives, decompressed, in pieces of any size."""
         ...
 
     async def close(self) -> None:
-        """Give the connection back if the body was read to its end, else cut it. Idempotent."""
+        """Return the connection to its pool if the body was read to its end, else close it.
+
+        Idempotent.
+        """
         ...
 
 
 class AsyncTransport(Protocol):
-    """Carries requests for asyncio callers, in one event loop."""
+    """Sends requests for asyncio callers, in one event loop."""
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
-        """As `Transport.open`."""
+        """Send the request and wait for the reply's headers; raises as `Transport.open`."""
         ...
 
     async def close(self) -> None:

@@ -1,8 +1,8 @@
-"""A transport that gives one prepared answer: `mock_response`.
+"""A transport that returns one prepared answer, for `mock_response`.
 
-A text comes in the OpenAI chat shape: its usage is 10 + 20 tokens and a stream comes in pieces of
-three characters, as LiteLLM's mock does (observed, release 1.106.2). An object is the reply's body;
-where it is a completion, a stream gives the same in pieces.
+A text becomes an answer in OpenAI's chat shape with a usage of 10 + 20 tokens; a stream of it has
+pieces of three characters, as LiteLLM's mock does (observed, release 1.106.2). A mapping is the
+body of the reply; where it is a completion, a stream of it says the same in pieces.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PIECE = 3
 
 
 def canned_transport(answer: Answer) -> ReplayTransport:
-    """Answers every request with this text or body, or raises this exception."""
+    """A transport that answers every request with this text or body, or raises this exception."""
     return ReplayTransport(lambda request: _answer(answer, request))
 
 
@@ -45,7 +45,10 @@ def _answer(answer: Answer, request: HTTPRequest) -> Recorded:
 
 
 def _events(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The chunks of a completion: each choice's text in pieces, its calls, its end; the usage."""
+    """The chunks of a completion: for each choice its text in pieces, its calls and its finish.
+
+    Usage.
+    """
     for choice in body["choices"]:
         index, message = choice.get("index", 0), choice.get("message") or {}
         text = message.get("content") or ""

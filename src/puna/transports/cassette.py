@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from puna.errors import ConfigError
-from puna.transports.cassette_text import exact_json, render
-from puna.transports.exchanges import Exchange, Failure, Sent
+from puna.transports.cassette_text import parse_exact_json, render
+from puna.transports.recorded import RecordedExchange, RecordedFailure, RecordedRequest
 
 FORMAT = "puna-cassette"
 VERSION = 1
@@ -34,16 +34,16 @@ VERSION = 1
 _MARGIN = "\n    "
 
 
-def exchange_text(exchange: Exchange) -> str:
-    """An exchange as it stands in a file."""
-    return render(_exchange_out(exchange), _MARGIN)
+def serialize_exchange(exchange: RecordedExchange) -> str:
+    """One exchange as the JSON text that stands in the file."""
+    return render(_exchange_to_json(exchange), _MARGIN)
 
 
-def write_texts(path: Path, exchanges: Iterable[str]) -> None:
-    """Write a file with these exchanges, all or nothing.
+def write_cassette(path: Path, exchanges: Iterable[str]) -> None:
+    """Write a file with these serialized exchanges. A failure leaves the old file as it was.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: the file cannot be written.
     """
     listed = f",{_MARGIN}".join(exchanges)
     text = (
@@ -77,8 +77,8 @@ def _write_private(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def read_cassette(path: Path) -> list[Exchange]:
-    """The exchanges of a file, in order.
+def read_cassette(path: Path) -> list[RecordedExchange]:
+    """Parse a file; gives its exchanges in order.
 
     Raises:
         ConfigError: there is no such file, or it is no cassette.
@@ -103,27 +103,27 @@ def read_cassette(path: Path) -> list[Exchange]:
     return [_read(path, place, given) for place, given in enumerate(cast("list[Any]", exchanges))]
 
 
-def _read(path: Path, place: int, given: Any) -> Exchange:
+def _read(path: Path, place: int, given: Any) -> RecordedExchange:
     try:
-        return _exchange_in(given)
+        return _exchange_from_json(given)
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise _unusable(path, f"is broken in `exchanges[{place}]`: {error!r}") from error
 
 
-def _exchange_out(exchange: Exchange) -> dict[str, Any]:
+def _exchange_to_json(exchange: RecordedExchange) -> dict[str, Any]:
     sent, end = exchange.sent, exchange.end
     out: dict[str, Any] = {}
     if sent is not None:
-        out["request"] = {"method": sent.method, "url": sent.url, **_body_out(sent.body)}
+        out["request"] = {"method": sent.method, "url": sent.url, **_body_to_json(sent.body)}
     out["head_ms"] = exchange.head_ms
     if exchange.status is not None:
         out |= {"status": exchange.status, "headers": dict(exchange.headers)}
-        out |= _pieces_out(exchange.pieces)
-    out["end"] = _failure_out(end) if isinstance(end, Failure) else end
+        out |= _pieces_to_json(exchange.pieces)
+    out["end"] = _failure_to_json(end) if isinstance(end, RecordedFailure) else end
     return out
 
 
-def _exchange_in(given: Mapping[str, Any]) -> Exchange:
+def _exchange_from_json(given: Mapping[str, Any]) -> RecordedExchange:
     request = given["request"]
     end = given.get("end", "whole")
     if end not in ("whole", "left") and not isinstance(end, Mapping):
@@ -131,22 +131,22 @@ def _exchange_in(given: Mapping[str, Any]) -> Exchange:
     status = given.get("status")
     if status is None and not isinstance(end, Mapping):
         raise ValueError("there is neither `status` nor an error as `end`")
-    return Exchange(
-        sent=_sent_in(request) if request is not None else None,
+    return RecordedExchange(
+        sent=_request_from_json(request) if request is not None else None,
         status=int(status) if status is not None else None,
         headers={name.lower(): str(value) for name, value in given.get("headers", {}).items()},
-        pieces=_pieces_in(given),
+        pieces=_pieces_from_json(given),
         head_ms=float(given.get("head_ms", 0.0)),
-        end=_failure_in(end) if isinstance(end, Mapping) else end,
+        end=_failure_from_json(end) if isinstance(end, Mapping) else end,
     )
 
 
-def _sent_in(request: Mapping[str, Any]) -> Sent:
+def _request_from_json(request: Mapping[str, Any]) -> RecordedRequest:
     body = b64decode(request["body_base64"]) if "body_base64" in request else request.get("body")
-    return Sent(str(request["method"]), str(request["url"]), body)
+    return RecordedRequest(str(request["method"]), str(request["url"]), body)
 
 
-def _body_out(body: Any) -> dict[str, Any]:
+def _body_to_json(body: Any) -> dict[str, Any]:
     if body is None:
         return {}
     if isinstance(body, bytes):
@@ -154,45 +154,45 @@ def _body_out(body: Any) -> dict[str, Any]:
     return {"body": body}
 
 
-def _pieces_out(pieces: Sequence[tuple[float, bytes]]) -> dict[str, Any]:
+def _pieces_to_json(pieces: Sequence[tuple[float, bytes]]) -> dict[str, Any]:
     if len(pieces) == 1:
         at_ms, body = pieces[0]
-        value = exact_json(body)
+        value = parse_exact_json(body)
         if value is not None:
             return {"at_ms": at_ms, "body": value}
-    return {"pieces": [{"at_ms": at_ms, **_piece_out(piece)} for at_ms, piece in pieces]}
+    return {"pieces": [{"at_ms": at_ms, **_piece_to_json(piece)} for at_ms, piece in pieces]}
 
 
-def _piece_out(piece: bytes) -> dict[str, str]:
+def _piece_to_json(piece: bytes) -> dict[str, str]:
     try:
         return {"text": piece.decode()}
     except UnicodeDecodeError:
         return {"base64": b64encode(piece).decode()}
 
 
-def _pieces_in(given: Mapping[str, Any]) -> list[tuple[float, bytes]]:
+def _pieces_from_json(given: Mapping[str, Any]) -> list[tuple[float, bytes]]:
     if "body" in given:
         body = given["body"]
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
         return [(float(given.get("at_ms", 0.0)), text.encode("utf-8", "backslashreplace"))]
-    return [_piece_in(piece) for piece in given.get("pieces", ())]
+    return [_piece_from_json(piece) for piece in given.get("pieces", ())]
 
 
-def _piece_in(piece: Any) -> tuple[float, bytes]:
+def _piece_from_json(piece: Any) -> tuple[float, bytes]:
     if isinstance(piece, str):
         return 0.0, piece.encode()
     data = b64decode(piece["base64"]) if "base64" in piece else piece["text"].encode()
     return float(piece.get("at_ms", 0.0)), data
 
 
-def _failure_out(failure: Failure) -> dict[str, Any]:
+def _failure_to_json(failure: RecordedFailure) -> dict[str, Any]:
     facts = asdict(failure)
     return {"error": facts.pop("name"), **facts}
 
 
-def _failure_in(given: Mapping[str, Any]) -> Failure:
+def _failure_from_json(given: Mapping[str, Any]) -> RecordedFailure:
     facts = {**given}
-    return Failure(str(facts.pop("error")), str(facts.pop("message", "It broke.")), **facts)
+    return RecordedFailure(str(facts.pop("error")), str(facts.pop("message", "It broke.")), **facts)
 
 
 def _unwritable(path: Path, why: str) -> ConfigError:

@@ -1,4 +1,4 @@
-"""Finds the recorded exchange of a request, and says what differs when there is none."""
+"""Finds the recorded reply for a request, and explains what differs when there is none."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import islice, pairwise
 from typing import Any, Final, cast
 
 from puna.errors import APIConnectionError, BadRequestError
-from puna.transports.cassette_text import same_text
-from puna.transports.exchanges import Exchange, Failure, Sent
+from puna.transports.cassette_text import comparable_text
+from puna.transports.recorded import RecordedExchange, RecordedFailure, RecordedRequest
 from puna.transports.replay import Recorded
 from puna.transports.scrubbing import Scrubber
 from puna.types.shown import shown
@@ -24,13 +24,15 @@ _NOTHING: Final = object()
 
 
 class CassettePlayer:
-    """Plays exchanges to the requests they belong to: same method, path and body.
+    """Replays recorded exchanges: a request gets the reply recorded for its method, path and body.
 
-    Each is played once; those of equal requests in their order. `speed` is 0 for no pauses, 1 for
-    those that were recorded, 2 for half of them.
+    Each exchange is used once; those of equal requests in their recorded order. `speed` scales the
+    recorded pauses: 0 means none, 1 as recorded, 2 half as long.
     """
 
-    def __init__(self, exchanges: Sequence[Exchange], *, name: str, speed: float = 0.0) -> None:
+    def __init__(
+        self, exchanges: Sequence[RecordedExchange], *, name: str, speed: float = 0.0
+    ) -> None:
         self._left = list(exchanges)
         self._all = tuple(exchanges)
         self._name = name
@@ -38,21 +40,22 @@ class CassettePlayer:
         self._lock = threading.Lock()
 
     def __call__(self, request: HTTPRequest) -> Recorded:
-        """What to play.
+        """The recorded reply for a request. Called by the replay transport for each request.
 
         Raises:
-            BadRequestError: the request was not recorded, or has been answered before.
+            BadRequestError: the request was not recorded, or its recordings are used up.
         """
         scrubber = Scrubber()
         scrubber.learn(request)
-        sent = Sent.of(request, scrubber)
+        sent = RecordedRequest.of(request, scrubber)
         with self._lock:
             place = next((i for i, one in enumerate(self._left) if _matches(one, sent)), None)
             if place is None:
                 raise self._not_recorded(sent)
             return _recorded(self._left.pop(place), self._speed)
 
-    def _not_recorded(self, sent: Sent) -> BadRequestError:
+    def _not_recorded(self, sent: RecordedRequest) -> BadRequestError:
+        """The error for a request without a recording: names what differs from the nearest one."""
         same = sum(_matches(one, sent) for one in self._all)
         request = f"`{sent.method} {sent.path}`"
         if same:
@@ -72,7 +75,7 @@ class CassettePlayer:
                 "record it first."
             )
         differences, place = min(found, key=lambda pair: (len(pair[0]), pair[1]))
-        told = "; ".join(_told(one) for one in islice(differences, _MOST_SHOWN))
+        told = "; ".join(_describe(one) for one in islice(differences, _MOST_SHOWN))
         more = len(differences) - _MOST_SHOWN
         return _refused(
             f"{request} is not in the cassette `{self._name}`. The closest is "
@@ -87,18 +90,18 @@ def _refused(message: str, param: str | None = None) -> BadRequestError:
     return BadRequestError(message, code="not_recorded", param=param)
 
 
-def _matches(exchange: Exchange, sent: Sent) -> bool:
+def _matches(exchange: RecordedExchange, sent: RecordedRequest) -> bool:
     own = exchange.sent
     return own is None or _key(own) == _key(sent)
 
 
-def _key(sent: Sent) -> tuple[str, str, str]:
-    return sent.method, sent.path, same_text(sent.body)
+def _key(sent: RecordedRequest) -> tuple[str, str, str]:
+    return sent.method, sent.path, comparable_text(sent.body)
 
 
-def _recorded(exchange: Exchange, speed: float) -> Recorded:
+def _recorded(exchange: RecordedExchange, speed: float) -> Recorded:
     end = exchange.end
-    error = end.to_error() if isinstance(end, Failure) else None
+    error = end.to_error() if isinstance(end, RecordedFailure) else None
     if end == "left":
         error = APIConnectionError(
             "The recording ends here: its reader went away before the reply's end.",
@@ -114,14 +117,14 @@ def _recorded(exchange: Exchange, speed: float) -> Recorded:
     )
 
 
-def _pauses(exchange: Exchange, speed: float) -> list[float]:
-    """Before the head, and before each piece."""
+def _pauses(exchange: RecordedExchange, speed: float) -> list[float]:
+    """The seconds to wait before the head and before each piece."""
     times = [0.0, *(at_ms for at_ms, _ in exchange.pieces)]
     between = (max(0.0, after - before) for before, after in pairwise(times))
     return [ms / 1_000 / speed for ms in (exchange.head_ms, *between)]
 
 
-def _differences(recorded: Sent | None, sent: Sent) -> Iterator[Difference]:
+def _differences(recorded: RecordedRequest | None, sent: RecordedRequest) -> Iterator[Difference]:
     if recorded is None:
         return
     for name in ("method", "path"):
@@ -132,7 +135,7 @@ def _differences(recorded: Sent | None, sent: Sent) -> Iterator[Difference]:
 
 
 def _body_differences(place: str, recorded: Any, sent: Any) -> Iterator[Difference]:
-    if same_text(recorded) == same_text(sent):
+    if comparable_text(recorded) == comparable_text(sent):
         return
     if isinstance(recorded, dict) and isinstance(sent, dict):
         ours, theirs = cast("dict[str, Any]", recorded), cast("dict[str, Any]", sent)
@@ -151,7 +154,7 @@ def _body_differences(place: str, recorded: Any, sent: Any) -> Iterator[Differen
         yield place or "body", recorded, sent
 
 
-def _told(difference: Difference) -> str:
+def _describe(difference: Difference) -> str:
     place, recorded, sent = difference
     return f"`{place}` was {_quoted(recorded)}, now {_quoted(sent)}"
 

@@ -1,4 +1,4 @@
-"""The text of a cassette: JSON that people read, and which bodies can be told as JSON."""
+"""The JSON text of a cassette, indented so that people can read and edit it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ _MOST_DEPTH = 200
 
 
 def render(content: object, margin: str) -> str:
-    """JSON, indented; a list's plain objects, such as pieces and messages, have a line each.
+    """A value as indented JSON; plain objects in a list, such as messages, get one line each.
 
-    `margin` is a line break and the blanks before a line.
+    `margin` is a line break and the indent that each further line begins with.
     """
     return _rendered(content, margin, is_item=False)
 
 
-def exact_json(body: bytes) -> Any:
-    """The object or list that a body is, to be told as JSON.
+def parse_exact_json(body: bytes) -> Any:
+    """The object or list that a body holds, if JSON can represent the body without loss.
 
-    None when it is no JSON, when JSON would not tell it all, and when it nests too deep.
+    None when the body is no JSON, has duplicate keys or numbers that would change, or nests too
+    deep:
+    then the cassette stores it as text.
     """
     try:
         value: Any = json.loads(
             body.decode(),
-            object_pairs_hook=_no_doubles,
+            object_pairs_hook=_without_duplicates,
             parse_float=_finite,
             parse_constant=_finite,
         )
@@ -51,8 +53,11 @@ def _is_deep(value: object) -> bool:
     return True
 
 
-def same_text(value: object) -> str:
-    """A text to compare JSON values by: equal where they differ in the order of names only."""
+def comparable_text(value: object) -> str:
+    """A value as text, for comparisons.
+
+    Values that differ only in the order of keys give equal texts.
+    """
     return json.dumps(value, sort_keys=True, default=repr)
 
 
@@ -71,12 +76,12 @@ def _rendered(value: object, margin: str, *, is_item: bool) -> str:
 
 
 def _is_plain(value: dict[Any, Any] | list[Any]) -> bool:
-    """Whether nothing in it holds anything."""
+    """Whether no member of a list or object is a list or an object that is not empty."""
     items = value.values() if isinstance(value, dict) else value
     return not any(isinstance(item, dict | list) for item in items)
 
 
-def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("a name comes twice")

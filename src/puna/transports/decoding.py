@@ -1,4 +1,7 @@
-"""Compressed bodies, opened step by step: a small body that opens to a giant comes in pieces."""
+"""Decompresses reply bodies step by step.
+
+A small compressed body may expand to gigabytes, so each step gives at most 64 KiB.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,10 @@ _NO_ENCODING = frozenset(("", "identity", "none", "utf-8", "utf8"))
 
 
 class Decoder:
-    """Opens one body. `feed` takes what came, `step` gives the next piece of what it holds."""
+    """Decompresses one body, incrementally: `feed` adds input, `step` gives the next output."""
 
     def __init__(self, encoding: str) -> None:
-        """Raises ValueError for an encoding that is not read."""
+        """Begin. Raises ValueError for an encoding other than gzip and deflate."""
         self._is_gzip = encoding in ("gzip", "x-gzip")
         if not self._is_gzip and encoding != "deflate":
             raise ValueError(f"the content encoding `{encoding:.40}` is not read")
@@ -48,7 +51,7 @@ class Decoder:
         self._opened = 0
 
     def check_ratio(self) -> None:
-        """Look whether it opened to much more than an answer of a model does.
+        """Check that the body did not expand far more than any answer of a model does.
 
         Raises:
             zlib.error: it did.
@@ -57,24 +60,25 @@ class Decoder:
             raise zlib.error(f"the compressed body opens to over {_MOST_RATIO} times its size")
 
     def feed(self, data: bytes) -> None:
-        """More of the compressed body."""
+        """Add bytes of the compressed body."""
         self._fed += len(data)
         self._left = self._left[self._at :] + data if self._holds else data
         self._at = 0
 
     @property
-    def may_hold(self) -> bool:
-        """Whether `step` has work."""
+    def has_output(self) -> bool:
+        """Whether `step` may give bytes without more input."""
         return self._holds or self._is_full
 
     def step(self) -> bytes:
-        """At most `MAX_STEP` bytes; none when all that came is opened.
+        """Decompress at most `MAX_STEP` bytes; an empty result means that more input is needed.
 
         Raises:
-            zlib.error: the bytes are not what their encoding says, or hold too many empty parts.
+            zlib.error: the bytes do not fit their encoding, or there are too many empty gzip
+                members.
         """
         while self._holds or self._is_full:
-            opener = self._opener or self._open_deflate()
+            opener = self._opener or self._deflate_decoder()
             if opener.eof:
                 self._skip_padding()
                 if not self._holds:
@@ -104,28 +108,39 @@ class Decoder:
             raise zlib.error(f"the compressed body holds over {_MOST_EMPTY} parts of nothing")
 
     def check_end(self) -> None:
-        """The body is over.
+        """Check, when the input has ended, that the compressed data is complete.
 
         Raises:
-            zlib.error: its compressed form is not.
+            zlib.error: it is cut.
         """
         if self._has_begun and not self._opener.eof:
             raise zlib.error("the compressed body is cut")
 
-    def _open_deflate(self) -> Any:
-        """`deflate` is zlib's format by the book, and raw from some hosts: the first byte tells."""
+    def _deflate_decoder(self) -> Any:
+        """The decompressor for `deflate`.
+
+        Zlib's format by the standard, raw deflate from some hosts.
+
+        The first byte shows which one it is.
+        """
         is_zlib = self._left[self._at] & 0x0F == _ZLIB_METHOD
         self._opener = zlib.decompressobj(_ZLIB if is_zlib else _RAW)
         return self._opener
 
     def _skip_padding(self) -> None:
-        """Zeros may follow a part of gzip: it is made for tapes, and its own tools ignore them."""
+        """Skip zero bytes after a gzip member.
+
+        The format allows them, and gzip's own tools ignore them.
+        """
         zeros = _PADDING.match(self._left, self._at) if self._is_gzip else None
         if zeros is not None:
             self._at = zeros.end()
 
     def _next_member(self) -> Any:
-        """There may be several of gzip in a row; after the end of deflate nothing may come."""
+        """The decompressor for the next gzip member. Deflate has only one.
+
+        Further bytes are an error.
+        """
         if not self._is_gzip:
             raise zlib.error("bytes follow the compressed body")
         self._opener = zlib.decompressobj(_GZIP)
@@ -134,14 +149,14 @@ class Decoder:
 
 
 def make_decoder(encoding: str) -> Decoder | None:
-    """The decoder of a `content-encoding`, None for identity.
+    """The decoder for a `content-encoding` header; None where the body is not compressed.
 
     Raises:
-        ValueError: nobody asked for it.
+        ValueError: the encoding is not supported.
     """
     return Decoder(encoding.strip().lower()) if is_compressed(encoding) else None
 
 
 def is_compressed(encoding: str) -> bool:
-    """Whether a `content-encoding` says that the body is in another form than its type."""
+    """Whether a `content-encoding` header says that the body is compressed."""
     return encoding.strip().lower() not in _NO_ENCODING

@@ -1,7 +1,7 @@
-"""Carries requests to the embedded model's process, and all others to another transport.
+"""Sends requests for the embedded model to its process, and all others to another transport.
 
-A request for `embedded://<percent-encoded model>/<path>` starts the model's process if need be and
-goes to its loopback address, with its key.
+A request for `embedded://<percent-encoded model>/<path>` starts the model's process if it is not
+running, and goes to the loopback address of the process, with its key.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _DEATH_WAIT_S = 0.5
 
 
 class EmbeddedTransport:
-    """Sends `embedded://` requests to the model's process, all others by `inner`. Synchronous.
+    """Sends `embedded://` requests to the model's process, all others through `inner`. Synchronous.
 
-    `pool` starts the processes and outlives this transport. `local` sends the requests to them, so
-    that they never go through a proxy.
+    `pool` starts the processes and outlives this transport. `local` sends the requests to them; it
+    is a separate transport because they must never go through a proxy.
     """
 
     def __init__(self, inner: Transport, pool: SupervisorPool, local: Transport) -> None:
@@ -51,13 +51,13 @@ class EmbeddedTransport:
         return _EmbeddedReply(reply, supervisor)
 
     def close(self) -> None:
-        """Close all connections; the processes go on."""
+        """Close all connections. The model processes keep running."""
         self._inner.close()
         self._local.close()
 
 
 class _EmbeddedReply:
-    """A reply of the process."""
+    """A reply of the model's process, whose connection errors say what happened to the process."""
 
     def __init__(self, reply: OpenReply, supervisor: Supervisor) -> None:
         self._reply = reply
@@ -93,7 +93,10 @@ class _EmbeddedReply:
 
 
 class AsyncEmbeddedTransport:
-    """`EmbeddedTransport` for asyncio. The model loads in a thread, the loop goes on."""
+    """`EmbeddedTransport` for asyncio.
+
+    The model loads in a thread, so the event loop is not blocked.
+    """
 
     def __init__(self, inner: AsyncTransport, pool: SupervisorPool, local: AsyncTransport) -> None:
         self._inner = inner
@@ -101,7 +104,7 @@ class AsyncEmbeddedTransport:
         self._local = local
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
-        """As `EmbeddedTransport.open`."""
+        """Send the request and wait for the reply's headers; raises as `EmbeddedTransport.open`."""
         if not request.url.startswith(SCHEME):
             return await self._inner.open(request)
         model, path = _split(request.url)
@@ -114,13 +117,13 @@ class AsyncEmbeddedTransport:
         return _AsyncEmbeddedReply(reply, supervisor)
 
     async def close(self) -> None:
-        """Close all connections; the processes go on."""
+        """Close all connections. The model processes keep running."""
         await self._inner.close()
         await self._local.close()
 
 
 class _AsyncEmbeddedReply:
-    """A reply of the process."""
+    """`_EmbeddedReply` for asyncio."""
 
     def __init__(self, reply: AsyncOpenReply, supervisor: Supervisor) -> None:
         self._reply = reply
@@ -160,7 +163,10 @@ def _rewrite(request: HTTPRequest, address: ChildAddress, path: str) -> HTTPRequ
 
 
 def _explain(error: APIConnectionError, supervisor: Supervisor) -> APIConnectionError:
-    """What a broken connection to the process means. May take a moment."""
+    """The error for a broken connection to the process: whether the process died.
+
+    May wait a moment for the process to end.
+    """
     if isinstance(error, APITimeoutError) or not supervisor.has_died(_DEATH_WAIT_S):
         return error
     return APIConnectionError(

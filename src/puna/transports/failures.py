@@ -1,4 +1,4 @@
-"""What a transport says when a request did not come through: it names the host, never the key."""
+"""The errors of requests that failed on the way. They name the host, never the key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from puna.wire.http import HTTPRequest
 
 
 def timed_out(request: HTTPRequest, *, is_head: bool) -> APITimeoutError:
-    """The caller's patience is used up, so the same host is not asked again."""
+    """The error for a reply that did not come in the caller's time. It is not retryable.
+
+    `is_head` is whether the head was awaited; else a stream paused for too long.
+    """
     is_pause = request.is_stream and not is_head
     limit_s = request.timeouts.idle_s if is_pause else request.timeouts.total_s
     keyword = "stream_timeout" if is_pause else "timeout"
@@ -18,7 +21,10 @@ def timed_out(request: HTTPRequest, *, is_head: bool) -> APITimeoutError:
 
 
 def not_connected(request: HTTPRequest) -> APITimeoutError:
-    """No connection in time; worth another try when the caller has time left."""
+    """The error for a connection that was not made in time.
+
+    Retryable where the connect timeout ended, and not the caller's total time.
+    """
     connect_s, total_s = request.timeouts.connect_s, request.timeouts.total_s
     limit_s = least(connect_s, total_s)
     error = _timeout_after(limit_s, f"No connection to `{origin_of(request.url)}`", "timeout")
@@ -30,15 +36,15 @@ def not_connected(request: HTTPRequest) -> APITimeoutError:
 def unreachable(
     request: HTTPRequest, error: Exception, *, was_sent: bool = True
 ) -> APIConnectionError:
-    """No connection, or it broke; with what to look at, where the reason shows it.
+    """The error for a connection that failed or broke; known causes get a clause with the fix.
 
-    `was_sent` is whether the host may have got the request.
+    `was_sent` is whether the host may have received the request.
     """
     reason = str(error) or type(error).__name__
     message = f"Cannot reach `{origin_of(request.url)}`: {reason}"
     scheme = request.url.partition(":")[0].lower()
     advice = next(
-        (text for of, words, text in _ADVICE if of in ("", scheme) and words.search(reason)), None
+        (text for of, words, text in _CAUSES if of in ("", scheme) and words.search(reason)), None
     )
     failure = APIConnectionError(f"{message.rstrip('.')}; {advice}." if advice else message)
     failure.was_sent = was_sent
@@ -50,8 +56,8 @@ _TLS = "if the server speaks TLS, write `https://`"
 _UNTRUSTED = "its certificate is not trusted here: check the address, or set `SSL_CERT_FILE`"
 _REFUSED = "nothing listens there: start the server, or correct the address (`api_base`)"
 _NAMELESS = "DNS knows no such name: correct the address (`api_base`), or try again"
-_NO_ROAD = "no network leads there: check the address (`api_base`) and the network"
-_ADVICE = tuple(
+_NO_ROUTE = "no network leads there: check the address (`api_base`) and the network"
+_CAUSES = tuple(
     (scheme, re.compile(words, re.IGNORECASE), text)
     for scheme, words, text in (
         ("https", r"WRONG_VERSION_NUMBER|record layer|UNEXPECTED_EOF|http request", _NO_TLS),
@@ -63,25 +69,25 @@ _ADVICE = tuple(
         ),
         ("", r"connection refused", _REFUSED),
         ("", r"not known|no address associated|name resolution|nodename", _NAMELESS),
-        ("", r"unreachable|no route", _NO_ROAD),
+        ("", r"unreachable|no route", _NO_ROUTE),
     )
 )
 """Scheme, words of the reason, and what to look at. The first that fits counts."""
 
 
 def too_long(limit: int) -> str:
-    """Why a reply is not read to its end."""
+    """The text for a reply that is longer than `limit` bytes."""
     return f"the reply is longer than {limit} bytes"
 
 
 def least(*limits: float | None) -> float | None:
-    """The shortest limit; None is no limit."""
+    """The smallest of some limits in seconds; None means no limit."""
     known = [limit for limit in limits if limit is not None]
     return min(known) if known else None
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL, without the credentials that may be in it."""
+    """Scheme, host and port of a URL, without credentials, for error messages."""
     try:
         parts = urlsplit(url)
     except ValueError:  # brackets that do not match

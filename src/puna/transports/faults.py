@@ -1,4 +1,4 @@
-"""Faults that are asked for: what a host may do wrong, at the n-th request and no other.
+"""Fault injection: what should go wrong with the n-th request.
 
 Client(replay="chat.json", faults=Faults(rate_limited={1: 2.0}, cut={2: 400}))
 """
@@ -22,14 +22,14 @@ from puna.wire.http import HTTPRequest
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong with which request. Requests are counted from 1, retries too.
+    """Which requests fail, and how. Requests are counted from 1; retries count too.
 
     Attributes:
-        rate_limited: answered 429, with so many seconds in `retry-after`; the host is not asked.
+        rate_limited: seconds for `retry-after` in a 429 reply; the host is not asked.
         refused: the connection is refused.
         cut: the connection breaks after so many bytes of the body, if it has more.
         slow: so many seconds pass before each piece of the body, or before a body that comes
-            whole. A pause that is longer than the timeout ends with it.
+            whole. A pause that is longer than the timeout ends in a timeout error.
     """
 
     rate_limited: Mapping[int, float] = field(default_factory=dict[int, float])
@@ -68,16 +68,19 @@ def _check(name: str, given: Mapping[Any, Any]) -> None:
 
 
 class FaultPlan:
-    """Counts requests and knows what befalls each. Safe to share between threads."""
+    """Counts requests and gives the fault that is planned for each.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._numbers = itertools.count(1)
 
-    def next(self, request: HTTPRequest) -> Damage:
-        """What befalls the next request."""
+    def next(self, request: HTTPRequest) -> PlannedFault:
+        """The planned fault of the next request, which may be none."""
         number, faults = next(self._numbers), self._faults
-        return Damage(
+        return PlannedFault(
             request,
             is_refused=number in faults.refused,
             retry_after_s=faults.rate_limited.get(number),
@@ -87,8 +90,8 @@ class FaultPlan:
 
 
 @dataclass(slots=True)
-class Damage:
-    """What befalls one request."""
+class PlannedFault:
+    """The faults that are planned for one request."""
 
     request: HTTPRequest
     is_refused: bool
@@ -99,11 +102,14 @@ class Damage:
 
     @property
     def is_none(self) -> bool:
-        """Whether all goes well."""
+        """Whether the reply arrives without pause and without cut."""
         return not self.pause_s and self.cut_after is None
 
-    def in_place_of_reply(self) -> Recorded | None:
-        """What comes although no host is asked."""
+    def replacement_reply(self) -> Recorded | None:
+        """The reply or refusal that takes the place of asking the host.
+
+        None where the host is asked.
+        """
         if self.is_refused:
             reason = ConnectionRefusedError("connection refused")
             refusal = unreachable(self.request, reason, was_sent=False)
@@ -119,7 +125,7 @@ class Damage:
         return Recorded(HTTPStatus.TOO_MANY_REQUESTS.value, headers, [body])
 
     def pause(self) -> tuple[float, APIError | None]:
-        """How long to wait before more of the body, and the error when that is too long."""
+        """Seconds to wait before the next piece, and the timeout error if the wait is too long."""
         timeouts = self.request.timeouts
         limit_s = timeouts.idle_s if self.request.is_stream else timeouts.total_s
         if limit_s is None or self.pause_s <= limit_s:
@@ -127,7 +133,7 @@ class Damage:
         return least(self.pause_s, limit_s) or 0.0, timed_out(self.request, is_head=False)
 
     def pass_on(self, piece: bytes) -> tuple[bytes, APIError | None]:
-        """What of a piece still comes, and the error when that is not all."""
+        """The part of a piece that still arrives, and the error if the connection is cut in it."""
         self._passed += len(piece)
         if self.cut_after is None or self._passed <= self.cut_after:
             return piece, None

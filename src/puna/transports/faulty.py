@@ -1,11 +1,11 @@
-"""Transports at which the faults happen that were asked for."""
+"""Transports that inject planned faults."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from puna.transports.base import AsyncOpenReply, AsyncTransport, OpenReply, Transport
-from puna.transports.faults import Damage, FaultPlan, Faults
+from puna.transports.faults import FaultPlan, Faults, PlannedFault
 from puna.transports.replay import AsyncReplayTransport, ReplayTransport, in_order
 from puna.wire.http import HTTPRequest
 
@@ -20,12 +20,12 @@ class FaultyTransport:
 
     def open(self, request: HTTPRequest) -> OpenReply:
         """Send the request and wait for the reply's headers, unless a fault comes first."""
-        damage = self._plan.next(request)
-        instead = damage.in_place_of_reply()
+        fault = self._plan.next(request)
+        instead = fault.replacement_reply()
         if instead is not None:
             return ReplayTransport(in_order(instead)).open(request)
         reply = self._inner.open(request)
-        return reply if damage.is_none else _FaultyReply(reply, damage, self._sleep)
+        return reply if fault.is_none else _FaultyReply(reply, fault, self._sleep)
 
     def close(self) -> None:
         """Close all connections."""
@@ -33,11 +33,13 @@ class FaultyTransport:
 
 
 class _FaultyReply:
-    """A reply that comes slowly or not to its end."""
+    """A reply with pauses, or with a connection that is cut before its end."""
 
-    def __init__(self, reply: OpenReply, damage: Damage, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self, reply: OpenReply, fault: PlannedFault, sleep: Callable[[float], None]
+    ) -> None:
         self._reply = reply
-        self._damage = damage
+        self._fault = fault
         self._sleep = sleep
         self.status = reply.status
         self.headers = reply.headers
@@ -45,7 +47,7 @@ class _FaultyReply:
     def read(self) -> bytes:
         """The whole body."""
         self._pause()
-        body, error = self._damage.pass_on(self._reply.read())
+        body, error = self._fault.pass_on(self._reply.read())
         if error is not None:
             raise error
         return body
@@ -54,7 +56,7 @@ class _FaultyReply:
         """The body in pieces."""
         for piece in self._reply.pieces():
             self._pause()
-            kept, error = self._damage.pass_on(piece)
+            kept, error = self._fault.pass_on(piece)
             if kept:
                 yield kept
             if error is not None:
@@ -73,7 +75,7 @@ class _FaultyReply:
         self._reply.close()
 
     def _pause(self) -> None:
-        seconds, error = self._damage.pause()
+        seconds, error = self._fault.pause()
         if seconds:
             self._sleep(seconds)
         if error is not None:
@@ -91,13 +93,13 @@ class AsyncFaultyTransport:
         self._sleep = sleep
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
-        """As `FaultyTransport.open`."""
-        damage = self._plan.next(request)
-        instead = damage.in_place_of_reply()
+        """Send the request and wait for the reply's headers, unless a fault comes first."""
+        fault = self._plan.next(request)
+        instead = fault.replacement_reply()
         if instead is not None:
             return await AsyncReplayTransport(in_order(instead)).open(request)
         reply = await self._inner.open(request)
-        return reply if damage.is_none else _AsyncFaultyReply(reply, damage, self._sleep)
+        return reply if fault.is_none else _AsyncFaultyReply(reply, fault, self._sleep)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -105,13 +107,13 @@ class AsyncFaultyTransport:
 
 
 class _AsyncFaultyReply:
-    """A reply that comes slowly or not to its end."""
+    """`_FaultyReply` for asyncio."""
 
     def __init__(
-        self, reply: AsyncOpenReply, damage: Damage, sleep: Callable[[float], Awaitable[None]]
+        self, reply: AsyncOpenReply, fault: PlannedFault, sleep: Callable[[float], Awaitable[None]]
     ) -> None:
         self._reply = reply
-        self._damage = damage
+        self._fault = fault
         self._sleep = sleep
         self.status = reply.status
         self.headers = reply.headers
@@ -119,7 +121,7 @@ class _AsyncFaultyReply:
     async def read(self) -> bytes:
         """The whole body."""
         await self._pause()
-        body, error = self._damage.pass_on(await self._reply.read())
+        body, error = self._fault.pass_on(await self._reply.read())
         if error is not None:
             raise error
         return body
@@ -128,7 +130,7 @@ class _AsyncFaultyReply:
         """The body in pieces."""
         async for piece in self._reply.pieces():
             await self._pause()
-            kept, error = self._damage.pass_on(piece)
+            kept, error = self._fault.pass_on(piece)
             if kept:
                 yield kept
             if error is not None:
@@ -139,7 +141,7 @@ class _AsyncFaultyReply:
         await self._reply.close()
 
     async def _pause(self) -> None:
-        seconds, error = self._damage.pause()
+        seconds, error = self._fault.pause()
         if seconds:
             await self._sleep(seconds)
         if error is not None:

@@ -19,10 +19,13 @@ from puna.wire.http import HTTPRequest
 
 
 class LoopTransport(AsyncTransport, Protocol):
-    """A transport that can be left behind by its loop."""
+    """A transport that can be closed after its event loop was."""
 
     def abandon(self) -> None:
-        """Its loop is closed: close the sockets without it. Nothing may be sent after that."""
+        """Close the sockets without the event loop, which is closed.
+
+        Nothing may be sent afterwards.
+        """
         ...
 
 
@@ -30,7 +33,7 @@ T = TypeVar("T", bound=LoopTransport)
 
 
 class PerLoopTransport(Generic[T]):
-    """Makes a transport on the first request in a loop; hands later ones to it."""
+    """Makes one transport for each event loop, on the first request in it."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -49,7 +52,7 @@ class PerLoopTransport(Generic[T]):
             await held[1].aclose()
 
     def current(self) -> T:
-        """The running loop's transport, made now if there is none."""
+        """The running loop's transport; made now if there is none."""
         loop = asyncio.get_running_loop()
         held = self._by_loop.get(loop)
         if held is None:
@@ -62,7 +65,10 @@ class PerLoopTransport(Generic[T]):
         return held[0]
 
     def _abandon_closed(self) -> None:
-        """Let go of loops that are closed: a transport holds its loop, so no collector can."""
+        """Drop the transports of closed loops.
+
+        A transport refers to its loop, so nothing else would.
+        """
         for loop, (transport, _) in tuple(self._by_loop.items()):
             if loop.is_closed():
                 del self._by_loop[loop]
@@ -71,7 +77,10 @@ class PerLoopTransport(Generic[T]):
     async def _closer(
         self, loop: asyncio.AbstractEventLoop, transport: T
     ) -> AsyncGenerator[None, None]:
-        """A suspended generator: `asyncio.run` closes those when its loop ends."""
+        """A suspended generator that closes the transport.
+
+        `asyncio.run` finishes these at its end.
+        """
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""The proxies that the environment names: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`."""
+"""The proxies in the environment: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SOCKS: Final = ("socks5", "socks5h")
 
 
 class EnvironmentProxies:
-    """The proxies that the environment names when this is made; later changes do not count."""
+    """The proxies that the environment names when this is made; later changes are not seen."""
 
     def __init__(self) -> None:
         named = getproxies()
@@ -25,17 +25,17 @@ class EnvironmentProxies:
         self._find_for = lru_cache(_MOST_HOSTS)(self._find)
 
     @property
-    def are_named(self) -> bool:
-        """Whether there is any; `NO_PROXY` alone is none."""
+    def is_any_set(self) -> bool:
+        """Whether the environment names any proxy; `NO_PROXY` alone names none."""
         return bool(self._proxies)
 
     @property
-    def known(self) -> int:
-        """How many hosts are remembered."""
+    def cached_hosts(self) -> int:
+        """How many hosts are in the cache of `find`."""
         return self._find_for.cache_info().currsize
 
     def find(self, url: str) -> str | None:
-        """The address of the proxy that carries what goes to a URL; None for none."""
+        """The address of the proxy for a URL; None where the URL is reached directly."""
         if not self._proxies:
             return None
         try:
@@ -52,7 +52,7 @@ class EnvironmentProxies:
 
 
 def environment_faults(environ: Mapping[str, str]) -> list[str]:
-    """What in the environment keeps hosts from being reached, a sentence each; no value is told."""
+    """What in the environment keeps hosts from being reached: one sentence each, without values."""
     faults: list[str] = []
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         for one in (name, name.lower()):

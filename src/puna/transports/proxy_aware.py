@@ -1,4 +1,4 @@
-"""How asyncio reaches hosts: lean, or standard where a proxy of the environment is."""
+"""The transport of asyncio callers: lean, or standard where the environment names a proxy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from puna.wire.http import HTTPRequest
 
 
 class ProxyAwareTransport:
-    """Lean, unless the environment names a proxy for an address. For one event loop."""
+    """Sends over the lean transport, or over the standard one to hosts behind a proxy.
+
+    For one event loop.
+    """
 
     def __init__(self, tls: TLSConfig | None = None) -> None:
         self.lean = LeanTransport(tls)
@@ -20,7 +23,10 @@ class ProxyAwareTransport:
         self.proxies = EnvironmentProxies()
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
-        """Send by the way that the environment asks for."""
+        """Send the request, through the host's proxy if it has one.
+
+        Wait for the reply's headers.
+        """
         if not self.is_proxied(request.url):
             return await self.lean.open(request)
         if self._standard is None:
@@ -28,19 +34,19 @@ class ProxyAwareTransport:
         return await self._standard.open(request)
 
     def start(self, request: HTTPRequest, sink: ReplySink) -> Exchange:
-        """Send a request to an address that this can carry; `sink` hears of its reply."""
+        """Send a request with callbacks, as `LeanTransport.start`. Its URL must pass `can_send`."""
         return self.lean.start(request, sink)
 
     def prepare(self, request: HTTPRequest) -> PreparedRequest:
-        """What sends a request to an address that this can carry, with one body after the other.
+        """Check a request's head once, as `LeanTransport.prepare`. Its URL must pass `can_send`.
 
         Raises:
-            ValueError: it cannot be sent.
+            ValueError: its URL, method or headers cannot be sent.
         """
         return self.lean.prepare(request)
 
-    def can_carry(self, url: str) -> bool:
-        """Whether `prepare` reaches an address: HTTP, with no proxy before it."""
+    def can_send(self, url: str) -> bool:
+        """Whether `start` and `prepare` reach a URL: it is HTTP, and no proxy is named for it."""
         return url.startswith("http") and not self.is_proxied(url)
 
     async def close(self) -> None:
@@ -50,10 +56,10 @@ class ProxyAwareTransport:
             await self._standard.close()
 
     def abandon(self) -> None:
-        """Close the sockets of a loop that is closed."""
+        """Close the sockets of an event loop that is closed."""
         self.lean.abandon()
         self._standard = None  # its sockets close with it
 
     def is_proxied(self, url: str) -> bool:
-        """Whether a proxy carries what goes there."""
+        """Whether requests to a URL go through a proxy."""
         return self.proxies.find(url) is not None

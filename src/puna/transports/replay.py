@@ -1,4 +1,4 @@
-"""A transport that plays back what it was given: for tests, demos and `mock_response`."""
+"""A transport that replays given replies: for tests, demos and cassettes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from puna.wire.http import HTTPRequest
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One reply to play: its head, its body in pieces, and an error to end with, if any.
+    """One reply to replay: its head, its body in pieces, and an error to end with, if any.
 
-    `error` instead of pieces fails before any reply; after pieces it cuts the body.
-    `pauses_s` are seconds to wait: before the head, and before each piece; or there are none.
+    An `error` without pieces and with `is_refused` is raised before any reply; otherwise it follows
+    the pieces and cuts the body. `pauses_s` are the seconds to wait before the head and before each
+    piece; empty means no pauses.
     """
 
     status: int = 200
@@ -31,7 +32,10 @@ Player = Callable[[HTTPRequest], Recorded]
 
 
 def in_order(*replies: Recorded) -> Player:
-    """Play these replies one after the other; asking for more is a connection error."""
+    """A player that gives these replies one after the other.
+
+    A request beyond them gets a connection error.
+    """
     left = iter(replies)
 
     def play(request: HTTPRequest) -> Recorded:
@@ -44,7 +48,7 @@ def in_order(*replies: Recorded) -> Player:
 
 
 class ReplayTransport:
-    """Plays replies instead of sending. Synchronous.
+    """Replays replies instead of sending requests. Synchronous.
 
     `requests` holds what was sent, in order; `open_replies` counts replies that were not closed.
     """
@@ -56,33 +60,33 @@ class ReplayTransport:
         self.open_replies = 0
 
     def open(self, request: HTTPRequest) -> _ReplayReply:
-        """Play the next reply."""
+        """Give the reply that the player chooses for this request."""
         recorded = self.choose(request)
         if recorded.pauses_s:
             self._sleep(recorded.pauses_s[0])
         return self.begin(recorded)
 
     def choose(self, request: HTTPRequest) -> Recorded:
-        """Note a request and find what to play."""
+        """Add the request to `requests`, and ask the player for its reply."""
         self.requests.append(request)
         return self._play(request)
 
     def begin(self, recorded: Recorded) -> _ReplayReply:
-        """The reply's head is there; or there is none."""
+        """Open the reply; raises its error where the connection is refused."""
         if recorded.error is not None and recorded.is_refused:
             raise recorded.error
         self.open_replies += 1
         return _ReplayReply(recorded, self._closed, self._sleep)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there are no connections."""
 
     def _closed(self) -> None:
         self.open_replies -= 1
 
 
 class _ReplayReply:
-    """A reply under way."""
+    """A reply that is being replayed."""
 
     def __init__(
         self, recorded: Recorded, closed: Callable[[], None], sleep: Callable[[float], None]
@@ -110,10 +114,10 @@ class _ReplayReply:
             raise self.recorded.error
 
     def limit(self, within_s: float) -> None:
-        """What was recorded comes at once, or after the pauses that were."""
+        """Do nothing: a replay keeps its recorded pauses."""
 
     def finish(self, within_s: float) -> None:
-        """Nothing is left to read."""
+        """Do nothing: there is no connection to keep."""
 
     def close(self) -> None:
         """Count the reply as closed."""
@@ -142,18 +146,18 @@ class AsyncReplayTransport:
         return self._inner.open_replies
 
     async def open(self, request: HTTPRequest) -> _AsyncReplayReply:
-        """Play the next reply."""
+        """Give the reply that the player chooses for this request."""
         recorded = self._inner.choose(request)
         if recorded.pauses_s:
             await self._sleep(recorded.pauses_s[0])
         return _AsyncReplayReply(self._inner.begin(recorded), self._sleep)
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there are no connections."""
 
 
 class _AsyncReplayReply:
-    """A reply under way."""
+    """`_ReplayReply` for asyncio."""
 
     def __init__(self, inner: _ReplayReply, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._inner = inner

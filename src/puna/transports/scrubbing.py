@@ -1,4 +1,4 @@
-"""What must not reach a cassette: secrets of requests. In which forms: `wire/masking.py`."""
+"""Removes secrets from what is written to a cassette. Their forms are in `wire/masking.py`."""
 
 from __future__ import annotations
 
@@ -22,34 +22,37 @@ _FRAMING = frozenset(
 
 
 class Scrubber:
-    """Knows the secrets of the requests that it was shown, and takes them out."""
+    """Collects the secrets of requests, and replaces them in texts with dots."""
 
     def __init__(self) -> None:
         self._secrets: frozenset[str] = frozenset()
         self._masker = Masker(())
 
     @property
-    def known(self) -> int:
-        """How many secrets it knows."""
+    def secret_count(self) -> int:
+        """How many secrets were collected."""
         return len(self._secrets)
 
     def learn(self, request: HTTPRequest) -> None:
-        """Note what is secret about a request."""
+        """Collect the secrets in a request's headers and URL."""
         found = frozenset(filter(None, _secrets_of(request)))
         if not found <= self._secrets:
             self._secrets |= found
             self._masker = Masker(self._secrets)
 
-    def clean(self, data: bytes) -> bytes:
-        """The same without secrets."""
+    def scrub(self, data: bytes) -> bytes:
+        """The bytes with dots in place of secrets."""
         return self._masker.mask(data)
 
-    def clean_text(self, text: str) -> str:
-        """The same without secrets."""
+    def scrub_text(self, text: str) -> str:
+        """The text with dots in place of secrets."""
         return self._masker.mask_text(text)
 
-    def clean_pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """The same pieces; a secret may lie over several, and its dots are where it began."""
+    def scrub_pieces(self, pieces: Sequence[bytes]) -> list[bytes]:
+        """The same number of pieces without secrets.
+
+        A secret that spans several pieces is replaced in the one where it begins.
+        """
         whole = b"".join(pieces)
         spans = self._masker.spans(whole)
         cleaned: list[bytes] = []
@@ -60,26 +63,26 @@ class Scrubber:
             begin = end
         return cleaned
 
-    def clean_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """A reply's headers without cookies and keys, and without those about its framing."""
+    def scrub_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """A reply's headers without cookies, keys and framing headers."""
         return {
-            name: self.clean_text(value)
+            name: self.scrub_text(value)
             for name, value in headers.items()
             if name not in _FRAMING and not is_sensitive_header(name)
         }
 
-    def clean_url(self, url: str) -> str:
-        """An address without user, password and the values of a query that let somebody in."""
+    def scrub_url(self, url: str) -> str:
+        """A URL without user, password and the values of query parameters that hold credentials."""
         try:
             parts = urlsplit(url)
         except ValueError:  # brackets that do not match
-            return self.clean_text(url.partition("?")[0])
+            return self.scrub_text(url.partition("?")[0])
         query = "&".join(
             f"{quote(name)}={DOTS if is_sensitive_query(name) else quote(value)}"
             for name, value in parse_qsl(parts.query, keep_blank_values=True)
         )
         host = parts.netloc.rpartition("@")[2]
-        return self.clean_text(urlunsplit((parts.scheme, host, parts.path, query, "")))
+        return self.scrub_text(urlunsplit((parts.scheme, host, parts.path, query, "")))
 
 
 def _secrets_of(request: HTTPRequest) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""The standard transport, over httpx2: proxies, custom certificates, sync and async.
+"""The standard transport over httpx2, synchronous and for asyncio: proxies and own certificates.
 
-Redirects are never followed: a reply must not carry a key to another host.
+Redirects are never followed, so that a reply cannot send a key to another host.
 """
 
 from __future__ import annotations
@@ -18,20 +18,26 @@ import httpx2
 
 from puna.errors import APIConnectionError, ConfigError
 from puna.transports.base import MOST_BODY_BYTES
-from puna.transports.bounded import until
+from puna.transports.decompressed import DecompressedBody, is_encoded
 from puna.transports.failures import least, not_connected, timed_out, too_long, unreachable
-from puna.transports.opened import Opened, is_encoded
-from puna.transports.roads import AsyncRoad, RequestMaker, Road, make_async_road, make_road
+from puna.transports.httpx_connections import (
+    AsyncConnections,
+    Connections,
+    RequestMaker,
+    make_async_connections,
+    make_connections,
+)
+from puna.transports.socket_deadlines import io_deadline
 from puna.transports.tls import TLSConfig
 from puna.wire.http import HTTPRequest, Timeouts
 
 
 class StandardTransport:
-    """Synchronous; one connection pool, shared by all threads of a process.
+    """The synchronous transport; all threads of a process share one connection pool.
 
-    A process forked from this one gets a pool of its own: two processes that write to one socket
-    would read each other's answers. `uses_proxies` is whether the environment's proxies count.
-    `most_body_bytes` limits what is kept whole.
+    A process forked from this one gets a pool of its own: two processes on one socket would read
+    each other's answers. `uses_proxies` is whether the environment's proxies are used.
+    `most_body_bytes` limits bodies that are kept in memory.
     """
 
     def __init__(
@@ -45,34 +51,38 @@ class StandardTransport:
         self._uses_proxies = uses_proxies
         self._most_body_bytes = most_body_bytes
         self._requests = RequestMaker()
-        self._roads: dict[int, Road] = {}
-        self._road()
+        self._by_process: dict[int, Connections] = {}
+        self._connections()
 
     def open(self, request: HTTPRequest) -> _StandardReply:
         """Send the request and wait for the reply's headers."""
-        deadline = _after(request.timeouts.total_s)
+        deadline = _deadline_after(request.timeouts.total_s)
         limits = _limits(request.timeouts, None)  # the deadline is over all reads and writes
-        with _translated(request, is_head=True), until(deadline):
-            reply = self._road().send(self._requests.make(request, limits))
+        with _translate_errors(request, is_head=True), io_deadline(deadline):
+            reply = self._connections().send(self._requests.make(request, limits))
         return _StandardReply(request, reply, deadline, self._most_body_bytes)
 
     def close(self) -> None:
         """Close all connections of this process."""
-        road = self._roads.pop(os.getpid(), None)
-        if road is not None:
-            road.close()
+        found = self._by_process.pop(os.getpid(), None)
+        if found is not None:
+            found.close()
 
-    def _road(self) -> Road:
-        """This process's road. A parent's is kept, unused: closing it could end its TLS."""
-        road = self._roads.get(os.getpid())
-        if road is not None:
-            return road
-        made = make_road(self._tls.context(), uses_proxies=self._uses_proxies)
-        return self._roads.setdefault(os.getpid(), made)
+    def _connections(self) -> Connections:
+        """This process's connection pool, made on first use.
+
+        A parent process's pool is kept, unused, because closing it could end the parent's TLS
+        sessions.
+        """
+        found = self._by_process.get(os.getpid())
+        if found is not None:
+            return found
+        made = make_connections(self._tls.context(), uses_proxies=self._uses_proxies)
+        return self._by_process.setdefault(os.getpid(), made)
 
 
 class _StandardReply:
-    """A reply under way."""
+    """A reply of the synchronous transport whose body is still to be read."""
 
     def __init__(
         self, request: HTTPRequest, reply: httpx2.Response, deadline: float | None, most_bytes: int
@@ -81,27 +91,29 @@ class _StandardReply:
         self._reply = reply
         self._deadline = deadline
         self._ends_at: float | None = None
-        self._whole = _Whole(request, most_bytes)
+        self._buffer = _BodyBuffer(request, most_bytes)
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
-        self._opened = Opened(reply) if is_encoded(reply) else None
-        self._body = self._opened.pieces() if self._opened is not None else _plain_body(reply)
+        self._decompressed = DecompressedBody(reply) if is_encoded(reply) else None
+        self._body = (
+            self._decompressed.pieces() if self._decompressed is not None else _plain_body(reply)
+        )
 
     def read(self) -> bytes:
         """The whole body."""
         piece = self._next(self._deadline)
         while piece is not None:
-            self._whole.add(piece, self._opened)
+            self._buffer.add(piece, self._decompressed)
             if self._deadline is not None and time.monotonic() > self._deadline:
                 raise timed_out(self._request, is_head=False)
             piece = self._next(self._deadline)
-        return self._whole.take()
+        return self._buffer.take()
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces."""
         is_stream, idle_s = self._request.is_stream, self._request.timeouts.idle_s
         while True:
-            piece = self._next(_after(idle_s) if is_stream else self._deadline)
+            piece = self._next(_deadline_after(idle_s) if is_stream else self._deadline)
             if piece is None:
                 return
             yield piece
@@ -114,27 +126,27 @@ class _StandardReply:
         """Read the end of the body, so that the connection can serve again."""
         self._ends_at = None
         with suppress(APIConnectionError):
-            self._next(_after(within_s))
+            self._next(_deadline_after(within_s))
 
     def _next(self, deadline: float | None) -> bytes | None:
-        """The next piece of the body, within its time; None at the end."""
+        """The next piece of the body, before `deadline`; None at the end."""
         if self._ends_at is not None:
             deadline = least(deadline, self._ends_at)
-        with _translated(self._request), until(deadline):
+        with _translate_errors(self._request), io_deadline(deadline):
             return next(self._body, None)
 
     def close(self) -> None:
-        """Give back or cut the connection, also while another thread is reading from it."""
+        """Close the reply, also while another thread reads from it."""
         if not self._reply.is_closed:
             _cut(self._reply.extensions["network_stream"].get_extra_info("socket"))
         self._reply.close()
 
 
 class AsyncStandardTransport:
-    """For asyncio; one connection pool, for one event loop.
+    """The transport over httpx2 for asyncio, with one connection pool, for one event loop.
 
-    `uses_proxies` is whether the environment's proxies count.
-    `most_body_bytes` limits what is kept whole.
+    `uses_proxies` is whether the environment's proxies are used. `most_body_bytes` limits bodies
+    that are kept in memory.
     """
 
     def __init__(
@@ -146,7 +158,7 @@ class AsyncStandardTransport:
     ) -> None:
         self._most_body_bytes = most_body_bytes
         self._requests = RequestMaker()
-        self._road: AsyncRoad = make_async_road(
+        self._connections: AsyncConnections = make_async_connections(
             (tls or TLSConfig()).context(), uses_proxies=uses_proxies
         )
 
@@ -158,12 +170,12 @@ class AsyncStandardTransport:
         limits = _limits(request.timeouts, None)  # the deadline is over all reads and writes
         handshakes = _Handshakes()
         try:
-            with _translated(request, is_head=True):
-                built = self._requests.make(request, limits, trace=handshakes.note)
-                if self._road.is_straight:
+            with _translate_errors(request, is_head=True):
+                built = self._requests.make(request, limits, trace=handshakes.trace)
+                if self._connections.is_direct:
                     handshakes.end_with(built.extensions)
                 async with asyncio.timeout_at(deadline):
-                    reply = await self._road.send(built)
+                    reply = await self._connections.send(built)
         except BaseException:
             await handshakes.cut()
             raise
@@ -172,11 +184,11 @@ class AsyncStandardTransport:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._road.close()
+        await self._connections.close()
 
 
 class _AsyncStandardReply:
-    """A reply under way."""
+    """A reply of the asyncio transport whose body is still to be read."""
 
     def __init__(
         self, request: HTTPRequest, reply: httpx2.Response, deadline: float | None, most_bytes: int
@@ -184,30 +196,30 @@ class _AsyncStandardReply:
         self._request = request
         self._reply = reply
         self._deadline = deadline
-        self._whole = _Whole(request, most_bytes)
-        self._opened = Opened(reply) if is_encoded(reply) else None
+        self._buffer = _BodyBuffer(request, most_bytes)
+        self._decompressed = DecompressedBody(reply) if is_encoded(reply) else None
         self.status = reply.status_code
         self.headers: Mapping[str, str] = _headers(reply)
 
     async def read(self) -> bytes:
         """The whole body."""
-        with _translated(self._request):
+        with _translate_errors(self._request):
             async with asyncio.timeout_at(self._deadline):
                 async with aclosing(self.pieces()) as pieces:
                     async for piece in pieces:
-                        self._whole.add(piece, self._opened)
-                return self._whole.take()
+                        self._buffer.add(piece, self._decompressed)
+                return self._buffer.take()
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body in pieces."""
         reply = self._reply
         body: object
-        if self._opened is not None:
-            body = self._opened.async_pieces()
+        if self._decompressed is not None:
+            body = self._decompressed.async_pieces()
         else:
             body = aiter(cast("httpx2.AsyncByteStream", reply.stream))
         idle_s = self._request.timeouts.idle_s if self._request.is_stream else None
-        with _translated(self._request):
+        with _translate_errors(self._request):
             try:
                 async with aclosing(cast("AsyncGenerator[bytes]", body)) as pieces:
                     while True:
@@ -225,8 +237,8 @@ class _AsyncStandardReply:
         await self._reply.aclose()
 
 
-class _Whole:
-    """The body of a reply as it comes, up to a limit."""
+class _BodyBuffer:
+    """Collects the body of a reply, up to a limit."""
 
     def __init__(self, request: HTTPRequest, most_bytes: int) -> None:
         self._request = request
@@ -234,23 +246,23 @@ class _Whole:
         self._bytes = 0
         self._pieces: list[bytes] = []
 
-    def add(self, piece: bytes, opened: Opened | None) -> None:
-        """Keep some of it. Raises APIConnectionError when it is too much."""
+    def add(self, piece: bytes, decompressed: DecompressedBody | None) -> None:
+        """Add a piece. Raises APIConnectionError when the body is too long or expanded too much."""
         self._pieces.append(piece)
         self._bytes += len(piece)
         if self._bytes > self._most_bytes:
             raise unreachable(self._request, ValueError(too_long(self._most_bytes)))
-        if opened is not None:
-            with _translated(self._request):
-                opened.check_ratio()
+        if decompressed is not None:
+            with _translate_errors(self._request):
+                decompressed.check_ratio()
 
     def take(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         return b"".join(self._pieces)
 
 
 class _Handshakes:
-    """Connections whose TLS handshake is under way: httpx2 forgets them when it is cancelled."""
+    """Tracks connections during their TLS handshake: httpx2 leaks these when it is cancelled."""
 
     def __init__(self) -> None:
         self._streams: list[Any] = []
@@ -260,8 +272,8 @@ class _Handshakes:
         """Stop tracing when HTTP begins: without a proxy, no TLS handshake comes after that."""
         self._extensions = extensions
 
-    async def note(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Follow what httpx2 does (its "trace" extension)."""
+    async def trace(self, event: str, facts: Mapping[str, Any]) -> None:
+        """httpx2's "trace" callback: remember new connections until their handshake is done."""
         if self._extensions is not None and event.startswith("http"):
             self._extensions.pop("trace", None)
         if event == "connection.connect_tcp.complete":
@@ -270,24 +282,24 @@ class _Handshakes:
             self._streams.clear()
 
     async def cut(self) -> None:
-        """Close what was left half open."""
+        """Close the connections whose handshake was interrupted."""
         for stream in self._streams:
             await stream.aclose()
 
 
 def _cut(sock: socket.socket) -> None:
-    """Wake whoever reads from a socket: closing it would not."""
+    """Shut the socket down, which wakes a thread that reads from it; closing it would not."""
     with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-def _after(seconds: float | None) -> float | None:
-    """The deadline that many seconds from now."""
+def _deadline_after(seconds: float | None) -> float | None:
+    """The instant of the steady clock that is `seconds` from now; None for no limit."""
     return time.monotonic() + seconds if seconds is not None else None
 
 
 def _limits(timeouts: Timeouts, each_s: float | None) -> dict[str, float | None]:
-    """What httpx2 may wait: for a connection, and for each read and write."""
+    """httpx2's timeouts in seconds: for a connection, and for each read and write."""
     connect_s = least(timeouts.connect_s, timeouts.total_s)
     return {"connect": connect_s, "read": each_s, "write": each_s, "pool": connect_s}
 
@@ -305,7 +317,7 @@ def _headers(reply: httpx2.Response) -> dict[str, str]:
 
 
 def _plain_body(reply: httpx2.Response) -> Iterator[bytes]:
-    """A body that needs no decompression, without the steps that do it."""
+    """The body of a reply that is not compressed, straight from httpx2's stream."""
     try:
         yield from cast("httpx2.SyncByteStream", reply.stream)
     finally:
@@ -317,8 +329,8 @@ _UNSENT = (httpx2.ConnectError, httpx2.InvalidURL, httpx2.UnsupportedProtocol)
 
 
 @contextmanager
-def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[None]:
-    """The one line where httpx2's errors become ours. Only the host is named, never the key."""
+def _translate_errors(request: HTTPRequest, *, is_head: bool = False) -> Generator[None]:
+    """Turn httpx2's errors into Puna's. The message names the host, never the key."""
     try:
         yield
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Whom a transport trusts."""
+"""Which certificates a transport trusts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from puna.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class TLSConfig:
-    """Whom to trust: the system's roots, a file of certificates, or (at your own risk) anyone."""
+    """Which certificates are trusted: the system's, those of a file, or (at your own risk) all."""
 
     is_verified: bool = True
     ca_file: str | None = None

@@ -44,8 +44,8 @@ async def test_hosts_are_reached_directly_and_their_connections_kept(upstream: U
     hosts = transport.to_hosts()
     lean = hosts.lean
     assert lean.open_connections == 1
-    assert hosts.can_carry(upstream.url)
-    assert not hosts.can_carry("embedded://model/chat/completions")
+    assert hosts.can_send(upstream.url)
+    assert not hosts.can_send("embedded://model/chat/completions")
     await transport.close()
     assert lean.open_connections == 0
 
@@ -67,10 +67,10 @@ async def test_the_proxy_of_the_environment_is_used_and_its_exceptions_kept(
         assert len(proxy.requests) == 2
         assert len(upstream.requests) == 1
         hosts = transport.to_hosts()
-        assert not hosts.can_carry("http://llama.invalid/v1")
-        assert hosts.can_carry("http://direct.test:8080/v1")
-        assert hosts.can_carry("http://[bad")
-        assert hosts.can_carry("https://llama.invalid/v1") == (name.upper() != "ALL_PROXY")
+        assert not hosts.can_send("http://llama.invalid/v1")
+        assert hosts.can_send("http://direct.test:8080/v1")
+        assert hosts.can_send("http://[bad")
+        assert hosts.can_send("https://llama.invalid/v1") == (name.upper() != "ALL_PROXY")
         await transport.close()
 
 
@@ -81,8 +81,8 @@ async def test_many_hosts_behind_a_proxy_are_not_remembered_for_ever(
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:3128")
     transport = _made()
     for number in range(1_100):
-        assert not transport.to_hosts().can_carry(f"http://host{number}.test/v1")
-    assert transport.to_hosts().proxies.known == 1_024
+        assert not transport.to_hosts().can_send(f"http://host{number}.test/v1")
+    assert transport.to_hosts().proxies.cached_hosts == 1_024
     await transport.close()
 
 

@@ -363,7 +363,7 @@ class Anywhere:
     def start(self, request: Any, sink: ReplySink) -> Any:
         raise AssertionError((request, sink))
 
-    def can_carry(self, url: str) -> bool:
+    def can_send(self, url: str) -> bool:
         return bool(url)
 
 

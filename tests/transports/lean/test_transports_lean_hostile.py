@@ -18,7 +18,7 @@ from tests.support.memory_network import Heard, MemoryNetwork, Script, Step, run
 
 from puna.errors import APIConnectionError, APITimeoutError
 from puna.transports.lean import LeanTransport, PoolLimits
-from puna.transports.lean.reading import ReplyReader, whole_chunk
+from puna.transports.lean.reading import ReplyReader, read_single_chunk
 from puna.transports.lean.whole import read_whole
 from puna.wire.http import HTTPRequest, Timeouts
 
@@ -515,7 +515,7 @@ def test_a_read_that_is_one_chunk_says_what_the_parser_reads(
     parsed, spared = ReplyReader(), ReplyReader()
     for data in reads:
         parsed.feed(data)
-        piece = whole_chunk(data) if spared.is_between else None
+        piece = read_single_chunk(data) if spared.is_at_chunk_end else None
         if piece is None:
             spared.feed(data)
         else:
@@ -532,5 +532,5 @@ def test_a_read_that_is_one_chunk_says_what_the_parser_reads(
     [b"", b"\r\n", b"0\r\n\r\n", b"1\r\n\r\n", b"1\r\nab\r\n", b"+1\r\na\r\n", b"1\r\na\n\r"],
 )
 def test_what_is_not_one_chunk_is_for_the_parser(data: bytes) -> None:
-    assert whole_chunk(data) is None
-    assert whole_chunk(b"1\r\na\r\n") == b"a"
+    assert read_single_chunk(data) is None
+    assert read_single_chunk(b"1\r\na\r\n") == b"a"

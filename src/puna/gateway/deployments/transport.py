@@ -14,8 +14,8 @@ from puna.transports.embedded import AsyncEmbeddedTransport
 from puna.transports.lean import LeanTransport
 from puna.transports.per_loop import PerLoopTransport
 from puna.transports.proxy_aware import ProxyAwareTransport
+from puna.transports.recorder import Recorder
 from puna.transports.recording import AsyncRecordingTransport
-from puna.transports.takes import Recorder
 from puna.wire.http import HTTPRequest
 
 

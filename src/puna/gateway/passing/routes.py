@@ -73,7 +73,7 @@ class CallbackTransport(Protocol):
         """Send a request; `sink` hears of its reply, never before this returns."""
         ...
 
-    def can_carry(self, url: str, /) -> bool:
+    def can_send(self, url: str, /) -> bool:
         """Whether it reaches a URL: no proxy stands before it."""
         ...
 
@@ -198,7 +198,7 @@ def _make_ready(
     one: Deployment, name: str, transport: CallbackTransport, *, is_stream: bool
 ) -> ReadyDeployment | None:
     request = _empty_request(one, is_stream=is_stream)
-    if not transport.can_carry(request.url):
+    if not transport.can_send(request.url):
         return None
     try:
         prepared = transport.prepare(request)

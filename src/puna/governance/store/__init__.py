@@ -1,1 +1,1 @@
-"""Where the gateway keeps what outlives a request. Each key sees only what it made."""
+"""Stores for responses that later requests refer to. Each key sees only what it made itself."""

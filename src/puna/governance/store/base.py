@@ -1,4 +1,4 @@
-"""What every store of responses offers."""
+"""The protocol of a response store."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from puna.bridges.responses.stored import StoredResponse
 
 
 class ResponseStore(Protocol):
-    """Responses by the key that made them; of another key's it knows nothing.
+    """Stores responses by the key that made them. An owner cannot see another owner's responses.
 
     Raises:
-        ServiceUnavailableError: from all but `close`, where the store cannot be used.
+        ServiceUnavailableError: from each method but `close`, when the store cannot be used.
     """
 
     async def put(self, stored: StoredResponse) -> None:
-        """Keep a response."""
+        """Store a response, in place of an older one with the same id and owner."""
         ...
 
     async def get(self, owner: str, response_id: str) -> StoredResponse | None:
@@ -27,9 +27,9 @@ class ResponseStore(Protocol):
         ...
 
     async def delete(self, owner: str, response_id: str) -> bool:
-        """Forget a response; whether it was there."""
+        """Delete a response of this owner; gives whether there was one."""
         ...
 
     async def close(self) -> None:
-        """Let go of files."""
+        """Close the store's files and connections."""
         ...

@@ -53,21 +53,24 @@ _ITEMS_BY_AGE = "CREATE INDEX IF NOT EXISTS items_by_age ON items (created_at)"
 
 
 class SQLiteStore:
-    """One connection, used in one thread of its own; the event loop never waits for the disk.
+    """Stores responses in a SQLite file, over one connection that is used in one thread of its own.
 
-    Not in asyncio's threads: while a file is locked it would take them all, and names of hosts are
-    looked up there.
+    The event loop never waits for the disk. The thread is not one of asyncio's default executor: a
+    locked file would block all of these, and asyncio resolves host names there.
     """
 
     def __init__(
         self, path: str, *, busy_s: float = _BUSY_S, most_bytes: int = DEFAULT_STORE_BYTES
     ) -> None:
-        """Open or make the file. Nobody waits longer than `busy_s` for one that others lock.
+        """Open the file, or create it.
 
-        When its content is larger than `most_bytes`, the oldest responses go.
+        Args:
+            path: where the file is.
+            busy_s: the most seconds that a call waits for a file that another process locks.
+            most_bytes: above this size of the stored content, the oldest responses are deleted.
 
         Raises:
-            ConfigError: it cannot be used.
+            ConfigError: the file cannot be used.
         """
         self._busy_s = busy_s
         self._most_bytes = most_bytes
@@ -94,10 +97,11 @@ class SQLiteStore:
             ) from error
 
     async def put(self, stored: StoredResponse) -> None:
-        """Keep a response; those past their time go.
+        """Store a response, and delete those that are past their time.
 
         Raises:
-            ServiceUnavailableError: the file cannot be used, as in `get` and `delete`.
+            ServiceUnavailableError: the file cannot be used; `get`, `find_item` and `delete` raise
+                it too.
         """
         await self._in_thread(self._put, stored)
 
@@ -110,7 +114,7 @@ class SQLiteStore:
         return await self._in_thread(self._find_item, owner, item_id)
 
     async def delete(self, owner: str, response_id: str) -> bool:
-        """Forget a response; whether it was there."""
+        """Delete a response of this owner; gives whether there was one."""
         return await self._in_thread(self._delete, owner, response_id)
 
     async def close(self) -> None:
@@ -135,7 +139,7 @@ class SQLiteStore:
             pass
 
     def _size(self) -> int:
-        """The bytes of the file that hold something."""
+        """The bytes of the file that hold data, without its free pages."""
         pages, free, size = (
             self._db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
@@ -143,7 +147,7 @@ class SQLiteStore:
         return (int(pages) - int(free)) * int(size)
 
     def _forget_oldest(self) -> bool:
-        """Delete an eighth of the responses, the oldest; whether there were any but the newest."""
+        """Delete the oldest eighth of the responses; False when only the newest was left."""
         count = int(self._db.execute("SELECT COUNT(*) FROM responses").fetchone()[0])
         if count <= 1:
             return False
@@ -186,7 +190,10 @@ class SQLiteStore:
         return done.rowcount > 0
 
     async def _in_thread(self, work: Callable[..., T], *given: Any) -> T:
-        """Run `work` in the one thread; the wait for it counts as a wait for the file."""
+        """Run `work` in the store's thread.
+
+        Time spent waiting for the thread counts towards `busy_s`.
+        """
         loop = asyncio.get_running_loop()
         until = time.monotonic() + self._busy_s
         try:
@@ -195,6 +202,10 @@ class SQLiteStore:
             raise _unusable(error) from error
 
     def _within(self, until: float, work: Callable[..., T], given: tuple[Any, ...]) -> T:
+        """Run `work` in the thread.
+
+        Raise when `until`, an instant of the steady clock, has passed.
+        """
         left_s = until - time.monotonic()
         if left_s <= 0:
             raise sqlite3.OperationalError("it is busy")
@@ -203,7 +214,7 @@ class SQLiteStore:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, or take it from other users: it holds conversations."""
+    """Create the file, or remove other users' access to it: it holds conversations."""
     opened = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         if os.fstat(opened).st_mode & 0o077:

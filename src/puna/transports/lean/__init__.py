@@ -1,6 +1,6 @@
-"""The gateway's own HTTP/1.1 client: callbacks from socket to sink, no task for a request.
+"""The gateway's own HTTP/1.1 client. Callbacks run from socket to sink; no request needs a task.
 
-Proxies are the standard transport's business.
+It does not speak to proxies: the standard transport does.
 """
 
 from puna.transports.lean.exchange import Exchange, ReplySink

@@ -1,4 +1,17 @@
-"""One connection: writes a request, reads its reply, and says when it may serve again."""
+"""One HTTP/1.1 connection to a host.
+
+It serves one exchange at a time. States: *idle* (no exchange; in the pool), *asked* (`begin` wrote
+a request, no byte of the reply has come), *reading* (bytes come), and *closed*. Events are the
+callbacks of asyncio (`data_received`, `eof_received`, `connection_lost`), the deadline, and the
+exchange's `pause`, `resume` and `cut`. A complete reply leads back to idle, if the host keeps the
+connection alive and has taken the whole request; everything else leads to closed. Invariants: each
+exchange is ended exactly once, by a complete reply or by an error; a connection is handed to the
+pool before the sink hears of the end, so that the sink may send the next request on it; after `cut`
+no callback follows.
+
+Most replies come in one read and are recognized without a parser (`whole.py`); a streamed chunk
+that comes by itself is, too (`read_single_chunk`). All else is parsed by `ReplyReader`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +27,8 @@ from typing import cast
 from puna.transports.decoding import STEPS_A_TURN, Decoder, make_decoder
 from puna.transports.failures import timed_out, too_long, unreachable
 from puna.transports.lean.deadline import Deadline
-from puna.transports.lean.exchange import Exchange, Owner
-from puna.transports.lean.reading import ReplyReader, whole_chunk
+from puna.transports.lean.exchange import ConnectionOwner, Exchange
+from puna.transports.lean.reading import ReplyReader, read_single_chunk
 from puna.transports.lean.whole import read_whole
 from puna.wire.http import STREAM_TYPES
 
@@ -26,18 +39,21 @@ _OK = 200
 
 
 class Connection(asyncio.Protocol):
-    """Made for `wanted_by`; kept alive for others after that."""
+    """One connection, opened for `first_exchange` and then reused for others."""
 
     def __init__(
         self,
-        owner: Owner[Connection],
+        owner: ConnectionOwner[Connection],
         loop: asyncio.AbstractEventLoop,
-        wanted_by: Exchange,
+        first_exchange: Exchange,
         most_body_bytes: int,
     ) -> None:
-        """`most_body_bytes` limits what is kept whole: an answer that is no stream, an error."""
-        self.wanted_by: Exchange | None = wanted_by
-        self.grows_old_at = math.inf
+        """`most_body_bytes` limits bodies that are kept in memory.
+
+        An answer that is no stream, an error.
+        """
+        self.first_exchange: Exchange | None = first_exchange
+        self.retire_at = math.inf
         self.expires_at = math.inf
         self.is_closed = False
         self.uses = 0
@@ -48,14 +64,14 @@ class Connection(asyncio.Protocol):
         self._decoder: Decoder | None = None
         self._exchange: Exchange | None = None
         self._is_answered = False
-        self._has_told_head = False
+        self._is_head_delivered = False
         self._most_body_bytes = most_body_bytes
         self._is_kept_whole = False
         self._is_streamed = False
         self._body_bytes = 0
         self._is_lost = False
-        self._is_held = False
-        self._is_opening = False  # whether the loop will go on with a compressed body
+        self._is_reading_paused = False
+        self._is_decoding = False  # whether the loop will go on with a compressed body
         self._idle_s: float | None = None
         self._deadline = Deadline(loop, self._on_time)
         self.sock: socket.socket | None = None
@@ -66,16 +82,16 @@ class Connection(asyncio.Protocol):
     # --- what the pool calls
 
     def begin(self, exchange: Exchange) -> None:
-        """Send a request."""
+        """Write an exchange's request and wait for its reply. The connection must be idle."""
         self._exchange = exchange
-        exchange.line = self
+        exchange.connection = self
         self.uses += 1
         self._is_answered = False
         if self._is_read or exchange.has_no_reply_body:
             self._begin_reader(exchange)
         self._deadline.set(exchange.deadline)
         if exchange.is_paused:
-            self._hold()
+            self._pause_reading()
         body = exchange.body
         if len(body) <= _JOINED_BYTES:
             self.transport.write(exchange.start + body)
@@ -83,21 +99,24 @@ class Connection(asyncio.Protocol):
             self.transport.writelines((exchange.start, body))
 
     def watch_unread(self) -> None:
-        """Make `unread`. A transport without a socket has none."""
+        """Prepare `unread`, which shows the pool whether an idle connection got data or was closed.
+
+        A transport without a socket has none.
+        """
         sock = self.transport.get_extra_info("socket")
         if sock is not None and self.unread is None:
             self.unread = select.poll()
             self.unread.register(sock.fileno(), select.POLLIN)
 
     def fail(self, error: Exception) -> None:
-        """Close at once and tell the exchange why."""
+        """Close the connection at once and end its exchange with an error."""
         exchange = self._exchange
         self.cut()
         if exchange is not None:
             exchange.fail(unreachable(exchange.request, error))
 
     def abandon(self) -> None:
-        """Close the socket of a loop that is closed: the loop's own ways to do it are gone."""
+        """Close the socket without the event loop, which is closed already."""
         self.is_closed = True
         if self.sock is not None:
             self.sock.close()
@@ -105,33 +124,36 @@ class Connection(asyncio.Protocol):
     # --- what the exchange calls
 
     def pause(self) -> None:
-        """Stop reading. The pauses of the reader are not the host's."""
+        """Stop reading from the socket. The idle timeout stops too.
+
+        This pause is the reader's own.
+        """
         if not self.is_closed:
-            self._hold()
+            self._pause_reading()
         if self._idle_s is not None:
             self._deadline.set(math.inf)
 
     def resume(self) -> None:
-        """Read on, with what was held back first."""
+        """Read from the socket again, after delivering what was held back."""
         exchange = self._exchange
         if exchange is None:
             return
         if self._idle_s is not None:
             self._deadline.set_after(self._idle_s)
         if self._decoder is not None:
-            self._tell(exchange)
+            self._deliver(exchange)
         self._read_on(exchange)
 
     def _read_on(self, exchange: Exchange) -> None:
-        is_held = exchange.is_paused or self._is_opening or self.is_closed
+        is_held = exchange.is_paused or self._is_decoding or self.is_closed
         if self._exchange is exchange and not is_held:
-            self._let_go()
+            self._resume_reading()
 
     def cut(self) -> None:
-        """Close at once."""
+        """Close the connection at once. Its exchange, if any, gets no further callback."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.line = None
+            exchange.connection = None
         self._deadline.stop()
         if self._is_lost:
             self._owner.lost(self)
@@ -142,12 +164,15 @@ class Connection(asyncio.Protocol):
     # --- what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connected, and TLS agreed."""
+        """Asyncio's callback: the connection is open, and TLS is established."""
         self.transport = cast("asyncio.Transport", transport)
         self._owner.adopt(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the reply; anything else ends the connection."""
+        """Asyncio's callback with bytes of the reply.
+
+        Bytes without a request close the connection.
+        """
         exchange = self._exchange
         if exchange is None:
             self.cut()
@@ -157,46 +182,52 @@ class Connection(asyncio.Protocol):
             if not self._is_read:
                 whole = read_whole(data)
                 if whole is not None:
-                    self._give_back(is_kept=True)
+                    self._release(is_kept=True)
                     exchange.end_whole(whole)
                     return
                 self._is_read = True
-        elif self._is_streamed and self._reader.is_between:
-            piece = whole_chunk(data)
+        elif self._is_streamed and self._reader.is_at_chunk_end:
+            piece = read_single_chunk(data)
             if piece is not None:
-                self._pass_on(exchange, piece)
+                self._deliver_piece(exchange, piece)
                 return
         self._reader.feed(data)
-        self._tell(exchange)
+        self._deliver(exchange)
 
-    def _pass_on(self, exchange: Exchange, piece: bytes) -> None:
-        """Hand on a piece of a stream that came by itself: what nearly every read is."""
-        if self._idle_s is not None and not exchange.is_paused:  # as `_note_piece`
+    def _deliver_piece(self, exchange: Exchange, piece: bytes) -> None:
+        """Deliver the content of a read that was exactly one HTTP chunk, as most reads are."""
+        if self._idle_s is not None and not exchange.is_paused:  # as `_restart_idle_timer`
             self._deadline.set_after(self._idle_s)
         try:
             exchange.sink.on_piece(piece)
-        except Exception as error:  # noqa: BLE001 - as in `_tell`
+        except Exception as error:  # noqa: BLE001 - as in `_deliver`
             self._sink_failed(error)
 
-    def _note_piece(self, exchange: Exchange) -> None:
-        """Some of the body came, so the next pause begins. Framing alone is none of it."""
+    def _restart_idle_timer(self, exchange: Exchange) -> None:
+        """Restart the idle timeout of a stream, because bytes of its body came.
+
+        Framing does not count.
+        """
         if self._idle_s is not None and not exchange.is_paused:
             self._deadline.set_after(self._idle_s)
 
     def eof_received(self) -> bool:
-        """The host says no more."""
+        """Asyncio's callback: the host closed its side. A body without a length ends here."""
         exchange, reader = self._exchange, self._reader
         if exchange is None:
             self.cut()
-        elif reader.ends_at_close and reader.failure is None and self._is_meant():
+        elif reader.ends_at_close and reader.failure is None and self._is_clean_end():
             reader.is_complete = True
-            self._tell(exchange)
+            self._deliver(exchange)
         else:
             self._broken(exchange, None)
         return False
 
-    def _is_meant(self) -> bool:
-        """Whether the end came from the host: over TLS anybody can cut, so it has to say so."""
+    def _is_clean_end(self) -> bool:
+        """Whether the host itself ended the connection.
+
+        Over TLS an attacker can close a connection, so only a `close_notify` counts.
+        """
         tls: ssl.SSLObject | None = self.transport.get_extra_info("ssl_object")
         if tls is None:
             return True
@@ -206,7 +237,7 @@ class Connection(asyncio.Protocol):
             return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Closed, by whomever."""
+        """Asyncio's callback: the connection is closed, by either side."""
         self._is_lost = self.is_closed = True
         exchange = self._exchange
         if exchange is None:
@@ -218,19 +249,19 @@ class Connection(asyncio.Protocol):
     # --- delivery
 
     def _begin_reader(self, exchange: Exchange) -> None:
-        """The reader as new: a reply that came whole has not used it."""
+        """Reset the reader for the next reply. It is unused where the reply came in one read."""
         self._is_read = exchange.has_no_reply_body
-        self._has_told_head = False
+        self._is_head_delivered = False
         self._is_streamed = False
         self._decoder = None
         self._idle_s = None
         self._reader.begin(has_no_body=exchange.has_no_reply_body)
 
-    def _tell(self, exchange: Exchange) -> None:
-        """Hand on what the reader has, then the end if it has come."""
+    def _deliver(self, exchange: Exchange) -> None:
+        """Deliver what the reader has to the sink, then end the exchange if the reply is whole."""
         try:
-            goes_on = self._hand_on(exchange)
-        except (zlib.error, _UnreadableError) as error:
+            goes_on = self._deliver_available(exchange)
+        except (zlib.error, _UnreadableBodyError) as error:
             self.fail(error)
             return
         except Exception as error:  # noqa: BLE001 - whatever a sink raises ends its exchange only
@@ -248,22 +279,25 @@ class Connection(asyncio.Protocol):
         _log.error("A reader of replies failed", exc_info=error)
         self.fail(RuntimeError("the reader of the reply failed"))
 
-    def _hand_on(self, exchange: Exchange) -> bool:
-        """Whether the exchange goes on and has had all that came."""
+    def _deliver_available(self, exchange: Exchange) -> bool:
+        """Deliver head and pieces.
+
+        False where the exchange has ended or more is still to be decoded.
+        """
         reader = self._reader
-        if not self._has_told_head and reader.has_head:
-            self._tell_head(exchange)
+        if not self._is_head_delivered and reader.has_head:
+            self._deliver_head(exchange)
             if self._exchange is not exchange:
                 return False
         if self._decoder is not None:
-            return self._tell_opened(exchange, self._decoder)
+            return self._deliver_decoded(exchange, self._decoder)
         pieces = reader.pieces
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
             if self._is_kept_whole:
                 self._count(len(data))
-            self._note_piece(exchange)
+            self._restart_idle_timer(exchange)
             exchange.sink.on_piece(data)
             return self._exchange is exchange
         return True
@@ -271,11 +305,11 @@ class Connection(asyncio.Protocol):
     def _count(self, length: int) -> None:
         self._body_bytes += length
         if self._body_bytes > self._most_body_bytes:
-            raise _UnreadableError(too_long(self._most_body_bytes))
+            raise _UnreadableBodyError(too_long(self._most_body_bytes))
 
-    def _tell_head(self, exchange: Exchange) -> None:
+    def _deliver_head(self, exchange: Exchange) -> None:
         reader, request = self._reader, exchange.request
-        self._has_told_head = True
+        self._is_head_delivered = True
         kind = reader.headers.get("content-type", "").partition(";")[0].strip().lower()
         # A whole answer to a stream request is kept whole by its reader, too.
         self._is_kept_whole = (
@@ -290,20 +324,20 @@ class Connection(asyncio.Protocol):
             try:
                 self._decoder = make_decoder(encoding)
             except ValueError as error:
-                raise _UnreadableError(str(error)) from error
+                raise _UnreadableBodyError(str(error)) from error
         self._is_streamed = not self._is_kept_whole and self._decoder is None
         exchange.sink.on_head(reader.status, reader.headers)
 
-    def _tell_opened(self, exchange: Exchange, decoder: Decoder) -> bool:
-        """Whether all that came is delivered and the exchange goes on."""
+    def _deliver_decoded(self, exchange: Exchange, decoder: Decoder) -> bool:
+        """Decompress and deliver; False where the exchange has ended or decoding goes on later."""
         pieces = self._reader.pieces
         if pieces:
             decoder.feed(b"".join(pieces))
             pieces.clear()
         steps = 0
-        while not exchange.is_paused or not decoder.may_hold:
-            if steps == STEPS_A_TURN and decoder.may_hold:
-                self._open_later(exchange)
+        while not exchange.is_paused or not decoder.has_output:
+            if steps == STEPS_A_TURN and decoder.has_output:
+                self._decode_later(exchange)
                 return False
             steps += 1
             piece = decoder.step()
@@ -314,42 +348,50 @@ class Connection(asyncio.Protocol):
             if self._is_kept_whole:
                 self._count(len(piece))
                 decoder.check_ratio()
-            self._note_piece(exchange)
+            self._restart_idle_timer(exchange)
             exchange.sink.on_piece(piece)
             if self._exchange is not exchange:
                 return False
         return False
 
-    def _open_later(self, exchange: Exchange) -> None:  # a small body may open to a giant
-        if not self._is_opening:
-            self._loop.call_soon(self._open_more, exchange)
-        self._is_opening = True
+    def _decode_later(self, exchange: Exchange) -> None:  # a small body may open to a giant
+        if not self._is_decoding:
+            self._loop.call_soon(self._decode_more, exchange)
+        self._is_decoding = True
         if not self.is_closed:
-            self._hold()
+            self._pause_reading()
 
-    def _open_more(self, exchange: Exchange) -> None:
-        self._is_opening = False
+    def _decode_more(self, exchange: Exchange) -> None:
+        self._is_decoding = False
         if self._exchange is exchange and not exchange.is_paused:
-            self._tell(exchange)
+            self._deliver(exchange)
             self._read_on(exchange)
 
     def _finish(self, exchange: Exchange) -> None:
-        """The reply is whole: the connection first, so that `on_end` may use it again."""
-        self._give_back(is_kept=self._reader.keeps_alive)
+        """End the exchange with a complete reply.
+
+        The connection is released first, so that `on_end` can send the next request on it.
+        """
+        self._release(is_kept=self._reader.keeps_alive)
         exchange.end()
 
-    def _give_back(self, *, is_kept: bool) -> None:
+    def _release(self, *, is_kept: bool) -> None:
         self._exchange = None
         # A host may answer before it has the whole request: the next one must not stand behind it.
         if is_kept and not self.is_closed and self.transport.get_write_buffer_size() == 0:
-            if self._is_held:
-                self._let_go()
+            if self._is_reading_paused:
+                self._resume_reading()
             self._owner.release(self)
         else:
             self.cut()
 
     def _broken(self, exchange: Exchange, exc: Exception | None) -> None:
-        """The connection ended before the reply did."""
+        """The connection ended before the reply did.
+
+        Retry on a fresh connection, or fail the exchange.
+
+        It is retried once, where the host closed a reused connection before any byte of a reply.
+        """
         is_late = self.uses > 1 and not self._is_answered and not exchange.is_retry
         where = "in the middle of its reply" if self._is_answered else "without a reply"
         error = exc or ConnectionError(f"the host closed the connection {where}")
@@ -362,21 +404,24 @@ class Connection(asyncio.Protocol):
         if not is_late:
             exchange.fail(unreachable(exchange.request, error))
 
-    def _hold(self) -> None:
-        self._is_held = True
+    def _pause_reading(self) -> None:
+        self._is_reading_paused = True
         self.transport.pause_reading()
 
-    def _let_go(self) -> None:
-        self._is_held = False
+    def _resume_reading(self) -> None:
+        self._is_reading_paused = False
         self.transport.resume_reading()
 
     def _on_time(self) -> None:
-        """The reply, or its next bytes, have not come in time."""
+        """The deadline passed before the reply, or the next bytes of a stream, came.
+
+        Fail the exchange.
+        """
         exchange = self._exchange
         if exchange is not None:
             self.cut()
-            exchange.fail(timed_out(exchange.request, is_head=not self._has_told_head))
+            exchange.fail(timed_out(exchange.request, is_head=not self._is_head_delivered))
 
 
-class _UnreadableError(ValueError):
-    """A body in an encoding that is not read, or a larger one than any answer."""
+class _UnreadableBodyError(ValueError):
+    """The body's encoding is not supported, or the body is longer than any answer."""

@@ -1,4 +1,4 @@
-"""A deadline that mostly moves later, on one timer of the loop."""
+"""A deadline that is moved often, on one timer of the event loop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _TICK_S: Final = 0.001
 
 
 class Deadline:
-    """Calls `on_time` when it is reached.
+    """Calls `on_time` when the deadline is reached.
 
-    One that moves later is only noted, and looked at when the timer ends: no request arms or
-    cancels a timer unless its limit is shorter than the timer's.
+    Moving the deadline later only stores the new time, which is checked when the timer fires. So a
+    request arms or cancels a timer only if its deadline is earlier than the armed one.
     """
 
     __slots__ = ("_armed_at", "_at", "_loop", "_on_time", "_timer")
@@ -27,7 +27,7 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, at: float) -> None:
-        """To this moment of the loop's clock, infinity for never."""
+        """Move the deadline to `at`, in the loop's time; infinity means never."""
         self._at = at
         if at < self._armed_at:
             if self._timer is not None:
@@ -36,11 +36,11 @@ class Deadline:
             self._timer = self._loop.call_at(at, self._look)
 
     def set_after(self, seconds: float | None) -> None:
-        """So long from now; None for never."""
+        """Move the deadline to `seconds` from now; None means never."""
         self.set(math.inf if seconds is None else self._loop.time() + seconds)
 
     def stop(self) -> None:
-        """To never, without a timer."""
+        """Never call, and cancel the timer."""
         self._at = self._armed_at = math.inf
         if self._timer is not None:
             self._timer.cancel()

@@ -1,7 +1,9 @@
-"""Opens connections: names looked up each time, IPv6 and IPv4 raced (RFC 8305), TLS resumed.
+"""Opens TCP and TLS connections.
 
-TLS sessions are used again. asyncio and uvloop offer no argument for that, but both make their TLS
-objects through `SSLContext.sslobject_class`, and `SSLObject.session` may be set before a handshake.
+Host names are resolved for each connection, IPv6 and IPv4 are tried in a staggered race (RFC 8305),
+and TLS sessions are resumed. asyncio and uvloop offer no argument for the latter, but both create
+their TLS objects through `SSLContext.sslobject_class`, and `SSLObject.session` may be set before a
+handshake.
 """
 
 from __future__ import annotations
@@ -38,11 +40,11 @@ class NetworkDialer:
         self._context = _resuming(tls.context()) if tls is not None else None
 
     async def __call__(self, origin: Origin, make: Callable[[], Connection]) -> None:
-        """Connect and hand over.
+        """Open a connection to an origin, for the protocol that `make` creates.
 
         Raises:
-            OSError: nobody answers, or TLS cannot be agreed on.
-            ValueError: the host name is none.
+            OSError: no address accepts a connection, or the TLS handshake fails.
+            ValueError: the host name is invalid.
         """
         loop = asyncio.get_running_loop()
         sock = await _connect(await _look_up(origin))
@@ -60,7 +62,7 @@ class NetworkDialer:
         connection.sock = sock
 
     def remember(self, connection: Connection) -> None:
-        """Keep the TLS session of a connection that has brought a reply, ticket and all."""
+        """Store a connection's TLS session, once its first reply has brought the session ticket."""
         tls = connection.transport.get_extra_info("ssl_object")
         if isinstance(tls, _ResumingTLS):
             tls.remember()
@@ -73,13 +75,16 @@ class NetworkDialer:
 
 
 class _ResumingTLS(ssl.SSLObject):
-    """A TLS connection that begins with the last session of its host."""
+    """A TLS connection that resumes the last session with its host."""
 
     sessions: dict[str, ssl.SSLSession]
     _has_begun = False
 
     def do_handshake(self) -> None:
-        """Begin, or go on with, the handshake."""
+        """Begin or continue the handshake.
+
+        A known session of the host is set before the first step.
+        """
         if not self._has_begun:
             self._has_begun = True
             if self.server_hostname in self.sessions:
@@ -87,7 +92,7 @@ class _ResumingTLS(ssl.SSLObject):
         super().do_handshake()
 
     def remember(self) -> None:
-        """Keep the session for the next connection."""
+        """Store the session, to be resumed by the next connection to this host."""
         session, host = self.session, self.server_hostname
         if session is not None and host is not None:
             if len(self.sessions) >= _MAX_SESSIONS:
@@ -96,7 +101,7 @@ class _ResumingTLS(ssl.SSLObject):
 
 
 def _resuming(context: ssl.SSLContext) -> ssl.SSLContext:
-    """This context, with a memory of its own."""
+    """Make a TLS context resume sessions, in a cache of its own."""
     context.set_alpn_protocols(["http/1.1"])
     context.sslobject_class = type("ResumingTLS", (_ResumingTLS,), {"sessions": {}})
     return context
@@ -123,7 +128,10 @@ def _alternating(found: Sequence[Address]) -> list[Address]:
 
 
 async def _connect(addresses: Sequence[Address]) -> socket.socket:
-    """The first address that answers; each has a head start before the next."""
+    """The socket of the first address that accepts.
+
+    Each attempt has a head start before the next.
+    """
     if len(addresses) == 1:
         return await _connect_one(addresses[0])
     opened: list[socket.socket] = []

@@ -1,4 +1,9 @@
-"""One request under way: who sent it, who hears of it, and where it stands."""
+"""One request with its reply: the handle that the sender gets, and the protocols around it.
+
+An exchange waits in a pool's queue (`queue` is set), then is served by a connection (`connection`
+is set), and is over exactly once: by `end`, `end_whole`, `fail` or `cancel`. The first three call
+one last method of the sink; after `cancel` the sink is never called again.
+"""
 
 from __future__ import annotations
 
@@ -16,95 +21,106 @@ _log = logging.getLogger("puna.transports")
 
 
 class ReplySink(Protocol):
-    """Hears of a reply, on the loop and in order.
+    """Receives a reply through callbacks, in order, in the event loop.
 
-    Exactly one of `on_end`, `on_whole` and `on_error` comes, last; after `Exchange.cancel` nothing
-    comes. A sink that raises in `on_head` or `on_piece` has its connection cut and gets `on_error`;
-    so does one that raises in `on_whole`, whose connection goes on.
+    Exactly one of `on_end`, `on_whole` and `on_error` is called, as the last; after
+    `Exchange.cancel` nothing is called. When the sink raises in `on_head` or `on_piece`, the
+    connection is closed and `on_error` is called; so it is when it raises in `on_whole`, but then
+    the connection stays in use.
     """
 
     def on_head(self, status: int, headers: Mapping[str, str]) -> None:
-        """The final head (never 1xx). Names are lower-case; it tells how the body came."""
+        """Status and headers (lower-case names) of the final reply, never of a 1xx one.
+
+        The headers describe the body as it was sent, before it was decompressed.
+        """
         ...
 
     def on_piece(self, data: bytes) -> None:
-        """Bytes of the body: unchunked and opened."""
+        """Bytes of the body, without chunked framing and decompressed."""
         ...
 
     def on_end(self) -> None:
-        """The body is whole. It may come while paused, when nothing more had to be read."""
+        """The body is complete. May be called while paused, if nothing was left to read."""
         ...
 
     def on_whole(self, reply: WholeReply) -> None:
-        """Instead of head, piece and end: a reply that came in one read."""
+        """The whole reply, which came in one read.
+
+        Called instead of `on_head`, `on_piece`, `on_end`.
+        """
         ...
 
     def on_error(self, error: APIError) -> None:
-        """No reply, or the end of one that broke."""
+        """There is no reply, or it broke in the middle."""
         ...
 
 
-class Line(Protocol):
-    """What carries an exchange: a connection."""
+class ConnectionControl(Protocol):
+    """What an exchange can do with the connection that serves it."""
 
     def pause(self) -> None:
-        """Stop reading."""
+        """Stop reading from the socket."""
         ...
 
     def resume(self) -> None:
-        """Read on."""
+        """Read from the socket again."""
         ...
 
     def cut(self) -> None:
-        """Close at once; the exchange hears nothing more."""
+        """Close the connection at once; the exchange gets no further callback."""
         ...
 
 
-LineT_contra = TypeVar("LineT_contra", bound=Line, contravariant=True)
+ConnectionT_contra = TypeVar("ConnectionT_contra", bound=ConnectionControl, contravariant=True)
 
 
-class Owner(Protocol[LineT_contra]):
-    """Who keeps the connections of a host: a pool."""
+class ConnectionOwner(Protocol[ConnectionT_contra]):
+    """What a connection reports to its pool."""
 
-    def adopt(self, connection: LineT_contra) -> None:
-        """It is open."""
+    def adopt(self, connection: ConnectionT_contra) -> None:
+        """The connection is open."""
         ...
 
-    def release(self, connection: LineT_contra) -> None:
-        """Its reply is read and it may serve again."""
+    def release(self, connection: ConnectionT_contra) -> None:
+        """The connection's reply is complete, and it can serve another request."""
         ...
 
-    def lost(self, connection: LineT_contra) -> None:
-        """It is closed."""
+    def lost(self, connection: ConnectionT_contra) -> None:
+        """The connection is closed."""
         ...
 
     def retry(self, exchange: Exchange) -> None:
-        """The host had closed a kept connection before this request: it gets a fresh one."""
+        """Send the exchange again on a new connection.
+
+        The host had closed the reused one before.
+        """
         ...
 
 
-class Queue(Protocol):
-    """Where an exchange waits for its connection: a pool."""
+class ExchangeQueue(Protocol):
+    """Where an exchange waits for a connection: the pool."""
 
     def leave(self, exchange: Exchange) -> None:
-        """The exchange waits no longer."""
+        """Remove the exchange from the queue, because it was cancelled."""
         ...
 
 
 class Exchange:
-    """The handle of one request. Made by `PreparedRequest.start`.
+    """The handle of one request, by which the sender pauses, resumes or cancels it.
 
-    `start` and `body` are what is to be written; `request` may lack them.
+    Made by `PreparedRequest.start`. `start` and `body` are the bytes to write; `request` may lack
+    them.
     """
 
     __slots__ = (
         "body",
+        "connection",
         "deadline",
         "has_no_reply_body",
         "is_over",
         "is_paused",
         "is_retry",
-        "line",
         "queue",
         "request",
         "sink",
@@ -124,33 +140,33 @@ class Exchange:
         self.is_over = False
         self.is_paused = False
         self.is_retry = False
-        self.line: Line | None = None
-        self.queue: Queue | None = None
+        self.connection: ConnectionControl | None = None
+        self.queue: ExchangeQueue | None = None
         self.timer: asyncio.TimerHandle | None = None
 
     def pause(self) -> None:
-        """Back-pressure: stop reading from the upstream. Idempotent."""
+        """Apply back-pressure: stop reading from the upstream. Idempotent."""
         if not self.is_paused and not self.is_over:
             self.is_paused = True
-            if self.line is not None:
-                self.line.pause()
+            if self.connection is not None:
+                self.connection.pause()
 
     def resume(self) -> None:
-        """Read on. The sink may be called before this returns. Idempotent."""
+        """End the back-pressure. The sink may be called before this returns. Idempotent."""
         if self.is_paused and not self.is_over:
             self.is_paused = False
-            if self.line is not None:
-                self.line.resume()
+            if self.connection is not None:
+                self.connection.resume()
 
     def cancel(self) -> None:
-        """Cut the connection at once; no callback follows. Idempotent."""
+        """Close the connection at once, or leave the queue; no callback follows. Idempotent."""
         if self.is_over:
             return
         self.is_over = True
-        line, queue = self.line, self.queue
-        if line is not None:
-            self.line = None
-            line.cut()
+        connection, queue = self.connection, self.queue
+        if connection is not None:
+            self.connection = None
+            connection.cut()
         elif queue is not None:
             self.stop_timer()
             queue.leave(self)
@@ -158,24 +174,24 @@ class Exchange:
     # --- for the pool and the connection
 
     def stop_timer(self) -> None:
-        """The wait for a connection is over."""
+        """Cancel the timer that limits the wait for a connection."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
     def end(self) -> None:
-        """Tell the sink that all is well."""
+        """End the exchange with success: the connection has delivered the whole reply."""
         self.is_over = True
-        self.line = None
+        self.connection = None
         try:
             self.sink.on_end()
         except Exception:  # noqa: BLE001 - a sink's failure must not break its connection
             _log.exception("A reader of replies failed at the end of one")
 
     def end_whole(self, reply: WholeReply) -> None:
-        """Tell the sink all at once."""
+        """End the exchange with a reply that came in one read."""
         self.is_over = True
-        self.line = None
+        self.connection = None
         try:
             self.sink.on_whole(reply)
         except Exception:  # noqa: BLE001 - as above
@@ -184,11 +200,11 @@ class Exchange:
             self.fail(unreachable(self.request, RuntimeError("the reader of the reply failed")))
 
     def fail(self, error: APIError) -> None:
-        """Tell the sink that it is not, unless it was told before."""
+        """End the exchange with an error, unless it is over already."""
         if self.is_over:
             return
         self.is_over = True
-        self.line = None
+        self.connection = None
         self.stop_timer()
         try:
             self.sink.on_error(error)

@@ -1,7 +1,7 @@
-"""Request heads: checked strictly, made once for each deployment.
+"""Request heads: checked strictly, and built once for each deployment.
 
-Whatever could be read as two requests is refused here, before a byte is written: a target or a
-header with a control character, and framing headers that are not ours.
+A head that a host might read as two requests (request smuggling) is refused before a byte is
+written: control characters in the target or in a header, and framing headers of the caller.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MAX_HEADS = 512
 
 
 class Origin(NamedTuple):
-    """Whom a connection leads to."""
+    """The scheme, host and port that a connection leads to."""
 
     scheme: str
     host: str
@@ -49,46 +49,46 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A checked head without its last lines.
+    """A checked request head without its last lines.
 
     Attributes:
-        origin: where it goes.
+        origin: where the request goes.
         start: all lines that do not depend on the body.
-        tells_length: whether an empty body has a `content-length`, too.
-        claimed_length: the `content-length` that the caller gave, or None.
-        has_no_reply_body: it is a HEAD request.
+        always_sends_length: whether an empty body gets a `content-length`, too.
+        given_length: the `content-length` that the caller gave, or None.
+        has_no_reply_body: whether it is a HEAD request.
     """
 
     origin: Origin
     start: bytes = field(repr=False)
-    tells_length: bool
-    claimed_length: str | None
+    always_sends_length: bool
+    given_length: str | None
     has_no_reply_body: bool
 
     def to_bytes(self, body: bytes) -> bytes:
-        """The head of a request with this body, blank line included.
+        """The complete head of a request with this body, with the blank line.
 
         Raises:
             ValueError: the caller gave another `content-length`.
         """
-        if self.claimed_length is not None and self.claimed_length != str(len(body)):
+        if self.given_length is not None and self.given_length != str(len(body)):
             raise ValueError(
-                f"the header `content-length` says `{self.claimed_length}` and the body has "
+                f"the header `content-length` says `{self.given_length}` and the body has "
                 f"{len(body)} bytes; leave the header out"
             )
-        if body or self.tells_length:
+        if body or self.always_sends_length:
             return b"%bcontent-length: %d\r\n\r\n" % (self.start, len(body))
         return self.start + b"\r\n"
 
 
 class HeadCache:
-    """The heads of late. A deployment has the same headers with every request."""
+    """A bounded cache of built heads. A deployment sends the same headers with every request."""
 
     def __init__(self) -> None:
         self._heads: dict[tuple[object, ...], Head] = {}
 
     def get(self, request: HTTPRequest) -> Head:
-        """The head of this request.
+        """The head of a request, from the cache or newly built.
 
         Raises:
             ValueError: its URL, method or headers cannot be sent.
@@ -104,10 +104,10 @@ class HeadCache:
 
 
 def build_head(request: HTTPRequest) -> Head:
-    """Check and encode.
+    """Check a request's URL, method and headers, and encode them.
 
     Raises:
-        ValueError: the URL, the method or a header cannot be sent.
+        ValueError: one of them cannot be sent.
     """
     method = request.method
     if not _TOKEN.fullmatch(method) or method == "CONNECT":
@@ -119,7 +119,7 @@ def build_head(request: HTTPRequest) -> Head:
     headers = _checked(request.headers, authority)
     if parts.username is not None:
         headers.setdefault("authorization", _basic(parts))
-    claimed_length = headers.pop("content-length", None)
+    given_length = headers.pop("content-length", None)
     lines = [
         f"{method} {_target(parts)} HTTP/1.1",
         f"host: {authority}",
@@ -129,8 +129,8 @@ def build_head(request: HTTPRequest) -> Head:
     return Head(
         origin=origin,
         start="\r\n".join(lines).encode("latin-1"),
-        tells_length=method in _METHODS_WITH_BODY,
-        claimed_length=claimed_length,
+        always_sends_length=method in _METHODS_WITH_BODY,
+        given_length=given_length,
         has_no_reply_body=method == "HEAD",
     )
 
@@ -165,7 +165,7 @@ def _target(parts: SplitResult) -> str:
 
 
 def _checked(given: Mapping[str, str], authority: str) -> dict[str, str]:
-    """The caller's headers, without those that only repeat what we send."""
+    """The caller's headers, without those that repeat what this transport writes itself."""
     headers: dict[str, str] = {}
     for name, value in given.items():
         lower = name.lower()

@@ -1,7 +1,9 @@
-"""The connections to one origin, and who waits for one.
+"""The pool of connections to one origin, and the queue of exchanges that wait for one.
 
-A request takes the connection that was used last, or has one dialled for itself, or, where the
-limit is reached, waits its turn.
+An exchange gets the idle connection that was used last; if there is none, a new connection is
+opened for it; at the limit it waits in a queue, first come, first served. Each exchange is in
+exactly one place: in `_waiting`, in `_dials` (a connection is being opened for it), or on a
+connection. A free place always goes to the exchange that has waited longest.
 """
 
 from __future__ import annotations
@@ -24,13 +26,14 @@ Dialer = Callable[[Origin, Callable[[], Connection]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """What a pool keeps.
+    """The limits of a pool.
 
     Attributes:
-        connections: how many to one origin; more requests wait, first come, first served.
-        unused: how many are kept for later requests; those beyond are closed after their reply.
-        idle_s: how long an unused connection is kept.
-        age_s: how long any is used: after that the host's name is looked up anew.
+        connections: the most to one origin; further requests wait, first come, first served.
+        unused: the most that are kept idle; others are closed after their reply.
+        idle_s: how many seconds an idle connection is kept.
+        age_s: after so many seconds a connection is no longer reused, so that the host's name is
+            resolved again.
         body_bytes: the longest body of a reply that is no stream, or of an error.
     """
 
@@ -42,7 +45,7 @@ class PoolLimits:
 
 
 class Pool:
-    """Bound to one event loop."""
+    """The connections to one origin, in one event loop."""
 
     def __init__(
         self,
@@ -65,11 +68,16 @@ class Pool:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is open, being opened or waited for."""
+        """Whether there is no connection, none is being opened, and no exchange waits."""
         return not (self.connections or self.tasks or self._waiting)
 
     def serve(self, exchange: Exchange, now: float) -> None:
-        """Send a request, now or when a connection is there."""
+        """Send an exchange's request.
+
+        On an idle connection, on a new one, or later, when one is free.
+
+        `now` is the loop's time in seconds.
+        """
         idle = self._idle
         while idle:
             connection = idle.pop()
@@ -89,7 +97,10 @@ class Pool:
             self._dial(exchange)
 
     def leave(self, exchange: Exchange) -> None:
-        """A request waits no longer."""
+        """Remove an exchange that is cancelled or expired from the queue.
+
+        Stop opening its connection.
+        """
         self._waiting.pop(exchange, None)
         task = self._dials.pop(exchange, None)
         if task is not None:
@@ -99,10 +110,10 @@ class Pool:
     # --- what connections call
 
     def adopt(self, connection: Connection) -> None:
-        """A connection is open; it serves the request that it was opened for."""
+        """A connection has opened: begin the exchange that it was opened for."""
         self.connections.add(connection)
-        connection.grows_old_at = self._loop.time() + self._limits.age_s
-        exchange, connection.wanted_by = connection.wanted_by, None
+        connection.retire_at = self._loop.time() + self._limits.age_s
+        exchange, connection.first_exchange = connection.first_exchange, None
         if exchange is None or self._dials.pop(exchange, None) is None:
             connection.cut()
             return
@@ -110,14 +121,14 @@ class Pool:
         connection.begin(exchange)
 
     def release(self, connection: Connection) -> None:
-        """Give a free connection to the request that waits longest, or keep it idle."""
+        """Give a free connection to the exchange that has waited longest, keep it, or close it."""
         now = self._loop.time()
         if connection.uses == 1:
             connection.watch_unread()
             self._used(connection)
-        expires_at, grows_old_at = now + self._limits.idle_s, connection.grows_old_at
-        connection.expires_at = min(grows_old_at, expires_at)
-        if grows_old_at <= now or len(self._idle) >= self._limits.unused:
+        expires_at, retire_at = now + self._limits.idle_s, connection.retire_at
+        connection.expires_at = min(retire_at, expires_at)
+        if retire_at <= now or len(self._idle) >= self._limits.unused:
             connection.cut()
         elif self._waiting:
             exchange, _ = self._waiting.popitem(last=False)
@@ -127,14 +138,17 @@ class Pool:
             self._idle.append(connection)
 
     def lost(self, connection: Connection) -> None:
-        """A connection is closed, so another may be opened."""
+        """A connection is closed: open another one if an exchange waits."""
         self.connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._serve_next()
 
     def retry(self, exchange: Exchange) -> None:
-        """Dial for a request whose kept connection had been closed; its place was its own."""
+        """Open a new connection for an exchange whose reused connection turned out to be closed.
+
+        It does not queue, because it takes the place of the closed connection.
+        """
         exchange.queue = self
         self._watch(exchange, self._loop.time())
         self._dial(exchange)
@@ -142,7 +156,7 @@ class Pool:
     # --- housekeeping
 
     def sweep(self, now: float) -> None:
-        """Close what was unused for too long."""
+        """Close connections that were idle for too long. Called every few seconds."""
         for connection in tuple(self._idle):
             if connection.expires_at <= now:
                 connection.cut()
@@ -157,7 +171,7 @@ class Pool:
             connection.fail(reason)
 
     def abandon(self) -> None:
-        """Close the sockets; the loop is closed, so nobody is told."""
+        """Close the sockets of an event loop that is closed; no exchange is told."""
         for connection in self.connections:
             connection.abandon()
         self.connections.clear()
@@ -175,7 +189,7 @@ class Pool:
             self._dial(exchange)
 
     def _watch(self, exchange: Exchange, now: float) -> None:
-        """Until when the exchange must have a connection."""
+        """Start the timer for the instant by which the exchange must have a connection."""
         connect_s = exchange.request.timeouts.connect_s
         limit = min(exchange.deadline, math.inf if connect_s is None else now + connect_s)
         if limit < math.inf:

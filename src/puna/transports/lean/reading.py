@@ -1,7 +1,7 @@
-"""Bytes to the parts of a reply. No socket: pieces in, facts out.
+"""Parses the replies of one connection: bytes in, head and body pieces out. No socket.
 
-httptools (llhttp, strict) frames; what it leaves open is refused here. Nothing raises: a reply that
-cannot be read has its reason in `failure`, and what was good before it is kept.
+httptools (llhttp, strict) does the framing; what it leaves to its user is checked here. Nothing
+raises: a reply that cannot be read has the reason in `failure`, and what came before it is kept.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _PARSER: Any = httptools.HttpResponseParser
 
 
 class _RefusedError(ValueError):
-    """Stops the parser; the reason is in `failure`, or the rest is not wanted."""
+    """Raised in a callback to stop the parser: the reply is refused, or the rest is not needed."""
 
 
 class ReplyReader:
-    """Reads the replies of one connection, one after the other.
+    """Parses the replies of one connection, one after the other.
 
     Attributes, valid after each `feed`:
         status, headers: the head, once `has_head`. Names are lower-case; repeated ones are joined.
-        pieces: body bytes that nobody took yet; the taker clears the list.
+        pieces: bytes of the body that were not taken yet; whoever takes them clears the list.
         is_complete: the reply is whole.
-        ends_at_close: the body ends where the connection does.
+        ends_at_close: the body has no length and ends when the connection does.
         keeps_alive: the connection can carry another reply.
-        is_between: what came so far ends with a whole HTTP chunk; see `whole_chunk`.
+        is_at_chunk_end: the bytes so far end with a whole HTTP chunk; see `read_single_chunk`.
         failure: why the reply cannot be read, or None.
     """
 
@@ -46,14 +46,14 @@ class ReplyReader:
         self._parser: Any = _PARSER(self)
 
     def begin(self, *, has_no_body: bool = False) -> None:
-        """Make ready for the next reply. `has_no_body`: it answers a HEAD request."""
+        """Reset for the next reply. `has_no_body` is set for the reply to a HEAD request."""
         self.status = 0
         self.headers: dict[str, str] = {}
         self.has_head = False
         self.is_complete = False
         self.ends_at_close = False
         self.keeps_alive = False
-        self.is_between = False
+        self.is_at_chunk_end = False
         self.failure: str | None = None
         self._is_chunked = False
         self._has_no_body = has_no_body
@@ -63,11 +63,11 @@ class ReplyReader:
         self._idle_bytes = 0
 
     def feed(self, data: bytes) -> None:
-        """Read on."""
+        """Parse the next bytes from the connection."""
         if not self.has_head:
             self._head_bytes += len(data)
         had = len(self.pieces)
-        self.is_between = False
+        self.is_at_chunk_end = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -83,7 +83,7 @@ class ReplyReader:
             self._idle_bytes = 0
             if self._is_chunked and len(self.pieces) > had:
                 last = self.pieces[-1]
-                self.is_between = data.endswith(_CHUNK % (len(last), last))
+                self.is_at_chunk_end = data.endswith(_CHUNK % (len(last), last))
         else:
             # Trailers and chunk extensions: unread, but not without end.
             self._idle_bytes += len(data)
@@ -93,13 +93,16 @@ class ReplyReader:
     # --- what httptools calls
 
     def on_message_begin(self) -> None:
-        """A reply begins. A second one, that nobody asked for, is not read."""
+        """Httptools's callback: a reply begins. A second one that nobody asked for is refused."""
         if self.is_complete:
             self.keeps_alive = False
             raise _RefusedError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; after the body, a trailer, which nobody reads."""
+        """Httptools's callback with one header.
+
+        Trailers, which come after the body, are ignored.
+        """
         if self.has_head:
             return
         known = self._names.get(name) or self._learn(name)
@@ -113,7 +116,10 @@ class ReplyReader:
         headers[known] = said
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """Httptools's callback at the end of the head.
+
+        Check its limits, and find how the body ends.
+        """
         parser, headers = self._parser, self.headers
         status: int = parser.get_status_code()
         if status < _FIRST_FINAL:
@@ -129,7 +135,7 @@ class ReplyReader:
         self._frame(headers, parser)
 
     def on_message_complete(self) -> None:
-        """The reply is whole, or an interim one is."""
+        """Httptools's callback: the final reply, or an interim (1xx) one, is complete."""
         if self._is_interim:
             self._is_interim = False
         else:
@@ -138,7 +144,7 @@ class ReplyReader:
     # --- what is left open by httptools
 
     def _frame(self, headers: dict[str, str], parser: Any) -> None:
-        """How the body ends."""
+        """Find out from the headers how the body ends, and whether the connection can be reused."""
         coding = headers.get("transfer-encoding")
         if coding is not None and coding.lower() != "chunked":
             self._refuse(f"the transfer encoding `{coding:.40}` is not read")
@@ -159,7 +165,7 @@ class ReplyReader:
             self.keeps_alive = False
 
     def _skip(self, status: int) -> None:
-        """An interim reply (100, 103): it says nothing that we need."""
+        """Ignore an interim reply (100, 103)."""
         if status == _SWITCHING:
             self._refuse("the host wants to switch protocols")
         if "content-length" in self.headers or "transfer-encoding" in self.headers:
@@ -168,7 +174,7 @@ class ReplyReader:
         self.headers.clear()
 
     def _learn(self, name: bytes) -> str:
-        """A header name in lower case."""
+        """Cache a header name in lower case."""
         if len(self._names) >= MAX_HEADERS:
             self._names.clear()
         known = self._names[name] = name.decode("latin-1").lower()
@@ -179,10 +185,10 @@ class ReplyReader:
         raise _RefusedError(failure)
 
 
-def whole_chunk(data: bytes) -> bytes | None:
-    """The content of a read that is one HTTP chunk, written in the usual way; else None.
+def read_single_chunk(data: bytes) -> bytes | None:
+    """The content of a read that is exactly one HTTP chunk in the usual form; else None.
 
-    A reader that `is_between` may be spared such a read: it stands after it as before.
+    A reader that `is_at_chunk_end` need not be fed such a read: its state would be the same after.
     """
     at = data.find(b"\r\n", 0, _LONGEST_SIZE)
     length = len(data) - at - 4

@@ -1,4 +1,4 @@
-"""Replies for coroutines: futures over the callbacks."""
+"""Replies for coroutines: a sink whose readers wait on futures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HIGH_BYTES = 262_144
 
 
 class LeanReply:
-    """A reply under way: the sink of its exchange, and what its reader awaits."""
+    """A reply to a coroutine: it collects what its exchange delivers until the reader takes it."""
 
     status: int
     headers: Mapping[str, str]
@@ -36,10 +36,10 @@ class LeanReply:
     # --- for the reader
 
     async def wait_head(self) -> None:
-        """Wait until the head is there.
+        """Wait until status and headers are there.
 
         Raises:
-            APIConnectionError: it does not come, or not in time.
+            APIConnectionError: they do not come; as APITimeoutError, not in time.
         """
         while not self._has_head:
             if self._error is not None:
@@ -60,7 +60,10 @@ class LeanReply:
             raise timed_out(self._request, is_head=False) from error
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body in pieces as they arrive."""
+        """The body in pieces as they arrive.
+
+        Reading stops while more than 256 KiB wait to be taken.
+        """
         while True:
             if self._pieces:
                 held, self._pieces = self._pieces, []
@@ -75,11 +78,11 @@ class LeanReply:
                 await self._wait()
 
     async def close(self) -> None:
-        """Cut the connection, unless the body has come to its end. Idempotent."""
+        """Close the connection, unless the body has ended. Idempotent."""
         self.cancel()
 
     def cancel(self) -> None:
-        """`close`, at once."""
+        """`close` as a plain function."""
         if self.exchange is not None and not self._is_over:
             self.exchange.cancel()
         self._is_over = True
@@ -90,14 +93,14 @@ class LeanReply:
     # --- for the exchange
 
     def on_head(self, status: int, headers: Mapping[str, str]) -> None:
-        """The head is there."""
+        """The exchange's callback with status and headers."""
         self.status = status
         self.headers = headers
         self._has_head = True
         self._wake()
 
     def on_piece(self, data: bytes) -> None:
-        """Bytes of the body."""
+        """The exchange's callback with bytes of the body."""
         self._pieces.append(data)
         self._held += len(data)
         if self._held > _HIGH_BYTES and not self._reads_all and self.exchange is not None:
@@ -105,13 +108,13 @@ class LeanReply:
         self._wake()
 
     def on_end(self) -> None:
-        """The body is whole."""
+        """The exchange's callback at the end of the body."""
         self._is_over = True
         self.exchange = None
         self._wake()
 
     def on_whole(self, reply: WholeReply) -> None:
-        """All has come at once."""
+        """The exchange's callback with a reply that came in one read."""
         self.status = reply.status
         self.headers = reply.headers
         self._has_head = True
@@ -120,7 +123,7 @@ class LeanReply:
         self.on_end()
 
     def on_error(self, error: APIError) -> None:
-        """It will not be."""
+        """The exchange's callback when there is no reply, or when it broke."""
         self._error = error
         self._is_over = True
         self.exchange = None

@@ -1,4 +1,4 @@
-"""The transport: `start` with callbacks, `open` with futures over it."""
+"""The lean transport. `start` works with callbacks; `open` awaits futures over the same path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _Send = Callable[[HTTPRequest, Head, bytes, bytes, ReplySink], Exchange]
 
 
 class PreparedRequest:
-    """A request without its body, checked once. Made by `LeanTransport.prepare`."""
+    """A checked request without its body, to be sent with many bodies.
+
+    Made by `LeanTransport.prepare`.
+    """
 
     __slots__ = ("_head", "_request", "_send")
 
@@ -34,20 +37,21 @@ class PreparedRequest:
         self._send = send
 
     def start(self, body: bytes, sink: ReplySink, /) -> Exchange:
-        """Send it with a body. As `LeanTransport.start`."""
+        """Send the request with this body; the sink gets the reply. As `LeanTransport.start`."""
         head = self._head
         start = b"%bcontent-length: %d\r\n\r\n" % (head.start, len(body))
         return self._send(self._request, head, start, body, sink)
 
 
 class LeanTransport:
-    """HTTP/1.1 over kept connections, for the event loop that first uses it.
+    """Sends HTTP/1.1 requests over kept connections, in the event loop that first uses it.
 
-    No proxy, no redirect, no cookie. Bodies that come compressed are opened, though none is asked
-    for; the headers of a reply stay as they came. A connection that the host closed before it could
-    hear of a request is replaced once, in silence; nothing else is sent twice.
+    It uses no proxy, follows no redirect and keeps no cookie. It asks for no compression, but
+    decompresses bodies that come compressed; the reply's headers stay as they came. A request on a
+    reused connection that the host had closed before is sent once more, silently; nothing else is
+    sent twice.
 
-    `dialer` opens the connections; the default is the network.
+    `dialer` opens the connections; the default one uses the network.
     """
 
     def __init__(
@@ -69,11 +73,14 @@ class LeanTransport:
 
     @property
     def open_connections(self) -> int:
-        """How many connections there are, in use or kept."""
+        """How many connections are open, in use or idle."""
         return sum(len(pool.connections) for pool in self._pools.values())
 
     def start(self, request: HTTPRequest, sink: ReplySink) -> Exchange:
-        """Send a request. Never raises: all that fails reaches the sink, after this returned."""
+        """Send a request; the sink gets the reply.
+
+        Never raises: all failures reach the sink, after this has returned.
+        """
         try:
             head = self._heads.get(request)
             start = head.to_bytes(request.body)
@@ -84,13 +91,13 @@ class LeanTransport:
         return self._send(request, head, start, request.body, sink)
 
     def prepare(self, request: HTTPRequest) -> PreparedRequest:
-        """What sends this request with one body after the other.
+        """Check a request's head once, so that it can be sent with one body after the other.
 
         Raises:
             ValueError: its URL, method or headers cannot be sent.
         """
         head = build_head(request)
-        if head.claimed_length is not None:
+        if head.given_length is not None:
             raise ValueError("the header `content-length` is the transport's own; leave it out")
         return PreparedRequest(request, head, self._send)
 
@@ -131,7 +138,7 @@ class LeanTransport:
         return reply
 
     async def close(self) -> None:
-        """Close all connections at once. Who waits for a reply is told."""
+        """Close all connections at once. Requests that wait for a reply fail."""
         self._is_closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -148,7 +155,7 @@ class LeanTransport:
         self._pools.clear()
 
     def abandon(self) -> None:
-        """Close the sockets of a loop that is closed and can run nothing more."""
+        """Close the sockets of an event loop that is closed and can run nothing more."""
         self._is_closed = True
         self._sweeper = None
         for pool in self._pools.values():
@@ -172,11 +179,11 @@ class LeanTransport:
         return pool
 
     def _used(self, connection: Connection) -> None:
-        """A connection has brought its first reply."""
+        """A connection has had its first reply: store its TLS session."""
         self._remember(connection)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close what is old; forget hosts that nobody asks any more."""
+        """Close old idle connections, and drop the pools of hosts that have none left."""
         now = loop.time()
         for origin, pool in tuple(self._pools.items()):
             pool.sweep(now)

@@ -1,7 +1,8 @@
-"""A reply that one read brought whole, in the form that nearly all have.
+"""Parses a reply that came whole in one read, in the form that nearly all replies have.
 
-Only what every reader understands alike is taken here: status 200, clean lines, one length that is
-the body's. All else is None, and llhttp reads it (`reading.py`).
+Only what every HTTP parser would understand in the same way is accepted: status 200, clean header
+lines, one `content-length` that fits. For everything else the result is None, and llhttp parses it
+(`reading.py`).
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ _LINES = re.compile(
 
 
 class WholeReply:
-    """Status, headers and body.
+    """A complete reply: status, headers and body.
 
     Attributes:
-        lines: the headers' lines as they came, with CR LF between them.
+        lines: the header lines as they came, with CR LF between them.
         lower_lines: the same in lower case, with CR LF before each.
     """
 
@@ -52,7 +53,7 @@ class WholeReply:
 
 
 def read_whole(data: bytes) -> WholeReply | None:
-    """The reply that these bytes are, no byte less or more; None where llhttp must say."""
+    """The reply that these bytes are, to the last byte; None where llhttp has to parse them."""
     end = data.find(_HEAD_END)
     if end < 0 or end > _LONGEST_HEAD or not data.startswith(_START):
         return None

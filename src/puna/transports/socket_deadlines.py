@@ -1,9 +1,9 @@
-"""Sockets under a deadline, for the synchronous transport.
+"""Sockets with a deadline for a whole operation, for the synchronous transport.
 
-httpx2 takes a limit for each read and each write of a socket, so a host that sends one byte at a
-time is never too late. The streams here also look at a deadline of the whole operation. They take
-the place of the network backend (httpcore2's name for what opens sockets) of a connection pool, and
-read the deadline of the thread that calls them: a connection serves one request at a time.
+httpx2 takes a limit for each single read and write of a socket, so a host that sends one byte at a
+time never exceeds it. The streams here also check a deadline for the whole operation. They replace
+the network backend of a connection pool (httpcore2's name for what opens sockets), and use the
+deadline of the thread that calls them: a connection serves one request at a time.
 
 Source: httpcore2 2.16, `NetworkBackend` and `NetworkStream`.
 """
@@ -26,12 +26,12 @@ _TLS_RECORD_BYTES = 16_384
 _FIRST_WAIT_S = 0.001
 """A timeout of zero would mean a socket that does not block."""
 
-LookUp = Callable[[str, int], Sequence[Any]]
+Resolver = Callable[[str, int], Sequence[Any]]
 """The addresses of a host, as `socket.getaddrinfo` gives them."""
 
 
 class _Deadline(threading.local):
-    """When the reads and writes of this thread time out, on `time.monotonic`."""
+    """The deadline of this thread's reads and writes, on `time.monotonic`; infinity for none."""
 
     at: float = math.inf
 
@@ -39,8 +39,11 @@ class _Deadline(threading.local):
 _deadline = _Deadline()
 
 
-class until:  # noqa: N801 - reads as a word of `with`; a class costs half of a generator
-    """In this block the reads and writes of this thread time out at `at`; None means never."""
+class io_deadline:  # noqa: N801 - reads as a word of `with`; a class costs half of a generator
+    """A context in which this thread's reads and writes time out at `at` (`time.monotonic`).
+
+    None means never.
+    """
 
     __slots__ = ("_at",)
 
@@ -54,29 +57,31 @@ class until:  # noqa: N801 - reads as a word of `with`; a class costs half of a 
         _deadline.at = math.inf
 
 
-def bound_sockets(transport: httpx2.HTTPTransport) -> None:
-    """Make every connection that a transport opens from now on keep the deadline of `until`."""
+def enforce_deadlines(transport: httpx2.HTTPTransport) -> None:
+    """Make all connections that `transport` opens from now on respect `io_deadline`."""
     # httpx2 offers no argument for it, httpcore2 does; tests hold that the names are there.
     pool: Any = transport._pool  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    pool._network_backend = BoundedBackend(pool._network_backend)  # noqa: SLF001 - as above
+    pool._network_backend = DeadlineBackend(pool._network_backend)  # noqa: SLF001 - as above
 
 
-class BoundedBackend:
-    """Opens connections whose reads and writes keep the deadline."""
+class DeadlineBackend:
+    """Opens connections whose reads and writes respect the deadline of `io_deadline`."""
 
-    def __init__(self, opener: Any, look_up: LookUp | None = None) -> None:
-        """`opener` is httpcore2's own backend; `look_up` finds a host's addresses."""
+    def __init__(self, opener: Any, resolve: Resolver | None = None) -> None:
+        """`opener` is httpcore2's own backend; `resolve` gives the addresses of a host name."""
         self._opener = opener
-        self._look_up = look_up or _look_up
+        self._resolve = resolve or _resolve
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, **options: Any
-    ) -> BoundedStream:
-        """Connect to the first address that answers; `timeout` (seconds) is for all together.
+    ) -> DeadlineStream:
+        """Connect to the first address that answers.
+
+        `timeout` (seconds) is the limit for all together.
 
         Raises:
-            httpx2.ConnectTimeout: nobody answered in time.
-            OSError: the name has no address.
+            httpx2.ConnectTimeout: no address answered in time.
+            OSError: the host name has no address, or no address accepts a connection.
         """
         end = _deadline.at
         if timeout is not None:
@@ -89,23 +94,27 @@ class BoundedBackend:
 
     def _connect(
         self, address: str, port: int, end: float, options: dict[str, Any]
-    ) -> BoundedStream:
+    ) -> DeadlineStream:
+        """Connect to one address, until `end` on the steady clock."""
         left_s = None if end == math.inf else end - time.monotonic()
         if left_s is not None and left_s <= 0:
             raise httpx2.ConnectTimeout("no address answered in time")
-        return BoundedStream(self._opener.connect_tcp(address, port, timeout=left_s, **options))
+        return DeadlineStream(self._opener.connect_tcp(address, port, timeout=left_s, **options))
 
     def _addresses(self, host: str, port: int, end: float) -> list[str]:
-        """The addresses of a host. A resolver takes no limit, so it is asked in a thread."""
+        """The addresses of a host.
+
+        The system's resolver takes no timeout, so it runs in a thread.
+        """
         with suppress(OSError):  # a name, not an address
             return _unique(socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST))
         if end == math.inf:
-            return _unique(self._look_up(host, port))
+            return _unique(self._resolve(host, port))
         found: queue.SimpleQueue[Sequence[Any] | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
             try:
-                found.put(self._look_up(host, port))
+                found.put(self._resolve(host, port))
             except Exception as error:  # noqa: BLE001 - raised where it is awaited
                 found.put(error)
 
@@ -118,28 +127,28 @@ class BoundedBackend:
             raise answer
         return _unique(answer)
 
-    def connect_unix_socket(self, *args: Any, **options: Any) -> BoundedStream:
-        """As httpcore2's own."""
-        return BoundedStream(self._opener.connect_unix_socket(*args, **options))
+    def connect_unix_socket(self, *args: Any, **options: Any) -> DeadlineStream:
+        """Connect to a Unix socket, like httpcore2's own backend."""
+        return DeadlineStream(self._opener.connect_unix_socket(*args, **options))
 
     def sleep(self, seconds: float) -> None:
-        """As httpcore2's own."""
+        """Sleep, like httpcore2's own backend."""
         self._opener.sleep(seconds)
 
 
-class BoundedStream:
-    """One connection. Reads and writes raise `TimeoutError` when the deadline has passed."""
+class DeadlineStream:
+    """One connection. Reads and writes raise `TimeoutError` once the deadline has passed."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """At least a byte, or nothing at the end."""
+        """Read at least one byte; an empty result means that the host closed the connection."""
         data: bytes = self._stream.read(max_bytes, timeout=_left(timeout))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """All bytes, with the deadline looked at after each part that was sent."""
+        """Send all bytes; the deadline is checked after each part."""
         view = memoryview(buffer)
         if self._stream.get_extra_info("ssl_object") is not None:
             while view:
@@ -168,19 +177,22 @@ class BoundedStream:
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
-    ) -> BoundedStream:
-        """Agree on TLS."""
-        return BoundedStream(
+    ) -> DeadlineStream:
+        """Do the TLS handshake, and return the encrypted stream."""
+        return DeadlineStream(
             self._stream.start_tls(ssl_context, server_hostname, timeout=_left(timeout))
         )
 
     def get_extra_info(self, info: str) -> Any:
-        """A fact of the connection: `socket`, `ssl_object` and others."""
+        """A property of the connection by name: `socket`, `ssl_object` and others."""
         return self._stream.get_extra_info(info)
 
 
 def _left(timeout: float | None) -> float | None:
-    """How many seconds the next read or write may take. Raises TimeoutError when none is left."""
+    """How many seconds the next read or write may take: the smaller of `timeout` and the deadline.
+
+    Raises TimeoutError when the deadline has passed.
+    """
     if _deadline.at == math.inf:
         return timeout
     left_s = _deadline.at - time.monotonic()
@@ -189,12 +201,12 @@ def _left(timeout: float | None) -> float | None:
     return left_s if timeout is None else min(timeout, left_s)
 
 
-def _look_up(host: str, port: int) -> Sequence[Any]:
+def _resolve(host: str, port: int) -> Sequence[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def _unique(found: Sequence[Any]) -> list[str]:
-    """The addresses in the resolver's order, each once."""
+    """The resolver's addresses in its order, without repetitions."""
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
     if not addresses:
         raise OSError("the host name has no address")

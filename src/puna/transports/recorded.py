@@ -1,4 +1,4 @@
-"""What passed between us and a host, as plain values: what a cassette holds."""
+"""What a cassette holds of one exchange with a host: request, reply and error as plain values."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from urllib.parse import urlsplit
 
 from puna import errors
 from puna.errors import APIConnectionError, APIError
-from puna.transports.cassette_text import exact_json
+from puna.transports.cassette_text import parse_exact_json
 from puna.transports.scrubbing import Scrubber
 from puna.wire.http import HTTPRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A request as a cassette holds it: no headers, no secret. Its body is JSON, text or bytes."""
+class RecordedRequest:
+    """A request as a cassette stores it: no headers, no secrets.
+
+    Its body is JSON, text or bytes.
+    """
 
     method: str
     url: str
@@ -24,13 +27,13 @@ class Sent:
 
     @classmethod
     def of(cls, request: HTTPRequest, scrubber: Scrubber) -> Self:
-        """A request without what the scrubber knows."""
-        body = scrubber.clean(request.body)
-        return cls(request.method, scrubber.clean_url(request.url), _read_body(body))
+        """The recorded form of a request, without the secrets that the scrubber knows."""
+        body = scrubber.scrub(request.body)
+        return cls(request.method, scrubber.scrub_url(request.url), _read_body(body))
 
     @property
     def path(self) -> str:
-        """The address's path alone: hosts differ from machine to machine."""
+        """The URL's path. Comparisons ignore the host, because it differs between machines."""
         try:
             return urlsplit(self.url).path
         except ValueError:  # brackets that do not match
@@ -38,8 +41,8 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """An error that ended an exchange; `name` is its class."""
+class RecordedFailure:
+    """An error that ended an exchange; `name` is the name of its class."""
 
     name: str
     message: str
@@ -49,17 +52,20 @@ class Failure:
 
     @classmethod
     def of(cls, error: APIError, scrubber: Scrubber) -> Self:
-        """What is kept of an error."""
+        """The recorded form of an error, without secrets."""
         return cls(
             name=type(error).__name__,
-            message=scrubber.clean_text(error.message),
+            message=scrubber.scrub_text(error.message),
             code=error.code,
             status_code=error.status_code,
             is_retryable=error.is_retryable,
         )
 
     def to_error(self) -> APIError:
-        """The error again; a class that this release lacks is a broken connection."""
+        """The error again, to be raised in a replay.
+
+        An unknown class becomes APIConnectionError.
+        """
         found: Any = getattr(errors, self.name, None)
         is_ours = isinstance(found, type) and issubclass(found, APIError)
         cls: type[APIError] = found if is_ours else APIConnectionError
@@ -71,19 +77,19 @@ class Failure:
         )
 
 
-End = Failure | Literal["whole", "left"]
+End = RecordedFailure | Literal["whole", "left"]
 """How a reply ended; `left` is a reader that went away before its end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and what came of it.
+class RecordedExchange:
+    """One request with the reply or error that followed.
 
-    `sent` is None where any request will do. `status` is None when no reply came. `pieces` are
-    pairs: milliseconds since the head, and bytes.
+    `sent` is None in a cassette that answers any request. `status` is None when no reply came.
+    `pieces` are pairs of milliseconds since the head and bytes of the body.
     """
 
-    sent: Sent | None
+    sent: RecordedRequest | None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     pieces: Sequence[tuple[float, bytes]] = ()
@@ -94,7 +100,7 @@ class Exchange:
 def _read_body(body: bytes) -> Any:
     if not body:
         return None
-    value = exact_json(body)
+    value = parse_exact_json(body)
     if value is not None:
         return value
     try:

@@ -1,4 +1,4 @@
-"""A bounded shelf of texts in memory: what was used least recently goes first."""
+"""A bounded cache of texts in memory that evicts the least recently used entry first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Generic, TypeVar
 KeyT = TypeVar("KeyT", bound=Hashable)
 
 
-class Shelf(Generic[KeyT]):
-    """Keeps texts up to a number and to the memory that they take. Not safe between threads.
+class TextCache(Generic[KeyT]):
+    """Caches texts by key, up to a number of entries and a number of bytes.
 
-    Texts, and not the objects that they stand for: their size in memory is known exactly.
+    Not safe between threads.
+
+    It stores texts and not parsed objects, because the memory of a text is known exactly.
     """
 
     def __init__(self, *, most: int = 2_000, most_bytes: int = 128 * 1024 * 1024) -> None:
@@ -24,11 +26,14 @@ class Shelf(Generic[KeyT]):
 
     @property
     def size(self) -> int:
-        """The bytes that the texts take."""
+        """The bytes of memory that the cached texts take."""
         return self._size
 
     def put(self, key: KeyT, text: str) -> None:
-        """Keep one; those not used for the longest make room. A giant is not kept."""
+        """Store a text; evict the least recently used ones until the limits hold again.
+
+        A text that is larger than the whole cache is not stored.
+        """
         self.delete(key)
         if sys.getsizeof(text) > self._most_bytes:
             return
@@ -39,14 +44,14 @@ class Shelf(Generic[KeyT]):
             self._size -= sys.getsizeof(gone)
 
     def get(self, key: KeyT) -> str | None:
-        """The text, or None."""
+        """The text stored under a key, or None. The entry counts as just used."""
         text = self._kept.get(key)
         if text is not None:
             self._kept.move_to_end(key)
         return text
 
     def delete(self, key: KeyT) -> bool:
-        """Forget one; whether it was there."""
+        """Remove the entry of a key; gives whether there was one."""
         text = self._kept.pop(key, None)
         if text is not None:
             self._size -= sys.getsizeof(text)

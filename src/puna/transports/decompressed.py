@@ -1,6 +1,6 @@
-"""Compressed bodies of httpx2's replies, opened in small steps under the lean transport's limits.
+"""Decompresses the bodies of httpx2's replies in small steps, under the lean transport's limits.
 
-httpx2 would open each read as a whole: 64 KB of zeros become 64 MB at once.
+httpx2 itself would decompress each read as a whole: 64 KB can become 64 MB at once.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ from puna.transports.decoding import STEPS_A_TURN, Decoder, is_compressed
 
 
 def is_encoded(reply: httpx2.Response) -> bool:
-    """Whether the body has a `content-encoding` that does something."""
+    """Whether a reply's `content-encoding` says that its body is compressed."""
     encoding = reply.headers.get("content-encoding")
     return encoding is not None and is_compressed(encoding)
 
 
-class Opened:
-    """The body of one reply without its `content-encoding`. Read it once."""
+class DecompressedBody:
+    """The decompressed body of one reply. It can be read once."""
 
     def __init__(self, reply: httpx2.Response) -> None:
         self._reply = reply
         self._decoder: Decoder | None = None
 
     def check_ratio(self) -> None:
-        """See `Decoder.check_ratio`; for bodies that are kept whole.
+        """Check the ratio of what was read so far, see `Decoder.check_ratio`.
+
+        For bodies kept in memory.
 
         Raises:
-            zlib.error: what was read so far opened to too much.
+            zlib.error: the body expanded too much.
         """
         if self._decoder is not None:
             self._decoder.check_ratio()
@@ -40,8 +42,8 @@ class Opened:
         """The body in pieces of at most 64 KiB.
 
         Raises:
-            ValueError: it is in an encoding that is not read.
-            zlib.error: it is not what its encoding says, or ends too early.
+            ValueError: the encoding is not supported.
+            zlib.error: the body does not fit its encoding, or is cut.
         """
         try:
             decoder = self._begin()
@@ -54,7 +56,7 @@ class Opened:
             self._reply.close()
 
     async def async_pieces(self) -> AsyncGenerator[bytes]:
-        """`pieces` for asyncio: other tasks have their turn between them."""
+        """`pieces` for asyncio; other tasks can run between the steps."""
         decoder = self._begin()
         steps = 0
         async for data in cast("httpx2.AsyncByteStream", self._reply.stream):
