@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway.passing.test_gateway_passing_lane import (
+from tests.support.asgi import CHAT, House
+from tests.support.asgi import CONFIG as ONE_HOST
+from tests.support.breaking import Breaking
+from tests.support.lane_pairs import AUTH, CONFIG, HOST_KEY
+from tests.support.lane_requests import (
     HI,
     STREAMED,
     chunk,
@@ -18,10 +22,6 @@ from tests.gateway.passing.test_gateway_passing_lane import (
     spoil,
     turns,
 )
-from tests.support.asgi import CHAT, House
-from tests.support.asgi import CONFIG as ONE_HOST
-from tests.support.breaking import Breaking
-from tests.support.lane_pairs import AUTH, CONFIG, HOST_KEY
 from tests.support.lanes import Edge, PlayedTransport, Wire, read_answer, request_bytes
 from tests.support.upstream import Upstream
 
