@@ -15,7 +15,7 @@ CTRL_C = "test_ctrl_c_before_an_answer_begins_stops_the_answer_and_not_the_conve
 
 @pytest.mark.end_to_end
 def test_a_test_that_sends_ctrl_c_passes_where_it_is_ignored_at_first() -> None:
-    test = f"tests/cli/test_cli.py::{CTRL_C}"
+    test = f"tests/cli/test_cli_chat.py::{CTRL_C}"
     command = f"trap '' INT; exec {sys.executable} -m pytest -q -n 0 -p no:cacheprovider {test}"
     done = subprocess.run(
         ["bash", "-c", command],

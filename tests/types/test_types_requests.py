@@ -1,33 +1,21 @@
+"""Chat requests: what is taken, and how what is wrong is told."""
+
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel
+from tests.support.chat_requests import HELLO, make, refused
 
 from puna.errors import BadRequestError
-from puna.types.requests import PARAMS, ChatRequest, check_headers, make_chat_request, split_params
+from puna.types.requests import PARAMS, check_headers, make_chat_request, split_params
 
-HELLO = [{"role": "user", "content": "Hello"}]
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-T = TypeVar("T")
-
-
-def make(**fields: Any) -> ChatRequest:
-    return make_chat_request("m", HELLO, fields)
-
-
-def refused(act: Callable[[], object]) -> BadRequestError:
-    with pytest.raises(BadRequestError) as raised:
-        act()
-    assert "{'" not in str(raised.value)
-    assert "\n" not in str(raised.value)
-    return raised.value
 
 
 @pytest.mark.case(13)
@@ -153,9 +141,6 @@ def test_a_wrong_extra_body_is_refused(body: Any, param: str) -> None:
     assert refused(lambda: make_chat_request("m", HELLO, {}, extra_body=body)).param == param
 
 
-# --- headers
-
-
 @pytest.mark.case(17)
 @pytest.mark.parametrize(
     ("headers", "param"),
@@ -200,9 +185,6 @@ def test_no_header_that_is_let_through_can_hold_a_line_break(headers: dict[str, 
     for text in (*checked, *checked.values()):
         assert text.isascii()
         assert text == "" or text.replace("\t", " ").isprintable()
-
-
-# --- tools
 
 
 @pytest.mark.case(75, 77, 78)
@@ -264,100 +246,6 @@ def test_an_empty_list_of_tools_is_removed_with_its_choice(choice: str | None) -
 @pytest.mark.case(79)
 def test_parallel_tool_calls_are_forwarded() -> None:
     assert make(tools=[TOOL], parallel_tool_calls=False).params["parallel_tool_calls"] is False
-
-
-# --- response_format
-
-
-class City(BaseModel):
-    """A place."""
-
-    name: str
-    default: int = 3
-    tags: list[str] = []
-
-
-class Trip(BaseModel):
-    stops: list[City]
-    by_day: dict[str, int] = {}
-    home: City | None = None
-
-
-class Box(BaseModel, Generic[T]):
-    item: T
-
-
-class Odd(BaseModel):
-    act: Callable[[], int]
-
-
-class Names(RootModel[list[str]]):
-    pass
-
-
-@pytest.mark.case(82)
-def test_a_pydantic_class_becomes_a_strict_schema() -> None:
-    wanted = make(response_format=Trip).params["response_format"]
-    assert wanted["type"] == "json_schema"
-    body = wanted["json_schema"]
-    assert (body["name"], body["strict"]) == ("Trip", True)
-    schema = body["schema"]
-    assert schema["additionalProperties"] is False
-    assert schema["required"] == ["stops", "by_day", "home"]
-    city = schema["$defs"]["City"]
-    assert city["required"] == ["name", "default", "tags"]
-    assert city["additionalProperties"] is False
-    assert city["properties"]["default"] == {"title": "Default", "type": "integer"}
-    assert city["description"] == "A place."
-    assert schema["properties"]["by_day"]["additionalProperties"] == {"type": "integer"}
-    assert make(response_format=Names).params["response_format"]["json_schema"]["schema"] == {
-        "items": {"type": "string"},
-        "title": "Names",
-        "type": "array",
-    }
-
-
-@pytest.mark.case(82)
-def test_the_name_of_a_generic_class_becomes_one_that_hosts_take() -> None:
-    assert (
-        make(response_format=Box[int]).params["response_format"]["json_schema"]["name"]
-        == "Box_int_"
-    )
-
-
-@pytest.mark.case(82)
-@pytest.mark.parametrize(
-    ("wanted", "said"),
-    [
-        (int, "not a pydantic model"),
-        (Odd, "has no JSON schema"),
-        (BaseModel, "has no JSON schema"),
-        ({}, "must be text, json_object or json_schema"),
-        ({"type": 5}, "must be text, json_object or json_schema"),
-        ({"type": "json_schema"}, "needs `name` and `schema`"),
-        ({"type": "json_schema", "json_schema": "x"}, "needs `name` and `schema`"),
-        ({"type": "json_schema", "json_schema": {"name": "x"}}, "needs `name` and `schema`"),
-    ],
-)
-def test_a_wrong_response_format_is_refused(wanted: Any, said: str) -> None:
-    error = refused(lambda: make(response_format=wanted))
-    assert error.param == "response_format"
-    assert said in str(error)
-
-
-@pytest.mark.case(82, 83, 84)
-def test_a_response_format_that_is_right_stays_as_it_is() -> None:
-    for wanted in (
-        {"type": "text"},
-        {"type": "json_object"},
-        {"type": "json_schema", "json_schema": {"name": "a", "schema": {}, "strict": False}},
-    ):
-        before = copy.deepcopy(wanted)
-        assert make(response_format=wanted).params["response_format"] == before
-    nameless = {"type": "json_schema", "json_schema": {"schema": {}}}
-    named = {"type": "json_schema", "json_schema": {"name": "response", "schema": {}}}
-    assert make(response_format=nameless).params["response_format"] == named
-    assert "response_format" not in make(response_format=None).params
 
 
 @pytest.mark.case(35)
