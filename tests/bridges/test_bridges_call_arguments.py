@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from puna.bridges.call_arguments import object_of
+from puna.bridges.call_arguments import parse_call_arguments
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from puna.bridges.call_arguments import object_of
     ],
 )
 def test_arguments_are_read_as_an_object(given: object, read: dict[str, Any]) -> None:
-    assert object_of(given) == read
+    assert parse_call_arguments(given) == read
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_arguments_are_read_as_an_object(given: object, read: dict[str, Any]) ->
     ["{", "[1]", "null", '"a"', '{"a": NaN}', '{"a": -Infinity}', "[" * 2_000, "\ud800", 1, [1]],
 )
 def test_what_is_no_object_of_json_is_none(given: object) -> None:
-    assert object_of(given) is None
+    assert parse_call_arguments(given) is None

@@ -53,7 +53,7 @@ NAMES_ELSEWHERE = {
     "gateway/endpoints/messages_replies.py": {"anthropic"},
     "dialects/anthropic_messages.py": {"anthropic"},
     # A line that Claude Code writes into its system texts.
-    "bridges/messages/carried.py": {"anthropic"},
+    "bridges/messages/plain_chat.py": {"anthropic"},
 }
 """Where a provider's name stands in a text of the code, and why. Docstrings do not count."""
 

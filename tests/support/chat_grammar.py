@@ -28,11 +28,11 @@ def check_chat(messages: Sequence[Body], rules: MessageRules) -> None:
         assert not waiting, (place, "a message between a call and its result")
         if rules.systems == "first" and role == "system":
             assert place == 0, (place, "a second message with instructions")
-        assert rules.takes_developer or role != "developer"
+        assert rules.accepts_developer or role != "developer"
         if role == "assistant":
             waiting = [_check_call(call, ids, rules) for call in message.get("tool_calls", ())]
             assert content or waiting or message.get("refusal") or has_thoughts(message)
-        if not rules.takes_text_parts and isinstance(content, list):
+        if not rules.accepts_text_parts and isinstance(content, list):
             assert any(part["type"] != "text" or part.keys() != TEXT for part in content)
     assert not waiting, "calls without results at the end"
 
@@ -99,7 +99,7 @@ def _check_call(call: Body, ids: set[str], rules: MessageRules) -> str:
     assert call_id not in ids, (call_id, "two calls have one id")
     ids.add(call_id)
     arguments = call["function"]["arguments"]
-    if isinstance(arguments, str) and not rules.takes_any_arguments:
+    if isinstance(arguments, str) and not rules.accepts_any_arguments:
         assert isinstance(json.loads(arguments), dict)
     elif not isinstance(arguments, str):  # Ollama's own protocol
         assert isinstance(arguments, dict)

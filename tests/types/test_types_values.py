@@ -9,9 +9,9 @@ import pytest
 
 from puna.types.chat import ChatCompletion
 from puna.types.completions import TextCompletion
+from puna.types.display import display
 from puna.types.report import CallReport
 from puna.types.secret import Secret
-from puna.types.shown import shown
 
 DATA: dict[str, Any] = {
     "id": "c1",
@@ -126,4 +126,4 @@ def test_secrets_are_compared_by_their_text() -> None:
     ],
 )
 def test_values_are_shown_short_and_never_as_python_source(value: Any, text: str) -> None:
-    assert shown(value) == text
+    assert display(value) == text

@@ -1,1 +1,4 @@
-"""Chat is the hub: other request shapes become chat requests, answers become theirs."""
+"""Conversions between request shapes. Chat is the hub.
+
+Other shapes are converted to and from it.
+"""

@@ -1,9 +1,10 @@
-"""In which order an answer's blocks came, beside a chat message that does not tell.
+"""The order of an answer's blocks, kept beside a chat message, which cannot express it.
 
-Chat has one text and its calls; a Messages answer may think, call, think and call again, and its
-host wants those blocks back in that order. Usual is: thoughts, one text, calls. Where the order is
-another, the message has the field `block_order`: for each block `thinking`, `tool_use`, or for a
-text the number of its characters.
+Chat has one text and a list of calls. A Messages answer may think, call, think and call again, and
+its host wants these blocks back in the same order. The usual order is thoughts, one text, calls.
+For any other one the message has the field `block_order`: a list with an entry for each block,
+which
+is `thinking`, `tool_use`, or for a text the number of its characters.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ Entry = str | int
 
 
 def is_usual(order: Sequence[Entry], *, most_texts: int = 1) -> bool:
-    """Whether the shape of chat tells the order already."""
+    """Whether an order is thoughts, then texts (at most `most_texts`), then calls."""
     ranks = [_rank(entry) for entry in order]
     return ranks == sorted(ranks) and ranks.count(1) <= most_texts
 
 
 def read_order(order: Any) -> list[Entry]:
-    """The field as it came; empty for what is none."""
+    """The `block_order` of a message, checked; empty where it is invalid."""
     if not isinstance(order, list):
         return []
     entries = cast("list[Any]", order)
@@ -39,7 +40,10 @@ def read_order(order: Any) -> list[Entry]:
 
 
 def cut_text(text: str, order: Sequence[Entry]) -> list[str]:
-    """The texts of an answer, by the lengths in its order; the whole where these do not fit."""
+    """Cut an answer's text into the texts of its blocks, by the lengths in the order.
+
+    The whole text as one where the lengths do not fit.
+    """
     lengths = [entry for entry in order if isinstance(entry, int)]
     if sum(lengths) != len(text):
         return [text] if text else []
@@ -50,7 +54,10 @@ def cut_text(text: str, order: Sequence[Entry]) -> list[str]:
 def put_in_order(
     order: Sequence[Entry], thoughts: Sequence[T], texts: Sequence[T], calls: Sequence[T]
 ) -> list[T]:
-    """The blocks in their order; in the usual one where the order is another answer's."""
+    """The blocks of an answer in the given order.
+
+    Where the order does not fit these blocks, it is thoughts, texts, calls.
+    """
     told = [_rank(entry) for entry in order]
     held = (thoughts, texts, calls)
     if any(told.count(rank) != len(kind) for rank, kind in enumerate(held)):

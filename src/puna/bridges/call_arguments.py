@@ -1,4 +1,4 @@
-"""The arguments of a tool call: a text in chat, an object in other protocols."""
+"""Parses the arguments of a tool call: JSON text in chat, an object in other protocols."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ BROKEN_INPUT = "INVALID_JSON"
 """The key under which Anthropic's guide to tool streaming keeps arguments that are no JSON."""
 
 
-def object_of(arguments: object) -> dict[str, Any] | None:
-    """The object that the arguments are, as JSON text or already; nothing at all is an empty one.
+def parse_call_arguments(arguments: object) -> dict[str, Any] | None:
+    """The arguments as an object, from JSON text or from a mapping. Empty text is an empty object.
 
-    None for what is no object of JSON, which has neither NaN nor infinite numbers, and for one of
-    so many values that no model has written it.
+    None where they are no JSON object (NaN and infinity are not JSON), or have more values than any
+    model writes.
     """
     if isinstance(arguments, Mapping):
         return dict(cast("Mapping[str, Any]", arguments))

@@ -29,14 +29,14 @@ _IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
-    """A text-completion request, ready to become chat calls.
+    """A text-completion request, checked, ready to become chat calls.
 
     Attributes:
         prompts: at least one text.
         fields: the chat parameters.
-        is_echoed: whether each text begins with its prompt.
+        is_echoed: whether each answer's text begins with its prompt (`echo`).
         choices_each: choices for each prompt (`n`).
-        dropped_params: what was left out under `drop_params`.
+        dropped_params: the parameters that were left out under `drop_params`.
     """
 
     prompts: tuple[str, ...]
@@ -49,11 +49,11 @@ class TextRequest:
 def read_text_request(
     prompt: Any, fields: Mapping[str, Any], *, drop_params: bool = False
 ) -> TextRequest:
-    """Check a text-completion request.
+    """Check the prompt and the parameters of a text-completion request.
 
     Raises:
-        BadRequestError: the prompt is no text or list of texts.
-        UnsupportedParamsError: a parameter that chat cannot do, without `drop_params`.
+        BadRequestError: the prompt is not a text or a list of texts.
+        UnsupportedParamsError: chat does not support a parameter, and `drop_params` is not set.
     """
     kept = {name: value for name, value in fields.items() if value is not None}
     if prompt is None and "messages" in kept:
@@ -80,12 +80,12 @@ def read_text_request(
 
 
 def messages_of(prompt: str) -> list[dict[str, Any]]:
-    """A prompt as the messages of a chat call."""
+    """The messages of the chat call for one prompt."""
     return [{"role": "user", "content": prompt}]
 
 
 def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextCompletion:
-    """The answers of the chat calls, one for each prompt in order, as one text completion."""
+    """Build the text completion from the chat answers, which are in the order of the prompts."""
     choices = [
         TextChoice(
             text=(prompt if request.is_echoed else "") + (choice.message.content or ""),
@@ -103,7 +103,7 @@ def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextComp
         created=first.created,
         model=first.model,
         choices=choices,
-        **_given(
+        **_without_unset(
             usage=_sum([answer.usage for answer in answers if answer.usage is not None]),
             system_fingerprint=first.system_fingerprint,
         ),
@@ -112,9 +112,9 @@ def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextComp
 
 
 class TextStream:
-    """The chunks of the chat calls, prompt after prompt, as one stream of text chunks.
+    """Converts the streams of the chat calls to one stream of text chunks, prompt after prompt.
 
-    All carry the first call's id. Usage is summed: one usage chunk comes at the very end.
+    All chunks have the first call's id. Usage is summed: one usage chunk comes at the very end.
     """
 
     def __init__(self, request: TextRequest) -> None:
@@ -123,9 +123,9 @@ class TextStream:
         self._usages: list[Usage] = []
 
     def change(self, position: int, chunk: ChatCompletionChunk) -> TextCompletion | None:
-        """A chunk of the call for the prompt at `position`; None for its usage chunk.
+        """Convert a chunk of the call for the prompt at `position`; None for its usage chunk.
 
-        An echoed prompt comes with the role, which is in each choice's first delta only.
+        An echoed prompt is put before the text of each choice's first chunk.
         """
         self._head = self._head or chunk
         if chunk.usage is not None:
@@ -145,7 +145,7 @@ class TextStream:
         return self._make(chunk, self._head, choices=choices)
 
     def last(self) -> TextCompletion | None:
-        """The usage chunk, where usage was asked for."""
+        """The final usage chunk; None where the caller did not ask for usage."""
         usage = _sum(self._usages)
         if self._head is None or usage is None:
             return None
@@ -159,17 +159,17 @@ class TextStream:
             object="text_completion",
             created=head.created,
             model=head.model,
-            **_given(system_fingerprint=chunk.system_fingerprint),
+            **_without_unset(system_fingerprint=chunk.system_fingerprint),
             **fields,
         )
 
 
 def text_id(chat_id: str) -> str:
-    """A text completion's id, from its chat call's."""
+    """The id of a text completion, derived from its chat call's id."""
     return "cmpl-" + chat_id.removeprefix("chatcmpl-").removeprefix("cmpl-")
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _without_unset(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -196,9 +196,9 @@ def _read_prompts(prompt: Any) -> tuple[str, ...]:
 
 
 def join_reports(request: TextRequest, reports: Sequence[CallReport | None]) -> CallReport | None:
-    """The reports of the chat calls as one: the first's, with what all used and cost.
+    """Combine the reports of the chat calls: the first one's facts, with tokens and cost added up.
 
-    What the bridge left out counts as dropped; a cost that is unknown for one is unknown for all.
+    The parameters that the bridge left out count as dropped. The cost is unknown if any is.
     """
     known = [report for report in reports if report is not None]
     if not known:

@@ -1,7 +1,7 @@
-"""Moderations <-> chat with a Llama Guard: a user's message is judged, the verdict is text.
+"""Moderations over chat with a Llama Guard model: it judges a user message and answers in text.
 
 The model answers `safe`, or `unsafe` and on the next line the hazards, such as `S1,S9`. The host's
-chat template tells it the hazards. Source: Meta's model cards of Llama Guard 3 and 4
+chat template lists the hazards in the prompt. Source: Meta's model cards of Llama Guard 3 and 4
 (github.com/meta-llama/PurpleLlama), read 2026-11-26. The names: docs/guides/moderations.md.
 """
 
@@ -30,10 +30,10 @@ _TEXT, _IMAGE = "text", "image_url"
 
 
 def message_of(given: Any, *, reads_images: bool) -> dict[str, Any]:
-    """One input as the message that is judged: a text, or parts with texts and images.
+    """One moderation input as a user message: a text, or parts with texts and images.
 
     Raises:
-        BadRequestError: it is neither, or holds an image and the model reads none.
+        BadRequestError: it is neither, or it holds an image and the model reads none.
     """
     if isinstance(given, str):
         return {"role": "user", "content": given}
@@ -55,11 +55,11 @@ def message_of(given: Any, *, reads_images: bool) -> dict[str, Any]:
     return {"role": "user", "content": list(given)}
 
 
-def verdict_of(text: str | None, codes: tuple[str, ...]) -> dict[str, Any] | None:
-    """The verdict in an answer, as a result of moderations; None where it holds none.
+def parse_verdict(text: str | None, codes: tuple[str, ...]) -> dict[str, Any] | None:
+    """Parse a guard's answer into a moderation result; None where it holds no verdict.
 
-    The categories are those of the model's hazards: its codes, and OpenAI's names for them.
-    Scores are 1.0 and 0.0: the model says yes or no.
+    The categories are the model's hazard codes and OpenAI's names for them. Scores are 1.0 or 0.0,
+    because the model says only yes or no.
     """
     word, *told = [part for part in _SEPARATORS.split(text or "") if part] or [""]
     is_flagged = word.lower() == "unsafe"

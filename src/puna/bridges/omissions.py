@@ -1,4 +1,4 @@
-"""What is left out on the way from one request shape to another: told by name, never silent."""
+"""Collects the names of what a conversion leaves out, for the report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from puna.errors import UnsupportedParamsError
 
 
 class Omissions:
-    """Collects names, each once, in the order in which they were met."""
+    """Collects the names of omitted fields, each once, in order.
+
+    With `may_drop` (the caller's `drop_params`), features that cannot be had are left out; without
+    it they are refused.
+    """
 
     def __init__(self, *, may_drop: bool = False) -> None:
         self._may_drop = may_drop
@@ -17,23 +21,26 @@ class Omissions:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What was left out."""
+        """The names of what was left out so far."""
         return tuple(self._names)
 
     def note(self, name: str) -> None:
-        """Leave out what changes no answer, or what nobody on the other side could use."""
+        """Record a field that is left out; its loss changes no answer, or no host could use it."""
         self._names[name] = None
 
     def note_unread(self, given: Mapping[str, Any], read: Iterable[str], path: str) -> None:
-        """Leave out the fields of an object that nobody has read, if they say anything."""
+        """Record the fields of an object that are not among those read, unless they are empty.
+
+        `path` is the object's path in the request.
+        """
         for name, value in given.items():
             if name not in read and value is not None and value is not False and value != []:
                 self.note(f"{path}.{name}")
 
     def refuse(self, path: str, message: str, *, param: str | None = None) -> None:
-        """Leave out what was asked for and cannot be had, if the caller allows it.
+        """Record a feature that is left out because the caller set `drop_params`; else raise.
 
-        `param` is what of it is wrong, where it is not the whole.
+        `param` is the exact path of what is wrong, where it is deeper than `path`.
 
         Raises:
             UnsupportedParamsError: the caller does not set `drop_params`.

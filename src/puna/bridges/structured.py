@@ -1,6 +1,6 @@
-"""JSON from a model whose host knows no `response_format`: how it is asked for, and found again.
+"""`response_format` for hosts that do not know it: the instruction, and finding JSON in the answer.
 
-The schema goes into the system message; an answer that is no good goes back with what is wrong
+The schema goes into the system message; an answer that does not fit is sent back with what is wrong
 with it. The rules, in a table: docs/guides/structured-output.md.
 """
 
@@ -27,17 +27,17 @@ _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def schema_of(wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The JSON schema of a `response_format`; None for one that asks for any object."""
+    """The JSON schema of a `response_format`; None for one that demands any JSON object."""
     if wanted.get("type") != "json_schema":
         return None
     return cast("Mapping[str, Any]", wanted["json_schema"]["schema"])
 
 
 def instruction_of(wanted: Mapping[str, Any]) -> str:
-    """A `response_format` in words.
+    """The instruction to the model that stands for a `response_format`.
 
     Raises:
-        BadRequestError: its schema holds what JSON does not know.
+        BadRequestError: the schema holds a value that JSON does not have.
     """
     schema = schema_of(wanted)
     if schema is None:
@@ -57,9 +57,9 @@ def instruction_of(wanted: Mapping[str, Any]) -> str:
 
 
 def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
-    """The messages with the instruction at the end of the system message, or as one.
+    """The messages with the instruction at the end of the first system message, or in a new one.
 
-    Many chat templates know one system message only, the first.
+    Many chat templates accept only one system message, the first.
     """
     first, *others = messages
     if first["role"] not in _SYSTEM_ROLES:
@@ -73,7 +73,7 @@ def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Mes
 
 
 def with_correction(messages: Sequence[Message], said: str, fault: str) -> tuple[Message, ...]:
-    """The messages, the answer that is no good, and what is wrong with it."""
+    """The messages, followed by the rejected answer and by a user message with its fault."""
     answer = [{"role": "assistant", "content": said}] if said else []
     again = f"That answer cannot be used: {fault}. Answer again. {_ONLY}"
     return (*messages, *answer, {"role": "user", "content": again})
@@ -82,9 +82,9 @@ def with_correction(messages: Sequence[Message], said: str, fault: str) -> tuple
 def find_json(text: str) -> str | None:
     """The JSON text in an answer, as the model wrote it; None where there is none.
 
-    It is the whole text, or what the only code fence holds, or the first object or list that is
-    complete. A number or a word within prose is no answer, and neither is a part of a value that
-    is broken or was cut.
+    It is the whole text, or the content of the only code fence, or the first complete object or
+    list. A number or a word in prose is no answer, and neither is part of a value that is malformed
+    or cut.
     """
     whole = text.strip()
     if _is_json(whole):
@@ -96,7 +96,7 @@ def find_json(text: str) -> str | None:
 
 
 def read_json(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError where it is none; `NaN` is none."""
+    """Parse a JSON text. Raises ValueError where it is invalid; `NaN` is."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except RecursionError as error:
@@ -116,7 +116,7 @@ def _is_json(text: str) -> bool:
 
 
 def _fenced(text: str) -> Iterator[str]:
-    """What each code fence holds. Each character is looked at once, whatever is open."""
+    """The content of each code fence, in one pass over the text."""
     opened = _FENCE_OPENS.search(text)
     while opened is not None:
         closed = _FENCE_CLOSES.search(text, opened.end())
@@ -127,7 +127,10 @@ def _fenced(text: str) -> Iterator[str]:
 
 
 def _bracketed(text: str) -> Iterator[str]:
-    """Every part from an opening bracket to its closing one; one that never closes is the last."""
+    """Each part of the text from an opening bracket to its closing one.
+
+    A bracket that is never closed gives the last part.
+    """
     start = _OPENING.search(text)
     while start is not None:
         end = _end_of_brackets(text, start.start())

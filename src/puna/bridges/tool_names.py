@@ -1,4 +1,4 @@
-"""Tool names as chat has them: at most 64 characters, and no namespaces."""
+"""Makes tool names fit chat: at most 64 characters, and no namespaces."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _BETWEEN = "__"
 
 
 def alias_of(name: str) -> str:
-    """The name under which a tool goes to a host.
+    """The name under which a tool is sent to a host; a short name stays as it is.
 
-    A longer one keeps its beginning and ends with a digest, the same for every request, so that
+    A long one keeps its beginning and ends with a digest. It is the same in every request, so that
     the calls of earlier turns still fit.
     """
     if len(name) <= LONGEST:
@@ -23,6 +23,6 @@ def alias_of(name: str) -> str:
 
 
 def joined_name(namespace: str, name: str) -> str:
-    """The name of a tool inside a namespace: `crm` and `find` give `crm__find`."""
+    """The function name of a tool in a namespace: `crm` and `find` give `crm__find`."""
     between = "" if namespace.endswith(_BETWEEN) else _BETWEEN
     return alias_of(f"{namespace}{between}{name}")

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.errors import BadRequestError, ConfigError
-from puna.types.shown import shown
+from puna.types.display import display
 
 _NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
 _LONGEST_S = 31_536_000.0  # a year: what is longer is a mistake, or overflows a clock
@@ -22,7 +22,7 @@ def read_seconds(own: Mapping[str, Any], name: str, default: float | None) -> fl
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_S:
         raise BadRequestError(
             f"`{name}` must be a number of seconds above 0 and at most {_LONGEST_S:,.0f}, "
-            f"not `{shown(value)}`.",
+            f"not `{display(value)}`.",
             param=name,
         )
     return float(value)

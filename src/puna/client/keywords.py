@@ -22,10 +22,10 @@ from puna.providers.table import split_model
 from puna.routing.attempts import Group, Plan, RetryPolicy
 from puna.routing.deployment import Deployment
 from puna.types.completion_request import CompletionRequest, make_completion_request
+from puna.types.display import display
 from puna.types.model_request import ModelRequest
 from puna.types.requests import CHAT_SWITCHES, make_chat_request
 from puna.types.secret import Secret
-from puna.types.shown import shown
 from puna.wire.http import Timeouts
 
 FlagT = TypeVar("FlagT", bool, bool | None)
@@ -340,7 +340,7 @@ def read_flag(own: Mapping[str, Any], name: str, *, default: FlagT) -> bool | Fl
     if wish is None:
         return default
     if not isinstance(wish, bool):
-        raise BadRequestError(f"`{name}` must be true or false, not `{shown(wish)}`.", param=name)
+        raise BadRequestError(f"`{name}` must be true or false, not `{display(wish)}`.", param=name)
     return wish
 
 
@@ -361,7 +361,7 @@ def _read_retries(own: Mapping[str, Any], settings: ClientSettings) -> int:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise BadRequestError(
-                f"`{name}` must be a whole number from 0, not `{shown(value)}`.", param=name
+                f"`{name}` must be a whole number from 0, not `{display(value)}`.", param=name
             )
         return value
     return settings.max_retries

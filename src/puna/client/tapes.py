@@ -13,7 +13,7 @@ from puna.errors import BadRequestError
 from puna.transports.base import AsyncTransport, Transport
 from puna.transports.faults import Faults
 from puna.transports.replay import AsyncReplayTransport, Player, ReplayTransport
-from puna.types.shown import shown
+from puna.types.display import display
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Tape:
             )
         if not _is_speed(self.speed):
             raise BadRequestError(
-                f"`replay_speed` must be a number from 0, not `{shown(self.speed)}`.",
+                f"`replay_speed` must be a number from 0, not `{display(self.speed)}`.",
                 param="replay_speed",
             )
 

@@ -68,7 +68,7 @@ class AnthropicMessages:
         left_out = (*cut, *left_out, *take_stream_options(params, request))  # usage is always told
         extras = request.messages_extras or MessagesExtras()
         omissions = Omissions(may_drop=request.drop_params)
-        for name in _beyond_calls(request):
+        for name in _unmapped_call_fields(request):
             omissions.note(f"messages[].tool_calls[].function.{name}")
         bridged = build_messages_body(
             request.messages, params, extras, _traits_of(target), omissions
@@ -128,10 +128,10 @@ def _traits_of(target: Target) -> ModelTraits:
     facts = find_model(target.provider, target.model)
     known = facts.max_output_tokens if facts is not None else None
     limit = target.max_output_tokens or known or _DEFAULT_MAX_TOKENS
-    return ModelTraits(limit, thinks_by_budget=facts is not None and facts.supports(_BY_BUDGET))
+    return ModelTraits(limit, uses_thinking_budget=facts is not None and facts.supports(_BY_BUDGET))
 
 
-def _beyond_calls(request: ChatRequest) -> list[str]:
+def _unmapped_call_fields(request: ChatRequest) -> list[str]:
     """The fields of calls in the messages that a `tool_use` block has no place for."""
     calls = (call for message in request.messages for call in message.get("tool_calls", ()))
     found = {name for call in calls for name in call["function"]}

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.call_arguments import object_of
+from puna.bridges.call_arguments import parse_call_arguments
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 from puna.types.data_url import read_data_url
@@ -89,7 +89,7 @@ def _read_call(call: Mapping[str, Any], path: str, omissions: Omissions) -> Bloc
     function = call["function"]
     for name in sorted(function.keys() - {"name", "arguments"}):
         omissions.note(f"messages[].tool_calls[].function.{name}")
-    arguments = object_of(function.get("arguments"))
+    arguments = parse_call_arguments(function.get("arguments"))
     if arguments is None:
         raise BadRequestError(
             f"`{path}.function.arguments` must be a JSON object: this host takes no other.",

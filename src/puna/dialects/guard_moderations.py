@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from puna.bridges.guard import message_of, verdict_of
+from puna.bridges.guard import message_of, parse_verdict
 from puna.catalog.guards import GuardFacts
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import BuiltRequest, ReadContext, Target
@@ -43,7 +43,7 @@ class GuardModerations:
         """
         answer = self.chat.read_reply(reply, self._chat_context(context))
         message = answer.choices[0].message
-        verdict = verdict_of(message.content, self.guard.codes)
+        verdict = parse_verdict(message.content, self.guard.codes)
         if verdict is None:
             raise malformed("a text that is no verdict of a Llama Guard", context)
         return ModerationResponse.model_validate(

@@ -22,9 +22,9 @@ from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.request_rules import fit_chat, take_stream_options
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion
+from puna.types.display import display
 from puna.types.model_request import ModelRequest
 from puna.types.requests import ChatRequest
-from puna.types.shown import shown
 from puna.wire.http import HTTPReply
 
 _OPTIONS = frozenset((
@@ -123,7 +123,7 @@ def sort_options(
     """
     own = params.get("options", {})
     if not isinstance(own, Mapping):
-        raise _bad("options", f"must be an object, not `{shown(own)}`", request, target)
+        raise _bad("options", f"must be an object, not `{display(own)}`", request, target)
     fields: dict[str, Any] = {}
     options: dict[str, Any] = dict(cast("Mapping[str, Any]", own))
     left_out: list[str] = []
@@ -150,12 +150,12 @@ def _translate(given: str, value: Any, request: ModelRequest, target: Target) ->
             "text": None,
         }
         if value["type"] not in kinds:
-            said = f"must be of a type of {', '.join(kinds)}, not `{shown(value['type'])}`"
+            said = f"must be of a type of {', '.join(kinds)}, not `{display(value['type'])}`"
             raise _bad(given, said, request, target)
         return kinds[value["type"]]
     if given == "reasoning_effort":
         if value not in _EFFORTS:
-            said = f"must be one of {', '.join(_EFFORTS)}, not `{shown(value)}`"
+            said = f"must be one of {', '.join(_EFFORTS)}, not `{display(value)}`"
             raise _bad(given, said, request, target)
         if _always_thinks(given, value, target):
             raise UnsupportedParamsError(

@@ -14,9 +14,9 @@ from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import Target
 from puna.dialects.json_http import encode
 from puna.errors import BadRequestError, ContextWindowExceededError
+from puna.types.display import display
 from puna.types.messages import image_parts
 from puna.types.requests import ChatRequest
-from puna.types.shown import shown
 
 SIZE = "num_ctx"
 ANSWER = "num_predict"
@@ -50,7 +50,7 @@ def set_context(
     own, window = options.get(SIZE), target.context_tokens
     if own is not None and (not isinstance(own, int) or isinstance(own, bool) or own < 1):
         raise BadRequestError(
-            f"`{SIZE}` must be a whole number above 0, not `{shown(own)}`.",
+            f"`{SIZE}` must be a whole number above 0, not `{display(own)}`.",
             param=SIZE,
             provider=target.provider,
             model=request.model,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from puna.bridges.call_arguments import object_of
+from puna.bridges.call_arguments import parse_call_arguments
 from puna.dialects.base import Target
 from puna.dialects.request_rules import not_taken
 from puna.errors import BadRequestError
@@ -98,7 +98,7 @@ class _Building:
         return made
 
     def _arguments(self, function: Mapping[str, Any], path: str) -> _Fields:
-        arguments = object_of(function.get("arguments"))
+        arguments = parse_call_arguments(function.get("arguments"))
         if arguments is not None:
             return arguments
         raise self._not_taken(

@@ -17,7 +17,7 @@ from typing import Any, Self
 from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
-from puna.bridges.call_arguments import object_of
+from puna.bridges.call_arguments import parse_call_arguments
 from puna.bridges.histories.rules import CHAT
 from puna.dialects.base import Target
 from puna.dialects.quirks import HINTS
@@ -50,8 +50,8 @@ class PassingRules:
         formats: the types of `response_format` that all hosts know; None means all types.
         needs_leading_system: whether one host accepts instructions in the first message only.
         call_ids: patterns that the whole id of a tool call must match, all of them.
-        takes_text_parts: whether lists of texts stay lists; None where the hosts differ.
-        takes_any_arguments: whether the arguments of calls may be anything.
+        accepts_text_parts: whether lists of texts stay lists; None where the hosts differ.
+        accepts_any_arguments: whether the arguments of calls may be anything.
         takes_calls: whether calls in a history need no field that chat does not have.
         streams_tools: whether all hosts stream answers to requests with tools.
         images: the most images that a request may hold; None means any number.
@@ -63,8 +63,8 @@ class PassingRules:
     formats: frozenset[str] | None
     needs_leading_system: bool
     call_ids: tuple[re.Pattern[str], ...]
-    takes_text_parts: bool | None
-    takes_any_arguments: bool
+    accepts_text_parts: bool | None
+    accepts_any_arguments: bool
     takes_calls: bool
     streams_tools: bool
     images: int | None
@@ -78,7 +78,7 @@ class PassingRules:
         rules = [one.messages or CHAT for one in quirks]
         formats = [one.response_formats for one in quirks if one.response_formats is not None]
         images = [most for one in targets if (most := most_images(one)) is not None]
-        lists = {one.takes_text_parts for one in rules}
+        lists = {one.accepts_text_parts for one in rules}
         watched = _watched_params(targets)
         return cls(
             watched_params=watched,
@@ -86,8 +86,8 @@ class PassingRules:
             has_rules=bool(watched or formats),
             needs_leading_system=any(one.systems == "first" for one in rules),
             call_ids=tuple({re.compile(one.call_ids.pattern) for one in rules}),
-            takes_text_parts=lists.pop() if len(lists) == 1 else None,
-            takes_any_arguments=all(one.takes_any_arguments for one in rules),
+            accepts_text_parts=lists.pop() if len(lists) == 1 else None,
+            accepts_any_arguments=all(one.accepts_any_arguments for one in rules),
             takes_calls=not any(one.thoughts.is_needed for one in rules),
             streams_tools=not any(one.lacks_tool_streaming for one in quirks),
             images=min(images, default=None),
@@ -210,16 +210,16 @@ class PassingRules:
         """Whether the hosts accept a call's arguments; the full lane makes `{}` of empty ones."""
         if arguments.strip() in ("", "null"):
             return False
-        return self.takes_any_arguments or object_of(arguments) is not None
+        return self.accepts_any_arguments or parse_call_arguments(arguments) is not None
 
     def _fit_parts(self, message: Message, parts: Sequence[TextPart | ImagePart]) -> Message | None:
         """A message with a list of parts in a form that all hosts accept; None without one."""
         texts = [part.text for part in parts if type(part) is TextPart]
         if len(texts) < len(parts):
             return message if type(message) is UserMessage else None
-        if self.takes_text_parts is None or not texts:
+        if self.accepts_text_parts is None or not texts:
             return None
-        if self.takes_text_parts:
+        if self.accepts_text_parts:
             return message
         # Parts of an answer are pieces of one text; parts of other messages are separate texts.
         between = "" if type(message) is AssistantMessage else _BETWEEN_TEXTS

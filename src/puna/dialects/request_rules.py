@@ -16,8 +16,8 @@ from puna.bridges.histories.rules import (
     ThoughtRule,
 )
 from puna.bridges.histories.thoughts import blocks_as_thoughts
-from puna.bridges.messages.carried import names_of, plain_messages
 from puna.bridges.messages.deferred import plain_tools, with_tools
+from puna.bridges.messages.plain_chat import extra_names, plain_messages
 from puna.dialects.base import Target
 from puna.dialects.param_paths import without_paths
 from puna.dialects.quirks import HINTS, Quirks
@@ -106,8 +106,8 @@ def take_stream_options(params: dict[str, Any], request: ModelRequest) -> tuple[
 def takes_request(request: ModelRequest, target: Target) -> bool:
     """Whether a target takes all that is asked: nothing is refused, left out or lost on the way."""
     for name, value in {**request.params, **request.extra}.items():
-        is_ours = name in request.unwanted_params or name in request.allowed_params
-        if not is_ours and not (
+        is_own = name in request.unwanted_params or name in request.allowed_params
+        if not is_own and not (
             name not in target.quirks.ignored_params
             and (name in target.quirks.known_hints or name not in HINTS)
             and (_is_supported(name, value, request, target.quirks) or _is_default(name, value))
@@ -140,7 +140,7 @@ def in_chats_words(
     params = request.params
     tools, untold = plain_tools(params.get("tools", ()), messages, params.get("tool_choice"))
     params, lost = with_tools(params, tools)
-    found = dict.fromkeys((*told, *untold, *lost, *dropped, *names_of(extras)))
+    found = dict.fromkeys((*told, *untold, *lost, *dropped, *extra_names(extras)))
     changed = replace(request, messages=tuple(plain), params=params, messages_extras=None)
     return changed, tuple(found)
 

@@ -160,16 +160,16 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         streamed_tokens: int,
         finish_reason: str | None,
         *,
-        is_whole: bool,
+        holds_whole_answer: bool,
     ) -> Usage:
         """Note what a stream used; `streamed_tokens` were counted where the host does not say.
 
-        `is_whole` is whether the answer came to its end.
+        `holds_whole_answer` is whether the answer came to its end.
         """
         if usage is None:
             usage = self._estimate_usage(attempt.context.request, streamed_tokens)
         self._note_tokens(usage, attempt)
-        if not is_whole:
+        if not holds_whole_answer:
             self.report.usage_certainty = "at_least"
         self.report.finish_reason = finish_reason
         return usage

@@ -144,7 +144,7 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
                 told,
                 tokens,
                 finish,
-                is_whole=is_told or (self.is_over and reader.error is None),
+                holds_whole_answer=is_told or (self.is_over and reader.error is None),
             )
         return self._usage
 

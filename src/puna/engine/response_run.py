@@ -17,8 +17,8 @@ from puna.bridges.responses.output import COMPLETED
 from puna.bridges.responses.reply import response_of
 from puna.bridges.responses.request import BridgedRequest, bridge_request, to_chat
 from puna.bridges.responses.required import fill_required
+from puna.bridges.responses.resending import items_to_resend
 from puna.bridges.responses.stream import ResponseStream
-from puna.bridges.responses.talk import sent_back
 from puna.bridges.responses.tools import ALWAYS_SENT, CHAT_KINDS
 from puna.dialects.json_http import malformed
 from puna.dialects.protocols import ResponsesDialect
@@ -36,11 +36,11 @@ from puna.routing.health import Health
 from puna.telemetry.events import Hook
 from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
+from puna.types.display import display
 from puna.types.requests import ChatRequest
 from puna.types.response_params import only_of_chat
 from puna.types.response_request import Items, ResponsesRequest
 from puna.types.responses import Response, ResponseEvent
-from puna.types.shown import shown
 from puna.wire.http import HTTPReply
 
 ResponseAttempt = Attempt[ResponsesDialect, ResponsesRequest]
@@ -180,7 +180,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
     @override
     def prepare(self, deployment: Deployment) -> ResponseAttempt:
         request = self.request_for(deployment)
-        earlier, left_out = sent_back(request.earlier, deployment.deployment_id)
+        earlier, left_out = items_to_resend(request.earlier, deployment.deployment_id)
         items, left_out = self._items(request, deployment, left_out)
         # A deployment's defaults are in chat's words, and not all are known here.
         of_chat = only_of_chat(deployment.params) - self.call.request.extra.keys()
@@ -204,7 +204,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         items: list[Mapping[str, Any]] = []
         for place, item in enumerate(request.items):
             if place in request.referenced:
-                kept, without = sent_back([item], deployment.deployment_id)
+                kept, without = items_to_resend([item], deployment.deployment_id)
                 items += kept
                 left_out += tuple(name for name in without if name not in left_out)
             else:
@@ -215,7 +215,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
     def read_answer(self, attempt: ResponseAttempt, reply: HTTPReply) -> Response:
         response = attempt.dialect.read_reply(reply, attempt.context)
         if response.status not in _ENDED:
-            what = f"a response that has not ended: its status is `{shown(response.status)}`"
+            what = f"a response that has not ended: its status is `{display(response.status)}`"
             raise malformed(what, attempt.context)
         usage = believable(attempt.dialect.read_usage(response))
         said = estimate_response(response) if usage is None else 0

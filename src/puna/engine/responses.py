@@ -68,7 +68,7 @@ class ResponseMemory:
             text = self._texts.get(known)
         if text is None:
             raise unknown_response(known)
-        return StoredResponse.from_json(known, _OWNER, text).talk
+        return StoredResponse.from_json(known, _OWNER, text).conversation
 
     def keep_last(
         self, request: ResponsesRequest, teller: ResponseTeller, report: CallReport

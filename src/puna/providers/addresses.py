@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from puna.errors import BadRequestError
 from puna.providers.host_settings import HostSetting
+from puna.types.display import display
 from puna.types.secret import Secret
-from puna.types.shown import shown
 
 _USER_INFO = re.compile(r"//[^/@]*@")
 
@@ -46,7 +46,7 @@ def read_base_url(base: str, own: str | None) -> tuple[str, dict[str, str], Secr
     if not is_web or not url.isprintable() or " " in url:
         raise BadRequestError(
             "`api_base` must be an address such as http://localhost:8000/v1, not "
-            f"`{shown(_USER_INFO.sub('//…@', base))}`.",
+            f"`{display(_USER_INFO.sub('//…@', base))}`.",
             param="api_base",
         )
     user, _, host = parts.netloc.rpartition("@")

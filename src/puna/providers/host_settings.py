@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from puna.errors import UNTOLD, AuthenticationError, BadRequestError
+from puna.types.display import display
 from puna.types.secret import Secret
-from puna.types.shown import shown
 from puna.wire.sigv4 import Signing
 
 
@@ -46,7 +46,7 @@ class HostSetting:
                 continue
             if re.fullmatch(self.form, value):
                 return value
-            what = "what it is" if self.is_secret else f"`{shown(value)}`"
+            what = "what it is" if self.is_secret else f"`{display(value)}`"
             raise BadRequestError(
                 f"`{source}` must look like `{self.example}`, not like {what}.", param=source
             )

@@ -39,7 +39,7 @@ from puna.providers import (
     xai,
 )
 from puna.providers.base import Provider
-from puna.types.shown import shown
+from puna.types.display import display
 
 _LONGEST = 100
 _ALIKE = 0.7
@@ -136,7 +136,7 @@ def _maker_of(model: str, providers: Mapping[str, Provider]) -> Provider | None:
 
 def _nameless(provider: str, model: str) -> BadRequestError:
     return BadRequestError(
-        f"`{shown(model)}` names no model: write `{provider}/` and then the model's name.",
+        f"`{display(model)}` names no model: write `{provider}/` and then the model's name.",
         param="model",
         provider=provider,
         model=model,
@@ -157,7 +157,7 @@ def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadR
     known = ", ".join(f"{name}/" for name in sorted(providers))
     if not prefix:
         return BadRequestError(
-            f"No provider in `{shown(model)}`: begin the model with one of {known} or give "
+            f"No provider in `{display(model)}`: begin the model with one of {known} or give "
             "`api_base` for an OpenAI-compatible server.",
             param="model",
             model=model,
@@ -165,9 +165,10 @@ def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadR
     near = _similar(prefix.casefold(), providers) if len(prefix) < _LONGEST else None
     hint = f": did you mean `{near}/`?" if near else "."
     return BadRequestError(
-        f"Unknown provider `{shown(prefix)}` in `{shown(model)}`{hint} For an OpenAI-compatible "
-        f"server whose model has this name write `{openai.PROVIDER.name}/{shown(model)}` and give "
-        f"`api_base`; known are {known.rstrip(',')}.",
+        f"Unknown provider `{display(prefix)}` in `{display(model)}`{hint} For an "
+        "OpenAI-compatible server whose model has this name write "
+        f"`{openai.PROVIDER.name}/{display(model)}` and give `api_base`; "
+        f"known are {known.rstrip(',')}.",
         param="model",
         model=model,
     )

@@ -12,7 +12,7 @@ from puna.transports.cassette_text import comparable_text
 from puna.transports.recorded import RecordedExchange, RecordedFailure, RecordedRequest
 from puna.transports.replay import Recorded
 from puna.transports.scrubbing import Scrubber
-from puna.types.shown import shown
+from puna.types.display import display
 from puna.wire.http import HTTPRequest
 
 _MOST_SHOWN = 3
@@ -160,4 +160,4 @@ def _describe(difference: Difference) -> str:
 
 
 def _quoted(value: Any) -> str:
-    return "not there" if value is _NOTHING else f"`{shown(value)}`"
+    return "not there" if value is _NOTHING else f"`{display(value)}`"

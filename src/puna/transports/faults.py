@@ -16,7 +16,7 @@ from typing import Any
 from puna.errors import APIError, BadRequestError
 from puna.transports.failures import least, timed_out, unreachable
 from puna.transports.replay import Recorded
-from puna.types.shown import kind_of, shown
+from puna.types.display import display, kind_of
 from puna.wire.http import HTTPRequest
 
 
@@ -57,12 +57,12 @@ def _check(name: str, given: Mapping[Any, Any]) -> None:
     for number, amount in given.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise BadRequestError(
-                f"`faults.{name}` counts requests from 1, so `{shown(number)}` is none.",
+                f"`faults.{name}` counts requests from 1, so `{display(number)}` is none.",
                 param=f"faults.{name}",
             )
         if not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
             raise BadRequestError(
-                f"`faults.{name}[{number}]` must be a number from 0, not `{shown(amount)}`.",
+                f"`faults.{name}[{number}]` must be a number from 0, not `{display(amount)}`.",
                 param=f"faults.{name}",
             )
 

@@ -67,8 +67,8 @@ class RecordedFailure:
         An unknown class becomes APIConnectionError.
         """
         found: Any = getattr(errors, self.name, None)
-        is_ours = isinstance(found, type) and issubclass(found, APIError)
-        cls: type[APIError] = found if is_ours else APIConnectionError
+        is_own = isinstance(found, type) and issubclass(found, APIError)
+        cls: type[APIError] = found if is_own else APIConnectionError
         return cls(
             self.message,
             code=self.code,

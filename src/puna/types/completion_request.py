@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from puna.errors import BadRequestError
+from puna.types.display import display, kind_of
 from puna.types.listed_request import ListedRequest
 from puna.types.model_request import ParamChecks, check_extra_body, check_model
 from puna.types.requests import PARAMS, check_headers
-from puna.types.shown import kind_of, shown
 from puna.types.token_ids import KINDS, TextInput, TokenIds, each_text, is_count, read_token_ids
 
 _OWN_FIELDS = ("model", "prompt", "stream")
@@ -83,7 +83,7 @@ def make_completion_request(  # noqa: PLR0913 - a request's parts; all but two b
     """
     if stream is not None and not isinstance(stream, bool):
         raise BadRequestError(
-            f"`stream` must be true or false, not `{shown(stream)}`.", param="stream"
+            f"`stream` must be true or false, not `{display(stream)}`.", param="stream"
         )
     params, extra = CompletionRequest.split({**fields, **check_extra_body(extra_body, _OWN_FIELDS)})
     return CompletionRequest(

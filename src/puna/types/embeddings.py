@@ -13,10 +13,10 @@ from pydantic import Field
 
 from puna.errors import BadRequestError
 from puna.types.common import Answer, Usage, WireModel
+from puna.types.display import kind_of
 from puna.types.listed_request import ListedRequest
 from puna.types.model_request import ParamChecks, check_extra_body, check_model
 from puna.types.requests import check_headers
-from puna.types.shown import kind_of
 from puna.types.token_ids import KINDS, TextInput, TokenIds, each_text, is_count, read_token_ids
 
 MOST_INPUTS = 2_048

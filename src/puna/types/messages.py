@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from puna.errors import BadRequestError
-from puna.types.shown import kind_of, shown
+from puna.types.display import display, kind_of
 
 _ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
@@ -54,7 +54,7 @@ def _read_message(message: Any, index: int) -> dict[str, Any]:
     role = given.get("role")
     if not isinstance(role, str) or role not in _ROLES:
         raise BadRequestError(
-            f"`{path}.role` must be one of {', '.join(sorted(_ROLES))}, not `{shown(role)}`.",
+            f"`{path}.role` must be one of {', '.join(sorted(_ROLES))}, not `{display(role)}`.",
             param=f"{path}.role",
         )
     read = {key: value for key, value in given.items() if value is not None}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from puna.errors import BadRequestError
-from puna.types.shown import kind_of, shown
+from puna.types.display import display, kind_of
 
 ParamChecks = Mapping[str, tuple[Callable[[Any], bool], str]]
 """OpenAI's parameters of one kind of request: what each must be, and how an error says so."""
@@ -115,6 +115,8 @@ def sort_params(
             continue
         is_right, expected = check
         if not is_right(value):
-            raise BadRequestError(f"`{name}` must be {expected}, not `{shown(value)}`.", param=name)
+            raise BadRequestError(
+                f"`{name}` must be {expected}, not `{display(value)}`.", param=name
+            )
         params[name] = value
     return params, extra

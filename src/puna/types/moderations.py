@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from puna.errors import BadRequestError
 from puna.types.common import Answer, Usage, WireModel
+from puna.types.display import kind_of
 from puna.types.listed_request import ListedRequest
 from puna.types.model_request import ParamChecks, check_extra_body, check_model
 from puna.types.requests import check_headers
-from puna.types.shown import kind_of
 
 _OWN_FIELDS = ("model", "input")
 

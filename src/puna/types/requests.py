@@ -15,6 +15,7 @@ from typing import Any, cast
 from typing_extensions import TypeVar, override
 
 from puna.errors import BadRequestError
+from puna.types.display import display, kind_of
 from puna.types.messages import read_messages
 from puna.types.messages_extras import MessagesExtras
 from puna.types.model_request import (
@@ -26,7 +27,6 @@ from puna.types.model_request import (
 )
 from puna.types.request_source import RequestSource
 from puna.types.schema import strict_json_schema
-from puna.types.shown import kind_of, shown
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _TOOL_CHOICES = ("none", "auto", "required")
@@ -199,7 +199,7 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
     name = check_model(model)
     if stream is not None and not isinstance(stream, bool):
         raise BadRequestError(
-            f"`stream` must be true or false, not `{shown(stream)}`.", param="stream"
+            f"`stream` must be true or false, not `{display(stream)}`.", param="stream"
         )
     body = check_extra_body(extra_body, _OWN_FIELDS)
     if messages is None:
@@ -236,7 +236,7 @@ def _check_format_retries(value: Any) -> int | None:
     if value is not None and not (_is_int(value) and 0 <= value <= _MOST_FORMAT_RETRIES):
         raise BadRequestError(
             f"`format_retries` must be a whole number from 0 to {_MOST_FORMAT_RETRIES}, "
-            f"not `{shown(value)}`.",
+            f"not `{display(value)}`.",
             param="format_retries",
         )
     return cast("int | None", value)
@@ -254,9 +254,9 @@ def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
         raise BadRequestError("`extra_headers` must be an object.", param="extra_headers")
     checked: dict[str, str] = {}
     for name, value in headers.items():
-        path = f"extra_headers.{shown(name)}"
+        path = f"extra_headers.{display(name)}"
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise BadRequestError(f"`{shown(name)}` is not a header name.", param=path)
+            raise BadRequestError(f"`{display(name)}` is not a header name.", param=path)
         if name.lower() in _FRAMING_HEADERS:
             raise BadRequestError(f"The header `{name}` is set by Puna; remove it.", param=path)
         if value is None:
@@ -299,7 +299,7 @@ def _read_tools(params: dict[str, Any]) -> None:
         if choice not in _TOOL_CHOICES:
             raise BadRequestError(
                 f"`tool_choice` must be none, auto, required or a named function, "
-                f"not `{shown(choice)}`.",
+                f"not `{display(choice)}`.",
                 param="tool_choice",
             )
     else:
@@ -310,7 +310,7 @@ def _read_tools(params: dict[str, Any]) -> None:
             )
         if isinstance(name, str) and name not in names:
             raise BadRequestError(
-                f"`tool_choice` names `{shown(name)}`, which is not in `tools`.",
+                f"`tool_choice` names `{display(name)}`, which is not in `tools`.",
                 param="tool_choice",
             )
     if not names and choice in ("auto", "none"):
@@ -344,7 +344,7 @@ def _read_tool(tool: Any, index: int) -> dict[str, Any]:
     if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
         raise BadRequestError(
             f"`{path}.function.name` must be 1 to 64 letters, digits, `_` or `-`, "
-            f"not `{shown(name)}`.",
+            f"not `{display(name)}`.",
             param=f"{path}.function.name",
         )
     parameters = function.get("parameters")
@@ -385,7 +385,7 @@ __all__ = [
     "ChatRequest",
     "RequestT_co",
     "check_headers",
+    "display",
     "make_chat_request",
-    "shown",
     "split_params",
 ]

@@ -13,12 +13,12 @@ from typing import Any, cast
 from typing_extensions import override
 
 from puna.errors import BadRequestError, NotFoundError
+from puna.types.display import display, kind_of
 from puna.types.messages import as_mapping
 from puna.types.model_request import ModelRequest, check_extra_body, check_model, sort_params
 from puna.types.requests import check_headers
 from puna.types.response_params import RESPONSE_PARAMS, flat_format, from_chat
 from puna.types.schema import strict_json_schema
-from puna.types.shown import kind_of, shown
 
 Items = tuple[Mapping[str, Any], ...]
 
@@ -102,7 +102,7 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
     given = {name: value for name, value in {**fields, **body}.items() if value is not None}
     if stream is not None and not isinstance(stream, bool):
         raise BadRequestError(
-            f"`stream` must be true or false, not `{shown(stream)}`.", param="stream"
+            f"`stream` must be true or false, not `{display(stream)}`.", param="stream"
         )
     _refuse(given)
     asked = given.pop("input", "")
@@ -225,7 +225,7 @@ def _read_item(item: Any, path: str) -> Mapping[str, Any]:
     if not isinstance(kind, str):
         raise BadRequestError(
             f"`{path}.type` must be the type of an item such as message, function_call or "
-            f"function_call_output, not `{shown(kind)}`.",
+            f"function_call_output, not `{display(kind)}`.",
             param=f"{path}.type",
         )
     return {"type": kind, **{k: v for k, v in given.items() if v is not None}}
@@ -262,7 +262,7 @@ def _typed(given: dict[str, Any], name: str, kind: type, what: str) -> Any:
     """Take out a field of a known type, None where it is absent."""
     value = given.pop(name, None)
     if value is not None and not isinstance(value, kind):
-        raise BadRequestError(f"`{name}` must be {what}, not `{shown(value)}`.", param=name)
+        raise BadRequestError(f"`{name}` must be {what}, not `{display(value)}`.", param=name)
     return value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from puna.errors import BadRequestError
-from puna.types.shown import kind_of, shown
+from puna.types.display import display, kind_of
 
 TokenIds = tuple[int, ...]
 TextInput = str | tuple[str, ...] | TokenIds | tuple[TokenIds, ...]
@@ -49,7 +49,7 @@ def read_token_ids(given: Any, path: str) -> TokenIds:
     for i, one in enumerate(ids):
         if not is_count(one):
             raise BadRequestError(
-                f"`{path}[{i}]` must be a token id, a whole number from 0, not `{shown(one)}`.",
+                f"`{path}[{i}]` must be a token id, a whole number from 0, not `{display(one)}`.",
                 param=f"{path}[{i}]",
             )
     return tuple(ids)

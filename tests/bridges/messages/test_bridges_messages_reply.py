@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from puna.bridges.messages.reply import message_of, read_arguments, usage_of
+from puna.bridges.messages.reply import message_of, parse_arguments, usage_of
 from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.tool_names import alias_of
 from puna.types.chat import ChatCompletion
@@ -141,7 +141,7 @@ def test_calls_become_tool_use_under_the_callers_names() -> None:
     ],
 )
 def test_arguments_are_an_object_or_kept_as_text(text: str, expected: dict[str, Any]) -> None:
-    assert read_arguments(text) == expected
+    assert parse_arguments(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.bridges.messages.reply import message_of, read_arguments, stop_fields, usage_of
+from puna.bridges.messages.reply import message_of, parse_arguments, stop_fields, usage_of
 from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.messages.stream import MessageStream
 from puna.types.chat import ChatCompletionChunk
@@ -65,7 +65,7 @@ def folded(events: list[dict[str, Any]]) -> dict[str, Any]:
         if event["type"] == "content_block_stop":
             is_open = False
             if content[-1]["type"] == "tool_use":
-                content[-1]["input"] = read_arguments("".join(pieces))
+                content[-1]["input"] = parse_arguments("".join(pieces))
             continue
         delta = event["delta"]
         if delta["type"] == "input_json_delta":

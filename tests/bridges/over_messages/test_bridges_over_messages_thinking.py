@@ -10,7 +10,7 @@ from tests.support.over_messages import CALL, HI, build, spoken, turns
 from puna.bridges.over_messages.request import ModelTraits
 from puna.errors import BadRequestError
 
-BUDGET = ModelTraits(default_max_tokens=8_000, thinks_by_budget=True)
+BUDGET = ModelTraits(default_max_tokens=8_000, uses_thinking_budget=True)
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
 
 

@@ -14,7 +14,7 @@ def items_of(name: str, **end: Any) -> list[dict[str, Any]]:
     """What is known of an item whose text came as `name`."""
     items = StreamedItems()
     for number, delta in enumerate(("a", "b")):
-        items.take(
+        items.add(
             ResponseEvent(
                 type=f"{name}.delta",
                 sequence_number=number,
@@ -24,7 +24,7 @@ def items_of(name: str, **end: Any) -> list[dict[str, Any]]:
             )
         )
     if end:
-        items.take(ResponseEvent(type=f"{name}.done", sequence_number=9, output_index=0, **end))
+        items.add(ResponseEvent(type=f"{name}.done", sequence_number=9, output_index=0, **end))
     return items.complete([])
 
 

@@ -467,4 +467,4 @@ def test_what_is_stored_is_without_instructions() -> None:
     request = make_responses_request("m", {"input": "hi", "instructions": "I"})
     answer = {"id": "resp_1", "created_at": 1, "status": "completed", "model": "m", "output": []}
     kept = stored_of(request, Response.model_validate(answer), "k")
-    assert kept.talk == ({"type": "message", "role": "user", "content": "hi"},)
+    assert kept.conversation == ({"type": "message", "role": "user", "content": "hi"},)

@@ -1,6 +1,6 @@
-"""The messages of a conversation, fitted to what the next host takes of them.
+"""Adapts the messages of a conversation to what the next host accepts.
 
-A conversation that began at one host goes on at another: after a fallback, or because somebody
-switched models. `rules` says as data what a host takes, `fit` applies it. All are pure functions of
-chat messages. Rules, in tables: docs/concepts/histories.md.
+A conversation that began at one host may continue at another, after a fallback or because somebody
+switched models. `rules` describes as data what a host accepts, `fit` applies it. All functions are
+pure. The rules, in tables: docs/concepts/histories.md.
 """

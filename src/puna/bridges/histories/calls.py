@@ -1,4 +1,4 @@
-"""The arguments of calls in a history: text that holds a JSON object, for hosts that parse it."""
+"""The arguments of calls in a history: made JSON objects for hosts that parse them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.call_arguments import BROKEN_INPUT, object_of
+from puna.bridges.call_arguments import BROKEN_INPUT, parse_call_arguments
 from puna.bridges.histories.order import parts_of
 
 Message = dict[str, Any]
@@ -17,23 +17,24 @@ _NOTHING = ("", "null")
 _NAME = "messages[].tool_calls[].function.arguments"
 
 
-def fit_arguments(message: Message, dropped: Dropped, *, takes_any: bool) -> Message:
-    """A message whose calls have arguments as text; none at all are `{}`.
+def fit_arguments(message: Message, dropped: Dropped, *, accepts_any: bool) -> Message:
+    """The message with the arguments of its calls as JSON text; missing ones become `{}`.
 
-    What is no JSON object is kept as text inside one, under `INVALID_JSON`, unless the host
-    `takes_any`: a model wrote it, and the next host must not refuse the conversation for it.
+    Text that is no JSON object is wrapped into one, under the key `INVALID_JSON`, unless the host
+    `accepts_any`: a model wrote it, and the next host must not refuse the conversation for it.
+    Called for each assistant message of a history.
     """
     calls: list[Any] = message["tool_calls"]
-    fitted = [_fit(call, dropped, takes_any=takes_any) for call in calls]
+    fitted = [_fit(call, dropped, accepts_any=accepts_any) for call in calls]
     if all(after is before for after, before in zip(fitted, calls, strict=True)):
         return message
     return {**message, "tool_calls": fitted}
 
 
 def calls_as_text(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
-    """Calls and their results as texts, for a host that takes none without the tools themselves.
+    """Calls and their results rewritten as texts, for a host that refuses calls without `tools`.
 
-    Agents leave the tools out when they want a conversation summed up.
+    Agents leave the tools out when they ask for a summary of the conversation.
     """
     names: dict[str, str] = {}
     told: list[Message] = []
@@ -59,29 +60,30 @@ def _text_part(text: str) -> Message:
     return {"type": "text", "text": text}
 
 
-def _fit(call: Mapping[str, Any], dropped: Dropped, *, takes_any: bool) -> Mapping[str, Any]:
+def _fit(call: Mapping[str, Any], dropped: Dropped, *, accepts_any: bool) -> Mapping[str, Any]:
     function = cast("Mapping[str, Any]", call["function"])
     given = function.get("arguments")
-    text = _text_of(given, dropped, takes_any=takes_any)
+    text = _text_of(given, dropped, accepts_any=accepts_any)
     if text == given:
         return call
     return {**call, "function": {**function, "arguments": text}}
 
 
-def _text_of(given: Any, dropped: Dropped, *, takes_any: bool) -> str:
+def _text_of(given: Any, dropped: Dropped, *, accepts_any: bool) -> str:
+    """The arguments as JSON text; adds to `dropped` where they had to be wrapped."""
     if given is None or (isinstance(given, str) and given.strip() in _NOTHING):
         return "{}"
     if isinstance(given, Mapping):
         return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=_plain)
-    if isinstance(given, str) and (takes_any or object_of(given) is not None):
+    if isinstance(given, str) and (accepts_any or parse_call_arguments(given) is not None):
         return given
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-    if takes_any:
+    if accepts_any:
         return text
     dropped[_NAME] = None
     return json.dumps({BROKEN_INPUT: text}, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON lacks, as text: the arguments are for a model to read."""
+    """A value that JSON does not have (such as a date) as text, since only a model reads it."""
     return str(value)

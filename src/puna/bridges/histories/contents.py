@@ -1,4 +1,4 @@
-"""The contents of messages: lists of texts, blank texts, and images in the results of tools."""
+"""Adapts message contents: lists of text parts, blank texts, and images in tool results."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NO_OUTPUT = "[no output]"
 _EMPTY = "[empty message]"
 _BETWEEN = "\n\n"
 _TEXT_FIELDS = {"type", "text"}
-_SAYS = ("tool_calls", "function_call", "refusal", "audio", "thinking_blocks")
+_TEXT_KEYS = ("tool_calls", "function_call", "refusal", "audio", "thinking_blocks")
 _BLANK = "messages[].content"
 
 
 def move_images(messages: Sequence[Message]) -> list[Message]:
-    """What in the results of tools is no text goes to the next message of the user.
+    """Move images and other non-text parts out of tool results, into the next user message.
 
-    A new one stands behind the results where no user speaks next.
+    A new user message is added after the results where none follows.
     """
     moved: list[Message] = []
     waiting: list[Mapping[str, Any]] = []
@@ -34,7 +34,7 @@ def move_images(messages: Sequence[Message]) -> list[Message]:
             moved.append(told)
             continue
         if waiting and message["role"] == "user":
-            moved.append(_led_by(waiting, message))
+            moved.append(_with_leading_images(waiting, message))
         else:
             moved += [{"role": "user", "content": waiting}] if waiting else []
             moved.append(message)
@@ -43,7 +43,10 @@ def move_images(messages: Sequence[Message]) -> list[Message]:
 
 
 def fit_content(message: Message, rules: MessageRules, dropped: Dropped) -> Message | None:
-    """A message with content as the host takes it; None for one that says nothing."""
+    """The message with its content as the host accepts it.
+
+    None for a message that has no content left.
+    """
     content = message.get("content")
     fitted = _fit_parts(message, rules, dropped) if isinstance(content, list) else content
     is_blank = not fitted
@@ -51,7 +54,7 @@ def fit_content(message: Message, rules: MessageRules, dropped: Dropped) -> Mess
         dropped[_BLANK] = None
         is_blank = True
     if is_blank:
-        return _fit_silence(message, rules, "" if isinstance(fitted, list) else fitted)
+        return _fit_empty(message, rules, "" if isinstance(fitted, list) else fitted)
     return message if fitted is content else {**message, "content": fitted}
 
 
@@ -60,18 +63,21 @@ def _fit_parts(message: Message, rules: MessageRules, dropped: Dropped) -> Any:
     parts: Sequence[Mapping[str, Any]] = content
     if rules.refuses_blanks:
         parts = _without_blanks(parts, dropped)
-    if not rules.takes_text_parts and all(set(part) == _TEXT_FIELDS for part in parts):
+    if not rules.accepts_text_parts and all(set(part) == _TEXT_FIELDS for part in parts):
         # An answer's texts are pieces of one; what others send are texts of their own.
         between = "" if message["role"] == "assistant" else _BETWEEN
         return between.join(part["text"] for part in parts)
     return content if len(parts) == len(content) else list(parts)
 
 
-def _fit_silence(message: Message, rules: MessageRules, content: Any) -> Message | None:
-    """A message without content, where a host may want some; None where it can be spared."""
+def _fit_empty(message: Message, rules: MessageRules, content: Any) -> Message | None:
+    """A message without content, with an empty text where the host needs one.
+
+    None where the message can be left out.
+    """
     role = message["role"]
     if role == "assistant":
-        if any(message.get(name) for name in _SAYS):
+        if any(message.get(name) for name in _TEXT_KEYS):
             return _with_content(message, None)
         thinks = any(message.get(name) for name in THOUGHT_FIELDS)
         return _with_content(message, "") if thinks else None
@@ -81,14 +87,14 @@ def _fit_silence(message: Message, rules: MessageRules, content: Any) -> Message
     return message if message.get("content") is content else {**message, "content": content or ""}
 
 
-def _led_by(images: Sequence[Mapping[str, Any]], message: Message) -> Message:
-    """A message of the user with images before what it says."""
+def _with_leading_images(images: Sequence[Mapping[str, Any]], message: Message) -> Message:
+    """A user message with images put before its own content."""
     said = parts_of(message.get("content"))
     return {**message, "content": [*images, *(part for part in said if part.get("text") != "")]}
 
 
 def _with_content(message: Message, content: Any) -> Message:
-    """The message with another content; None takes the field away: some hosts refuse a null."""
+    """The message with another content; None removes the field, since some hosts refuse a null."""
     if content is None:
         rest = {name: value for name, value in message.items() if name != "content"}
         return rest if "content" in message else message

@@ -1,4 +1,4 @@
-"""A conversation as the next host takes it: every rule, in order."""
+"""Applies all rules of a host to the messages of a conversation, in order."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ _PLAIN_FIELDS = 2
 def fit_history(
     messages: Sequence[Message], rules: MessageRules, dropped: Dropped, *, has_tools: bool = True
 ) -> Sequence[Message]:
-    """The messages as a host with these rules takes them; the same object where nothing is to do.
+    """The messages as a host with these rules accepts them; the same object if nothing changes.
 
-    `has_tools`: whether the request offers tools. What is left out or replaced is noted in
-    `dropped` by its name. What only moves, changes its role, or gets another id is all still there.
+    Args:
+        messages: chat messages, already checked.
+        rules: what the host accepts.
+        dropped: gets the name of whatever is left out or replaced, for the report. What only moves,
+            changes its role or gets another id is not named.
+        has_tools: whether the request offers tools.
     """
     if all(map(_is_plain, messages)) and (
         rules.systems == "anywhere"
@@ -47,7 +51,7 @@ def fit_history(
 
 
 def _is_plain(message: Message) -> bool:
-    """Whether a message is a text that no rule changes."""
+    """Whether a message is a plain text that no rule can change."""
     content = message.get("content")
     return (
         len(message) == _PLAIN_FIELDS
@@ -62,5 +66,5 @@ def _prepare(message: Message, rules: MessageRules, dropped: Dropped) -> Message
         return message
     message = fit_thoughts(message, rules.thoughts, dropped)
     if "tool_calls" in message:
-        message = fit_arguments(message, dropped, takes_any=rules.takes_any_arguments)
+        message = fit_arguments(message, dropped, accepts_any=rules.accepts_any_arguments)
     return message

@@ -1,7 +1,7 @@
-"""Ids of tool calls as a host accepts them.
+"""Rewrites the ids of tool calls to ids that a host accepts.
 
-A made id depends on the given one and on how often that came before, so it stays the same when the
-conversation grows: caches of prompts keep their prefixes.
+A new id depends only on the given one and on how often that one came before. So it stays the same
+when the conversation grows, and hosts can reuse their prompt caches.
 """
 
 from __future__ import annotations
@@ -14,14 +14,20 @@ from puna.bridges.histories.rules import IdRule
 _ALNUM = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SHORTEST = 12
 """An id of a host that wants fewer characters than this is all digest."""
-_OTHERS = re.compile(r"[^a-zA-Z0-9_-]+")
+_INVALID = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
 class CallIds:
-    """The ids of one request: each call gets one that the host accepts and no other call has."""
+    """The call ids of one request.
+
+    Each call gets one that the host accepts and no other call has.
+    """
 
     def __init__(self, rule: IdRule, given: frozenset[str]) -> None:
-        """`given` are all ids that the caller gave: none of them is made for another call."""
+        """`given` are all ids in the caller's request.
+
+        None of them is generated for another call.
+        """
         self._rule = rule
         self._taken: set[str] = set()
         self._given = given
@@ -29,7 +35,7 @@ class CallIds:
         """Where to go on for an id that came before: from 0, n equal ids would take n² steps."""
 
     def fit(self, call_id: str) -> str:
-        """The id for the next call that the caller knows as `call_id`."""
+        """The id to send for the next call that has `call_id` in the caller's request."""
         if call_id not in self._taken and self._rule.accepts(call_id):
             self._taken.add(call_id)
             return call_id
@@ -50,5 +56,5 @@ class CallIds:
         digest = "".join(digits)
         if self._rule.length < _SHORTEST or not self._rule.has_marks:
             return digest
-        head = _OTHERS.sub("_", call_id)[: self._rule.length - len(digest) - 1]
+        head = _INVALID.sub("_", call_id)[: self._rule.length - len(digest) - 1]
         return f"{head or 'call'}_{digest}"

@@ -1,11 +1,11 @@
-"""Calls and their results in the order that chat wants, whatever order they came in.
+"""Puts tool calls and their results in the order that chat hosts require.
 
-Chat's grammar: the results of all calls of a message follow it directly, one for each call. So a
+In chat, the results of all calls of a message follow that message directly, one for each call. So a
 message between a call and its result moves behind the result, a second result of one call is added
-to the first, and a call without a result gets one that says so. A result of no call becomes the
-user's words.
+to the first, a call without a result gets one that says so, and a result without a call becomes a
+user message.
 
-An id may be given to several calls: a result belongs to the nearest call before it that has the id
+Several calls may have the same id. A result belongs to the nearest call before it that has the id
 and no result yet, else to the first such call after it, else to the last call before it.
 """
 
@@ -24,21 +24,21 @@ Dropped = dict[str, None]
 NO_RESULT = "[no result: the tool did not answer]"
 _NO_RESULT_NAME = "messages[].tool_calls[].result"
 _ORPHAN_NAME = "messages[].tool_call_id"
-_TOLD = ("role", "content", "name", "tool_call_id")
+_READ_FIELDS = ("role", "content", "name", "tool_call_id")
 
 
 @dataclass(slots=True)
 class _Call:
-    """A call of the conversation, and the results that belong to it."""
+    """A call in the conversation, and the results that belong to it. `index` is its message's."""
 
     given_id: str | None
     name: Any
-    place: int
+    index: int
     results: list[Message] = field(default_factory=list[Message])
 
 
 def order_messages(messages: Sequence[Message], rule: IdRule, dropped: Dropped) -> list[Message]:
-    """The messages in chat's order, with ids that the host accepts.
+    """The messages in chat's order, with call ids that the host accepts.
 
     `dropped` gets a name where a call has no result, or a result no call.
     """
@@ -49,10 +49,10 @@ def order_messages(messages: Sequence[Message], rule: IdRule, dropped: Dropped) 
     ids = CallIds(rule, frozenset(call.given_id for call in calls if call.given_id is not None))
     ordered: list[Message] = []
     waiting = iter(calls)
-    for place, message in enumerate(messages):
-        if place in orphans:
+    for index, message in enumerate(messages):
+        if index in orphans:
             dropped[_ORPHAN_NAME] = None
-            ordered.append(_as_users(message, dropped))
+            ordered.append(_as_user_message(message, dropped))
         elif message["role"] != "tool" or not isinstance(message.get("tool_call_id"), str):
             ordered.append(message)
         if message["role"] == "assistant" and message.get("tool_calls"):
@@ -66,21 +66,21 @@ def _calls_of(messages: Sequence[Message]) -> list[_Call]:
         _Call(
             call["id"] if isinstance(call.get("id"), str) else None,
             call["function"].get("name"),
-            place,
+            index,
         )
-        for place, message in enumerate(messages)
+        for index, message in enumerate(messages)
         if message["role"] == "assistant"
         for call in message.get("tool_calls", ())
     ]
 
 
 def _pair(messages: Sequence[Message], calls: Sequence[_Call]) -> set[int]:
-    """Give each call its results; the places of the results that belong to none."""
+    """Assign the results to the calls; gives the indexes of the results that belong to none."""
     by_id: dict[str | None, list[_Call]] = {}
     for call in calls:
         by_id.setdefault(call.given_id, []).append(call)
     orphans: set[int] = set()
-    for place, message in enumerate(messages):
+    for index, message in enumerate(messages):
         call_id = message.get("tool_call_id")
         if message["role"] != "tool" or not isinstance(call_id, str):
             continue
@@ -90,23 +90,23 @@ def _pair(messages: Sequence[Message], calls: Sequence[_Call]) -> set[int]:
             for call in by_id.get(None, ())
             if message.get("name") in (None, call.name) and not call.results
         ]
-        found = _pick(candidates, place, may_repeat=call_id in by_id)
+        found = _pick(candidates, index, may_repeat=call_id in by_id)
         if found is None:
-            orphans.add(place)
+            orphans.add(index)
         else:
             found.results.append(message)
     return orphans
 
 
-def _pick(candidates: Sequence[_Call], place: int, *, may_repeat: bool) -> _Call | None:
-    before = [call for call in candidates if call.place < place]
+def _pick(candidates: Sequence[_Call], index: int, *, may_repeat: bool) -> _Call | None:
+    before = [call for call in candidates if call.index < index]
     # Of several calls of one message with one id, the first is answered first.
-    nearest = max((call.place for call in before if not call.results), default=None)
+    nearest = max((call.index for call in before if not call.results), default=None)
     for call in before:
-        if call.place == nearest and not call.results:
+        if call.index == nearest and not call.results:
             return call
     for call in candidates:
-        if call.place > place and not call.results:
+        if call.index > index and not call.results:
             return call
     if not may_repeat:
         return None
@@ -116,7 +116,7 @@ def _pick(candidates: Sequence[_Call], place: int, *, may_repeat: bool) -> _Call
 def _with_ids(
     message: Message, waiting: Any, ids: CallIds, dropped: Dropped
 ) -> tuple[Message, list[Message]]:
-    """A message with calls, and the results that follow it."""
+    """A message with calls under the new ids, and the results that follow it."""
     made_calls: list[Mapping[str, Any]] = []
     results: list[Message] = []
     is_changed = False
@@ -145,17 +145,17 @@ def _result_of(call: _Call, call_id: str, dropped: Dropped) -> Message:
 
 
 def parts_of(content: Any) -> list[Message]:
-    """Content as a list of parts; an empty text is none."""
+    """A content as a list of parts; empty for an empty text."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     return list(content or ())
 
 
-def _as_users(message: Message, dropped: Dropped) -> Message:
-    """A result of no call, as what the user says; its label names the call."""
+def _as_user_message(message: Message, dropped: Dropped) -> Message:
+    """A result without a call as a user message, with a label that names the call."""
     name = f" of `{message['name']}`" if isinstance(message.get("name"), str) else ""
     label = f"[result of the tool call `{message['tool_call_id']}`{name}, which is not here]\n"
-    dropped.update((f"messages[].{one}", None) for one in message if one not in _TOLD)
+    dropped.update((f"messages[].{one}", None) for one in message if one not in _READ_FIELDS)
     content = message.get("content")
     if isinstance(content, str):
         return {"role": "user", "content": f"{label}{content}"}

@@ -1,4 +1,4 @@
-"""What a host takes in the messages of a conversation, as data in its row."""
+"""What a host accepts in the messages of a conversation, as data for its provider's row."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class IdRule:
 
     Attributes:
         pattern: what the whole id must match.
-        length: how long an id is that is made in place of one that does not match.
-        has_marks: whether `_` and `-` may stand in it.
+        length: the length of an id that replaces one that does not match.
+        has_marks: whether `_` and `-` are allowed in it.
     """
 
     pattern: str
@@ -24,20 +24,19 @@ class IdRule:
     has_marks: bool = True
 
     def accepts(self, call_id: str) -> bool:
-        """Whether the host takes an id as it is."""
+        """Whether the host accepts an id unchanged."""
         return re.fullmatch(self.pattern, call_id) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ThoughtRule:
-    """What a host takes back of the thoughts of earlier answers.
+    """What a host accepts of the reasoning in earlier answers.
 
     Attributes:
-        kept: the fields of a message that go to it as the caller gave them.
-        field: the field in which it gets thoughts that came under another name, as text; None
-            where it gets none.
-        is_needed: it refuses a message with tool calls that has no `field`: there it gets an empty
-            one.
+        kept: the fields of a message that are sent as the caller gave them.
+        field: the field for reasoning that came under another name, as text; None leaves it out.
+        is_needed: whether the host refuses a message with tool calls that has no `field`; then such
+            a message gets an empty one.
     """
 
     kept: frozenset[str] = frozenset()
@@ -47,30 +46,31 @@ class ThoughtRule:
 
 @dataclass(frozen=True, slots=True)
 class MessageRules:
-    """What a host takes in messages. The defaults are what every chat host takes.
+    """What a host accepts in messages. The defaults are what every chat host accepts.
 
     Attributes:
         call_ids: which ids of tool calls it accepts.
-        systems: where messages with instructions may stand. `first`: all that lead are joined to
-            one, and later ones become the user's, with a label.
-        takes_developer: whether it knows the role `developer`; else that is `system`.
-        takes_text_parts: whether a list of texts goes to it as a list; else it becomes a string.
-        refuses_blanks: whether it refuses texts that are empty or hold blanks only.
-        takes_any_arguments: whether a call's arguments may be anything; else they are an object.
-        calls_need_tools: whether it refuses calls in the messages of a request without tools: then
-            they are told as texts.
-        reads_result_images: whether the result of a tool may hold images; else they move to the
-            next message of the user.
-        thoughts: what it takes back of thoughts.
+        systems: where system messages may stand. `first`: leading ones are joined to one, and later
+            ones become user messages with a label.
+        accepts_developer: whether it knows the role `developer`; else `system` is sent.
+        accepts_text_parts: whether a list of texts is sent as a list; else as one string.
+        refuses_blanks: whether it refuses texts that are empty or only white space.
+        accepts_any_arguments: whether a call's arguments may be any text; else a JSON object.
+        calls_need_tools: whether it refuses calls in the messages of a request without `tools`;
+            then
+            they are rewritten as texts.
+        reads_result_images: whether a tool result may hold images; else they move to the next user
+            message.
+        thoughts: what it accepts of earlier reasoning.
     """
 
     call_ids: IdRule
     thoughts: ThoughtRule
     systems: Systems = "first"
-    takes_developer: bool = False
-    takes_text_parts: bool = False
+    accepts_developer: bool = False
+    accepts_text_parts: bool = False
     refuses_blanks: bool = False
-    takes_any_arguments: bool = False
+    accepts_any_arguments: bool = False
     calls_need_tools: bool = False
     reads_result_images: bool = False
 
@@ -96,8 +96,8 @@ MESSAGES = MessageRules(
     call_ids=WORD_64,
     thoughts=NO_THOUGHTS,
     systems="anywhere",
-    takes_developer=True,
-    takes_text_parts=True,
+    accepts_developer=True,
+    accepts_text_parts=True,
     refuses_blanks=True,
     reads_result_images=True,
 )
@@ -112,7 +112,7 @@ words of the host in BerriAI/litellm 34239."""
 OLLAMA = MessageRules(
     call_ids=ANY_64,
     thoughts=ThoughtRule(kept=frozenset(("thinking",)), field="thinking"),
-    takes_text_parts=True,
+    accepts_text_parts=True,
 )
 """Of Ollama's own protocol, whose templates are those of any model. Source: Ollama's OpenAPI
 description, read 2026-11-26."""
@@ -121,9 +121,9 @@ OPENAI = MessageRules(
     call_ids=ANY_40,
     thoughts=NO_THOUGHTS,
     systems="anywhere",
-    takes_developer=True,
-    takes_text_parts=True,
-    takes_any_arguments=True,
+    accepts_developer=True,
+    accepts_text_parts=True,
+    accepts_any_arguments=True,
 )
 """Of OpenAI's own chat. Sources: OpenAI API reference, "Chat"; the 40 characters are in the words
 of its errors ("string too long. Expected a string with maximum length 40")."""
@@ -141,7 +141,7 @@ OPEN_ROUTER = replace(
     thoughts=ThoughtRule(
         kept=frozenset(("reasoning", "reasoning_content", "reasoning_details")), field="reasoning"
     ),
-    takes_text_parts=True,
+    accepts_text_parts=True,
 )
 """Of a router to hosts of all kinds, which fits messages to each by itself."""
 

@@ -1,4 +1,4 @@
-"""Messages with instructions: one at the head, where a host's template takes no other."""
+"""Moves system messages to the head of a conversation, for hosts that accept no other."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _KEPT = ("role", "content")
 def fit_systems(
     messages: Sequence[Message], rules: MessageRules, dropped: Dropped
 ) -> Sequence[Message]:
-    """The messages with instructions where the host takes them.
+    """The messages with the system messages where the host accepts them.
 
-    Those that lead become one message, their texts with a blank line between; each later one
-    becomes the user's, with a label.
+    Leading ones are joined to one, with a blank line between; each later one becomes a user message
+    with a label.
     """
-    if not rules.takes_developer:
+    if not rules.accepts_developer:
         messages = [
             {**message, "role": "system"} if message["role"] == "developer" else message
             for message in messages
@@ -40,7 +40,7 @@ def fit_systems(
     return [
         *_joined(messages[:leading], dropped),
         *(
-            _as_users(message, dropped) if is_system else message
+            _as_user_message(message, dropped) if is_system else message
             for message, is_system in zip(messages[leading:], later, strict=True)
         ),
     ]
@@ -59,7 +59,7 @@ def _joined(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
     return [{"role": messages[0]["role"], "content": joined}]
 
 
-def _as_users(message: Message, dropped: Dropped) -> Message:
+def _as_user_message(message: Message, dropped: Dropped) -> Message:
     dropped.update((f"messages[].{name}", None) for name in message if name not in _KEPT)
     label = f"[{message['role']} message]\n"
     content = message.get("content")

@@ -1,7 +1,7 @@
-"""The thoughts of earlier answers: sent back where they are wanted, left out and told elsewhere.
+"""Sends the reasoning of earlier answers back to hosts that accept it, and drops it for others.
 
-They stand beside a message in a field that differs from host to host, in opaque blocks, or as parts
-of the content.
+It may stand in a field of the message, whose name differs between hosts, in opaque blocks
+(`thinking_blocks`), or in parts of the content.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TEXTS = ("thinking", "text", "reasoning", "summary")
 
 
 def has_thoughts(message: Mapping[str, Any]) -> bool:
-    """Whether a message holds thoughts in any form."""
+    """Whether a message holds reasoning in any of these forms."""
     if any(name in message for name in THOUGHT_FIELDS) or THINKING_BLOCKS in message:
         return True
     content = message.get("content")
@@ -33,9 +33,9 @@ def has_thoughts(message: Mapping[str, Any]) -> bool:
 
 
 def fit_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
-    """An assistant's message with the thoughts that the host takes, in the field that it reads.
+    """An assistant message with its reasoning in the field that the host reads, or without it.
 
-    `thinking_blocks` are not touched: dialects that have such blocks send them as they are.
+    `thinking_blocks` are left alone: dialects that have such blocks send them unchanged.
     """
     if has_thoughts(message):
         message = _fit(message, rule, dropped)
@@ -45,7 +45,10 @@ def fit_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) -> Messa
 
 
 def blocks_as_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
-    """`thinking_blocks` for a host without them: their text in the host's field, or left out."""
+    """The message with the text of its `thinking_blocks` in the host's field, or without them.
+
+    For hosts that have no such blocks.
+    """
     blocks: list[Mapping[str, Any]] = message[THINKING_BLOCKS]
     rest = {name: value for name, value in message.items() if name != THINKING_BLOCKS}
     if any(block.get("signature") or not _text_of(block) for block in blocks):
@@ -86,7 +89,7 @@ def _fit(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
 
 
 def _text_of(thought: Any) -> str:
-    """The text of a thought: of a field's value, of a block, or of a part."""
+    """The reasoning text of a field's value, a block, or a content part."""
     if isinstance(thought, str):
         return thought
     if isinstance(thought, list):

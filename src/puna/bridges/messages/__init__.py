@@ -1,4 +1,4 @@
-"""Anthropic's Messages API over chat: requests in, answers and events out.
+"""Anthropic's Messages API over chat: converts requests to chat, and answers and streams back.
 
 Source of the shapes: Anthropic API reference, "Messages" and "Streaming messages". The rules, in
 tables: docs/guides/messages.md.

@@ -1,4 +1,4 @@
-"""Anthropic's content blocks, one by one: what they say to a chat model."""
+"""Converts Anthropic's content blocks to the content parts of chat."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
-from puna.types.shown import kind_of, shown
+from puna.types.display import display, kind_of
 
 Block = Mapping[str, Any]
 Part = dict[str, Any]
@@ -16,7 +16,7 @@ _BETWEEN = "\n\n"
 
 
 def list_blocks(content: object, path: str) -> Iterator[tuple[str, Block]]:
-    """Each block with its path; a string is one text block.
+    """Each block of a content with its path in the request; a string counts as one text block.
 
     Raises:
         BadRequestError: it is neither a string nor a list of blocks.
@@ -39,10 +39,10 @@ def list_blocks(content: object, path: str) -> Iterator[tuple[str, Block]]:
 
 
 def read_text(block: Block, path: str, field: str = "text") -> str:
-    """The text of a block.
+    """The text of a block, from its field `field`.
 
     Raises:
-        BadRequestError: it has none.
+        BadRequestError: the field is missing or no text.
     """
     text = block.get(field)
     if not isinstance(text, str):
@@ -51,48 +51,48 @@ def read_text(block: Block, path: str, field: str = "text") -> str:
 
 
 def read_part(block: Block, path: str, omissions: Omissions) -> Part | None:
-    """What a user or a tool says: text, an image, or a document that is text.
+    """Convert a text, image or text-document block to a chat part; None where it is left out.
 
-    The part has the block's other fields too, for a host that knows them (`carried.py`). None for a
-    block that is left out.
+    The part also has the block's other fields, for hosts of the Messages API (`plain_chat.py`
+    removes them for all others).
 
     Raises:
-        BadRequestError: the block is broken.
-        UnsupportedParamsError: chat cannot carry it, and the caller does not set `drop_params`.
+        BadRequestError: the block is malformed.
+        UnsupportedParamsError: chat has no such block, and the caller does not set `drop_params`.
     """
     kind = block["type"]
     if kind == "text":
         return read_text_part(block, path)
     if kind == "image":
         image = _image(block.get("source"), path, omissions)
-        return image and {**image, **_others(block, ("source",))}
+        return image and {**image, **_unread_fields(block, ("source",))}
     if kind == "document":
         return _document(block, path, omissions)
     omissions.refuse(
         path,
-        f"`{path}.type` is `{shown(kind)}`, which cannot be sent to a chat model; text, image, "
+        f"`{path}.type` is `{display(kind)}`, which cannot be sent to a chat model; text, image, "
         "tool_result and documents of plain text can.",
     )
     return None
 
 
 def read_text_part(block: Block, path: str) -> Part:
-    """A text block as a part, with its other fields."""
-    return {**text_part(read_text(block, path)), **_others(block, ("text",))}
+    """Convert a text block to a text part that keeps the block's other fields."""
+    return {**text_part(read_text(block, path)), **_unread_fields(block, ("text",))}
 
 
 def text_part(text: str) -> Part:
-    """A text as a part of chat."""
+    """A text as a chat content part."""
     return {"type": "text", "text": text}
 
 
 def join_texts(texts: Sequence[str]) -> str:
-    """Texts of blocks as one text, a blank line between two; empty ones say nothing."""
+    """Join texts with a blank line between them; empty ones are left out."""
     return _BETWEEN.join(text for text in texts if text)
 
 
 def keep_parts(parts: Sequence[Part]) -> str | list[Part]:
-    """Parts as content that keeps them apart; a single text with nothing beside it is a string."""
+    """Parts as a content that keeps them separate; a single plain text becomes a string."""
     said = [part for part in parts if part.get("text") != ""]
     if not said:
         return ""
@@ -100,14 +100,14 @@ def keep_parts(parts: Sequence[Part]) -> str | list[Part]:
 
 
 def join_parts(parts: Sequence[Part]) -> str | list[Part]:
-    """Parts as content: one text where all are texts, which every host reads; else a list."""
+    """Parts as a content: one string where all are texts, which every host reads; else a list."""
     if all(part["type"] == "text" for part in parts):
         return join_texts([part["text"] for part in parts])
     return [part for part in parts if part.get("text") != ""]
 
 
-def _others(block: Block, read: Sequence[str]) -> dict[str, Any]:
-    """The fields of a block that are not read here."""
+def _unread_fields(block: Block, read: Sequence[str]) -> dict[str, Any]:
+    """The fields of a block that the caller of this function does not read."""
     known = ("type", *read)
     return {name: block[name] for name in block if name not in known and block[name] is not None}
 
@@ -126,7 +126,7 @@ def _image(source: object, path: str, omissions: Omissions) -> Part | None:
     else:
         omissions.refuse(
             place,
-            f"`{place}.type` is `{shown(kind)}`; a chat model takes images as base64 or url.",
+            f"`{place}.type` is `{display(kind)}`; a chat model takes images as base64 or url.",
         )
         return None
     return {"type": "image_url", "image_url": {"url": url}}
@@ -142,12 +142,13 @@ def _document(block: Block, path: str, omissions: Omissions) -> Part | None:
     if kind != "text":
         omissions.refuse(
             place,
-            f"`{place}.type` is `{shown(kind)}`; a chat model takes documents of plain text only.",
+            f"`{place}.type` is `{display(kind)}`; "
+            "a chat model takes documents of plain text only.",
         )
         return None
     heads = [block[name] for name in ("title", "context") if isinstance(block.get(name), str)]
     text = join_texts([*heads, read_text(given, place, "data")])
-    others = _others(block, ("title", "context", "source"))
+    others = _unread_fields(block, ("title", "context", "source"))
     if others.pop("citations", None) is not None:
         omissions.note("messages.citations")  # a text of chat cannot be cited from
     return {**text_part(text), **others}

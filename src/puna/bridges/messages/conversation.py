@@ -1,4 +1,4 @@
-"""The turns of a Messages request as the messages of a chat request."""
+"""Converts the turns of a Messages request to chat messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from puna.bridges.beyond_chat import TOOL_REFERENCE
 from puna.bridges.block_order import (
     BLOCK_ORDER,
     THINKING,
@@ -24,12 +23,13 @@ from puna.bridges.messages.blocks import (
     read_text,
     read_text_part,
 )
-from puna.bridges.messages.carried import CACHE_CONTROL, IS_ERROR
+from puna.bridges.messages.plain_chat import CACHE_CONTROL, IS_ERROR
+from puna.bridges.messages_only import TOOL_REFERENCE
 from puna.bridges.omissions import Omissions
 from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError
+from puna.types.display import display, kind_of
 from puna.types.messages import THINKING_BLOCKS
-from puna.types.shown import kind_of, shown
 
 ChatMessage = dict[str, Any]
 Placed = Iterable[tuple[str, Block]]
@@ -43,18 +43,18 @@ _DIRECT = {"type": "direct"}
 
 
 def read_system(system: object, omissions: Omissions) -> list[ChatMessage]:
-    """`system` as a list of one message, or an empty list where it has no text."""
+    """Convert `system` to a list with one system message; empty where it holds no text."""
     if system is None:
         return []
     return _system(list_blocks(system, "system"), omissions)
 
 
 def read_conversation(messages: object, omissions: Omissions) -> list[ChatMessage]:
-    """All turns in order. A turn of which nothing is left gives no message.
+    """Convert all turns, in order. A turn with nothing left gives no message.
 
     Raises:
-        BadRequestError: a turn or a block is broken; `param` is its path.
-        UnsupportedParamsError: a block that chat cannot carry, without `drop_params`.
+        BadRequestError: a turn or a block is malformed; `param` is its path.
+        UnsupportedParamsError: chat has no such block, and `drop_params` is not set.
     """
     if not isinstance(messages, list) or not messages:
         raise BadRequestError(
@@ -69,7 +69,7 @@ def read_conversation(messages: object, omissions: Omissions) -> list[ChatMessag
 
 
 def image_paths(messages: object) -> tuple[str, ...]:
-    """Where each image stands in the turns, in the order in which chat's messages have them."""
+    """The path of each image in the turns, in the order in which the chat messages have them."""
     paths: list[str] = []
     for i, turn in enumerate(cast("list[Any]", messages) if isinstance(messages, list) else ()):
         content = turn.get("content") if isinstance(turn, Mapping) else None
@@ -101,7 +101,7 @@ def _read_turn(turn: object, path: str, omissions: Omissions) -> list[ChatMessag
     readers = {"user": _user, "assistant": _assistant, "system": _system}
     if not isinstance(role, str) or role not in readers:
         raise BadRequestError(
-            f"`{path}.role` must be user, assistant or system, not `{shown(role)}`.",
+            f"`{path}.role` must be user, assistant or system, not `{display(role)}`.",
             param=f"{path}.role",
         )
     return readers[role](list_blocks(given.get("content"), f"{path}.content"), omissions)
@@ -114,7 +114,10 @@ def _system(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
 
 
 def _assistant(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
-    """Its thoughts, texts and calls. What another model's own tools did is no part of a chat."""
+    """An assistant turn as a message: its reasoning, texts and calls.
+
+    Blocks of tools that the host itself ran are left out.
+    """
     thoughts: list[Block] = []
     texts: list[Part] = []
     calls: list[dict[str, Any]] = []
@@ -128,7 +131,7 @@ def _assistant(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
         elif kind == "tool_use":
             calls.append(_call(block, path))
             order.append(TOOL_USE)
-            _note_others(block, omissions)
+            _note_unknown_fields(block, omissions)
         elif kind in THOUGHTS:
             thoughts.append(dict(block))
             order.append(THINKING)
@@ -162,7 +165,10 @@ def _call(block: Block, path: str) -> dict[str, Any]:
 
 
 def _user(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
-    """Results first, for they must follow their calls; then one message with all else."""
+    """A user turn.
+
+    First the tool results, which must follow their calls, then one message with the rest.
+    """
     results: list[ChatMessage] = []
     parts: list[Part] = []
     for path, block in blocks:
@@ -177,7 +183,10 @@ def _user(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
 
 
 def _result(block: Block, path: str, omissions: Omissions) -> ChatMessage:
-    """A result as a tool's message. Hosts whose results hold texts only get it without images."""
+    """A tool result as a tool message.
+
+    Images are kept, and moved later for hosts that read none.
+    """
     parts: list[Part] = []
     content = block.get("content")
     for place, inner in list_blocks("" if content is None else content, f"{path}.content"):
@@ -193,12 +202,12 @@ def _result(block: Block, path: str, omissions: Omissions) -> ChatMessage:
     for name in (IS_ERROR, CACHE_CONTROL):
         if block.get(name) is not None:
             message[name] = block[name]
-    _note_others(block, omissions)
+    _note_unknown_fields(block, omissions)
     return message
 
 
-def _note_others(block: Block, omissions: Omissions) -> None:
-    """Tell of the fields of a call or a result that have no place in chat."""
+def _note_unknown_fields(block: Block, omissions: Omissions) -> None:
+    """Report the fields of a call or a result that chat does not have."""
     for name, value in block.items():
         is_told = value is not None and name not in _READ[block["type"]]
         if is_told and not (name == "caller" and value == _DIRECT):

@@ -1,9 +1,9 @@
-"""Tools that are offered to a model only once something has named them.
+"""Tools that a model is offered only once something has referred to them (`defer_loading`).
 
 Claude Code searches for tools by itself: it marks most of them with `defer_loading`, and the result
-of its search refers to those that were found (`tool_reference`). Anthropic's hosts know both. Every
-other host gets the tools that were named so far, and texts in place of the references. Source:
-Anthropic's page "Tool search tool".
+of its search refers to those that were found (`tool_reference`). Anthropic's hosts support both.
+Every other host gets the tools that were referred to so far, and texts in place of the references.
+Source: Anthropic's page "Tool search tool".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.beyond_chat import TOOL_REFERENCE
+from puna.bridges.messages_only import TOOL_REFERENCE
 from puna.bridges.tool_names import alias_of
 
 _DEFER = "defer_loading"
@@ -24,9 +24,10 @@ _ABOUT_TOOLS = (_CHOICE, "parallel_tool_calls")
 def plain_tools(
     tools: Sequence[Any], messages: Sequence[Mapping[str, Any]], choice: Any = None
 ) -> tuple[list[Any], tuple[str, ...]]:
-    """The tools of a request that came in the Messages shape, as chat has them: those to offer.
+    """The tools to offer to a host of chat, and the names of the fields that were removed.
 
-    With them the names of what was left out. `choice` is the request's `tool_choice`.
+    Deferred tools are left out until the messages or `choice` (the request's `tool_choice`) name
+    them.
     """
     found: dict[str, None] = {}
     is_deferred = any(tool.get(_DEFER) for tool in tools)
@@ -45,7 +46,10 @@ def plain_tools(
 def with_tools(
     params: Mapping[str, Any], tools: Sequence[Any]
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The parameters with these tools; without any, `tool_choice` and the like are removed, too."""
+    """The parameters with these tools, and the names of what that removed.
+
+    Where no tool is left, `tool_choice` and `parallel_tool_calls` are removed, too.
+    """
     if "tools" not in params or tools:
         return ({**params, "tools": list(tools)} if tools else params), ()
     rest = {k: v for k, v in params.items() if k != "tools" and k not in _ABOUT_TOOLS}
@@ -54,7 +58,7 @@ def with_tools(
 
 
 def _named(messages: Sequence[Mapping[str, Any]], choice: Any) -> Iterator[str]:
-    """The names of all tools that the conversation refers to, or that were called."""
+    """The names of all tools that the conversation refers to or has called."""
     for message in messages:
         content = message.get("content")
         for part in cast("list[Mapping[str, Any]]", content) if isinstance(content, list) else ():

@@ -1,14 +1,14 @@
-"""A chat completion as an Anthropic message."""
+"""Converts a chat completion to an Anthropic message."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from puna.bridges.beyond_chat import MESSAGE_FIELDS, OTHERS
 from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
-from puna.bridges.call_arguments import BROKEN_INPUT, object_of
+from puna.bridges.call_arguments import BROKEN_INPUT, parse_call_arguments
 from puna.bridges.messages.request import MessagesRequest
+from puna.bridges.messages_only import EXTRA_FIELDS, MESSAGE_FIELDS
 from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
 from puna.types.chat import ChatCompletion, Choice, Delta, DeltaToolCall, Message, ToolCall
 from puna.types.common import Usage
@@ -25,21 +25,21 @@ _STOP_REASONS: Mapping[str, str] = {
 
 
 def message_of(request: MessagesRequest, answer: ChatCompletion) -> dict[str, Any]:
-    """The first choice as a message; the Messages API has no others."""
+    """Build the message from the first choice; the Messages API has no others."""
     choice = answer.choices[0]
     return {
         **message_head(request, answer.id, answer.model),
         "content": content_of(request, choice.message),
         **_stop_of(request, choice),
-        **beyond_chat(choice.message),
+        **messages_only_fields(choice.message),
         "usage": usage_of(answer.usage),
     }
 
 
 def content_of(request: MessagesRequest, said: Message | Delta) -> list[dict[str, Any]]:
-    """What was said as blocks, in the order in which it was said.
+    """The content of a chat message or delta as Anthropic blocks, in the order they were produced.
 
-    Blocks that a host gave as opaque stay as they are; other thoughts make one block of their own.
+    Opaque thinking blocks stay unchanged; other reasoning becomes one thinking block.
     """
     thought = reasoning_of(said)
     thoughts = thinking_blocks_of(said) or ([thinking_block(thought)] if thought else [])
@@ -49,15 +49,18 @@ def content_of(request: MessagesRequest, said: Message | Delta) -> list[dict[str
     return put_in_order(order, thoughts, [text_block(text) for text in texts], calls)
 
 
-def beyond_chat(said: Message | Delta) -> dict[str, Any]:
-    """Fields of a message that chat has no place for, as a host of the same API gave them."""
-    others = (said.model_extra or {}).get(OTHERS)
+def messages_only_fields(said: Message | Delta) -> dict[str, Any]:
+    """The fields of a message that a host of the Messages API gave and chat does not have."""
+    others = (said.model_extra or {}).get(EXTRA_FIELDS)
     fields = others.get(MESSAGE_FIELDS) if isinstance(others, Mapping) else None
     return dict(fields) if isinstance(fields, Mapping) else {}
 
 
 def message_head(request: MessagesRequest, chat_id: str, model: str) -> dict[str, Any]:
-    """A message of which nothing is known yet, with its host's id if that is one of this API."""
+    """The message of a `message_start` event: no content yet, usage zero.
+
+    The id is the host's if it has the form of this API, else the request's `made_id`.
+    """
     made = request.made_id or chat_id.removeprefix("chatcmpl-")
     return {
         "id": chat_id if chat_id.startswith("msg_") else f"msg_{made}",
@@ -71,19 +74,19 @@ def message_head(request: MessagesRequest, chat_id: str, model: str) -> dict[str
 
 
 def thinking_block(text: str) -> dict[str, Any]:
-    """A thinking block. No host of Llama signs its reasoning."""
+    """A thinking block with this text and an empty signature: no chat host signs its reasoning."""
     return {"type": "thinking", "thinking": text, "signature": ""}
 
 
 def text_block(text: str) -> dict[str, Any]:
-    """A text block."""
+    """A text block with this text."""
     return {"type": "text", "text": text, "citations": None}
 
 
 def tool_block(
     request: MessagesRequest, call_id: str | None, name: str | None, given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A tool_use block, with the name by which the caller knows the tool."""
+    """A `tool_use` block, under the tool name that the caller knows."""
     known = request.tool_names.get(name or "", name or "")
     return {
         "type": "tool_use",
@@ -94,24 +97,25 @@ def tool_block(
     }
 
 
-def read_arguments(text: str) -> dict[str, Any]:
-    """A call's arguments as the object that `input` must be.
+def parse_arguments(text: str) -> dict[str, Any]:
+    """A call's JSON arguments as the object that `input` must be; empty text is an empty object.
 
-    None at all is an empty object. What is no JSON object is kept as text under `INVALID_JSON`, so
-    that the client sees what the model wrote and can answer it with an error.
+    Text that is no JSON object is wrapped under `INVALID_JSON`, so that the client sees what the
+    model wrote and can answer it with an error.
     """
     if text.strip() == _NULL:
         return {}
-    arguments = object_of(text)
+    arguments = parse_call_arguments(text)
     return arguments if arguments is not None else {BROKEN_INPUT: text}
 
 
 def stop_of(
     request: MessagesRequest, finish_reason: str | None, matched: object, *, is_refusal: bool
 ) -> dict[str, Any]:
-    """Why a message ended.
+    """The fields that say why a message ended.
 
-    Chat says `stop` for two reasons; some hosts name the text that they stopped at (`matched`).
+    `matched` is the stop sequence that some hosts report: chat says `stop` both for it and for a
+    natural end.
     """
     if is_refusal:
         return stop_fields("refusal")
@@ -124,7 +128,10 @@ def stop_of(
 
 
 def stop_fields(reason: str | None, sequence: str | None = None) -> dict[str, Any]:
-    """The fields of an end: Anthropic's schema wants all of them, and null where nothing is."""
+    """`stop_reason`, `stop_sequence` and the other fields that Anthropic's schema requires.
+
+    Those without a value are null.
+    """
     return {
         "stop_reason": reason,
         "stop_sequence": sequence,
@@ -134,9 +141,9 @@ def stop_fields(reason: str | None, sequence: str | None = None) -> dict[str, An
 
 
 def usage_of(usage: Usage | None) -> dict[str, Any]:
-    """Usage in Anthropic's counting, where tokens read from a cache are no part of the input.
+    """Usage in Anthropic's counting, where cached tokens are not part of the input tokens.
 
-    All fields are there, as its schema wants.
+    All fields are present, as its schema requires.
     """
     if usage is None:
         usage = Usage()
@@ -162,7 +169,7 @@ def usage_of(usage: Usage | None) -> dict[str, Any]:
 def _tool_use(request: MessagesRequest, call: ToolCall | DeltaToolCall) -> dict[str, Any]:
     name = call.function.name if call.function is not None else None
     arguments = call.function.arguments if call.function is not None else None
-    return tool_block(request, call.id, name, read_arguments(arguments or ""))
+    return tool_block(request, call.id, name, parse_arguments(arguments or ""))
 
 
 def _stop_of(request: MessagesRequest, choice: Choice) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-"""A Messages request as a chat request.
+"""Converts a Messages request to a chat request.
 
-What has a counterpart in chat is mapped. What only a host of the same API understands is kept
-beside the chat request (`MessagesExtras`, `carried.py`), fields of its betas that nobody knows here
-among it: other hosts do not get it, and the report tells so. What a caller would miss is refused,
-or left out under `drop_params`.
+Fields with a counterpart in chat are mapped. What only a host of the same API understands, unknown
+beta fields included, is kept beside the chat request (`MessagesExtras`); other hosts do not get it,
+and the report says so. What a caller would miss is refused, or left out under `drop_params`.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from puna.bridges.messages.conversation import (
 from puna.bridges.messages.tools import read_tool_choice, read_tools
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
+from puna.types.display import display
 from puna.types.messages_extras import MessagesExtras
 from puna.types.request_source import RequestSource
-from puna.types.shown import shown
 
 _SAME = ("max_tokens", "temperature", "top_p", "top_k")
 """Fields that chat has too; `top_k` is no parameter of OpenAI's, and goes to hosts that take it."""
@@ -42,15 +41,16 @@ class MessagesRequest:
     """A Messages request, ready to become a chat call.
 
     Attributes:
-        messages: in chat's shape.
-        fields: chat's parameters.
+        messages: chat messages.
+        fields: chat parameters.
         stop_sequences: as the caller gave them.
-        tool_names: the caller's tool names by the alias under which a host knows them.
+        tool_names: the caller's tool names by the alias that hosts get.
         dropped_params: what was left out for every host, by name.
-        extras: what is for a host of the same API.
-        made_id: for the message's id, where the host that answers has none of this API's: hosts of
-            chat may give one id to many answers.
-        source: where the images stand in the client's request.
+        extras: what only a host of the Messages API gets.
+        made_id: an id for the answer, used where the host's id has not this API's form: hosts of
+            chat
+            may give one id to many answers.
+        source: the paths of the images in the client's request, for errors.
     """
 
     messages: list[ChatMessage]
@@ -70,13 +70,16 @@ def read_messages_request(
     is_count: bool = False,
     made_id: str = "",
 ) -> MessagesRequest:
-    """Check a Messages request. `model` and `stream` are the caller's to pass on.
+    """Check a Messages request and convert it. The caller reads `model` and `stream` itself.
 
-    `is_count`: the request only wants its tokens counted, and need not limit an answer. `made_id`
-    is for the answer: see `MessagesRequest`.
+    Args:
+        body: the decoded JSON body.
+        drop_params: leave out what chat cannot do, instead of refusing the request.
+        is_count: the request only asks for a token count, so `max_tokens` may be missing.
+        made_id: an id for the answer; see `MessagesRequest`.
 
     Raises:
-        BadRequestError: something is wrong; `param` is its path.
+        BadRequestError: a field is malformed; `param` is its path.
         UnsupportedParamsError: chat cannot do it, and `drop_params` is not set.
     """
     given = {name: value for name, value in body.items() if value is not None}
@@ -117,7 +120,7 @@ def read_messages_request(
             "`messages` says nothing: every turn is empty, or holds only what is left out.",
             param="messages",
         )
-    extras = MessagesExtras(_read_carried(given))
+    extras = MessagesExtras(_read_extras(given))
     source = RequestSource(image_paths(given.get("messages")))
     left_out = omissions.names
     return MessagesRequest(messages, fields, stops, names, left_out, extras, source, made_id)
@@ -126,7 +129,7 @@ def read_messages_request(
 def _read_choice(
     given: Mapping[str, Any], tools: Sequence[Any], omissions: Omissions
 ) -> dict[str, Any]:
-    """`tool_choice`; where all tools were left out, nothing is left to choose from."""
+    """`tool_choice` as chat's fields; none where all tools were left out."""
     fields = read_tool_choice(given.get("tool_choice"))
     is_free = fields.get("tool_choice") in (None, "auto", "none")
     if not is_free and given.get("tools") and not tools:
@@ -135,7 +138,7 @@ def _read_choice(
     return fields
 
 
-def _read_carried(given: Mapping[str, Any]) -> dict[str, Any]:
+def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
     thinking = given.get("thinking", {})
     if not isinstance(thinking, Mapping):
         raise BadRequestError("`thinking` must be an object.", param="thinking")
@@ -167,7 +170,7 @@ def _read_user(metadata: object) -> dict[str, Any]:
 
 
 def _read_format(given: Mapping[str, Any]) -> dict[str, Any]:
-    """`output_config.format`, or its older place `output_format`, as `response_format`."""
+    """`output_config.format`, or the older `output_format`, as `response_format`."""
     config = given.get("output_config", {})
     if not isinstance(config, Mapping):
         raise BadRequestError("`output_config` must be an object.", param="output_config")
@@ -178,7 +181,8 @@ def _read_format(given: Mapping[str, Any]) -> dict[str, Any]:
     kind = wanted.get("type") if isinstance(wanted, Mapping) else None
     if kind != "json_schema" or not isinstance(wanted.get("schema"), Mapping):
         raise BadRequestError(
-            f"`{path}` must be a json_schema with its `schema`, not `{shown(kind)}`.", param=path
+            f"`{path}` must be a json_schema with its `schema`, not `{display(kind)}`.",
+            param=path,
         )
     named = {"name": "response", "schema": wanted["schema"]}
     return {"response_format": {"type": "json_schema", "json_schema": named}}

@@ -1,4 +1,7 @@
-"""Anthropic's tools as chat's functions. Its names may be twice as long as chat's."""
+"""Converts Anthropic's tools to chat's functions. Long names get an alias.
+
+Chat allows fewer characters.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any, cast
 from puna.bridges.omissions import Omissions
 from puna.bridges.tool_names import alias_of
 from puna.errors import BadRequestError
-from puna.types.shown import kind_of, shown
+from puna.types.display import display, kind_of
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CUSTOM = (None, "custom")
@@ -19,15 +22,15 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
 def read_tools(tools: object, omissions: Omissions) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """The functions, and the names behind their aliases.
+    """Convert `tools` to functions; also gives the caller's names by their aliases.
 
-    What a tool has beyond a function stays beside it, for a host that knows it (`carried.py`).
-
-    A tool with a `type` of its own is one that Anthropic runs, or that only its models know.
+    Fields that a function does not have stay beside it, for hosts of the Messages API. A tool with
+    a
+    `type` of its own is one that Anthropic runs, or that only its models know.
 
     Raises:
-        BadRequestError: a tool is no tool; `param` is its path.
-        UnsupportedParamsError: a tool that chat cannot have, without `drop_params`.
+        BadRequestError: a tool is malformed; `param` is its path.
+        UnsupportedParamsError: chat has no such tool, and `drop_params` is not set.
     """
     if tools is None:
         return [], {}
@@ -57,16 +60,16 @@ def _wrong_type(kind: Any, path: str) -> str:
             '`{"name": …, "description": …, "input_schema": …}`.'
         )
     return (
-        f"`{path}.type` is `{shown(kind)}`, a tool that Anthropic runs or that its models are "
+        f"`{path}.type` is `{display(kind)}`, a tool that Anthropic runs or that its models are "
         "trained for; other hosts take tools with an `input_schema` only."
     )
 
 
 def read_tool_choice(choice: Any) -> dict[str, Any]:
-    """`tool_choice` as chat's fields; `disable_parallel_tool_use` is a field of its own there.
+    """Convert `tool_choice` to `tool_choice` and `parallel_tool_calls` of chat.
 
     Raises:
-        BadRequestError: it is none; `param` is its path.
+        BadRequestError: it is malformed; `param` is its path.
     """
     if choice is None:
         return {}
@@ -113,7 +116,7 @@ def _function(tool: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
 def _read_name(name: object, path: str) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise BadRequestError(
-            f"`{path}` must be 1 to 128 letters, digits, `_` or `-`, not `{shown(name)}`.",
+            f"`{path}` must be 1 to 128 letters, digits, `_` or `-`, not `{display(name)}`.",
             param=path,
         )
     return name

@@ -1,15 +1,15 @@
-"""The content of chat messages as blocks."""
+"""Converts the content of chat messages to Anthropic's blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
 
-from puna.bridges.beyond_chat import TOOL_REFERENCE
+from puna.bridges.messages_only import TOOL_REFERENCE
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
 from puna.types.data_url import read_data_url
-from puna.types.shown import shown
+from puna.types.display import display
 
 Block = dict[str, Any]
 
@@ -18,13 +18,13 @@ _PDF = "application/pdf"
 
 
 def blocks_of(content: object, path: str, omissions: Omissions) -> list[Block]:
-    """A message's content as blocks; texts that say nothing are no blocks, for none may be empty.
+    """A message's content as blocks. Empty texts are left out, because no block may be empty.
 
-    Fields beside a part's own go through: `cache_control`, `citations`.
+    Extra fields of a part are kept: `cache_control`, `citations`.
 
     Raises:
-        BadRequestError: a part is broken.
-        UnsupportedParamsError: a part that the API does not take, without `drop_params`.
+        BadRequestError: a part is malformed.
+        UnsupportedParamsError: the API does not accept a part, and `drop_params` is not set.
     """
     if isinstance(content, str):
         return [text_block(content)] if content else []
@@ -33,8 +33,8 @@ def blocks_of(content: object, path: str, omissions: Omissions) -> list[Block]:
     return [block for block in blocks if block is not None and block.get("text") != ""]
 
 
-def brief(blocks: list[Block]) -> str | list[Block]:
-    """A single text with nothing beside it as a string, which means the same."""
+def simplify(blocks: list[Block]) -> str | list[Block]:
+    """The blocks as a content: a single plain text becomes a string, which means the same."""
     is_text = len(blocks) == 1 and set(blocks[0]) == {"type", "text"}
     return blocks[0]["text"] if is_text else blocks
 
@@ -50,16 +50,17 @@ def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block
         return dict(part)
     if kind == "refusal" and isinstance(part.get("refusal"), str):
         return text_block(part["refusal"])
-    beside = {name: value for name, value in part.items() if name not in ("type", kind)}
+    extra = {name: value for name, value in part.items() if name not in ("type", kind)}
     if kind == "image_url":
         image = part["image_url"]
         if image.get("detail") not in (None, "auto"):
             omissions.note("messages.image_url.detail")
-        return {"type": "image", "source": _source(image["url"], f"{path}.image_url.url"), **beside}
+        return {"type": "image", "source": _source(image["url"], f"{path}.image_url.url"), **extra}
     if kind == "file":
-        return _document(part.get("file"), f"{path}.file", beside)
+        return _document(part.get("file"), f"{path}.file", extra)
     omissions.refuse(
-        path, f"`{path}.type` is `{shown(kind)}`; the Messages API takes text, image_url and file."
+        path,
+        f"`{path}.type` is `{display(kind)}`; the Messages API takes text, image_url and file.",
     )
     return None
 
@@ -75,8 +76,8 @@ def _source(url: str, path: str) -> dict[str, str]:
     )
 
 
-def _document(file: object, path: str, beside: Mapping[str, Any]) -> Block:
-    """A PDF; the API has no other documents that travel in a request as data."""
+def _document(file: object, path: str, extra: Mapping[str, Any]) -> Block:
+    """A PDF as a document block; the API accepts no other files as data."""
     given = cast("Mapping[str, Any]", file) if isinstance(file, Mapping) else {}
     found = read_data_url(str(given.get("file_data", "")))
     if found is None or found[0] != _PDF:
@@ -87,4 +88,4 @@ def _document(file: object, path: str, beside: Mapping[str, Any]) -> Block:
     source = {"type": "base64", "media_type": _PDF, "data": found[1]}
     name = given.get("filename")
     title = {"title": name} if isinstance(name, str) and name else {}
-    return {"type": "document", "source": source, **title, **beside}
+    return {"type": "document", "source": source, **title, **extra}

@@ -1,4 +1,4 @@
-"""An Anthropic message as a chat completion."""
+"""Converts an Anthropic message to a chat completion."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from puna.bridges.beyond_chat import MESSAGE_FIELDS, OTHERS
 from puna.bridges.block_order import BLOCK_ORDER, THINKING, THOUGHTS, TOOL_USE, Entry, is_usual
+from puna.bridges.messages_only import EXTRA_FIELDS, MESSAGE_FIELDS
 from puna.types.counts import read_counts, whole_number
 from puna.types.messages import THINKING_BLOCKS
 
@@ -32,12 +32,12 @@ _FINISH_REASONS: Mapping[str, str] = {
 def message_fields(
     blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any] | None = None
 ) -> Fields:
-    """What the blocks of an answer say, as the fields of a chat message.
+    """The fields of a chat message from the blocks of an answer.
 
-    `message` has the fields beside them that nobody knows here.
+    `message` are the Anthropic message's unknown fields.
 
     Raises:
-        ValueError, TypeError, KeyError: a block is none.
+        ValueError, TypeError, KeyError: a block is malformed.
     """
     texts = [block["text"] for block in blocks if block["type"] == "text" and block["text"]]
     thoughts = [dict(block) for block in blocks if block["type"] in THOUGHTS]
@@ -56,19 +56,19 @@ def message_fields(
 
 
 def order_fields(order: Sequence[Entry]) -> Fields:
-    """The order of the blocks, where it is not the usual one."""
+    """The field `block_order` where the order of blocks is not the usual one; else nothing."""
     return {} if is_usual(order) else {BLOCK_ORDER: list(order)}
 
 
 def unknown_fields(message: Mapping[str, Any]) -> Fields:
-    """The fields of a message, or of its last event, that nobody knows here."""
+    """The fields of a message, or of its last event, that are unknown here."""
     return {k: v for k, v in message.items() if k not in _KNOWN_FIELDS and v is not None}
 
 
 def other_fields(
     blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any] | None = None
 ) -> Fields:
-    """What is left: blocks of kinds that chat does not have, citations, a message's own fields."""
+    """`provider_specific_fields`: citations, blocks without a place in chat, and unknown fields."""
     others = [dict(block) for block in blocks if block["type"] not in ("text", TOOL_USE, *THOUGHTS)]
     cited = [block["citations"] for block in blocks if block.get("citations")]
     found: Fields = {
@@ -77,7 +77,7 @@ def other_fields(
     }
     if message:
         found[MESSAGE_FIELDS] = dict(message)
-    return {OTHERS: found} if found else {}
+    return {EXTRA_FIELDS: found} if found else {}
 
 
 def call_fields(block: Mapping[str, Any]) -> Fields:
@@ -91,7 +91,7 @@ def call_fields(block: Mapping[str, Any]) -> Fields:
 
 
 def choice_fields(stop: Mapping[str, Any]) -> Fields:
-    """Why an answer ended: `finish_reason`, and the text that it stopped at as vLLM tells it."""
+    """`finish_reason`, and the stop sequence as vLLM reports it (`stop_reason`)."""
     reason = stop.get("stop_reason")
     matched = stop.get("stop_sequence")
     return {
@@ -102,7 +102,10 @@ def choice_fields(stop: Mapping[str, Any]) -> Fields:
 
 
 def usage_fields(usage: Mapping[str, Any]) -> Fields | None:
-    """Usage in chat's counting, where cached tokens are part of the prompt's; None without any."""
+    """Usage in chat's counting, where cached tokens are part of the prompt tokens.
+
+    None without usage.
+    """
     fresh, written, cached, made = read_counts(usage, _COUNTS)
     if fresh is None and made is None:
         return None
@@ -132,6 +135,7 @@ _COUNTS = (
 
 
 def _has_place(block: Mapping[str, Any]) -> bool:
+    """Whether chat has a place for a block."""
     return block["type"] in (*THOUGHTS, TOOL_USE) or bool(block["type"] == "text" and block["text"])
 
 

@@ -1,4 +1,4 @@
-"""A chat request as the body of a Messages request."""
+"""Converts a chat request to the body of a Messages request."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from puna.bridges.omissions import Omissions
-from puna.bridges.over_messages.parts import brief
+from puna.bridges.over_messages.parts import simplify
 from puna.bridges.over_messages.thinking import thinking_of
 from puna.bridges.over_messages.tools import choice_of, tools_of
 from puna.bridges.over_messages.turns import split_system, turns_of
 from puna.errors import BadRequestError
+from puna.types.display import display
 from puna.types.messages_extras import MessagesExtras
-from puna.types.shown import shown
 
 _SAME = ("temperature", "top_p")
 _READ = frozenset((
@@ -22,20 +22,20 @@ _READ = frozenset((
     "service_tier", "metadata", "output_config", "n",
 ))  # fmt: skip
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
-_HOTTEST = 1
+_HIGHEST_TEMPERATURE = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ModelTraits:
-    """What of a model the request depends on.
+    """The properties of a model that its requests depend on.
 
     Attributes:
-        default_max_tokens: the limit where the caller names none: the API wants one.
-        thinks_by_budget: whether it is told a budget of tokens, not an effort.
+        default_max_tokens: `max_tokens` where the caller gives none, since the API requires it.
+        uses_thinking_budget: whether reasoning is limited by a token budget, and not by an effort.
     """
 
     default_max_tokens: int
-    thinks_by_budget: bool = False
+    uses_thinking_budget: bool = False
 
 
 def build_messages_body(
@@ -45,12 +45,12 @@ def build_messages_body(
     traits: ModelTraits,
     omissions: Omissions,
 ) -> dict[str, Any]:
-    """The body but for `model` and `stream`. Parameters that are not read here go as they are.
+    """Build the body, but for `model` and `stream`. Unknown parameters are passed through.
 
-    `extras` are the caller's own words in the same API, and win over what chat's parameters say.
+    `extras` are fields that the caller gave for this API itself; they win over chat's parameters.
 
     Raises:
-        BadRequestError: something is wrong; `param` is its path.
+        BadRequestError: a field is malformed; `param` is its path.
         UnsupportedParamsError: the API cannot do it, and the caller does not set `drop_params`.
     """
     system, begin = split_system(messages, omissions)
@@ -60,13 +60,15 @@ def build_messages_body(
             "`messages` needs a message of the user beside the system's.", param="messages"
         )
     if params.get("n", 1) != 1:
-        omissions.refuse("n", f"`n` is `{shown(params['n'])}`; the Messages API gives one answer.")
+        omissions.refuse(
+            "n", f"`n` is `{display(params['n'])}`; the Messages API gives one answer."
+        )
     limit = params.get("max_completion_tokens", params.get("max_tokens"))
     max_tokens = traits.default_max_tokens if limit is None else limit
     return {
         "max_tokens": max_tokens,
         "messages": turns,
-        **({"system": brief(system)} if system else {}),
+        **({"system": simplify(system)} if system else {}),
         **_sampling(params),
         **_stops(params.get("stop")),
         **_metadata(params),
@@ -79,10 +81,10 @@ def build_messages_body(
 
 
 def _sampling(params: Mapping[str, Any]) -> dict[str, Any]:
-    if params.get("temperature", 0) > _HOTTEST:
+    if params.get("temperature", 0) > _HIGHEST_TEMPERATURE:
         raise BadRequestError(
-            f"`temperature` must be at most {_HOTTEST} in the Messages API, not "
-            f"`{shown(params['temperature'])}`.",
+            f"`temperature` must be at most {_HIGHEST_TEMPERATURE} in the Messages API, not "
+            f"`{display(params['temperature'])}`.",
             param="temperature",
         )
     return {name: params[name] for name in _SAME if name in params}
@@ -107,7 +109,7 @@ def _tier(tier: str | None, omissions: Omissions) -> dict[str, Any]:
     if tier not in _TIERS:
         omissions.refuse(
             "service_tier",
-            f"`service_tier` must be auto or default for the Messages API, not `{shown(tier)}`.",
+            f"`service_tier` must be auto or default for the Messages API, not `{display(tier)}`.",
         )
         return {}
     return {"service_tier": _TIERS[tier]}
@@ -120,10 +122,10 @@ def _steering(
     traits: ModelTraits,
     omissions: Omissions,
 ) -> dict[str, Any]:
-    """What the model thinks and in which format it answers, and the caller's own words."""
+    """The fields for reasoning and output format, and the caller's extras."""
     own = dict(extras.fields)
     asked = {**params, "thinking": own["thinking"]} if "thinking" in own else params
-    fields = thinking_of(asked, max_tokens, by_budget=traits.thinks_by_budget)
+    fields = thinking_of(asked, max_tokens, by_budget=traits.uses_thinking_budget)
     given = params.get("output_config", {})
     if not isinstance(given, Mapping):
         raise BadRequestError("`output_config` must be an object.", param="output_config")
@@ -142,7 +144,7 @@ def _format(wanted: Mapping[str, Any] | None, omissions: Omissions) -> dict[str,
     if wanted["type"] != "json_schema":
         omissions.refuse(
             "response_format",
-            f"`response_format` of type `{shown(wanted['type'])}` is none of the Messages API's: "
+            f"`response_format` of type `{display(wanted['type'])}` is none of the Messages API's: "
             "give a json_schema.",
         )
         return {}

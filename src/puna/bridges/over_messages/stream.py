@@ -1,7 +1,8 @@
-"""The events of a Messages stream as the deltas of a chat stream.
+"""Converts the events of a Messages stream to the deltas of a chat stream.
 
-Texts, thoughts and arguments come as they are written; an opaque block of thinking comes whole when
-it ends, and what chat has no place for at the very end.
+Texts, reasoning and call arguments are given as they come. An opaque thinking block is given whole
+when it ends, and blocks without a place in chat at the very end. State: the open blocks by their
+index, the order of the blocks so far, and what the end has said (`stop`, `usage`, `is_over`).
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ _ADDED = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta":
 
 
 class MessageEvents:
-    """Takes decoded events one by one, gives deltas.
+    """Converts the decoded events of one stream: `read` each, then ask for `last`.
 
     Attributes:
         answer_id: the message's id, once it is known.
-        stop: why the message ended, empty until that is known.
-        usage: the tokens; empty until the end tells them, for what the start tells is no sum.
-        is_over: whether the last event came.
+        stop: the fields that say why the message ended; empty until then.
+        usage: the tokens; empty until the last event, since the first one's are no total.
+        is_over: whether `message_stop` came.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class MessageEvents:
         self.is_over = False
         self._began: Fields = {}
         self._open: dict[int, _Block] = {}
-        self._others: list[Fields] = []
+        self._unknown_blocks: list[Fields] = []
         self._unknown: Fields = {}
         self._order: list[Entry] = []
         self._mark: Fields = {}
@@ -62,19 +63,19 @@ class MessageEvents:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the message began."""
+        """Whether `message_start` came."""
         return self.answer_id is not None
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the message ended, in chat's word."""
+        """Chat's finish reason; None until it is known."""
         return choice_fields(self.stop)["finish_reason"] if self.stop else None
 
     def read(self, event: Event) -> list[Fields]:
-        """The deltas of the next event. One of an unknown type says nothing, as the API asks.
+        """The deltas of the next event. Events of unknown types are ignored, as the API demands.
 
         Raises:
-            ValueError, TypeError, KeyError: it is not what its type says.
+            ValueError, TypeError, KeyError: the event is malformed.
         """
         match event["type"]:
             case "message_start":
@@ -99,20 +100,20 @@ class MessageEvents:
         return []
 
     def last(self) -> Fields:
-        """What the last delta says beside the finish."""
+        """The fields of the last delta: block order, and what chat has no place for."""
         order = order_fields([entry for entry in self._order if entry != TEXT])
-        return {**order, **other_fields(self._others, self._unknown)}
+        return {**order, **other_fields(self._unknown_blocks, self._unknown)}
 
     def _start(self, index: int, fields: Fields) -> Iterator[Fields]:
         block = self._open[index] = _Block(fields)
         match block.kind:
             case "text":
-                yield from self._say(block, fields.pop("text", "") or "")
+                yield from self._add_text(block, fields.pop("text", "") or "")
             case "tool_use":
                 block.call = self._call_ids.get(fields["id"])
                 if block.call is None:
                     block.call = self._call_ids[fields["id"]] = len(self._call_ids)
-                    self._place(TOOL_USE)
+                    self._note_order(TOOL_USE)
                 head = {"name": fields["name"], "arguments": ""}
                 yield self._marked(
                     {
@@ -127,14 +128,17 @@ class MessageEvents:
                     }
                 )
             case kind if kind in THOUGHTS:
-                self._place(THINKING)
+                self._note_order(THINKING)
                 if fields.get("thinking"):
                     yield self._marked({"reasoning_content": fields["thinking"]})
             case _:
                 pass
 
     def _block_of(self, event: Event) -> _Block:
-        """The block of a delta: for a piece of a call under an unknown index, the open call."""
+        """The block of a delta event.
+
+        Call arguments under an unknown index belong to the last open call.
+        """
         block = self._open.get(event["index"])
         if block is None and event["delta"]["type"] == "input_json_delta":
             calls = [one for one in self._open.values() if one.call is not None]
@@ -144,7 +148,7 @@ class MessageEvents:
     def _add(self, block: _Block, delta: Event) -> Iterator[Fields]:
         kind = delta["type"]
         if kind == "text_delta" and block.kind == TEXT:
-            yield from self._say(block, delta["text"])
+            yield from self._add_text(block, delta["text"])
         elif kind in _ADDED:
             name = _ADDED[kind]
             block.fields[name] = (block.fields.get(name) or "") + delta[name]
@@ -173,20 +177,20 @@ class MessageEvents:
                 text = "".join(block.json)
                 check_text(text)
                 block.fields["input"] = from_json(text)
-            self._others.append(block.fields)
+            self._unknown_blocks.append(block.fields)
 
-    def _say(self, block: _Block, text: str) -> Iterator[Fields]:
+    def _add_text(self, block: _Block, text: str) -> Iterator[Fields]:
         if not text:
             return
         if block.place is None:
             block.place = len(self._order)
-            self._place(TEXT)
+            self._note_order(TEXT)
         known = self._order[block.place]
         self._order[block.place] = len(text) + (known if isinstance(known, int) else 0)
         yield self._marked({"content": text})
 
-    def _place(self, entry: Entry) -> None:
-        """Note that a block began. Where the order is unusual, the next delta carries it."""
+    def _note_order(self, entry: Entry) -> None:
+        """Record that a block began. Where the order is unusual, the next delta carries it."""
         self._order.append(entry)
         if not is_usual(self._order):
             self._mark = {BLOCK_ORDER: list(self._order)}
@@ -197,7 +201,7 @@ class MessageEvents:
 
 
 class _Block:
-    """One block under way. `call` is its number among the calls, `place` that among all blocks."""
+    """An open block. `call` is its index among the calls, `place` its index among all blocks."""
 
     def __init__(self, fields: Fields) -> None:
         self.kind = str(fields["type"])

@@ -1,8 +1,7 @@
-"""How much a model is to think, in the two ways in which the Messages API is told.
+"""Converts `reasoning_effort` to the Messages API's settings for thinking.
 
-Models since Claude 4.6 decide by themselves within an effort; those before it take a budget in
-tokens. Source: Anthropic's pages "Thinking" and "Effort", the types of its SDK; the budgets are
-LiteLLM's; read 2026-11-26.
+Models since Claude 4.6 are given an effort; older ones a budget in tokens. Source: Anthropic's
+pages "Thinking" and "Effort", the types of its SDK; the budgets are LiteLLM's; read 2026-11-26.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from puna.errors import BadRequestError
-from puna.types.shown import shown
+from puna.types.display import display
 
 Fields = dict[str, Any]
 
@@ -29,10 +28,12 @@ _NAME = "reasoning_effort"
 
 
 def thinking_of(params: Mapping[str, Any], max_tokens: int, *, by_budget: bool) -> Fields:
-    """`thinking` and `output_config` for `reasoning_effort`; `thinking` itself wins over it.
+    """`thinking` and `output_config` for a `reasoning_effort`; a given `thinking` wins over it.
+
+    `by_budget` is whether the model takes a token budget.
 
     Raises:
-        BadRequestError: the effort is none, or the limit leaves no room for thoughts.
+        BadRequestError: the effort is unknown, or `max_tokens` leaves no room for the budget.
     """
     effort = params.get(_NAME)
     own = {"thinking": dict(params["thinking"])} if "thinking" in params else {}
@@ -42,7 +43,8 @@ def thinking_of(params: Mapping[str, Any], max_tokens: int, *, by_budget: bool) 
         return own or {"thinking": {"type": "disabled"}}
     if effort not in _EFFORTS:
         raise BadRequestError(
-            f"`{_NAME}` must be none, {', '.join(_EFFORTS)}, not `{shown(effort)}`.", param=_NAME
+            f"`{_NAME}` must be none, {', '.join(_EFFORTS)}, not `{display(effort)}`.",
+            param=_NAME,
         )
     level = _EFFORTS[effort]
     if not by_budget:

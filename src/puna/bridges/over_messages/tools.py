@@ -1,4 +1,4 @@
-"""Chat's functions and `tool_choice` as those of the Messages API."""
+"""Converts chat's tools and `tool_choice` to those of the Messages API."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 
 def tools_of(tools: Sequence[Mapping[str, Any]]) -> list[Fields]:
-    """Functions as tools; a tool of another type is the API's own and goes as it is.
+    """Convert functions to tools. A tool of another type is the API's own and is passed through.
 
-    What stands beside a function goes through, such as `cache_control`.
+    Extra fields beside a function are kept, such as `cache_control`.
     """
     return [_tool(tool) if tool.get("type") == "function" else dict(tool) for tool in tools]
 
 
 def choice_of(params: Mapping[str, Any]) -> Fields:
-    """`tool_choice` and `parallel_tool_calls` as one field, or none."""
+    """`tool_choice` and `parallel_tool_calls` as the API's one field.
+
+    Empty where neither is given.
+    """
     given = params.get("tool_choice")
     is_single = params.get("parallel_tool_calls") is False
     if given is None and not (is_single and params.get("tools")):

@@ -1,4 +1,4 @@
-"""The messages of a chat as the turns of a Messages request."""
+"""Converts chat messages to the turns of a Messages request."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
-from puna.bridges.call_arguments import object_of
+from puna.bridges.call_arguments import parse_call_arguments
 from puna.bridges.omissions import Omissions
-from puna.bridges.over_messages.parts import Block, blocks_of, brief, text_block
+from puna.bridges.over_messages.parts import Block, blocks_of, simplify, text_block
 from puna.errors import BadRequestError
 from puna.types.messages import THINKING_BLOCKS
 
@@ -29,7 +29,7 @@ _SIGNED = {"thinking": "signature", "redacted_thinking": "data"}
 
 
 def split_system(messages: Sequence[Message], omissions: Omissions) -> tuple[list[Block], int]:
-    """The blocks of the system messages that lead, and how many messages these are."""
+    """The blocks of the leading system messages, and how many messages these are."""
     blocks: list[Block] = []
     for i, message in enumerate(messages):
         if message["role"] not in _SYSTEM_ROLES:
@@ -40,13 +40,13 @@ def split_system(messages: Sequence[Message], omissions: Omissions) -> tuple[lis
 
 
 def turns_of(messages: Sequence[Message], begin: int, omissions: Omissions) -> list[Turn]:
-    """The turns, from the message at `begin` on. A message that says nothing gives no turn.
+    """The turns for the messages from index `begin` on. A message without content gives no turn.
 
-    Results of tools and the user's words after them are one turn, as the API wants it.
+    Tool results and the user message after them become one turn, as the API requires.
 
     Raises:
-        BadRequestError: a message or a part of it is broken; `param` is its path.
-        UnsupportedParamsError: it cannot be sent, without `drop_params`.
+        BadRequestError: a message or a part of it is malformed; `param` is its path.
+        UnsupportedParamsError: it cannot be sent, and `drop_params` is not set.
     """
     turns: list[Turn] = []
     is_open = False
@@ -69,14 +69,14 @@ def turns_of(messages: Sequence[Message], begin: int, omissions: Omissions) -> l
         else:
             turns.append({"role": its_role, "content": blocks})
         is_open = role == "tool"
-    return [{**turn, "content": brief(turn["content"])} for turn in turns]
+    return [{**turn, "content": simplify(turn["content"])} for turn in turns]
 
 
 def _blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
     if message["role"] == "tool":
         return [_result(message, path, omissions)]
     if message["role"] == "assistant":
-        return _spoken(message, path, omissions)
+        return _assistant_blocks(message, path, omissions)
     return blocks_of(message.get("content"), f"{path}.content", omissions)
 
 
@@ -85,13 +85,13 @@ def _result(message: Message, path: str, omissions: Omissions) -> Block:
     return {
         "type": "tool_result",
         "tool_use_id": message["tool_call_id"],
-        **({"content": brief(blocks)} if blocks else {}),
+        **({"content": simplify(blocks)} if blocks else {}),
         **{name: message[name] for name in _BESIDE_RESULT if name in message},
     }
 
 
-def _spoken(message: Message, path: str, omissions: Omissions) -> list[Block]:
-    """What the assistant thought, said and called, in the order in which it did."""
+def _assistant_blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
+    """The blocks of an assistant message: reasoning, texts and calls, in their recorded order."""
     order = read_order(message.get(BLOCK_ORDER))
     content = message.get("content")
     if isinstance(content, str):
@@ -115,7 +115,7 @@ def _spoken(message: Message, path: str, omissions: Omissions) -> list[Block]:
 
 def _call(call: Message, path: str) -> Block:
     function = call["function"]
-    arguments = object_of(function.get("arguments"))
+    arguments = parse_call_arguments(function.get("arguments"))
     if arguments is None:
         raise BadRequestError(
             f"`{path}.function.arguments` must be a JSON object as text.",

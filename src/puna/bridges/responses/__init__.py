@@ -1,7 +1,6 @@
-"""The Responses API over chat, for hosts that speak only that.
+"""The Responses API over chat, for hosts that speak only chat.
 
-`request` reads a request into chat messages and parameters, `reply` makes a response of the
-answer, `stream` makes events of its chunks; `native` and `talk` are for hosts that speak this API,
-`stored` for both. Rules: docs/guides/responses.md.
-Source: OpenAI API reference, "Responses".
+`request` converts a request to chat messages and parameters, `reply` converts the answer to a
+response, `stream` its chunks to events. `native` and `resending` are for hosts that speak this API,
+`stored` is for both. Rules: docs/guides/responses.md. Source: OpenAI API reference, "Responses".
 """

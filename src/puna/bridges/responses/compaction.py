@@ -1,9 +1,9 @@
-"""Compaction: a conversation becomes one item that is shorter, and goes on from it.
+"""Compaction: replaces a conversation by one shorter item, from which it continues.
 
 OpenAI's service makes an item whose text only it can read. Here a model is asked for a summary, and
-the item holds that, encoded and not encrypted: it is the caller's own conversation, and nothing in
-it is secret from the caller. Source: Open Responses, `CompactResource` and `CompactionBody`,
-version 2026-04-24.
+the item holds it encoded, not encrypted: it is the caller's own conversation, so nothing in it is
+secret from the caller. Source: Open Responses, `CompactResource` and `CompactionBody`, version
+2026-04-24.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _LABEL = "Summary of the conversation so far:\n\n"
 
 
 def compaction_of(response: Response, report: CallReport) -> Compaction:
-    """The compacted conversation, from the response that holds its summary.
+    """Build the compacted conversation from the response that holds the summary.
 
     Raises:
-        MalformedReplyError: there is no summary, or only a part of one. The item would replace the
-            conversation, and what the summary lacks would be lost unseen.
+        MalformedReplyError: there is no summary, or an incomplete one. The item replaces the
+            conversation, so what the summary lacks would be lost silently.
     """
     cut = response.incomplete_details
     if cut is not None:
@@ -73,12 +73,12 @@ def compaction_of(response: Response, report: CallReport) -> Compaction:
 
 
 def expand(items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """Items in which each compaction that was made here is a message of the user with its text.
+    """Replace each compaction item that was made here by a user message with its text.
 
-    Those of another service stay as they are: its own hosts can read them.
+    Items of another service stay: its own hosts can read them.
 
     Raises:
-        BadRequestError: one that was made here is damaged; `param` is its path.
+        BadRequestError: an item that was made here is damaged; `param` is its path.
     """
     return tuple(
         _message(item, f"input[{i}]") if _is_ours(item) else item for i, item in enumerate(items)
@@ -86,6 +86,7 @@ def expand(items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _is_ours(item: Mapping[str, Any]) -> bool:
+    """Whether a compaction item was made here."""
     text = item.get("encrypted_content")
     return item.get("type") == COMPACTION and isinstance(text, str) and text.startswith(_MARK)
 

@@ -1,4 +1,4 @@
-"""The content of input items as the content of chat messages."""
+"""Converts the content of input items to the content of chat messages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from puna.bridges.omissions import Omissions
 from puna.errors import BadRequestError
+from puna.types.display import display, kind_of
 from puna.types.messages import as_mapping
-from puna.types.shown import kind_of, shown
 
 _TEXTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
 _READ = {
@@ -19,15 +19,15 @@ _NO_FILES = "hosts of Llama take no files; send its text, or its pages as images
 
 
 def read_content(
-    content: Any, path: str, omissions: Omissions, *, is_spoken: bool = False
+    content: Any, path: str, omissions: Omissions, *, is_joined: bool = False
 ) -> str | list[dict[str, Any]]:
-    """A string, or a list of parts.
+    """A content as a string or a list of parts.
 
-    A single text becomes a string, which every host reads; several do where `is_spoken`: in all
-    messages but the user's.
+    A single text becomes a string, which every host reads. Several texts do where `is_joined`: in
+    all messages but the user's.
 
     Raises:
-        BadRequestError: `param` is the path of what is wrong.
+        BadRequestError: `param` is the path of what is malformed.
     """
     if isinstance(content, str):
         return content
@@ -38,7 +38,7 @@ def read_content(
     given = cast("Sequence[Any]", content)
     parts = [_read_part(part, f"{path}[{i}]", omissions) for i, part in enumerate(given)]
     texts = [part["text"] for part in parts if part["type"] == "text"]
-    if len(texts) == len(parts) and (is_spoken or len(parts) <= 1):
+    if len(texts) == len(parts) and (is_joined or len(parts) <= 1):
         return "".join(texts)
     return parts
 
@@ -63,7 +63,8 @@ def _read_part(part: Any, path: str, omissions: Omissions) -> dict[str, Any]:
         return {"type": "input_audio", "input_audio": dict(given["input_audio"])}
     reason = _NO_FILES if kind == "input_file" else "use input_text, input_image or output_text"
     raise BadRequestError(
-        f"`{path}.type` is `{shown(kind)}`, which cannot be sent: {reason}.", param=f"{path}.type"
+        f"`{path}.type` is `{display(kind)}`, which cannot be sent: {reason}.",
+        param=f"{path}.type",
     )
 
 

@@ -1,6 +1,6 @@
-"""Free-form tools over chat, which has functions only.
+"""Free-form (`custom`) tools over chat, which has functions only.
 
-The tool becomes a function with one text, `input`; its call comes back as that text.
+The tool becomes a function with one text parameter, `input`; its call is converted back.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PARAMETERS: Mapping[str, Any] = {
 
 
 def function_of(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """A checked custom tool as a function. A grammar goes into the description."""
+    """Convert a checked custom tool to a function. A grammar goes into the description."""
     parts = [tool.get("description") or ""]
     form = tool.get("format") or {}
     if form.get("type") == "grammar":
@@ -38,14 +38,14 @@ def function_of(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def arguments_of(text: str) -> str:
-    """The input of a custom call as a function's arguments."""
+    """The input of a custom call as a function's JSON arguments."""
     return json.dumps({_FIELD: text}, ensure_ascii=False)
 
 
 def input_of(arguments: str) -> str:
-    """A function's arguments as the input of a custom call.
+    """A function's JSON arguments as the input of a custom call.
 
-    A model that kept to no form gets its own text back.
+    Where the model did not write the expected object, the text is returned as it is.
     """
     try:
         check_text(arguments)

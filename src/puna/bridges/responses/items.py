@@ -1,7 +1,7 @@
-"""Input items as chat messages.
+"""Converts input items to chat messages.
 
-A text of the model and the calls that follow it are one message in chat. Thoughts in clear text go
-with what the model said after them, as blocks: hosts that want them back get them, others do not.
+A text of the model and the calls that follow it become one chat message. Reasoning in clear text is
+put as blocks into the model's next message; hosts that accept it get it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from puna.bridges.responses.content import read_content
 from puna.bridges.responses.custom_tools import arguments_of
 from puna.bridges.tool_names import joined_name
 from puna.errors import BadRequestError
+from puna.types.display import display
 from puna.types.messages import THINKING_BLOCKS
-from puna.types.shown import shown
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _REASONING = "reasoning"
-_UNSEEN = (
+_INVISIBLE = (
     "code_interpreter_call",
     "file_search_call",
     "image_generation_call",
@@ -50,25 +50,25 @@ def messages_of(
     omissions: Omissions,
     earlier: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Items as chat messages; `earlier` ones go before them, and were read once before.
+    """Convert items to chat messages; `earlier` items, which were checked before, come first.
 
-    With them the paths of the images, in their order.
+    Also gives the paths of the images, in their order.
 
     Raises:
-        BadRequestError: `param` is the path of what is wrong.
+        BadRequestError: `param` is the path of what is malformed.
     """
-    talk = _Talk(Omissions(), _call_ids((*earlier, *items)))
+    messages = _Messages(Omissions(), _call_ids((*earlier, *items)))
     for i, item in enumerate(earlier):
-        talk.add(item, f"earlier[{i}]")
-    talk.omissions = omissions
+        messages.add(item, f"earlier[{i}]")
+    messages.omissions = omissions
     for i, item in enumerate(items):
-        talk.add(item, f"input[{i}]")
-    talk.end()
-    return talk.messages, tuple(talk.image_paths)
+        messages.add(item, f"input[{i}]")
+    messages.end()
+    return messages.messages, tuple(messages.image_paths)
 
 
 def _call_ids(items: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """The ids of all calls: a result may come before its call, and chat's order is made later."""
+    """The ids of all calls, needed because a result may come before its call."""
     return frozenset(
         item["call_id"]
         for item in items
@@ -76,8 +76,8 @@ def _call_ids(items: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     )
 
 
-class _Talk:
-    """The chat messages that are made of the items so far."""
+class _Messages:
+    """Collects the chat messages that the items become."""
 
     def __init__(self, omissions: Omissions, call_ids: frozenset[str]) -> None:
         self.omissions = omissions
@@ -85,7 +85,7 @@ class _Talk:
         self.image_paths: list[str] = []
         self._calls = call_ids
         self._thoughts: list[dict[str, Any]] = []
-        self._speaking: dict[str, Any] | None = None
+        self._current: dict[str, Any] | None = None
 
     def add(self, item: Mapping[str, Any], path: str) -> None:
         kind = item["type"]
@@ -101,17 +101,17 @@ class _Talk:
             self._add_output(item, path)
         elif kind == _REASONING:
             self._add_thought(item)
-        elif kind in _UNSEEN:
+        elif kind in _INVISIBLE:
             self.omissions.note(f"input.{kind}")
         else:
             raise BadRequestError(
                 f"`{path}.type` must be one of {', '.join((*_READ, 'reasoning'))}, not "
-                f"`{shown(kind)}`.",
+                f"`{display(kind)}`.",
                 param=f"{path}.type",
             )
 
     def end(self) -> None:
-        """All items were read."""
+        """Flush reasoning that no message followed; called after the last item."""
         self._leave_thoughts()
 
     def _add_thought(self, item: Mapping[str, Any]) -> None:
@@ -122,13 +122,13 @@ class _Talk:
             self.omissions.note(f"input.{_REASONING}")  # encrypted, or nothing but an id
 
     def _leave_thoughts(self) -> None:
-        """Nothing of the model's followed them."""
+        """Drop pending reasoning that no message of the model follows, and report it."""
         if self._thoughts:
             self._thoughts = []
             self.omissions.note(f"input.{_REASONING}")
 
     def _think(self, message: dict[str, Any]) -> None:
-        """Thoughts go with what the model says next."""
+        """Put pending reasoning into a message of the model."""
         if self._thoughts:
             message[THINKING_BLOCKS] = [*message.get(THINKING_BLOCKS, ()), *self._thoughts]
             self._thoughts = []
@@ -142,17 +142,17 @@ class _Talk:
         role = item.get("role")
         if not isinstance(role, str) or role not in _ROLES:
             raise BadRequestError(
-                f"`{path}.role` must be one of {', '.join(_ROLES)}, not `{shown(role)}`.",
+                f"`{path}.role` must be one of {', '.join(_ROLES)}, not `{display(role)}`.",
                 param=f"{path}.role",
             )
-        is_spoken = role != "user"
+        is_joined = role != "user"
         content = read_content(
-            item.get("content"), f"{path}.content", self.omissions, is_spoken=is_spoken
+            item.get("content"), f"{path}.content", self.omissions, is_joined=is_joined
         )
         self._note_images(content, f"{path}.content")
         message: dict[str, Any] = {"role": _ROLES[role], "content": content}
-        self._speaking = message if role == "assistant" else None
-        if self._speaking is None:
+        self._current = message if role == "assistant" else None
+        if self._current is None:
             self._leave_thoughts()
         else:
             self._think(message)
@@ -162,13 +162,13 @@ class _Talk:
         call_id, name = _text(item, "call_id", path), _text(item, "name", path)
         if item.get("namespace"):
             name = joined_name(_text(item, "namespace", path), name)
-        if self._speaking is None:
-            self._speaking = {"role": "assistant", "content": None}
-            self.messages.append(self._speaking)
-        if not self._speaking["content"]:
-            self._speaking["content"] = None  # some hosts refuse an empty text beside calls
-        self._think(self._speaking)
-        self._speaking.setdefault("tool_calls", []).append(
+        if self._current is None:
+            self._current = {"role": "assistant", "content": None}
+            self.messages.append(self._current)
+        if not self._current["content"]:
+            self._current["content"] = None  # some hosts refuse an empty text beside calls
+        self._think(self._current)
+        self._current.setdefault("tool_calls", []).append(
             {
                 "id": call_id,
                 "type": "function",
@@ -180,13 +180,13 @@ class _Talk:
         call_id = _text(item, "call_id", path)
         if call_id not in self._calls:
             raise BadRequestError(
-                f"`{path}.call_id` is `{shown(call_id)}`, which no call has; send the "
+                f"`{path}.call_id` is `{display(call_id)}`, which no call has; send the "
                 "call too, or `previous_response_id`.",
                 param=f"{path}.call_id",
             )
-        content = read_content(item.get("output"), f"{path}.output", self.omissions, is_spoken=True)
+        content = read_content(item.get("output"), f"{path}.output", self.omissions, is_joined=True)
         self._note_images(content, f"{path}.output")
-        self._speaking = None
+        self._current = None
         self._leave_thoughts()
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
 

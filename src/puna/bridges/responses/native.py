@@ -1,4 +1,4 @@
-"""The events of a host that speaks the Responses API, on their way to a caller."""
+"""Passes on the events of a host that speaks the Responses API itself."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEv
 
 
 class NativeResponse:
-    """The events of a host's own response, with the methods of `ResponseStream`.
+    """The events of a host's own response; it has the methods of `ResponseStream`.
 
-    Call `change` with each event, then `finish`, or `fail`. Events go on as they came. The last one
-    is held until `finish`, so that the response can be stored before a caller reads its end; where
-    its output is empty, the streamed items are put in.
+    Call `change` with each event, then `finish` or `fail`. Events are passed on unchanged. The last
+    one is held until `finish`, so that the response can be stored before the caller sees the end;
+    where its output is empty, the streamed items are put in.
     """
 
     def __init__(self, begun: Mapping[str, Any], now: Callable[[], float]) -> None:
         """Begin.
 
         Args:
-            begun: the response as it stands before the first event: its id, time and model count
-                where a host tells none before it breaks off.
-            now: gives Unix time in seconds, asked at the end where the host tells no
+            begun: the response before its first event: id, time and model for a host that breaks
+                off
+                without giving any.
+            now: gives Unix time in seconds; called at the end where the host gives no
                 `completed_at`.
         """
         self.response: Response | None = None
@@ -35,22 +36,22 @@ class NativeResponse:
         self._next_number = 0
 
     def change(self, event: ResponseEvent) -> list[ResponseEvent]:
-        """The event itself, unless it is the last."""
+        """The event to send: the given one, or nothing while the last event is held."""
         self._next_number = event.sequence_number + 1
         if event.type in LAST_EVENTS:
             self._end(event)
             return []
         if event.response is not None:
             self._begun = event.response.to_dict()
-        self._items.take(event)
+        self._items.add(event)
         return [event]
 
     def finish(self) -> list[ResponseEvent]:
-        """The last event."""
+        """The held last event."""
         return [self._last] if self._last is not None else []
 
     def fail(self, code: str, message: str) -> list[ResponseEvent]:
-        """The host's own last event if it sent one, else a failed response with what is whole."""
+        """The host's own last event if it sent one, else a failed response with complete items."""
         if self._last is None:
             self.response = self._made(FAILED, self._items.whole(), failed(code, message))
             self._last = ResponseEvent(
@@ -59,7 +60,7 @@ class NativeResponse:
         return self.finish()
 
     def _end(self, event: ResponseEvent) -> None:
-        """Hold the last event. A response that it lacks is made of the events before it."""
+        """Hold the last event; build its response from the earlier events where it has none."""
         status = event.type.removeprefix("response.")
         if event.response is None:
             if status == FAILED:
@@ -74,7 +75,7 @@ class NativeResponse:
         self.response = response
 
     def _with_items(self, response: Response, status: str) -> Response:
-        """The response with the streamed items where it has none."""
+        """The response, with the streamed items where its output is empty."""
         told = [item.to_dict() for item in response.output]
         output = (
             self._items.whole() if status == FAILED and not told else (self._items.complete(told))

@@ -1,4 +1,4 @@
-"""The items, the usage and the frame of a response: what a whole answer and a stream share."""
+"""Builds the items, the usage and the frame of a response, for whole answers and streams alike."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _COMPLETE = frozenset(("stop", "tool_calls", "function_call"))
 
 
 def incomplete_reason(finish_reason: str | None) -> str | None:
-    """Why an answer that ended so is incomplete; None for one that is complete.
+    """Why an answer with this finish reason is incomplete; None for a complete one.
 
-    A finish reason that nobody knows is no complete answer: it is the reason as it came.
+    An unknown finish reason counts as incomplete and is given as it is.
     """
     if finish_reason is None or finish_reason in _COMPLETE:
         return None
@@ -42,24 +42,24 @@ def incomplete_reason(finish_reason: str | None) -> str | None:
 
 
 def text_part(text: str, logprobs: Sequence[Any] = ()) -> dict[str, Any]:
-    """A text inside a message."""
+    """A text part of a message item."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": list(logprobs)}
 
 
 def refusal_part(text: str) -> dict[str, Any]:
-    """A refusal inside a message."""
+    """A refusal part of a message item."""
     return {"type": "refusal", "refusal": text}
 
 
 def reasoning_part(text: str) -> dict[str, Any]:
-    """A text inside a reasoning item."""
+    """A text part of a reasoning item."""
     return {"type": "reasoning_text", "text": text}
 
 
 def message_item(
     response_id: str, index: int, parts: list[dict[str, Any]], status: str
 ) -> dict[str, Any]:
-    """What the model said, as an item. `index` is its place in the output, as in all items."""
+    """A message item with these parts. `index` is the item's position in the output."""
     return {
         "id": item_id("msg", response_id, index),
         "type": "message",
@@ -72,7 +72,7 @@ def message_item(
 def reasoning_item(
     response_id: str, index: int, parts: list[dict[str, Any]], status: str
 ) -> dict[str, Any]:
-    """What the model thought, as an item."""
+    """A reasoning item with these parts."""
     return {
         "id": item_id("rs", response_id, index),
         "type": "reasoning",
@@ -90,7 +90,7 @@ def call_item(
     arguments: str,
     status: str,
 ) -> dict[str, Any]:
-    """A call of a function or of a free-form tool, as an item."""
+    """A call item of a function or of a free-form tool."""
     made = item_id("ctc" if tool.is_custom else "fc", response_id, index)
     kind = (
         {"type": "custom_tool_call", "input": input_of(arguments) if arguments else ""}
@@ -103,7 +103,7 @@ def call_item(
 
 
 def item_id(prefix: str, response_id: str, index: int) -> str:
-    """The id of an item, the same whenever it is made."""
+    """The id of an item, derived from the response's id and the item's position."""
     return f"{prefix}_{response_id.removeprefix('resp_')}_{index}"
 
 
@@ -115,7 +115,7 @@ def make_response(
     output: Sequence[Mapping[str, Any]] = (),
     **fields: Any,
 ) -> Response:
-    """A response with all that it repeats of its request."""
+    """A response with the fields that repeat its request."""
     made: dict[str, Any] = {
         "id": response_id,
         "object": "response",
@@ -131,16 +131,20 @@ def make_response(
 
 
 def tier_of(answer: ChatCompletion | ChatCompletionChunk) -> Any:
-    """What a host says of the tier in which it served an answer, maybe oddly; None for nothing."""
+    """The `service_tier` that a host reports for an answer, unchecked.
+
+    None where it reports none.
+    """
     return (answer.model_extra or {}).get("service_tier")
 
 
 def ended(
     finish_reason: str | None, usage: Usage | None, tier: Any, completed_at: int
 ) -> dict[str, Any]:
-    """The fields of a response whose answer came to its end at `completed_at`, Unix time.
+    """The final fields of a response that ended at `completed_at` (Unix time in seconds).
 
-    `tier` is what `tier_of` read: what served the answer, not what was asked for.
+    `tier` is what `tier_of` read: the tier that served the answer, which may differ from the
+    requested one.
     """
     reason = incomplete_reason(finish_reason)
     return {
@@ -153,7 +157,7 @@ def ended(
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:
-    """Chat's usage under the names of this API."""
+    """Chat's usage under the field names of this API."""
     given, made = usage.prompt_tokens_details, usage.completion_tokens_details
     return {
         "input_tokens": usage.prompt_tokens,
@@ -166,5 +170,8 @@ def usage_of(usage: Usage) -> dict[str, Any]:
 
 
 def failed(code: str, message: str) -> dict[str, Any]:
-    """A failed response: OpenAI's schema knows few codes, so the message says what it was."""
+    """The final fields of a failed response.
+
+    OpenAI's schema allows few error codes, so the message names the real one.
+    """
     return {"error": {"code": _ERROR_CODES.get(code, _OTHER_ERROR), "message": message}}

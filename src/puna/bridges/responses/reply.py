@@ -1,4 +1,4 @@
-"""A whole chat answer as a response."""
+"""Converts a whole chat answer to a response."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def response_of(
     *,
     completed_at: int,
 ) -> Response:
-    """The answer as a response: what the model thought, said, and calls, in this order.
+    """Build the response: reasoning, text and calls, in this order.
 
     The times are Unix time in seconds.
     """
@@ -47,7 +47,7 @@ def response_of(
 
 
 def logprobs_of(choice: Any) -> list[Any]:
-    """The log probabilities of a choice's text."""
+    """The log probabilities of a choice's text; empty where there are none."""
     told = choice.logprobs
     tokens = told.get("content") if isinstance(told, dict) else None
     return list(tokens) if isinstance(tokens, list) else []

@@ -1,7 +1,7 @@
-"""A request of the Responses API as chat messages and parameters.
+"""Converts a request of the Responses API to chat messages and parameters.
 
-Every field has a rule: it becomes a chat field, is kept here, is refused, or is left out and told.
-Fields that this API does not know go on untouched, as in chat.
+Each field is mapped to chat, kept here, refused, or left out and reported. Fields that this API
+does not know are passed through, as in chat.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 from puna.bridges.omissions import Omissions
 from puna.bridges.responses.items import messages_of
-from puna.bridges.responses.rules import leave_out_what_chat_lacks
+from puna.bridges.responses.rules import drop_unsupported_fields
 from puna.bridges.responses.tools import CalledTool, Tools, read_tool_choice, read_tools
 from puna.errors import BadRequestError
+from puna.types.display import display
 from puna.types.request_source import RequestSource
 from puna.types.requests import ChatRequest, make_chat_request
 from puna.types.response_request import ResponsesRequest
-from puna.types.shown import shown
 
 _INCLUDABLE = (
     "code_interpreter_call.outputs",
@@ -56,13 +56,13 @@ class BridgedRequest:
     """A request, ready to become one chat call.
 
     Attributes:
-        model: the name asked for.
-        messages: for the host: instructions, earlier turns, the new input.
+        model: the requested model name.
+        messages: instructions, earlier turns and the new input, as chat messages.
         fields: the chat parameters.
-        echo: what each response repeats of the request.
-        special_tools: what is behind the names of tools that are no plain functions.
-        left_out: what was left out.
-        source: what the client calls the parts of the messages.
+        echo: the request's fields that each response repeats.
+        special_tools: tools that are no plain functions, by the function name that hosts get.
+        left_out: the names of what was left out.
+        source: the client's paths for parts of the messages.
     """
 
     model: str
@@ -74,21 +74,21 @@ class BridgedRequest:
     source: RequestSource = RequestSource()
 
     def called(self, name: str) -> CalledTool:
-        """The tool that a host calls by this name."""
+        """The tool that the caller gave for the function name that a host called."""
         return self.special_tools.get(name) or CalledTool(name)
 
 
 def bridge_request(request: ResponsesRequest) -> BridgedRequest:
-    """A request as a chat call.
+    """Convert a checked request to a chat call.
 
     Raises:
-        BadRequestError: a field is wrong; `param` is its path.
-        UnsupportedParamsError: one cannot be had over chat, without `drop_params`.
+        BadRequestError: a field is malformed; `param` is its path.
+        UnsupportedParamsError: chat does not support a field, and `drop_params` is not set.
     """
     given = {**request.params, **request.extra}
     omissions = Omissions(may_drop=request.drop_params)
     reading = _Reading(request, given, omissions)
-    leave_out_what_chat_lacks(given, request.allowed_params, omissions)
+    drop_unsupported_fields(given, request.allowed_params, omissions)
     new, image_paths = messages_of(request.items, omissions, request.earlier)
     instructions = given.pop("instructions", None)
     head = [{"role": "system", "content": instructions}] if instructions else []
@@ -109,10 +109,10 @@ def bridge_request(request: ResponsesRequest) -> BridgedRequest:
 
 
 def to_chat(request: ResponsesRequest, bridged: BridgedRequest) -> ChatRequest:
-    """The chat request that a bridged request stands for.
+    """The chat request of a bridged request.
 
     Raises:
-        BadRequestError: a field is wrong for chat; `param` is its name there.
+        BadRequestError: chat refuses a field; `param` is its name in chat.
     """
     asked = make_chat_request(
         request.model,
@@ -129,7 +129,7 @@ def to_chat(request: ResponsesRequest, bridged: BridgedRequest) -> ChatRequest:
 
 
 class _Reading:
-    """One request being read: `given` loses each field that has been understood."""
+    """One request being converted: each step removes the fields that it has read from `given`."""
 
     def __init__(
         self, request: ResponsesRequest, given: dict[str, Any], omissions: Omissions
@@ -181,7 +181,10 @@ class _Reading:
             self.echo["text"] = {**self.echo["text"], "verbosity": verbosity}
 
     def read_reasoning(self) -> None:
-        """`reasoning.effort` follows chat's rule for `reasoning_effort`; nobody makes a summary."""
+        """`reasoning.effort`, as `reasoning_effort`.
+
+        Summaries are left out, as no chat host makes them.
+        """
         given: Mapping[str, Any] = self._given.pop("reasoning", {})
         effort = _typed(given, "effort", str, "a string", "reasoning.effort")
         if effort is not None:
@@ -196,7 +199,8 @@ class _Reading:
             if one not in _INCLUDABLE:
                 known = ", ".join(_INCLUDABLE)
                 self._omissions.refuse(
-                    f"include[{i}]", f"`include[{i}]` is `{shown(one)}`, which is none of {known}."
+                    f"include[{i}]",
+                    f"`include[{i}]` is `{display(one)}`, which is none of {known}.",
                 )
         if _LOGPROBS in include or "top_logprobs" in self._given:
             self._fields["logprobs"] = True
@@ -209,7 +213,7 @@ class _Reading:
         truncation = given.pop("truncation", "disabled")
         if truncation not in ("auto", "disabled"):
             raise BadRequestError(
-                f"`truncation` must be auto or disabled, not `{shown(truncation)}`.",
+                f"`truncation` must be auto or disabled, not `{display(truncation)}`.",
                 param="truncation",
             )
         self.echo["truncation"] = truncation
@@ -222,7 +226,7 @@ class _Reading:
             self._fields["stream_options"] = {"include_usage": True}
 
     def chat_fields(self) -> dict[str, Any]:
-        """Everything for the chat call."""
+        """All fields for the chat call."""
         return {**self._given, **self._fields}
 
 
@@ -234,7 +238,7 @@ def _response_format(wanted: Mapping[str, Any], omissions: Omissions) -> dict[st
         return {} if kind == "text" else {"response_format": {"type": "json_object"}}
     if kind != "json_schema":
         raise BadRequestError(
-            f"`text.format.type` must be text, json_object or json_schema, not `{shown(kind)}`.",
+            f"`text.format.type` must be text, json_object or json_schema, not `{display(kind)}`.",
             param="text.format.type",
         )
     if not isinstance(wanted.get("schema"), Mapping):
@@ -246,8 +250,8 @@ def _response_format(wanted: Mapping[str, Any], omissions: Omissions) -> dict[st
 
 
 def _typed(given: Mapping[str, Any], name: str, kind: type, what: str, path: str) -> Any:
-    """A field of a known type, None where it is absent."""
+    """A field that must have a type; None where it is absent."""
     value = given.get(name)
     if value is not None and not isinstance(value, kind):
-        raise BadRequestError(f"`{path}` must be {what}, not `{shown(value)}`.", param=path)
+        raise BadRequestError(f"`{path}` must be {what}, not `{display(value)}`.", param=path)
     return value

@@ -1,8 +1,8 @@
-"""The fields that every response has, whoever made it.
+"""Fills in the fields that every response must have.
 
-Clients that check answers against a schema refuse one without them. Source: `ResponseResource` of
-the Open Responses document, version 2026-04-24, which requires them; for the defaults the OpenAI
-API reference, "Create a model response".
+Clients that check answers against a schema refuse a response without them. Source:
+`ResponseResource` of the Open Responses document, version 2026-04-24, which requires them; for the
+defaults the OpenAI API reference, "Create a model response".
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _OF_A_FUNCTION = ("description", "parameters", "strict")
 
 
 def fill_required(response: dict[str, Any], said: Mapping[str, Any]) -> None:
-    """Put into a response what it lacks: what its request said, else the default, else null.
+    """Add the fields that a response lacks: from its request, else the default, else null.
 
     Args:
-        response: changed in place; a value that is there stays, and only null makes way for a
-            default where no null is allowed.
+        response: changed in place. Existing values stay, but a null where none is allowed is
+            replaced by the default.
         said: the request's parameters by their names in this API.
     """
     for name, default in _DEFAULTS.items():
@@ -70,7 +70,7 @@ def fill_required(response: dict[str, Any], said: Mapping[str, Any]) -> None:
 
 
 def _with_nulls(tool: Any) -> Any:
-    """A tool as responses repeat it: each field of a function is there, given or not."""
+    """A tool as responses repeat it: each field of a function is present, null where not given."""
     if not isinstance(tool, Mapping) or cast("Mapping[str, Any]", tool).get("type") != "function":
         return cast("Any", tool)
     return {**dict.fromkeys(_OF_A_FUNCTION), **tool}

@@ -1,4 +1,4 @@
-"""The fields that chat has no place for: refused, or left out and told."""
+"""Refuses or leaves out the fields of a Responses request that chat does not have."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _HINTS = (
 unless `allowed_openai_params` names them."""
 
 
-def leave_out_what_chat_lacks(
+def drop_unsupported_fields(
     given: dict[str, Any], allowed_params: frozenset[str], omissions: Omissions
 ) -> None:
-    """Take out what chat cannot do, and hints that nobody takes.
+    """Remove from `given` the fields that chat cannot do, and hints that no host uses.
 
     Raises:
-        BadRequestError: a field asks for what nobody here keeps.
-        UnsupportedParamsError: one that cannot be left out, without `drop_params`.
+        BadRequestError: a field needs state that Puna does not keep.
+        UnsupportedParamsError: a field cannot be left out, and `drop_params` is not set.
     """
     if given.pop("prompt", None) is not None:
         # Leaving it out would answer something else.

@@ -1,4 +1,4 @@
-"""Responses that later requests may go on from."""
+"""Stored responses, which later requests can refer to by `previous_response_id`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from puna.bridges.responses.output import item_id
-from puna.bridges.responses.talk import made_by
+from puna.bridges.responses.resending import with_maker
 from puna.errors import NotFoundError
 from puna.types.response_request import Items, ResponsesRequest
 from puna.types.responses import Response
@@ -18,53 +18,53 @@ _CONTENT = {"assistant": "output_text"}
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A response, and what a following request needs of it.
+    """A response with what a following request needs.
 
     Attributes:
         response_id: its id.
         owner: the id of the key that made it.
-        talk: all items of the conversation so far, the answer's included, without instructions:
-            these are not inherited.
-        response: as it was sent.
-        input_items: the new input of its request.
-        made_at: Unix time by the clock here: a host may tell any time of its own.
+        conversation: all items so far with this answer's, without instructions, which are not
+            inherited.
+        response: the response as it was sent.
+        input_items: the new input items of its request.
+        made_at: Unix time in seconds by the clock here; a host's own time may be wrong.
     """
 
     response_id: str
     owner: str
-    talk: Items
+    conversation: Items
     response: Mapping[str, Any]
     input_items: Items
     made_at: int = field(default=0, compare=False)
 
     @property
     def item_ids(self) -> tuple[str, ...]:
-        """The ids of its new input and its output, which later requests may refer to."""
-        told = (*self.input_items, *self.response.get("output", ()))
-        ids = (item.get("id") for item in told)
+        """The ids of its new input and its output items, which later requests may refer to."""
+        items = (*self.input_items, *self.response.get("output", ()))
+        ids = (item.get("id") for item in items)
         return tuple(dict.fromkeys(one for one in ids if isinstance(one, str)))
 
     def items_by_id(self) -> dict[str, Mapping[str, Any]]:
-        """All items of the conversation that have an id, as they go on in another one."""
-        told = (*self.input_items, *self.talk)
-        return {item["id"]: item for item in told if isinstance(item.get("id"), str)}
+        """All items of the conversation that have an id, by it."""
+        items = (*self.input_items, *self.conversation)
+        return {item["id"]: item for item in items if isinstance(item.get("id"), str)}
 
     def to_json(self) -> str:
-        """All but id, owner and time as text."""
-        whole = [list(self.talk), self.response, list(self.input_items)]
+        """Serialize all but id, owner and time."""
+        whole = [list(self.conversation), self.response, list(self.input_items)]
         return json.dumps(whole, default=str, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, response_id: str, owner: str, text: str) -> StoredResponse:
-        """What `to_json` wrote.
+        """Parse what `to_json` wrote.
 
         Raises:
-            ValueError: it did not write this; so do TypeError and RecursionError tell.
+            ValueError, TypeError, RecursionError: it is something else.
         """
-        talk, response, items = json.loads(text)
-        if not (isinstance(response, dict) and _are_items(talk) and _are_items(items)):
+        conversation, response, items = json.loads(text)
+        if not (isinstance(response, dict) and _are_items(conversation) and _are_items(items)):
             raise ValueError("no stored response")
-        return cls(response_id, owner, tuple(talk), response, tuple(items))
+        return cls(response_id, owner, tuple(conversation), response, tuple(items))
 
 
 def _are_items(value: Any) -> bool:
@@ -74,17 +74,17 @@ def _are_items(value: Any) -> bool:
 
 
 def stored_of(request: ResponsesRequest, response: Response, owner: str) -> StoredResponse:
-    """A response as it is stored."""
+    """Build the stored form of a response, to be put into a store."""
     whole = response.to_dict()
     report = response.report
     maker = report.deployment_id if report is not None else ""
-    said = (made_by(item, maker) for item in whole["output"])
+    said = (with_maker(item, maker) for item in whole["output"])
     return StoredResponse(
         response.id,
         owner,
         (*request.earlier, *request.items, *said),
         whole,
-        tuple(_shown(item, response.id, i) for i, item in enumerate(request.items)),
+        tuple(_listed_item(item, response.id, i) for i, item in enumerate(request.items)),
         int(report.started_at) if report is not None else response.created_at,
     )
 
@@ -92,7 +92,7 @@ def stored_of(request: ResponsesRequest, response: Response, owner: str) -> Stor
 def unknown_response(
     response_id: Any, *, param: str | None = "previous_response_id"
 ) -> NotFoundError:
-    """For an id that nobody knows, that was forgotten, or that another key made."""
+    """The error for an id that is unknown, deleted or expired, or that belongs to another key."""
     return NotFoundError(
         f"There is no response `{str(response_id)[:80]}`: it was never made here, not stored "
         "(`store: false`), forgotten, deleted, or made with another key.",
@@ -101,11 +101,11 @@ def unknown_response(
     )
 
 
-def _shown(item: Mapping[str, Any], response_id: str, index: int) -> dict[str, Any]:
-    """An input item as it is listed: with an id, a message's text as a part."""
-    shown = {"id": item_id("in", response_id, index), "status": "completed", **item}
-    content = shown.get("content")
+def _listed_item(item: Mapping[str, Any], response_id: str, index: int) -> dict[str, Any]:
+    """An input item as the list of input items shows it: with an id, and its text as a part."""
+    listed = {"id": item_id("in", response_id, index), "status": "completed", **item}
+    content = listed.get("content")
     if item["type"] == "message" and isinstance(content, str):
         kind = _CONTENT.get(str(item.get("role")), "input_text")
-        shown["content"] = [{"type": kind, "text": content}]
-    return shown
+        listed["content"] = [{"type": kind, "text": content}]
+    return listed

@@ -1,8 +1,10 @@
-"""Chunks as the events of a streamed response.
+"""Converts the chunks of a chat stream to the events of a streamed response.
 
-Items come one after the other, as OpenAI's do: an item is closed before the next is opened. Where a
-host mixes the pieces of two calls, the later call waits until the earlier one is whole.
-The last event's response equals `response_of` the folded chunks, by property test.
+Items come one after the other, as OpenAI's do: an item is closed before the next is opened. So the
+open items form a queue. Only its first item emits events; the others buffer their pieces until the
+items before them are complete. Events of this machine are chunks, `finish` and `fail`; after either
+of the latter the response is over. The final response equals `response_of` the folded chunks, by
+property test.
 """
 
 from __future__ import annotations
@@ -12,14 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 from puna.bridges.reasoning import reasoning_of
-from puna.bridges.responses.items_under_way import (
+from puna.bridges.responses.open_items import (
     REASONING,
     REFUSAL,
     TEXT,
-    Call,
-    Form,
-    Item,
-    Spoken,
+    OpenCall,
+    OpenItem,
+    OpenText,
+    TextKind,
 )
 from puna.bridges.responses.output import (
     COMPLETED,
@@ -42,9 +44,11 @@ Events = list[ResponseEvent]
 
 
 class ResponseStream:
-    """`change` each chunk, then `finish`, or `fail`: each gives the events to send now.
+    """Converts one stream: `change` each chunk, then `finish` or `fail`.
 
-    `response` is the last event's once there is one.
+    All give the events to send.
+
+    `response` is the final response once there is one.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class ResponseStream:
         created_at: int,
         now: Callable[[], float],
     ) -> None:
-        """`now` gives Unix time in seconds, asked at the end: `completed_at`."""
+        """`now` gives Unix time in seconds; it is called at the end, for `completed_at`."""
         self.response: Response | None = None
         self._now = now
         self._request = request
@@ -63,9 +67,9 @@ class ResponseStream:
         self._has_begun = False
         self._events: Events = []
         self._made = 0
-        self._line: deque[Item] = deque()
-        self._spoken: dict[str, Spoken] = {}
-        self._calls: dict[int, Call] = {}
+        self._open_items: deque[OpenItem] = deque()
+        self._texts: dict[str, OpenText] = {}
+        self._calls: dict[int, OpenCall] = {}
         self._items = 0
         self._output: list[dict[str, Any]] = []
         self._finish_reason: str | None = None
@@ -73,7 +77,7 @@ class ResponseStream:
         self._tier: Any = None
 
     def change(self, chunk: ChatCompletionChunk) -> Events:
-        """The events of a chunk; the first chunk's begin the response."""
+        """The events of a chunk; the first chunk also begins the response."""
         self._begin()
         self._usage = chunk.usage or self._usage
         tier = tier_of(chunk)
@@ -81,29 +85,29 @@ class ResponseStream:
             self._tier = tier
         for choice in chunk.choices:
             if choice.index == 0:
-                self._take(choice)
-        return self._drain()
+                self._add_choice(choice)
+        return self._take_events()
 
     def finish(self) -> Events:
-        """The chunks have come to their end: close what is open, and complete the response."""
+        """The last events of a stream that ended well: close all items, complete the response."""
         self._begin()
         if not self._items:
-            self._say("text", TEXT, "")
+            self._add_text("text", TEXT, "")
         is_cut = incomplete_reason(self._finish_reason) is not None
-        while self._line:
-            is_last = len(self._line) == 1
+        while self._open_items:
+            is_last = len(self._open_items) == 1
             self._close_first(INCOMPLETE if is_cut and is_last else COMPLETED)
         fields = ended(self._finish_reason, self._usage, self._tier, int(self._now()))
         status = fields.pop("status")
         self._end(status, fields)
-        return self._drain()
+        return self._take_events()
 
     def fail(self, code: str, message: str) -> Events:
-        """The stream broke: the response has failed, and nothing follows."""
+        """The last events of a stream that broke: a failed response."""
         self._begin()
-        self._output += [item.shown(INCOMPLETE) for item in self._line if item.is_open]
+        self._output += [item.to_item(INCOMPLETE) for item in self._open_items if item.is_open]
         self._end(FAILED, failed(code, message))
-        return self._drain()
+        return self._take_events()
 
     def _begin(self) -> None:
         if self._has_begun:
@@ -119,59 +123,61 @@ class ResponseStream:
         )
         self._emit(f"response.{status}", response=self.response)
 
-    def _take(self, choice: ChunkChoice) -> None:
+    def _add_choice(self, choice: ChunkChoice) -> None:
         delta = choice.delta
         self._finish_reason = choice.finish_reason or self._finish_reason
         thought = reasoning_of(delta)
         if thought:
-            self._say("reasoning", REASONING, thought)
+            self._add_text("reasoning", REASONING, thought)
         if delta.content:
-            self._say("text", TEXT, delta.content, logprobs_of(choice))
+            self._add_text("text", TEXT, delta.content, logprobs_of(choice))
         if delta.refusal:
-            self._say("refusal", REFUSAL, delta.refusal)
+            self._add_text("refusal", REFUSAL, delta.refusal)
         for piece in delta.tool_calls or ():
-            self._take_call(piece)
+            self._add_call(piece)
 
-    def _say(self, key: str, form: Form, text: str, logprobs: list[Any] | None = None) -> None:
-        item = self._spoken.get(key)
+    def _add_text(
+        self, key: str, kind: TextKind, text: str, logprobs: list[Any] | None = None
+    ) -> None:
+        item = self._texts.get(key)
         if item is None:
-            item = self._spoken[key] = Spoken(key, self._id, self._items, form)
-            self._join(item)
-        item.take(text, logprobs or [])
-        self._move_up(item)
+            item = self._texts[key] = OpenText(key, self._id, self._items, kind)
+            self._append_item(item)
+        item.add(text, logprobs or [])
+        self._advance_to(item)
 
-    def _take_call(self, piece: DeltaToolCall) -> None:
+    def _add_call(self, piece: DeltaToolCall) -> None:
         function = piece.function
         arguments = (function.arguments if function else None) or ""
         call = self._calls.get(piece.index)
         if call is None:
-            call = self._calls[piece.index] = Call(str(piece.index), self._id, self._items)
-            self._join(call)
+            call = self._calls[piece.index] = OpenCall(str(piece.index), self._id, self._items)
+            self._append_item(call)
         name = function.name if function else None
-        call.take(piece.id, self._request.called(name) if name else None, arguments)
-        if call in self._line:  # what follows a whole JSON object can only be blanks
-            self._move_up(call)
+        call.add(piece.id, self._request.called(name) if name else None, arguments)
+        if call in self._open_items:  # what follows a whole JSON object can only be blanks
+            self._advance_to(call)
 
-    def _join(self, item: Item) -> None:
-        """A new item goes to the end of the line."""
+    def _append_item(self, item: OpenItem) -> None:
+        """Put a new item at the end of the queue."""
         self._items += 1
-        self._line.append(item)
+        self._open_items.append(item)
 
-    def _move_up(self, item: Item) -> None:
-        """Close the complete items before this one; if it is now the first, send what it has."""
-        while self._line[0] is not item and self._line[0].is_whole:
+    def _advance_to(self, item: OpenItem) -> None:
+        """Close the complete items before this one; if it is the first now, emit what it has."""
+        while self._open_items[0] is not item and self._open_items[0].is_whole:
             self._close_first(COMPLETED)
-        if self._line[0] is item:
-            self._tell(item, item.news())
+        if self._open_items[0] is item:
+            self._emit_all(item, item.new_events())
 
     def _close_first(self, status: str) -> None:
-        item = self._line.popleft()
-        self._tell(item, item.news())
-        self._tell(item, item.close(status))
-        self._output.append(item.shown(status))
-        self._spoken.pop(item.key, None)
+        item = self._open_items.popleft()
+        self._emit_all(item, item.new_events())
+        self._emit_all(item, item.close(status))
+        self._output.append(item.to_item(status))
+        self._texts.pop(item.key, None)
 
-    def _tell(self, item: Item, events: Any) -> None:
+    def _emit_all(self, item: OpenItem, events: Any) -> None:
         for kind, fields in events:
             self._emit(kind, output_index=item.index, **fields)
 
@@ -179,6 +185,6 @@ class ResponseStream:
         self._events.append(ResponseEvent(type=kind, sequence_number=self._made, **fields))
         self._made += 1
 
-    def _drain(self) -> Events:
+    def _take_events(self) -> Events:
         events, self._events = self._events, []
         return events

@@ -1,7 +1,7 @@
-"""The items of a streamed response, put together from the events about them.
+"""Collects the output items of a streamed response from its events.
 
-Some hosts leave the `output` of their last event empty, or an item in it: what they streamed counts
-then. The service behind Codex's own login does so (picoclaw#2674).
+Some hosts leave the `output` of their last event, or an item in it, empty; then the streamed items
+are used. The service behind Codex's own login does so (picoclaw#2674).
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
 
 Item = dict[str, Any]
 _Key = tuple[int, int, str]
-"""The place of an item, the place of a part in it, and the kind of event."""
+"""The index of an item, the index of a part in it, and the kind of event."""
 
 
 class StreamedItems:
-    """`take` each event; then ask for the items, in the order of the output."""
+    """Collects items: `add` each event, then ask for the items in the order of the output."""
 
     def __init__(self) -> None:
         self._done: dict[int, Item] = {}
         self._begun: dict[int, Item] = {}
         self._texts: dict[_Key, list[str]] = {}
-        self._places: dict[str, int] = {}
+        self._indexes: dict[str, int] = {}
 
-    def take(self, event: ResponseEvent) -> None:
-        """Note what an event says of an item."""
+    def add(self, event: ResponseEvent) -> None:
+        """Read what an event says of an item."""
         if event.item is not None:
             item = event.item.to_dict()
-            place = self._place(event, item.get("id"))
-            (self._done if event.type == _DONE else self._begun)[place] = item
+            index = self._index_of(event, item.get("id"))
+            (self._done if event.type == _DONE else self._begun)[index] = item
             return
         name, _, end = event.type.rpartition(".")
         if name not in _FIELDS or end not in ("delta", "done"):
             return
-        key = (self._place(event, event.item_id), event.content_index or 0, name)
+        key = (self._index_of(event, event.item_id), event.content_index or 0, name)
         if end == "delta":
             if isinstance(event.delta, str):
                 self._texts.setdefault(key, []).append(event.delta)
@@ -57,29 +57,29 @@ class StreamedItems:
             self._texts[key] = [whole]
 
     def whole(self) -> list[Item]:
-        """The items that the host said were done."""
-        return [self._done[place] for place in sorted(self._done)]
+        """The items that the host marked as done."""
+        return [self._done[index] for index in sorted(self._done)]
 
     def complete(self, output: list[Item]) -> list[Item]:
-        """The output that a host told at the end, with what it streamed and left out there."""
-        if output and all(_says_something(item) for item in output):
+        """The output of the host's last event, with empty items replaced by the streamed ones."""
+        if output and all(_has_content(item) for item in output):
             return output
         streamed = self._all()
         if not output:
-            return [streamed[place] for place in sorted(streamed)]
+            return [streamed[index] for index in sorted(streamed)]
         return [
-            item if _says_something(item) else streamed.get(place, item)
-            for place, item in enumerate(output)
+            item if _has_content(item) else streamed.get(index, item)
+            for index, item in enumerate(output)
         ]
 
     def _all(self) -> dict[int, Item]:
-        """Every item, those that were never said to be done with what came of them."""
-        found = {place: {**item} for place, item in self._begun.items()}
+        """Every item; those never marked as done are built from their pieces."""
+        found = {index: {**item} for index, item in self._begun.items()}
         for key in sorted(self._texts):
-            place, _, name = key
+            index, _, name = key
             kind, field = _FIELDS[name]
             text = "".join(self._texts[key])
-            item = found.setdefault(place, {"type": kind, "id": f"{kind}_{place}"})
+            item = found.setdefault(index, {"type": kind, "id": f"{kind}_{index}"})
             if kind == "message":
                 is_text = field == "text"
                 part = text_part(text) if is_text else {"type": "refusal", "refusal": text}
@@ -96,21 +96,24 @@ class StreamedItems:
             item["status"] = COMPLETED
         return {**found, **self._done}
 
-    def _place(self, event: ResponseEvent, item_id: Any) -> int:
-        """The item's place in the output: as told, else that of its id, else the last or next."""
-        place = event.output_index
-        if place is None:
-            place = self._places.get(item_id)
-        if place is None:
+    def _index_of(self, event: ResponseEvent, item_id: Any) -> int:
+        """The item's index in the output.
+
+        As given, else that of its id, else the last or next one.
+        """
+        index = event.output_index
+        if index is None:
+            index = self._indexes.get(item_id)
+        if index is None:
             last = max((*self._begun, *self._done), default=-1)
-            place = max(last + (item_id is not None and event.item is not None), 0)
+            index = max(last + (item_id is not None and event.item is not None), 0)
         if isinstance(item_id, str):
-            self._places[item_id] = place
-        return place
+            self._indexes[item_id] = index
+        return index
 
 
-def _says_something(item: Item) -> bool:
-    """Whether an item holds what its kind is for; of kinds without a text nothing is asked."""
+def _has_content(item: Item) -> bool:
+    """Whether an item holds what its type requires, a text or a name; true for other types."""
     kind = item.get("type")
     if kind == "message":
         return bool(item.get("content"))

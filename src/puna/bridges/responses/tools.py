@@ -1,10 +1,10 @@
-"""Tools and tool choices as chat has them.
+"""Converts tools and tool choices of the Responses API to chat's.
 
-Functions are flat here and nested in chat; a free-form (`custom`) tool becomes a function, and the
-tools of a namespace become functions whose names begin with its name. What the
-service behind OpenAI's API would run itself (web search, files, shell, MCP, …) no host of Llama
-runs: left out and reported, for clients such as Codex send these tools with every request; or
-refused where the caller wants it strict.
+Functions are flat here and nested in chat. A free-form (`custom`) tool becomes a function, and the
+tools of a namespace become functions whose names begin with the namespace's. Tools that OpenAI's
+service would run itself (web search, files, shell, MCP, …) are run by no host of Llama: they are
+left out and reported, since clients such as Codex send them with every request; or refused where
+the caller wants it strict.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from puna.bridges.omissions import Omissions
 from puna.bridges.responses.custom_tools import function_of
 from puna.bridges.tool_names import joined_name
 from puna.errors import BadRequestError
+from puna.types.display import display, kind_of
 from puna.types.messages import as_mapping
-from puna.types.shown import kind_of, shown
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _OWN_KINDS = ("function", "custom")
@@ -51,7 +51,7 @@ _READ: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class CalledTool:
-    """A tool as the caller knows it."""
+    """A tool as the caller knows it: name, namespace, and whether it is free-form."""
 
     name: str
     namespace: str | None = None
@@ -63,10 +63,10 @@ class Tools:
     """The tools of a request.
 
     Attributes:
-        chat: in chat's form.
-        given: as a response repeats them: in the form they came in, without those left out.
-        special: what is behind the names of those that are no plain functions.
-        is_emptied: all that were given were left out.
+        chat: in chat's shape.
+        given: as a response repeats them: in the shape they came in, without those left out.
+        special: the caller's tools that are no plain functions, by the function name hosts get.
+        is_emptied: whether tools were given and all were left out.
     """
 
     chat: tuple[dict[str, Any], ...] = ()
@@ -75,21 +75,21 @@ class Tools:
     is_emptied: bool = False
 
     def names(self) -> list[str]:
-        """The names of all."""
+        """The names of all tools that are sent."""
         return [tool["function"]["name"] for tool in self.chat]
 
     def only(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """Those of these names, in chat's form."""
+        """The tools with these names, in chat's shape."""
         return [tool for tool in self.chat if tool["function"]["name"] in names]
 
 
 def read_tools(tools: Any, omissions: Omissions, *, is_strict: bool = False) -> Tools:
-    """Check `tools`. Those that OpenAI's service would run are left out.
+    """Check `tools` and convert them. Those that OpenAI's service would run are left out.
 
     Raises:
-        BadRequestError: one is malformed; `param` is the path.
-        UnsupportedParamsError: without `drop_params`, one is of an unknown kind; or, where
-            `is_strict`, of a kind that cannot be had.
+        BadRequestError: a tool is malformed; `param` is its path.
+        UnsupportedParamsError: a tool is of an unknown kind and `drop_params` is not set; or, where
+            `is_strict`, of a kind that no host runs.
     """
     if tools in (None, [], ()):
         return Tools()
@@ -103,17 +103,17 @@ def read_tools(tools: Any, omissions: Omissions, *, is_strict: bool = False) -> 
             raise BadRequestError(f"`{path}` must be an object, not {kind_of(one)}.", param=path)
         kind = tool.get("type")
         if kind in _OWN_KINDS:
-            reading.take(tool, path)
+            reading.add(tool, path)
             reading.given.append(dict(tool))
         elif kind == "namespace":
-            reading.take_namespace(tool, path)
+            reading.add_namespace(tool, path)
             reading.given.append(dict(tool))
         elif isinstance(kind, str) and _HOSTED.fullmatch(kind) and not is_strict:
             omissions.note(path)
         else:
             omissions.refuse(
                 path,
-                f"`{path}.type` is `{shown(kind)}`: hosts of Llama run no built-in tools. Use "
+                f"`{path}.type` is `{display(kind)}`: hosts of Llama run no built-in tools. Use "
                 "`function` or `custom` and run it yourself.",
                 param=f"{path}.type",
             )
@@ -121,7 +121,7 @@ def read_tools(tools: Any, omissions: Omissions, *, is_strict: bool = False) -> 
 
 
 class _Reading:
-    """Tools being read."""
+    """Collects the converted tools."""
 
     def __init__(self, omissions: Omissions) -> None:
         self.given: list[dict[str, Any]] = []
@@ -130,8 +130,8 @@ class _Reading:
         self._names: set[str] = set()
         self._special: dict[str, CalledTool] = {}
 
-    def take(self, tool: Mapping[str, Any], path: str, namespace: str | None = None) -> None:
-        """A function or a free-form tool."""
+    def add(self, tool: Mapping[str, Any], path: str, namespace: str | None = None) -> None:
+        """Add a function or a free-form tool."""
         _check(tool, path)
         is_custom = tool["type"] == "custom"
         self._omissions.note_unread(tool, _READ[tool["type"]], path)
@@ -146,8 +146,8 @@ class _Reading:
         self._names.add(name)
         self._chat.append({"type": "function", "function": {**_function(tool), "name": name}})
 
-    def take_namespace(self, tool: Mapping[str, Any], path: str) -> None:
-        """The tools of a namespace."""
+    def add_namespace(self, tool: Mapping[str, Any], path: str) -> None:
+        """Add the tools of a namespace."""
         name, inner = _name_of(tool, path), tool.get("tools")
         if not isinstance(inner, Sequence) or isinstance(inner, str | bytes):
             raise BadRequestError(f"`{path}.tools` must be a list.", param=f"{path}.tools")
@@ -159,20 +159,20 @@ class _Reading:
                 raise BadRequestError(
                     f"`{place}.type` must be function or custom.", param=f"{place}.type"
                 )
-            self.take(given, place, name)
+            self.add(given, place, name)
 
     def tools(self) -> Tools:
-        """All of them."""
+        """The collected tools."""
         chat = tuple(self._chat)
         return Tools(chat, tuple(self.given), self._special, is_emptied=not chat)
 
 
 def read_tool_choice(choice: Any, tools: Tools, omissions: Omissions) -> dict[str, Any]:
-    """`tools` and `tool_choice` as chat's fields.
+    """Convert `tool_choice` to chat's `tools` and `tool_choice`.
 
     Raises:
-        BadRequestError: the choice is malformed, or names no tool.
-        UnsupportedParamsError: it asks for a tool that cannot be had, without `drop_params`.
+        BadRequestError: the choice is malformed, or names a tool that was not given.
+        UnsupportedParamsError: it demands a tool that no host runs, and `drop_params` is not set.
     """
     fields: dict[str, Any] = {"tools": list(tools.chat)} if tools.chat else {}
     if choice is None:
@@ -192,7 +192,7 @@ def read_tool_choice(choice: Any, tools: Tools, omissions: Omissions) -> dict[st
         name = given.get("name")
         if name not in tools.names():
             raise BadRequestError(
-                f"`tool_choice.name` is `{shown(name)}`, which is not in `tools`.",
+                f"`tool_choice.name` is `{display(name)}`, which is not in `tools`.",
                 param="tool_choice.name",
             )
         omissions.note_unread(given, ("type", "name"), "tool_choice")
@@ -202,18 +202,21 @@ def read_tool_choice(choice: Any, tools: Tools, omissions: Omissions) -> dict[st
         return _allowed(given, tools)
     omissions.refuse(
         "tool_choice",
-        f"`tool_choice.type` is `{shown(kind)}`: only functions and custom tools can be had.",
+        f"`tool_choice.type` is `{display(kind)}`: only functions and custom tools can be had.",
         param="tool_choice.type",
     )
     return fields
 
 
 def _allowed(choice: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
-    """Some of the tools: chat has no such choice, so the others are not sent."""
+    """The fields for a choice among some of the tools.
+
+    The others are not sent, as chat has no such choice.
+    """
     mode = choice.get("mode", "auto")
     if mode not in ("auto", "required"):
         raise BadRequestError(
-            f"`tool_choice.mode` must be auto or required, not `{shown(mode)}`.",
+            f"`tool_choice.mode` must be auto or required, not `{display(mode)}`.",
             param="tool_choice.mode",
         )
     listed = choice.get("tools")
@@ -231,7 +234,7 @@ def _allowed(choice: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
 def _wrong_choice(choice: Any) -> BadRequestError:
     return BadRequestError(
         "`tool_choice` must be none, auto, required, or an object such as "
-        f'{{"type": "function", "name": …}}, not `{shown(choice)}`.',
+        f'{{"type": "function", "name": …}}, not `{display(choice)}`.',
         param="tool_choice",
     )
 
@@ -246,7 +249,7 @@ def _name_of(tool: Mapping[str, Any], path: str) -> str:
         )
         raise BadRequestError(
             f"`{path}.name` must be 1 to 64 letters, digits, `_` or `-`, not "
-            f"`{shown(name)}`{nested}.",
+            f"`{display(name)}`{nested}.",
             param=f"{path}.name",
         )
     return name

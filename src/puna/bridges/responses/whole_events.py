@@ -1,4 +1,4 @@
-"""A host's response that came whole where a stream was asked for, as the events of one."""
+"""Builds the events of a stream from a response that came whole, though a stream was asked for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Fields = dict[str, Any]
 
 
 def events_of(response: Response) -> list[ResponseEvent]:
-    """All events, numbered from 0. Clients that only add up deltas get every word, too."""
+    """All events of the response, numbered from 0, with each text as one delta."""
     whole = response.to_dict()
     begun = {**whole, "status": IN_PROGRESS, "output": [], "usage": None}
     told: list[Fields] = [
@@ -53,7 +53,7 @@ def _item_events(item: Fields) -> Iterator[Fields]:
 
 
 def _begun(item: Fields) -> Fields:
-    """The item before its first word; one of another kind as it is."""
+    """The item as it is when it is added: without its content; unknown types as they are."""
     kind = item.get("type")
     if kind == "message":
         return {**item, "status": IN_PROGRESS, "content": []}

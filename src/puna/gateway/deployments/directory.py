@@ -31,7 +31,7 @@ from puna.providers.table import PROVIDERS
 from puna.routing.attempts import Group, Plan
 from puna.routing.deployment import Deployment
 from puna.transports.embedded import SCHEME
-from puna.types.shown import shown
+from puna.types.display import display
 
 _log = logging.getLogger("puna.gateway")
 
@@ -116,7 +116,7 @@ class Directory:
             try:
                 groups.append(self._group(name))
             except APIError as error:
-                _log.warning("Fallback of `%s` passed over: %s", shown(asked), error)
+                _log.warning("Fallback of `%s` passed over: %s", display(asked), error)
         return groups
 
     def _group(self, name: str) -> Group:
@@ -128,7 +128,7 @@ class Directory:
         usable = [one for one in found if self._problem(one) is None]
         if not usable:
             raise ServiceUnavailableError(
-                f"The model `{shown(name)}` is configured but cannot be used: "
+                f"The model `{display(name)}` is configured but cannot be used: "
                 f"{self._problem(found[0])}.",
                 code="model_not_usable",
                 param="model",
@@ -169,7 +169,7 @@ class Directory:
                     _log.warning(
                         "`%s` is not configured; served in open mode like `%s`. Add it, or "
                         "`%s/*`, to model_list.",
-                        shown(name),
+                        display(name),
                         one.public_name,
                         prefix,
                     )
@@ -185,7 +185,7 @@ class Directory:
         wildcard = f"{prefix}/*" if prefix in self.providers and "/" in name else WILDCARD
         model = wildcard if wildcard != WILDCARD else "provider/*"
         return NotFoundError(
-            f"The model `{shown(name)}` is not configured{hint} Configured: {listed}. To serve "
+            f"The model `{display(name)}` is not configured{hint} Configured: {listed}. To serve "
             f"{f'every `{wildcard}`' if wildcard != WILDCARD else 'any name'}, add to model_list: "
             f'{{model_name: "{wildcard}", litellm_params: {{model: "{model}"}}}}.',
             code="model_not_found",

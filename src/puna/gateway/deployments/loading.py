@@ -13,7 +13,7 @@ from puna.gateway.deployments.deployment import id_of, make_deployment, may_lack
 from puna.gateway.deployments.notices import report_deployment
 from puna.providers.base import Provider
 from puna.routing.deployment import Deployment
-from puna.types.shown import shown
+from puna.types.display import display
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Loading:
         if self.allow_unset and one.unset_variables:
             self._wait(one)
             return
-        name = f"model `{shown(one.public_name)}`"
+        name = f"model `{display(one.public_name)}`"
         try:
             is_keyless = may_lack_key(one, self.environ, self.providers)
             problem = unusable(one, may_lack_key=is_keyless)
@@ -80,16 +80,16 @@ class Loading:
             raise ConfigError.joined(self.faults, told)
 
     def _wait(self, one: DeploymentConfig) -> None:
-        names = ", ".join(f"`{shown(name)}`" for name in one.unset_variables)
+        names = ", ".join(f"`{display(name)}`" for name in one.unset_variables)
         self.waiting[id_of(one)] = (
-            f"model `{shown(one.public_name)}` needs variables that are not set: {names}"
+            f"model `{display(one.public_name)}` needs variables that are not set: {names}"
         )
         if one.model.startswith(PREFIX):
             return
         try:
             split_config(one, self.providers)
         except APIError as error:
-            self._fault(one, f"model `{shown(one.public_name)}`: {error.message}")
+            self._fault(one, f"model `{display(one.public_name)}`: {error.message}")
 
     def _fault(self, one: DeploymentConfig, message: str) -> None:
         self.faults.append(ConfigError(message, file=self.config.file, line=one.line or None))

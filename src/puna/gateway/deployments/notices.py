@@ -7,22 +7,22 @@ from urllib.parse import urlsplit, urlunsplit
 from puna.config.schema import DeploymentConfig, Notice
 from puna.dialects.url_faults import find_url_fault
 from puna.routing.deployment import Deployment
-from puna.types.shown import shown
+from puna.types.display import display
 
 
 def report_deployment(one: DeploymentConfig, deployment: Deployment) -> list[Notice]:
     """Warnings about one deployment: its key, its address, the end of its model."""
-    target, name = deployment.target, f"model `{shown(one.public_name)}`"
+    target, name = deployment.target, f"model `{display(one.public_name)}`"
     told: list[str] = []
     if one.missing_variable is not None and one.mock_response is None:
         told.append(
             f"{name} is asked without a key: its api_key names the environment variable "
-            f"`{shown(one.missing_variable)}`, which is not set, and the environment names another "
-            "address than the provider's own"
+            f"`{display(one.missing_variable)}`, which is not set, and the environment names "
+            "another address than the provider's own"
         )
     fault = find_url_fault(target.base_url)
     if fault is not None and one.mock_response is None:
-        told.append(f"{name}: the address `{shown(_plain(target.base_url))}` {fault}")
+        told.append(f"{name}: the address `{display(_plain(target.base_url))}` {fault}")
     if target.model_end is not None:
         told.append(f"{name}: {target.model_end}")
     return [Notice("warning", text, line=one.line or None) for text in told]

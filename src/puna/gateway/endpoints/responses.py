@@ -289,7 +289,7 @@ class ResponsesAPI:
         stored = await self.store.get(caller.key_id, known)
         if stored is None:
             raise unknown_response(known)
-        return stored.talk
+        return stored.conversation
 
 
 def _replay_after(query: str) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 from puna.errors import BadRequestError
 from puna.routing.attempts import Group, Plan
 from puna.routing.deployment import Deployment
-from puna.types.shown import shown
+from puna.types.display import display
 
 _MOST_NAMES = 32
 _MOST_RETRIES = 10
@@ -99,7 +99,7 @@ def _read_count(body: Mapping[str, Any], field: str) -> int | None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_RETRIES:
         raise BadRequestError(
-            f"`{field}` must be a whole number from 0 to {_MOST_RETRIES}, not `{shown(value)}`.",
+            f"`{field}` must be a whole number from 0 to {_MOST_RETRIES}, not `{display(value)}`.",
             param=field,
         )
     return value

@@ -1,11 +1,11 @@
-"""Names for what the Messages API has and chat does not, on both sides of the bridge."""
+"""Names of parts and fields that the Messages API has and chat does not."""
 
 from __future__ import annotations
 
 TOOL_REFERENCE = "tool_reference"
 """The type of a part that names a tool which was found."""
 
-OTHERS = "provider_specific_fields"
+EXTRA_FIELDS = "provider_specific_fields"
 """Where blocks, citations and fields stand that chat has no place for, as LiteLLM has them."""
 
 MESSAGE_FIELDS = "message"

@@ -1,8 +1,9 @@
-"""Items of earlier turns on their way back to a host that speaks the Responses API.
+"""Prepares the items of earlier turns for being sent again to a host that speaks the Responses API.
 
 The conversation is kept here, and hosts are asked to store nothing. So an item may not refer to
-what the host would have stored, and encrypted thoughts go only to the deployment that made them: no
-other can read them.
+what the host would have stored, and encrypted reasoning goes only to the deployment that made it:
+no
+other can decrypt it.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ _KEEP_IDS = ("message", "function_call", "custom_tool_call", _REASONING)
 """Elsewhere a host takes the id for one of its store, and refuses what is not in it."""
 
 
-def made_by(item: Mapping[str, Any], deployment_id: str) -> dict[str, Any]:
-    """An output item as it is kept: thoughts with who made them."""
+def with_maker(item: Mapping[str, Any], deployment_id: str) -> dict[str, Any]:
+    """An output item as it is stored: reasoning is marked with the deployment that made it."""
     made = {_MAKER: deployment_id} if item["type"] == _REASONING else {}
     return {**item, **made}
 
 
-def sent_back(
+def items_to_resend(
     items: Iterable[Mapping[str, Any]], deployment_id: str
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Earlier items for a deployment, and what was left out of them.
+    """Earlier items as a deployment accepts them, and the names of what was left out.
 
-    Thoughts in clear text, or with nothing but an id, are left out.
+    Reasoning is left out unless it is encrypted and this deployment made it.
     """
     sent: list[dict[str, Any]] = []
     left_out: dict[str, None] = {}
@@ -38,6 +39,6 @@ def sent_back(
         ):
             left_out["input.reasoning"] = None
             continue
-        gone = (_MAKER,) if kind in _KEEP_IDS else (_MAKER, "id")
-        sent.append({name: value for name, value in item.items() if name not in gone})
+        removed = (_MAKER,) if kind in _KEEP_IDS else (_MAKER, "id")
+        sent.append({name: value for name, value in item.items() if name not in removed})
     return sent, tuple(left_out)

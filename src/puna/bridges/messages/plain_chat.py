@@ -1,6 +1,7 @@
-"""What a chat request carries for a host that speaks the Messages API, taken out for all others.
+"""Removes from a chat request what only a host of the Messages API understands.
 
-It stands only in a request that came in the Messages shape. What is taken out is told by name.
+Only a request that came in the Messages shape holds such fields. What is removed is reported by
+name.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.beyond_chat import TOOL_REFERENCE
 from puna.bridges.messages.blocks import join_parts, text_part
+from puna.bridges.messages_only import TOOL_REFERENCE
 from puna.bridges.tool_names import alias_of
 from puna.types.messages_extras import MessagesExtras
 
@@ -26,18 +27,21 @@ _OUTPUT_CONFIG = "output_config"
 
 
 def plain_messages(messages: Sequence[Message]) -> tuple[Sequence[Message], tuple[str, ...]]:
-    """The messages of a request that came in the Messages shape, in chat's own words.
+    """The messages of a request that came in the Messages shape, as plain chat.
 
-    Parts lose the fields that chat does not have; texts alone become one string, which every host
-    reads. So do references to tools.
+    And what was removed.
+
+    Parts lose the fields that chat does not have. Content that is all text becomes one string,
+    which
+    every host reads. References to tools become text.
     """
     found: dict[str, None] = {}
     plain = [_plain_message(message, found) for message in messages]
     return [one for one in plain if one["role"] != "system" or one.get("content")], tuple(found)
 
 
-def names_of(extras: MessagesExtras) -> tuple[str, ...]:
-    """What a host of another protocol is not told of the request itself."""
+def extra_names(extras: MessagesExtras) -> tuple[str, ...]:
+    """The names of the request's top-level extras, which hosts of other protocols do not get."""
     names: list[str] = []
     for name, value in extras.fields.items():
         if name == _OUTPUT_CONFIG:
@@ -67,10 +71,10 @@ def _plain_message(message: Message, found: dict[str, None]) -> Message:
 
 
 def _without_billing(content: Any, found: dict[str, None]) -> Any:
-    """A system text without the line that Claude Code writes for its maker's accounts.
+    """A system text without the billing line that Claude Code writes for its maker.
 
-    It is another one in every request: at the head of a prompt it would empty the caches of hosts
-    that keep prefixes. Source: vllm-project/vllm 36829, anthropics/claude-code 68900.
+    The line differs in every request. At the head of a prompt it would defeat the hosts' prefix
+    caches. Source: vllm-project/vllm 36829, anthropics/claude-code 68900.
     """
     if isinstance(content, str):
         rest = _BILLING.sub("", content)
@@ -89,7 +93,7 @@ def _without_billing(content: Any, found: dict[str, None]) -> Any:
 
 
 def _as_error(content: Any) -> str | list[dict[str, Any]]:
-    """The result of a tool that failed: chat has no mark for it, so a word says it."""
+    """The result of a failed tool as text with a leading word, since chat has no mark for it."""
     if isinstance(content, str):
         return f"{_ERROR}{content}"
     first = content[0] if content else text_part("")

@@ -1,4 +1,4 @@
-"""Values as error messages show them."""
+"""Values as text for error messages."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ _KINDS: Mapping[type, str] = {
 
 
 def kind_of(value: Any) -> str:
-    """The JSON kind of a value in words such as `a string`; a class that JSON lacks by its name."""
+    """The JSON type of a value in words, such as `a string`.
+
+    The class's name where JSON has no such type.
+    """
     kind = type(value)
     return _KINDS.get(kind, f"`{kind.__name__}`")
 
 
-def shown(value: Any) -> str:
-    """A value as an error may show it: one short line, and never as Python source.
+def display(value: Any) -> str:
+    """A value as short text for an error message: one line, at most 80 characters.
 
     A text that reads like a number or like true, false or null is quoted, since errors such as
-    "`stream` must be true or false, not `true`" name no fault.
+    "`stream` must be true or false, not `true`" would name no fault.
     """
     if value is None:
         return "null"
