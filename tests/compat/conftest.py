@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from tests.support.upstream import Upstream
 
 import litellm
 
@@ -34,3 +35,9 @@ def environ() -> Iterator[dict[str, str]]:
     yield os.environ  # type: ignore[misc]  # it is a mutable mapping of strings
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def hosts() -> Iterator[tuple[Upstream, Upstream]]:
+    with Upstream() as first, Upstream() as second:
+        yield first, second

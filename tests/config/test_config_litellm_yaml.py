@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.litellm_configs import CANARY, ONE, fail, parse, with_params
 
 from puna.config.litellm_keys import SECTIONS
-from puna.config.litellm_yaml import load_litellm_yaml, parse_litellm_yaml
+from puna.config.litellm_yaml import load_litellm_yaml
 from puna.config.matching import expand_names, find_deployments
-from puna.config.schema import DeploymentConfig, GatewayConfig
+from puna.config.schema import GatewayConfig
 from puna.config.usable import unusable
 from puna.errors import ConfigError
 from puna.types.secret import Secret
 
-CANARY = "sk-canary-7f3a91"
 SEED = """\
 model_list:
   - model_name: meta_llama/Llama-3.3-70B-Instruct
@@ -30,32 +29,11 @@ model_list:
       model: meta_llama/Llama-3.3-8B-Instruct
       api_key: os.environ/LLAMA_API_KEY
 """
-ONE = "model_list:\n  - model_name: m\n    litellm_params:\n      model: meta_llama/A\n"
 NO_ENVIRON: dict[str, str] = {}
-
-
-def parse(text: str, **environ: str) -> GatewayConfig:
-    return parse_litellm_yaml(text, environ, "config.yaml")
-
-
-def only(text: str, **environ: str) -> DeploymentConfig:
-    (deployment,) = parse(text, **environ).deployments
-    return deployment
-
-
-def fail(text: str, **environ: str) -> ConfigError:
-    with pytest.raises(ConfigError) as caught:
-        parse(text, **environ)
-    assert "\n" not in str(caught.value)
-    return caught.value
 
 
 def messages(config: GatewayConfig) -> list[str]:
     return [notice.message for notice in config.notices]
-
-
-def with_params(lines: str) -> str:
-    return ONE + "".join(f"      {line}\n" for line in lines.splitlines())
 
 
 # The page's own file
@@ -179,92 +157,6 @@ def test_environment_variables_apply_before_the_rest_and_are_never_shown() -> No
     )
 
 
-# model_list
-
-
-@pytest.mark.case(166)
-def test_every_honoured_key_of_a_deployment_arrives() -> None:
-    found = only(
-        with_params(
-            "custom_llm_provider: openai\napi_key: sk-x\napi_base: http://h/v1\n"
-            "api_version: 2024-02-01\ntimeout: 30\nstream_timeout: '60.5'\nmax_retries: 4\n"
-            "drop_params: 'true'\nallowed_openai_params: [thinking]\n"
-            "additional_drop_params: top_k\nextra_headers: {X-A: 1, X-B: b, X-N: null}\n"
-            "headers: {X-A: 0, X-C: c}\nweight: 3\norder: 1\nrpm: 10\ntpm: 1_000\n"
-            "tags: [a]\nmock_response: hi\ninput_cost_per_token: 0.00000060\n"
-            "temperature: 0\nmax_tokens: 100\nfrobnicate: [1]\nseed:\n"
-        )
-        + "    model_info:\n      id: 7\n      mode: chat\n      output_cost_per_token: 1e-7\n"
-        "    tpm: 5\n"
-    )
-    assert found == DeploymentConfig(
-        public_name="m",
-        model="meta_llama/A",
-        custom_llm_provider="openai",
-        api_key=Secret("sk-x"),
-        api_base="http://h/v1",
-        api_version="2024-02-01",
-        timeout_s=30,
-        stream_timeout_s=60.5,
-        max_retries=4,
-        drop_params=True,
-        allowed_openai_params=("thinking",),
-        additional_drop_params=("top_k",),
-        extra_headers={"X-A": "1", "X-B": "b", "X-C": "c"},
-        params={"temperature": 0, "max_tokens": 100, "frobnicate": [1]},
-        weight=3,
-        order=1,
-        rpm=10,
-        tpm=1000,
-        tags=("a",),
-        mock_response="hi",
-        deployment_id="7",
-        model_info={"id": 7, "mode": "chat", "output_cost_per_token": "1e-7"},
-        input_price="0.00000060",
-        output_price="1e-7",
-        line=2,
-    )
-
-
-def test_other_spellings_of_a_deployments_keys_count() -> None:
-    found = only(with_params("base_url: http://h\nnum_retries: 0") + "    rpm: 3\n")
-    assert (found.api_base, found.max_retries, found.rpm) == ("http://h", 0, 3)
-    assert found.deployment_id is None
-
-
-def test_what_a_host_wants_to_be_told_arrives_and_is_no_parameter() -> None:
-    found = only(
-        with_params(
-            "aws_access_key_id: AKIA\naws_secret_access_key: os.environ/CANARY\n"
-            "aws_session_token:\naws_region_name: ' us-east-1 '\nvertex_credentials: x\n"
-            "aws_bedrock_runtime_endpoint: http://h"
-        ),
-        CANARY=CANARY,
-    )
-    assert found.host_settings == {
-        "aws_access_key_id": Secret("AKIA"),
-        "aws_secret_access_key": Secret(CANARY),
-        "aws_region_name": Secret("us-east-1"),
-        "vertex_credentials": Secret("x"),
-    }
-    assert (found.params, found.api_base) == ({}, "http://h")
-
-
-@pytest.mark.parametrize("name", ["aws_secret_access_key", "aws_region_name", "vertex_project"])
-def test_a_setting_whose_variable_is_not_set_makes_its_deployment_unusable(name: str) -> None:
-    other = "  - {model_name: o, litellm_params: {model: openai/o, api_base: http://h}}\n"
-    config = parse(with_params(f"{name}: os.environ/GONE") + other)
-    assert "`GONE`, which is not set" in (config.deployments[0].problem or "")
-    assert config.deployments[1].problem is None
-    assert config.notices[0].line == 5
-
-
-def test_a_token_of_a_session_that_is_not_set_counts_as_not_given() -> None:
-    config = parse(with_params("aws_session_token: os.environ/GONE"))
-    assert config.deployments[0].problem is None
-    assert "counts as not given" in config.notices[0].message
-
-
 @pytest.mark.case(162)
 def test_wildcards_serve_and_list() -> None:
     text = "model_list:\n  - model_name: meta_llama/*\n    litellm_params: {model: meta_llama/*}\n"
@@ -372,65 +264,6 @@ def test_litellm_settings_arrive() -> None:
     assert config.notices == ()
 
 
-@pytest.mark.case(165)
-def test_router_settings_arrive_and_win_over_litellm_settings() -> None:
-    config = parse(
-        f"{ONE}  - model_name: n\n    litellm_params: {{model: a/n}}\n"
-        "litellm_settings:\n  fallbacks: [{n: [m]}]\n"
-        "router_settings:\n  routing_strategy: least-busy\n  num_retries: 1\n  timeout: 20\n"
-        "  stream_timeout: 40\n  allowed_fails: 0\n  cooldown_time: 0\n  retry_after: 2\n"
-        "  fallbacks:\n    - m: [n]\n    - m: [x]\n    - '*': [n]\n    -\n"
-        "  content_policy_fallbacks: [{m: [n]}]\n"
-        "  model_group_alias: {gpt-4: m, quiet: {model: n, hidden: true}}\n"
-        "  disable_cooldowns: true\n"
-    )
-    router = config.router
-    assert router.strategy == "least-busy"
-    assert (router.num_retries, router.timeout_s, router.stream_timeout_s) == (1, 20, 40)
-    assert (router.allowed_fails, router.cooldown_s, router.retry_after_s) == (0, 0, 2)
-    assert router.fallbacks == {"m": ("n",)}
-    assert router.content_policy_fallbacks == {"m": ("n",)}
-    assert router.default_fallbacks == ("n",)
-    assert router.model_group_alias == {"gpt-4": "m", "quiet": "n"}
-    assert router.hidden_aliases == ("quiet",)
-    assert router.disable_cooldowns
-    assert expand_names(config, []) == ("m", "n", "gpt-4")
-    about_strategy, notice = config.notices
-    assert "`least-busy` is not built in Puna yet" in about_strategy.message
-    assert "lists `m` again: the first list counts (line 19)" in notice.message
-
-
-def test_other_spellings_of_router_retries_count() -> None:
-    config = parse(f"{ONE}router_settings: {{max_retries: 7}}\n")
-    assert config.router.num_retries == 7
-
-
-DEPLOYMENT = "max_retries: 0\ntimeout: 1\nstream_timeout: 2"
-ROUTER_LINE = "router_settings: {num_retries: 1, timeout: 3, stream_timeout: 4}\n"
-LITELLM_LINE = "litellm_settings: {num_retries: 9, request_timeout: 5}\n"
-
-
-@pytest.mark.case(164, 165)
-@pytest.mark.parametrize(
-    ("text", "retries", "timeout_s", "stream_timeout_s"),
-    [
-        (with_params(DEPLOYMENT) + ROUTER_LINE + LITELLM_LINE, 0, 1, 2),
-        (with_params("timeout: 1") + ROUTER_LINE + LITELLM_LINE, 1, 1, 1),
-        (ONE + ROUTER_LINE + LITELLM_LINE, 1, 3, 4),
-        (ONE + LITELLM_LINE, 9, 5, 5),
-        (ONE, 2, 600, 600),
-    ],
-)
-def test_the_retry_count_and_the_timeout_come_from_one_source(
-    text: str, retries: int, timeout_s: float, stream_timeout_s: float
-) -> None:
-    config = parse(text)
-    one = config.deployments[0]
-    assert config.max_retries_of(one) == retries
-    assert config.timeout_s_of(one) == timeout_s
-    assert config.timeout_s_of(one, is_stream=True) == stream_timeout_s
-
-
 def test_general_settings_arrive() -> None:
     server = parse(
         f"{ONE}general_settings:\n  master_key: ' {CANARY} '\n  max_request_size_mb: 0.5\n"
@@ -459,80 +292,6 @@ def test_an_empty_master_key_line_is_open_with_a_warning() -> None:
     assert "the gateway is open" in messages(config)[0]
 
 
-# Notices
-
-
-@pytest.mark.case(164)
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            "router_settings:\n  num_retris: 3\n",
-            "unknown key `num_retris` in router_settings (line 6): did you mean `num_retries`?",
-        ),
-        (
-            "litellm_settings:\n  qqqqqq: 3\n",
-            "unknown key `qqqqqq` in litellm_settings (line 6): ignored",
-        ),
-        ("litelm_settings:\n", "unknown key `litelm_settings` (line 5): did you mean"),
-        ("include: [a.yaml]\n", "`include` is known to LiteLLM, not supported by Puna yet"),
-        (
-            "general_settings: {database_url: x}\n",
-            "`database_url` in general_settings is known to LiteLLM, not supported by Puna yet",
-        ),
-        (
-            "general_settings: {cancel_on_disconnect: true}\n",
-            "`cancel_on_disconnect` in general_settings changes nothing",
-        ),
-        ("router_settings: {fallbacks: [{m: [n]}]}\n", "the list of `m` in `fallbacks` names"),
-        ("litellm_settings: {default_fallbacks: [n]}\n", "`default_fallbacks` names the model `n`"),
-        ("router_settings: {model_group_alias: {a: n}}\n", "the alias `a` names the model `n`"),
-    ],
-)
-def test_what_puna_does_not_do_is_said(text: str, expected: str) -> None:
-    (notice,) = parse(ONE + text).notices
-    assert notice.message.startswith(expected)
-    assert notice.line in (5, 6)
-    assert notice.severity == ("info" if "changes nothing" in expected else "warning")
-
-
-@pytest.mark.case(164)
-@pytest.mark.parametrize(
-    ("line", "expected", "is_sent"),
-    [
-        ("api_kye: sk-canary-7f3a91", "did you mean `api_key`? It is ignored", False),
-        ("stream_timout: 4", "did you mean `stream_timeout`? It is ignored", False),
-        ("temprature: 0.3", "did you mean `temperature`?", True),
-        ("watsonx_token: sk-canary-7f3a91", "not supported by Puna yet: ignored", False),
-        ("aws_acess_key_id: sk-canary-7f3a91", "not supported by Puna yet: ignored", False),
-        ("organization: org", "not supported by Puna yet: ignored", False),
-        ("x_secret_y: sk-canary-7f3a91", "looks like a secret", False),
-    ],
-)
-def test_a_slip_in_litellm_params_is_said_and_no_secret_is_sent(
-    line: str, expected: str, *, is_sent: bool
-) -> None:
-    config = parse(with_params(line))
-    (notice,) = config.notices
-    assert expected in notice.message
-    assert notice.line == 5
-    assert bool(config.deployments[0].params) is is_sent
-    assert CANARY not in repr(config)
-
-
-def test_request_parameters_of_other_servers_pass_without_a_word() -> None:
-    text = with_params("top_k: 4\nmin_p: 0.1\nextra_body: {a: 1}\nlogit_bias: {'1': 2}\nzzz: 1")
-    config = parse(text)
-    assert set(config.deployments[0].params) == {
-        "top_k",
-        "min_p",
-        "extra_body",
-        "logit_bias",
-        "zzz",
-    }
-    assert config.notices == ()
-
-
 def test_unknown_keys_of_an_entry_are_said() -> None:
     config = parse(f"{ONE}    api_base: http://h\n    qqqqqq: 1\n    modl_info: {{}}\n")
     assert messages(config) == [
@@ -543,60 +302,6 @@ def test_unknown_keys_of_an_entry_are_said() -> None:
         "unknown key `qqqqqq` in model_list[0]: ignored (line 6)",
         "unknown key `modl_info` in model_list[0]: did you mean `model_info`? (line 7)",
     ]
-
-
-# Secrets
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        "api_key: sk-canary-7f3a91",
-        "api_key: os.environ/CANARY",
-        "extra_headers: {Authorization: 'Bearer sk-canary-7f3a91'}",
-        "api_base: http://user:sk-canary-7f3a91@host/v1",
-        "extra_body: {key: sk-canary-7f3a91}",
-        "vertex_credentials: sk-canary-7f3a91",
-        "aws_secret_access_key: sk-canary-7f3a91",
-        "aws_session_token: os.environ/CANARY",
-        "aws_region_name: os.environ/CANARY",
-        "api_kye: os.environ/CANARY",
-        "mock_response: os.environ/CANARY",
-    ],
-)
-def test_no_secret_shows_in_a_config_or_a_notice(lines: str) -> None:
-    text = with_params(lines) + "general_settings: {master_key: sk-canary-7f3a91}\n"
-    config = parse(text, CANARY=CANARY)
-    assert CANARY not in repr(config)
-    assert CANARY not in str(config.notices)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        with_params("timeout: os.environ/CANARY"),
-        with_params("rpm: os.environ/CANARY"),
-        with_params("drop_params: os.environ/CANARY"),
-        with_params("input_cost_per_token: os.environ/CANARY"),
-        with_params("api_key: [sk-canary-7f3a91]"),
-        with_params("api_key: {a: sk-canary-7f3a91}"),
-        with_params("extra_headers: sk-canary-7f3a91"),
-        with_params("litellm_params: {"),
-        f"{ONE}router_settings: {{routing_strategy: os.environ/CANARY}}\n",
-        f"{ONE}router_settings: {{fallbacks: os.environ/CANARY}}\n",
-        f"{ONE}general_settings: sk-canary-7f3a91\n",
-        f"{ONE}general_settings:\n  master_key: [sk-canary-7f3a91]\n",
-        f"{ONE}environment_variables: sk-canary-7f3a91\n",
-        f"{ONE}environment_variables: {{A: {{B: sk-canary-7f3a91}}}}\n",
-        "model_list: os.environ/CANARY\n",
-        "model_list: [sk-canary-7f3a91]\n",
-        "model_list:\n  - model_name: [sk-canary-7f3a91]\n    litellm_params: {model: a/b}\n",
-    ],
-)
-def test_no_secret_shows_in_an_error(text: str) -> None:
-    error = fail(text, CANARY=CANARY)
-    assert CANARY not in str(error)
-    assert CANARY not in repr(vars(error))
 
 
 # Files
@@ -665,32 +370,3 @@ def test_any_value_of_any_key_gives_a_config_or_one_line(data: st.DataObject) ->
         assert found.line is not None
     else:
         assert len(found.deployments) == 1
-
-
-# The guide
-
-
-def test_the_guide_names_every_key_and_what_it_does() -> None:
-    guide = Path(__file__).parents[2] / "docs" / "guides" / "litellm-config.md"
-    rows = set(guide.read_text(encoding="utf-8").splitlines())
-    missing = [row for row in guide_rows() if row not in rows]
-    assert missing == []
-
-
-def guide_rows() -> list[str]:
-    """The lines that the guide must hold."""
-    rows: list[str] = []
-    for keys in SECTIONS.values():
-        rows += [f"| `{key}` | {text} |" for key, text in keys.honoured.items()]
-        rows += [f"| `{key}` | no effect: {text} |" for key, text in keys.always.items()]
-        rows += [", ".join(f"`{key}`" for key in sorted(keys.planned))] if keys.planned else []
-    return rows
-
-
-def test_no_key_stands_in_two_lists() -> None:
-    found: dict[str, Any] = {}
-    for section, keys in SECTIONS.items():
-        total = len(keys.honoured) + len(keys.always) + len(keys.planned)
-        if len(keys.known) != total:
-            found[section] = keys
-    assert found == {}

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.gateway.endpoints import test_gateway_endpoints_messages_upstream as of_anthropic
-from tests.gateway.endpoints.test_gateway_endpoints_messages import ASK, WEATHER, ask, events_in
+from tests.support import anthropic_host as of_anthropic
 from tests.support.asgi import MODEL, House
+from tests.support.gateway_messages import ASK, WEATHER, ask, events_in
 from tests.support.upstream import Reply, Upstream, completion_body
 
 PNG = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.asgi import CONFIG, MODEL, Answer, House
+from tests.support.asgi import MODEL, Answer, House
 from tests.support.lanes import Edge, request_bytes
 from tests.support.provider_suite import FIXTURES, bytes_of, load
-from tests.support.schemas import api
+from tests.support.schema_checks import CHAT, PATHS, RESPONSES, TOOLS, asked, check, events_of
 from tests.support.upstream import (
     ARGUMENTS,
     PIECES,
@@ -28,82 +28,11 @@ from puna.transports.replay import AsyncReplayTransport, Player, Recorded
 
 # One process reads the descriptions, which takes seconds.
 pytestmark = pytest.mark.xdist_group("schemas")
-
-CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
-RESPONSES, MESSAGES = "/v1/responses", "/v1/messages"
-PATHS = (CHAT, TEXT, RESPONSES, MESSAGES)
-
-PARAMETERS = {"type": "object", "properties": {"location": {"type": "string"}}}
-NAMES = ("get_weather", "get_time")
-FUNCTIONS: list[dict[str, Any]] = [
-    {"type": "function", "function": {"name": n, "parameters": PARAMETERS}} for n in NAMES
-]
-USER = [{"role": "user", "content": "hi"}]
-BODIES: Mapping[str, Mapping[str, Any]] = {
-    CHAT: {"messages": USER},
-    TEXT: {"prompt": "hi"},
-    RESPONSES: {"input": "hi"},
-    MESSAGES: {"messages": USER, "max_tokens": 9},
-}
-TOOLS: Mapping[str, list[Any]] = {
-    CHAT: FUNCTIONS,
-    RESPONSES: [{"type": "function", **tool["function"]} for tool in FUNCTIONS],
-    MESSAGES: [{"name": name, "input_schema": PARAMETERS} for name in NAMES],
-}
 HOSTS = sorted(
     folder.name
     for folder in FIXTURES.iterdir()
     if folder.name != "embedded" and (folder / "chat.json").exists()
 )
-
-
-def asked(path: str, **fields: Any) -> dict[str, Any]:
-    return {"model": MODEL, **BODIES[path], **fields}
-
-
-def check(path: str, answer: Answer) -> None:
-    """Raise AssertionError unless a reply to a POST is as the schemas say."""
-    if answer.headers["content-type"] == "text/event-stream":
-        for event in events_of(answer):
-            check_event(path, event)
-    elif answer.status != 200:
-        vendor = "anthropic" if path.startswith(MESSAGES) else "openai"
-        api(vendor).check("ErrorResponse", answer.json)
-    elif path == MESSAGES:
-        api("anthropic").check("Message", answer.json)
-    elif path == RESPONSES:
-        api("openai").check("Response", answer.json)
-    elif path == TEXT:
-        api("openai").check("CreateCompletionResponse", answer.json)
-    else:
-        api("openai").check("CreateChatCompletionResponse", answer.json)
-
-
-def check_event(path: str, event: dict[str, Any]) -> None:
-    openai, anthropic = api("openai"), api("anthropic")
-    if path == RESPONSES:
-        openai.check_variant("ResponseStreamEvent", event)
-    elif path == MESSAGES:
-        if event["type"] == "error":
-            anthropic.check("ErrorResponse", event)
-        elif event != {"type": "ping"}:  # in the reference, but in no schema
-            anthropic.check_variant("MessageStreamEvent", event)
-    elif "error" in event:
-        openai.check("ErrorResponse", event)
-    elif path == CHAT:
-        openai.check("CreateChatCompletionStreamResponse", event)
-    else:
-        # The schema is that of whole answers, whose reason is never null.
-        for choice in event["choices"]:
-            choice["finish_reason"] = choice["finish_reason"] or "stop"
-        openai.check("CreateCompletionResponse", event)
-
-
-def events_of(answer: Answer) -> Iterator[dict[str, Any]]:
-    for frame in answer.text.split("\n\n"):
-        data = frame.rpartition("data: ")[2]
-        if data and data != "[DONE]":
-            yield json.loads(data)
 
 
 def player_of(fixture: Mapping[str, Any]) -> Player:
@@ -309,128 +238,3 @@ def test_a_rescued_call_is_valid(upstream: Upstream, path: str, stream: bool) ->
     check(path, answer)
     assert "get_weather" in answer.text
     assert "parameters" not in answer.text or path == RESPONSES  # there the tools are repeated
-
-
-NAMESPACE = {
-    "type": "namespace",
-    "name": "crm",
-    "description": "Customers",
-    "tools": [{"type": "function", "name": "find"}],
-}
-CUSTOM = {"type": "custom", "name": "apply_patch", "description": "Edits files"}
-GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: begin"}
-SCHEMA = {"type": "json_schema", "name": "Person", "schema": {"type": "object"}, "strict": True}
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"tools": [CUSTOM, {**CUSTOM, "name": "other", "format": GRAMMAR}]},
-        {"tools": [{"type": "function", "name": "get_time"}], "tool_choice": "required"},
-        {"tools": TOOLS[RESPONSES], "tool_choice": {"type": "function", "name": "get_time"}},
-        {
-            "tools": TOOLS[RESPONSES],
-            "tool_choice": {
-                "type": "allowed_tools",
-                "mode": "auto",
-                "tools": [{"type": "function", "name": "get_time"}],
-            },
-        },
-        {
-            "text": {"format": SCHEMA},
-            "top_logprobs": 2,
-            "include": ["message.output_text.logprobs"],
-        },
-        {
-            "instructions": "I",
-            "metadata": {"a": "b"},
-            "user": "u",
-            "safety_identifier": "s",
-            "prompt_cache_key": "k",
-            "truncation": "auto",
-            "reasoning": {"summary": "auto"},
-            "temperature": 0.5,
-            "top_p": 0.5,
-            "max_output_tokens": 20,
-            "max_tool_calls": 3,
-            "store": False,
-        },
-        {"tools": [{"type": "web_search"}], "drop_params": True},
-        {"tools": [NAMESPACE]},
-    ],
-)
-def test_what_a_response_repeats_is_valid(
-    upstream: Upstream,
-    fields: dict[str, Any],
-    stream: bool,  # noqa: FBT001 - a parameter of the test
-) -> None:
-    answer = House(upstream).ask(RESPONSES, asked(RESPONSES, stream=stream, **fields))
-    assert answer.status == 200, answer.text
-    check(RESPONSES, answer)
-
-
-def test_a_stored_response_and_its_items_are_valid(upstream: Upstream) -> None:
-    house, openai = House(upstream), api("openai")
-    body = asked(RESPONSES, tools=TOOLS[RESPONSES])
-    first = house.ask(RESPONSES, body).json
-    output = {"type": "function_call_output", "call_id": "call_1", "output": "warm"}
-    items = [{"role": "user", "content": [{"type": "input_text", "text": "and?"}]}, output]
-    second = house.ask(RESPONSES, {**body, "input": items, "previous_response_id": first["id"]})
-    where = f"{RESPONSES}/{second.json['id']}"
-    openai.check("Response", house.get(where).json)
-    openai.check("ResponseItemList", house.get(f"{where}/input_items").json)
-    counted = house.ask(f"{RESPONSES}/input_tokens", body).json
-    openai.check("TokenCountsResource", counted)
-    openai.check("ErrorResponse", house.get(f"{RESPONSES}/resp_none").json)
-
-
-def test_models_are_valid() -> None:
-    house, version = House(), {"anthropic-version": "2023-06-01"}
-    api("openai").check("ListModelsResponse", house.get("/v1/models").json)
-    api("openai").check("Model", house.get(f"/v1/models/{MODEL}").json)
-    api("openai").check("ErrorResponse", house.get("/v1/models/none").json)
-    api("anthropic").check("ListResponse_ModelInfo_", house.get("/v1/models", version).json)
-    api("anthropic").check("ModelInfo", house.get(f"/v1/models/{MODEL}", version).json)
-    api("anthropic").check("ErrorResponse", house.get("/v1/models/none", version).json)
-
-
-def test_counted_tokens_are_valid() -> None:
-    counted = House().ask(f"{MESSAGES}/count_tokens", asked(MESSAGES))
-    api("anthropic").check("CountMessageTokensResponse", counted.json)
-
-
-@pytest.mark.parametrize("form", ["float", "base64"])
-def test_embeddings_are_valid(upstream: Upstream, form: str) -> None:
-    vectors = [{"object": "embedding", "index": 0, "embedding": [0.5, -0.25]}]
-    usage = {"prompt_tokens": 4, "total_tokens": 4}
-    upstream.plays(Reply.json({"object": "list", "data": vectors, "model": "e", "usage": usage}))
-    house = House(upstream, CONFIG.replace("meta_llama/", "openai/"))
-    body = {"model": MODEL.replace("meta_llama/", "openai/"), "input": "a", "encoding_format": form}
-    answer = house.ask("/v1/embeddings", body)
-    assert answer.status == 200, answer.text
-    value = answer.json
-    if form == "base64":  # in the reference, but the schema has numbers only
-        assert isinstance(value["data"][0]["embedding"], str)
-        value["data"][0]["embedding"] = [0.5]
-    api("openai").check("CreateEmbeddingResponse", value)
-    api("openai").check("ErrorResponse", house.ask("/v1/embeddings", {"model": "x"}).json)
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_the_gateways_own_errors_are_valid(path: str) -> None:
-    house = House(master_key="sk-master")
-    key = {"authorization": "Bearer sk-master"}
-    for headers, body, status in [
-        ({}, asked(path), 401),
-        (key, {**asked(path), "model": "none"}, 404),
-        (key, {"model": MODEL}, 400),
-        (key, b"{", 400),
-        (key, asked(path, temperature="hot"), 400),
-    ]:
-        answer = house.ask(path, body, headers)
-        assert answer.status == status, answer.text
-        check(path, answer)
-    wrong = house.ask(path, None, key, method="DELETE")
-    assert wrong.status in (404, 405)
-    check(path, wrong)

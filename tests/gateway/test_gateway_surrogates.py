@@ -7,7 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.gateway.endpoints.test_gateway_endpoints_chat_native_texts import (
+from tests.gateway.test_gateway_failed_ends import SHAPES, ask
+from tests.support.asgi import House
+from tests.support.lane_pairs import AUTH, ask_both
+from tests.support.lanes import request_bytes
+from tests.support.native_texts import (
     SSE,
     choice,
     frames,
@@ -15,11 +19,7 @@ from tests.gateway.endpoints.test_gateway_endpoints_chat_native_texts import (
     piece,
     whole,
 )
-from tests.gateway.endpoints.test_gateway_endpoints_chat_native_texts import ask as ask_text
-from tests.gateway.test_gateway_failed_ends import SHAPES, ask
-from tests.support.asgi import House
-from tests.support.lane_pairs import AUTH, ask_both
-from tests.support.lanes import request_bytes
+from tests.support.native_texts import ask as ask_text
 from tests.support.upstream import Reply, Upstream, completion_body, text_chunks
 
 from puna.telemetry.events import CallEvent

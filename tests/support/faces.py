@@ -32,6 +32,8 @@ from puna.transports.replay import AsyncReplayTransport, Player, ReplayTransport
 from puna.types.report import CallReport
 
 MODEL = "meta_llama/Llama-3.3-8B-Instruct"
+ONCE: dict[str, Any] = {"max_retries": 0}
+"""Keywords of a call that is not tried again."""
 HI = ({"role": "user", "content": "hi"},)
 KEY = "sk-llama-test"
 

@@ -10,13 +10,13 @@ import json
 from typing import Any
 
 import pytest
-from tests.gateway.endpoints.test_gateway_endpoints_chat_native_texts import (
+from tests.support.asgi import House
+from tests.support.native_texts import (
     CONFIG,
     choice,
     sent,
     whole,
 )
-from tests.support.asgi import House
 
 from puna.transports.replay import AsyncReplayTransport, Recorded
 from puna.wire.http import HTTPRequest

@@ -4,104 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from itertools import pairwise
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from tests.support.asgi import Answer, Caller, House, gateway_caller
-from tests.support.contexts import NOW, target_for
+from tests.support.asgi import Caller, gateway_caller
+from tests.support.native_texts import (
+    CONFIG,
+    JSON,
+    SSE,
+    USAGE,
+    ask,
+    body,
+    choice,
+    frames,
+    house,
+    piece,
+    sent,
+    whole,
+)
 from typing_extensions import override
 
 from puna.client.asynchronous import AsyncClient
 from puna.client.synchronous import Client
-from puna.dialects.base import ReadContext
-from puna.dialects.openai_completions import OpenAICompletions
 from puna.engine.asynchronous import AsyncEngine
-from puna.errors import APIError, RateLimitError
+from puna.errors import RateLimitError
 from puna.gateway.endpoints.chat import Pipeline
 from puna.gateway.requests.heavy_steps import Aside
 from puna.routing.health import Health
 from puna.telemetry.events import CallEvent
-from puna.transports.replay import (
-    AsyncReplayTransport,
-    Recorded,
-    ReplayTransport,
-    in_order,
-)
-from puna.types.completion_request import make_completion_request
-from puna.types.completions import TextCompletion
+from puna.transports.replay import AsyncReplayTransport, Recorded, ReplayTransport, in_order
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-CONFIG = """
-model_list:
-  - model_name: base
-    litellm_params:
-      model: hosted_vllm/m
-      api_base: "http://up.test/v1"
-      input_cost_per_token: 0.000002
-      output_cost_per_token: 0.00001
-litellm_settings: {num_retries: 0}
-"""
-JSON = {"content-type": "application/json"}
-SSE = {"content-type": "text/event-stream"}
 LOGPROBS = {
     "text_offset": [0, 5],
     "token_logprobs": [None, -1.25],
     "tokens": ["Hello", " world"],
     "top_logprobs": [None, {" world": -1.25, " there": -2.5}],
 }
-USAGE = {"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5}
-
-
-def choice(text: str, index: int = 0, **fields: Any) -> dict[str, Any]:
-    return {"index": index, "text": text, "logprobs": None, "finish_reason": "stop", **fields}
-
-
-def body(*choices: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
-    return {
-        "id": "cmpl-up",
-        "object": "text_completion",
-        "created": 5,
-        "model": "m",
-        "choices": list(choices),
-        "usage": USAGE,
-        **fields,
-    }
-
-
-def whole(*choices: Mapping[str, Any], **fields: Any) -> Recorded:
-    return Recorded(200, JSON, [json.dumps(body(*choices, **fields)).encode()])
-
-
-def frames(*chunks: Mapping[str, Any], end: str = "data: [DONE]\n\n") -> bytes:
-    return ("".join(f"data: {json.dumps(one)}\n\n" for one in chunks) + end).encode()
-
-
-def piece(text: str, finish_reason: str | None = None, **fields: Any) -> dict[str, Any]:
-    made = body(choice(text, finish_reason=finish_reason, **fields))
-    return {name: value for name, value in made.items() if name != "usage"}
-
-
-def house(
-    *replies: Recorded, config: str = CONFIG, seen: list[CallEvent] | None = None
-) -> tuple[House, AsyncReplayTransport]:
-    transport = AsyncReplayTransport(in_order(*replies))
-    hooks = (seen.append,) if seen is not None else ()
-    return House(transport=transport, config=config, hooks=hooks), transport
-
-
-def ask(made: House, **fields: Any) -> Answer:
-    return made.ask("/v1/completions", {"model": "base", "prompt": "Hello", **fields})
-
-
-def sent(transport: AsyncReplayTransport | ReplayTransport, index: int = -1) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(transport.requests[index].body)
-    return read
 
 
 def test_log_likelihood_as_lm_eval_asks_for_it() -> None:
@@ -346,41 +287,6 @@ def test_the_sdk_asks_natively_too() -> None:
             assert "".join([one.choices[0].text async for one in chunks]) == "Hello"
 
     asyncio.run(run())
-
-
-DIALECT = OpenAICompletions()
-
-
-def read(pieces: list[bytes]) -> tuple[list[TextCompletion], APIError | None]:
-    request = make_completion_request("base", "Hi", {})
-    context = ReadContext(target_for(), "base", "cmpl-made", NOW, request)
-    reader = DIALECT.stream_reader(context)
-    chunks = [chunk for one in pieces for chunk in reader.feed(one)]
-    return chunks + reader.close(), reader.error
-
-
-@given(st.lists(st.integers(0, 900), max_size=6), st.booleans())
-def test_a_stream_cut_anywhere_gives_the_same_chunks(cuts: list[int], ends: bool) -> None:  # noqa: FBT001 - drawn
-    data = frames(
-        piece("Hé"), piece("llo", index=1), piece("", "stop"), piece("", "stop", index=1),
-        end="data: [DONE]\n\n" if ends else "",
-    )  # fmt: skip
-    at = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    chunks, error = read([data[a:b] for a, b in pairwise(at)])
-    assert (chunks, error) == (read([data])[0], None)
-    assert "".join(one.choices[0].text for one in chunks) == "Héllo"
-
-
-VALUES: st.SearchStrategy[Any] = (
-    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3) | st.just([]) | st.just({})
-)
-
-
-@given(st.sampled_from(("id", "created", "model", "usage", "object", "system_fingerprint")), VALUES)
-def test_whatever_stands_beside_the_text_it_is_read(name: str, value: Any) -> None:
-    chunks, error = read([frames({**piece("Hi", "stop"), name: value})])
-    assert error is None
-    assert [one.choices[0].text for one in chunks] == ["Hi"]
 
 
 class NotedAside(Aside):

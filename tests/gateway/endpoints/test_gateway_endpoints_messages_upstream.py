@@ -1,21 +1,30 @@
-"""A host of Anthropic's API behind the gateway: what its clients sent reaches it, and comes back.
-
-Claude Code's requests are asked by hand; Anthropic's SDK asks the gateway in this process.
-"""
+"""A host of Anthropic's API behind the gateway: what clients sent reaches it, and comes back."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anthropic
-import httpx2
 import pytest
+from tests.support.anthropic_host import (
+    ASK,
+    CLAUDE,
+    CONFIG,
+    CONTENT,
+    EPHEMERAL,
+    HI,
+    HIDDEN,
+    KEY,
+    LATER,
+    MESSAGE,
+    SESSION,
+    THOUGHT,
+    events,
+    streamed,
+)
 from tests.support.asgi import CHAT, MODEL, Answer, House
 from tests.support.recorded_clients import house_for, recorded
-from tests.support.upstream import TEXT, Reply, Upstream
+from tests.support.upstream import Reply, Upstream
 
 from puna.catalog.prices import PICOS_PER_DOLLAR
 from puna.gateway.passing.routes import FastRoutes
@@ -23,116 +32,10 @@ from puna.telemetry.events import CallEvent
 from puna.transports.lean import ReplySink
 from puna.wire.http import HTTPRequest
 
-KEY = "sk-ant-canary-1234567890"
-CLAUDE = "claude-opus-5-5"
-CONFIG = f"""
-model_list:
-  - model_name: {CLAUDE}
-    litellm_params:
-      model: anthropic/{CLAUDE}
-      api_key: {KEY}
-      api_base: UPSTREAM
-  - model_name: {MODEL}
-    litellm_params:
-      model: {MODEL}
-      api_key: k
-      api_base: UPSTREAM
-"""
 FALLS_BACK = CONFIG + f"""
 router_settings:
   fallbacks: [{{"{CLAUDE}": ["{MODEL}"]}}]
 """  # fmt: skip
-
-EPHEMERAL = {"cache_control": {"type": "ephemeral"}}
-TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {}}}
-HI: Any = [{"role": "user", "content": "hi"}]
-THOUGHT = {"type": "thinking", "thinking": 'Sign here: é \\ "', "signature": "EqQB/+=="}
-HIDDEN = {"type": "redacted_thinking", "data": "EmwKAhgB+/=="}
-LATER = {"type": "thinking", "thinking": "", "signature": "TGF0ZXI="}
-CONTENT: list[dict[str, Any]] = [
-    THOUGHT,
-    HIDDEN,
-    {"type": "text", "text": "Looking."},
-    {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Aas"}},
-    LATER,
-    {"type": "tool_use", "id": "toolu_2", "name": "get_weather", "input": {}},
-]
-USAGE = {
-    "input_tokens": 10,
-    "cache_creation_input_tokens": 20,
-    "cache_read_input_tokens": 30,
-    "cache_creation": {"ephemeral_5m_input_tokens": 15, "ephemeral_1h_input_tokens": 5},
-    "output_tokens": 4,
-}
-MESSAGE = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "model": CLAUDE,
-    "content": CONTENT,
-    "stop_reason": "tool_use",
-    "stop_sequence": None,
-    "usage": USAGE,
-}
-ASK: dict[str, Any] = {
-    "model": CLAUDE,
-    "max_tokens": 64,
-    "system": [
-        {"type": "text", "text": "Be careful."},
-        {"type": "text", "text": "Go.", **EPHEMERAL},
-    ],
-    "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi", **EPHEMERAL}]}],
-    "tools": [{**TOOL, "strict": True, **EPHEMERAL}],
-    "thinking": {"type": "adaptive"},
-    "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
-    "output_config": {"effort": "medium"},
-}
-SESSION = {
-    "anthropic-version": "2023-06-01",
-    "anthropic-beta": "claude-code-20250219, context-management-2025-06-27, Bad Name",
-}
-
-
-def events() -> list[dict[str, Any]]:
-    """The events of `MESSAGE`."""
-    made: list[dict[str, Any]] = [
-        {"type": "message_start", "message": {**MESSAGE, "content": [], "stop_reason": None}},
-        {"type": "ping"},
-    ]
-    for index, block in enumerate(CONTENT):
-        deltas: list[dict[str, Any]] = []
-        empty = dict(block)
-        if block["type"] == "thinking":
-            empty = {"type": "thinking", "thinking": "", "signature": ""}
-            thought = block["thinking"]
-            deltas += [{"type": "thinking_delta", "thinking": thought}] if thought else []
-            deltas.append({"type": "signature_delta", "signature": block["signature"]})
-        elif block["type"] == "text":
-            empty = {**block, "text": ""}
-            deltas += [{"type": "text_delta", "text": block["text"]}]
-        elif block["type"] == "tool_use":
-            empty = {**block, "input": {}}
-            text = json.dumps(block["input"])
-            deltas += [{"type": "input_json_delta", "partial_json": text}]
-        made.append({"type": "content_block_start", "index": index, "content_block": empty})
-        made += [
-            {"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas
-        ]
-        made.append({"type": "content_block_stop", "index": index})
-    stop = {"stop_reason": "tool_use", "stop_sequence": None}
-    return [
-        *made,
-        {"type": "message_delta", "delta": stop, "usage": USAGE},
-        {"type": "message_stop"},
-    ]
-
-
-def frame(event: dict[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), json.dumps(event).encode())
-
-
-def streamed(*made: dict[str, Any]) -> Reply:
-    return Reply.sse(*map(frame, made or events()), is_done=False)
 
 
 def overloaded() -> Reply:
@@ -372,69 +275,3 @@ def test_the_fast_lane_leaves_another_protocol_alone(upstream: Upstream) -> None
     assert routes.find(MODEL, is_stream=False) is not None
     assert routes.find(CLAUDE, is_stream=False) is None
     assert routes.find(CLAUDE, is_stream=True) is None
-
-
-# Anthropic's SDK
-
-
-def with_sdk(
-    house: House, work: Callable[[anthropic.AsyncAnthropic], Awaitable[anthropic.types.Message]]
-) -> anthropic.types.Message:
-    """What a client says to the gateway, which runs in this process."""
-
-    async def run() -> anthropic.types.Message:
-        transport = httpx2.ASGITransport(app=house.app)
-        async with (
-            httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http,
-            anthropic.AsyncAnthropic(
-                api_key="any", base_url="http://127.0.0.1", http_client=http, max_retries=0
-            ) as client,
-        ):
-            return await work(client)
-
-    return asyncio.run(run())
-
-
-@pytest.mark.parametrize("is_stream", [False, True])
-def test_a_loop_of_tools_with_the_sdk(upstream: Upstream, is_stream: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    house = House(upstream, CONFIG)
-    ask: Any = {
-        "model": CLAUDE,
-        "max_tokens": 64,
-        "tools": [TOOL],
-        "thinking": {"type": "adaptive"},
-    }
-
-    async def work(client: anthropic.AsyncAnthropic) -> anthropic.types.Message:
-        if is_stream:
-            async with client.messages.stream(**ask, messages=HI) as stream:
-                first = await stream.get_final_message()
-        else:
-            first = await client.messages.create(**ask, messages=HI)
-        assert [block.type for block in first.content] == [block["type"] for block in CONTENT]
-        assert first.stop_reason == "tool_use"
-        calls = [block for block in first.content if block.type == "tool_use"]
-        turns: Any = [
-            *HI,
-            {"role": "assistant", "content": first.content},
-            {
-                "role": "user",
-                "content": [
-                    {"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}
-                    for call in calls
-                ],
-            },
-        ]
-        last: anthropic.types.Message = await client.messages.create(**ask, messages=turns)
-        return last
-
-    done = {**MESSAGE, "content": [{"type": "text", "text": TEXT}], "stop_reason": "end_turn"}
-    upstream.plays(streamed() if is_stream else Reply.json(MESSAGE), Reply.json(done))
-    last = with_sdk(house, work)
-    (block,) = last.content
-    assert block.type == "text"
-    assert block.text == TEXT
-    assert last.stop_reason == "end_turn"
-    again = upstream.requests[1].json
-    assert again["messages"][1] == {"role": "assistant", "content": CONTENT}
-    assert [one["tool_use_id"] for one in again["messages"][2]["content"]] == ["toolu_1", "toolu_2"]

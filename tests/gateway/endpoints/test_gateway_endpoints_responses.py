@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.asgi import CHAT, CONFIG, MODEL, Answer, Caller, House, events_of, gateway_caller
+from tests.support.asgi import CHAT, CONFIG, MODEL, Caller, House, events_of, gateway_caller
+from tests.support.gateway_responses import BODY, TOOL, respond
 from tests.support.upstream import (
     ARGUMENTS,
     TEXT,
@@ -22,8 +22,8 @@ from tests.support.upstream import (
     usage_chunk,
 )
 
-from puna.bridges.responses.stored import StoredResponse, stored_of
-from puna.errors import NotFoundError, ServiceUnavailableError
+from puna.bridges.responses.stored import stored_of
+from puna.errors import NotFoundError
 from puna.gateway.answers.sending import Caller as GatewayCaller
 from puna.gateway.endpoints.responses import ResponsesAPI
 from puna.governance.keys import Principal
@@ -31,13 +31,6 @@ from puna.governance.store.memory import MemoryStore
 from puna.governance.store.sqlite import SQLiteStore
 from puna.types.response_request import make_responses_request
 from puna.types.responses import Response
-
-BODY = {"model": MODEL, "input": "hi"}
-TOOL = {"type": "function", "name": "get_weather", "parameters": {}}
-
-
-def respond(house: House, path: str = "/v1/responses", **fields: Any) -> Answer:
-    return house.ask(path, {**BODY, **fields})
 
 
 @pytest.mark.case(93, 94)
@@ -290,64 +283,6 @@ def test_what_is_left_out_is_told_in_a_header(upstream: Upstream) -> None:
         assert dropped == ["prompt_cache_key", "tools[0]", "reasoning.summary"]
 
 
-def test_codex_is_answered_with_the_config_of_its_guide(upstream: Upstream) -> None:
-    guide = Path(__file__).parents[3] / "docs" / "guides" / "coding-agents.md"
-    lines = guide.read_text(encoding="utf-8").partition("## Codex")[2]
-    settings = lines.partition("litellm_settings:\n")[2].partition("```")[0]
-    assert settings == "  drop_params: true\n"
-    inner = [{"type": "function", "name": "list", "strict": False, "parameters": {}}]
-    searched = {"type": "web_search_call", "status": "completed"}
-    answer = respond(
-        House(upstream, f"{CONFIG}litellm_settings:\n{settings}"),
-        input=[{"type": "message", "role": "user", "content": "hi"}, searched],
-        tools=[
-            {**TOOL, "strict": False},
-            {"type": "custom", "name": "apply_patch"},
-            {"type": "namespace", "name": "mcp__files", "description": "F", "tools": inner},
-            {"type": "web_search", "external_web_access": False},
-            {"type": "local_shell"},
-            {"type": "tool_search", "execution": "client", "description": "", "parameters": {}},
-            {"type": "image_generation", "output_format": "png"},
-        ],
-        tool_choice="auto",
-        parallel_tool_calls=False,
-        reasoning={"effort": "medium", "summary": "auto"},
-        text={"verbosity": "low"},
-        store=False,
-        stream=True,
-        include=["reasoning.encrypted_content"],
-        prompt_cache_key="k",
-        client_metadata={"x-codex-installation-id": "i"},
-    )
-    assert answer.status == 200, answer.text
-    assert events_of(answer)[-1]["type"] == "response.completed"
-    sent = upstream.requests[0].json
-    assert set(sent) == {
-        "model",
-        "messages",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "reasoning_effort",
-        "stream",
-        "stream_options",
-        "verbosity",
-    }
-    names = [tool["function"]["name"] for tool in sent["tools"]]
-    assert names == ["get_weather", "apply_patch", "mcp__files__list"]
-    assert answer.headers["x-puna-dropped-params"].split(",") == [
-        "client_metadata",
-        "prompt_cache_key",
-        "input.web_search_call",
-        "tools[2].description",
-        "tools[3]",
-        "tools[4]",
-        "tools[5]",
-        "tools[6]",
-        "reasoning.summary",
-    ]
-
-
 def test_input_tokens_are_counted_without_a_call(upstream: Upstream) -> None:
     house = House(upstream)
     answer = respond(house, "/v1/responses/input_tokens", instructions="Be short.")
@@ -389,47 +324,6 @@ def test_reasoning_of_the_host_is_an_item(upstream: Upstream) -> None:
     output = respond(House(upstream)).json["output"]
     assert [item["type"] for item in output] == ["reasoning", "message"]
     assert output[0]["content"] == [{"type": "reasoning_text", "text": "2+2"}]
-
-
-def stored(number: int, text: str = "") -> StoredResponse:
-    return StoredResponse(f"resp_{number}", "k", ({"content": text},), {}, (), number)
-
-
-def test_a_store_of_sqlite_forgets_after_thirty_days(tmp_path: Path) -> None:
-    async def run() -> None:
-        store = SQLiteStore(str(tmp_path / "r.db"))
-        await store.put(stored(1))
-        kept = await store.get("k", "resp_1")
-        assert kept == stored(1)
-        await store.put(stored(31 * 24 * 3600))
-        assert await store.get("k", "resp_1") is None
-        await store.close()
-
-    asyncio.run(run())
-
-
-def test_a_locked_store_holds_nobody_longer_than_its_patience(tmp_path: Path) -> None:
-    path = tmp_path / "r.db"
-
-    async def run() -> tuple[list[object], float]:
-        store = SQLiteStore(str(path), busy_s=0.3)
-        other = sqlite3.connect(path)
-        other.execute("BEGIN EXCLUSIVE")
-        began = time.monotonic()
-        done = await asyncio.gather(
-            *(store.put(stored(number)) for number in range(40)), return_exceptions=True
-        )
-        took = time.monotonic() - began
-        other.rollback()
-        await store.put(stored(50))
-        assert await store.get("k", "resp_50") == stored(50)
-        other.close()
-        await store.close()
-        return list(done), took
-
-    done, took = asyncio.run(run())
-    assert all(isinstance(one, ServiceUnavailableError) for one in done)
-    assert took < 2, took  # one after the other they would take 12 s
 
 
 def test_a_response_that_cannot_be_stored_is_answered_and_told_in_a_line(

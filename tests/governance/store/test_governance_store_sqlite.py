@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -158,3 +159,40 @@ def test_what_is_too_old_is_found_without_a_look_at_every_row(
     with closing(sqlite3.connect(file)) as db:
         ((*_, plan),) = db.execute("EXPLAIN QUERY PLAN " + sweep).fetchall()
     assert f"INDEX {index}" in plan
+
+
+def test_a_store_of_sqlite_forgets_after_thirty_days(tmp_path: Path) -> None:
+    async def run() -> None:
+        store = SQLiteStore(str(tmp_path / "r.db"))
+        await store.put(stored(1))
+        kept = await store.get("k", "resp_1")
+        assert kept == stored(1)
+        await store.put(stored(31 * 24 * 3600))
+        assert await store.get("k", "resp_1") is None
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_a_locked_store_holds_nobody_longer_than_its_patience(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+
+    async def run() -> tuple[list[object], float]:
+        store = SQLiteStore(str(path), busy_s=0.3)
+        other = sqlite3.connect(path)
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        done = await asyncio.gather(
+            *(store.put(stored(number)) for number in range(40)), return_exceptions=True
+        )
+        took = time.monotonic() - began
+        other.rollback()
+        await store.put(stored(50))
+        assert await store.get("k", "resp_50") == stored(50)
+        other.close()
+        await store.close()
+        return list(done), took
+
+    done, took = asyncio.run(run())
+    assert all(isinstance(one, ServiceUnavailableError) for one in done)
+    assert took < 2, took  # one after the other they would take 12 s
