@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.support.rescue import SHAPES, Asked
 
-from puna.rescue.stream import whole
+from puna.rescue.stream import find_calls
 from puna.rescue.tools import KnownTools
 
 _ANSWERED = (
@@ -89,7 +89,7 @@ def exact_share(cases: Sequence[Case], shape: str) -> float:
 def count_invented(cases: Sequence[Case]) -> int:
     """Calls that are found where none is."""
     return sum(
-        len(whole(text, case.tools).calls) for case in cases for text in _harmless_texts(case)
+        len(find_calls(text, case.tools).calls) for case in cases for text in _harmless_texts(case)
     )
 
 
@@ -131,7 +131,7 @@ def _first(value: Any) -> Any:
 def _is_exact(case: Case, shape: str) -> bool:
     text = SHAPES[shape](case.calls)
     for before in ("", _SENTENCE):
-        rescued = whole(before + text, case.tools)
+        rescued = find_calls(before + text, case.tools)
         made = [(call.name, json.loads(call.arguments)) for call in rescued.calls]
         if made != list(case.calls) or rescued.text != before:
             return False

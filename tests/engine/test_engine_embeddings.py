@@ -164,5 +164,5 @@ def test_a_host_that_fails_to_embed_still_chats() -> None:
         deployment_id = f"{MODEL}@https://api.openai.com/v1"
         engine = client._engine
         now = FakeClock().monotonic()
-        assert engine._embedding_health.is_resting(deployment_id, now)
-        assert not engine._health.is_resting(deployment_id, now)
+        assert engine._embedding_health.is_cooling_down(deployment_id, now)
+        assert not engine._health.is_cooling_down(deployment_id, now)

@@ -9,14 +9,14 @@ from typing import NoReturn
 import pytest
 from tests.support.rescue import known, pieces_of, tools_named
 
-from puna.rescue.stream import Piece, Rescued, RescueStream, whole
+from puna.rescue.stream import Piece, Rescued, RescueStream, find_calls
 from puna.rescue.tools import FoundCall, KnownTools
 
 TOOLS = known("f", "g", "get-weather")
 
 
 def made(text: str) -> list[tuple[str, str]]:
-    return [(call.name, call.arguments) for call in whole(text, TOOLS).calls]
+    return [(call.name, call.arguments) for call in find_calls(text, TOOLS).calls]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def made(text: str) -> list[tuple[str, str]]:
     ],
 )
 def test_each_shape_is_a_call(text: str) -> None:
-    assert whole(text, TOOLS) == Rescued("", (FoundCall("f", "{}"),))
+    assert find_calls(text, TOOLS) == Rescued("", (FoundCall("f", "{}"),))
 
 
 @pytest.mark.parametrize("text", ["f", "", " ", "f (x)", "I call f()", "f\n(1)", "(f())"])
@@ -48,7 +48,7 @@ def test_a_text_without_the_signs_of_a_call_is_not_looked_into(text: str) -> Non
         def __getitem__(self, index: object) -> NoReturn:
             raise AssertionError
 
-    assert whole(text, KnownTools(Unread())) == Rescued(text)
+    assert find_calls(text, KnownTools(Unread())) == Rescued(text)
     assert pieces_of([text], TOOLS) in ([], [Piece(text, text)])
 
 
@@ -66,7 +66,7 @@ def test_a_text_without_the_signs_of_a_call_is_not_looked_into(text: str) -> Non
     ],
 )
 def test_python_values_become_json(text: str, arguments: object) -> None:
-    (call,) = whole(text, TOOLS).calls
+    (call,) = find_calls(text, TOOLS).calls
     assert json.loads(call.arguments) == arguments
 
 
@@ -140,7 +140,7 @@ def test_python_values_become_json(text: str, arguments: object) -> None:
     ],
 )
 def test_what_only_looks_like_a_call_is_left_alone(text: str) -> None:
-    assert whole(text, TOOLS) == Rescued(text)
+    assert find_calls(text, TOOLS) == Rescued(text)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_only_looks_like_a_call_is_left_alone(text: str) -> None:
     ],
 )
 def test_small_slips_are_forgiven(text: str) -> None:
-    rescued = whole(text, TOOLS)
+    rescued = find_calls(text, TOOLS)
     assert [(call.name, call.arguments) for call in rescued.calls] == [("f", "{}")]
     assert rescued.text == ""
 
@@ -178,13 +178,13 @@ def test_several_tagged_calls_follow_each_other() -> None:
     text = (
         'One.<function=f>{}<function=g>{}</function>\n<tool_call>[{"name": "f", "arguments": {}}]'
     )
-    rescued = whole(text, TOOLS)
+    rescued = find_calls(text, TOOLS)
     assert [call.name for call in rescued.calls] == ["f", "g", "f"]
     assert rescued.text == "One."
 
 
 def test_a_second_item_that_is_no_call_stays_text() -> None:
-    rescued = whole('{"name": "f", "arguments": {}}\n{"name": "h"}', TOOLS)
+    rescued = find_calls('{"name": "f", "arguments": {}}\n{"name": "h"}', TOOLS)
     assert [call.name for call in rescued.calls] == ["f"]
     assert rescued.text == '\n{"name": "h"}'
 
@@ -202,8 +202,8 @@ def test_a_tool_with_properties_of_its_own_may_be_given_some() -> None:
     schema = {"type": "object", "properties": {"type": {}, "properties": {}}}
     tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
     text = '{"name": "f", "parameters": {"type": "object", "properties": {"a": 1}}}'
-    assert len(whole(text, KnownTools(tools)).calls) == 1
-    assert whole(text, TOOLS).calls == ()
+    assert len(find_calls(text, KnownTools(tools)).calls) == 1
+    assert find_calls(text, TOOLS).calls == ()
 
 
 def test_only_functions_are_tools() -> None:
@@ -219,7 +219,7 @@ def test_a_call_without_end_is_held_back_only_so_long() -> None:
     (piece,) = stream.feed("a" * 100_000)
     assert piece.text == start + "a" * 300_000
     assert [one.text for one in stream.feed("[f()]")] == ["[f()]"]
-    assert whole(start + "a" * 300_000 + '"}}', TOOLS).calls == ()
+    assert find_calls(start + "a" * 300_000 + '"}}', TOOLS).calls == ()
 
 
 @pytest.mark.parametrize(
@@ -246,8 +246,8 @@ def test_an_object_is_held_back_only_while_it_may_become_a_call(
 
 def test_a_message_of_brackets_is_read_in_a_line() -> None:
     text = '{"name": "f", "arguments": {\n' * 3_000
-    assert whole(text, TOOLS) == Rescued(text)
+    assert find_calls(text, TOOLS) == Rescued(text)
     text = "[f(\n" * 3_000
-    assert whole(text, TOOLS) == Rescued(text)
+    assert find_calls(text, TOOLS) == Rescued(text)
     text = '{"name": "f", "x": 1}\n' * 3_000
-    assert whole(text, TOOLS) == Rescued(text)
+    assert find_calls(text, TOOLS) == Rescued(text)

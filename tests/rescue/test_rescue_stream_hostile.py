@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.support.hostile import LINEAR, WORDS, growth
 
 from puna.bridges.structured import find_json
-from puna.rescue.known_text import LONGEST
-from puna.rescue.stream import RescueStream, whole
+from puna.rescue.partial_text import LONGEST
+from puna.rescue.stream import RescueStream, find_calls
 from puna.rescue.tools import MOST_CALLS, KnownTools
 
 TOOLS = KnownTools(
@@ -30,7 +30,7 @@ def streamed(text: str, size: int) -> str:
 @pytest.mark.parametrize("kind", WORDS)
 def test_the_steps_of_a_text_grow_as_its_length(kind: str) -> None:
     make = WORDS[kind]
-    assert growth(lambda size: whole(f"f{make(size)}", TOOLS), 8_000) < LINEAR
+    assert growth(lambda size: find_calls(f"f{make(size)}", TOOLS), 8_000) < LINEAR
     assert growth(lambda size: streamed(make(size), 7), 8_000) < LINEAR
     assert growth(lambda size: find_json(make(size)), 8_000) < LINEAR
 
@@ -39,7 +39,7 @@ def test_the_steps_of_a_text_grow_as_its_length(kind: str) -> None:
 def test_a_long_text_of_each_kind_is_read_at_all(kind: str) -> None:
     # A law of n² within one regular expression is no step: it would need hours here.
     text = WORDS[kind](400_000)
-    assert len(whole(text, TOOLS).text) <= len(text)
+    assert len(find_calls(text, TOOLS).text) <= len(text)
     assert streamed(text, 20_000) == text
     find_json(text)
 
@@ -69,15 +69,17 @@ def test_a_call_behind_very_many_blanks_is_text_however_it_is_cut() -> None:
     call = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
     for blank in (LONGEST - 1, LONGEST + 1):
         text = f"<tool_call>{' ' * blank}{call[len('<tool_call>') :]}"
-        assert whole(text, TOOLS).text == streamed(text, 999)[: len(whole(text, TOOLS).text)]
-        assert bool(whole(text, TOOLS).calls) == (blank < LONGEST)
+        assert (
+            find_calls(text, TOOLS).text == streamed(text, 999)[: len(find_calls(text, TOOLS).text)]
+        )
+        assert bool(find_calls(text, TOOLS).calls) == (blank < LONGEST)
         assert streamed(text, 999) == text
 
 
 def test_a_call_behind_thousands_of_openings_is_text_and_behind_some_it_is_a_call() -> None:
     call = '{"name": "f", "arguments": {}}'
-    assert whole('[\n"f"\n' * 1_000 + call, TOOLS).calls
-    assert not whole('[\n"f"\n' * 5_000 + call, TOOLS).calls
+    assert find_calls('[\n"f"\n' * 1_000 + call, TOOLS).calls
+    assert not find_calls('[\n"f"\n' * 5_000 + call, TOOLS).calls
 
 
 @given(
@@ -117,7 +119,7 @@ def test_a_message_has_as_many_calls_as_a_host_may_send_and_what_is_more_is_text
     def rescued(count: int) -> tuple[str, int]:
         text = row_of(kind, count)
         if not size:
-            found = whole(text, TOOLS)
+            found = find_calls(text, TOOLS)
             return found.text, len(found.calls)
         stream = RescueStream(TOOLS)
         pieces = [p for at in range(0, len(text), size) for p in stream.feed(text[at : at + size])]
@@ -133,13 +135,13 @@ def test_a_message_has_as_many_calls_as_a_host_may_send_and_what_is_more_is_text
 
 @pytest.mark.parametrize("sign", [";", "; ", "<|eot_id|>"])
 def test_a_long_row_of_ends_behind_a_call_is_not_held_and_read_for_ever(sign: str) -> None:
-    assert whole(CALL + sign * 1_000, TOOLS).calls
+    assert find_calls(CALL + sign * 1_000, TOOLS).calls
     text = CALL + sign * 100_000
-    assert whole(text, TOOLS).text == text
+    assert find_calls(text, TOOLS).text == text
     assert streamed(text, 20_000) == text
 
 
 def test_calls_behind_python_tag_that_are_longer_than_any_call_are_text() -> None:
     # 1 MB of them took 20 s, and was held whole.
     text = "<|python_tag|>" + f'f(a="{"x" * 1_000}");' * 300
-    assert whole(text, TOOLS).text == text
+    assert find_calls(text, TOOLS).text == text

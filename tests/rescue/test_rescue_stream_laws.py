@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.rescue import SHAPES, Asked, cut, known, pieces_of
 
-from puna.rescue.stream import Rescued, RescueStream, join_pieces, whole
+from puna.rescue.stream import Rescued, RescueStream, find_calls, join_pieces
 
 NAMES = ("get_weather", "get_time", "f", "brave_search")
 TOOLS = known(*NAMES)
@@ -71,22 +71,22 @@ texts = st.lists(fragments, max_size=14).map("".join) | st.text(max_size=40)
 def test_any_cut_gives_the_same(text: str, at: list[int]) -> None:
     pieces = pieces_of(cut(text, at), TOOLS)
     assert "".join(piece.source for piece in pieces) == text
-    assert join_pieces(pieces) == whole(text, TOOLS)
+    assert join_pieces(pieces) == find_calls(text, TOOLS)
     single = pieces_of(list(text), TOOLS)
-    assert join_pieces(single) == whole(text, TOOLS)
+    assert join_pieces(single) == find_calls(text, TOOLS)
 
 
 @settings(max_examples=120)
 @given(text=texts)
 def test_what_is_no_call_is_left_alone_to_the_byte(text: str) -> None:
-    rescued = whole(text, TOOLS)
+    rescued = find_calls(text, TOOLS)
     if not rescued.calls:
         assert rescued == Rescued(text)
     for call in rescued.calls:
         assert call.name in NAMES
         assert isinstance(json.loads(call.arguments), dict)
-    assert whole(text, known()) == Rescued(text)
-    assert whole(text, known("other")) == Rescued(text)
+    assert find_calls(text, known()) == Rescued(text)
+    assert find_calls(text, known("other")) == Rescued(text)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -104,7 +104,7 @@ def test_calls_are_found_in_every_shape(shape: str, asked: list[Asked], at: list
 @pytest.mark.parametrize("before", ["Let me look.\n", "I must know more:\n\n", "“é”\n"])
 def test_text_before_calls_stays(shape: str, before: str) -> None:
     asked: list[Asked] = [("get_weather", {"city": "Paris"}), ("get_time", {})]
-    rescued = whole(before + SHAPES[shape](asked), TOOLS)
+    rescued = find_calls(before + SHAPES[shape](asked), TOOLS)
     assert rescued.text == before
     assert [call.name for call in rescued.calls] == ["get_weather", "get_time"]
 

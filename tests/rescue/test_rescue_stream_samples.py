@@ -11,7 +11,7 @@ import pytest
 from tests.support.rescue import known, pieces_of
 
 from puna.rescue.failed_generation import FailedGeneration, read_failed_generation
-from puna.rescue.stream import Rescued, join_pieces, whole
+from puna.rescue.stream import Rescued, find_calls, join_pieces
 
 TOLD = FailedGeneration(400, "tool_use_failed", "failed_generation")
 _FILE = Path(__file__).parent.parent / "fixtures" / "rescue" / "samples.toml"
@@ -33,7 +33,7 @@ def check(rescued: Rescued, sample: dict[str, Any]) -> None:
 
 @of_replies
 def test_a_sample_is_read_as_it_was_meant(sample: dict[str, Any]) -> None:
-    check(whole(sample["text"], known(*sample["tools"])), sample)
+    check(find_calls(sample["text"], known(*sample["tools"])), sample)
 
 
 @of_replies
@@ -46,7 +46,7 @@ def test_a_sample_means_the_same_in_pieces(sample: dict[str, Any], size: int) ->
 
 @of_replies
 def test_other_tools_leave_a_sample_alone(sample: dict[str, Any]) -> None:
-    assert whole(sample["text"], known("another_tool")) == Rescued(sample["text"])
+    assert find_calls(sample["text"], known("another_tool")) == Rescued(sample["text"])
 
 
 @of_errors

@@ -11,7 +11,7 @@ from puna.dialects.quirks import Quirks
 from puna.dialects.request_rules import takes_request
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
-from puna.routing.suitable import Takes, suitable
+from puna.routing.suitable import Accepts, suitable
 
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
 PICTURE = [
@@ -40,7 +40,7 @@ def named(name: str, target: Target) -> Deployment:
 BOTH = (named("able", ABLE), named("unable", UNABLE))
 
 
-def takes(**fields: Any) -> Takes:
+def takes(**fields: Any) -> Accepts:
     request = request_for(**fields)
     return lambda deployment: takes_request(request, deployment.target)
 

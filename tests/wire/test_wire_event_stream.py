@@ -59,7 +59,7 @@ STREAM = b"".join(
 def decode(*pieces: bytes) -> tuple[list[EventStreamMessage], str | None, bool]:
     decoder = EventStreamDecoder()
     messages = [message for piece in pieces for message in decoder.feed(piece)]
-    return messages, decoder.fault, decoder.is_between
+    return messages, decoder.fault, decoder.is_at_message_end
 
 
 @pytest.mark.parametrize(("raw", "message"), KNOWN)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.wire.json_size import JSONLimits, TooManyValuesError, check_text, parse_answer
+from puna.wire.json_size import JSONLimits, TooManyValuesError, check_nested_json, parse_answer
 
 ENOUGH = 10**9
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -150,11 +150,13 @@ def test_vectors_and_log_probabilities_are_an_answer() -> None:
 @pytest.mark.parametrize("item", ["[]", "{}", '{"a":0}', "1", '"a"', "0.1"])
 def test_a_text_within_another_holds_no_more_than_a_model_writes(item: str) -> None:
     """Arguments of calls: their values are within a string of the body, where none are counted."""
-    check_text('{"o":[' + ",".join([item] * 4_000) + "]}")
+    check_nested_json('{"o":[' + ",".join([item] * 4_000) + "]}")
     with pytest.raises(TooManyValuesError, match="holds more than"):
-        check_text('{"o":[' + ",".join([item] * 500_000) + "]}")
+        check_nested_json('{"o":[' + ",".join([item] * 500_000) + "]}")
 
 
 def test_long_texts_of_few_values_may_be_parsed() -> None:
-    check_text(json.dumps({"path": "a", "content": '{"a":[1,2,3]},' * 200_000}))
-    check_text(json.dumps([{"id": n, "name": f"row {n}", "value": n / 7} for n in range(20_000)]))
+    check_nested_json(json.dumps({"path": "a", "content": '{"a":[1,2,3]},' * 200_000}))
+    check_nested_json(
+        json.dumps([{"id": n, "name": f"row {n}", "value": n / 7} for n in range(20_000)])
+    )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from puna.gateway.answers.replies import report_headers
 from puna.types.report import CallReport
-from puna.wire.disguises import View, decoded, unescaped, whole
+from puna.wire.decoded_views import View, decoded_views, plain_view, unescaped_views
 from puna.wire.masking import DOTS, Masker, header_secrets, is_sensitive_header, pair_secrets
 
 SECRETS = st.text(st.characters(max_codepoint=0x2FFF, exclude_categories=["Cs", "Cc"]), min_size=8)
@@ -239,14 +239,14 @@ class CountedBytes:
 
     def __init__(self, data: bytes) -> None:
         self.count = 0
-        self._look(whole(data), 0)
+        self._look(plain_view(data), 0)
 
     def _look(self, view: View, depth: int) -> None:
-        for form in unescaped(view):
+        for form in unescaped_views(view):
             self.count += len(form.data)
             view = form
         if depth < 4:
-            for one in decoded(view, 12, only_ascii=True):
+            for one in decoded_views(view, 12, only_ascii=True):
                 self._look(one, depth + 1)
 
 

@@ -23,11 +23,11 @@ from puna.wire.fold import fold
 from puna.wire.http import HTTPReply
 from puna.wire.sse import SSEDecoder
 from puna.wire.surrogates import (
-    SoundDecoder,
-    count_halves,
-    is_sound,
-    mend_json,
+    WellFormedDecoder,
+    count_replacements,
+    is_well_formed,
     parse_json,
+    repair_json,
     well_formed,
 )
 
@@ -53,10 +53,10 @@ def test_json_with_halves_is_read_as_the_same_with_signs(value: Any) -> None:
     wanted = json.loads(well_formed(json.dumps([value], ensure_ascii=False)))
     assert parse_json(escaped) == parse_json(raw) == wanted
     signs = json.dumps([value], ensure_ascii=False)
-    assert count_halves(raw) == well_formed(signs).count(SIGN)
+    assert count_replacements(raw) == well_formed(signs).count(SIGN)
     for data in (escaped, raw):
-        assert is_sound(mend_json(data))
-        assert is_sound(data) == (mend_json(data) == data)
+        assert is_well_formed(repair_json(data))
+        assert is_well_formed(data) == (repair_json(data) == data)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_json_with_halves_is_read_as_the_same_with_signs(value: Any) -> None:
     ],
 )
 def test_only_halves_are_mended(data: bytes, value: str) -> None:
-    assert count_halves(data) == value.count(SIGN) - data.count(rb"\ufffd")
+    assert count_replacements(data) == value.count(SIGN) - data.count(rb"\ufffd")
     assert parse_json(data) == value
 
 
@@ -87,8 +87,8 @@ _EACH_ESCAPE = re.compile(
 def test_halves_are_found_among_escapes_of_all_kinds(data: bytes) -> None:
     """As one finds them who reads each escape from the first on."""
     wanted = _EACH_ESCAPE.sub(lambda one: rb"\ufffd" if one["half"] else one[0], data)
-    assert mend_json(data) == wanted
-    assert is_sound(data) == (wanted == data)
+    assert repair_json(data) == wanted
+    assert is_well_formed(data) == (wanted == data)
 
 
 @pytest.mark.parametrize("sign", [b"\\", rb"\u0061", rb"\ud83d\ude00", b"%25", rb"\"", rb"\ud83d"])
@@ -291,18 +291,18 @@ def test_an_event_that_is_held_back_comes_before_anything_that_ends_the_wait() -
         b'data: {"t": "", "finish_reason": "stop"}\n\n',
         b"data: {broken\n\n",
     ):
-        decoder = SoundDecoder(SSEDecoder())
+        decoder = WellFormedDecoder(SSEDecoder())
         assert decoder.feed(held) == []
         events = decoder.feed(after)
         assert [event.data for event in events][:1] == ['{"t":"a\ufffd"}'.encode()]
         assert len(events) == 2
-    decoder = SoundDecoder(SSEDecoder())
+    decoder = WellFormedDecoder(SSEDecoder())
     assert decoder.feed(held) == []
     assert [event.data for event in decoder.close()] == ['{"t":"a\ufffd"}'.encode()]
 
 
 def test_not_many_events_wait_for_half_a_character() -> None:
-    decoder = SoundDecoder(SSEDecoder())
+    decoder = WellFormedDecoder(SSEDecoder())
     assert decoder.feed(b'data: {"t": "\\ud83e"}\n\n') == []
     blank = b'data: {"t": ""}\n\n'
     counts = [len(decoder.feed(blank)) for _ in range(20)]

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
-from puna.wire.json_size import check_text
+from puna.wire.json_size import check_nested_json
 
 BROKEN_INPUT = "INVALID_JSON"
 """The key under which Anthropic's guide to tool streaming keeps arguments that are no JSON."""
@@ -26,7 +26,7 @@ def parse_call_arguments(arguments: object) -> dict[str, Any] | None:
     if not isinstance(arguments, str):
         return None
     try:
-        check_text(arguments)
+        check_nested_json(arguments)
         value = from_json(arguments, allow_inf_nan=False) if arguments.strip() else {}
     except (TypeError, ValueError):  # half of a surrogate pair is no text
         return None

@@ -24,9 +24,9 @@ from puna.dialects.tool_call_identity import ToolCallTracker
 from puna.errors import APIError, MalformedReplyError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
-from puna.wire.json_size import fault_of, parse_answer
+from puna.wire.json_size import describe_fault, parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
-from puna.wire.surrogates import SoundDecoder
+from puna.wire.surrogates import WellFormedDecoder
 
 
 class AnthropicStreamReader:
@@ -34,7 +34,7 @@ class AnthropicStreamReader:
 
     def __init__(self, context: ReadContext) -> None:
         self._context = context
-        self._decoder = SoundDecoder(SSEDecoder())
+        self._decoder = WellFormedDecoder(SSEDecoder())
         self._events = MessageEvents()
         self._calls = ToolCallTracker()
         self._has_role = False
@@ -111,7 +111,7 @@ class AnthropicStreamReader:
             if event.event == "error":
                 text = event.data.decode("utf-8", "replace")
                 raise read_messages_error(text, self._context) from error
-            what = fault_of(error, "a frame that is not JSON")
+            what = describe_fault(error, "a frame that is not JSON")
             raise malformed_frame(what, self._context, event.data) from error
         fields = cast("dict[str, Any]", data if isinstance(data, dict) else {})
         if event.event == "error" or fields.get("type") == "error" or fields.get("error"):

@@ -32,7 +32,7 @@ from puna.errors import APIError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
 from puna.wire.event_stream import EventStreamDecoder, EventStreamMessage
-from puna.wire.json_size import fault_of, parse_answer
+from puna.wire.json_size import describe_fault, parse_answer
 from puna.wire.surrogates import HalfJoiner
 
 _KEPT = ("metrics", "performanceConfig", "serviceTier", "trace")
@@ -108,7 +108,7 @@ class ConverseStreamReader:
         chunks = [] if self.is_done else self._read_all(self._joiner.close())
         if self.is_done:
             return chunks
-        if not self._decoder.is_between:
+        if not self._decoder.is_at_message_end:
             self.error = interrupted("in the middle of a frame", self._context)
         elif self._stop_reason is not None:
             return chunks + self._end()
@@ -133,7 +133,7 @@ class ConverseStreamReader:
         try:
             data = parse_answer(payload)
         except ValueError as error:
-            what = fault_of(error, "broken JSON")
+            what = describe_fault(error, "broken JSON")
             raise malformed(f"{what} in its stream", self._context) from error
         if not isinstance(data, dict):
             raise malformed("JSON that is no object in its stream", self._context)

@@ -16,7 +16,7 @@ from puna.dialects.secrets import scrub_start
 from puna.errors import BadRequestError, MalformedReplyError
 from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
-from puna.wire.json_size import fault_of, parse_answer
+from puna.wire.json_size import describe_fault, parse_answer
 from puna.wire.surrogates import well_formed
 
 _BODY_LIMIT = 1_000
@@ -66,7 +66,7 @@ def parse_object(
     except ValueError as error:
         if reply.body.lstrip()[:1] == b"<":
             raise read_error_reply(reply, context) from error
-        what = fault_of(error, "broken JSON") if reply.body.strip() else "an empty body"
+        what = describe_fault(error, "broken JSON") if reply.body.strip() else "an empty body"
         text = scrub_start(reply.body, context)
         said = f"{what} (status {reply.status})"
         raise malformed(said, context, body=text[:_BODY_LIMIT]) from error

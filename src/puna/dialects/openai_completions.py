@@ -31,9 +31,9 @@ from puna.types.common import Usage
 from puna.types.completion_request import CompletionRequest
 from puna.types.completions import TextChoice, TextCompletion
 from puna.wire.http import HTTPReply, Timeouts
-from puna.wire.json_size import fault_of, parse_answer
+from puna.wire.json_size import describe_fault, parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
-from puna.wire.surrogates import SoundDecoder
+from puna.wire.surrogates import WellFormedDecoder
 
 Context = ReadContext[CompletionRequest]
 
@@ -136,7 +136,7 @@ class CompletionStreamReader:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._decoder = SoundDecoder(SSEDecoder())
+        self._decoder = WellFormedDecoder(SSEDecoder())
         self._open: set[int] = set()
         self._last: TextCompletion | None = None
         self._id: str | None = None
@@ -229,7 +229,7 @@ class CompletionStreamReader:
         try:
             data = parse_answer(frame.data)
         except ValueError as error:
-            what = fault_of(error, "a frame that is not JSON")
+            what = describe_fault(error, "a frame that is not JSON")
             raise malformed(what, self._context) from error
         if not isinstance(data, dict):
             raise malformed("a frame that is no JSON object", self._context)

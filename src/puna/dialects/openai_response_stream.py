@@ -22,9 +22,9 @@ from puna.errors import APIError, StreamInterruptedError
 from puna.types.common import Usage
 from puna.types.response_request import ResponsesRequest
 from puna.types.responses import FAILED_EVENT, LAST_EVENTS, ResponseEvent
-from puna.wire.json_size import fault_of, parse_answer
+from puna.wire.json_size import describe_fault, parse_answer
 from puna.wire.sse import SSEDecoder, SSEEvent
-from puna.wire.surrogates import SoundDecoder
+from puna.wire.surrogates import WellFormedDecoder
 
 _ERROR = "error"
 _DONE = b"[DONE]"
@@ -35,7 +35,7 @@ class OpenAIResponseStreamReader:
 
     def __init__(self, context: ReadContext[ResponsesRequest]) -> None:
         self._context = context
-        self._decoder = SoundDecoder(SSEDecoder())
+        self._decoder = WellFormedDecoder(SSEDecoder())
         self._made = 0
         self._id: str | None = None
         self._has_ended = False
@@ -87,7 +87,7 @@ class OpenAIResponseStreamReader:
         try:
             data = parse_answer(frame.data)
         except ValueError as error:
-            what = fault_of(error, "an event that is not JSON")
+            what = describe_fault(error, "an event that is not JSON")
             raise malformed(what, context) from error
         if not isinstance(data, dict):
             raise malformed("an event that is no JSON object", context)

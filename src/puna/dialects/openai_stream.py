@@ -30,9 +30,9 @@ from puna.errors import APIError, MalformedReplyError
 from puna.rescue.tools import MOST_CALLS
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
-from puna.wire.json_size import fault_of, parse_answer
+from puna.wire.json_size import describe_fault, parse_answer
 from puna.wire.sse import EventDecoder, SSEDecoder, SSEEvent
-from puna.wire.surrogates import SoundDecoder
+from puna.wire.surrogates import WellFormedDecoder
 
 _DONE = b"[DONE]"
 
@@ -43,7 +43,7 @@ class OpenAIStreamReader:
     def __init__(self, context: ReadContext, decoder: EventDecoder | None = None) -> None:
         """`decoder` cuts the bytes into events, where they are no server-sent ones."""
         self._context = context
-        self._decoder = SoundDecoder(decoder or SSEDecoder())
+        self._decoder = WellFormedDecoder(decoder or SSEDecoder())
         self._choices: dict[int, ChoiceState] = {}
         self._envelope: dict[str, Any] = {}
         self._held: list[dict[str, Any]] = []
@@ -148,7 +148,7 @@ class OpenAIStreamReader:
                 raise self.read_error(text) from error
             if self.has_finished and not frame.startswith(b"{"):
                 return self._finish()  # the answer is whole: `[done]` or a page ends it, too
-            what = fault_of(error, "a frame that is not JSON")
+            what = describe_fault(error, "a frame that is not JSON")
             raise malformed_frame(what, self._context, event.data) from error
         if isinstance(data, list) and data:
             data = cast("list[Any]", data)[0]  # Google has its errors in a list

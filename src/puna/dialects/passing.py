@@ -32,7 +32,7 @@ from puna.wire.envelope import (
     TextPart,
     ToolMessage,
     UserMessage,
-    is_sound,
+    is_parseable,
     read_parts,
     text_content,
 )
@@ -182,7 +182,7 @@ class PassingRules:
         """
         calls = message.tool_calls
         if message.annotations is not UNSET:
-            if not is_sound(message.annotations, b"["):
+            if not is_parseable(message.annotations, b"["):
                 return None
             message = replace(message, annotations=UNSET)
         if not calls:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from puna.dialects.base import ReadContext, Target
 from puna.types.model_request import ModelRequest
-from puna.wire.http import shown_headers
+from puna.wire.http import safe_headers
 from puna.wire.masking import (
     Masker,
     header_secrets,
@@ -39,10 +39,10 @@ def scrub_start(body: bytes, context: ReadContext[ModelRequest]) -> str:
 
 def scrub_headers(headers: Mapping[str, str], context: ReadContext[ModelRequest]) -> dict[str, str]:
     """A reply's headers as reports and errors may carry them."""
-    shown = shown_headers(headers)
+    shown = safe_headers(headers)
     masker = _masker(context)
     values = "\n".join(shown.values()).encode("utf-8", "surrogatepass")
-    if not (masker.may_be_in(values) or masker.may_be_coded_in(values)):
+    if not (masker.may_be_in(values) or masker.may_be_encoded_in(values)):
         return shown
     return {name: masker.mask_text(value) for name, value in shown.items()}
 

@@ -25,7 +25,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from io import StringIO
 
-from puna.wire.json_size import check_text
+from puna.wire.json_size import check_nested_json
 
 _MARK = re.compile(r'\\.|\\|["{}\[\]]', re.DOTALL)
 _MOST_KEPT = 256 * 1024
@@ -94,8 +94,8 @@ class ArgumentsSoFar:
         try:
             if said == text:
                 return True
-            check_text(text)
-            check_text(said)
+            check_nested_json(text)
+            check_nested_json(said)
             return bool(json.loads(text) == json.loads(said))
         except (ValueError, RecursionError):
             return False

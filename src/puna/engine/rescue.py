@@ -14,7 +14,7 @@ from puna.dialects.base import ReadContext
 from puna.dialects.openai_plain import says_something
 from puna.dialects.openai_replies import made_call_id
 from puna.rescue.failed_generation import read_failed_generation
-from puna.rescue.stream import Piece, RescueStream, join_pieces, whole
+from puna.rescue.stream import Piece, RescueStream, find_calls, join_pieces
 from puna.rescue.tools import FoundCall, KnownTools
 from puna.types.chat import (
     ChatCompletion,
@@ -55,7 +55,7 @@ def rescue_completion(answer: ChatCompletion, context: ReadContext, report: Call
         message = choice.message
         if message.tool_calls or message.function_call is not None or not message.content:
             continue
-        rescued = whole(message.content, tools)
+        rescued = find_calls(message.content, tools)
         if rescued.calls:
             message.content = rescued.text or None
             message.tool_calls = _calls_of(f"{context.made_id}_{choice.index}", rescued.calls)

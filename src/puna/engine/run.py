@@ -35,7 +35,7 @@ from puna.types.common import Usage
 from puna.types.report import CallReport
 from puna.wire.http import HTTPReply
 from puna.wire.sigv4 import sign
-from puna.wire.surrogates import count_halves
+from puna.wire.surrogates import count_replacements
 
 AnswerT = TypeVar("AnswerT")
 
@@ -174,7 +174,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         """
         self.take_headers(attempt, reply.status, reply.headers)
         if reply.is_success:
-            self.report.replaced_signs += count_halves(reply.body)
+            self.report.replaced_signs += count_replacements(reply.body)
             return self.read_answer(attempt, reply)
         return self.read_failure(attempt, reply)
 

@@ -1,1 +1,1 @@
-"""Tool calls that a host of Llama returned as text -> tool calls, whole and streamed."""
+"""Finds tool calls that a Llama model wrote as text, in whole answers and in streams."""

@@ -1,6 +1,7 @@
-"""Makes arguments fit their tool's schema, where that loses nothing: `"5"` for a number is 5.
+"""Converts arguments to the types of their tool's schema: `"5"` for a number becomes 5.
 
-Only a value whose kind the schema does not allow is touched, and only when there is one plain way.
+Only a value whose type the schema does not allow is changed, and only if there is exactly one
+lossless conversion.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _Schema = Mapping[str, Any]
 def repair_arguments(
     arguments: Mapping[str, Any], schema: _Schema
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The arguments as the schema wants them, and the paths of what was changed."""
+    """The arguments as the schema requires them, and the paths of those that were changed."""
     changed: list[str] = []
     return _repair_fields(arguments, schema, "", changed), tuple(changed)
 
@@ -55,7 +56,7 @@ def _repair(value: Any, schema: _Schema, path: str, changed: list[str]) -> Any:
 
 
 def _kinds_of(schema: _Schema) -> list[str]:
-    """The kinds that a schema allows; nothing where it says so in another way, or not at all."""
+    """The JSON types that a schema allows; empty where it does not say so plainly."""
     given = schema.get("type")
     kinds = cast("list[Any]", given) if isinstance(given, list) else [given]
     known: list[str] = [kind for kind in kinds if isinstance(kind, str) and kind in _IS]
@@ -82,7 +83,7 @@ _IS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _read(value: Any, kind: str) -> Any:
-    """The value of a JSON text, if it is of this kind."""
+    """Parse a JSON text; None unless the value has this type."""
     if not isinstance(value, str):
         return None
     try:
@@ -98,7 +99,7 @@ def _make_text(value: Any, _: _Schema) -> str | None:
 
 
 def _make_list(value: Any, schema: _Schema) -> list[Any] | None:
-    """A list from its JSON text, or from the one item that it should hold."""
+    """A list parsed from its JSON text, or with the given value as its one item."""
     made = _read(value, "array")
     if made is not None:
         return cast("list[Any]", made)

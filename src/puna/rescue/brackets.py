@@ -1,4 +1,4 @@
-"""Finds where a bracketed text ends, piece by piece: each character is looked at once."""
+"""Finds the end of a bracketed text incrementally: each character is looked at once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ _IN_STRING = {'"': re.compile(r'["\\]'), "'": re.compile(r"['\\]")}
 
 
 class BracketScan:
-    """Begins at an opening bracket; `advance` with the text as far as it is known.
+    """Scans for the closing bracket; call `advance` with the text known so far.
 
     Attributes:
-        is_broken: a bracket closed what another kind had opened; there is no end.
+        is_broken: a bracket closed one of another kind, so there is no end.
     """
 
     def __init__(self, start: int, *, is_python: bool = False, most: int = sys.maxsize) -> None:
-        """`most` is how many characters are looked at; what is longer has no end."""
+        """`start` is the index of the opening bracket.
+
+        After `most` characters the scan gives up.
+        """
         self.is_broken = False
         self._stop = min(sys.maxsize, start + most)
         self._position = start
@@ -29,11 +32,14 @@ class BracketScan:
 
     @property
     def missing(self) -> str:
-        """The bracket that would close all, where only the outermost is open; else nothing."""
+        """The closing bracket that is missing, if only the outermost one is open.
+
+        Else an empty text.
+        """
         return self._open[0] if len(self._open) == 1 and not self._quote else ""
 
     def advance(self, text: str) -> int | None:
-        """Where the text behind the closing bracket begins; None while that is not known."""
+        """The index after the closing bracket; None while it is not known."""
         while True:
             marks = _IN_STRING[self._quote] if self._quote else self._marks
             found = marks.search(text, self._position, self._stop)
@@ -41,11 +47,11 @@ class BracketScan:
                 self._position = max(self._position, min(len(text), self._stop))
                 return None
             self._position = found.end()
-            self._take(found.group())
+            self._add(found.group())
             if self.is_broken or not (self._open or self._quote):
                 return self._position
 
-    def _take(self, mark: str) -> None:
+    def _add(self, mark: str) -> None:
         if mark == "\\":
             self._position += 1  # an escaped character, which may not have come yet
         elif mark == self._quote:
@@ -59,7 +65,7 @@ class BracketScan:
 
 
 def end_of_brackets(text: str, start: int) -> int | None:
-    """Where the Python text behind the bracket at `start` goes on; None where it never closes."""
+    """The index after the Python bracket that opens at `start`; None where it is never closed."""
     scan = BracketScan(start, is_python=True)
     end = scan.advance(text)
     return None if scan.is_broken else end

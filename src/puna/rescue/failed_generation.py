@@ -1,6 +1,6 @@
-"""The model's text in an error: some hosts refuse to answer where they could not read its calls.
+"""Finds calls in an error reply: some hosts reject an answer whose calls they could not parse.
 
-Samples in `tests/fixtures/rescue`; which hosts do so, and where the text is, is in their rows.
+Samples in `tests/fixtures/rescue`; which hosts do so, and in which field, is in their rows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from puna.rescue.stream import Rescued, whole
+from puna.rescue.stream import Rescued, find_calls
 from puna.rescue.tools import KnownTools
 
 _FUNCTION_END = "</function>"
@@ -17,23 +17,29 @@ _FUNCTION_END = "</function>"
 
 @dataclass(frozen=True, slots=True)
 class FailedGeneration:
-    """How such an error looks: its status, its `error.code`, the field of `error` with the text."""
+    """How such an error looks.
+
+    Its status, its `error.code`, and the field of `error` with the text.
+    """
 
     status: int
     code: str
     field: str
 
 
-def read_failed_generation(body: Any, told: FailedGeneration, tools: KnownTools) -> Rescued | None:
-    """The calls in a decoded error body; None where it holds none."""
+def read_failed_generation(body: Any, rule: FailedGeneration, tools: KnownTools) -> Rescued | None:
+    """The calls in a decoded error body that matches the host's `rule`.
+
+    None where it holds none.
+    """
     error = cast("Mapping[str, Any]", body).get("error") if isinstance(body, Mapping) else None
-    if not isinstance(error, Mapping) or error.get("code") != told.code:
+    if not isinstance(error, Mapping) or error.get("code") != rule.code:
         return None
-    text = error.get(told.field)
+    text = error.get(rule.field)
     if not isinstance(text, str):
         return None
-    rescued = whole(text, tools)
+    rescued = find_calls(text, tools)
     if not rescued.calls and text.rstrip().endswith(_FUNCTION_END):
         # Some of these errors have lost the beginning: `f{…}</function>`.
-        rescued = whole(f"<function={text.lstrip()}", tools)
+        rescued = find_calls(f"<function={text.lstrip()}", tools)
     return rescued if rescued.calls else None

@@ -1,8 +1,8 @@
-"""Calls written as JSON: which values are calls, and which only look like them.
+"""Parses calls written as JSON, and tells them from other JSON.
 
 Known shapes: `{"name", "parameters"}` (Llama 3), `{"name", "arguments"}`, either with a `type`,
 OpenAI's `{"type", "function": {…}}`, lists of these, and `{"tool_calls": […]}`. A key that none of
-them has, as the `description` of a repeated definition, tells that it is something else.
+them has, such as the `description` of a repeated tool definition, means that it is no call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _INNER = frozenset(("name", "parameters", "arguments"))
 
 
 def read_json_calls(text: str, tools: KnownTools) -> list[FoundCall] | None:
-    """The calls of a JSON text; None where any part of it is no call."""
+    """Parse the calls of a JSON text; None if any part of it is no call."""
     value = read_json(text)
     if isinstance(value, dict) and value.keys() == {"tool_calls"}:
         value = value["tool_calls"]
@@ -34,7 +34,7 @@ def read_json_calls(text: str, tools: KnownTools) -> list[FoundCall] | None:
 
 
 def read_json(text: str) -> Any:
-    """A JSON value, None where it is none. Line breaks within its texts are forgiven."""
+    """Parse JSON, allowing line breaks in strings; None where it is invalid."""
     try:
         return json.loads(text, strict=False, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -64,7 +64,10 @@ def _read_call(value: Any, tools: KnownTools) -> FoundCall | None:
 
 
 def _read_arguments(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The arguments: an object, or the JSON text of one. Two of them say nothing clear."""
+    """The arguments: an object, or its JSON text.
+
+    None where two fields claim to be the arguments.
+    """
     given = [fields[key] for key in ("parameters", "arguments") if key in fields]
     if len(given) != 1:
         return None

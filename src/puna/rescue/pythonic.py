@@ -1,7 +1,7 @@
-"""Calls written as Python, as Llama 3.2 and 4 do: `f(x=1, y=["a"])`, literals only.
+"""Parses calls written as Python, as Llama 3.2 and 4 do: `f(x=1, y=["a"])`, literals only.
 
 Source: Llama 3.3 and Llama 4 model cards, "Zero-shot function calling". Nothing is evaluated: the
-arguments are read as a syntax tree, and anything in it that is no literal makes it no call.
+arguments are parsed as a syntax tree, and anything but literals makes it no call.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "none": No
 
 
 class _NoLiteral(Exception):  # noqa: N818 - never leaves this module
-    """There is more in the arguments than values."""
+    """The arguments hold something other than literals."""
 
 
 def read_pythonic_list(text: str, tools: KnownTools) -> list[FoundCall] | None:
-    """The calls of `[f(x=1), g()]`; None where any part of it is no call."""
+    """Parse the calls of `[f(x=1), g()]`; None if any part of it is no call."""
     calls: list[FoundCall] = []
     position = 1
     while True:
@@ -56,7 +56,7 @@ def read_pythonic_list(text: str, tools: KnownTools) -> list[FoundCall] | None:
 
 
 def read_pythonic_call(text: str, tools: KnownTools) -> FoundCall | None:
-    """The call of `f(x=1)`, or of `f.call(x=1)`, as Llama 3.1 calls its built-in tools."""
+    """Parse the call of `f(x=1)`, or of `f.call(x=1)`, as Llama 3.1 calls its built-in tools."""
     name, _, rest = text.partition("(")
     if name not in tools:
         name = name.removesuffix(".call")
@@ -110,7 +110,7 @@ def _read_key(node: ast.expr | None) -> str:
 
 
 def _mend(found: re.Match[str]) -> str:
-    """What Python would refuse: line breaks and odd escapes in a text, keywords as names."""
+    """Replace what Python refuses: line breaks and odd escapes in strings, keywords as names."""
     text: str | None = found["text"]
     if text is None:
         return _SAFE + found.group()

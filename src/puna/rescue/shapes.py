@@ -1,4 +1,4 @@
-"""The shapes in which Llama writes calls, each as a question to the text at a position.
+"""Parsers for the shapes in which Llama models write calls.
 
 Sources: the model cards of Llama 3.1, 3.2, 3.3 and 4; for what models make of them, the samples in
 `tests/fixtures/rescue`, each with its address. The rules: docs/concepts/tool-call-rescue.md.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from puna.rescue.json_calls import FIRST_KEYS, read_json, read_json_calls
-from puna.rescue.known_text import END_TOKENS, LONGEST, Asking, Calls, Found, KnownText, NoCall
+from puna.rescue.partial_text import END_TOKENS, LONGEST, Calls, Found, NoCall, Parsing, PartialText
 from puna.rescue.pythonic import NAME, read_pythonic_call, read_pythonic_list
 from puna.rescue.tools import MOST_CALLS, KnownTools
 
@@ -31,12 +31,12 @@ _LINE = re.compile(r"[^\n]{0,64}")
 _NOT_NAME = re.compile(r'[\s>=,:("]{0,8}')
 _MOST_END_TOKENS = 1_024
 """Behind calls; a longer row of them tells nothing more."""
-_STRAY = re.compile(r"[)\]}\"']{0,2}")
+_EXTRA_CLOSERS = re.compile(r"[)\]}\"']{0,2}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Tail:
-    """What stands behind calls: where it ends, and what it tells of them."""
+    """What follows calls: where it ends, and what it shows about them."""
 
     end: int
     is_last: bool
@@ -45,61 +45,72 @@ class _Tail:
 
 
 class Shapes:
-    """Questions raise `NoCall` for what is no call, or not in this place."""
+    """One parser for each shape. Each raises `NoCall` where the text is no call in that shape.
 
-    def __init__(self, known: KnownText, tools: KnownTools) -> None:
-        self._known = known
+    A parser takes the index at which to begin, and gives the index behind the calls, and the calls.
+    """
+
+    def __init__(self, known: PartialText, tools: KnownTools) -> None:
+        self._text = known
         self._tools = tools
 
-    def bare(self, at: int, *, is_first: bool) -> Asking[Found]:
-        """JSON, or a list of Python calls: the whole message, its beginning, or its end.
+    def untagged(self, at: int, *, is_first: bool) -> Parsing[Found]:
+        """Parse JSON calls, or a list of Python calls, without a tag.
 
-        At the beginning text may follow on another line. With text on both sides it is an example.
+        They must be the whole message, its beginning (then text follows on another line) or its
+        end.
+        With text on both sides they are taken for an example.
         """
-        end, calls = yield from self._run(at)
-        tail = yield from self._tail(end)
+        end, calls = yield from self._parse_calls(at)
+        tail = yield from self._parse_tail(end)
         if tail.is_last or (is_first and (tail.has_token or tail.has_newline)):
             return tail.end, calls
         raise NoCall(end)
 
-    def lone_call(self, at: int) -> Asking[Found]:
-        """One Python call without brackets: only as the whole message."""
+    def single_python_call(self, at: int) -> Parsing[Found]:
+        """Parse one Python call without brackets, which must be the whole message."""
         end, calls = yield from self._python_call(at, at)
-        tail = yield from self._tail(end)
+        tail = yield from self._parse_tail(end)
         if not tail.is_last:
             raise NoCall(end)
         return tail.end, calls
 
-    def fenced(self, at: int) -> Asking[Found]:
-        """A block of code at the message's end with nothing but calls in it; `at` its language."""
-        known = self._known
+    def fenced(self, at: int) -> Parsing[Found]:
+        """Parse a code fence at the end of the message that holds only calls.
+
+        `at` is at its language.
+        """
+        known = self._text
         line = yield from known.match_while(at, _LINE, _begins_language)
-        if line.strip() not in ("", *_LANGUAGES) or self._known.text[at + len(line) :][:1] != "\n":
+        if line.strip() not in ("", *_LANGUAGES) or self._text.text[at + len(line) :][:1] != "\n":
             raise NoCall(at)
-        end, calls = yield from self._run((yield from known.skip_blank(at + len(line))))
+        end, calls = yield from self._parse_calls((yield from known.skip_blank(at + len(line))))
         end = yield from known.skip_blank(end)
         fence = yield from known.match_one(end, (_FENCE,))
-        tail = yield from self._tail(end + len(fence))
+        tail = yield from self._parse_tail(end + len(fence))
         if not tail.is_last:
             raise NoCall(at)
         return tail.end, calls
 
-    def python_tag(self, at: int) -> Asking[Found]:
-        """Behind `<|python_tag|>`: any of the bare shapes. Other code stays what it is."""
-        start = yield from self._known.skip_blank(at)
+    def python_tag(self, at: int) -> Parsing[Found]:
+        """Parse what follows `<|python_tag|>`: calls in any untagged shape.
+
+        Other code is no call.
+        """
+        start = yield from self._text.skip_blank(at)
         try:
-            end, calls = yield from self._run(start, takes_names=True)
+            end, calls = yield from self._parse_calls(start, allows_names=True)
         except NoCall as error:
             raise NoCall(None if error.resume is None else at) from error
-        tail = yield from self._tail(end)
-        is_code = self._known.text[start] not in "{["
+        tail = yield from self._parse_tail(end)
+        is_code = self._text.text[start] not in "{["
         if tail.is_last or tail.has_token or (tail.has_newline and not is_code):
             return tail.end, calls
         raise NoCall(at)
 
-    def function_tag(self, at: int) -> Asking[Found]:
-        """Behind `<function=`: `name>{…}</function>`, and what models make of it."""
-        known, tools = self._known, self._tools
+    def function_tag(self, at: int) -> Parsing[Found]:
+        """Parse what follows `<function=`: `name>{…}</function>`, and what models make of it."""
+        known, tools = self._text, self._tools
         if (yield from known.peek(at)) == '"':
             at += 1
         name = yield from known.match_while(at, NAME, tools.has_prefix)
@@ -118,20 +129,25 @@ class Shapes:
             return [call] if call is not None else None
 
         end, calls = yield from known.read_brackets(start, read, needs_tag=True)
-        return (yield from self._closed(end, _FUNCTION_ENDS, (FUNCTION_TAG,))), calls
+        return (yield from self._end_of_tagged(end, _FUNCTION_ENDS, (FUNCTION_TAG,))), calls
 
-    def call_tag(self, at: int) -> Asking[Found]:
-        """Behind `<tool_call>`: JSON, as Hermes writes it."""
+    def call_tag(self, at: int) -> Parsing[Found]:
+        """Parse what follows `<tool_call>`: JSON, as Hermes writes it."""
         try:
-            end, calls = yield from self._run((yield from self._known.skip_blank(at)))
+            end, calls = yield from self._parse_calls((yield from self._text.skip_blank(at)))
         except NoCall as error:
             raise NoCall(None if error.resume is None else at) from error
-        return (yield from self._closed(end, _CALL_ENDS, CALL_TAGS)), calls
+        return (yield from self._end_of_tagged(end, _CALL_ENDS, CALL_TAGS)), calls
 
-    def _closed(self, at: int, ends: tuple[str, ...], next_tags: tuple[str, ...]) -> Asking[int]:
-        """Where a tagged call ends: with its closing tag, the message, or the next call."""
-        known = self._known
-        stray = yield from known.match_while(at, _STRAY, _always)
+    def _end_of_tagged(
+        self, at: int, ends: tuple[str, ...], next_tags: tuple[str, ...]
+    ) -> Parsing[int]:
+        """Where a tagged call ends.
+
+        At its closing tag, at the end of the message, or at the next call.
+        """
+        known = self._text
+        stray = yield from known.match_while(at, _EXTRA_CLOSERS, _always)
         start = yield from known.skip_blank(at + len(stray))
         if (yield from known.peek(start)) == ">":
             start += 1
@@ -140,28 +156,28 @@ class Shapes:
             return start + len(closing)
         if closing:
             return start
-        tail = yield from self._tail(start)
+        tail = yield from self._parse_tail(start)
         if not (tail.is_last or tail.has_token):
             raise NoCall(at)
         return tail.end
 
-    def _run(self, at: int, *, takes_names: bool = False) -> Asking[Found]:
-        """One call or list of calls, and those that follow it."""
-        end, calls = yield from self._item(at, takes_names=takes_names)
+    def _parse_calls(self, at: int, *, allows_names: bool = False) -> Parsing[Found]:
+        """Parse one call or list of calls, and those that follow it directly."""
+        end, calls = yield from self._parse_item(at, allows_names=allows_names)
         while True:
-            start = yield from self._known.skip_blank(end)
-            if (yield from self._known.peek(start)) in (";", ","):
-                start = yield from self._known.skip_blank(start + 1)
+            start = yield from self._text.skip_blank(end)
+            if (yield from self._text.peek(start)) in (";", ","):
+                start = yield from self._text.skip_blank(start + 1)
             try:
-                end, more = yield from self._item(start, takes_names=takes_names)
+                end, more = yield from self._parse_item(start, allows_names=allows_names)
             except NoCall:
                 return end, calls
             calls += more
             if len(calls) > MOST_CALLS or end - at > LONGEST:
                 raise NoCall(None)
 
-    def _item(self, at: int, *, takes_names: bool) -> Asking[Found]:
-        known, tools = self._known, self._tools
+    def _parse_item(self, at: int, *, allows_names: bool) -> Parsing[Found]:
+        known, tools = self._text, self._tools
         first = yield from known.peek(at)
         if first == "{":
             yield from self._check_head(at, at)
@@ -175,63 +191,68 @@ class Shapes:
                     at, lambda text: read_pythonic_list(text, tools), is_python=True
                 )
                 return found
-        elif takes_names:
+        elif allows_names:
             return (yield from self._python_call(at, at))
         else:
             raise NoCall(at + 1)
         return (yield from known.read_brackets(at, lambda text: read_json_calls(text, tools)))
 
-    def _python_call(self, at: int, start: int) -> Asking[Found]:
+    def _python_call(self, at: int, start: int) -> Parsing[Found]:
         bracket = yield from self._check_name(at, start)
 
         def read(arguments: str) -> Calls | None:
-            call = read_pythonic_call(self._known.text[at:bracket] + arguments, self._tools)
+            call = read_pythonic_call(self._text.text[at:bracket] + arguments, self._tools)
             return [call] if call is not None else None
 
-        return (yield from self._known.read_brackets(bracket, read, is_python=True))
+        return (yield from self._text.read_brackets(bracket, read, is_python=True))
 
-    def _check_name(self, at: int, start: int) -> Asking[int]:
-        """Where the bracket behind a tool's name stands."""
+    def _check_name(self, at: int, start: int) -> Parsing[int]:
+        """Parse the name of a known tool; gives the index of the bracket after it."""
         tools = self._tools
 
         def begins_call(part: str) -> bool:
             return tools.has_prefix(part, ".call")
 
-        name = yield from self._known.match_while(at, NAME, begins_call)
+        name = yield from self._text.match_while(at, NAME, begins_call)
         end = at + len(name)
         is_known = name in tools or name.removesuffix(".call") in tools
-        if not is_known or (yield from self._known.peek(end)) != "(":
+        if not is_known or (yield from self._text.peek(end)) != "(":
             raise NoCall(start + 1)
         return end
 
-    def _check_head(self, at: int, start: int) -> Asking[None]:
-        """Whether an object begins as a call does: most others are known by their first field."""
-        key, end = yield from self._word(at + 1, start, lambda part: _begins(FIRST_KEYS, part))
-        end = yield from self._known.skip_blank(end)
-        if key not in FIRST_KEYS or (yield from self._known.peek(end)) != ":":
+    def _check_head(self, at: int, start: int) -> Parsing[None]:
+        """Check that an object begins as a call does; most others differ in their first field."""
+        key, end = yield from self._parse_string(
+            at + 1, start, lambda part: _begins(FIRST_KEYS, part)
+        )
+        end = yield from self._text.skip_blank(end)
+        if key not in FIRST_KEYS or (yield from self._text.peek(end)) != ":":
             raise NoCall(start + 1)
         if key == "name":
-            name, _ = yield from self._word(end + 1, start, self._tools.has_prefix)
+            name, _ = yield from self._parse_string(end + 1, start, self._tools.has_prefix)
             if name not in self._tools:
                 raise NoCall(start + 1)
         elif key == "type":
-            kind, _ = yield from self._word(end + 1, start, "function".startswith)
+            kind, _ = yield from self._parse_string(end + 1, start, "function".startswith)
             if kind != "function":
                 raise NoCall(start + 1)
 
-    def _word(
-        self, at: int, start: int, is_hopeful: Callable[[str], bool]
-    ) -> Asking[tuple[str, int]]:
-        known = self._known
+    def _parse_string(
+        self, at: int, start: int, may_match: Callable[[str], bool]
+    ) -> Parsing[tuple[str, int]]:
+        known = self._text
         at = yield from known.skip_blank(at)
         if (yield from known.peek(at)) != '"':
             raise NoCall(start + 1)
-        word = yield from known.match_while(at + 1, _NOT_QUOTE, is_hopeful)
+        word = yield from known.match_while(at + 1, _NOT_QUOTE, may_match)
         return word, at + 1 + len(word) + 1
 
-    def _tail(self, at: int) -> Asking[_Tail]:
-        """What stands behind calls: tokens of the model belong to them, all else does not."""
-        known = self._known
+    def _parse_tail(self, at: int) -> Parsing[_Tail]:
+        """Parse what follows calls.
+
+        End tokens of the model belong to them, everything else does not.
+        """
+        known = self._text
         end, has_token, has_newline = at, False, False
         for _ in range(_MOST_END_TOKENS):
             start = yield from known.skip_blank(end)

@@ -1,4 +1,12 @@
-"""Finds calls in a text as it comes. Prose flows on; only what may become a call is held back."""
+"""Finds calls in a text while it arrives.
+
+States: at the beginning of a line, behind other text, in inline code, in a code fence, and plain
+(no more calls are searched). The scanner moves to the next character that can begin a call, and has
+a parser of `shapes.py` decide there. Text before it is emitted at once; the text that a parser is
+looking at is held until it decides. White space before the first text and behind calls is held too,
+because it is dropped with the calls. Invariants: the sources of all pieces add up to the message,
+and the result does not depend on how the text was cut.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +14,7 @@ import re
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
-from puna.rescue.known_text import Asking, Found, KnownText, NoCall, end_of_blank
+from puna.rescue.partial_text import Found, NoCall, Parsing, PartialText, end_of_blank
 from puna.rescue.pythonic import NAME
 from puna.rescue.shapes import CALL_TAGS, FUNCTION_TAG, PYTHON_TAGS, Shapes
 from puna.rescue.tools import MOST_CALLS, FoundCall, KnownTools
@@ -18,15 +26,15 @@ _MARKS_IN_LINE = re.compile(r"<(?![^|ft])|`|\n\n*")
 _TICKS = re.compile(r"`{1,64}")
 """More are two fences: what stands at a position is known after so many."""
 _FENCE_LENGTH = 3
-SIGNS = ("<", "`", "{", "[")
+CALL_STARTS = ("<", "`", "{", "[")
 """One of these stands at the beginning of every call, but for a Python call alone."""
 
 _MOST_STEPS = 32_768
 """For openings in one message that turn out to be no calls; after them all is text."""
 
 _STEPS_OF_OPENING = 8
-_LOOKED_A_STEP = 64
-_LONE_CALL = re.compile(rf"[ \t\r\n]*{NAME.pattern}\(")
+_CHARACTERS_A_STEP = 64
+_SINGLE_PYTHON_CALL = re.compile(rf"[ \t\r\n]*{NAME.pattern}\(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,7 @@ class Piece:
     Attributes:
         source: as the model wrote it.
         text: what stays content: the source, or nothing where it was calls.
-        calls: what the source means.
+        calls: the calls in the source.
     """
 
     source: str
@@ -46,14 +54,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """A whole message: its content without the calls, and the calls."""
+    """The result for a whole message: its content without the calls, and the calls."""
 
     text: str
     calls: tuple[FoundCall, ...] = ()
 
 
-def whole(text: str, tools: KnownTools) -> Rescued:
-    """The calls in a message. Without any, the text is the message, to the byte."""
+def find_calls(text: str, tools: KnownTools) -> Rescued:
+    """Find the calls in a whole message. Without any, the text is the message, to the byte."""
     if not may_begin_call(text) or not tools.may_be_named_in(text):
         return Rescued(text)
     stream = RescueStream(tools)
@@ -61,12 +69,15 @@ def whole(text: str, tools: KnownTools) -> Rescued:
 
 
 def may_begin_call(text: str) -> bool:
-    """Every call begins with a tag, a fence or a bracket, or is one Python call alone."""
-    return any(sign in text for sign in SIGNS) or _LONE_CALL.match(text) is not None
+    """Whether a text may hold a call: a tag, a fence or a bracket, or one Python call alone.
+
+    Cheap.
+    """
+    return any(sign in text for sign in CALL_STARTS) or _SINGLE_PYTHON_CALL.match(text) is not None
 
 
 def join_pieces(pieces: Iterable[Piece]) -> Rescued:
-    """All pieces of a message as one."""
+    """Combine all pieces of a message."""
     pieces = tuple(pieces)
     return Rescued(
         text="".join(piece.text for piece in pieces),
@@ -75,10 +86,13 @@ def join_pieces(pieces: Iterable[Piece]) -> Rescued:
 
 
 class RescueStream:
-    """Feed it a message's text; the pieces are the same however it is cut, but for their length."""
+    """Finds calls in a message that is fed in pieces.
+
+    The result is the same however the text is cut, except for the lengths of text pieces.
+    """
 
     def __init__(self, tools: KnownTools) -> None:
-        self._known = KnownText()
+        self._known = PartialText()
         self._shapes = Shapes(self._known, tools)
         self._at = 0
         self._blank = bytearray()
@@ -91,27 +105,27 @@ class RescueStream:
         self._in_fence = False
         self._is_plain = False
         self._steps = 0
-        self._said: list[str] = []
+        self._pending: list[str] = []
         self._ready: list[Piece] = []
         self._work: Generator[None, None, None] = self._read()
 
     def feed(self, text: str) -> list[Piece]:
-        """Take text; give what is settled by it."""
+        """Add text; gives the pieces that are decided by it."""
         self._known.text += text
         return self._advance()
 
     def close(self) -> list[Piece]:
-        """The message has ended: give the rest."""
+        """End the message; gives the remaining pieces."""
         self._known.is_whole = True
         pieces = self._advance()
-        blank = self._take_blank()
+        blank = self._pop_blank()
         if blank:
             pieces.append(Piece(blank, "" if self._calls else blank))
         return pieces
 
     def release(self) -> str:
-        """The text that is held back, as it came; the stream takes nothing more."""
-        held = self._take_blank() + self._known.text[self._at :]
+        """Stop searching; gives the text that is held, unchanged. Further text is not accepted."""
+        held = self._pop_blank() + self._known.text[self._at :]
         self._known.text = ""
         self._at = 0
         self._work.close()
@@ -124,11 +138,11 @@ class RescueStream:
         return ready
 
     def _read(self) -> Generator[None, None, None]:
-        yield from self._read_lone_call()
+        yield from self._read_single_python_call()
         known = self._known
         while True:
             found = None if self._is_plain else self._next_mark().search(known.text, self._at)
-            self._say(found.start() if found else len(known.text))
+            self._emit_text(found.start() if found else len(known.text))
             if found is not None:
                 yield from self._read_mark(found.group()[0], found.end())
             elif known.is_whole:
@@ -146,46 +160,46 @@ class RescueStream:
     def _spend(self, steps: int) -> None:
         """Count work. Beyond a limit the rest is plain text, so that hostile texts cost little."""
         known = self._known
-        self._steps += steps + known.looked // _LOOKED_A_STEP
-        known.looked = 0
+        self._steps += steps + known.rejected // _CHARACTERS_A_STEP
+        known.rejected = 0
         self._is_plain = self._is_plain or self._steps > _MOST_STEPS
 
-    def _read_lone_call(self) -> Asking[None]:
+    def _read_single_python_call(self) -> Parsing[None]:
         at = yield from self._known.skip_blank(0)
         first = yield from self._known.peek(at)
         if first in ("", "<", "`", "{", "["):
             return
         try:
-            end, calls = yield from self._shapes.lone_call(at)
+            end, calls = yield from self._shapes.single_python_call(at)
         except NoCall as error:
             self._is_plain = error.resume is None
         else:
             self._found(end, calls)
 
-    def _read_mark(self, mark: str, end: int) -> Asking[None]:
+    def _read_mark(self, mark: str, end: int) -> Parsing[None]:
         if mark == "\n":
-            self._say(end)
+            self._emit_text(end)
             self._begins_line, self._in_code = True, False
         elif mark == "`":
             yield from self._read_ticks()
         elif self._in_code:
-            self._say(self._at + 1)
+            self._emit_text(self._at + 1)
         elif mark == "<":
             yield from self._read_tag()
         elif self._begins_line:
-            yield from self._settle(self._shapes.bare(self._at, is_first=not self._has_text))
+            yield from self._settle(self._shapes.untagged(self._at, is_first=not self._has_text))
         else:
-            self._say(self._at + 1)
+            self._emit_text(self._at + 1)
 
-    def _read_tag(self) -> Asking[None]:
+    def _read_tag(self) -> Parsing[None]:
         tags = (*PYTHON_TAGS, FUNCTION_TAG, *CALL_TAGS)
         tag = yield from self._known.match_one(self._at, tags)
         if not tag:
             self._spend(1)
-            self._say(self._at + 1)
+            self._emit_text(self._at + 1)
             return
         shapes = self._shapes
-        ask: Callable[[int], Asking[Found]]
+        ask: Callable[[int], Parsing[Found]]
         if tag in PYTHON_TAGS:
             ask = shapes.python_tag
         elif tag == FUNCTION_TAG:
@@ -194,15 +208,15 @@ class RescueStream:
             ask = shapes.call_tag
         yield from self._settle(ask(self._at + len(tag)))
 
-    def _read_ticks(self) -> Asking[None]:
+    def _read_ticks(self) -> Parsing[None]:
         ticks = yield from self._known.match_while(self._at, _TICKS, lambda _: True)
         end = self._at + len(ticks)
         if len(ticks) < _FENCE_LENGTH:
             self._in_code = not self._in_fence and not self._in_code
-            self._say(end)
+            self._emit_text(end)
         elif self._in_fence:
             self._in_fence = False
-            self._say(end)
+            self._emit_text(end)
         else:
             try:
                 found, calls = yield from self._shapes.fenced(end)
@@ -210,22 +224,23 @@ class RescueStream:
                 self._is_plain = error.resume is None
                 self._spend(_STEPS_OF_OPENING)
                 self._in_fence = True
-                self._say(end)
+                self._emit_text(end)
             else:
                 self._found(found, calls)
 
-    def _settle(self, asking: Asking[Found]) -> Asking[None]:
+    def _settle(self, parsing: Parsing[Found]) -> Parsing[None]:
+        """Run a parser; add its calls, or go on behind the position."""
         try:
-            end, calls = yield from asking
+            end, calls = yield from parsing
         except NoCall as error:
             self._is_plain = error.resume is None
             self._spend(_STEPS_OF_OPENING)
-            self._say(error.resume or self._at)
+            self._emit_text(error.resume or self._at)
         else:
             self._found(end, calls)
 
-    def _say(self, end: int) -> None:
-        """What stands up to here is text."""
+    def _emit_text(self, end: int) -> None:
+        """Everything up to this index is text."""
         text = self._known.text[self._at : end]
         self._at = max(self._at, end)
         if not text:
@@ -238,19 +253,19 @@ class RescueStream:
             self._blank += text[:blank].encode()
             if blank == len(text):
                 return
-            text = self._take_blank() + text[blank:]
+            text = self._pop_blank() + text[blank:]
             self._holds_blank = False
-        self._said.append(text)
+        self._pending.append(text)
 
-    def _take_blank(self) -> str:
+    def _pop_blank(self) -> str:
         blank = self._blank.decode()
         self._blank.clear()
         return blank
 
     def _end_text(self) -> None:
-        if self._said:
-            text = "".join(self._said)
-            self._said = []
+        if self._pending:
+            text = "".join(self._pending)
+            self._pending = []
             self._ready.append(Piece(text, text))
 
     def _found(self, end: int, calls: list[FoundCall]) -> None:
@@ -260,7 +275,7 @@ class RescueStream:
         self._end_text()
         self._calls += len(calls)
         self._spend(_STEPS_OF_OPENING * len(calls))
-        source = self._take_blank() + self._known.text[self._at : end]
+        source = self._pop_blank() + self._known.text[self._at : end]
         self._at = end
         self._holds_blank = True
         self._begins_line = False

@@ -1,10 +1,11 @@
-"""Thoughts that a model writes into its text, between `<think>` and `</think>`.
+"""Separates reasoning that a model writes between `<think>` and `</think>` from the text.
 
-Only at the beginning of an answer: elsewhere the words are somebody's text. What is never closed is
-thought to its end. Blanks around the thoughts belong to neither side.
+Only at the beginning of an answer: elsewhere the tags are part of the text. Reasoning that is never
+closed goes to the end. White space around it belongs to neither side.
 
-States: blanks and perhaps a tag at the beginning; inside the thoughts; blanks behind them; text. A
-piece that may still become a tag is held back, so pieces may be cut anywhere.
+States, each a method: `_before_tag` (white space and perhaps a tag), `_after_opening`,
+`_inside_thoughts`, `_after_thoughts`, `_text`. A piece that may still become a tag is held, so the
+text may be cut anywhere.
 """
 
 from __future__ import annotations
@@ -19,19 +20,22 @@ Piece = tuple[Kind, str]
 
 
 class ThinkTags:
-    """Takes the pieces of one text in order, gives what is known to be thought or text."""
+    """Separates one text that is fed in pieces.
+
+    Gives pairs of kind (`thought` or `text`) and text.
+    """
 
     def __init__(self) -> None:
-        self._state = self._begin
+        self._state = self._before_tag
         self._held = ""
 
     @property
     def is_over(self) -> bool:
-        """Whether all that follows is text."""
+        """Whether all further input is text."""
         return self._state == self._text
 
     def feed(self, text: str) -> list[Piece]:
-        """Take the next piece."""
+        """Add a piece; gives what is decided."""
         pieces: list[Piece] = []
         self._held += text
         state = None
@@ -41,39 +45,39 @@ class ThinkTags:
         return [piece for piece in pieces if piece[1]]
 
     def stop(self) -> list[Piece]:
-        """All that follows is text: what was held back."""
+        """Treat all further input as text; gives what was held."""
         pieces = self.close()
         self._state = self._text
         return pieces
 
     def close(self) -> list[Piece]:
-        """The text is over, or broke off: what was held back."""
+        """End the text; gives what was held."""
         held, self._held = self._held, ""
-        kind: Kind = "thought" if self._state == self._thought else "text"
-        if self._state in (self._behind, self._opened):
+        kind: Kind = "thought" if self._state == self._inside_thoughts else "text"
+        if self._state in (self._after_thoughts, self._after_opening):
             held = ""
         return [(kind, held)] if held else []
 
-    def _begin(self) -> list[Piece]:
+    def _before_tag(self) -> list[Piece]:
         said = self._held.lstrip()
         if said.startswith(OPEN):
             self._held = said[len(OPEN) :]
-            self._state = self._opened
+            self._state = self._after_opening
         elif said and not OPEN.startswith(said):
             self._state = self._text
         return []
 
-    def _opened(self) -> list[Piece]:
+    def _after_opening(self) -> list[Piece]:
         self._held = self._held.lstrip("\n")
         if self._held:
-            self._state = self._thought
+            self._state = self._inside_thoughts
         return []
 
-    def _thought(self) -> list[Piece]:
+    def _inside_thoughts(self) -> list[Piece]:
         thought, tag, rest = self._held.partition(CLOSE)
         if tag:
             self._held = rest
-            self._state = self._behind
+            self._state = self._after_thoughts
             return [("thought", thought.rstrip("\n"))]
         kept = _may_become(CLOSE, self._held)
         said = self._held[: len(self._held) - kept]
@@ -82,7 +86,7 @@ class ThinkTags:
         self._held = self._held[len(ready) :]
         return [("thought", ready)]
 
-    def _behind(self) -> list[Piece]:
+    def _after_thoughts(self) -> list[Piece]:
         self._held = self._held.lstrip()
         if self._held:
             self._state = self._text
@@ -94,7 +98,7 @@ class ThinkTags:
 
 
 def split_thoughts(text: str) -> tuple[str, str]:
-    """A whole text as its thoughts and the rest."""
+    """Separate a whole text; gives the reasoning and the rest."""
     tags = ThinkTags()
     pieces = [*tags.feed(text), *tags.close()]
     thought = "".join(said for kind, said in pieces if kind == "thought")

@@ -1,4 +1,4 @@
-"""The tools of a request: only their names are ever called."""
+"""The tools of a request. Only calls of these tools are recognized."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MOST_CALLS = 1_024
 
 @dataclass(frozen=True, slots=True)
 class FoundCall:
-    """A call that was written as text.
+    """A call that the model wrote as text.
 
     Attributes:
-        name: one of the request's tools.
-        arguments: an object, as JSON text.
-        repaired: the arguments that were changed to fit the tool's schema, as paths.
+        name: the name of one of the request's tools.
+        arguments: a JSON object as text.
+        repaired: the paths of arguments that were changed to fit the tool's schema.
     """
 
     name: str
@@ -34,17 +34,20 @@ class FoundCall:
 class KnownTools:
     """The tools of a request: their names and the schemas of their arguments.
 
-    They are read on first use, since most texts cannot hold a call.
+    They are parsed on first use, since most texts cannot hold a call.
     """
 
     def __init__(self, tools: Sequence[Any], *, repairs: bool = False) -> None:
-        """`tools` as in a chat request; `repairs`: arguments are made to fit their schema."""
+        """`tools` as in a chat request.
+
+        `repairs` is whether arguments are made to fit their schema.
+        """
         self._tools = tools
         self._repairs = repairs
 
     @cached_property
     def schemas(self) -> Mapping[str, Mapping[str, Any]]:
-        """By name, the JSON schema of the arguments; what is no function is passed over."""
+        """The JSON schema of each function's arguments, by name. Other tools are left out."""
         schemas: dict[str, Mapping[str, Any]] = {}
         for tool in self._tools:
             function = tool.get("function") if isinstance(tool, Mapping) else None
@@ -58,18 +61,21 @@ class KnownTools:
         return schemas
 
     def may_be_named_in(self, text: str) -> bool:
-        """Whether a text may hold the name of any: a quick question, asked of whole texts."""
+        """Whether the name of a tool may occur in a whole text. Cheap."""
         return "\\" in text or any(name in text for name in self.schemas)
 
     def __contains__(self, name: object) -> bool:
         return name in self.schemas
 
     def has_prefix(self, text: str, suffix: str = "") -> bool:
-        """Whether any name, with the suffix behind it, begins so."""
+        """Whether any name, with the suffix added, begins with a text."""
         return any(f"{name}{suffix}".startswith(text) for name in self.schemas)
 
     def make_call(self, name: str, arguments: Mapping[str, Any]) -> FoundCall | None:
-        """The call, or None for arguments that JSON cannot say, or that describe the tool."""
+        """Build a call.
+
+        None where JSON cannot hold the arguments, or where they repeat the definition.
+        """
         schema = self.schemas[name]
         if _is_schema(arguments, schema):
             return None
@@ -86,7 +92,7 @@ class KnownTools:
 
 
 def _is_schema(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
-    """Whether a model repeated a tool's definition, as small ones do, instead of calling it."""
+    """Whether the model repeated the tool's definition instead of calling it, as small ones do."""
     if arguments.get("type") != "object" or not isinstance(arguments.get("properties"), Mapping):
         return False
     own = schema.get("properties")
@@ -94,7 +100,7 @@ def _is_schema(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
 
 
 def _is_text(text: str) -> bool:
-    """Whether no half of a surrogate pair is in it."""
+    """Whether a text holds no half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,1 +1,1 @@
-"""Which deployment is asked next. Pure: time and dice are arguments."""
+"""Decides which deployment is asked next. Pure: time and random numbers are arguments."""

@@ -44,11 +44,11 @@ Group = Sequence[Deployment]
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently.
+    """How many retries a call gets, and the pauses between them.
 
-    The pause before retry n is `first_pause_s * 2**(n-1)`, at most `longest_pause_s`, less up to
-    a quarter by chance. A host's `Retry-After` replaces it, at most `longest_retry_after_s`. No
-    pause is shorter than `shortest_pause_s`.
+    The pause before retry n is `first_pause_s * 2**(n-1)`, at most `longest_pause_s`, minus up to a
+    quarter by chance. A host's `Retry-After` replaces it, at most `longest_retry_after_s`. No pause
+    is shorter than `shortest_pause_s`.
     """
 
     max_retries: int = 2
@@ -60,7 +60,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which names may serve a call: the one asked for, then those for each kind of failure."""
+    """The deployments that may serve a call: those of the requested name, and the fallbacks."""
 
     group: Group
     fallbacks: Sequence[Group] = ()
@@ -69,7 +69,10 @@ class Plan:
 
     @property
     def deployments(self) -> Sequence[Deployment]:
-        """All that may serve the call, in the order of the groups; one may stand in several."""
+        """All deployments of the plan, in the order of the groups.
+
+        One may occur in several groups.
+        """
         groups = (
             self.group,
             *self.fallbacks,
@@ -81,14 +84,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Pause, then ask again what is next."""
+    """The step "sleep for `seconds`, then call `next` again"."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Raise this."""
+    """The step "raise this error": the call has failed."""
 
     error: APIError
 
@@ -97,9 +100,9 @@ Step = Deployment | Wait | GiveUp
 
 
 class Attempts:
-    """The state of one call.
+    """The state of the attempts of one call; see the head of this module.
 
-    What only a failure changes, and nothing else reads, begins as the class's own value.
+    Attributes that only a failure changes, and that nothing else reads, begin as class attributes.
     """
 
     tried: tuple[str, ...] = ()
@@ -121,7 +124,7 @@ class Attempts:
         self._end: APIError | None = None
 
     def next(self, now: float) -> Step:
-        """What to do now. `now` is in seconds of the clock that `Health` uses."""
+        """The next step. `now` is in seconds of the clock that `Health` uses."""
         if self._end is not None:
             return GiveUp(self._end)
         if self._pause_s > 0:
@@ -137,12 +140,12 @@ class Attempts:
         return self._current
 
     def succeeded(self) -> None:
-        """The deployment answered."""
+        """Record that the deployment given by `next` answered."""
         if self._current is not None:
             self.health.succeeded(self._current.deployment_id)
 
     def failed(self, error: APIError, now: float) -> None:
-        """The deployment failed with `error`."""
+        """Record that the deployment given by `next` failed, and choose what follows."""
         deployment = self._current
         assert deployment is not None, "failed() before next()"  # noqa: S101 - the contract
         self.health.failed(deployment.deployment_id, error, now)
@@ -163,7 +166,7 @@ class Attempts:
         return error.is_retryable or (is_its_own and self._has_other(deployment))
 
     def _has_other(self, deployment: Deployment) -> bool:
-        """Whether a deployment of this name has not failed in this call yet."""
+        """Whether the name has a deployment that has not failed in this call yet."""
         avoid = self._avoid | {deployment.deployment_id}
         return any(d.deployment_id not in avoid for d in self._group)
 
@@ -186,7 +189,7 @@ class Attempts:
         return max(pause_s, policy.shortest_pause_s)
 
     def _fall_back(self, error: APIError) -> bool:
-        """Move to the next name that may do better; whether there is one."""
+        """Move to the next fallback name; False where there is none."""
         branch = self._branch_for(error)
         left = self.plan.fallbacks if self._left is None else self._left
         if branch and not self._has_branched:
@@ -216,7 +219,7 @@ class Attempts:
 
 
 def _is_final(error: APIError) -> bool:
-    """Whether every host would answer the same: then no other name is asked."""
+    """Whether every host would refuse the request in the same way, so that no fallback can help."""
     if isinstance(error, UnsupportedParamsError):
         return False  # another model, or its host, may take it
     return isinstance(error, BadRequestError | UnprocessableEntityError)

@@ -1,4 +1,4 @@
-"""A configured target behind a public model name."""
+"""A deployment: one configured target behind a public model name."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ class Deployment:
         deployment_id: stable and unique within a gateway.
         public_name: the model name that callers use.
         target: where requests go.
-        params: default request parameters; what a caller gives wins.
-        overrides: request parameters that win over a caller's: a fallback's own.
+        params: default request parameters; the caller's values win.
+        overrides: request parameters that win over the caller's, as for a fallback.
         headers: sent with each request, lower-case names.
         timeout_s, stream_timeout_s: for a whole reply; between two pieces of a stream.
+        max_retries: overrides the policy's number when not None.
         drop_params: overrides the gateway's setting when not None.
         rescue_tool_calls, repair_tool_arguments, emulate_response_format, format_retries,
             read_think_tags: the same.
-        weight: its share among deployments of one name.
-        order: lower orders are used first; higher ones while those rest.
+        allowed_params: sent although the provider's row does not know them.
+        unwanted_params: never sent.
+        weight: its share among the deployments of one name.
+        order: lower orders are used first; higher ones while those are in cooldown.
         price: what its tokens cost; None means unknown.
+        canned_answer: the text of `mock_response`, which answers without a host.
     """
 
     deployment_id: str

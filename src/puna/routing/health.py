@@ -1,4 +1,4 @@
-"""Which deployments rest after failures (a cooldown)."""
+"""Tracks failures of deployments, and puts failing ones into a cooldown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COUNTED = frozenset((401, 404, 408, 429))
 
 @dataclass(frozen=True, slots=True)
 class CooldownPolicy:
-    """After more than `allowed_fails` failures in a row a deployment rests for `cooldown_s`."""
+    """After more than `allowed_fails` failures in a row, the cooldown lasts `cooldown_s`."""
 
     allowed_fails: int = 3
     cooldown_s: float = 5.0
@@ -21,43 +21,43 @@ class CooldownPolicy:
 @dataclass(slots=True)
 class _Record:
     fails: int = 0
-    rests_until: float = 0.0
+    cooldown_until: float = 0.0
 
 
 class Health:
     """The failures of each deployment, shared by all calls of one engine.
 
-    Instants are seconds of any steady clock. Plain reads and writes of single values: safe to
-    share between threads, at worst a failure is counted once too few.
+    Instants are seconds of a steady clock. Each method reads or writes single values, so threads
+    may share it; at worst one failure is not counted.
     """
 
     def __init__(self, policy: CooldownPolicy | None = None) -> None:
         self.policy = policy or CooldownPolicy()
         self._records: dict[str, _Record] = {}
 
-    def is_resting(self, deployment_id: str, now: float) -> bool:
-        """Whether the deployment is in cooldown."""
+    def is_cooling_down(self, deployment_id: str, now: float) -> bool:
+        """Whether the deployment is in cooldown at `now`."""
         record = self._records.get(deployment_id)
-        return record is not None and record.rests_until > now
+        return record is not None and record.cooldown_until > now
 
-    def rests_until(self, deployment_id: str) -> float:
-        """The end of its cooldown, 0 when it never had one."""
+    def cooldown_until(self, deployment_id: str) -> float:
+        """The instant at which the deployment's cooldown ends; 0 if it never had one."""
         record = self._records.get(deployment_id)
-        return record.rests_until if record is not None else 0.0
+        return record.cooldown_until if record is not None else 0.0
 
     def failed(self, deployment_id: str, error: APIError, now: float) -> None:
-        """Record a failure that is not the caller's fault."""
+        """Count a failure, unless it is the caller's fault; may begin a cooldown."""
         if not self.policy.is_enabled or not _counts(error):
             return
         record = self._records.setdefault(deployment_id, _Record())
         record.fails += 1
         asked = error.retry_after_s or 0.0
         if record.fails > self.policy.allowed_fails:
-            record.rests_until = now + max(self.policy.cooldown_s, min(asked, 60.0))
+            record.cooldown_until = now + max(self.policy.cooldown_s, min(asked, 60.0))
             record.fails = 0
 
     def succeeded(self, deployment_id: str) -> None:
-        """Forget the failures: only those in a row count."""
+        """Reset the failures, since only those in a row count."""
         self._records.pop(deployment_id, None)
 
 

@@ -1,4 +1,4 @@
-"""How one of several deployments is picked."""
+"""Picks one of several deployments."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def pick(
     now: float,
     dice: Dice,
 ) -> Deployment:
-    """One of the deployments of a name: lowest order first, then by weight.
+    """Pick a deployment of a name: lowest order first, then at random by weight.
 
-    Those in `avoid` (failed in this call) and those in cooldown are passed over while others are
-    left. When all rest, the one whose cooldown ends first is asked all the same: a call never
-    fails only because of our own bookkeeping.
+    Those in `avoid` (failed in this call) and those in cooldown are skipped while others are left.
+    When all are in cooldown, the one whose cooldown ends first is picked all the same: a call must
+    never fail only because of our own bookkeeping.
     """
     if len(deployments) == 1:
         return deployments[0]
     fresh = [d for d in deployments if d.deployment_id not in avoid] or list(deployments)
-    awake = [d for d in fresh if not health.is_resting(d.deployment_id, now)]
+    awake = [d for d in fresh if not health.is_cooling_down(d.deployment_id, now)]
     if not awake:
-        return min(fresh, key=lambda d: health.rests_until(d.deployment_id))
+        return min(fresh, key=lambda d: health.cooldown_until(d.deployment_id))
     first = min(d.order for d in awake)
     return _by_weight([d for d in awake if d.order == first], dice)
 
 
 def _by_weight(deployments: Sequence[Deployment], dice: Dice) -> Deployment:
-    """One by its share; a weight of 0 is no share, and where all are 0 the shares are equal."""
+    """Pick at random by weight. A weight of 0 is never picked, unless all are 0."""
     if len(deployments) == 1:
         return deployments[0]
     weighted = [d for d in deployments if d.weight > 0]

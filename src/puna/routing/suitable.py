@@ -1,4 +1,4 @@
-"""Which deployments of a name take a request whole: those are asked first."""
+"""Prefers the deployments of a name that accept a request without loss."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from dataclasses import replace
 from puna.routing.attempts import Group, Plan
 from puna.routing.deployment import Deployment
 
-Takes = Callable[[Deployment], bool]
-"""Whether a deployment takes a request whole."""
+Accepts = Callable[[Deployment], bool]
+"""Whether a deployment accepts a request whole."""
 
 
-def suitable(plan: Plan, takes: Takes) -> Plan:
-    """The plan without those deployments that would refuse or lose a part of the request.
+def suitable(plan: Plan, accepts: Accepts) -> Plan:
+    """The plan without the deployments that would refuse or lose a part of the request.
 
-    A name of which none takes it whole keeps all: then the error, or what was left out, is told.
+    A name of which no deployment accepts it keeps all; then the error, or the report, says what was
+    lost.
     """
     if len(plan.group) == 1 and not plan.fallbacks:
         return plan
     groups = (plan.group, *plan.fallbacks)
-    kept = [_suitable(group, takes) for group in groups]
+    kept = [_suitable(group, accepts) for group in groups]
     if all(after is before for after, before in zip(kept, groups, strict=True)):
         return plan
     return replace(plan, group=kept[0], fallbacks=tuple(kept[1:]))
 
 
-def _suitable(group: Group, takes: Takes) -> Group:
+def _suitable(group: Group, accepts: Accepts) -> Group:
     first = group[0].target if group else None
     if first is None or all(
         one.target.quirks is first.quirks
@@ -35,5 +36,5 @@ def _suitable(group: Group, takes: Takes) -> Group:
         for one in group
     ):
         return group  # all take the same, as most groups do
-    takers = [one for one in group if takes(one)]
+    takers = [one for one in group if accepts(one)]
     return takers if takers and len(takers) < len(group) else group

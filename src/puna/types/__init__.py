@@ -1,1 +1,1 @@
-"""The values that callers see and that travel between the layers: wire types and requests."""
+"""The public types and the requests that travel between the layers."""

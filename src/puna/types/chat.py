@@ -1,7 +1,7 @@
-"""Chat completions as the OpenAI API shapes them.
+"""Chat completions in OpenAI's shape.
 
-Source: OpenAI API reference, "Create chat completion" and "The chat completion chunk object".
-Upstreams deviate; `puna.dialects` mends what they send before it gets here.
+Source: OpenAI API reference, "Create chat completion" and "The chat completion chunk object". Hosts
+deviate; `puna.dialects` corrects what they send before it is parsed into these types.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from puna.types.common import Answer, Usage, WireModel
 
 
 class Function(WireModel):
-    """The function of a call. `arguments` is JSON text as the model wrote it, maybe broken."""
+    """The function of a call. `arguments` is JSON text as the model wrote it, perhaps invalid."""
 
     name: str | None = None
     arguments: str = ""
 
 
 class ToolCall(WireModel):
-    """One call that the model asks for."""
+    """A tool call of the model."""
 
     id: str | None = None
     type: str = "function"
@@ -27,7 +27,7 @@ class ToolCall(WireModel):
 
 
 class Message(WireModel):
-    """What the model said. `content` is None when it only calls tools."""
+    """The message of the model. `content` is None when it only calls tools."""
 
     role: str = "assistant"
     content: str | None = None
@@ -38,7 +38,7 @@ class Message(WireModel):
 
 
 class Choice(WireModel):
-    """One of the `n` answers."""
+    """One of the `n` choices of an answer."""
 
     index: int = 0
     message: Message
@@ -47,7 +47,7 @@ class Choice(WireModel):
 
 
 class ChatCompletion(Answer):
-    """A whole answer."""
+    """A whole chat answer."""
 
     id: str
     object: str = "chat.completion"
@@ -59,14 +59,14 @@ class ChatCompletion(Answer):
 
 
 class DeltaFunction(WireModel):
-    """A piece of a function: the name comes once, `arguments` in fragments to be joined."""
+    """A piece of a function call: the name once, `arguments` in fragments to be joined."""
 
     name: str | None = None
     arguments: str | None = None
 
 
 class DeltaToolCall(WireModel):
-    """A piece of a tool call; pieces with one `index` belong together."""
+    """A piece of a tool call; pieces with the same `index` belong together."""
 
     index: int
     id: str | None = None
@@ -75,7 +75,7 @@ class DeltaToolCall(WireModel):
 
 
 class Delta(WireModel):
-    """What a chunk adds to its choice's message."""
+    """What a chunk adds to the message of its choice."""
 
     role: str | None = None
     content: str | None = None
@@ -85,7 +85,7 @@ class Delta(WireModel):
 
 
 class ChunkChoice(WireModel):
-    """A choice's share of a chunk."""
+    """One choice's part of a chunk."""
 
     index: int = 0
     delta: Delta
@@ -94,7 +94,7 @@ class ChunkChoice(WireModel):
 
 
 class ChatCompletionChunk(WireModel):
-    """One piece of a streamed answer. Only the usage chunk has no choices."""
+    """One chunk of a streamed answer. Only the usage chunk has no choices."""
 
     id: str
     object: str = "chat.completion.chunk"

@@ -1,4 +1,4 @@
-"""What every public wire type shares."""
+"""The base of all public types, and usage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from puna.types.report import CallReport
 
 
 class WireModel(BaseModel):
-    """A pydantic model that keeps fields it does not know and can be read like a dict.
+    """A pydantic model that keeps unknown fields and can be read like a dict.
 
     `value["field"]`, `value.get("field")` and `"field" in value` work beside attributes.
     """
@@ -52,29 +52,30 @@ class WireModel(BaseModel):
 
 
 class Answer(WireModel):
-    """What a call brings, whole.
+    """The base of whole answers: chat, text completions, vectors, responses and so on.
 
-    `report` tells how the call went: provider, attempts, duration, cost, what was dropped.
+    `report` says how the call went: provider, attempts, duration, cost, what was dropped.
     """
 
     _report: CallReport | None = PrivateAttr(default=None)
 
     @property
     def report(self) -> CallReport | None:
-        """How the call went, or None for a value that did not come from a call."""
+        """The report of the call, or None for an answer that did not come from a call."""
         return self._report
 
     def with_report(self, report: CallReport | None) -> Self:
-        """This answer, carrying `report`."""
+        """Set the report, and return this answer."""
         self._report = report
         return self
 
 
 class PromptTokensDetails(WireModel):
-    """Where prompt tokens came from; each is part of `Usage.prompt_tokens`.
+    """The prompt tokens by kind; each kind is part of `Usage.prompt_tokens`.
 
-    `cached_tokens` were read from the host's cache; the `cache_creation_tokens` were written to it,
-    where a host bills that apart. No token is both.
+    `cached_tokens` were read from the host's cache; `cache_creation_tokens` were written to it,
+    where
+    a host bills that separately. No token is both.
     """
 
     cached_tokens: int | None = None
@@ -83,7 +84,7 @@ class PromptTokensDetails(WireModel):
 
     @property
     def written_tokens(self) -> tuple[int, int]:
-        """Those written to the cache: for minutes, and for an hour."""
+        """The tokens written to the cache: those kept for minutes, and those kept for an hour."""
         details = (self.model_extra or {}).get("cache_creation_token_details")
         told = details.get("ephemeral_1h_input_tokens") if isinstance(details, dict) else 0
         written = self.cache_creation_tokens or 0
@@ -92,7 +93,7 @@ class PromptTokensDetails(WireModel):
 
 
 class CompletionTokensDetails(WireModel):
-    """What completion tokens were spent on; each is part of `Usage.completion_tokens`."""
+    """The completion tokens by kind; each kind is part of `Usage.completion_tokens`."""
 
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
@@ -101,7 +102,7 @@ class CompletionTokensDetails(WireModel):
 
 
 class Usage(WireModel):
-    """Tokens of one call. `is_estimate` is true where the upstream did not say and Puna counted."""
+    """The tokens of one call. `is_estimate` says that the host gave none and Puna counted."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -111,7 +112,7 @@ class Usage(WireModel):
 
     @classmethod
     def estimated(cls, prompt_tokens: int, completion_tokens: int) -> Self:
-        """The tokens of a call whose upstream does not tell them."""
+        """The usage of a call whose host reports none, by Puna's own count."""
         return cls.model_validate(
             {
                 "prompt_tokens": prompt_tokens,

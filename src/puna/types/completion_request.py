@@ -1,4 +1,4 @@
-"""One text completion for a host that has the endpoint, as a frozen and checked value.
+"""A text-completion request for a host that has the endpoint, as a frozen and checked value.
 
 Source: OpenAI API reference, "Completions". Over chat, a text completion is `TextRequest`.
 """
@@ -45,7 +45,7 @@ COMPLETION_PARAMS: ParamChecks = {
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest(ListedRequest):
-    """What the caller asked, in the shape of OpenAI's completions."""
+    """A text-completion request in OpenAI's shape."""
 
     known_params = COMPLETION_PARAMS
 
@@ -53,12 +53,12 @@ class CompletionRequest(ListedRequest):
 
     @property
     def prompts(self) -> tuple[str | TokenIds, ...]:
-        """Each text, or each text's token ids."""
+        """The prompts: each a text or the token ids of one."""
         return each_text(self.prompt)
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream should end with a usage chunk."""
+        """Whether the caller asks for a usage chunk at the end of the stream."""
         return bool((self.params.get("stream_options") or {}).get("include_usage"))
 
 
@@ -74,12 +74,12 @@ def make_completion_request(  # noqa: PLR0913 - a request's parts; all but two b
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
 ) -> CompletionRequest:
-    """Check everything the caller gave and freeze it.
+    """Check a text-completion request and freeze it.
 
     `fields` are body parameters, known and unknown; None means "not given".
 
     Raises:
-        BadRequestError: with `param`, before anything is sent.
+        BadRequestError: something is malformed; `param` names it. Nothing was sent.
     """
     if stream is not None and not isinstance(stream, bool):
         raise BadRequestError(
@@ -100,10 +100,10 @@ def make_completion_request(  # noqa: PLR0913 - a request's parts; all but two b
 
 
 def read_prompt(given: Any) -> TextInput:
-    """The prompt, frozen.
+    """Check a prompt and freeze it.
 
     Raises:
-        BadRequestError: `param` is the path of what is wrong, such as `prompt[3]`.
+        BadRequestError: `param` is the path of what is malformed, such as `prompt[3]`.
     """
     if isinstance(given, str):
         return given

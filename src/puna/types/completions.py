@@ -1,4 +1,4 @@
-"""Text completions as the OpenAI API shapes them (the legacy `/completions` endpoint)."""
+"""Text completions in OpenAI's shape (the legacy `/completions` endpoint)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from puna.types.common import Answer, Usage, WireModel
 
 
 class TextChoice(WireModel):
-    """One continuation, or a piece of one in a stream."""
+    """One text of a completion, or a piece of it in a stream."""
 
     text: str = ""
     index: int = 0

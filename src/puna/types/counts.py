@@ -1,4 +1,4 @@
-"""Numbers that hosts tell: which of them are counts."""
+"""Checks token counts and other numbers that hosts report."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ MOST_TOKENS: Final = 2**53
 
 
 def is_number(value: Any) -> bool:
-    """Whether this is a number of JSON."""
+    """Whether a value is a JSON number, and not a boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def whole_number(value: Any) -> int | None:
-    """A number as a whole one from 0 to `MOST_TOKENS`; None for anything else."""
+    """A number as an int from 0 to `MOST_TOKENS`; None for anything else."""
     if not is_number(value) or not 0 <= value <= MOST_TOKENS:  # no NaN is, either
         return None
     return int(value)
 
 
 def read_counts(fields: Mapping[str, Any], names: Sequence[str]) -> list[int | None]:
-    """The fields of these names, each a count or None.
+    """The fields with these names, each as a count or None.
 
-    Where one is a number beyond belief, none of them is believed.
+    Where one is absurdly large, all are None, because the others cannot be trusted either.
     """
     counts = [whole_number(fields.get(name)) for name in names]
     if any(

@@ -1,4 +1,4 @@
-"""Embeddings: what is asked, as a frozen and checked value, and the answer.
+"""Embedding requests, frozen and checked, and their answers.
 
 Source: OpenAI API reference, "Create embeddings" and "The embedding object".
 """
@@ -36,7 +36,10 @@ _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 class Embedding(WireModel):
-    """The vector of one input: numbers, or base64 of little-endian float32 when that was asked."""
+    """The vector of one input.
+
+    Numbers, or base64 of little-endian float32 if that was requested.
+    """
 
     object: str = "embedding"
     index: int = 0
@@ -44,7 +47,7 @@ class Embedding(WireModel):
 
 
 class EmbeddingResponse(Answer):
-    """The vectors, one for each input and in the same order."""
+    """The vectors: one for each input, in the same order."""
 
     object: str = "list"
     data: list[Embedding]
@@ -54,7 +57,7 @@ class EmbeddingResponse(Answer):
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest(ListedRequest):
-    """What the caller asked, in the OpenAI embeddings shape."""
+    """An embedding request in OpenAI's shape."""
 
     known_params = EMBEDDING_PARAMS
 
@@ -62,12 +65,12 @@ class EmbeddingRequest(ListedRequest):
 
     @property
     def inputs(self) -> tuple[str | TokenIds, ...]:
-        """Each text, or each text's token ids."""
+        """The inputs: each a text or the token ids of one."""
         return each_text(self.input)
 
     @property
     def wants_base64(self) -> bool:
-        """Whether vectors are wanted as base64; else as numbers, as OpenAI's default is."""
+        """Whether vectors are requested as base64; else as numbers, which is OpenAI's default."""
         return self.params.get("encoding_format") == "base64"
 
 
@@ -82,12 +85,12 @@ def make_embedding_request(  # noqa: PLR0913 - a request's parts; all but two by
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
 ) -> EmbeddingRequest:
-    """Check everything the caller gave and freeze it; `given` is the input.
+    """Check an embedding request and freeze it; `given` is the input.
 
     `fields` are body parameters, known and unknown; None means "not given".
 
     Raises:
-        BadRequestError: with `param`, before anything is sent.
+        BadRequestError: something is malformed; `param` names it. Nothing was sent.
     """
     if fields.get("stream"):
         raise BadRequestError("Embeddings are not streamed; leave `stream` out.", param="stream")
@@ -107,10 +110,10 @@ def make_embedding_request(  # noqa: PLR0913 - a request's parts; all but two by
 
 
 def read_input(given: Any) -> TextInput:
-    """The input, frozen.
+    """Check an input and freeze it.
 
     Raises:
-        BadRequestError: `param` is the path of what is wrong, such as `input[3]`.
+        BadRequestError: `param` is the path of what is malformed, such as `input[3]`.
     """
     if isinstance(given, str):
         return _read_text(given, "input")

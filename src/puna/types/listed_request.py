@@ -1,4 +1,4 @@
-"""Requests of the endpoints beside chat, whose parameters are a table of their own."""
+"""The base of requests other than chat, whose parameters are listed in a table of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from puna.types.requests import PARAMS
 
 @dataclass(frozen=True, slots=True)
 class ListedRequest(ModelRequest):
-    """A request with the parameters of `known_params`; any other field is sent untouched."""
+    """A request whose parameters are those of `known_params`; other fields are sent unchanged."""
 
     known_params: ClassVar[ParamChecks]
 

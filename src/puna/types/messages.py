@@ -1,4 +1,4 @@
-"""Chat messages: whatever callers hold, read into plain wire dicts."""
+"""Reads chat messages of any form (dicts, pydantic objects) into plain dicts."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ _TOOL_CALL_KEYS = ("id", "type", "function")
 
 
 def read_messages(messages: Any) -> list[dict[str, Any]]:
-    """Messages (dicts, pydantic objects, answers of earlier calls) as new plain dicts.
+    """Check messages and copy them to plain dicts.
 
-    Nulls and answer-only fields are left out, tool calls keep the fields of the OpenAI API.
+    Accepts dicts, pydantic objects and answers of earlier calls. Nulls and answer-only fields are
+    left out; tool calls keep the fields of OpenAI's API.
 
     Raises:
-        BadRequestError: whose `param` is the path, such as `messages[2].content`.
+        BadRequestError: a message is malformed; `param` is its path, such as `messages[2].content`.
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
         raise BadRequestError(
@@ -153,7 +154,7 @@ def _read_part(part: Any, path: str) -> dict[str, Any]:
 
 
 def as_mapping(value: Any) -> Mapping[str, Any] | None:
-    """A dict, or a pydantic object's fields as one; None for anything else."""
+    """A dict as it is, or a pydantic object's fields as a dict; None for anything else."""
     if isinstance(value, Mapping):
         return cast("Mapping[str, Any]", value)
     dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
@@ -161,7 +162,7 @@ def as_mapping(value: Any) -> Mapping[str, Any] | None:
 
 
 def image_parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The paths of all image parts, such as `messages[0].content[1]`."""
+    """The paths of all image parts in messages, such as `messages[0].content[1]`."""
     for i, message in enumerate(messages):
         content = message.get("content")
         if isinstance(content, list):

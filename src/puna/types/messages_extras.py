@@ -1,4 +1,4 @@
-"""What a request in the shape of Anthropic's Messages API says beyond chat."""
+"""The parts of a Messages request that chat has no place for."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class MessagesExtras:
-    """Kept beside the chat request for a host that speaks the Messages API.
+    """Fields kept beside a chat request for a host that speaks the Messages API.
 
-    Where a request has it, its messages and tools hold fields of that API too (`cache_control`,
-    `is_error`, …). A host of another protocol gets none of all this, and the report tells so.
+    Where a request has them, its messages and tools hold fields of that API too (`cache_control`,
+    `is_error`, …). A host of another protocol gets none of these, and the report says so.
 
     Attributes:
         fields: top-level fields of the body.

@@ -1,4 +1,4 @@
-"""What every request to a model has, whatever it asks for."""
+"""The base of all requests to a model."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class ModelRequest(ABC):
     """The common part of requests.
 
     Attributes:
-        model: the name asked for; a deployment puts its upstream name in its place.
+        model: the requested name; a deployment replaces it by its upstream name.
         params: OpenAI's parameters that the caller gave, without nulls.
-        extra: other body fields, sent untouched at the top level.
+        extra: other body fields, sent unchanged at the top level.
         headers: extra request headers, lower-case names.
-        is_stream: whether chunks are wanted.
+        is_stream: whether a stream is requested.
         drop_params: leave out what the host cannot do, and report it, instead of refusing.
-        allowed_params: sent although the provider's row says that it does not know them.
+        allowed_params: sent although the provider's row does not know them.
         unwanted_params: never sent.
     """
 
@@ -41,34 +41,37 @@ class ModelRequest(ABC):
     def with_overrides(self, params: Mapping[str, Any]) -> Self:
         """This request with parameters that replace the caller's."""
         known, extra = self.split(params)
-        own = self.without_rivals(self.params, known)
+        own = self.without_aliases(self.params, known)
         return replace(self, params={**own, **known}, extra={**self.extra, **extra})
 
     def with_defaults(self, params: Mapping[str, Any]) -> Self:
-        """This request with a deployment's default parameters; what the caller gave wins."""
+        """This request with a deployment's default parameters; the caller's values win."""
         known, extra = self.split(self.usable_defaults(params))
-        filled = self.without_rivals(known, self.params)
+        filled = self.without_aliases(known, self.params)
         return replace(self, params={**filled, **self.params}, extra={**extra, **self.extra})
 
     @classmethod
     def usable_defaults(cls, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Those of a deployment's defaults that are for this kind of request."""
+        """Those of a deployment's default parameters that this kind of request has."""
         return params
 
     @classmethod
     @abstractmethod
     def split(cls, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Sort fields into the parameters of this kind of request, checked, and all others."""
+        """Split fields into checked parameters of this kind of request, and all other fields."""
 
     @staticmethod
-    def without_rivals(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Parameters without the aliases of one in `winners`; here there are no aliases."""
+    def without_aliases(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parameters without the aliases of those in `winners`.
+
+        This base class knows no aliases.
+        """
         del winners
         return params
 
 
 def check_model(model: Any) -> str:
-    """The model's name. Raises BadRequestError for what cannot be one."""
+    """The model's name. Raises BadRequestError for a value that cannot be one."""
     if not isinstance(model, str) or not model.strip():
         given = "an empty text" if isinstance(model, str) else kind_of(model)
         raise BadRequestError(
@@ -78,10 +81,10 @@ def check_model(model: Any) -> str:
 
 
 def check_extra_body(extra_body: Any, own_fields: tuple[str, ...]) -> Mapping[str, Any]:
-    """`extra_body`, which may not hold what has an argument of its own.
+    """Check `extra_body`, which must not hold fields that have an argument of their own.
 
     Raises:
-        BadRequestError: it does, or it is no object.
+        BadRequestError: it holds one, or is no object.
     """
     if extra_body is None:
         return {}
@@ -99,10 +102,10 @@ def check_extra_body(extra_body: Any, own_fields: tuple[str, ...]) -> Mapping[st
 def sort_params(
     fields: Mapping[str, Any], checks: ParamChecks
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sort fields into the parameters of `checks`, checked, and all others; no nulls.
+    """Split fields into the parameters in `checks`, which are checked, and all others; no nulls.
 
     Raises:
-        BadRequestError: a parameter is not what it must be.
+        BadRequestError: a parameter has a wrong type or value.
     """
     params: dict[str, Any] = {}
     extra: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Moderations: what is asked, as a frozen value, and the verdicts.
+"""Moderation requests, as frozen values, and their answers.
 
 Source: OpenAI API reference, "Create moderation".
 """
@@ -20,7 +20,7 @@ _OWN_FIELDS = ("model", "input")
 
 
 class ModerationResult(WireModel):
-    """The verdict on one input. Which categories there are is the host's matter."""
+    """The result for one input. The categories depend on the host."""
 
     flagged: bool
     categories: dict[str, Any] | None = None
@@ -28,7 +28,7 @@ class ModerationResult(WireModel):
 
 
 class ModerationResponse(Answer):
-    """The verdicts, one for each input."""
+    """The results, one for each input."""
 
     id: str = ""
     model: str
@@ -39,7 +39,7 @@ class ModerationResponse(Answer):
 
 @dataclass(frozen=True, slots=True)
 class ModerationRequest(ListedRequest):
-    """What the caller asked: a text, texts, or parts with texts and images, as they were given."""
+    """A moderation request: a text, a list of texts, or parts with texts and images."""
 
     known_params: ClassVar[ParamChecks] = {}
 
@@ -47,7 +47,7 @@ class ModerationRequest(ListedRequest):
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What gets a verdict each: every text of a list of texts; else the input as a whole."""
+        """The inputs that get a result each: the texts of a list; else the input as a whole."""
         given = self.input
         if isinstance(given, list) and all(isinstance(one, str) for one in given):
             return tuple(given)
@@ -65,10 +65,10 @@ def make_moderation_request(  # noqa: PLR0913 - a request's parts; all but two b
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
 ) -> ModerationRequest:
-    """Check and freeze; `given` is the input. What is inside its parts is the host's matter.
+    """Check a moderation request and freeze it; `given` is the input, whose parts the host checks.
 
     Raises:
-        BadRequestError: with `param`, before anything is sent.
+        BadRequestError: something is malformed; `param` names it. Nothing was sent.
     """
     if not isinstance(given, str | list) or not given:
         raise BadRequestError(

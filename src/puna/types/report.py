@@ -1,4 +1,4 @@
-"""What is known about one call besides its answer."""
+"""The report of a call."""
 
 from __future__ import annotations
 
@@ -79,10 +79,12 @@ class CallReport:
 
     @classmethod
     def begin(cls, call_id: str, model: str, started_at: float) -> CallReport:
-        """The report of a call that begins.
+        """The report of a call that begins now.
 
-        Every call makes one. What is not known yet stays the class's default, unset, unless every
-        call reads it: a default of the class is read slowly.
+        Every call makes one, so it must be cheap: fields that are not known yet stay unset and read
+        as
+        the class's defaults, except those that every call reads, since reading a class default is
+        slow.
         """
         report = cls.__new__(cls)
         report.call_id = call_id
@@ -97,9 +99,11 @@ class CallReport:
 
 
 def add_reports(reports: Sequence[CallReport]) -> CallReport:
-    """The reports of calls that made one answer: the first's, with what all used and cost.
+    """Combine the reports of calls that made one answer.
 
-    A cost that is unknown for one is unknown for all.
+    The first one's facts, tokens and cost summed.
+
+    The cost is unknown if any is.
     """
     costs = [report.cost_picos for report in reports]
     return replace(

@@ -1,4 +1,4 @@
-"""What a request that came in another shape calls its parts, for errors and reports."""
+"""The client's own names for the parts of a converted request, for errors and reports."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RequestSource:
-    """The client's own words for parts of a chat request.
+    """The names and paths in the request that the client sent, where that was not chat.
 
     Attributes:
-        image_paths: where each image stands in the client's request, in the order of the messages.
-        names: what is told as left out, by its name in chat: the client's name.
+        image_paths: the path of each image, in the order of the chat messages.
+        names: the client's name for a field that is reported as left out, by its name in chat.
     """
 
     image_paths: tuple[str, ...] = ()

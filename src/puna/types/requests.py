@@ -1,7 +1,7 @@
-"""One chat request as a frozen value, checked before anything is sent.
+"""A chat request as a frozen value, checked before anything is sent.
 
-Unknown fields are not errors: an application may use what its host knows. What is known and wrong
-is a `BadRequestError` that names the field by its path.
+Unknown fields are allowed: an application may use what its host knows. A known field with a wrong
+value is a `BadRequestError` that names the field by its path.
 """
 
 from __future__ import annotations
@@ -41,22 +41,21 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest(ModelRequest):
-    """What the caller asked, in the OpenAI chat shape.
+    """A chat request in OpenAI's shape.
 
     Attributes:
-        messages: plain dicts in wire form.
-        rescue_tool_calls: whether calls that the model wrote as text become tool calls; None, not
-            said, means yes.
+        messages: plain dicts, as they are sent.
+        rescue_tool_calls: whether calls that the model wrote as text become tool calls; None means
+            yes.
         repair_tool_arguments: whether the arguments of such calls are made to fit their schema;
             None means no.
-        emulate_response_format: whether answers are held to a `response_format` that the host does
-            not know; None means no.
-        read_think_tags: whether `<think>` at the beginning of an answer's text becomes thoughts;
-            None means yes in the shapes that have a place for them, which chat is not.
-        format_retries: how often another answer is asked for then; None means two.
-        messages_extras: what a request that came in the Messages shape says beyond chat; None for
-            any other.
-        source: what a client that asked in another shape calls the parts of the request.
+        emulate_response_format: whether answers are checked against a `response_format` that the
+            host does not know; None means no.
+        read_think_tags: whether `<think>` at the beginning of an answer's text becomes reasoning;
+            None means yes in the shapes that have a place for it, which chat is not.
+        format_retries: how often another answer is requested then; None means two.
+        messages_extras: the parts of a request in the Messages shape that chat has no place for.
+        source: the client's names for parts of a request that it made in another shape.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -70,7 +69,7 @@ class ChatRequest(ModelRequest):
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream should end with a usage chunk."""
+        """Whether the caller asks for a usage chunk at the end of the stream."""
         return bool((self.params.get("stream_options") or {}).get("include_usage"))
 
     @classmethod
@@ -80,7 +79,7 @@ class ChatRequest(ModelRequest):
 
     @staticmethod
     @override
-    def without_rivals(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:
+    def without_aliases(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:
         if not any(name in winners for name in _OUTPUT_LIMITS):
             return params
         return {name: value for name, value in params.items() if name not in _OUTPUT_LIMITS}
@@ -189,12 +188,12 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
 ) -> ChatRequest:
-    """Check everything the caller gave and freeze it; nothing given is changed.
+    """Check a chat request and freeze it; nothing that was given is changed.
 
     `fields` are body parameters, known and unknown; None means "not given".
 
     Raises:
-        BadRequestError: with `param`, before anything is sent.
+        BadRequestError: something is malformed; `param` names it. Nothing was sent.
     """
     name = check_model(model)
     if stream is not None and not isinstance(stream, bool):
@@ -224,7 +223,10 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
 
 
 def split_params(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sort fields into OpenAI's parameters, checked, and all others. Nulls are left out."""
+    """Split fields into OpenAI's parameters, which are checked, and all others.
+
+    Nulls are left out.
+    """
     params, extra = sort_params(fields, PARAMS)
     _check_output_limit(params)
     _read_tools(params)
@@ -243,12 +245,12 @@ def _check_format_retries(value: Any) -> int | None:
 
 
 def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
-    """Extra request headers, checked against header injection, with lower-case names.
+    """Check extra request headers against header injection; gives them with lower-case names.
 
-    None means "not given", as everywhere.
+    A None value means "not given".
 
     Raises:
-        BadRequestError: one cannot be sent, or is the transport's to write.
+        BadRequestError: a header cannot be sent, or only the transport may set it.
     """
     if not isinstance(headers, Mapping):
         raise BadRequestError("`extra_headers` must be an object.", param="extra_headers")

@@ -1,4 +1,4 @@
-"""The parameters of the Responses API, and chat's words for them.
+"""The parameters of the Responses API, and their names in chat.
 
 Source: OpenAI API reference, "Create a model response".
 """
@@ -53,7 +53,7 @@ _FROM_CHAT: Mapping[str, tuple[str, str]] = {
 
 
 def from_chat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields, of which a deployment may have said some in chat's words, in this API's."""
+    """Rename fields that a deployment gives by their chat names to their names in this API."""
     own = {name: value for name, value in fields.items() if name not in _FROM_CHAT}
     for name, value in fields.items():
         if name in _FROM_CHAT and value is not None:
@@ -64,7 +64,7 @@ def from_chat(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def only_of_chat(names: Iterable[str]) -> frozenset[str]:
-    """Those of these parameters that chat has, and this API has under no name."""
+    """Those of these parameters that chat has and this API has under no name."""
     return frozenset(
         name
         for name in names
@@ -73,7 +73,7 @@ def only_of_chat(names: Iterable[str]) -> frozenset[str]:
 
 
 def flat_format(wanted: Any) -> Any:
-    """`response_format` as `text.format`, where the schema is not nested."""
+    """Convert a `response_format` to the form of `text.format`, where the schema is not nested."""
     if isinstance(wanted, type):
         wanted = strict_json_schema(wanted)
     inner = wanted.get("json_schema") if isinstance(wanted, Mapping) else None

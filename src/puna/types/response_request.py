@@ -1,7 +1,7 @@
-"""One request of the Responses API as a frozen value, checked before anything is sent.
+"""A request of the Responses API as a frozen value, checked before anything is sent.
 
-What is checked here holds for hosts that speak this API and for those that are asked over chat.
-Source: OpenAI API reference, "Create a model response".
+These checks hold for hosts that speak this API and for those that are asked over chat. Source:
+OpenAI API reference, "Create a model response".
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _REFERENCE = "item_reference"
 
 @dataclass(frozen=True, slots=True)
 class ResponsesRequest(ModelRequest):
-    """What the caller asked.
+    """A request of the Responses API.
 
     Attributes:
         items: the new input.
-        earlier: what `previous_response_id` stands for: all items of that conversation.
+        earlier: all items of the conversation that `previous_response_id` refers to.
         previous_response_id: as the caller gave it.
         metadata: repeated in the response, and not sent.
-        is_stored: whether the response may be read and gone on from.
-        chat_options: arguments of `make_chat_request` that steer the call where it is one of chat.
+        is_stored: whether the response is stored for later requests.
+        chat_options: arguments of `make_chat_request` for a call that goes over chat.
         has_strict_tools: whether tools that no host runs over chat are refused, not left out.
-        referenced: the places in `items` of those that an `item_reference` stood for.
+        referenced: the indexes in `items` of those that replaced an `item_reference`.
     """
 
     items: Items
@@ -90,12 +90,13 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
     strict_tools: bool = False,
     stored_items: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ResponsesRequest:
-    """Check and freeze; nothing given is changed. `fields` are all of the body but the model.
+    """Check a request and freeze it; nothing that was given is changed.
 
-    `stored_items` are those that the input refers to and that are known, by their ids.
+    `fields` are all of the body but the model. `stored_items` are the stored items that the input
+    refers to, by their ids.
 
     Raises:
-        BadRequestError: with `param`, before anything is sent.
+        BadRequestError: something is malformed; `param` names it. Nothing was sent.
         NotFoundError: the input refers to an item that is not in `stored_items`.
     """
     body = check_extra_body(extra_body, _OWN_FIELDS)
@@ -134,10 +135,10 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
 
 
 def read_input(given: Any) -> Items:
-    """`input` as items with a type; a string is one message of the user.
+    """Check `input`; gives it as items with a type. A string becomes one user message.
 
     Raises:
-        BadRequestError: it is empty, or holds something else; `param` is the path.
+        BadRequestError: it is empty or malformed; `param` is the path.
     """
     if isinstance(given, str) and given:
         return ({"type": "message", "role": "user", "content": given},)
@@ -153,7 +154,7 @@ def read_input(given: Any) -> Items:
 
 
 def references_in(asked: Any) -> tuple[str, ...]:
-    """The ids that an `input` refers to, each once; what is wrong in it is passed over."""
+    """The item ids that an `input` refers to, each once. Malformed parts are ignored."""
     if not isinstance(asked, Sequence) or isinstance(asked, str | bytes):
         return ()
     items = (as_mapping(one) or {} for one in cast("Sequence[Any]", asked))
@@ -164,9 +165,9 @@ def references_in(asked: Any) -> tuple[str, ...]:
 def resolve_references(
     items: Items, stored: Mapping[str, Mapping[str, Any]], earlier: Items = ()
 ) -> tuple[Items, frozenset[int]]:
-    """The items with those that references stand for, and the places of these.
+    """Replace the references in items by the stored items; also gives the indexes of these.
 
-    A reference to an item of `earlier`, which is sent anyway, is left out.
+    A reference to an item in `earlier` is removed, because that item is sent anyway.
 
     Raises:
         NotFoundError: nothing is stored under an id; `param` is the reference's path.
@@ -195,13 +196,16 @@ def resolve_references(
 
 
 def _is_reference(item: Mapping[str, Any]) -> bool:
-    """Whether an item only names another; its type may be absent. Source: `ItemReferenceParam`."""
+    """Whether an item only refers to another. Its type may be absent. Source.
+
+    `ItemReferenceParam`.
+    """
     kind = item.get("type")
     return kind == _REFERENCE or (kind is None and "role" not in item and "id" in item)
 
 
 def check_response_id(response_id: Any) -> str:
-    """A `previous_response_id`. Raises BadRequestError for what is no text."""
+    """Check a `previous_response_id`. Raises BadRequestError for a value that is no text."""
     if not isinstance(response_id, str):
         raise BadRequestError(
             "`previous_response_id` must be a string.", param="previous_response_id"

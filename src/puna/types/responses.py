@@ -1,4 +1,4 @@
-"""Responses and their stream events as the OpenAI API shapes them.
+"""Responses and their stream events in OpenAI's shape.
 
 Source: OpenAI API reference, "Responses" and "Streaming events".
 """
@@ -17,7 +17,7 @@ LAST_EVENTS = frozenset(("response.completed", "response.incomplete", FAILED_EVE
 
 
 class OutputText(WireModel):
-    """A text that the model said."""
+    """A text part of the model's message."""
 
     type: Literal["output_text"] = "output_text"
     text: str = ""
@@ -26,21 +26,21 @@ class OutputText(WireModel):
 
 
 class OutputRefusal(WireModel):
-    """Why the model says nothing."""
+    """A part that says why the model refuses to answer."""
 
     type: Literal["refusal"] = "refusal"
     refusal: str = ""
 
 
 class ReasoningText(WireModel):
-    """What the model thought, where its host shows it."""
+    """A text part of the model's reasoning."""
 
     type: Literal["reasoning_text"] = "reasoning_text"
     text: str = ""
 
 
 class OtherPart(WireModel):
-    """A part that a host sends and Puna does not know."""
+    """A part of a type that Puna does not know."""
 
     type: str
 
@@ -51,7 +51,7 @@ OutputPart = Annotated[
 
 
 class OutputMessage(WireModel):
-    """What the model said."""
+    """A message of the model."""
 
     type: Literal["message"] = "message"
     id: str
@@ -61,7 +61,7 @@ class OutputMessage(WireModel):
 
 
 class FunctionCall(WireModel):
-    """A function that the model calls. `arguments` is JSON text as the model wrote it."""
+    """A function call of the model. `arguments` is JSON text as the model wrote it."""
 
     type: Literal["function_call"] = "function_call"
     id: str
@@ -72,7 +72,7 @@ class FunctionCall(WireModel):
 
 
 class CustomToolCall(WireModel):
-    """A free-form tool that the model calls: `input` is plain text."""
+    """A call of a free-form tool; `input` is plain text."""
 
     type: Literal["custom_tool_call"] = "custom_tool_call"
     id: str
@@ -83,7 +83,7 @@ class CustomToolCall(WireModel):
 
 
 class Reasoning(WireModel):
-    """What the model thought, as text, as a summary, or encrypted: as its host shows it."""
+    """The model's reasoning as text, as a summary, or encrypted, depending on the host."""
 
     type: Literal["reasoning"] = "reasoning"
     id: str
@@ -94,7 +94,7 @@ class Reasoning(WireModel):
 
 
 class OtherItem(WireModel):
-    """An item that a host makes and Puna does not know, such as the record of a web search."""
+    """An item of a type that Puna does not know, such as the record of a web search."""
 
     type: str
     id: str | None = None
@@ -108,19 +108,19 @@ OutputItem = Annotated[
 
 
 class InputTokensDetails(WireModel):
-    """Where input tokens came from."""
+    """The input tokens by kind."""
 
     cached_tokens: int = 0
 
 
 class OutputTokensDetails(WireModel):
-    """What output tokens were spent on."""
+    """The output tokens by kind."""
 
     reasoning_tokens: int = 0
 
 
 class ResponseUsage(WireModel):
-    """Tokens of one response. `estimated` is true beside them where Puna counted."""
+    """The tokens of one response. A field `estimated` is true where Puna counted them."""
 
     input_tokens: int = 0
     input_tokens_details: InputTokensDetails = InputTokensDetails()
@@ -143,9 +143,9 @@ class ResponseError(WireModel):
 
 
 class Response(Answer):
-    """A whole response, or what is known of one while it streams.
+    """A whole response, or the state of one while it streams.
 
-    What the request said (`instructions`, `tools`, `temperature`, …) stands beside these fields.
+    The request's own fields (`instructions`, `tools`, `temperature`, …) are repeated beside these.
     """
 
     id: str
@@ -162,7 +162,7 @@ class Response(Answer):
 
     @property
     def output_text(self) -> str:
-        """All that the model said, refusals aside."""
+        """All text of the model's messages, without refusals."""
         return "".join(
             part.text
             for item in self.output
@@ -173,7 +173,7 @@ class Response(Answer):
 
 
 class Compaction(Answer):
-    """A conversation made shorter: `output` goes on in its place."""
+    """A compacted conversation: `output` takes the place of its items."""
 
     id: str
     object: str = "response.compaction"
@@ -185,7 +185,8 @@ class Compaction(Answer):
 class ResponseEvent(WireModel):
     """One event of a streamed response; `type` says which fields it has.
 
-    `delta` and `text` are texts in every event of OpenAI's; a host's own may hold anything.
+    `delta` and `text` are texts in every event of OpenAI's; in a host's own events they may be
+    anything.
     """
 
     type: str

@@ -1,4 +1,4 @@
-"""A pydantic class as the JSON schema that `response_format` wants."""
+"""Converts a pydantic class to the JSON schema of a `response_format`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LONGEST_NAME = 64
 
 
 def strict_json_schema(cls: type, *, param: str = "response_format") -> dict[str, Any]:
-    """`response_format` for a pydantic model class: its schema, strict.
+    """The `response_format` for a pydantic model class, with a strict schema.
 
-    Strict mode (OpenAI, "Structured Outputs: supported schemas") wants every object closed and
-    every property required, so that is what the schema says; defaults are left out.
+    Strict mode (OpenAI, "Structured Outputs: supported schemas") requires closed objects and every
+    property, so the schema says that; defaults are left out.
 
     Raises:
         BadRequestError: it is another class; `param` is where the caller gave it.

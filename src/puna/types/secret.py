@@ -1,4 +1,4 @@
-"""A value that must not be shown."""
+"""A type for values that must never be printed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The key itself. Call it where the header is written, nowhere else."""
+        """The key itself. Call this only where the header is written."""
         return self._text
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The usages of several answers as one."""
+"""Adds up the usage of several answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from puna.types.counts import is_number
 
 
 def sum_usages(first: Usage, second: Usage) -> Usage:
-    """Two usages as one: all counts are added, in the details too."""
+    """The sum of two usages: all counts are added, those in the details too."""
     return Usage.model_validate(_added(first.to_dict(), second.to_dict()))
 
 

@@ -1,4 +1,4 @@
-"""Texts or token ids: the input of embeddings, and the prompt of text completions.
+"""Inputs that are texts or token ids, as in embeddings and text completions.
 
 Source: OpenAI API reference, "Create embeddings" and "Completions".
 """
@@ -19,12 +19,12 @@ _LARGEST = 2**31
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value is a whole number from 0 that hosts can read, such as a token id."""
+    """Whether a value is an int from 0 that hosts can read, such as a token id."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST
 
 
 def each_text(given: TextInput) -> tuple[str | TokenIds, ...]:
-    """Each text, or each text's token ids."""
+    """An input as a tuple: each item is a text or the token ids of one."""
     if isinstance(given, str):
         return (given,)
     if isinstance(given[0], int):
@@ -33,10 +33,10 @@ def each_text(given: TextInput) -> tuple[str | TokenIds, ...]:
 
 
 def read_token_ids(given: Any, path: str) -> TokenIds:
-    """The token ids of one text, frozen.
+    """Check the token ids of one text and freeze them.
 
     Raises:
-        BadRequestError: `param` is the path of what is wrong, such as `input[1][3]`.
+        BadRequestError: `param` is the path of what is malformed, such as `input[1][3]`.
     """
     if not isinstance(given, list | tuple):
         raise BadRequestError(

@@ -1,1 +1,1 @@
-"""Bytes and values of the wire, without a socket."""
+"""Parses and serializes bytes of HTTP, events and JSON, without a socket."""

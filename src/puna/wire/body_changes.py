@@ -1,4 +1,4 @@
-"""Writes the body of a passed chat request for one deployment: what differs from the client's."""
+"""Serializes the body of a passed chat request for one deployment, with its changes."""
 
 from __future__ import annotations
 

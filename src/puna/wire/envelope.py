@@ -307,7 +307,7 @@ def read_envelope(body: bytes) -> ChatEnvelope | None:
         and envelope.logit_bias is UNSET
     ):
         return envelope
-    return envelope if _has_sound_values(envelope) else None
+    return envelope if _has_valid_values(envelope) else None
 
 
 def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
@@ -356,7 +356,7 @@ def _drop_nulls_of(message: AssistantMessage) -> None:
         message.content = UNSET
 
 
-def _has_sound_values(envelope: ChatEnvelope) -> bool:
+def _has_valid_values(envelope: ChatEnvelope) -> bool:
     """Whether names of tools and `tool_choice` are valid, and raw values are sound objects."""
     tools, choice, wanted = envelope.tools, envelope.tool_choice, envelope.response_format
     if tools:
@@ -375,7 +375,7 @@ def _has_sound_values(envelope: ChatEnvelope) -> bool:
     return (metadata is UNSET or _is_object(metadata)) and (bias is UNSET or _is_object(bias))
 
 
-def is_sound(value: Raw, opener: bytes) -> bool:
+def is_parseable(value: Raw, opener: bytes) -> bool:
     """Whether a raw value begins with the bracket `opener` and can be parsed later without error.
 
     It can be where it is not nested too deeply and holds no number too large for a float.
@@ -394,7 +394,7 @@ def is_sound(value: Raw, opener: bytes) -> bool:
 
 
 def _is_object(value: Raw) -> bool:
-    return is_sound(value, b"{")
+    return is_parseable(value, b"{")
 
 
 def _fits_tools(choice: Any, tools: Any) -> bool:

@@ -34,9 +34,9 @@ class EventStreamMessage:
 
 
 class EventStreamDecoder:
-    """Feed it bytes in pieces of any size; it gives the messages that are complete.
+    """An incremental decoder: it is fed bytes in pieces of any size, and gives complete messages.
 
-    A broken message ends it: `fault` says what is wrong, and nothing more is taken.
+    After a malformed message `fault` says what is wrong, and further input is ignored.
     """
 
     __slots__ = ("_checked", "_data", "fault")
@@ -47,12 +47,12 @@ class EventStreamDecoder:
         self.fault: str | None = None
 
     @property
-    def is_between(self) -> bool:
-        """Whether no message is under way."""
+    def is_at_message_end(self) -> bool:
+        """Whether the input so far ends with a whole message."""
         return not self._data
 
     def feed(self, data: bytes) -> list[EventStreamMessage]:
-        """Take bytes; give the messages that they complete, in order."""
+        """Add bytes; gives the messages that they complete, in order."""
         messages: list[EventStreamMessage] = []
         if self.fault is not None:
             return messages
@@ -68,7 +68,7 @@ class EventStreamDecoder:
         return messages
 
     def _end_of_message(self, begin: int) -> int:
-        """Where the message that begins there ends; 0 while it is not whole."""
+        """The offset at which the message from `begin` on ends; 0 while it is incomplete."""
         available = len(self._data) - begin
         if not self._checked:
             if available < _PRELUDE.size:

@@ -1,7 +1,7 @@
-"""Chunks to a whole answer, and a whole answer to chunks.
+"""Folds stream chunks to a whole answer, and unfolds a whole answer to chunks.
 
 `fold(unfold(answer))` says the same as `answer`, and `fold` of a streamed answer equals the whole
-answer the host would have given: both by property test.
+answer that the host would have given: both by property test.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Answer:
 
 
 class Fold:
-    """Takes chunks one by one; memory grows with the answer, not with the number of chunks."""
+    """Folds chunks one by one. Memory grows with the answer, not with the number of chunks."""
 
     def __init__(self) -> None:
         self._head: ChatCompletionChunk | None = None
@@ -59,7 +59,7 @@ class Fold:
         self._fingerprint: str | None = None
 
     def add(self, chunk: ChatCompletionChunk) -> None:
-        """Take the next chunk."""
+        """Add the next chunk."""
         if self._head is None:
             self._head = chunk
         self._usage = chunk.usage or self._usage
@@ -94,7 +94,7 @@ class Fold:
 
 
 def fold(chunks: Iterable[ChatCompletionChunk]) -> ChatCompletion:
-    """All chunks of one stream as the whole answer."""
+    """Fold all chunks of one stream to the whole answer."""
     folding = Fold()
     for chunk in chunks:
         folding.add(chunk)
@@ -104,9 +104,9 @@ def fold(chunks: Iterable[ChatCompletionChunk]) -> ChatCompletion:
 def unfold(
     completion: ChatCompletion, *, wants_usage: bool = False, piece: int | None = None
 ) -> Iterator[ChatCompletionChunk]:
-    """A whole answer as the chunks of a stream.
+    """Split a whole answer into the chunks of a stream.
 
-    `piece` cuts the content into deltas of so many characters; None gives it in one.
+    `piece` splits the content into deltas of so many characters; None gives it in one.
     """
     head: dict[str, Any] = {
         **(completion.model_extra or {}),

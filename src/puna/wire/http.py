@@ -1,4 +1,4 @@
-"""An HTTP exchange as plain values."""
+"""HTTP requests and replies as plain values."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class HTTPRequest:
         return f"HTTPRequest({self.method} {self.url.partition('?')[0]}, {len(self.body)} bytes)"
 
     def to(self, url: str, headers: Mapping[str, str]) -> HTTPRequest:
-        """The same request for another address, with more headers."""
+        """This request for another address, with more headers."""
         return replace(self, url=url, headers={**self.headers, **headers})
 
 
@@ -75,13 +75,13 @@ class HTTPReply:
 _HIDDEN_HEADERS = frozenset(("authorization", "proxy-authorization", "set-cookie", "set-cookie2"))
 
 
-def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """A reply's headers as reports and errors may carry them: without cookies and the like."""
+def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """A reply's headers without cookies and the like, for reports and errors."""
     return {name: value for name, value in headers.items() if name not in _HIDDEN_HEADERS}
 
 
 class HeaderLines(Mapping[str, str]):
-    """Headers of a checked head, read when somebody asks for one: most calls never do.
+    """The headers of a checked head, parsed only when one is looked up: most calls never do.
 
     Names are lower-case; repeated ones are joined.
     """
@@ -89,7 +89,7 @@ class HeaderLines(Mapping[str, str]):
     __slots__ = ("_lines", "_read")
 
     def __init__(self, lines: bytes) -> None:
-        """`lines` are `name: value` with CR LF between them."""
+        """`lines` are `name: value` lines with CR LF between them."""
         self._lines = lines
         self._read: dict[str, str] | None = None
 
@@ -125,12 +125,12 @@ class HeaderLines(Mapping[str, str]):
         return headers
 
 
-class ShownHeaderLines(HeaderLines):
-    """The same without what `shown_headers` leaves out."""
+class SafeHeaderLines(HeaderLines):
+    """Header lines without those that `safe_headers` leaves out."""
 
     __slots__ = ()
 
     @staticmethod
     @override
     def _kept(headers: dict[str, str]) -> dict[str, str]:
-        return shown_headers(headers)
+        return safe_headers(headers)

@@ -1,7 +1,7 @@
-"""How many values a JSON text holds, known before it is parsed.
+"""Counts the values of a JSON text before it is parsed, to limit memory and time.
 
 A parsed value takes 30 to 200 bytes, however short its text: `[],` is 3 bytes, and 64 as a list. So
-a limit on bytes alone bounds neither the memory nor the time that a text takes.
+a limit on the bytes of a text alone limits neither.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ CONTAINERS = "lists and objects"
 
 @dataclass(frozen=True, slots=True)
 class JSONLimits:
-    """The most that a text may hold.
+    """The most values of each kind that a JSON text may hold.
 
     Attributes:
         values: members of objects and items of lists.
         containers: objects and lists.
         objects: objects alone, each of which takes as much as two or three lists.
-        members: members of objects alone: each name of them may be another text.
+        members: members of objects alone, since each name may be another string.
         items: values beyond eight for each list and object, as only long lists have them.
-        strings: strings that are no names of members.
+        strings: strings that are not names of members.
     """
 
     values: int
@@ -44,9 +44,9 @@ class JSONLimits:
     strings: int = sys.maxsize
 
     def for_answer(self, size: int, *, has_vectors: bool = False) -> JSONLimits:
-        """These limits for a host's text of `size` bytes: a longer one may hold more.
+        """The limits for a host's text of `size` bytes: a longer one may hold more.
 
-        With `has_vectors` lists of numbers may fill it.
+        With `has_vectors` the text may consist of lists of numbers.
         """
         return JSONLimits(
             self.values + size // _BYTES_A_VALUE,
@@ -58,13 +58,13 @@ class JSONLimits:
         )
 
     def check(self, data: bytes) -> None:
-        """Raise TooManyValuesError where a text holds too much of something."""
+        """Raise TooManyValuesError if a text exceeds a limit."""
         too_much = self.exceeded_by(data)
         if too_much is not None:
             raise TooManyValuesError(f"holds more than {too_much}")
 
     def may_be_exceeded(self, data: bytes) -> bool:
-        """A quick question: signs within strings are counted, too."""
+        """Whether a text may exceed a limit. Cheap: characters within strings are counted, too."""
         if len(data) <= min(self.containers, self.objects, self.members, self.items, self.strings):
             return False
         objects = _count(data, b"{")
@@ -81,9 +81,9 @@ class JSONLimits:
         return commas + openers > self.values or commas > self.items
 
     def exceeded_by(self, data: bytes) -> str | None:
-        """What a text holds too much of, in words for an error; None where all is well.
+        """The limit that a text exceeds, in words for an error; None where it exceeds none.
 
-        Exact for valid JSON. Takes one step for each string, and stops soon after a limit.
+        Exact for valid JSON. It takes one step for each string, and stops soon after a limit.
         """
         if not self.may_be_exceeded(data):
             return None
@@ -111,12 +111,12 @@ class JSONLimits:
 
 
 def _first_above(*counts: tuple[int, int, str]) -> str | None:
-    """Of counts, limits and their names: the first limit that is passed, with its name."""
+    """Of (count, limit, name) triples, the first whose limit is exceeded, as text; else None."""
     return next((f"{limit:,} {name}" for count, limit, name in counts if count > limit), None)
 
 
 def _outside_strings(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """What stands between the strings of a JSON text, in long pieces; the strings among each."""
+    """The parts of a JSON text between its strings, in long pieces, with the strings among each."""
     strings = _STRING.finditer(data)
     at = 0
     while True:
@@ -164,9 +164,9 @@ _BYTES_AN_ITEM, _BYTES_A_STRING = 12, 20
 
 
 def _count(data: bytes, sign: bytes) -> int:
-    """How often a sign stands in a text.
+    """How often a byte occurs in a text.
 
-    CPython's `replace` looks for a byte by `memchr`, many at once; its `count` looks at each.
+    CPython's `replace` searches by `memchr`, many bytes at once; its `count` looks at each byte.
     """
     if len(data) > _SHORT:
         return data.count(sign)
@@ -174,27 +174,27 @@ def _count(data: bytes, sign: bytes) -> int:
 
 
 class TooManyValuesError(ValueError):
-    """A host's JSON holds more values than the longest answers do; its text says what of."""
+    """A host's JSON holds more values than the longest answers; the message says of what."""
 
 
 def parse_answer(data: bytes, *, has_vectors: bool = False) -> Any:
-    """The value of a host's JSON, which holds no more values than the longest answers do.
+    """Parse a host's JSON, which may hold no more values than the longest answers do.
 
     Args:
-        data: the JSON. Halves of surrogate pairs are read as U+FFFD.
-        has_vectors: whether lists of numbers may fill it.
+        data: the JSON. Halves of surrogate pairs become U+FFFD.
+        has_vectors: whether it may consist of lists of numbers.
 
     Raises:
         TooManyValuesError: it holds more.
-        ValueError: it is no JSON.
+        ValueError: it is not JSON.
     """
     if len(data) > _SHORT:
         _FEW.for_answer(len(data), has_vectors=has_vectors).check(data)
     return parse_json(data)
 
 
-def check_text(text: str) -> None:
-    """Look whether a JSON text that stands within another, as arguments of calls do, may be parsed.
+def check_nested_json(text: str) -> None:
+    """Check whether a JSON text inside another, such as a call's arguments, may be parsed.
 
     Raises:
         TooManyValuesError: it holds more values than a model writes at such a length.
@@ -205,6 +205,9 @@ def check_text(text: str) -> None:
     _FEW_IN_TEXT.for_answer(len(data)).check(data)
 
 
-def fault_of(error: ValueError, otherwise: str) -> str:
-    """What `parse_answer` refused, in words for an error: JSON of too much, or `otherwise`."""
-    return f"JSON that {error}" if isinstance(error, TooManyValuesError) else otherwise
+def describe_fault(error: ValueError, default: str) -> str:
+    """The words for an error that `parse_answer` raised.
+
+    What there was too much of, or `default`.
+    """
+    return f"JSON that {error}" if isinstance(error, TooManyValuesError) else default

@@ -1,9 +1,9 @@
-"""What of a request is secret, and texts without it, in whatever form a host repeats it.
+"""Finds secrets in texts and replaces them with dots, in whatever form a host repeats them.
 
-Errors, reports, logs and cassettes are masked by these rules alike. The forms: as it is, in large
-or small letters, wrapped over lines, or cut, down to its first twelve characters; escaped as in
-JSON, HTML or a URL; in base64, hex digits or base32, alone or within a longer text, such as
-`user:password`; and each of these on top of others (`disguises.py`).
+Errors, reports, logs and cassettes are all masked by these rules. The forms: as it is, in another
+letter case, wrapped over lines, or cut down to its first twelve characters; escaped as in JSON,
+HTML or a URL; in base64, hex or base32, alone or within a longer text, such as `user:password`; and
+each of these on top of others (`decoded_views.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from puna.wire.disguises import View, decoded, has_codes, unescaped, whole
+from puna.wire.decoded_views import (
+    View,
+    decoded_views,
+    may_hold_encoded,
+    plain_view,
+    unescaped_views,
+)
 from puna.wire.octets import BACKSLASH, PERCENT
 from puna.wire.sigv4 import SCHEME
 
@@ -49,17 +55,17 @@ _FOREIGN_CHARACTERS = (0, 2, 3)
 
 
 def is_sensitive_header(name: str) -> bool:
-    """Whether a header (its lower-case name) lets somebody in."""
+    """Whether a header with this lower-case name holds credentials."""
     return _SENSITIVE_HEADER.search(name) is not None
 
 
 def is_sensitive_query(name: str) -> bool:
-    """Whether a value of a URL's query does."""
+    """Whether a URL query parameter with this name holds credentials."""
     return _SENSITIVE_QUERY.search(name) is not None
 
 
 def header_secrets(name: str, value: str) -> Iterator[str]:
-    """What is secret about a sensitive header: it all, and what it is made of."""
+    """The secrets in a sensitive header: its whole value, and its parts."""
     signed = _SIGNED.match(value)
     if signed is not None:
         yield signed.group(1)  # the rest differs in every request, and is soon worth nothing
@@ -80,87 +86,94 @@ def header_secrets(name: str, value: str) -> Iterator[str]:
 
 
 def pair_secrets(pair: str) -> Iterator[str]:
-    """`user:password`, and the password."""
+    """The secrets in `user:password`: the whole, and the password."""
     yield pair
     yield pair.partition(":")[2]
 
 
 class Masker:
-    """Knows some secrets, and puts dots in their place."""
+    """Replaces a set of secrets in texts with dots."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        """Those that are too short to be secrets are left out."""
+        """Prepare the search.
+
+        Secrets that are too short to be told from ordinary text are ignored.
+        """
         kept = {one for one in secrets if len(one) >= _SHORTEST}
-        self._signs = tuple({sign for one in kept for sign in _signs(one[:_CUT])})
+        self._markers = tuple({marker for one in kept for marker in _markers(one[:_CUT])})
         self._needles = tuple({needle for one in sorted(kept) for needle in _needles(one)})
         self._only_ascii = all(one.isascii() for one in kept)
-        self._shortest = min((len(needle.sign) for needle in self._needles), default=_CUT)
+        self._shortest = min((len(needle.prefix) for needle in self._needles), default=_CUT)
 
     def may_be_in(self, data: bytes) -> bool:
-        """Whether a secret stands there that is at most escaped or in base64: a quick question."""
-        signs = self._signs
-        for sign in signs:
-            if data.find(sign) >= 0:
+        """Whether a text may hold a secret that is plain, escaped once, or in base64. Cheap."""
+        markers = self._markers
+        for marker in markers:
+            if data.find(marker) >= 0:
                 return True
-        if not signs or (PERCENT not in data and BACKSLASH not in data):
+        if not markers or (PERCENT not in data and BACKSLASH not in data):
             return False
         if data.find(b"\\u") >= 0:
             return True
         plain = data.replace(b"\\", b"")
         plain += unquote_to_bytes(plain)
-        return any(plain.find(sign) >= 0 for sign in signs)
+        return any(plain.find(marker) >= 0 for marker in markers)
 
-    def may_be_coded_in(self, data: bytes) -> bool:
-        """Whether one stands there in a form that `may_be_in` does not see; dear for long codes."""
+    def may_be_encoded_in(self, data: bytes) -> bool:
+        """Whether a text holds a secret in a form that `may_be_in` misses.
+
+        Slow for long encoded runs.
+        """
         for usual in _USUAL_TYPES:
             data = data.replace(usual, b"")
-        return has_codes(data, self._shortest) and bool(self.spans(data))
+        return may_hold_encoded(data, self._shortest) and bool(self.spans(data))
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Where secrets stand, from the first to the last, whatever their form."""
+        """The ranges of all secrets in a text, in order, whatever their form."""
         if not self._needles:
             return []
         found: list[tuple[int, int]] = []
         work = _LEAST_WORK + _WORK_PER_BYTE * len(data)
-        waiting = [(whole(data), 0)]
+        waiting = [(plain_view(data), 0)]
         ascii_only = self._only_ascii
         while waiting and work > 0:
             view, depth = waiting.pop()
-            for form in unescaped(view):
+            for form in unescaped_views(view):
                 work -= len(form.data)
                 found += self._found(form)
                 view = form
             if depth < _MOST_DEPTH:
                 waiting += (
-                    (one, depth + 1) for one in decoded(view, self._shortest, only_ascii=ascii_only)
+                    (one, depth + 1)
+                    for one in decoded_views(view, self._shortest, only_ascii=ascii_only)
                 )
-        return _joined(found)
+        return _merged(found)
 
     def _found(self, view: View) -> Iterator[tuple[int, int]]:
         folded = view.data.translate(_FOLD)
         for needle in self._needles:
-            at = folded.find(needle.sign)
+            at = folded.find(needle.prefix)
             while at >= 0:
-                end = _reach(folded, at, needle.secret)
+                end = _end_of_secret(folded, at, needle.secret)
                 yield view.origin(at, end)
-                at = folded.find(needle.sign, end)
+                at = folded.find(needle.prefix, end)
 
     def mask(self, data: bytes) -> bytes:
-        """The same without secrets."""
+        """The bytes with dots in place of secrets."""
         spans = self.spans(data)
         if not spans:
             return data
         return cut_spans(data, 0, len(data), spans)
 
     def mask_text(self, text: str) -> str:
-        """The same without secrets."""
+        """The text with dots in place of secrets."""
         data = text.encode("utf-8", "surrogatepass")
         masked = self.mask(data)
         return text if masked is data else masked.decode("utf-8", "surrogatepass")
 
 
 def cut_spans(data: bytes, begin: int, end: int, spans: Iterable[tuple[int, int]]) -> bytes:
-    """The bytes from begin to end; of each span only dots, where it begins."""
+    """The bytes from begin to end with each span replaced by dots; those stand where it begins."""
     kept: list[bytes] = []
     at = begin
     for first, last in spans:
@@ -174,22 +187,22 @@ def cut_spans(data: bytes, begin: int, end: int, spans: Iterable[tuple[int, int]
     return b"".join(kept)
 
 
-def _signs(secret: str) -> Iterator[bytes]:
-    """What stands in every text with the secret, once nothing in it is escaped."""
+def _markers(secret: str) -> Iterator[bytes]:
+    """Byte strings of which at least one occurs in every text with the secret, once unescaped."""
     raw = _encoded(secret)
     bare = raw.replace(b"\\", b"")
     yield from (raw, bare, bare.replace(b" ", b"+"))
     if not secret.isascii():
         yield bare.decode("utf-8", "surrogatepass").encode("latin-1", "replace")  # as in a header
-    for core in _base64_cores(raw):
+    for core in _base64_markers(raw):
         yield from (core, core.translate(_URL_SAFE))
 
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def _base64_cores(raw: bytes) -> Iterator[bytes]:
-    """The characters of base64 that tell of these bytes only, by what stands before them."""
+def _base64_markers(raw: bytes) -> Iterator[bytes]:
+    """The base64 characters that depend on these bytes only, for each of the three offsets."""
     for offset, foreign in enumerate(_FOREIGN_CHARACTERS):
         encoded = b64encode(bytes(offset) + raw).rstrip(b"=")
         is_shared = (offset + len(raw)) % 3 != 0
@@ -197,35 +210,39 @@ def _base64_cores(raw: bytes) -> Iterator[bytes]:
 
 
 class _Needle(NamedTuple):
-    """A secret as it is looked for, in small letters, and its first characters, which tell it."""
+    """A secret to search for, in lower case, and the prefix that identifies it."""
 
-    sign: bytes
+    prefix: bytes
     secret: bytes
 
 
 def _needles(secret: str) -> Iterator[_Needle]:
+    """The forms of a secret to search for."""
     for raw in (_encoded(secret), secret.encode("latin-1", "replace")):
         cut = _encoded(secret[:_CUT]) if raw == _encoded(secret) else raw[:_CUT]
-        for form, sign in ((raw, cut), (_plain(raw), _plain(cut))):
-            if len(sign) >= _SHORTEST:
-                yield _Needle(sign.translate(_FOLD), form.translate(_FOLD))
+        for form, prefix in ((raw, cut), (_plain(raw), _plain(cut))):
+            if len(prefix) >= _SHORTEST:
+                yield _Needle(prefix.translate(_FOLD), form.translate(_FOLD))
         if raw.isascii():
             return
 
 
 def _plain(raw: bytes) -> bytes:
-    """What is left of a secret when the escapes are undone that it happens to hold."""
-    *_, last = unescaped(whole(raw))
+    """A secret after unescaping, for one that happens to look escaped itself."""
+    *_, last = unescaped_views(plain_view(raw))
     return last.data
 
 
-def _reach(data: bytes, at: int, secret: bytes) -> int:
-    """How far a secret goes that begins there, perhaps over the ends of lines."""
-    had = _common(data, at, secret)
+def _end_of_secret(data: bytes, at: int, secret: bytes) -> int:
+    """The offset at which the secret that begins at `at` ends.
+
+    It may continue after line breaks.
+    """
+    had = _matching_bytes(data, at, secret)
     at += had
     while had < len(secret):
         gap = _LINE_END.match(data, at)
-        more = _common(data, gap.end(), secret[had:]) if gap is not None else 0
+        more = _matching_bytes(data, gap.end(), secret[had:]) if gap is not None else 0
         if gap is None or more < min(_CONTINUED, len(secret) - had):
             break
         had += more
@@ -233,16 +250,16 @@ def _reach(data: bytes, at: int, secret: bytes) -> int:
     return at
 
 
-def _common(data: bytes, at: int, secret: bytes) -> int:
-    """How many bytes of a secret stand there."""
+def _matching_bytes(data: bytes, at: int, secret: bytes) -> int:
+    """How many bytes of a secret match at an offset."""
     length = min(len(secret), len(data) - at)
     if data.startswith(secret[:length], at):
         return length
     return next(n for n in range(length) if data[at + n] != secret[n])
 
 
-def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same places, each once, in order."""
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The ranges sorted, with overlapping ones merged."""
     joined: list[tuple[int, int]] = []
     for begin, end in sorted(spans):
         if joined and begin < joined[-1][1]:

@@ -1,4 +1,7 @@
-"""Newline-delimited JSON: a push decoder. Blank lines say nothing, a carriage return is no text."""
+"""An incremental decoder for newline-delimited JSON.
+
+It ignores blank lines and carriage returns.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ from puna.wire.sse import ENDLESS, MOST_HELD, SSEEvent
 
 
 class LineDecoder:
-    """Feed it bytes in pieces of any size; it gives each whole line as an event without a name.
+    """Fed bytes in pieces of any size, it gives each complete line as an event without a name.
 
-    Work is linear in the input: an unfinished line is kept in parts. The last one needs no end; one
-    that is too long is a `fault`.
+    The cost is linear in the input. The last line needs no line end. A line that is too long is a
+    `fault`.
     """
 
     __slots__ = ("_held", "_line", "fault")
@@ -20,7 +23,7 @@ class LineDecoder:
         self.fault: str | None = None
 
     def feed(self, data: bytes) -> list[SSEEvent]:
-        """Take bytes; give the lines that they complete, in order."""
+        """Add bytes; gives the lines that they complete, in order."""
         if self.fault is not None:
             return []
         lines = data.split(b"\n")
@@ -36,7 +39,7 @@ class LineDecoder:
         return _events(lines)
 
     def close(self) -> list[SSEEvent]:
-        """The input has ended: give what is left."""
+        """End the input; gives an unfinished last line."""
         rest = b"".join(self._line)
         self._line = []
         return _events([rest])

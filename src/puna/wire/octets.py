@@ -1,4 +1,4 @@
-r"""Single bytes to look for in bytes.
+r"""Byte values and fast searches for them.
 
 `LF in data` takes as long as `memchr`. For `b"\n" in data` CPython 3.11 first tries to read the
 left side as a number, and the failure costs 1,800 instructions; `data.find(...) >= 0` does not.
@@ -21,8 +21,8 @@ long."""
 
 
 def brackets_in(data: bytes) -> int:
-    """How many lists and objects JSON text opens at most; brackets in its strings count, too.
+    """How many lists and objects a JSON text may open: its opening brackets, those in strings too.
 
-    What is cut out is found by `memchr`, where `data.count(b"[")` looks at each byte.
+    `replace` finds them by `memchr`, where `data.count(b"[")` looks at each byte.
     """
     return 2 * len(data) - len(data.replace(b"[", b"")) - len(data.replace(b"{", b""))

@@ -30,8 +30,8 @@ _MOST_CALLS = 1_024
 """An answer with more tool calls goes to the dialect's reader."""
 
 _Text = str | UnsetType
-_Said = Annotated[str, Meta(min_length=1)]
-_Visible = Annotated[str, Meta(pattern=r"\S")]
+_NonEmptyText = Annotated[str, Meta(min_length=1)]
+_NotBlankText = Annotated[str, Meta(pattern=r"\S")]
 _TextOrNull = str | UnsetType | None
 _Tokens = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
 _Never = Literal["\0"] | UnsetType
@@ -68,12 +68,12 @@ class PlainUsage(Struct):
 
 
 class _PlainFunction(Struct):
-    name: _Said
-    arguments: _Said
+    name: _NonEmptyText
+    arguments: _NonEmptyText
 
 
 class _PlainCall(Struct):
-    id: _Visible
+    id: _NotBlankText
     type: Literal["function"]
     function: _PlainFunction
 
@@ -94,7 +94,7 @@ _PlainEnd = Literal["stop", "length", "content_filter", "tool_calls"]
 TOOL_CALLS = "tool_calls"
 """The finish reason of an answer with tool calls."""
 
-_CleanWord = Annotated[str, Meta(pattern=r"^(stop|length|completed?|STOP|MAX_TOKENS|end_turn)$")]
+_Word = Annotated[str, Meta(pattern=r"^(stop|length|completed?|STOP|MAX_TOKENS|end_turn)$")]
 
 
 class _PlainChoice(Struct):
@@ -103,7 +103,7 @@ class _PlainChoice(Struct):
     finish_reason: _PlainEnd
     logprobs: UnsetType | None = UNSET
     error: UnsetType | None = UNSET
-    native_finish_reason: _CleanWord | UnsetType | None = UNSET
+    native_finish_reason: _Word | UnsetType | None = UNSET
 
     @property
     def has_plain_calls(self) -> bool:
@@ -132,7 +132,10 @@ class PlainReply(Struct):
 
     @property
     def nulls(self) -> int:
-        """How many null or empty fields there are that OpenAI's answers do not have."""
+        """How many null or empty fields the reply has that OpenAI's answers lack.
+
+        They are removed.
+        """
         usage, nulls = self.usage, int(self.system_fingerprint is None)
         nulls += usage.prompt_tokens_details is None
         nulls += usage.completion_tokens_details is None
@@ -167,7 +170,7 @@ class PlainChunkChoice(_ChunkChoice, kw_only=True):
 
 
 class Chunk(Struct):
-    """What every plain chunk has around its choice."""
+    """The fields around the choice that every plain chunk has."""
 
     id: Annotated[str, Meta(min_length=1)]
     object: Literal["chat.completion.chunk"]
@@ -180,7 +183,7 @@ class Chunk(Struct):
 
     @property
     def nulls(self) -> int:
-        """How many fields are null."""
+        """How many fields are null; such fields are removed."""
         return (self.usage is None) + (self.system_fingerprint is None)
 
 
@@ -191,16 +194,16 @@ class PlainChunk(Chunk, kw_only=True):
 
 
 class _FunctionPiece(Struct, forbid_unknown_fields=True):
-    name: _Said | UnsetType = UNSET
+    name: _NonEmptyText | UnsetType = UNSET
     arguments: str | UnsetType = UNSET
 
 
 class CallPiece(Struct, forbid_unknown_fields=True):
-    """A part of a streamed tool call: its beginning, or more of its arguments."""
+    """A piece of a streamed tool call: its beginning, or more of its arguments."""
 
     index: Annotated[int, Meta(ge=0, lt=_MOST_CALLS)]
     function: _FunctionPiece
-    id: _Visible | UnsetType = UNSET
+    id: _NotBlankText | UnsetType = UNSET
     type: Literal["function"] | UnsetType = UNSET
 
 
@@ -233,7 +236,7 @@ class _FinishChoice(Struct):
     finish_reason: _PlainEnd
     logprobs: UnsetType | None = UNSET
     error: UnsetType | None = UNSET
-    native_finish_reason: _CleanWord | UnsetType | None = UNSET
+    native_finish_reason: _Word | UnsetType | None = UNSET
 
 
 class PlainFinish(Struct):

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4: a request and a time in, the signed request out.
+"""AWS Signature Version 4: signs a request for a given time.
 
 Source: AWS IAM User Guide, "Create a signed AWS API request", read 2026-11-26. Checked against the
 vectors of AWS's own signing library (aws-c-auth, `tests/aws-signing-test-suite/v4`).
@@ -32,13 +32,13 @@ _ON_THE_WAY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """Whose signature a request carries, and for what.
+    """The credentials that sign a request, and the scope of the signature.
 
     Attributes:
-        access_key_id: names the key; it stands in every signed request.
-        secret_access_key: signs; it is never sent.
-        session_token: sent with keys that last for a session only.
-        region, service: what the signature holds for.
+        access_key_id: names the key; it is sent with every signed request.
+        secret_access_key: the key that signs; it is never sent.
+        session_token: sent with credentials that are valid for a session only.
+        region, service: the scope that the signature is valid for.
     """
 
     access_key_id: Secret
@@ -51,8 +51,8 @@ class Signing:
 def sign(request: HTTPRequest, signing: Signing, now: float) -> HTTPRequest:
     """The request with `authorization`, `x-amz-date` and, for a session, its token.
 
-    `now` is Unix time; AWS takes a signature for five minutes, so every try is signed anew. A
-    request that names its own `authorization` is left as it is.
+    `now` is Unix time in seconds. AWS accepts a signature for five minutes, so every attempt is
+    signed anew. A request with its own `authorization` header stays as it is.
     """
     if request.headers.get("authorization"):
         return request
@@ -79,7 +79,7 @@ def sign(request: HTTPRequest, signing: Signing, now: float) -> HTTPRequest:
 
 
 def _stamp(now: float) -> str:
-    """`20150830T123600Z`, by a calendar that looks at no clock."""
+    """The time as `20150830T123600Z`, computed without reading a clock."""
     _, day, month, year, clock, _ = formatdate(now, usegmt=True).split()
     return f"{year}{_MONTHS.index(month) // 3 + 1:02}{day}T{clock.replace(':', '')}Z"
 
@@ -101,7 +101,7 @@ def _canonical(
 
 
 def _authority(parts: SplitResult) -> str:
-    """What the transport writes as `host`: without a user, and without a usual port."""
+    """The value of the `host` header that the transport sends."""
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     port = parts.port

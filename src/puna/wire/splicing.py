@@ -1,6 +1,7 @@
-"""What changes in the bytes of plain replies and chunks: the model's name, and empty fields.
+"""Edits the bytes of plain replies and chunks: the model's name, and null or missing fields.
 
-A host's nulls that say nothing go; the nulls and the empty list come that OpenAI's answers have.
+A host's null fields that say nothing are removed; the null fields and the empty list that OpenAI's
+answers always have are added. The rest of the bytes stays.
 """
 
 from __future__ import annotations
@@ -26,68 +27,75 @@ _START = re.compile(
     rb'\s*"message"\s*:\s*\{'
 )
 
-Lacks = tuple[bool, bool, bool]
-"""Whether a choice lacks `message.refusal`, `message.annotations` and `logprobs`."""
+Missing = tuple[bool, bool, bool]
+"""Whether a choice missing `message.refusal`, `message.annotations` and `logprobs`."""
 
 
-def _filled(no_refusal: bool, no_annotations: bool, no_logprobs: bool) -> bytes:  # noqa: FBT001 - the parts of `Lacks`
+def _filled(no_refusal: bool, no_annotations: bool, no_logprobs: bool) -> bytes:  # noqa: FBT001 - the parts of `Missing`
     refusal = b'"refusal":null,' if no_refusal else b""
     annotations = b'"annotations":[],' if no_annotations else b""
     logprobs = b'"logprobs":null,' if no_logprobs else b""
     return b'%b"message":{%b%b' % (logprobs, refusal, annotations)
 
 
-_FILLED = {lacks: _filled(*lacks) for lacks in product((False, True), repeat=3)}
+_FILLED = {missing: _filled(*missing) for missing in product((False, True), repeat=3)}
 
 
 def fill_fields(data: bytes, plain: PlainReply) -> bytes | None:
-    """A whole reply with what the host left out of `refusal`, `annotations` and `logprobs`.
+    """Insert the fields `refusal`, `annotations` and `logprobs` that a whole reply lacks.
 
-    OpenAI's answers always have these: null, an empty list, null. None where it is not clear where
-    they belong.
+    OpenAI's answers always have these: null, an empty list, null. None where their place in the
+    bytes cannot be found for certain.
     """
     choices = plain.choices
-    lacks = {
+    missing = {
         (one.message.refusal is UNSET, not _has_annotations(one.message), one.logprobs is UNSET)
         for one in choices
     }
-    return insert_fields(data, len(choices), lacks.pop()) if len(lacks) == 1 else None
+    return insert_fields(data, len(choices), missing.pop()) if len(missing) == 1 else None
 
 
 def _has_annotations(message: PlainMessage) -> bool:
     return isinstance(message.annotations, list)
 
 
-def insert_fields(data: bytes, choices: int, lacks: Lacks) -> bytes | None:
-    """A whole reply with the fields that each of its choices lacks.
+def insert_fields(data: bytes, choices: int, missing: Missing) -> bytes | None:
+    """Insert the missing fields into each of a reply's `choices` (their number).
 
-    None where the messages of so many choices cannot be told from other fields.
+    None where the messages cannot be told from other parts of the reply.
     """
-    if not any(lacks):
+    if not any(missing):
         return data
-    made, found = _MESSAGE.subn(_FILLED[lacks], data)
+    made, found = _MESSAGE.subn(_FILLED[missing], data)
     return made if found == choices else None
 
 
 class Renaming:
-    """Puts one model's public name in the bytes of plain replies and chunks."""
+    """Replaces a model's upstream name with its public name in plain replies and chunks.
+
+    It remembers how the host writes the name and its null fields, so that a later reply or chunk is
+    edited without a search.
+    """
 
     def __init__(self, public_name: str) -> None:
         self.public_name = public_name
         self._field = b'"model":' + encode(public_name)
         # What the host wrote last, nearly always in the same way: found without the pattern.
-        self._their_name: str | None = None
-        self._their_field = b""
+        self._upstream_name: str | None = None
+        self._upstream_field = b""
         # The same of a whole reply, from the name to the only message.
-        self._their_start = self._our_start = b""
-        self._their_nulls: tuple[bytes, ...] = ()
+        self._upstream_start = self._public_start = b""
+        self._upstream_nulls: tuple[bytes, ...] = ()
         self._no_refusal = self._no_logprobs = False
         self._annotations: object = UNSET
         """Of the last message: absent, null, or a list."""
 
     def complete(self, data: bytes, plain: PlainReply) -> bytes | None:
-        """A whole reply under the public name, with the fields of `fill_fields`."""
-        choice, start = plain.choices[0], self._their_start
+        """A whole reply with the public name and with the fields of `fill_fields`.
+
+        None where the bytes cannot be edited for certain.
+        """
+        choice, start = plain.choices[0], self._upstream_start
         message = choice.message
         if (
             start
@@ -99,11 +107,11 @@ class Renaming:
             and (choice.logprobs is UNSET) is self._no_logprobs
             and len(plain.choices) == 1
         ):
-            made: bytes | None = data.replace(start, self._our_start)
+            made: bytes | None = data.replace(start, self._public_start)
             if made is not data and data.count(b'"model"') == 1:  # there, and nowhere else
                 usage = plain.usage
                 if (
-                    self._their_nulls
+                    self._upstream_nulls
                     or message.tool_calls is not UNSET
                     or message.function_call is None
                     or plain.system_fingerprint is None
@@ -120,10 +128,10 @@ class Renaming:
         return filled
 
     def _without_nulls(self, data: bytes, plain: PlainReply) -> bytes | None:
-        """A reply without nulls that say nothing, where the host writes those of the last one."""
-        if plain.nulls != len(self._their_nulls):
+        """The reply without null fields, if the host writes the same ones as in its last reply."""
+        if plain.nulls != len(self._upstream_nulls):
             return None
-        for null in self._their_nulls:
+        for null in self._upstream_nulls:
             made = data.replace(null, b"")
             if len(made) != len(data) - len(null):
                 return None  # not there, or more than once
@@ -131,24 +139,24 @@ class Renaming:
         return data
 
     def _learn(self, data: bytes, plain: PlainReply) -> None:
-        """Note what stands before the message, if the only name stands there too, and the nulls."""
+        """Remember how this host writes the bytes before the message, its name and its nulls."""
         found, choice = _START.search(data), plain.choices[0]
         if found is not None:
-            self._their_nulls = tuple(_NULL.findall(data)) if plain.nulls else ()
-            self._their_start = found[0]
+            self._upstream_nulls = tuple(_NULL.findall(data)) if plain.nulls else ()
+            self._upstream_start = found[0]
             named = found[0]
             if plain.model != self.public_name:
                 named = _MODEL.sub(self._make, named)
-            self._our_start = fill_fields(named, plain) or named
+            self._public_start = fill_fields(named, plain) or named
             self._no_refusal = choice.message.refusal is UNSET
             given = choice.message.annotations
             self._annotations = list if isinstance(given, list) else given
             self._no_logprobs = choice.logprobs is UNSET
 
     def apply(self, data: bytes, plain: PlainReply | Chunk) -> bytes | None:
-        """The same JSON under the public name, without nulls that say nothing.
+        """The same JSON with the public name and without null fields.
 
-        None where a name to change cannot be told from others.
+        None where the name cannot be told from other texts.
         """
         nulls = plain.nulls
         if nulls:
@@ -158,11 +166,11 @@ class Renaming:
             data = _NULL.sub(b"", data)
         if plain.model == self.public_name:
             return data
-        if plain.model != self._their_name:
-            self._their_name = plain.model
-            self._their_field = b'"model":' + encode(plain.model)
-        if data.count(b'"model"') == 1 and data.find(self._their_field) >= 0:
-            return data.replace(self._their_field, self._field)
+        if plain.model != self._upstream_name:
+            self._upstream_name = plain.model
+            self._upstream_field = b'"model":' + encode(plain.model)
+        if data.count(b'"model"') == 1 and data.find(self._upstream_field) >= 0:
+            return data.replace(self._upstream_field, self._field)
         data, renamed = _MODEL.subn(self._make, data)
         return data if renamed == 1 else None
 

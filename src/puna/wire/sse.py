@@ -1,11 +1,12 @@
-"""Server-sent events: a push decoder and an encoder.
+"""Server-sent events: an incremental decoder and an encoder.
 
-Rules follow the HTML standard's "Server-sent events" section, read as a table:
-a line ends at CR LF, LF or CR; a blank line dispatches; a line that starts with a colon is a
-comment; one space after the colon of a field is dropped; `data` lines are joined by LF; a BOM at
-the very start is skipped. Two liberties: an unfinished event at the end of input is dispatched,
-since upstreams that forget the last blank line are common; and lines that are a JSON object or list
-without `data:` are an event, since some hosts send their errors so (js-genai#1973).
+The rules are those of the HTML standard's section "Server-sent events": a line ends at CR LF, LF or
+CR; a blank line ends an event; a line that starts with a colon is a comment; one space after the
+colon of a field is dropped; `data` lines are joined by LF; a BOM at the very start is skipped.
+There
+are two exceptions: an unfinished event at the end of input counts, since many hosts forget the last
+blank line; and lines that are a JSON object or list without `data:` count as an event, since some
+hosts send their errors so (js-genai#1973).
 """
 
 from __future__ import annotations
@@ -29,51 +30,52 @@ ENDLESS = f"an event of more than {MOST_HELD >> 20} MiB"
 
 
 class SSEEvent(NamedTuple):
-    """One dispatched event: its type (`""` when none was named) and its data, undecoded."""
+    """One event: its type (`""` where none was given) and its data as bytes."""
 
     event: str
     data: bytes
 
 
 class EventDecoder(Protocol):
-    """Bytes in pieces of any size in, whole events out."""
+    """An incremental decoder: bytes in pieces of any size in, complete events out."""
 
     def feed(self, data: bytes, /) -> list[SSEEvent]:
-        """Take bytes; give the events that they complete, in order."""
+        """Add bytes; gives the events that they complete, in order."""
         ...
 
     def close(self) -> list[SSEEvent]:
-        """The input has ended: give what is left."""
+        """End the input; gives an unfinished last event."""
         ...
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with the input; then nothing more is taken."""
+        """What is wrong with the input, or None. After a fault further input is ignored."""
         ...
 
 
 class SSEDecoder:
-    """Feed it bytes in pieces of any size; it gives the events that are complete.
+    """Fed bytes in pieces of any size, it gives complete events.
 
-    Work is linear in the input whatever the pieces are: an unfinished line is kept in parts. An
-    event without an end is a `fault`.
+    State: the unfinished line in parts, the `data` lines and the type of the unfinished event, and
+    whether a CR may be followed by its LF. The cost is linear in the input, however it is cut. An
+    event that grows without end is a `fault`.
     """
 
     __slots__ = (
         "_after_cr",
-        "_bare",
         "_data",
         "_event",
         "_held",
         "_is_first_line",
         "_line",
+        "_unnamed",
         "fault",
     )
 
     def __init__(self) -> None:
         self._line: list[bytes] = []
         self._data: list[bytes] = []
-        self._bare: list[bytes] = []  # lines of JSON without a field's name
+        self._unnamed: list[bytes] = []  # lines of JSON without a field's name
         self._event = ""
         self._after_cr = False
         self._is_first_line = True
@@ -81,11 +83,11 @@ class SSEDecoder:
         self.fault: str | None = None
 
     def feed(self, data: bytes) -> list[SSEEvent]:
-        """Take bytes; give the events that they complete, in order."""
+        """Add bytes; gives the events that they complete, in order."""
         if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and CR not in data:
             texts = data[6:-2].split(_BETWEEN)
             # Without other line ends these are events of one line each, and nothing else.
-            if data.count(b"\n") == 2 * len(texts) and self._is_between_events():
+            if data.count(b"\n") == 2 * len(texts) and self._is_at_event_end():
                 self._is_first_line = False
                 return [SSEEvent("", text) for text in texts]
         if self._after_cr and data:
@@ -105,39 +107,39 @@ class SSEDecoder:
         lines[0] = b"".join(self._line)
         rest = lines.pop()
         self._line = [rest] if rest else []
-        events = self._take(lines)
-        if events or not (self._line or self._data or self._bare):
+        events = self._read_lines(lines)
+        if events or not (self._line or self._data or self._unnamed):
             self._held = len(rest)
         else:
             self._hold(len(data))
         return events
 
     def _hold(self, size: int) -> None:
-        """Note that more is kept of an event under way; too much is let go."""
+        """Count bytes of the unfinished event; sets `fault` when there are too many."""
         self._held += size
         if self._held > MOST_HELD:
             self.fault = ENDLESS
         if self.fault is not None:
-            self._line, self._data, self._bare = [], [], []
+            self._line, self._data, self._unnamed = [], [], []
 
     def close(self) -> list[SSEEvent]:
-        """The input has ended: give what is left."""
+        """End the input; gives an unfinished last event."""
         rest = b"".join(self._line)
         self._line = []
-        return self._take([rest, b""])
+        return self._read_lines([rest, b""])
 
-    def _is_between_events(self) -> bool:
-        return not (self._line or self._data or self._bare or self._event or self._after_cr)
+    def _is_at_event_end(self) -> bool:
+        return not (self._line or self._data or self._unnamed or self._event or self._after_cr)
 
-    def _take(self, lines: list[bytes]) -> list[SSEEvent]:
+    def _read_lines(self, lines: list[bytes]) -> list[SSEEvent]:
         events: list[SSEEvent] = []
         if self._is_first_line and lines:
             self._is_first_line = False
             lines[0] = lines[0].removeprefix(_BOM)
         for line in lines:
             if not line:
-                if self._bare:
-                    events += self._end_bare()
+                if self._unnamed:
+                    events += self._end_unnamed()
                 if self._data:
                     events.append(SSEEvent(self._event, _joined(self._data)))
                     self._data = []
@@ -149,19 +151,22 @@ class SSEDecoder:
             elif name == b"event":
                 self._event = value.removeprefix(b" ").decode("utf-8", "replace")
             elif name not in _IGNORED:
-                events += self._take_bare(line)
+                events += self._read_unnamed_line(line)
         return events
 
-    def _take_bare(self, line: bytes) -> list[SSEEvent]:
-        """A line without a field's name: a part of JSON, or nothing. Gives the JSON before it."""
-        ended = self._end_bare() if self._bare and line.startswith((b"{", b"[")) else []
-        if self._bare or line.lstrip()[:1] in (b"{", b"["):
-            self._bare.append(line)
+    def _read_unnamed_line(self, line: bytes) -> list[SSEEvent]:
+        """Read a line without a field name: part of a JSON event, or nothing.
+
+        Gives the JSON event that it ends, if any.
+        """
+        ended = self._end_unnamed() if self._unnamed and line.startswith((b"{", b"[")) else []
+        if self._unnamed or line.lstrip()[:1] in (b"{", b"["):
+            self._unnamed.append(line)
         return ended
 
-    def _end_bare(self) -> list[SSEEvent]:
-        """The event of lines that came without a field's name, where they are JSON."""
-        text, self._bare = _joined(self._bare), []
+    def _end_unnamed(self) -> list[SSEEvent]:
+        """The event of the lines without field names, where they are JSON."""
+        text, self._unnamed = _joined(self._unnamed), []
         try:
             is_json = isinstance(from_json(text), dict | list)
         except ValueError:
@@ -170,14 +175,17 @@ class SSEDecoder:
 
 
 def encode_event(data: bytes, event: str = "") -> bytes:
-    """One event on the wire. `data` must be one line, as JSON is."""
+    """Serialize one event. `data` must be one line, as serialized JSON is."""
     if event:
         return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
     return b"data: " + data + b"\n\n"
 
 
 def _joined(lines: list[bytes]) -> bytes:
-    """The lines of an event. `join` takes 80 bytes for each, so many are put together by hand."""
+    """The `data` lines of an event, joined by LF.
+
+    `join` needs 80 bytes for each line, so many lines are joined by hand.
+    """
     if len(lines) <= _MANY_LINES:
         return b"\n".join(lines)
     text = bytearray()

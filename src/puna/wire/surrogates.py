@@ -1,9 +1,10 @@
-r"""Half of a surrogate pair in JSON costs that character, never the text around it.
+r"""Repairs JSON texts that hold half of a surrogate pair or of a UTF-8 sequence.
 
-Software that cuts text by UTF-16 units writes half of a pair (`"\ud83d"`); software that cuts it
-by bytes writes half of a UTF-8 sequence. No JSON reader of ours takes either, and no text can hold
-them. U+FFFD stands in their place; where the other half follows in the next event of a stream, the
-two are joined. Report: eliza#30904.
+Software that cuts text by UTF-16 units writes half of a pair (`"\ud83d"`); software that cuts it by
+bytes writes half of a UTF-8 sequence. No JSON parser here accepts either, and no text can hold
+them. Each is replaced by U+FFFD; where the other half follows in the next event of a stream, the
+two
+are joined. So such a half costs one character, never the text around it. Report: eliza#30904.
 """
 
 from __future__ import annotations
@@ -42,29 +43,29 @@ Path = tuple[Any, ...]
 
 
 def well_formed(text: str) -> str:
-    """A text in which halves of pairs are joined, or are U+FFFD."""
+    """The text with halves of surrogate pairs joined, or replaced by U+FFFD."""
     if not _HALF.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def parse_json(data: bytes, *, allow_inf_nan: bool = True) -> Any:
-    """JSON as a value; halves of characters are U+FFFD.
+    """Parse JSON; halves of characters become U+FFFD.
 
     Raises:
-        ValueError: it is no JSON, apart from them.
+        ValueError: it is not JSON, apart from them.
     """
     try:
         return from_json(data, allow_inf_nan=allow_inf_nan)
     except ValueError:
-        mended = mend_json(data)
+        mended = repair_json(data)
         if mended == data:
             raise
         return from_json(mended, allow_inf_nan=allow_inf_nan)
 
 
-def mend_json(data: bytes) -> bytes:
-    """JSON whose texts can be read: halves of characters are U+FFFD."""
+def repair_json(data: bytes) -> bytes:
+    """The JSON with halves of characters replaced by U+FFFD, so that it can be parsed."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -79,8 +80,8 @@ def mend_json(data: bytes) -> bytes:
     return bytes(mended + data[at:]) if at else data
 
 
-def is_sound(data: bytes) -> bool:
-    """Whether JSON holds no half of a character."""
+def is_well_formed(data: bytes) -> bool:
+    """Whether a JSON text holds no half of a character."""
     if not data.isascii():
         try:
             data.decode()
@@ -91,9 +92,9 @@ def is_sound(data: bytes) -> bool:
     return all(found["half"] is None for found in _ESCAPES.finditer(data))
 
 
-def count_halves(data: bytes) -> int:
-    """How many signs of JSON are there only in part: reading makes U+FFFD of each."""
-    return 0 if is_sound(data) else _replaced(data, mend_json(data))
+def count_replacements(data: bytes) -> int:
+    """How many characters `repair_json` replaces by U+FFFD."""
+    return 0 if is_well_formed(data) else _replaced(data, repair_json(data))
 
 
 def _replaced(data: bytes, mended: bytes) -> int:
@@ -104,16 +105,22 @@ def _replacements(data: bytes) -> int:
     return data.count(_REPLACEMENT) + data.lower().count(rb"\ufffd")
 
 
-def _decode(data: bytes, otherwise: str) -> str:
-    """Bytes as text: halves that were encoded as such are kept; for other faults `otherwise`."""
+def _decode(data: bytes, default: str) -> str:
+    """Decode UTF-8, keeping encoded surrogate halves.
+
+    Other faults use the error handler `default`.
+    """
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        return data.decode("utf-8", otherwise)
+        return data.decode("utf-8", default)
 
 
-class SoundDecoder:
-    """Events of JSON whose texts are well-formed; see `HalfJoiner`."""
+class WellFormedDecoder:
+    """Wraps an event decoder, so that the JSON texts of its events are well-formed.
+
+    Halves of a character in two events are joined by a `HalfJoiner`.
+    """
 
     def __init__(self, decoder: EventDecoder) -> None:
         self._decoder = decoder
@@ -125,11 +132,11 @@ class SoundDecoder:
 
     @property
     def replaced_signs(self) -> int:
-        """As of `HalfJoiner`."""
+        """How many characters were replaced by U+FFFD so far."""
         return self._joiner.replaced_signs
 
     def feed(self, data: bytes) -> list[SSEEvent]:
-        """Take bytes; give the events that they complete, in order."""
+        """Add bytes; gives the events that are complete and repaired, in order."""
         decoder = self._decoder
         events = decoder.feed(data)
         self.fault = decoder.fault
@@ -142,19 +149,22 @@ class SoundDecoder:
         return events  # nearly all are plain: no call for each
 
     def close(self) -> list[SSEEvent]:
-        """The input has ended: give what is left."""
+        """End the input; gives the events that were held back."""
         return self._joiner.add(self._decoder.close()) + self._joiner.close()
 
 
-class _OpenEnd:
-    """A text whose last character is cut, inside an event that is held back."""
+class _CutText:
+    """A text in a held event whose last character is cut."""
 
     def __init__(self, holder: Any, key: Any) -> None:
         self._holder = holder
         self._key = key
 
     def join(self, text: str) -> tuple[str, bool]:
-        """What is left of the next text of the same place, and whether this end is settled."""
+        """Join the first half with the next text of the same place.
+
+        Gives what remains of that text, and whether this cut is repaired.
+        """
         said: str = self._holder[self._key]
         found = _OPEN_END.search(said)
         assert found is not None, "only open ends are kept"  # noqa: S101 - narrows
@@ -174,25 +184,25 @@ class _OpenEnd:
         return text[taken:], is_settled
 
     def settle(self) -> None:
-        """No other half comes."""
-        self._holder[self._key] = _mend_halves(self._holder[self._key])
+        """Replace the half by U+FFFD, because the other half does not come."""
+        self._holder[self._key] = _repair_halves(self._holder[self._key])
 
 
-def _mend_halves(text: str) -> str:
-    return _PARTS.sub(lambda found: _mend_part(found[0]), text)
+def _repair_halves(text: str) -> str:
+    return _PARTS.sub(lambda found: _repair_part(found[0]), text)
 
 
-def _mend_part(part: str) -> str:
+def _repair_part(part: str) -> str:
     if "\udc80" <= part[0] <= "\udcff":
         return part.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return well_formed(part)
 
 
 class HalfJoiner(Generic[T]):
-    """Joins halves of surrogate pairs that a stream cut between two events.
+    """Joins the halves of surrogate pairs that a stream split between two events.
 
-    An event whose text ends with half of a character is held back until the text at the same place
-    goes on, another text or the end comes, or some events have passed.
+    An event whose text ends with half of a character is held until more text of the same place
+    comes, until another text or the end comes, or until some events have passed.
     """
 
     def __init__(self, data_of: Callable[[T], bytes], with_data: Callable[[T, bytes], T]) -> None:
@@ -202,19 +212,19 @@ class HalfJoiner(Generic[T]):
         """The events that are held back, with their values."""
         self.replaced_signs = 0
         """How many characters came only in part: each became U+FFFD."""
-        self._ends: dict[Path, _OpenEnd] = {}
+        self._ends: dict[Path, _CutText] = {}
 
     def add(self, events: Sequence[T]) -> list[T]:
-        """The next events; gives those that are ready."""
-        if not self.held and all(is_sound(self._data_of(event)) for event in events):
+        """Add the next events; gives those that are ready."""
+        if not self.held and all(is_well_formed(self._data_of(event)) for event in events):
             return list(events)
         ready: list[T] = []
         for event in events:
             data = self._data_of(event)
-            if not self.held and is_sound(data):
+            if not self.held and is_well_formed(data):
                 ready.append(event)
             elif (value := _read_halves(data)) is None:
-                self.replaced_signs += count_halves(data)
+                self.replaced_signs += count_replacements(data)
                 ready += [*self.close(), event]
             else:
                 self.held.append((event, value))
@@ -223,20 +233,20 @@ class HalfJoiner(Generic[T]):
         return ready
 
     def close(self) -> list[T]:
-        """Nothing more comes: the events that were held back."""
+        """End the stream; gives the events that were held."""
         for end in self._ends.values():
             end.settle()
         held, self.held, self._ends = self.held, [], {}
         ready: list[T] = []
         for event, value in held:
-            data = _write(value)
+            data = _serialize(value)
             self.replaced_signs += _replaced(self._data_of(event), data)
             ready.append(self._with_data(event, data))
         return ready
 
     def _take(self, value: Any) -> bool:
-        """Mend the texts of an event; whether to wait for the rest of a character."""
-        texts = list(_texts_of(value, _place_of(value)))
+        """Repair the texts of an event; gives whether it must be held."""
+        texts = list(_texts_of(value, _position_of(value)))
         waiting = {_names_in(path) for path in self._ends}
         goes_on = any(_names_in(path) in waiting for path, _, _ in texts)
         for path, holder, key in texts:
@@ -247,17 +257,17 @@ class HalfJoiner(Generic[T]):
                     del self._ends[path]
             opened = _OPEN_END.search(text) if path not in self._ends else None
             if opened is None:
-                holder[key] = _mend_halves(text)
+                holder[key] = _repair_halves(text)
                 continue
             goes_on = True
-            holder[key] = _mend_halves(text[: opened.start()]) + opened[0]
-            self._ends[path] = _OpenEnd(holder, key)
+            holder[key] = _repair_halves(text[: opened.start()]) + opened[0]
+            self._ends[path] = _CutText(holder, key)
         is_over = _is_end(value) or any(key in _ENDS and holder[key] for _, holder, key in texts)
         return bool(self._ends) and goes_on and not is_over and len(self.held) < _MOST_HELD
 
 
 def _is_end(value: Any) -> bool:
-    """Whether an event says at its top that an answer, or a part of it, is complete."""
+    """Whether an event says that an answer, or a part of it, is complete."""
     if not isinstance(value, dict):
         return False
     fields = cast("dict[str, Any]", value)
@@ -265,7 +275,7 @@ def _is_end(value: Any) -> bool:
 
 
 def _read_halves(data: bytes) -> Any:
-    """JSON with its halves of characters in place; None where it is no object or list."""
+    """Parse JSON, keeping halves of characters; None where it is not an object or a list."""
     if len(data) > _LONGEST:
         return None
     try:
@@ -275,20 +285,20 @@ def _read_halves(data: bytes) -> Any:
     return value if isinstance(value, dict | list) else None
 
 
-def _write(value: Any) -> bytes:
+def _serialize(value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return well_formed(text).encode()
 
 
-def _place_of(value: Any) -> Path:
-    """Which part of an answer an event is about, where it says so at its top."""
+def _position_of(value: Any) -> Path:
+    """The part of an answer that an event is about, as far as its top-level fields say."""
     if not isinstance(value, dict):
         return ()
     return tuple(str(cast("dict[str, Any]", value).get(name)) for name in _PLACES)
 
 
 def _texts_of(value: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
-    """The texts in a value: where each is, and what holds it under which key."""
+    """Each text in a value: its path, its container, and its key there."""
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value).items()
@@ -305,5 +315,5 @@ def _texts_of(value: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
 
 
 def _names_in(path: Path) -> Path:
-    """A place without its numbers: texts of one kind have the same."""
+    """A path without its indexes: texts of one kind have the same."""
     return tuple(part for part in path[len(_PLACES) :] if isinstance(part, str))

@@ -16,7 +16,7 @@ _BYTES = 4
 
 
 def encode_vector(numbers: Sequence[float]) -> str:
-    """Numbers as base64. Raises ValueError for what no float32 can be."""
+    """Serialize numbers as base64. Raises ValueError for a number that is no float32."""
     try:
         packed = pack(f"<{len(numbers)}f", *numbers)
     except (OverflowError, StructError) as error:
@@ -26,7 +26,7 @@ def encode_vector(numbers: Sequence[float]) -> str:
 
 
 def decode_vector(text: str) -> list[float]:
-    """Base64 as numbers. Raises ValueError for text that is none, or not of finite float32."""
+    """Parse base64. Raises ValueError for invalid text, or numbers that are not finite."""
     packed = b64decode(text, validate=True)
     if not packed or len(packed) % _BYTES:
         raise ValueError(f"`{len(packed)}` bytes of base64 are no float32 numbers")
@@ -36,7 +36,7 @@ def decode_vector(text: str) -> list[float]:
 
 
 def check_finite(numbers: Sequence[float]) -> None:
-    """Raise ValueError for a vector with NaN or an infinity in it, or what is no number."""
+    """Raise ValueError for a vector that holds NaN, an infinity, or something but numbers."""
     try:
         is_finite = all(map(isfinite, numbers))
     except (OverflowError, TypeError) as error:

@@ -58,12 +58,12 @@ def check_answer(
     if not isinstance(answer, ModelResponse) or not answer.choices:
         return
     text = answer.choices[0].message.content
-    check_text(text, model)
+    check_nested_json(text, model)
     if is_validated and text is not None:
         _check_schema(text, response_format, model, provider)
 
 
-def check_text(text: str | None, model: str) -> None:
+def check_nested_json(text: str | None, model: str) -> None:
     """The rules for an answer's text, or for a stream's so far."""
     if litellm.post_call_rules and text is not None:
         _obey(litellm.post_call_rules, text, model)
@@ -135,4 +135,4 @@ def _schema_of(response_format: Any) -> Mapping[str, Any] | None:
     return make() if make is not None else None
 
 
-__all__ = ["check_answer", "check_request", "check_text", "note_cost"]
+__all__ = ["check_answer", "check_nested_json", "check_request", "note_cost"]

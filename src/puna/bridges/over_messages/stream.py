@@ -30,7 +30,7 @@ from puna.bridges.over_messages.reply import (
     unknown_fields,
 )
 from puna.types.messages import THINKING_BLOCKS
-from puna.wire.json_size import check_text
+from puna.wire.json_size import check_nested_json
 
 Event = Mapping[str, Any]
 
@@ -175,7 +175,7 @@ class MessageEvents:
         else:
             if any(block.json):
                 text = "".join(block.json)
-                check_text(text)
+                check_nested_json(text)
                 block.fields["input"] = from_json(text)
             self._unknown_blocks.append(block.fields)
 

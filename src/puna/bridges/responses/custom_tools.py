@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from puna.wire.json_size import check_text
+from puna.wire.json_size import check_nested_json
 
 _FIELD = "input"
 _PARAMETERS: Mapping[str, Any] = {
@@ -48,7 +48,7 @@ def input_of(arguments: str) -> str:
     Where the model did not write the expected object, the text is returned as it is.
     """
     try:
-        check_text(arguments)
+        check_nested_json(arguments)
         given: Any = json.loads(arguments)
     except (ValueError, RecursionError):
         return arguments

@@ -22,7 +22,7 @@ from puna.bridges.responses.output import (
     text_part,
 )
 from puna.bridges.responses.tools import CalledTool
-from puna.wire.json_size import TooManyValuesError, check_text
+from puna.wire.json_size import TooManyValuesError, check_nested_json
 
 Event = tuple[str, dict[str, Any]]
 """The type of an event, and its fields besides number and output index."""
@@ -225,7 +225,7 @@ class OpenCall:
 
 def _is_object(text: str) -> bool:
     try:
-        check_text(text)
+        check_nested_json(text)
         return isinstance(json.loads(text), dict)
     except TooManyValuesError:
         return text.rstrip().endswith("}")

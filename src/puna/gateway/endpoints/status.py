@@ -73,7 +73,7 @@ def known_health(directory: Directory, health: Health, now: float) -> dict[str, 
     """
     results: list[tuple[dict[str, Any], str | None]] = []
     for one in directory.deployments():
-        left_s = health.rests_until(one.deployment_id) - now
+        left_s = health.cooldown_until(one.deployment_id) - now
         rest = f"It rests for {left_s:.1f} s after failures." if left_s > 0 else None
         results.append((_entry(one), rest))
     for config in directory.config.deployments:

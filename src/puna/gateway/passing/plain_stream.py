@@ -32,7 +32,7 @@ from msgspec import UNSET
 from puna.engine.rescue import CallScreen
 from puna.gateway.passing.call_deltas import CallDeltas, KeptEvents
 from puna.gateway.passing.event_frames import PLAIN, Frames, frames_of_arguments, frames_of_text
-from puna.rescue.stream import SIGNS
+from puna.rescue.stream import CALL_STARTS
 from puna.wire.octets import CR, LF
 from puna.wire.plain_replies import (
     CallChunk,
@@ -54,9 +54,9 @@ _LONGEST_EVENT: Final = 16 * 1024
 _MOST_TEXT: Final = 16_384
 """Bytes of text after which the caller should count it: see `PlainStream.is_full`."""
 
-_PROSE = bytes(code for code in PLAIN if chr(code) not in SIGNS)
+_PROSE = bytes(code for code in PLAIN if chr(code) not in CALL_STARTS)
 """The bytes of `PLAIN` without the signs with which a call may begin."""
-_SIGN_OCTETS = tuple(ord(sign) for sign in SIGNS)
+_SIGN_OCTETS = tuple(ord(sign) for sign in CALL_STARTS)
 _MOST_WAITING: Final = 256
 """The most events that are held back until it is clear whether their texts are a call."""
 

@@ -35,7 +35,7 @@ from puna.gateway.passing.call import FastCall, drop_frames
 from puna.gateway.passing.heads import LIMIT_PREFIX, stream_lines
 from puna.gateway.passing.plain_end import Ending, PlainEnd
 from puna.gateway.passing.plain_stream import NO_TOOLS, PlainStream, StreamTools
-from puna.wire.http import HTTPReply, shown_headers
+from puna.wire.http import HTTPReply, safe_headers
 from puna.wire.sse import encode_event
 
 _EVENTS: Final = "text/event-stream"
@@ -96,11 +96,11 @@ class StreamCall(FastCall):
         """Note the reply's headers in the report, masked where they may hold a secret."""
         values = "\n".join(headers.values()).encode("latin-1")
         masker = self._route.masker
-        if masker.may_be_in(values) or (self._context.hooks and masker.may_be_coded_in(values)):
+        if masker.may_be_in(values) or (self._context.hooks and masker.may_be_encoded_in(values)):
             self._run.take_headers(self._run.attempt, status, headers)
             return
         report = self._run.report
-        report.status_code, report.headers = status, shown_headers(headers)
+        report.status_code, report.headers = status, safe_headers(headers)
 
     @override
     def on_piece(self, data: bytes) -> None:

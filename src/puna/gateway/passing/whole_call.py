@@ -20,7 +20,7 @@ from puna.gateway.passing.heads import LIMIT_PREFIX, whole_lines
 from puna.transports.lean import WholeReply
 from puna.types.chat import ChatCompletion
 from puna.types.report import CallReport
-from puna.wire.http import HTTPReply, ShownHeaderLines
+from puna.wire.http import HTTPReply, SafeHeaderLines
 from puna.wire.plain_replies import PlainReply, read_reply
 from puna.wire.splicing import Renaming
 
@@ -72,10 +72,10 @@ class WholeCall(FastCall):
             self._read(HTTPReply(reply.status, reply.headers, reply.body))
             return
         lines = reply.lines
-        headers = ShownHeaderLines(lines)
+        headers = SafeHeaderLines(lines)
         self._run.report.headers = dict(headers) if self._context.hooks else headers
         masker = self._route.masker
-        if masker.may_be_in(lines) or (self._context.hooks and masker.may_be_coded_in(lines)):
+        if masker.may_be_in(lines) or (self._context.hooks and masker.may_be_encoded_in(lines)):
             self._run.take_headers(self._run.attempt, reply.status, reply.headers)
         self._answer(answer, has_limits=reply.lower_lines.find(_LIMIT_LINE) >= 0)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Self, cast
 
 from litellm.answers import answer_of, chunk_of, cost_of, hidden_params_of, text_answer_of
-from litellm.call_checks import check_text, note_cost
+from litellm.call_checks import check_nested_json, note_cost
 from litellm.callback_delivery import CallRecord
 from litellm.error_translation import litellm_exception_of
 from litellm.released import getattr_of
@@ -159,7 +159,7 @@ class CustomStreamWrapper:
             if choice.index == 0:
                 self.response_uptil_now += choice.delta.content or ""
                 self.received_finish_reason = choice.finish_reason or self.received_finish_reason
-                check_text(self.response_uptil_now, self.model)
+                check_nested_json(self.response_uptil_now, self.model)
         return chunk_of(chunk, self._hidden_params, self._response_headers)
 
     def _translated(self, error: Exception) -> Exception:
@@ -215,7 +215,7 @@ class TextCompletionStreamWrapper(CustomStreamWrapper):
         for choice in text.choices:
             if choice.index == 0:
                 self.response_uptil_now += choice.text
-                check_text(self.response_uptil_now, self.model)
+                check_nested_json(self.response_uptil_now, self.model)
         if self._folding is not None:
             self._text_chunks.append(text)
         given = text_answer_of(text)

@@ -1,7 +1,7 @@
-"""A text that is still coming, and the questions that can be asked of it.
+"""A text that is still arriving, and incremental parsers over it.
 
-A question is a generator: it yields while the text that came so far does not answer it. So an
-answer depends on the text alone, never on how it was cut.
+A parser here is a generator (`Parsing`). It yields when it needs more text to decide. So its result
+depends on the text alone, never on how the text was cut.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from puna.rescue.brackets import BracketScan
 from puna.rescue.tools import FoundCall
 
 T = TypeVar("T")
-Asking = Generator[None, None, T]
+Parsing = Generator[None, None, T]
 """A question under way."""
 
 Calls = list[FoundCall]
@@ -30,34 +30,40 @@ LONGEST = 262_144
 
 
 class NoCall(Exception):  # noqa: N818 - it says where to read on, and never leaves the package
-    """There is no call at this place. `resume`: where the next may begin; None where none can."""
+    """There is no call at this position.
+
+    `resume` is the index from which the next may begin; None where no call can follow.
+    """
 
     def __init__(self, resume: int | None) -> None:
         super().__init__(resume)
         self.resume = resume
 
 
-class KnownText:
-    """The text so far; positions count from what `forget` left."""
+class PartialText:
+    """The text received so far. `forget` drops its beginning, and indexes count from there."""
 
     def __init__(self) -> None:
         self.text = ""
         self.is_whole = False
-        self.looked = 0
-        """Characters within brackets that were looked through and are no call."""
+        self.rejected = 0
+        """Characters within brackets that were rejected through and are no call."""
 
     def forget(self, count: int) -> None:
-        """Drop the first characters: they are settled."""
+        """Drop the first characters, which are done with."""
         self.text = self.text[count:]
 
-    def peek(self, at: int) -> Asking[str]:
-        """The character at a position; nothing behind the end."""
+    def peek(self, at: int) -> Parsing[str]:
+        """Parse one character at an index; an empty text behind the end."""
         while at >= len(self.text) and not self.is_whole:
             yield
         return self.text[at : at + 1]
 
-    def skip_blank(self, at: int) -> Asking[int]:
-        """The position of the next character that is no space, or of one behind too many."""
+    def skip_blank(self, at: int) -> Parsing[int]:
+        """Skip white space.
+
+        Gives the index of the next character, or stops after too many blanks.
+        """
         most = at + LONGEST
         while True:
             at = min(end_of_blank(self.text, at), most)
@@ -65,8 +71,11 @@ class KnownText:
                 return at
             yield
 
-    def match_one(self, at: int, options: tuple[str, ...]) -> Asking[str]:
-        """The option that stands at a position, or nothing. None may begin another."""
+    def match_one(self, at: int, options: tuple[str, ...]) -> Parsing[str]:
+        """Parse one of the options at an index; an empty text for none.
+
+        No option may be the beginning of another.
+        """
         longest = max(map(len, options))
         while True:
             rest = self.text[at : at + longest]
@@ -78,13 +87,16 @@ class KnownText:
             yield
 
     def match_while(
-        self, at: int, pattern: re.Pattern[str], is_hopeful: Callable[[str], bool]
-    ) -> Asking[str]:
-        """All that a pattern matches at a position, or nothing as soon as it is not hopeful."""
+        self, at: int, pattern: re.Pattern[str], may_match: Callable[[str], bool]
+    ) -> Parsing[str]:
+        """Parse all that `pattern` matches at an index.
+
+        Gives an empty text as soon as `may_match` says that the part so far cannot become a match.
+        """
         while True:
             found = pattern.match(self.text, at)
             part = found.group() if found else ""
-            if not is_hopeful(part):
+            if not may_match(part):
                 return ""
             if at + len(part) < len(self.text) or self.is_whole:
                 return part
@@ -97,11 +109,11 @@ class KnownText:
         *,
         is_python: bool = False,
         needs_tag: bool = False,
-    ) -> Asking[Found]:
-        """The calls of the bracketed text at a position.
+    ) -> Parsing[Found]:
+        """Parse the bracketed text at an index with `read`, which gives its calls or None.
 
-        A last bracket that never came is forgiven at the message's end: models forget it. Where
-        `needs_tag`, only before a closing tag, without which the text may have been cut.
+        A missing last bracket at the end of the message is allowed, because models forget it; with
+        `needs_tag` only before a closing tag, without which the text may have been cut.
 
         Raises:
             NoCall: it is something else, or never ends.
@@ -110,7 +122,7 @@ class KnownText:
         end = scan.advance(self.text)
         while end is None:
             if len(self.text) - at > LONGEST:
-                self.looked += LONGEST
+                self.rejected += LONGEST
                 raise NoCall(None)
             if self.is_whole:
                 return self._read_unclosed(at, scan.missing, read, needs_tag=needs_tag)
@@ -120,7 +132,7 @@ class KnownText:
             raise NoCall(None)
         calls = None if scan.is_broken else read(self.text[at:end])
         if not calls:
-            self.looked += end - at
+            self.rejected += end - at
             raise NoCall(end)
         return end, calls
 
@@ -135,13 +147,13 @@ class KnownText:
 
 
 def end_of_blank(text: str, at: int) -> int:
-    """The position behind the spaces at a position."""
+    """The index after the white space at an index."""
     found = BLANK.match(text, at)
     return found.end() if found else at
 
 
 def _without_end(text: str) -> tuple[str, bool]:
-    """A text without the tokens and tags at its end, and whether there was a tag."""
+    """A text without the end tokens and closing tags behind it, and whether there was a tag."""
     has_tag = False
     while True:
         text = text.rstrip(" \t\r\n")

@@ -1,7 +1,7 @@
-"""Texts within texts: what bytes mean once escapes are undone and runs of base64 and so on decoded.
+"""Finds encoded texts within texts: escapes undone, and base64, hex and base32 decoded.
 
-Each is a view: bytes, and where in the text that they come from a part of them stands. All costs
-are linear in the text's length.
+Each result is a view: decoded bytes, with a function that maps a range of them to the range of the
+original text that they came from. The cost is linear in the text's length.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _DIGITS_OF_32: Final = bytes.maketrans(
 
 
 class View:
-    """Bytes, and where they come from: that is only found out when it is asked for."""
+    """Decoded bytes, and the mapping to their origin, which is computed on first use."""
 
     __slots__ = ("_make_origin", "_origin", "data")
 
@@ -59,35 +59,35 @@ class View:
         self._origin: Origin | None = None
 
     def origin(self, begin: int, end: int) -> tuple[int, int]:
-        """Where in the text these bytes of the view come from."""
+        """The range of the original text that a range of the view's bytes comes from."""
         if self._origin is None:
             self._origin = self._make_origin()
         return self._origin(begin, end)
 
 
-def whole(data: bytes) -> View:
-    """A text itself."""
+def plain_view(data: bytes) -> View:
+    """The view of a text itself, not decoded."""
     return View(data, lambda: lambda begin, end: (begin, end))
 
 
-def unescaped(view: View) -> Iterator[View]:
-    """The text as it is, then with escapes undone, as often as that changes it."""
+def unescaped_views(view: View) -> Iterator[View]:
+    """The view itself, then views with its escapes undone, as often as that changes it."""
     yield view
     for _ in range(_MOST_ROUNDS):
         if _ESCAPING.search(view.data) is None:
             return
-        undone = _ESCAPE.sub(_meaning, view.data)
+        undone = _ESCAPE.sub(_decode_escape, view.data)
         if len(undone) == len(view.data):
             return
-        view = View(undone, _undoing(view))
+        view = View(undone, _unescaped_origin(view))
         yield view
 
 
-def decoded(view: View, shortest: int, *, only_ascii: bool) -> Iterator[View]:
-    """What runs of base64, hex digits and base32 may stand for, from whatever place they are read.
+def decoded_views(view: View, shortest: int, *, only_ascii: bool) -> Iterator[View]:
+    """Views of what the runs of base64, hex and base32 characters in a view may decode to.
 
-    Only runs that can hold `shortest` bytes are looked at, and of what they stand for only texts
-    of that length; `only_ascii` is whether these are of plain letters.
+    Runs are decoded from every offset. Only results that hold a text of at least `shortest` bytes
+    count; `only_ascii` says that it must be ASCII.
     """
     patterns = _runs(shortest)
     spans = [found.span() for found in patterns.any_code.finditer(view.data)]
@@ -104,25 +104,27 @@ def decoded(view: View, shortest: int, *, only_ascii: bool) -> Iterator[View]:
                 yield from _texts(view, inner, text, code)
 
 
-def has_codes(data: bytes, shortest: int) -> bool:
-    """Whether there is an escape or a run that can hold `shortest` bytes: a quick question."""
+def may_hold_encoded(data: bytes, shortest: int) -> bool:
+    """Whether bytes hold an escape, or a run that may decode to `shortest` bytes. Cheap."""
     signs = data.translate(_SIGNS)
     return PERCENT in signs or signs.find(b"A" * _of_64(shortest)) >= 0
 
 
-class _Code(Protocol):
-    """A way to read a run: its bytes, and which of its characters they come from."""
+class _Codec(Protocol):
+    """Decodes a run of characters, and maps decoded bytes to the characters they come from."""
 
     def read(self, run: bytes) -> bytes:
-        """The bytes that a run stands for."""
+        """The bytes that a run decodes to."""
         ...
 
-    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
-        """The characters of a run of `length` that tell these of its bytes."""
+    def source_span(self, begin: int, end: int, length: int) -> tuple[int, int]:
+        """The range of the characters, in a run of `length`, that some decoded bytes come from."""
         ...
 
 
 class _Base64:
+    """Base64 in both alphabets, decoded from one of four offsets."""
+
     def __init__(self, skipped: int) -> None:
         self._skipped = skipped
 
@@ -130,13 +132,15 @@ class _Base64:
         part = run[self._skipped :].translate(_STANDARD)
         return a2b_base64(part + b"A" * (-len(part) % 4))
 
-    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
+    def source_span(self, begin: int, end: int, length: int) -> tuple[int, int]:
         groups, at = divmod(end - 1, 3)
         stop = min(length, self._skipped + groups * 4 + at + 2)
         return self._skipped + begin // 3 * 4 + begin % 3, stop
 
 
 class _Hex:
+    """Hex digits, decoded from an even or an odd offset."""
+
     def __init__(self, skipped: int) -> None:
         self._skipped = skipped
 
@@ -144,12 +148,12 @@ class _Hex:
         part = run[self._skipped :]
         return a2b_hex(part[: len(part) // 2 * 2])
 
-    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:  # noqa: ARG002 - the protocol gives it
+    def source_span(self, begin: int, end: int, length: int) -> tuple[int, int]:  # noqa: ARG002 - the protocol gives it
         return self._skipped + 2 * begin, self._skipped + 2 * end
 
 
 class _Base32:
-    """Read with one of the eight places where a byte may end within the characters' bits."""
+    """Base32, decoded from one of the eight bit offsets at which a byte may end."""
 
     def __init__(self, surplus: int) -> None:
         self._surplus = surplus
@@ -159,7 +163,7 @@ class _Base32:
         number = int(run.translate(_DIGITS_OF_32), 32) >> self._surplus
         return (number & ((1 << (bits // 8 * 8)) - 1)).to_bytes(bits // 8, "big")
 
-    def place(self, begin: int, end: int, length: int) -> tuple[int, int]:
+    def source_span(self, begin: int, end: int, length: int) -> tuple[int, int]:
         missing = (length * 5 - self._surplus) % 8
         return (missing + begin * 8) // 5, -(-(missing + end * 8) // 5)
 
@@ -169,6 +173,8 @@ _BASE32: Final = tuple(_Base32(surplus) for surplus in range(8))
 
 
 class _Runs(NamedTuple):
+    """Patterns for runs of encoded characters, and for texts that decoding may give."""
+
     any_code: re.Pattern[bytes]
     hex_digits: re.Pattern[bytes]
     base32: re.Pattern[bytes]
@@ -177,13 +183,13 @@ class _Runs(NamedTuple):
 
 
 def _of_64(shortest: int) -> int:
-    """How many characters of base64 hold so many bytes."""
+    """How many base64 characters hold so many bytes."""
     return (shortest * 4 + 2) // 3
 
 
 @lru_cache(maxsize=32)
 def _runs(shortest: int) -> _Runs:
-    """Patterns of what can hold so many bytes. Base32 has letters of one size."""
+    """The patterns of runs that can hold so many bytes."""
     of_64, of_32 = _of_64(shortest), (shortest * 8 + 4) // 5
     return _Runs(
         re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % of_64),
@@ -195,9 +201,12 @@ def _runs(shortest: int) -> _Runs:
 
 
 def _texts(
-    view: View, spans: list[tuple[int, int]], text: re.Pattern[bytes], code: _Code
+    view: View, spans: list[tuple[int, int]], text: re.Pattern[bytes], code: _Codec
 ) -> Iterator[View]:
-    """The texts that runs stand for, as one view, a line each; none where there is none."""
+    """The texts that runs decode to, as one view with a line for each.
+
+    Nothing where there is none.
+    """
     read = [code.read(view.data[begin:end]) for begin, end in spans]
     bytes_read = b"\n".join(read)
     lines = text.findall(bytes_read)
@@ -215,7 +224,7 @@ def _texts(
             run = bisect_right(begins, begin + moved) - 1
             first, last = spans[run]
             moved -= begins[run]
-            start, stop = code.place(begin + moved, end + moved, last - first)
+            start, stop = code.source_span(begin + moved, end + moved, last - first)
             return view.origin(first + start, first + stop)
 
         return origin
@@ -224,20 +233,20 @@ def _texts(
 
 
 def _starts(lines: Iterable[bytes]) -> list[int]:
-    """Where each begins when they are joined with one byte in between."""
+    """The offset of each item when they are joined with one byte in between."""
     *starts, _ = accumulate((len(line) + 1 for line in lines), initial=0)
     return starts
 
 
-def _undoing(view: View) -> Callable[[], Origin]:
-    """Where the bytes come from that are left when a view's escapes are undone once."""
+def _unescaped_origin(view: View) -> Callable[[], Origin]:
+    """The mapping from a view's bytes after one round of unescaping to the bytes before it."""
 
     def make_origin() -> Origin:
         news, olds, ends = [0], [0], [0]  # of each segment; an end of 0: it is as it was
         at = size = 0
         for found in _ESCAPE.finditer(view.data):
             begin, end = found.span()
-            length = len(_meaning(found))
+            length = len(_decode_escape(found))
             size += begin - at
             news += (size, size + length)
             olds += (begin, end)
@@ -257,7 +266,8 @@ def _undoing(view: View) -> Callable[[], Origin]:
     return make_origin
 
 
-def _meaning(found: re.Match[bytes]) -> bytes:
+def _decode_escape(found: re.Match[bytes]) -> bytes:
+    """The bytes that one escape stands for."""
     kind = found.lastgroup
     if kind is None:
         return b""  # backslashes
