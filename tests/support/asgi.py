@@ -8,6 +8,7 @@ assert answer.json["choices"]
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from tests.support.clock import FakeClock
 from tests.support.upstream import Upstream
 
 from puna.config.litellm_yaml import parse_litellm_yaml
+from puna.config.schema import GatewayConfig
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.clock import Clock
 from puna.gateway.answers.sending import Caller as GatewayCaller
@@ -254,6 +256,12 @@ class House:
         return self.ask(path, None, headers, method="GET")
 
 
+@functools.lru_cache(maxsize=16)
+def _config_of(text: str, environ: frozenset[tuple[str, str]]) -> GatewayConfig:
+    """A configuration, parsed once: most of the time of a short test would go there."""
+    return parse_litellm_yaml(text, dict(environ), "config.yaml")
+
+
 def directory_of(
     text: str,
     environ: Mapping[str, str] | None = None,
@@ -261,7 +269,7 @@ def directory_of(
 ) -> Directory:
     """The models of a configuration."""
     known = {"LLAMA_API_KEY": UPSTREAM_KEY} if environ is None else environ
-    config = parse_litellm_yaml(text, known, "config.yaml")
+    config = _config_of(text, frozenset(known.items()))
     merged = {**known, **{name: value.reveal() for name, value in config.environment.items()}}
     is_open = config.server.master_key is None
     return make_directory(config, merged, is_open=is_open, providers=providers)

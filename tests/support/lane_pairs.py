@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from tests.support.asgi import Answer
 from tests.support.lanes import Edge
+from tests.support.ledger import Ledger
 
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Player
+from puna.types.report import CallReport
 
 KEY = "sk-master-1234567890"
 HOST_KEY = "sk-host-canary-5550"
@@ -50,7 +53,11 @@ ASKING = f"{CONFIG}  always_include_stream_usage: true\n".replace(
 AUTH = {"authorization": f"Bearer {KEY}", "x-litellm-call-id": "call-1"}
 
 _VARIES = re.compile(r"(chatcmpl|call)[-_][0-9a-z_-]+")
-_OWN_HEADERS = ("date", "x-puna-lane", "x-litellm-response-duration-ms", "transfer-encoding")
+OWN_HEADERS = (
+    *("content-length", "date", "transfer-encoding"),
+    *("x-puna-lane", "x-litellm-response-duration-ms"),
+)
+"""Headers of an answer that differ between lanes, or from moment to moment."""
 
 
 def same_ids(text: str) -> str:
@@ -60,9 +67,7 @@ def same_ids(text: str) -> str:
 
 def shape(answer: Answer) -> Any:
     """What both lanes must agree on."""
-    headers = {
-        k: v for k, v in answer.headers.items() if k not in (*_OWN_HEADERS, "content-length")
-    }
+    headers = {k: v for k, v in answer.headers.items() if k not in OWN_HEADERS}
     if answer.headers.get("content-type") == "text/event-stream":
         body: Any = [
             json.loads(same_ids(event)) if event != "[DONE]" else event for event in answer.events
@@ -72,15 +77,20 @@ def shape(answer: Answer) -> Any:
     return answer.status, headers, body
 
 
+def seen_of(report: CallReport) -> dict[str, Any]:
+    """A report without what a clock says and without the lane."""
+    seen = asdict(report)
+    for name in ("lane", "duration_s", "first_chunk_s", "started_at"):
+        seen.pop(name)
+    return seen
+
+
 def record(event: CallEvent) -> Any:
     """What of a call's record both lanes must agree on."""
-    report = asdict(event.report)
-    for name in ("lane", "duration_s", "first_chunk_s", "started_at"):
-        report.pop(name)
     error = (type(event.error).__name__, str(event.error)) if event.error else None
     answer = same_ids(event.answer.to_json()) if event.answer is not None else None
     return (
-        report,
+        seen_of(event.report),
         event.outcome,
         event.is_stream,
         error,
@@ -90,19 +100,51 @@ def record(event: CallEvent) -> Any:
     )
 
 
-async def ask_both(play: Player, data: bytes, config: str = CONFIG) -> tuple[Edge, Edge, Answer]:
-    """Send the same bytes through both lanes, which must agree; the fast lane's answer."""
-    fast, full = Edge(play, config, is_fast=True), Edge(play, config, is_fast=False)
+def settlements(ledger: Ledger) -> Any:
+    """What of the holds of visits, and of what was counted, both lanes must agree on."""
+    assert ledger.held == 0
+    assert len(ledger.admitted) == len(ledger.settled)
+    visits = [
+        (
+            visit.line,
+            visit.status,
+            visit.principal,
+            [(seen_of(report), outcome) for report, outcome in visit.reports],
+        )
+        for visit in ledger.closed_visits
+    ]
+    noted = [(seen_of(report), outcome) for report, outcome in ledger.noted]
+    assert noted == [one for _, _, _, reports in visits for one in reports]
+    return visits, len(ledger.settled), ledger.spent
+
+
+async def ask_both(
+    play: Player,
+    data: bytes,
+    config: str = CONFIG,
+    *,
+    view: Callable[[Answer], Any] = shape,
+    has_hooks: bool = True,
+) -> tuple[Edge, Edge, Answer]:
+    """Send the same bytes through both lanes, which must agree.
+
+    They must give the same answer, as `view` sees it, ask their host for the same, and settle the
+    visit alike; with hooks they must tell them the same. Returns the two lanes and the answer of
+    the fast one.
+    """
+    ledgers = Ledger(), Ledger()
+    fast, full = (
+        Edge(play, config, is_fast=is_fast, ledger=ledger, has_hooks=has_hooks)
+        for is_fast, ledger in zip((True, False), ledgers, strict=True)
+    )
     answer = await fast.ask(data)
     other = await full.ask(data)
-    assert shape(answer) == shape(other)
+    assert view(answer) == view(other)
+    assert settlements(ledgers[0]) == settlements(ledgers[1])
     assert [record(one) for one in fast.events] == [record(one) for one in full.events]
-    bodies = [json.loads(r.body) for r in (*fast.hot.requests, *fast.full.requests)]
-    assert bodies == [json.loads(r.body) for r in full.full.requests]
-    for ours, theirs in zip(fast.hot.requests, full.full.requests, strict=False):
-        assert (ours.url, ours.headers, ours.timeouts) == (
-            theirs.url,
-            theirs.headers,
-            theirs.timeouts,
-        )
+    ours, theirs = [*fast.hot.requests, *fast.full.requests], full.full.requests
+    assert [json.loads(r.body) for r in ours] == [json.loads(r.body) for r in theirs]
+    assert [(r.url, r.headers, r.timeouts) for r in ours] == [
+        (r.url, r.headers, r.timeouts) for r in theirs
+    ]
     return fast, full, answer

@@ -203,7 +203,10 @@ def request_bytes(
 
 
 class Edge:
-    """A gateway behind uvicorn's protocol, with the fast lane open or not. Needs a running loop."""
+    """A gateway behind uvicorn's protocol, with the fast lane open or not. Needs a running loop.
+
+    `events` are what a hook is told; without hooks of its own there are none.
+    """
 
     def __init__(
         self,
@@ -214,6 +217,7 @@ class Edge:
         hooks: tuple[Hook, ...] = (),
         hot: PlayedTransport | None = None,
         ledger: Ledger | None = None,
+        has_hooks: bool = True,
     ) -> None:
         self.events: list[CallEvent] = []
         self.hot = hot or PlayedTransport(play)
@@ -222,7 +226,7 @@ class Edge:
             directory_of(config),
             transport=self.full,
             clock=FakeClock(),
-            hooks=(self.events.append, *hooks),
+            hooks=(self.events.append, *hooks) if has_hooks else hooks,
             lane_transport=self.hot if is_fast else None,
             admission=ledger,
             meters=() if ledger is None else (ledger,),

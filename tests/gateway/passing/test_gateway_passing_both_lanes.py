@@ -198,8 +198,9 @@ def body_of(dice: random.Random) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.parametrize("has_hooks", [True, False], ids=["hooks", "no-hooks"])
 @pytest.mark.parametrize("part", range(4))
-def test_a_thousand_requests_get_the_same_through_both_lanes(part: int) -> None:
+def test_a_thousand_requests_get_the_same_through_both_lanes(part: int, *, has_hooks: bool) -> None:
     config = ASKING if part % 2 else CONFIG
 
     async def run() -> list[str]:
@@ -212,7 +213,8 @@ def test_a_thousand_requests_get_the_same_through_both_lanes(part: int) -> None:
             def play(request: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
                 return failure(random.Random(1)) if "down" in request.url else recorded  # noqa: S311
 
-            _, _, answer = await ask_both(play, request_bytes(body, AUTH), config)
+            data = request_bytes(body, AUTH)
+            _, _, answer = await ask_both(play, data, config, has_hooks=has_hooks)
             lanes.append(answer.headers.get("x-puna-lane", "none"))
         return lanes
 

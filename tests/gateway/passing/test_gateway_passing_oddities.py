@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.gateway.passing.test_gateway_passing_agents import CONFIG, compare
+from tests.support.agent_lanes import CONFIG, compare
 from tests.support.asgi import Answer
 from tests.support.lane_pairs import AUTH, record
 from tests.support.lanes import Edge, PlayedTransport, request_bytes

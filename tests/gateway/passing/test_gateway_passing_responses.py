@@ -1,0 +1,113 @@
+"""Responses requests get the same answers and settlements, whether the fast lane is open or not.
+
+The lane takes no path of the Responses API so far; what may be passed on there must keep this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from typing import Any
+
+import pytest
+from tests.support import agent_traffic
+from tests.support.agent_lanes import CONFIG, MODELS
+from tests.support.asgi import Answer
+from tests.support.lane_pairs import AUTH, OWN_HEADERS, ask_both, same_ids
+from tests.support.lanes import request_bytes
+
+from puna.transports.replay import Recorded
+from puna.wire.http import HTTPRequest
+
+_MADE = re.compile(r"\b(resp|msg|fc|rs|ctc)_[0-9a-zA-Z_-]+")
+_BESIDE: dict[str, list[Any]] = {
+    "temperature": [0.5, None, "hot"],
+    "max_output_tokens": [60, None],
+    "metadata": [{"a": "b"}, None],
+    "parallel_tool_calls": [True, False],
+    "reasoning": [{"effort": "low"}],
+    "text": [{"format": {"type": "json_object"}}, {"verbosity": "low"}],
+    "store": [False, True],
+    "previous_response_id": ["resp_unknown"],
+    "include": [["reasoning.encrypted_content"]],
+    "tool_choice": ["auto", "none", "required", {"type": "function", "name": "get"}],
+    "top_k": [4],
+    "instructions": ["Be brief.", None],
+}
+
+
+def parts(content: Any, kind: str) -> Any:
+    """A chat message's content in the words of the Responses API."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    made: list[dict[str, Any]] = []
+    for part in content:
+        if part["type"] == "text" and "text" in part:
+            made.append({"type": kind, "text": part["text"]})
+        elif part["type"] == "image_url":
+            made.append({"type": "input_image", "image_url": part["image_url"]["url"]})
+    return made
+
+
+def items(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """A chat message as items."""
+    role, content = message["role"], message.get("content")
+    if role == "tool":
+        output = content if isinstance(content, str) else parts(content, "input_text")
+        call_id = message["tool_call_id"]
+        return [{"type": "function_call_output", "call_id": call_id, "output": output}]
+    kind = "output_text" if role == "assistant" else "input_text"
+    made: list[dict[str, Any]] = []
+    if content:
+        made.append({"type": "message", "role": role, "content": parts(content, kind)})
+    calls = message.get("tool_calls", ())
+    return made + [{"type": "function_call", "call_id": c["id"], **c["function"]} for c in calls]
+
+
+def request(dice: random.Random) -> dict[str, Any]:
+    chat = agent_traffic.request(dice, MODELS)
+    given = [item for message in chat["messages"] for item in items(message)]
+    made: dict[str, Any] = {"model": chat["model"], "input": given}
+    if len(given) == 1 and isinstance(given[0].get("content"), str):
+        made["input"] = given[0]["content"]
+    if "tools" in chat:
+        functions = [tool["function"] for tool in chat["tools"] if "function" in tool]
+        made["tools"] = [{"type": "function", **one} for one in functions]
+    if chat.get("stream"):
+        made["stream"] = True
+    return made | {
+        name: dice.choice(some) for name, some in _BESIDE.items() if dice.random() < 0.08
+    }
+
+
+def told(answer: Answer) -> Any:
+    """An answer with the ids that a gateway makes replaced."""
+    headers = {name: value for name, value in answer.headers.items() if name not in OWN_HEADERS}
+    return answer.status, headers, _MADE.sub("ID", same_ids(answer.text))
+
+
+@pytest.mark.parametrize("has_hooks", [True, False], ids=["hooks", "no-hooks"])
+def test_responses_get_the_same_whether_the_lane_is_open_or_not(*, has_hooks: bool) -> None:
+    async def run() -> list[int]:
+        statuses: list[int] = []
+        for seed in range(400):
+            dice = random.Random(seed)  # noqa: S311 - chance of tests, not of keys
+            body = request(dice)
+            make = agent_traffic.stream_reply if "stream" in body else agent_traffic.whole_reply
+            recorded = make(dice)
+
+            def play(asked: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
+                return Recorded(503, {}, (b"",)) if "down" in asked.url else recorded
+
+            data = request_bytes(body, AUTH, path="/v1/responses")
+            try:
+                _, _, answer = await ask_both(play, data, CONFIG, view=told, has_hooks=has_hooks)
+            except AssertionError as error:
+                raise AssertionError(f"seed {seed}") from error
+            statuses.append(answer.status)
+        return statuses
+
+    statuses = asyncio.run(run())
+    assert statuses.count(200) > 200
+    assert statuses.count(400) > 15
