@@ -12,7 +12,7 @@ from puna.bridges.histories.rules import CHAT, OPENAI, WORD_64
 from puna.dialects.base import Target
 from puna.dialects.passing import PassingRules, dropped_hints
 from puna.dialects.quirks import Quirks
-from puna.wire.body_changes import BodyChanges, default_changes
+from puna.wire.body_changes import BodyChanges
 from puna.wire.envelope import ChatEnvelope, read_envelope
 
 TARGET = Target(provider="openai", model="up/model", base_url="http://up/v1")
@@ -157,22 +157,3 @@ def test_hints_that_a_host_does_not_know_are_left_out_and_told() -> None:
     knows = with_quirks(known_hints=frozenset(("store",)))
     assert "store" not in dropped_hints(knows)
     assert sent(asked, TARGET, knows) is None  # who gets it is preferred
-
-
-def test_a_deployments_parameters_hold_where_the_caller_gave_none() -> None:
-    params = {"temperature": 0.5, "max_tokens": 9, "top_k": 4}
-    changes = default_changes("up", params, asks_usage=False, dropped=())
-    assert changes is not None
-    assert json.loads(changes.encode(read())[0]) == {"model": "up", "messages": [HI], **params}
-    body = json.loads(changes.encode(read(max_completion_tokens=5, temperature=1))[0])
-    assert body["temperature"] == 1
-    assert body["max_completion_tokens"] == 5
-    assert "max_tokens" not in body
-
-
-@pytest.mark.parametrize(
-    "params",
-    [{"temperature": "hot"}, {"tools": []}, {"stream": True}, {"top_k": object()}, {"n": 0}],
-)
-def test_parameters_that_need_a_reader_close_the_short_way(params: dict[str, Any]) -> None:
-    assert default_changes("up", params, asks_usage=False, dropped=()) is None
