@@ -1,8 +1,8 @@
+"""Answers of the embedded model, whole and streamed."""
+
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from itertools import pairwise
 from typing import Any
 
@@ -10,18 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.embedded.checks import check_schema, check_value, looks_like_json, read_json
+from puna.embedded.checks import check_value
 from puna.embedded.constrain import Constrained
 from puna.embedded.replies import ServerStream, read_completion
-from puna.embedded.server_errors import read_server_error, without_paths
-from puna.errors import (
-    APIError,
-    BadRequestError,
-    ContextWindowExceededError,
-    InternalServerError,
-    MalformedReplyError,
-    ServiceUnavailableError,
-)
+from puna.errors import APIError, BadRequestError, MalformedReplyError
 
 BODY = {"max_tokens": 9}
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -245,104 +237,3 @@ def test_the_tokens_of_all_answers_are_counted() -> None:
     (last,) = server.feed(usage_chunk())
     assert last["usage"] == {**USAGE, "completion_tokens": 6, "total_tokens": 16}
     assert USAGE["completion_tokens"] == 3
-
-
-# ---- errors of the server
-
-
-@pytest.mark.case(147)
-def test_a_full_context_is_told_with_both_numbers() -> None:
-    body = {
-        "error": {
-            "code": 400,
-            "type": "exceed_context_size_error",
-            "message": "request (3031 tokens) exceeds …",
-            "n_prompt_tokens": 3031,
-            "n_ctx": 2048,
-        }
-    }
-    error = read_server_error(400, body)
-    assert isinstance(error, ContextWindowExceededError)
-    assert error.code == "context_length_exceeded"
-    assert "`3031`" in str(error)
-    assert "`2048`" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "cls", "words"),
-    [
-        (400, {"error": {"message": "JSON schema error at #"}}, BadRequestError, "cannot follow"),
-        (500, {"error": {"message": "empty grammar stack"}}, BadRequestError, "cannot follow"),
-        (400, {"error": {"message": "Field 'n'"}}, BadRequestError, "answered 400: Field 'n'"),
-        (401, {"error": {"message": "Invalid"}}, ServiceUnavailableError, "refused our key"),
-        (503, {"error": {"message": "Loading model"}}, ServiceUnavailableError, "Loading"),
-        (500, "plain words", InternalServerError, "answered 500: plain words"),
-        (501, None, InternalServerError, "status 501"),
-        (504, [], InternalServerError, "status 504"),
-    ],
-)
-def test_other_errors_go_by_their_status(
-    status: int, body: Any, cls: type[APIError], words: str
-) -> None:
-    error = read_server_error(status, body)
-    assert isinstance(error, cls)
-    assert words in str(error)
-
-
-def test_file_paths_are_left_out_and_pointers_kept() -> None:
-    said = without_paths("failed to load /home/me/my-models/x.gguf at #/properties/a")
-    assert "/home" not in said
-    assert "gguf" not in said
-    assert "#/properties/a" in said
-    assert without_paths("http://127.0.0.1/v1/chat and 1/2") == "http://127.0.0.1/v1/chat and 1/2"
-
-
-# ---- checks
-
-
-def test_a_broken_schema_is_refused_by_its_place() -> None:
-    with pytest.raises(BadRequestError, match="#/properties/a/type"):
-        check_schema({"properties": {"a": {"type": "wat"}}}, param="response_format")
-
-
-def test_a_schema_that_is_too_deep_is_refused() -> None:
-    deep: dict[str, Any] = {}
-    for _ in range(3000):
-        deep = {"not": deep}
-    with pytest.raises(BadRequestError, match="too deep"):
-        check_schema(deep, param="response_format")
-
-
-def test_a_pattern_that_cannot_be_checked_is_a_bad_request() -> None:
-    with pytest.raises(BadRequestError, match="cannot be checked"):
-        check_value("x", {"pattern": "^[a-"}, what="answer")
-
-
-def test_keywords_that_the_server_ignores_are_checked() -> None:
-    with pytest.raises(MalformedReplyError, match="`uniqueItems`"):
-        check_value([1, 1], {"uniqueItems": True}, what="answer")
-
-
-def test_json_begins_as_json() -> None:
-    assert looks_like_json("  [1")
-    assert looks_like_json("")
-    assert not looks_like_json("```json")
-    assert read_json("[1]", "stop", param="p", what="answer") == [1]
-    with pytest.raises(MalformedReplyError):
-        read_json("[1", None, param="p", what="answer")
-
-
-def test_a_missing_checker_is_told() -> None:
-    program = (
-        "import sys; sys.modules['jsonschema'] = None\n"
-        "from puna.embedded.checks import check_schema\n"
-        "from puna.errors import ServiceUnavailableError\n"
-        "try:\n"
-        "    check_schema({}, param='response_format')\n"
-        "except ServiceUnavailableError as error:\n"
-        "    print(error)\n"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    )
-    assert "`embedded` extra" in said.stdout

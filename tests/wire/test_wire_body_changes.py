@@ -25,7 +25,9 @@ def body_of(changes: BodyChanges, envelope: ChatEnvelope) -> dict[str, Any]:
 
 
 def test_the_host_gets_its_name_for_the_model_and_the_envelope_keeps_its_own() -> None:
-    asked = read(temperature=0.5, tools=[{"type": "function", "function": {"name": "f", "description": "é"}}])
+    asked = read(
+        temperature=0.5, tools=[{"type": "function", "function": {"name": "f", "description": "é"}}]
+    )
     body = body_of(BodyChanges("up/model"), asked)
     tools = [{"type": "function", "function": {"name": "f", "description": "é"}}]
     assert body == {"model": "up/model", "messages": [HI], "temperature": 0.5, "tools": tools}

@@ -7,33 +7,27 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.agent_lanes import CONFIG, compare
+from tests.support.agent_lanes import CONFIG
+from tests.support.agent_streams import (
+    ASKED,
+    BEGIN,
+    DONE,
+    EVENTS,
+    TOLD,
+    USAGE,
+    ask,
+    ask_stream,
+    chunk,
+    piece,
+)
 from tests.support.asgi import Answer
 from tests.support.lane_pairs import AUTH, record
 from tests.support.lanes import Edge, PlayedTransport, request_bytes
 
 from puna.errors import APIConnectionError
-from puna.gateway.passing.plain_stream import PlainStream, StreamTools
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Recorded
 from puna.wire.envelope import read_envelope
-from puna.wire.splicing import Renaming
-
-EVENTS = {"content-type": "text/event-stream"}
-USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
-HEAD = {
-    "id": "cmpl-7",
-    "object": "chat.completion.chunk",
-    "created": 1_750_000_001,
-    "model": "up/model",
-}
-TOOL = {"type": "function", "function": {"name": "get", "parameters": {"type": "object"}}}
-ASKED: dict[str, Any] = {
-    "model": "public",
-    "messages": [{"role": "user", "content": "hi"}],
-    "tools": [TOOL],
-}
-BEGIN = {"index": 0, "id": "c1", "type": "function", "function": {"name": "get", "arguments": ""}}
 
 
 def reply(**fields: Any) -> Recorded:
@@ -55,41 +49,13 @@ def reply(**fields: Any) -> Recorded:
     return Recorded(200, {"content-type": "application/json"}, (json.dumps(body).encode(),))
 
 
-def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0, **fields: Any) -> bytes:
-    choice = {"index": index, "delta": delta, "finish_reason": finish}
-    data = json.dumps({**HEAD, "choices": [choice], **fields}, separators=(",", ":"))
-    return f"data: {data}\n\n".encode()
-
-
-def piece(arguments: str) -> bytes:
-    return chunk({"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]})
-
-
 ROLE = chunk({"role": "assistant", "content": ""})
-TOLD = f"data: {json.dumps({**HEAD, 'choices': [], 'usage': USAGE})}\n\n".encode()
-DONE = b"data: [DONE]\n\n"
-
-
-def ask(body: dict[str, Any] | bytes, recorded: Recorded) -> Answer:
-    """Send it through both ways, which must agree."""
-
-    async def run() -> Answer:
-        return (await compare(body, recorded))[1]
-
-    return asyncio.run(run())
-
-
-def ask_stream(*events: bytes, error: APIConnectionError | None = None, **more: Any) -> Answer:
-    return ask({**ASKED, "stream": True, **more}, Recorded(200, EVENTS, events, error))
 
 
 def said(answer: Answer) -> str:
     chunks = [json.loads(event) for event in answer.events if event != "[DONE]"]
     choices = [choice for one in chunks for choice in one.get("choices", ())]
     return "".join(choice["delta"].get("content") or "" for choice in choices)
-
-
-# --- requests
 
 
 NUMBERS = ["1e999", "-1.5E+0400", "1.e309", "1" + "0" * 400, "1" + "0" * 4_400]
@@ -144,9 +110,6 @@ def test_annotations_that_are_nested_too_deeply_are_refused() -> None:
     earlier = {"role": "assistant", "content": "a", "annotations": deep}
     messages = [*ASKED["messages"], earlier, *ASKED["messages"]]
     assert ask({**ASKED, "messages": messages}, reply()).status == 400
-
-
-# --- replies
 
 
 @pytest.mark.parametrize("spelled", [b'"m\\u006fdel"', b'"mod\\u0065l"', b'"\\u006dodel"'])
@@ -232,41 +195,3 @@ def test_a_prompt_counts_the_same_whether_or_not_the_host_has_begun() -> None:
     passing, mending = asyncio.run(run())
     assert record(passing) == record(mending)
     assert passing.report.prompt_tokens > 0
-
-
-# --- long calls
-
-
-@pytest.mark.parametrize("finish", ["tool_calls", "stop"])
-def test_a_long_call_is_whole_whoever_ends_it(finish: str) -> None:
-    words = [" a", " b\\n", '\\"', "é", " {", "x"] * 200
-    pieces = [piece('{"text": "'), *map(piece, words), piece('"}')]
-    events = (chunk({"role": "assistant", "tool_calls": [BEGIN]}), *pieces)
-    answer = ask_stream(*events, chunk({}, finish), TOLD, DONE)
-    chunks = [json.loads(event) for event in answer.events[:-1]]
-    deltas = [choice["delta"] for one in chunks for choice in one["choices"]]
-    calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
-    arguments = "".join(call["function"]["arguments"] for call in calls)
-    assert arguments == '{"text": "' + "".join(words) + '"}'
-
-
-def test_what_is_kept_of_a_long_call_is_read_at_once() -> None:
-    """A reader that takes over reads it while nothing else runs: 250 ms for 1,500 events."""
-    stream = PlainStream(Renaming("public"), StreamTools(frozenset(("get",))))
-    assert stream.take(chunk({"role": "assistant", "tool_calls": [BEGIN]}))[1] is None
-    for word in ['{"t":"', *["x", " y", "é"] * 2_000]:
-        assert stream.take(piece(word))[1] is None
-    _, kept = stream.passed_events()
-    assert kept.count(b"data: ") == 1
-    arguments = json.loads(kept[6:])["choices"][0]["delta"]["tool_calls"][0]["function"]
-    assert arguments["arguments"] == '{"t":"' + "x yé" * 2_000
-
-
-def test_texts_behind_calls_are_not_kept_without_end() -> None:
-    stream = PlainStream(Renaming("public"), StreamTools(frozenset(("get",))))
-    assert stream.take(chunk({"role": "assistant", "tool_calls": [BEGIN]}))[1] is None
-    taken = 0
-    while stream.take(chunk({"content": "x" * 100}))[1] is None:
-        taken += 1
-        assert taken < 1_000
-    assert taken > 100

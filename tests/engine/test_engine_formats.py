@@ -301,7 +301,7 @@ WITHOUT_THE_PACKAGE = """
 import sys
 sys.modules["jsonschema"] = None
 import pytest
-from tests.client.test_client_formats import EMULATED, GOOD, HELD, plays
+from tests.engine.test_engine_formats import EMULATED, GOOD, HELD, plays
 from tests.support.faces import FACES, OFFLINE
 from puna.errors import ConfigError
 for face in FACES:

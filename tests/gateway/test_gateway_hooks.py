@@ -1,0 +1,93 @@
+"""Callbacks of a configuration: functions beside its file, and what they see."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.served_files import LIST
+
+from puna.config.litellm_yaml import parse_litellm_yaml
+from puna.errors import ConfigError
+from puna.gateway.hooks import load_hooks
+from puna.gateway.workers.settings import ServeOptions, load_directory
+from puna.telemetry.events import CallEvent, Texts
+from puna.types.report import CallReport
+
+# Hooks
+
+EVENT = CallEvent(
+    CallReport(call_id="c"),
+    "success",
+    texts=Texts(lambda: {"messages": ({"role": "user"},)}, lambda: "x"),
+)
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "own_hooks.py"
+    sys.modules.pop("own_hooks", None)
+
+
+def config_with(folder: Path, settings: str) -> Any:
+    return parse_litellm_yaml(
+        f"{LIST}litellm_settings: {{{settings}}}\n", {}, str(folder / "config.yaml")
+    )
+
+
+@pytest.mark.case(164, 173)
+def test_callbacks_are_functions_beside_the_file(module: Path) -> None:
+    module.write_text("seen = []\ndef note(event):\n    seen.append(event)\n")
+    settings = (
+        "callbacks: [own_hooks.note], success_callback: own_hooks.note, "
+        "failure_callback: [own_hooks.note]"
+    )
+    hooks = load_hooks(config_with(module.parent, settings))
+    for hook in hooks:
+        hook(EVENT)
+    assert sys.modules["own_hooks"].seen == [EVENT, EVENT]
+
+
+def test_without_message_logging_hooks_see_no_texts(module: Path) -> None:
+    module.write_text("seen = []\nasync def note(event):\n    seen.append(event)\n")
+    settings = "callbacks: [own_hooks.note], turn_off_message_logging: true"
+    (hook,) = load_hooks(config_with(module.parent, settings))
+    pending = hook(EVENT)
+    assert pending is not None
+    with pytest.raises(StopIteration):
+        pending.__await__().__next__()
+    (seen,) = sys.modules["own_hooks"].seen
+    assert (seen.messages, seen.answer, seen.report.call_id) == ((), None, "c")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        ("raise ValueError('no')\n", "own_hooks.note", "ValueError: no"),
+        ("", "own_hooks.note", "AttributeError"),
+        ("note = 5\n", "own_hooks.note", "is no function"),
+        ("", "not_there_at_all.note", "ModuleNotFoundError"),
+    ],
+)
+def test_a_callback_that_cannot_be_loaded_is_one_line(
+    module: Path, content: str, name: str, said: str
+) -> None:
+    module.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load_hooks(config_with(module.parent, f"callbacks: [{name}]"))
+    assert said in str(caught.value)
+    assert name in str(caught.value)
+
+
+@pytest.mark.case(164)
+def test_the_name_of_an_integration_is_a_warning(config_file: Path) -> None:
+    config_file.write_text(
+        f"{LIST}litellm_settings: {{callbacks: [otel], success_callback: [otel]}}\n"
+    )
+    directory = load_directory(ServeOptions(config=str(config_file)), {})
+    (notice,) = directory.notices
+    assert "`otel`" in notice.message
+    assert load_hooks(directory.config) == ()
