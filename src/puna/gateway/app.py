@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,8 +37,9 @@ from puna.gateway.endpoints.responses import ResponsesAPI
 from puna.gateway.endpoints.rows import EndpointRequest, GatewayParts, Match
 from puna.gateway.endpoints.shown_paths import ShownPaths
 from puna.gateway.logs.access_log import CLIENT_LEFT, AccessLog
-from puna.gateway.passing.lane import FastLane
-from puna.gateway.passing.messages import MessagesLane
+from puna.gateway.passing.lane import FastLane, Shape
+from puna.gateway.passing.messages import bridge_messages
+from puna.gateway.passing.responses import ResponsesShape
 from puna.gateway.passing.routes import CallbackTransport, FastRoutes
 from puna.gateway.passing.runs import LaneContext
 from puna.gateway.requests.body import (
@@ -167,6 +168,7 @@ class Gateway:
     async def finish_visits(self) -> None:
         """End the calls under way, and wait a bounded time for holds and hooks still to come."""
         if self.fast_lane is not None:
+            await self._bridged_responses.close()
             self.fast_lane.close()
         await self._visits.close(_LAST_HOLDS_S)
         await self.hook_tasks.close(_LAST_HOOKS_S)
@@ -196,8 +198,18 @@ class Gateway:
             ),
             self._visits,
             self.keys,
-            MessagesLane(self._pipeline),
+            self._shapes(),
         )
+
+    def _shapes(self) -> Mapping[str, Shape]:
+        """What converts requests of other shapes to chat in the fast lane, by endpoint."""
+        is_strict = self._directory.config.settings.strict_tools
+        responses = ResponsesShape(self.responses.keep, self._clock, is_strict=is_strict)
+        self._bridged_responses = responses
+        return {
+            "messages": partial(bridge_messages, make_id=self._clock.make_id),
+            "respond": responses.bridge,
+        }
 
     def change_keys(self, keys: Keys) -> None:
         """From now on these keys count; a key that is withdrawn is refused at its next request."""

@@ -10,7 +10,7 @@ valid or not, gives None: then the dialect's reader corrects the request, or exp
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeGuard
 
 from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
@@ -49,41 +49,41 @@ _NAMES = re.compile(r"[a-zA-Z0-9_-]{1,64}(?:,[a-zA-Z0-9_-]{1,64})*+")
 
 _Text = str | UnsetType | None
 _Flag = bool | UnsetType | None
-_Number = Annotated[int, Meta(gt=-_MOST, le=_MOST)] | float | UnsetType | None
-_Count = Annotated[int, Meta(ge=1, le=_MOST)] | UnsetType | None
+Number = Annotated[int, Meta(gt=-_MOST, le=_MOST)] | float | UnsetType | None
+Count = Annotated[int, Meta(ge=1, le=_MOST)] | UnsetType | None
 _Unread = Raw | UnsetType
 
 
-class _Strict(Struct, forbid_unknown_fields=True, omit_defaults=True):
+class Strict(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """An object whose every field has a type here; any other field makes the request unfit."""
 
 
-class StreamOptions(_Strict):
+class StreamOptions(Strict):
     """`stream_options`: whether the stream ends with a usage chunk."""
 
     include_usage: bool
 
 
-class TextPart(_Strict, tag_field="type", tag="text"):
+class TextPart(Strict, tag_field="type", tag="text"):
     """A content part that is a text."""
 
     text: str
 
 
-class ImageURL(_Strict):
+class ImageURL(Strict):
     """The `image_url` of a part. `url` stays bytes: a data URL may hold a whole image."""
 
     url: Raw
     detail: str | UnsetType = UNSET
 
 
-class ImagePart(_Strict, tag_field="type", tag="image_url"):
+class ImagePart(Strict, tag_field="type", tag="image_url"):
     """A content part that is an image."""
 
     image_url: ImageURL
 
 
-class SystemMessage(_Strict, tag_field="role", tag="system"):
+class SystemMessage(Strict, tag_field="role", tag="system"):
     """Instructions. `content`, as in every message, is an undecoded text or list of parts."""
 
     is_text: ClassVar[bool] = True
@@ -93,7 +93,7 @@ class SystemMessage(_Strict, tag_field="role", tag="system"):
     name: _Text = UNSET
 
 
-class UserMessage(_Strict, tag_field="role", tag="user"):
+class UserMessage(Strict, tag_field="role", tag="user"):
     """A message of the user."""
 
     is_text: ClassVar[bool] = True
@@ -102,7 +102,7 @@ class UserMessage(_Strict, tag_field="role", tag="user"):
     name: _Text = UNSET
 
 
-class CalledFunction(_Strict):
+class CalledFunction(Strict):
     """The function that a call names; `arguments` is JSON text as the model wrote it."""
 
     name: str
@@ -117,7 +117,7 @@ class ToolCall(Struct, omit_defaults=True):
     function: CalledFunction
 
 
-class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
+class AssistantMessage(Strict, tag_field="role", tag="assistant"):
     """An earlier answer. `annotations` are dropped before sending: no host accepts them."""
 
     content: _Unread = UNSET
@@ -137,7 +137,7 @@ class AssistantMessage(_Strict, tag_field="role", tag="assistant"):
         return first_octet(content)[0] == QUOTE and bytes(content) != EMPTY_TEXT
 
 
-class ToolMessage(_Strict, tag_field="role", tag="tool"):
+class ToolMessage(Strict, tag_field="role", tag="tool"):
     """The result of a tool call."""
 
     is_text: ClassVar[bool] = False
@@ -151,7 +151,7 @@ class ToolMessage(_Strict, tag_field="role", tag="tool"):
 Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage
 
 
-class ToolFunction(_Strict):
+class ToolFunction(Strict):
     """A function that the model may call; `parameters` is its JSON schema."""
 
     name: str
@@ -160,35 +160,35 @@ class ToolFunction(_Strict):
     strict: _Flag = UNSET
 
 
-class Tool(_Strict):
+class Tool(Strict):
     """A tool of a request."""
 
     type: Literal["function"]
     function: ToolFunction
 
 
-class FunctionName(_Strict):
+class FunctionName(Strict):
     """The name of a function."""
 
     name: str
 
 
-class NamedChoice(_Strict):
+class NamedChoice(Strict):
     """A `tool_choice` that demands a call of one function."""
 
     type: Literal["function"]
     function: FunctionName
 
 
-class TextFormat(_Strict, tag_field="type", tag="text"):
+class TextFormat(Strict, tag_field="type", tag="text"):
     """A `response_format` that allows any text."""
 
 
-class JSONFormat(_Strict, tag_field="type", tag="json_object"):
+class JSONFormat(Strict, tag_field="type", tag="json_object"):
     """A `response_format` that demands a JSON object."""
 
 
-class NamedSchema(_Strict):
+class NamedSchema(Strict):
     """The JSON schema of a `response_format`, with its name."""
 
     name: str
@@ -197,28 +197,28 @@ class NamedSchema(_Strict):
     strict: _Flag = UNSET
 
 
-class SchemaFormat(_Strict, tag_field="type", tag="json_schema"):
+class SchemaFormat(Strict, tag_field="type", tag="json_schema"):
     """A `response_format` that demands JSON that fits a schema."""
 
     json_schema: NamedSchema
 
 
-class ChatEnvelope(_Strict):
+class ChatEnvelope(Strict):
     """A chat request that a host may accept unchanged. A null field counts as absent."""
 
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     messages: Annotated[list[Message], Meta(min_length=1)]
     stream: bool | None = False
-    frequency_penalty: _Number = UNSET
-    max_completion_tokens: _Count = UNSET
-    max_tokens: _Count = UNSET
-    n: _Count = UNSET
-    presence_penalty: _Number = UNSET
+    frequency_penalty: Number = UNSET
+    max_completion_tokens: Count = UNSET
+    max_tokens: Count = UNSET
+    n: Count = UNSET
+    presence_penalty: Number = UNSET
     seed: Annotated[int, Meta(gt=-_MOST, le=_MOST)] | UnsetType | None = UNSET
     stop: str | list[str] | UnsetType | None = UNSET
     stream_options: StreamOptions | UnsetType | None = UNSET
-    temperature: _Number = UNSET
-    top_p: _Number = UNSET
+    temperature: Number = UNSET
+    top_p: Number = UNSET
     user: _Text = UNSET
     tools: Annotated[list[Tool], Meta(min_length=1)] | UnsetType | None = UNSET
     tool_choice: Literal["none", "auto", "required"] | NamedChoice | UnsetType | None = UNSET
@@ -307,7 +307,7 @@ def read_envelope(body: bytes) -> ChatEnvelope | None:
         and envelope.logit_bias is UNSET
     ):
         return envelope
-    return envelope if _has_valid_values(envelope) else None
+    return envelope if has_valid_values(envelope) else None
 
 
 def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
@@ -320,6 +320,21 @@ def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
         return None
     images = [part.image_url.url for part in parts if type(part) is ImagePart]
     return parts if all(first_octet(url)[0] == QUOTE for url in images) else None
+
+
+def is_given(value: Raw | UnsetType) -> TypeGuard[Raw]:
+    """Whether a raw field is there, and not null."""
+    return value is not UNSET and bytes(value) != b"null"
+
+
+def is_text(content: Raw) -> bool:
+    """Whether a content is a text, not a list of parts."""
+    return bool(first_octet(content)[0] == QUOTE)
+
+
+def value_or_unset(value: Any) -> Any:
+    """The value; unset for null."""
+    return UNSET if value is None else value
 
 
 def text_content(text: str) -> Raw:
@@ -356,7 +371,7 @@ def _drop_nulls_of(message: AssistantMessage) -> None:
         message.content = UNSET
 
 
-def _has_valid_values(envelope: ChatEnvelope) -> bool:
+def has_valid_values(envelope: ChatEnvelope) -> bool:
     """Whether names of tools and `tool_choice` are valid, and raw values are sound objects."""
     tools, choice, wanted = envelope.tools, envelope.tool_choice, envelope.response_format
     if tools:

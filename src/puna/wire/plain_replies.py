@@ -224,6 +224,12 @@ class CallChunk(Chunk, kw_only=True):
 
     choices: Annotated[list[_CallChoice], Meta(min_length=1, max_length=1)]
 
+    @property
+    def more_arguments(self) -> CallPiece | None:
+        """The piece of a call, where it only adds to the arguments of one that has begun."""
+        piece = self.choices[0].delta.tool_calls[0]
+        return piece if piece.function.arguments and piece.function.name is UNSET else None
+
 
 class _EmptyDelta(Struct, forbid_unknown_fields=True):
     content: Literal[""] | UnsetType | None = UNSET
@@ -299,6 +305,14 @@ def read_checked_chunk(data: bytes) -> PlainChunk | None:
 def read_call_chunk(data: bytes) -> CallChunk | None:
     """Parse an event's data; None where it does more than begin or continue one tool call."""
     return _read(_call_decoder.decode, data)
+
+
+def read_checked_call(data: bytes) -> CallChunk | None:
+    """Parse like `read_call_chunk` what was checked before: as in `read_checked_chunk`."""
+    try:
+        return _call_decoder.decode(data)
+    except MsgspecError:
+        return None
 
 
 def read_finish(data: bytes) -> PlainFinish | None:

@@ -1,26 +1,21 @@
-"""Responses requests get the same answers and settlements, whether the fast lane is open or not.
-
-The lane takes no path of the Responses API so far; what may be passed on there must keep this.
-"""
+"""Responses requests get the same answers and settlements, whether the fast lane is open or not."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import re
 from typing import Any
 
 import pytest
 from tests.support import agent_traffic
 from tests.support.agent_lanes import CONFIG, MODELS
-from tests.support.asgi import Answer
-from tests.support.lane_pairs import AUTH, OWN_HEADERS, ask_both, same_ids
+from tests.support.lane_pairs import AUTH, ask_both
 from tests.support.lanes import request_bytes
+from tests.support.response_views import told
 
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest
 
-_MADE = re.compile(r"\b(resp|msg|fc|rs|ctc)_[0-9a-zA-Z_-]+")
 _BESIDE: dict[str, list[Any]] = {
     "temperature": [0.5, None, "hot"],
     "max_output_tokens": [60, None],
@@ -79,12 +74,6 @@ def request(dice: random.Random) -> dict[str, Any]:
     return made | {
         name: dice.choice(some) for name, some in _BESIDE.items() if dice.random() < 0.08
     }
-
-
-def told(answer: Answer) -> Any:
-    """An answer with the ids that a gateway makes replaced."""
-    headers = {name: value for name, value in answer.headers.items() if name not in OWN_HEADERS}
-    return answer.status, headers, _MADE.sub("ID", same_ids(answer.text))
 
 
 @pytest.mark.parametrize("has_hooks", [True, False], ids=["hooks", "no-hooks"])

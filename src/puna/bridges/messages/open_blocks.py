@@ -24,14 +24,15 @@ class Blocks:
     """
 
     def __init__(self) -> None:
-        self._index = -1
+        self.index = -1
+        """The index of the block that was opened last."""
         self._kind: str | None = None
         self._is_open = False
 
     @property
     def open_text(self) -> int | None:
         """The index of the open text block; None where none is open."""
-        return self._index if self._is_open and self._kind == TEXT else None
+        return self.index if self._is_open and self._kind == TEXT else None
 
     def add_text(self, kind: str, text: str) -> Iterator[Event]:
         """The events for more text of a kind (`text`, `thinking`).
@@ -80,21 +81,21 @@ class Blocks:
     def open(self, block: dict[str, Any], kind: str | None = None) -> Iterator[Event]:
         """The events that close the open block, if any, and begin the next one."""
         yield from self.close()
-        self._index += 1
+        self.index += 1
         self._kind = kind
         self._is_open = True
-        yield {"type": "content_block_start", "index": self._index, "content_block": block}
+        yield {"type": "content_block_start", "index": self.index, "content_block": block}
 
     def add_delta(self, delta: dict[str, Any] | None) -> Iterator[Event]:
         """The event for a delta of the open block; nothing for None."""
         if delta is not None:
-            yield {"type": "content_block_delta", "index": self._index, "delta": delta}
+            yield {"type": "content_block_delta", "index": self.index, "delta": delta}
 
     def close(self) -> Iterator[Event]:
         """The event that ends the open block; nothing if none is open."""
         if self._is_open:
             self._is_open = False
-            yield {"type": "content_block_stop", "index": self._index}
+            yield {"type": "content_block_stop", "index": self.index}
 
 
 class OpenCall:
@@ -114,6 +115,11 @@ class OpenCall:
     def is_named(self) -> bool:
         """Whether id and name are known, so that its block can begin."""
         return bool(self._id and self._name)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether each further piece of its arguments may go out at once."""
+        return self._is_object is True and not self._unsent
 
     def add(self, piece: DeltaToolCall) -> None:
         """Add a piece of the call from a chat chunk."""

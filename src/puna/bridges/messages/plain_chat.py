@@ -20,9 +20,9 @@ Message = dict[str, Any]
 CACHE_CONTROL = "cache_control"
 IS_ERROR = "is_error"
 
-_ERROR = "Error: "
-_BILLING = re.compile(r"\Ax-anthropic-billing-header:[^\n]*\n?")
-_BILLING_NAME = "system.x-anthropic-billing-header"
+ERROR = "Error: "
+BILLING = re.compile(r"\Ax-anthropic-billing-header:[^\n]*\n?")
+BILLING_NAME = "system.x-anthropic-billing-header"
 _OUTPUT_CONFIG = "output_config"
 
 
@@ -77,16 +77,16 @@ def _without_billing(content: Any, found: dict[str, None]) -> Any:
     caches. Source: vllm-project/vllm 36829, anthropics/claude-code 68900.
     """
     if isinstance(content, str):
-        rest = _BILLING.sub("", content)
+        rest = BILLING.sub("", content)
         if rest != content:
-            found[_BILLING_NAME] = None
+            found[BILLING_NAME] = None
         return rest
     parts = cast("list[dict[str, Any]]", content or [])
-    if not any(_BILLING.match(str(part.get("text"))) for part in parts):
+    if not any(BILLING.match(str(part.get("text"))) for part in parts):
         return content
-    found[_BILLING_NAME] = None
+    found[BILLING_NAME] = None
     rests = [
-        {**part, "text": _BILLING.sub("", part["text"])} if part["type"] == "text" else part
+        {**part, "text": BILLING.sub("", part["text"])} if part["type"] == "text" else part
         for part in parts
     ]
     return [part for part in rests if part.get("text") != ""]
@@ -95,11 +95,11 @@ def _without_billing(content: Any, found: dict[str, None]) -> Any:
 def _as_error(content: Any) -> str | list[dict[str, Any]]:
     """The result of a failed tool as text with a leading word, since chat has no mark for it."""
     if isinstance(content, str):
-        return f"{_ERROR}{content}"
+        return f"{ERROR}{content}"
     first = content[0] if content else text_part("")
     if first["type"] != "text":
-        return [text_part(_ERROR), *content]
-    return [text_part(f"{_ERROR}{first['text']}"), *content[1:]]
+        return [text_part(ERROR), *content]
+    return [text_part(f"{ERROR}{first['text']}"), *content[1:]]
 
 
 def _plain_part(part: Mapping[str, Any], found: dict[str, None]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_o
 from puna.bridges.call_arguments import BROKEN_INPUT, parse_call_arguments
 from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.messages_only import EXTRA_FIELDS, MESSAGE_FIELDS
+from puna.bridges.plain_answers import PlainAnswer
 from puna.bridges.reasoning import reasoning_of, thinking_blocks_of
 from puna.types.chat import ChatCompletion, Choice, Delta, DeltaToolCall, Message, ToolCall
 from puna.types.common import Usage
@@ -33,6 +34,29 @@ def message_of(request: MessagesRequest, answer: ChatCompletion) -> dict[str, An
         **_stop_of(request, choice),
         **messages_only_fields(choice.message),
         "usage": usage_of(answer.usage),
+    }
+
+
+def plain_message_of(request: MessagesRequest, answer: PlainAnswer) -> dict[str, Any]:
+    """The same for an answer of texts and calls only."""
+    choice, usage = answer.choices[0], answer.usage
+    said = choice.message
+    content = [text_block(said.content)] if said.content else []
+    for call in said.tool_calls or ():
+        function = call.function
+        given = parse_arguments(function.arguments)
+        content.append(tool_block(request, call.id, function.name, given))
+    return {
+        **message_head(request, answer.id, answer.model),
+        "content": content,
+        **stop_of(request, choice.finish_reason, choice.stop_reason, is_refusal=False),
+        "usage": usage_fields(
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            cached=usage.cached_tokens,
+            written=usage.cache_creation_tokens,
+            thought=usage.reasoning_tokens,
+        ),
     }
 
 
@@ -141,24 +165,36 @@ def stop_fields(reason: str | None, sequence: str | None = None) -> dict[str, An
 
 
 def usage_of(usage: Usage | None) -> dict[str, Any]:
-    """Usage in Anthropic's counting, where cached tokens are not part of the input tokens.
-
-    All fields are present, as its schema requires.
-    """
+    """Usage in Anthropic's counting; all zero for None."""
     if usage is None:
-        usage = Usage()
+        return usage_fields(0, 0)
     details, made = usage.prompt_tokens_details, usage.completion_tokens_details
-    cached = (details.cached_tokens or 0) if details is not None else 0
-    cached = min(cached, usage.prompt_tokens)
-    written = (details.cache_creation_tokens or 0) if details is not None else 0
-    written = min(written, usage.prompt_tokens - cached)
-    thought = made.reasoning_tokens if made is not None else None
+    return usage_fields(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        cached=(details.cached_tokens or 0) if details is not None else 0,
+        written=(details.cache_creation_tokens or 0) if details is not None else 0,
+        thought=made.reasoning_tokens if made is not None else None,
+    )
+
+
+def usage_fields(
+    prompt: int, completion: int, *, cached: int = 0, written: int = 0, thought: int | None = None
+) -> dict[str, Any]:
+    """Tokens in Anthropic's counting, where cached tokens are not part of the input tokens.
+
+    `cached` and `written` are tokens of the prompt that were read from a cache and written to it,
+    `thought` are tokens of the completion that were reasoning. All fields are present, as
+    Anthropic's schema requires.
+    """
+    cached = min(cached, prompt)
+    written = min(written, prompt - cached)
     return {
-        "input_tokens": usage.prompt_tokens - cached - written,
+        "input_tokens": prompt - cached - written,
         "cache_creation_input_tokens": written,
         "cache_creation": None,
         "cache_read_input_tokens": cached,
-        "output_tokens": usage.completion_tokens,
+        "output_tokens": completion,
         "output_tokens_details": {"thinking_tokens": thought} if thought is not None else None,
         "server_tool_use": None,
         "service_tier": None,

@@ -69,6 +69,22 @@ class MessageStream:
         """
         return self._blocks.open_text if self._has_begun and self._open_call is None else None
 
+    @property
+    def has_open_call(self) -> bool:
+        """Whether the arguments of a call go out as they come."""
+        return self._open_call is not None
+
+    def open_call(self, index: int) -> int | None:
+        """The index of the block that the next piece of a call's arguments is added to.
+
+        `index` is the place of the call among those of the answer. None where the piece needs
+        `add`: it is another call's, or no object has begun yet.
+        """
+        call = self._open_call
+        if call is None or call is not self._calls.get(index) or not call.is_sent:
+            return None
+        return self._blocks.index
+
     def finish(self, usage: Usage | None = None) -> list[Event]:
         """The last events: buffered blocks, stop reason, usage.
 

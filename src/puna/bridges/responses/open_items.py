@@ -102,6 +102,15 @@ class OpenText:
         self._new.append(text)
         self._new_logprobs += logprobs
 
+    @property
+    def item_id(self) -> str:
+        """The id of the item."""
+        return str(self._position["item_id"])
+
+    def add_sent(self, text: str) -> None:
+        """Add a piece whose event the caller has written; only while no other piece waits."""
+        self._texts.append(text)
+
     def new_events(self) -> Iterator[Event]:
         """The events that open the item, once, and those for the pieces since the last call."""
         kind = self._kind
@@ -172,6 +181,17 @@ class OpenCall:
         if arguments:
             self._new.append(arguments)
             self._is_whole = None
+
+    @property
+    def sent_item_id(self) -> str | None:
+        """The id of the item where its pieces are sent as they come; None where they wait."""
+        is_sent = self.is_open and not self._tool.is_custom and not self._new
+        return item_id("fc", self._response_id, self.index) if is_sent else None
+
+    def add_sent(self, text: str) -> None:
+        """Add a piece whose event the caller has written; only while `sent_item_id` is known."""
+        self._sent.append(text)
+        self._is_whole = None
 
     def new_events(self) -> Iterator[Event]:
         """The events that open the item, once its tool is known, and those for new pieces."""

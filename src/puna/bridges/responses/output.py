@@ -11,7 +11,6 @@ from puna.bridges.responses.required import fill_required
 from puna.bridges.responses.tools import CalledTool
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
-from puna.types.responses import Response
 
 IN_PROGRESS = "in_progress"
 COMPLETED = "completed"
@@ -107,15 +106,15 @@ def item_id(prefix: str, response_id: str, index: int) -> str:
     return f"{prefix}_{response_id.removeprefix('resp_')}_{index}"
 
 
-def make_response(
+def response_fields(
     request: BridgedRequest,
     response_id: str,
     created_at: int,
     status: str,
     output: Sequence[Mapping[str, Any]] = (),
     **fields: Any,
-) -> Response:
-    """A response with the fields that repeat its request."""
+) -> dict[str, Any]:
+    """The fields of a response, with those that repeat its request."""
     made: dict[str, Any] = {
         "id": response_id,
         "object": "response",
@@ -127,7 +126,7 @@ def make_response(
         **fields,
     }
     fill_required(made, {})
-    return Response.model_validate(made)
+    return made
 
 
 def tier_of(answer: ChatCompletion | ChatCompletionChunk) -> Any:
@@ -146,12 +145,20 @@ def ended(
     `tier` is what `tier_of` read: the tier that served the answer, which may differ from the
     requested one.
     """
+    used = usage_of(usage) if usage is not None else None
+    return ended_with(finish_reason, used, tier, completed_at)
+
+
+def ended_with(
+    finish_reason: str | None, usage: Mapping[str, Any] | None, tier: Any, completed_at: int
+) -> dict[str, Any]:
+    """The same with the usage under this API's names (`usage_fields`)."""
     reason = incomplete_reason(finish_reason)
     return {
         "status": INCOMPLETE if reason else COMPLETED,
         "completed_at": None if reason else completed_at,
         "incomplete_details": {"reason": reason} if reason else None,
-        **({"usage": usage_of(usage)} if usage is not None else {}),
+        **({"usage": usage} if usage is not None else {}),
         **({"service_tier": tier} if isinstance(tier, str) and tier else {}),
     }
 
@@ -159,13 +166,30 @@ def ended(
 def usage_of(usage: Usage) -> dict[str, Any]:
     """Chat's usage under the field names of this API."""
     given, made = usage.prompt_tokens_details, usage.completion_tokens_details
+    fields = usage_fields(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.total_tokens,
+        cached=(given.cached_tokens if given else 0) or 0,
+        thought=(made.reasoning_tokens if made else 0) or 0,
+    )
+    return {**fields, "estimated": True} if usage.is_estimate else fields
+
+
+def usage_fields(
+    prompt: int, completion: int, total: int, *, cached: int, thought: int
+) -> dict[str, Any]:
+    """Tokens under the names of this API.
+
+    `cached` are those of the prompt that came from a cache, `thought` those of the completion that
+    were thoughts.
+    """
     return {
-        "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": (given.cached_tokens if given else 0) or 0},
-        "output_tokens": usage.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": (made.reasoning_tokens if made else 0) or 0},
-        "total_tokens": usage.total_tokens,
-        **({"estimated": True} if usage.is_estimate else {}),
+        "input_tokens": prompt,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": completion,
+        "output_tokens_details": {"reasoning_tokens": thought},
+        "total_tokens": total,
     }
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from puna.bridges.plain_answers import PlainAnswer
 from puna.bridges.reasoning import reasoning_of
 from puna.bridges.responses.output import (
     COMPLETED,
     INCOMPLETE,
     call_item,
     ended,
+    ended_with,
     incomplete_reason,
-    make_response,
     message_item,
     reasoning_item,
     reasoning_part,
     refusal_part,
+    response_fields,
     text_part,
     tier_of,
+    usage_fields,
 )
 from puna.bridges.responses.request import BridgedRequest
 from puna.types.chat import ChatCompletion, Choice
@@ -36,14 +39,58 @@ def response_of(
 
     The times are Unix time in seconds.
     """
+    fields = response_fields_of(request, response_id, created_at, answer, completed_at=completed_at)
+    return Response.model_validate(fields).with_report(answer.report)
+
+
+def response_fields_of(
+    request: BridgedRequest,
+    response_id: str,
+    created_at: int,
+    answer: ChatCompletion,
+    *,
+    completed_at: int,
+) -> dict[str, Any]:
+    """The fields of the response that `response_of` makes."""
     choice = answer.choices[0]
     output = _output(request, response_id, choice)
     if incomplete_reason(choice.finish_reason):  # it was cut: so was its last item
         output[-1]["status"] = INCOMPLETE
     fields = ended(choice.finish_reason, answer.usage, tier_of(answer), completed_at)
     status = fields.pop("status")
-    response = make_response(request, response_id, created_at, status, output, **fields)
-    return response.with_report(answer.report)
+    return response_fields(request, response_id, created_at, status, output, **fields)
+
+
+def plain_response_of(
+    request: BridgedRequest,
+    response_id: str,
+    created_at: int,
+    answer: PlainAnswer,
+    *,
+    completed_at: int,
+) -> dict[str, Any]:
+    """The fields of the same response for an answer of texts and calls only."""
+    choice, usage = answer.choices[0], answer.usage
+    said = choice.message
+    calls = said.tool_calls or ()
+    output: list[dict[str, Any]] = []
+    if said.content or not calls:
+        output.append(message_item(response_id, 0, [text_part(said.content or "")], COMPLETED))
+    for call in calls:
+        tool, arguments = request.called(call.function.name), call.function.arguments
+        output.append(call_item(response_id, len(output), call.id, tool, arguments, COMPLETED))
+    if incomplete_reason(choice.finish_reason):
+        output[-1]["status"] = INCOMPLETE
+    used = usage_fields(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.total_tokens,
+        cached=usage.cached_tokens,
+        thought=usage.reasoning_tokens or 0,
+    )
+    fields = ended_with(choice.finish_reason, used, answer.service_tier, completed_at)
+    status = fields.pop("status")
+    return response_fields(request, response_id, created_at, status, output, **fields)
 
 
 def logprobs_of(choice: Any) -> list[Any]:

@@ -75,17 +75,40 @@ def _are_items(value: Any) -> bool:
 
 def stored_of(request: ResponsesRequest, response: Response, owner: str) -> StoredResponse:
     """Build the stored form of a response, to be put into a store."""
-    whole = response.to_dict()
     report = response.report
-    maker = report.deployment_id if report is not None else ""
-    said = (with_maker(item, maker) for item in whole["output"])
+    return stored_fields(
+        request.items,
+        response.to_dict(),
+        owner=owner,
+        maker=report.deployment_id if report is not None else "",
+        made_at=int(report.started_at) if report is not None else response.created_at,
+        earlier=request.earlier,
+    )
+
+
+def stored_fields(
+    items: Items,
+    response: Mapping[str, Any],
+    *,
+    owner: str,
+    maker: str,
+    made_at: int,
+    earlier: Items = (),
+) -> StoredResponse:
+    """A response, given by its fields, as it is stored.
+
+    `items` are the new input, `earlier` those before it; `maker` is the deployment that answered,
+    `made_at` Unix time in seconds.
+    """
+    response_id = response["id"]
+    said = (with_maker(item, maker) for item in response["output"])
     return StoredResponse(
-        response.id,
+        response_id,
         owner,
-        (*request.earlier, *request.items, *said),
-        whole,
-        tuple(_listed_item(item, response.id, i) for i, item in enumerate(request.items)),
-        int(report.started_at) if report is not None else response.created_at,
+        (*earlier, *items, *said),
+        response,
+        tuple(_listed_item(item, response_id, i) for i, item in enumerate(items)),
+        made_at,
     )
 
 

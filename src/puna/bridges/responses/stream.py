@@ -9,9 +9,12 @@ property test.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from typing_extensions import override
 
 from puna.bridges.reasoning import reasoning_of
 from puna.bridges.responses.open_items import (
@@ -31,7 +34,7 @@ from puna.bridges.responses.output import (
     ended,
     failed,
     incomplete_reason,
-    make_response,
+    response_fields,
     tier_of,
 )
 from puna.bridges.responses.reply import logprobs_of
@@ -40,13 +43,24 @@ from puna.types.chat import ChatCompletionChunk, ChunkChoice, DeltaToolCall
 from puna.types.common import Usage
 from puna.types.responses import Response, ResponseEvent
 
-Events = list[ResponseEvent]
+_TEXT_KEY: Final = "text"
+
+EventT = TypeVar("EventT")
+ResponseT = TypeVar("ResponseT")
 
 
-class ResponseStream:
+class Place(NamedTuple):
+    """Where the next piece of a text, or of a call's arguments, goes: the only open item."""
+
+    item_id: str
+    output_index: int
+    item: OpenText | OpenCall
+
+
+class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
     """Converts one stream: `change` each chunk, then `finish` or `fail`.
 
-    All give the events to send.
+    All give the events to send. Subclasses say of what type events and responses are.
 
     `response` is the final response once there is one.
     """
@@ -59,13 +73,13 @@ class ResponseStream:
         now: Callable[[], float],
     ) -> None:
         """`now` gives Unix time in seconds; it is called at the end, for `completed_at`."""
-        self.response: Response | None = None
+        self.response: ResponseT | None = None
         self._now = now
         self._request = request
         self._id = response_id
         self._created_at = created_at
         self._has_begun = False
-        self._events: Events = []
+        self._events: list[EventT] = []
         self._made = 0
         self._open_items: deque[OpenItem] = deque()
         self._texts: dict[str, OpenText] = {}
@@ -76,7 +90,7 @@ class ResponseStream:
         self._usage: Usage | None = None
         self._tier: Any = None
 
-    def change(self, chunk: ChatCompletionChunk) -> Events:
+    def change(self, chunk: ChatCompletionChunk) -> list[EventT]:
         """The events of a chunk; the first chunk also begins the response."""
         self._begin()
         self._usage = chunk.usage or self._usage
@@ -88,11 +102,11 @@ class ResponseStream:
                 self._add_choice(choice)
         return self._take_events()
 
-    def finish(self) -> Events:
+    def finish(self) -> list[EventT]:
         """The last events of a stream that ended well: close all items, complete the response."""
         self._begin()
         if not self._items:
-            self._add_text("text", TEXT, "")
+            self._add_text(_TEXT_KEY, TEXT, "")
         is_cut = incomplete_reason(self._finish_reason) is not None
         while self._open_items:
             is_last = len(self._open_items) == 1
@@ -102,24 +116,66 @@ class ResponseStream:
         self._end(status, fields)
         return self._take_events()
 
-    def fail(self, code: str, message: str) -> Events:
+    def fail(self, code: str, message: str) -> list[EventT]:
         """The last events of a stream that broke: a failed response."""
         self._begin()
         self._output += [item.to_item(INCOMPLETE) for item in self._open_items if item.is_open]
         self._end(FAILED, failed(code, message))
         return self._take_events()
 
+    @property
+    def open_text(self) -> Place | None:
+        """Where the next piece of text goes; None where that needs `change`."""
+        items = self._open_items
+        first = items[0] if len(items) == 1 else None
+        if not isinstance(first, OpenText) or first.key != _TEXT_KEY or not first.is_open:
+            return None
+        return Place(first.item_id, first.index, first)
+
+    @property
+    def has_open_call(self) -> bool:
+        """Whether a call is the only open item: pieces of its arguments may go by `open_call`."""
+        return len(self._open_items) == 1 and isinstance(self._open_items[0], OpenCall)
+
+    def open_call(self, index: int) -> Place | None:
+        """Where the next piece of a call's arguments goes; None where that needs `change`.
+
+        `index` is the place of the call among the calls of the answer.
+        """
+        items = self._open_items
+        call = items[0] if len(items) == 1 else None
+        if not isinstance(call, OpenCall) or call is not self._calls.get(index):
+            return None
+        item_id = call.sent_item_id
+        return Place(item_id, call.index, call) if item_id is not None else None
+
+    def next_number(self) -> int:
+        """The number of the next event, which is then used up."""
+        number = self._made
+        self._made += 1
+        return number
+
+    @abstractmethod
+    def _make_event(self, kind: str, number: int, fields: dict[str, Any]) -> EventT:
+        """An event of a type, with its number."""
+
+    @abstractmethod
+    def _make_response(self, fields: dict[str, Any]) -> ResponseT:
+        """A response."""
+
     def _begin(self) -> None:
         if self._has_begun:
             return
         self._has_begun = True
         for kind in ("response.created", "response.in_progress"):
-            response = make_response(self._request, self._id, self._created_at, IN_PROGRESS)
-            self._emit(kind, response=response)
+            begun = response_fields(self._request, self._id, self._created_at, IN_PROGRESS)
+            self._emit(kind, response=self._make_response(begun))
 
     def _end(self, status: str, fields: dict[str, Any]) -> None:
-        self.response = make_response(
-            self._request, self._id, self._created_at, status, self._output, **fields
+        self.response = self._make_response(
+            response_fields(
+                self._request, self._id, self._created_at, status, self._output, **fields
+            )
         )
         self._emit(f"response.{status}", response=self.response)
 
@@ -130,7 +186,7 @@ class ResponseStream:
         if thought:
             self._add_text("reasoning", REASONING, thought)
         if delta.content:
-            self._add_text("text", TEXT, delta.content, logprobs_of(choice))
+            self._add_text(_TEXT_KEY, TEXT, delta.content, logprobs_of(choice))
         if delta.refusal:
             self._add_text("refusal", REFUSAL, delta.refusal)
         for piece in delta.tool_calls or ():
@@ -182,9 +238,32 @@ class ResponseStream:
             self._emit(kind, output_index=item.index, **fields)
 
     def _emit(self, kind: str, **fields: Any) -> None:
-        self._events.append(ResponseEvent(type=kind, sequence_number=self._made, **fields))
-        self._made += 1
+        self._events.append(self._make_event(kind, self.next_number(), fields))
 
-    def _take_events(self) -> Events:
+    def _take_events(self) -> list[EventT]:
         events, self._events = self._events, []
         return events
+
+
+class ResponseStream(AnyResponseStream[ResponseEvent, Response]):
+    """Gives values of the API's types."""
+
+    @override
+    def _make_event(self, kind: str, number: int, fields: dict[str, Any]) -> ResponseEvent:
+        return ResponseEvent(type=kind, sequence_number=number, **fields)
+
+    @override
+    def _make_response(self, fields: dict[str, Any]) -> Response:
+        return Response.model_validate(fields)
+
+
+class PlainResponseStream(AnyResponseStream[dict[str, Any], dict[str, Any]]):
+    """Gives dicts, whose values `msgspec` serializes."""
+
+    @override
+    def _make_event(self, kind: str, number: int, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"type": kind, "sequence_number": number, **fields}
+
+    @override
+    def _make_response(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return fields

@@ -145,7 +145,7 @@ class ResponsesAPI:
         if after is None:
             return json_reply(stored.response)
         events = events_of(Response.model_validate(stored.response))
-        body = _encode(event for event in events if event.sequence_number > after)
+        body = encode_response_events(event for event in events if event.sequence_number > after)
         return Reply(200, body, {"cache-control": "no-cache"}, b"text/event-stream")
 
     async def delete(self, response_id: str, caller: Caller) -> Reply:
@@ -201,12 +201,12 @@ class ResponsesAPI:
             last = teller.finish()
             if teller.response is not None:
                 await self._keep(call.request, teller.response.with_report(report), caller)
-            return _encode(last)
+            return encode_response_events(last)
 
         telling: Telling[Any] = Telling(
-            encode=lambda piece: _encode(teller.change(piece)),
+            encode=lambda piece: encode_response_events(teller.change(piece)),
             finish=finish,
-            fail=lambda error: _encode(teller.fail(*_describe(error))),
+            fail=lambda error: encode_response_events(teller.fail(*describe_failure(error))),
         )
         await send_events(pieces, caller, telling)
 
@@ -221,7 +221,7 @@ class ResponsesAPI:
             "model": call.request.model,
         }
         failed = NativeResponse(begun, self.clock.now)
-        events = _encode(failed.fail(*_describe(error)))
+        events = encode_response_events(failed.fail(*describe_failure(error)))
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
         await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
         await caller.send({"type": "http.response.body", "body": events})
@@ -230,12 +230,16 @@ class ResponsesAPI:
         """Store a response, unless it is not to be; one that cannot be was still answered."""
         if not request.is_stored:
             return
+        await self.keep(stored_of(request, response, caller.key_id))
+
+    async def keep(self, stored: StoredResponse) -> None:
+        """Store a response; one that cannot be was still answered, so nothing is raised."""
         try:
-            await self.store.put(stored_of(request, response, caller.key_id))
+            await self.store.put(stored)
         except ServiceUnavailableError as error:
-            _log.warning("The response `%s` was not stored: %s", response.id, error)
+            _log.warning("The response `%s` was not stored: %s", stored.response_id, error)
         except Exception:  # noqa: BLE001 - nothing of it is the answer's fault
-            _log.exception("The response `%s` was not stored", response.id)
+            _log.exception("The response `%s` was not stored", stored.response_id)
 
     async def _find(self, response_id: str, caller: Caller) -> StoredResponse:
         stored = await self.store.get(caller.key_id, response_id)
@@ -343,11 +347,12 @@ def _page(items: list[Mapping[str, Any]], query: str) -> dict[str, Any]:
     }
 
 
-def _describe(error: APIError) -> tuple[str, str]:
+def describe_failure(error: APIError) -> tuple[str, str]:
     """The code and the message of an error that ends a stream."""
     told = last_error_body(error)["error"]
     return told["code"], told["message"]
 
 
-def _encode(events: Iterable[ResponseEvent]) -> bytes:
+def encode_response_events(events: Iterable[ResponseEvent]) -> bytes:
+    """Events as they go on the wire."""
     return b"".join(encode_event(event.to_json_bytes(), event.type) for event in events)

@@ -22,19 +22,29 @@ class LaneHead:
 
     `endpoint` is the name of the path's row.
 
+    `reads_failures`: see `answers/recovery.py`.
+
     It holds for the version of the keys under which it was read, and for no later one.
     """
 
-    __slots__ = ("call_id", "endpoint", "keys", "line", "principal")
+    __slots__ = ("call_id", "endpoint", "keys", "line", "principal", "reads_failures")
 
     def __init__(
-        self, line: str, endpoint: str, principal: Principal, keys: Keys, call_id: str | None
+        self,
+        line: str,
+        endpoint: str,
+        principal: Principal,
+        keys: Keys,
+        call_id: str | None,
+        *,
+        reads_failures: bool = False,
     ) -> None:
         self.line = line
         self.endpoint = endpoint
         self.principal = principal
         self.keys = keys
         self.call_id = call_id
+        self.reads_failures = reads_failures
 
 
 class KnownHead:

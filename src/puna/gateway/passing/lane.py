@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from puna.errors import APIError
+from puna.gateway.answers.recovery import reads_failures_in_streams
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.endpoints.table import ENDPOINTS
-from puna.gateway.passing.bridged_run import BridgedRun
+from puna.gateway.passing.bridged import BridgedChat, BridgedRun
+from puna.gateway.passing.call import ReplyWriter
 from puna.gateway.passing.cycle import FastCycle
 from puna.gateway.passing.head_cache import LaneHead
-from puna.gateway.passing.messages import MessagesLane, MessagesWriter
 from puna.gateway.passing.routes import FastRoutes
 from puna.gateway.passing.runs import FastRun, LaneContext
 from puna.gateway.passing.stream_call import StreamCall
 from puna.gateway.passing.whole_call import WholeCall
-from puna.gateway.requests.body import excess_in, read_call_id
+from puna.gateway.requests.body import excess_in, is_heavy, read_call_id
 from puna.gateway.requests.free_memory import SMALL_BODY, FreeMemory
 from puna.gateway.requests.web_pages import PageRules
 from puna.gateway.visit import Visit, Visits
@@ -35,7 +36,7 @@ _MOST_HOSTS: Final = 64
 LANE_PATHS: Final[Mapping[bytes, str]] = {
     one.path.encode(): one.name
     for one in ENDPOINTS
-    if one.name in ("chat", "messages") and "{" not in one.path
+    if one.name in ("chat", "messages", "respond") and "{" not in one.path
 }
 """The paths that the lane takes, and the names of their rows."""
 
@@ -43,6 +44,10 @@ _SHORT_BYTES: Final = 65_536
 """A body that is no longer holds few values."""
 _MOST_STRINGS: Final = 20_000
 """In a body that is read on the loop: a thousand turns with tool calls have as many."""
+
+
+Shape = Callable[[bytes, LaneHead], BridgedChat | None]
+"""Converts the body of a request to chat; None where the full lane must read it."""
 
 
 class FastLane:
@@ -56,9 +61,9 @@ class FastLane:
         context: LaneContext,
         visits: Visits,
         keys: Keys,
-        messages: MessagesLane,
+        shapes: Mapping[str, Shape],
     ) -> None:
-        """`messages` reads the requests of the Messages API."""
+        """`shapes` convert requests to chat, by the names of their endpoints."""
         self._server = directory.config.server
         self.most_bytes = self._server.max_request_bytes
         """How long a body may be."""
@@ -70,7 +75,7 @@ class FastLane:
         self._hosts: set[bytes] = set()
         self._context = context
         self._visits = visits
-        self._messages = messages
+        self._shapes = shapes
         self.change_keys(keys)
         self._prefix = secrets.token_hex(8)
         self._numbers = itertools.count()
@@ -108,28 +113,47 @@ class FastLane:
         given = named.get(b"x-litellm-call-id")
         call_id = read_call_id(given.decode("latin-1")) if given is not None else None
         line = f"POST {url.decode('ascii')}"
-        return LaneHead(line, LANE_PATHS[url], principal, self.keys, call_id)
+        originator = named.get(b"originator", b"").decode("latin-1")
+        return LaneHead(
+            line,
+            LANE_PATHS[url],
+            principal,
+            self.keys,
+            call_id,
+            reads_failures=reads_failures_in_streams({"originator": originator}),
+        )
 
     def begin(
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
     ) -> FastCycle | None:
         """The cycle of a request, ready to start; None where the long way must answer."""
-        if head.endpoint != "chat":
-            return self._begin_messages(protocol, head, body, keeps_alive=keeps_alive)
         if len(body) > self._short_bytes and self._holds_too_much(body):
             return None
-        envelope = read_envelope(body)
-        if envelope is None:
-            return None
-        route = self._routes.find(envelope.model, is_stream=envelope.stream is True)
-        if route is None:
+        bridged: BridgedChat | None = None
+        if head.endpoint == "chat":
+            envelope = read_envelope(body)
+            if envelope is None:
+                return None
+        else:
+            bridged = self._shapes[head.endpoint](body, head) if not is_heavy(body) else None
+            if bridged is None:
+                return None
+            envelope = bridged.envelope
+        is_stream = envelope.stream is True
+        route = self._routes.find(envelope.model, is_stream=is_stream)
+        if route is None or (head.endpoint == "respond" and not route.bridges_responses):
             return None
         fitted = route.rules.fit(envelope)
         if fitted is None:
             return None
         context = self._context
         call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
-        run = FastRun(context, route, envelope, fitted, head.principal, call_id)
+        run: FastRun
+        if bridged is None:
+            run = FastRun(context, route, envelope, fitted, head.principal, call_id)
+        else:
+            run = BridgedRun(context, route, envelope, fitted, head.principal, call_id)
+            run.bridged, run.left_out = bridged, bridged.left_out
         visit = run.meter = Visit(
             self._visits,
             head.line,
@@ -137,40 +161,11 @@ class FastLane:
             run.started_s,
             run.report.started_at,
             head.principal,
-            "chat",
+            head.endpoint,
         )
         cycle = FastCycle(protocol, visit, run, self._under_way)
         cycle.keep_alive = keeps_alive
-        kind = StreamCall if envelope.stream else WholeCall
-        cycle.call = kind(context, route, run, cycle)
-        return cycle
-
-    def _begin_messages(
-        self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
-    ) -> FastCycle | None:
-        """The same for a request of the Messages API."""
-        fields = self._messages.read_fields(body)
-        model = fields.get("model") if fields is not None else None
-        if fields is None or not isinstance(model, str):
-            return None
-        is_stream = fields.get("stream") is True
-        route = self._routes.find(model, is_stream=is_stream)
-        if route is None:
-            return None
-        context, clock = self._context, self._context.clock
-        call_id = head.call_id or f"{self._prefix}{next(self._numbers):016x}"
-        started_s, started_at = clock.monotonic(), clock.now()
-        visit = Visit(
-            self._visits, head.line, call_id, started_s, started_at, head.principal, head.endpoint
-        )
-        read = self._messages.read_call(fields, route, visit)
-        if read is None:
-            return None
-        request, call = read
-        run = BridgedRun(context, route.transport, call)
-        cycle = FastCycle(protocol, visit, run, self._under_way)
-        cycle.keep_alive = keeps_alive
-        writer = MessagesWriter(cycle, request, call_id)
+        writer: ReplyWriter = cycle if bridged is None else bridged.make_writer(cycle, run)
         kind = StreamCall if is_stream else WholeCall
         cycle.call = kind(context, route, run, writer)
         return cycle

@@ -100,7 +100,9 @@ class PlainRoute:
     """How the calls of one public model name go, plain or streamed.
 
     `ready` has all deployments of the plan by their ids; `rules` says which requests all of them
-    take as they are; `masker` knows their secrets, which no header of a reply may hold.
+    take as they are; `bridges_responses` says whether requests of the Responses API may be bridged:
+    no host has that API itself, or parameters that its responses would repeat. `masker` knows their
+    secrets, which no header of a reply may hold.
     """
 
     name: str
@@ -109,6 +111,7 @@ class PlainRoute:
     rules: PassingRules
     renaming: Renaming
     transport: CallbackTransport
+    bridges_responses: bool
     masker: Masker = field(repr=False)
 
 
@@ -165,6 +168,7 @@ def make_route(
         rules=PassingRules.combine([one.target for one in deployments]),
         renaming=Renaming(name),
         transport=transport,
+        bridges_responses=not any(one.params or one.target.has_responses for one in deployments),
         masker=Masker(secret for one in deployments for secret in secrets_of(one.target)),
     )
 

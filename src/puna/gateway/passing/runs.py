@@ -115,6 +115,8 @@ class LaneRun(Run):
 class FastRun(LaneRun):
     """A run that passes a chat request on; it makes a `Call` only where somebody asks for one."""
 
+    left_out: tuple[str, ...] = ()
+    """The names of what a bridge from another shape left out of the request."""
     _made: Call | None = None
     _attempt: Attempt | None = None
     _ready: ReadyDeployment
@@ -133,7 +135,7 @@ class FastRun(LaneRun):
         self._route = route
         self._envelope = envelope
         self._fitted = fitted
-        self._principal = principal
+        self.principal = principal
         clock = context.clock
         self.attempts = Attempts(route.plan, context.policy, context.health, clock.dice)
         self._begin(call_id, route.name, clock, context.hooks)
@@ -144,8 +146,8 @@ class FastRun(LaneRun):
         self._ready, self._attempt = ready, None
         body, dropped = ready.changes.encode(self._fitted)
         self.note_attempt(ready.deployment)
-        if dropped:
-            self.report.dropped_params = dropped
+        if dropped or self.left_out:
+            self.report.dropped_params = self.left_out + dropped
         return ready.prepared.start(body, sink)
 
     @property
@@ -187,10 +189,11 @@ class FastRun(LaneRun):
         if self._made is None:
             fields = self._envelope.to_fields()
             metadata = fields.pop("metadata", {})
-            model, messages = fields.pop("model"), fields.pop("messages")
+            model = fields.pop("model")
+            del fields["messages"]
             self._made = Call(
                 request=make_chat_request(
-                    model, messages, fields, stream=fields.pop("stream", False)
+                    model, self._messages(), fields, stream=fields.pop("stream", False)
                 ),
                 plan=self._route.plan,
                 policy=self._context.policy,
@@ -212,11 +215,15 @@ class FastRun(LaneRun):
         return self.call.metadata
 
     def _own_metadata(self) -> Mapping[str, Any]:
-        return {"key_id": self._principal.key_id}
+        return {"key_id": self.principal.key_id}
 
     @override
     def asked(self) -> Mapping[str, Any]:
-        return {"messages": tuple(self._envelope.to_messages())}
+        return {"messages": tuple(self._messages())}
+
+    def _messages(self) -> Sequence[Mapping[str, Any]]:
+        """The messages as the caller gave them."""
+        return self._envelope.to_messages()
 
 
 def _suspects(plain: PlainReply) -> list[str]:

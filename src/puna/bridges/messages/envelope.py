@@ -1,0 +1,383 @@
+"""A usual Messages request as a chat request, in one step from its bytes.
+
+`read_messages_envelope` parses a request body to typed values and converts them to the chat request
+that `request.py` and `plain_chat.py` would make of it for a host of chat. Schemas of tools, and
+texts that are the whole content, stay bytes, as in `wire/envelope.py`. A request with anything else
+(documents, thoughts, a server's tools, a field that is not known here, an error) gives None: then
+those two modules read it. A property test holds that both ways give the same chat request.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
+from msgspec.json import Decoder, Encoder, decode
+from msgspec.structs import astuple
+
+from puna.bridges.messages.blocks import join_texts
+from puna.bridges.messages.plain_chat import BILLING, BILLING_NAME, CACHE_CONTROL, ERROR
+from puna.wire.envelope import (
+    EMPTY_TEXT,
+    AssistantMessage,
+    CalledFunction,
+    ChatEnvelope,
+    FunctionName,
+    ImagePart,
+    ImageURL,
+    Message,
+    NamedChoice,
+    Number,
+    Strict,
+    SystemMessage,
+    TextPart,
+    Tool,
+    ToolCall,
+    ToolFunction,
+    ToolMessage,
+    UserMessage,
+    has_valid_values,
+    is_given,
+    is_parseable,
+    is_text,
+    text_content,
+    value_or_unset,
+)
+from puna.wire.surrogates import parse_json
+
+_BILLING_MARK = b"x-anthropic-billing-header"
+_CHOICES: dict[str, Literal["none", "auto", "required"]] = {
+    "auto": "auto",
+    "any": "required",
+    "none": "none",
+}
+
+_Absent = UnsetType | None
+_Unread = Raw | UnsetType
+
+
+class _Text(Strict, tag_field="type", tag="text"):
+    text: str
+    cache_control: _Unread = UNSET
+    citations: _Absent = UNSET
+
+
+class _Base64(Strict, tag_field="type", tag="base64"):
+    media_type: str
+    data: str
+
+
+class _Address(Strict, tag_field="type", tag="url"):
+    url: str
+
+
+class _Image(Strict, tag_field="type", tag="image"):
+    source: _Base64 | _Address
+    cache_control: _Unread = UNSET
+
+
+class _Caller(Strict):
+    type: Literal["direct"]
+
+
+class _ToolUse(Strict, tag_field="type", tag="tool_use"):
+    id: str
+    name: str
+    input: Raw
+    caller: _Caller | _Absent = UNSET
+    cache_control: _Unread = UNSET
+
+
+class _ToolResult(Strict, tag_field="type", tag="tool_result"):
+    tool_use_id: str
+    content: _Unread = UNSET
+    is_error: bool | _Absent = UNSET
+    cache_control: _Unread = UNSET
+
+
+class _UserTurn(Strict, tag_field="role", tag="user"):
+    content: Raw
+
+
+class _AssistantTurn(Strict, tag_field="role", tag="assistant"):
+    content: Raw
+
+
+class _Tool(Strict):
+    name: str
+    input_schema: Raw
+    description: str | _Absent = UNSET
+    type: Literal["custom"] | _Absent = UNSET
+    cache_control: _Unread = UNSET
+
+
+class _Choice(Strict):
+    type: Literal["auto", "any", "none", "tool"]
+    name: str | _Absent = UNSET
+    disable_parallel_tool_use: bool | _Absent = UNSET
+
+
+class _Metadata(Struct):
+    user_id: str | _Absent = UNSET
+
+
+class _Kind(Struct):
+    type: str | _Absent = UNSET
+
+
+class _Body(Strict):
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    max_tokens: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    messages: Annotated[list[_UserTurn | _AssistantTurn], Meta(min_length=1)]
+    stream: bool | None = None
+    system: _Unread = UNSET
+    temperature: Number = UNSET
+    top_p: Number = UNSET
+    stop_sequences: list[str] | _Absent = UNSET
+    tools: list[_Tool] | _Absent = UNSET
+    tool_choice: _Choice | _Absent = UNSET
+    metadata: _Unread = UNSET
+    # For a host of the same API only, and reported as left out.
+    context_management: _Unread = UNSET
+    output_config: _Unread = UNSET
+    thinking: _Unread = UNSET
+
+
+_body_decoder = Decoder(_Body)
+_system_decoder = Decoder(list[_Text])
+_user_decoder = Decoder(list[_Text | _Image | _ToolResult])
+_result_decoder = Decoder(list[_Text])
+_assistant_decoder = Decoder(list[_Text | _ToolUse])
+_encoder = Encoder()
+_write_arguments = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class BridgedMessages:
+    """A Messages request as a chat request.
+
+    Attributes:
+        envelope: the chat request, which `PassingRules.fit` may be asked about.
+        stop_sequences: as the caller gave them.
+        left_out: the names of what a host of chat does not get.
+    """
+
+    envelope: ChatEnvelope
+    stop_sequences: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+class _UnusualError(Exception):
+    """Something that only the modules of the whole API read."""
+
+
+def read_messages_envelope(body: bytes) -> BridgedMessages | None:
+    """Parse the body of a usual Messages request; None for any other, valid or not."""
+    try:
+        if not body.isascii():
+            body.decode()  # the decoder does not check the UTF-8 of raw values
+        return _Reading(_body_decoder.decode(body)).bridge(body)
+    except (_UnusualError, MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        return None
+
+
+class _Reading:
+    """One request being read. `found` has the names of what is left out, in order."""
+
+    def __init__(self, given: _Body) -> None:
+        self._given = given
+        self._found: dict[str, None] = {}
+
+    def bridge(self, body: bytes) -> BridgedMessages:
+        """The request as a chat request.
+
+        Raises:
+            _UnusualError: it cannot be read here.
+            MsgspecError: likewise.
+        """
+        given = self._given
+        messages: list[Message] = []
+        self._add_system(messages)
+        count = len(messages)
+        for turn in given.messages:
+            if type(turn) is _UserTurn:
+                self._add_user(messages, turn.content)
+            else:
+                self._add_answer(messages, turn.content)
+        if len(messages) == count:
+            raise _UnusualError
+        envelope = ChatEnvelope(
+            model=given.model,
+            messages=messages,
+            stream=bool(given.stream),
+            max_tokens=given.max_tokens,
+            temperature=value_or_unset(given.temperature),
+            top_p=value_or_unset(given.top_p),
+        )
+        if astuple(given)[7:] != _NOTHING_MORE:
+            self._add_others(envelope, body)
+        stops = tuple(given.stop_sequences or ())
+        return BridgedMessages(envelope, stops, tuple(self._found))
+
+    def _add_others(self, envelope: ChatEnvelope, body: bytes) -> None:
+        """Add to the chat request what few requests hold but those of agents."""
+        given = self._given
+        if given.stop_sequences:
+            envelope.stop = given.stop_sequences
+        if given.tools:
+            envelope.tools = [self._tool(one) for one in given.tools]
+        if given.tool_choice:
+            self._add_choice(envelope, given.tool_choice)
+        if given.metadata is not UNSET and bytes(given.metadata) != b"null":
+            envelope.metadata = given.metadata
+            user = decode(given.metadata, type=_Metadata).user_id
+            envelope.user = user or UNSET
+        if not has_valid_values(envelope):
+            raise _UnusualError
+        self._note_extras(body)
+
+    def _note_extras(self, body: bytes) -> None:
+        """Note what only a host of the same API gets."""
+        given = self._given
+        config = given.output_config
+        if is_given(config):
+            names: dict[str, Any] = decode(config, type=dict[str, Any])
+            if names.get("format") is not None:
+                raise _UnusualError
+            for name, value in names.items():
+                if value is not None:
+                    self._found[f"output_config.{name}"] = None
+        extras: list[str] = []
+        if is_given(given.thinking) and decode(given.thinking, type=_Kind).type != "disabled":
+            extras.append("thinking")
+        if is_given(given.context_management):
+            extras.append("context_management")
+        if len(extras) > 1:  # in the client's order
+            order = [*decode(body, type=dict[str, Raw])]
+            extras.sort(key=order.index)
+        self._found.update(dict.fromkeys(extras))
+
+    def _add_system(self, messages: list[Message]) -> None:
+        """Add the instructions, without the line that `BILLING` matches."""
+        content = self._given.system
+        if not is_given(content) or bytes(content) == EMPTY_TEXT:
+            return
+        if not is_text(content):
+            blocks = _system_decoder.decode(content)
+        elif _BILLING_MARK in bytes(content):
+            blocks = [_Text(decode(content, type=str))]
+        else:
+            messages.append(SystemMessage(content=content))
+            return
+        rests = [BILLING.sub("", block.text) for block in blocks]
+        if any(rest != block.text for rest, block in zip(rests, blocks, strict=True)):
+            self._found[BILLING_NAME] = None
+        # A block of nothing but that line is left out, with its marks.
+        self._note_marks([block for block, rest in zip(blocks, rests, strict=True) if rest])
+        text = join_texts(rests)
+        if text:
+            messages.append(SystemMessage(content=text_content(text)))
+
+    def _add_user(self, messages: list[Message], content: Raw) -> None:
+        """Add a turn of the user: results first, for they must follow their calls."""
+        if is_text(content):
+            if bytes(content) != EMPTY_TEXT:
+                messages.append(UserMessage(content=content))
+            return
+        parts: list[_Text | _Image] = []
+        for block in _user_decoder.decode(content):
+            if type(block) is _ToolResult:
+                messages.append(self._result(block))
+            elif type(block) is not _Text or block.text:
+                parts.append(block)  # type: ignore[arg-type]  # the other two of the union
+        if not parts:
+            return
+        self._note_marks(parts)
+        if all(type(part) is _Text for part in parts):
+            text = join_texts([part.text for part in parts])  # type: ignore[union-attr]
+            messages.append(UserMessage(content=text_content(text)))
+        else:
+            messages.append(UserMessage(content=Raw(_encoder.encode([*map(_part, parts)]))))
+
+    def _result(self, block: _ToolResult) -> ToolMessage:
+        """The result of a tool as a chat message."""
+        content = block.content if is_given(block.content) else Raw(EMPTY_TEXT)
+        if not is_text(content):
+            inner = [one for one in _result_decoder.decode(content) if one.text]
+            self._note_marks(inner)
+            content = text_content(join_texts([one.text for one in inner]))
+        if block.cache_control is not UNSET:
+            self._note_marks([block])
+        if block.is_error:
+            content = text_content(ERROR + decode(content, type=str))
+        return ToolMessage(content=content, tool_call_id=block.tool_use_id)
+
+    def _add_answer(self, messages: list[Message], content: Raw) -> None:
+        """Add a turn of the model: texts, then calls."""
+        if is_text(content):
+            if bytes(content) != EMPTY_TEXT:
+                messages.append(AssistantMessage(content=content))
+            return
+        texts: list[_Text] = []
+        calls: list[ToolCall] = []
+        for block in _assistant_decoder.decode(content):
+            if type(block) is _ToolUse:
+                calls.append(self._call(block))
+            elif type(block) is _Text and block.text:
+                if calls:
+                    raise _UnusualError
+                texts.append(block)
+        if not texts and not calls:
+            return
+        self._note_marks(texts)
+        text = text_content(join_texts([one.text for one in texts])) if texts else UNSET
+        messages.append(AssistantMessage(content=text, tool_calls=calls or UNSET))
+
+    def _call(self, block: _ToolUse) -> ToolCall:
+        if block.cache_control is not UNSET or not is_parseable(block.input, b"{"):
+            raise _UnusualError
+        arguments = _write_arguments(parse_json(bytes(block.input)))
+        function = CalledFunction(name=block.name, arguments=arguments)
+        return ToolCall(id=block.id, type="function", function=function)
+
+    def _tool(self, given: _Tool) -> Tool:
+        self._note_marks([given])
+        description = value_or_unset(given.description)
+        function = ToolFunction(given.name, description, given.input_schema)
+        return Tool(type="function", function=function)
+
+    def _add_choice(self, envelope: ChatEnvelope, choice: _Choice) -> None:
+        if choice.type == "tool":
+            if not choice.name:
+                raise _UnusualError
+            envelope.tool_choice = NamedChoice("function", FunctionName(choice.name))
+        elif choice.name is not UNSET:
+            raise _UnusualError
+        else:
+            envelope.tool_choice = _CHOICES[choice.type]
+        if choice.disable_parallel_tool_use:
+            envelope.parallel_tool_calls = False
+
+    def _note_marks(self, blocks: Any) -> None:
+        """Note the marks for caches, which chat does not have."""
+        if CACHE_CONTROL not in self._found and any(
+            is_given(block.cache_control) for block in blocks
+        ):
+            self._found[CACHE_CONTROL] = None
+
+
+_NOTHING_MORE = astuple(_Body("m", 1, []))[7:]
+
+
+def _part(given: _Text | _Image) -> TextPart | ImagePart:
+    """A block of the user as a part of chat."""
+    if type(given) is _Text:
+        return TextPart(given.text)
+    source: _Base64 | _Address = given.source  # type: ignore[union-attr]  # not the text
+    if isinstance(source, _Address):
+        url = source.url
+    else:
+        url = f"data:{source.media_type};base64,{source.data}"
+    return ImagePart(ImageURL(Raw(_encoder.encode(url))))

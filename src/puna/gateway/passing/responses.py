@@ -1,0 +1,249 @@
+"""Requests of the Responses API in the fast lane, and their answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import UNSET
+from msgspec.json import decode, encode
+from typing_extensions import override
+
+from puna.bridges.plain_answers import read_plain_answer
+from puna.bridges.responses.envelope import BridgedResponse, read_responses_envelope
+from puna.bridges.responses.native import NativeResponse
+from puna.bridges.responses.reply import plain_response_of, response_fields_of
+from puna.bridges.responses.stored import StoredResponse, stored_fields
+from puna.bridges.responses.stream import PlainResponseStream
+from puna.engine.aside import MANY
+from puna.engine.clock import Clock
+from puna.errors import APIError, ContextWindowExceededError, RateLimitError
+from puna.gateway.endpoints.responses import describe_failure, encode_response_events
+from puna.gateway.logs.access_log import warn_of
+from puna.gateway.passing.bridged import BridgedChat, BridgedWriter
+from puna.gateway.passing.cycle import FastCycle
+from puna.gateway.passing.head_cache import LaneHead
+from puna.gateway.passing.heads import write_lines
+from puna.gateway.passing.runs import FastRun
+from puna.types.chat import ChatCompletion, ChatCompletionChunk
+from puna.types.report import CallReport
+from puna.types.response_request import read_input
+from puna.wire.plain_replies import read_checked_call, read_checked_chunk
+from puna.wire.surrogates import parse_json
+
+_LAST_STORED_S: Final = 5.0
+"""How long the end of a gateway waits for what is being stored."""
+_FAILURE_LINES: Final = write_lines(
+    [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
+)
+
+
+class ResponsesShape:
+    """Converts requests of the Responses API. There is one for each worker.
+
+    `keep` stores a response; it raises nothing. `is_strict`: see `read_responses_envelope`.
+    """
+
+    def __init__(
+        self,
+        keep: Callable[[StoredResponse], Awaitable[None]],
+        clock: Clock,
+        *,
+        is_strict: bool,
+    ) -> None:
+        self.keep = keep
+        self.clock = clock
+        self._is_strict = is_strict
+        self._kept: set[asyncio.Task[None]] = set()
+
+    def bridge(self, body: bytes, head: LaneHead) -> BridgedChat | None:
+        """The chat request of a request; None where the full lane must read the body."""
+        bridged = read_responses_envelope(body, is_strict=self._is_strict)
+        if bridged is None or len(bridged.envelope.messages) > MANY:
+            return None  # the full lane reads very many items in a thread
+        envelope = bridged.envelope
+
+        def make_writer(cycle: FastCycle, run: FastRun) -> ResponsesWriter:
+            return ResponsesWriter(self, bridged, head, cycle, run)
+
+        left_out = bridged.request.left_out
+        return BridgedChat(envelope, left_out, envelope.to_messages, make_writer)
+
+    async def close(self) -> None:
+        """Wait for the responses that are being stored."""
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=_LAST_STORED_S)
+
+    def store(self, stored: StoredResponse, then: Callable[[], None]) -> None:
+        """Store a response, then go on with `then`, whatever came of it."""
+        task = asyncio.ensure_future(self.keep(stored))
+        self._kept.add(task)  # the event loop itself keeps weak references only
+
+        def go_on(done: asyncio.Task[None]) -> None:
+            self._kept.discard(done)
+            then()
+
+        task.add_done_callback(go_on)
+
+
+class ResponsesWriter(BridgedWriter):
+    """Writes the chat answer of one call to the client as a response, or as its events.
+
+    A response that is to be stored is stored before the client reads its end.
+    """
+
+    def __init__(
+        self,
+        shape: ResponsesShape,
+        bridged: BridgedResponse,
+        head: LaneHead,
+        cycle: FastCycle,
+        run: FastRun,
+    ) -> None:
+        super().__init__(cycle)
+        clock = shape.clock
+        self._shape = shape
+        self._bridged = bridged
+        self._head = head
+        self._run = run
+        self._is_stream = bool(bridged.envelope.stream)
+        self._id = f"resp_{clock.make_id()}"
+        self._began_at = int(run.report.started_at)
+        if self._is_stream:
+            self._bridge = PlainResponseStream(bridged.request, self._id, self._began_at, clock.now)
+            cycle.error_event = self._failed_event
+
+    @override
+    def refuse(self, error: APIError) -> None:
+        # Codex recovers only from a failure that comes inside a stream.
+        is_recovered = isinstance(error, ContextWindowExceededError | RateLimitError)
+        if not (self._is_stream and self._head.reads_failures and is_recovered):
+            super().refuse(error)
+            return
+        warn_of("A response", error)
+        begun = {
+            "id": self._id,
+            "object": "response",
+            "created_at": int(self._shape.clock.now()),
+            "model": self._bridged.request.model,
+        }
+        failed = NativeResponse(begun, self._shape.clock.now)
+        self._cycle.begin(_FAILURE_LINES)
+        self._cycle.send(encode_response_events(failed.fail(*describe_failure(error))))
+        self._cycle.end(self._run.report)
+
+    @override
+    def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
+        if not self._bridged.is_stored:
+            super().reply(report, lines, body)
+            return
+        made = self.convert_answer(body)
+
+        def go_on() -> None:
+            if not self._cycle.response_complete:
+                self._cycle.reply(report, lines, made)
+
+        self._store(decode(made), report, go_on)
+
+    @override
+    def end(self, report: CallReport) -> None:
+        if self._is_broken or not self._bridged.is_stored:
+            super().end(report)
+            return
+        last = self.last_events(report)
+        response = self._bridge.response
+
+        def go_on() -> None:
+            if not self._cycle.response_complete:
+                self._cycle.send(last)
+                self._cycle.end(report)
+
+        if response is None:
+            go_on()
+        else:
+            self._store(decode(encode(response)), report, go_on)
+
+    @override
+    def convert_answer(self, body: bytes) -> bytes:
+        now = int(self._shape.clock.now())
+        answer = read_plain_answer(body)
+        request, made_id, began_at = self._bridged.request, self._id, self._began_at
+        if answer is not None:
+            return encode(plain_response_of(request, made_id, began_at, answer, completed_at=now))
+        whole = ChatCompletion.model_validate_json(body)
+        return encode(response_fields_of(request, made_id, began_at, whole, completed_at=now))
+
+    @override
+    def convert_event(self, data: bytes) -> bytes:
+        # Nearly every event only adds text, or arguments to a call: no chunk is built of it.
+        bridge = self._bridge
+        place = bridge.open_text
+        if place is not None:
+            chunk = read_checked_chunk(data)
+            if chunk is not None:
+                choice = chunk.choices[0]
+                text = choice.delta.content
+                if choice.index == 0 and text and choice.delta.role is UNSET:
+                    place.item.add_sent(text)
+                    number = bridge.next_number()
+                    return _TEXT_DELTA % (
+                        number,
+                        place.item_id.encode(),
+                        place.output_index,
+                        encode(text),
+                    )
+        elif bridge.has_open_call:
+            call_chunk = read_checked_call(data)
+            piece = call_chunk.more_arguments if call_chunk is not None else None
+            place = bridge.open_call(piece.index) if piece is not None else None
+            if piece is not None and place is not None and piece.function.arguments:
+                text = piece.function.arguments
+                place.item.add_sent(text)
+                number = bridge.next_number()
+                return _ARGUMENTS_DELTA % (
+                    number,
+                    place.item_id.encode(),
+                    place.output_index,
+                    encode(text),
+                )
+        return _encode(bridge.change(ChatCompletionChunk.model_validate_json(data)))
+
+    @override
+    def last_events(self, report: CallReport) -> bytes:
+        return _encode(self._bridge.finish())
+
+    def _failed_event(self, error: APIError) -> bytes:
+        return _encode(self._bridge.fail(*describe_failure(error)))
+
+    def _store(
+        self, response: Mapping[str, Any], report: CallReport, then: Callable[[], None]
+    ) -> None:
+        """Store the response, then go on."""
+        stored = stored_fields(
+            read_input(parse_json(bytes(self._bridged.given_input))),
+            response,
+            owner=self._run.principal.key_id,
+            maker=report.deployment_id,
+            made_at=int(report.started_at),
+        )
+        self._shape.store(stored, then)
+
+
+_TEXT_DELTA: Final = (
+    b"event: response.output_text.delta\n"
+    b'data: {"type":"response.output_text.delta","sequence_number":%d,"item_id":"%b",'
+    b'"output_index":%d,"content_index":0,"delta":%b,"logprobs":[]}\n\n'
+)
+_ARGUMENTS_DELTA: Final = (
+    b"event: response.function_call_arguments.delta\n"
+    b'data: {"type":"response.function_call_arguments.delta","sequence_number":%d,'
+    b'"item_id":"%b","output_index":%d,"delta":%b}\n\n'
+)
+
+
+def _encode(events: Sequence[Mapping[str, Any]]) -> bytes:
+    """Events as they go on the wire."""
+    return b"".join(
+        [b"event: %b\ndata: %b\n\n" % (one["type"].encode(), encode(one)) for one in events]
+    )
