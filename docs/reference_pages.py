@@ -266,7 +266,9 @@ def _wire_facts(quirks: Quirks) -> Iterator[tuple[str, str]]:
     yield "reads the finish reason", _renamed(quirks.rename_finish_reasons)
     yield (
         "usage of a stream",
-        "asked for, and hidden from callers who did not ask" if quirks.tells_stream_usage else "",
+        "asked for, and hidden from callers who did not ask"
+        if quirks.documents_stream_usage
+        else "",
     )
     yield "usage is also read from", f"`{quirks.usage_parent}.usage`" if quirks.usage_parent else ""
     yield "path begins with", f"`{quirks.path_prefix}`" if quirks.path_prefix else ""

@@ -56,7 +56,7 @@ def test_every_entry_has_a_date_a_source_and_a_way_out() -> None:
             assert dt.date.fromisoformat(end.as_of) >= dt.date(2026, 11, 1)
             assert end.source
             assert end.instead
-            assert end.ends_on in end.sentence(provider, "m")
+            assert end.ends_on in end.describe(provider, "m")
 
 
 def error_of(status: int, model: str = TURBO, base: str | None = None) -> str:

@@ -98,7 +98,7 @@ def guide_rows() -> list[str]:
     """The lines that the guide must hold."""
     rows: list[str] = []
     for keys in SECTIONS.values():
-        rows += [f"| `{key}` | {text} |" for key, text in keys.honoured.items()]
+        rows += [f"| `{key}` | {text} |" for key, text in keys.supported.items()]
         rows += [f"| `{key}` | no effect: {text} |" for key, text in keys.always.items()]
         rows += [", ".join(f"`{key}`" for key in sorted(keys.planned))] if keys.planned else []
     return rows
@@ -107,7 +107,7 @@ def guide_rows() -> list[str]:
 def test_no_key_stands_in_two_lists() -> None:
     found: dict[str, Any] = {}
     for section, keys in SECTIONS.items():
-        total = len(keys.honoured) + len(keys.always) + len(keys.planned)
+        total = len(keys.supported) + len(keys.always) + len(keys.planned)
         if len(keys.known) != total:
             found[section] = keys
     assert found == {}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.config.environment import PREFIX, foreign_reference
+from puna.config.environment import PREFIX, unsupported_reference
 from puna.config.litellm_yaml import parse_litellm_yaml
 from puna.config.schema import GatewayConfig
 from puna.errors import ConfigError
@@ -145,14 +145,14 @@ def test_a_foreign_spelling_elsewhere_is_a_warning() -> None:
     ["sk-plain", "gpt-4o", "p$ssw0rd", "100%", "env-prod", "{json}", "os.environ/NAME", "a ${b}"],
 )
 def test_other_texts_are_no_reference(text: str) -> None:
-    assert foreign_reference(text) is None
+    assert unsupported_reference(text) is None
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_read(text: str) -> None:
-    name = foreign_reference(text, is_whole=False)
+    name = unsupported_reference(text, is_whole=False)
     assert name is None or name.isidentifier()
-    assert foreign_reference(PREFIX + text) is None
+    assert unsupported_reference(PREFIX + text) is None
 
 
 def test_what_a_variable_holds_is_never_taken_for_a_reference_nor_shown() -> None:

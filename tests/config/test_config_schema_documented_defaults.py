@@ -31,7 +31,7 @@ DEFAULTS: dict[str, Callable[[ServerConfig], object]] = {
 def test_every_number_that_a_key_of_the_door_names_is_its_default(server: ServerConfig) -> None:
     told = {
         key: float(found[1])
-        for key, effect in GENERAL.honoured.items()
+        for key, effect in GENERAL.supported.items()
         if (found := re.search(r"\(default ([0-9]+)\)", effect))
     }
     assert told == {key: read(server) for key, read in DEFAULTS.items()}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.config.yaml_source import MAX_DEPTH, YAMLDocument, format_path, load_yaml, show
+from puna.config.yaml_source import MAX_DEPTH, YAMLDocument, format_path, load_yaml, printable
 from puna.errors import ConfigError
 
 CANARY = "sk-canary-7f3a91"
@@ -136,5 +136,5 @@ def test_a_path_reads_as_one_would_write_it() -> None:
     assert format_path(("model_list", 1, "litellm_params", "api_key")) == (
         "model_list[1].litellm_params.api_key"
     )
-    assert show("a\nb") == "a b"
-    assert show("x" * 100) == "x" * 60 + "…"
+    assert printable("a\nb") == "a b"
+    assert printable("x" * 100) == "x" * 60 + "…"

@@ -17,7 +17,7 @@ from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.messages.stream import MessageStream
 from puna.bridges.responses.output import incomplete_reason
 from puna.dialects.base import ReadContext
-from puna.dialects.failed_ends import FAILED_ENDS
+from puna.dialects.finish_reasons import FAILED_ENDS
 from puna.dialects.openai_responses import OpenAIResponses
 from puna.dialects.table import DIALECTS
 from puna.errors import (

@@ -16,7 +16,7 @@ from tests.support.rescue import tools_named
 
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.tool_call_identity import ArgumentsSoFar
+from puna.dialects.tool_call_identity import PartialArguments
 from puna.types.chat import ChatCompletionChunk
 from puna.wire.fold import fold
 from puna.wire.http import HTTPReply
@@ -345,7 +345,7 @@ def test_however_a_host_tells_of_its_calls_they_are_the_same(
 @given(st.recursive(st.text() | st.integers(), st.lists), st.lists(st.integers(0, 80), max_size=6))
 def test_arguments_are_whole_when_their_last_bracket_came(value: Any, cuts: list[int]) -> None:
     text = json.dumps({"a": value}, ensure_ascii=False)
-    arguments = ArgumentsSoFar()
+    arguments = PartialArguments()
     places = [0, *sorted(cut % len(text) for cut in cuts), len(text)]
     for start, end in itertools.pairwise(places):
         assert not arguments.is_whole
@@ -355,7 +355,7 @@ def test_arguments_are_whole_when_their_last_bracket_came(value: Any, cuts: list
 
 
 def test_long_arguments_are_not_kept_but_known_to_be_whole() -> None:
-    arguments = ArgumentsSoFar()
+    arguments = PartialArguments()
     arguments.add('{"a": "')
     for _ in range(300):
         arguments.add("\\\\x{" * 256)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from tests.support.hostile import LINEAR, growth, steps
 
-from puna.embedded.check_steps import MOST_FAULTS, shown_briefly
+from puna.embedded.check_steps import MOST_FAULTS, with_short_repr
 from puna.embedded.checks import check_schema, first_fault
 from puna.errors import BadRequestError
 
@@ -36,8 +36,8 @@ def test_unique_items_are_what_jsonschema_calls_unique(items: list[Any]) -> None
 
 @given(VALUES)
 def test_a_value_that_is_shown_briefly_is_equal_and_shown_as_before(value: Any) -> None:
-    assert shown_briefly(value) == value
-    assert len(repr(shown_briefly(value))) <= len(repr(value)) + 1
+    assert with_short_repr(value) == value
+    assert len(repr(with_short_repr(value))) <= len(repr(value)) + 1
 
 
 def test_a_long_value_is_not_repeated_in_a_fault() -> None:

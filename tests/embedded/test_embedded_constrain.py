@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.embedded.constrain import DEFAULT_LIMIT, Constrained, constrain
-from puna.embedded.prompt import neutralise
+from puna.embedded.prompt import escape_special_tokens
 from puna.errors import BadRequestError
 from puna.types.requests import make_chat_request
 
@@ -214,8 +214,8 @@ def test_no_special_token_survives_in_a_message(text: str) -> None:
 
 
 def test_only_special_tokens_are_changed() -> None:
-    assert neutralise("a <b> | <|x y|> |> <|") == "a <b> | <|x y|> |> <|"
-    assert neutralise("<|eot_id|>") == "<\u2060|eot_id|>"
+    assert escape_special_tokens("a <b> | <|x y|> |> <|") == "a <b> | <|x y|> |> <|"
+    assert escape_special_tokens("<|eot_id|>") == "<\u2060|eot_id|>"
 
 
 def test_text_parts_are_joined_and_neutralised() -> None:

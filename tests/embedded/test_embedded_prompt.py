@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from puna.embedded.prompt import plain_messages, unread_fields, with_functions
+from puna.embedded.prompt import ignored_fields, plain_messages, with_functions
 from puna.errors import BadRequestError
 
 CALL = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": '{"x": 1}'}}
@@ -51,13 +51,13 @@ def test_fields_that_the_model_is_not_told_are_named_once() -> None:
         {"role": "tool", "tool_call_id": "a", "name": "other", "content": "sunny"},
         {"role": "function", "name": "clock", "content": "noon", "tool_calls": []},
     ]
-    found = unread_fields(messages)
+    found = ignored_fields(messages)
     assert "messages[].content[].x" in found
     assert "messages[].tool_calls[].y" in found
     assert found.count("messages[].name") == 1
-    assert unread_fields(messages[4:]) == ("messages[].tool_calls",)
-    assert unread_fields(messages[2:3]) == ()  # the model is told whose result it is
-    assert unread_fields([messages[1], messages[3]])[-1] == "messages[].name"
+    assert ignored_fields(messages[4:]) == ("messages[].tool_calls",)
+    assert ignored_fields(messages[2:3]) == ()  # the model is told whose result it is
+    assert ignored_fields([messages[1], messages[3]])[-1] == "messages[].name"
 
 
 def test_functions_are_told_before_the_system_prompt_ends() -> None:

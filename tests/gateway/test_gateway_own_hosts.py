@@ -108,6 +108,6 @@ def test_metas_own_address_keeps_its_limits() -> None:
     row = PROVIDERS["meta_llama"]
     own = resolve_target(row, "Llama-3.3-8B-Instruct", {}, api_key=Secret("k"))
     assert own.max_output_tokens == 4_028
-    assert not own.quirks.takes("reasoning_effort")
+    assert not own.quirks.accepts("reasoning_effort")
     assert own.quirks.response_formats == frozenset(("json_schema",))
     assert own.retirement is not None

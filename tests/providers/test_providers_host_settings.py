@@ -221,4 +221,4 @@ def test_calls_and_configs_know_the_settings_of_all_rows_and_no_others() -> None
         refused |= set(row.refused_settings)
     assert told == HOST_SETTINGS
     assert refused == REFUSED_SETTINGS
-    assert PARAMS.honoured.keys() > HOST_SETTINGS
+    assert PARAMS.supported.keys() > HOST_SETTINGS

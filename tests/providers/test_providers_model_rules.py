@@ -4,7 +4,7 @@ import pytest
 
 from puna.catalog.facts import ModelFacts
 from puna.dialects.quirks import Quirks
-from puna.providers.model_rules import narrowed
+from puna.providers.model_rules import narrow_quirks
 
 
 def facts(lacks: tuple[str, ...] = (), choices: tuple[str, ...] | None = None) -> ModelFacts:
@@ -29,12 +29,14 @@ def facts(lacks: tuple[str, ...] = (), choices: tuple[str, ...] | None = None) -
 
 def test_a_model_without_limits_of_its_own_has_the_very_rules_of_its_host() -> None:
     quirks = Quirks()
-    assert narrowed(quirks, None) is quirks
-    assert narrowed(quirks, facts()) is quirks
+    assert narrow_quirks(quirks, None) is quirks
+    assert narrow_quirks(quirks, facts()) is quirks
 
 
 def test_a_model_without_tools_takes_no_parameter_about_them() -> None:
-    rules = narrowed(Quirks(unsupported_params=frozenset(("seed",))), facts(("function_calling",)))
+    rules = narrow_quirks(
+        Quirks(unsupported_params=frozenset(("seed",))), facts(("function_calling",))
+    )
     assert rules.unsupported_params == {
         "seed", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
     }  # fmt: skip
@@ -52,18 +54,18 @@ def test_a_model_without_tools_takes_no_parameter_about_them() -> None:
 def test_the_kinds_of_choice_are_those_that_host_and_model_share(
     host: frozenset[str] | None, model: ModelFacts, expected: frozenset[str]
 ) -> None:
-    assert narrowed(Quirks(tool_choices=host), model).tool_choices == expected
+    assert narrow_quirks(Quirks(tool_choices=host), model).tool_choices == expected
 
 
 def test_a_model_without_schemas_still_has_the_other_formats_of_its_host() -> None:
     lacking = facts(("response_schema",))
-    assert narrowed(Quirks(), lacking).response_formats == frozenset(("text", "json_object"))
+    assert narrow_quirks(Quirks(), lacking).response_formats == frozenset(("text", "json_object"))
     only_schemas = Quirks(response_formats=frozenset(("text", "json_schema")))
-    assert narrowed(only_schemas, lacking).response_formats == frozenset(("text",))
+    assert narrow_quirks(only_schemas, lacking).response_formats == frozenset(("text",))
 
 
 @pytest.mark.parametrize("host", [False, True])
 def test_a_model_that_streams_no_calls_is_asked_for_the_whole_answer(*, host: bool) -> None:
     quirks = Quirks(lacks_tool_streaming=host)
-    assert narrowed(quirks, facts(("streamed_function_calling",))).lacks_tool_streaming
-    assert narrowed(quirks, facts(("tool_choice",))).lacks_tool_streaming is host
+    assert narrow_quirks(quirks, facts(("streamed_function_calling",))).lacks_tool_streaming
+    assert narrow_quirks(quirks, facts(("tool_choice",))).lacks_tool_streaming is host

@@ -143,7 +143,7 @@ def test_a_row_given_at_run_time_serves_calls() -> None:
 
 
 def test_what_a_row_says_of_a_kind_of_server_holds_at_any_address() -> None:
-    asks = replace(ACME, quirks=Quirks(tells_stream_usage=True))
+    asks = replace(ACME, quirks=Quirks(documents_stream_usage=True))
     elsewhere = "http://elsewhere.test/v1"
     assert not resolve_target(asks, "m", {}, api_base=elsewhere).asks_usage
     anywhere = replace(asks, is_self_hosted=True)

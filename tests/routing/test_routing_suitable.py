@@ -8,7 +8,7 @@ from tests.support.contexts import request_for, target_for
 
 from puna.dialects.base import Target
 from puna.dialects.quirks import Quirks
-from puna.dialects.request_rules import takes_request
+from puna.dialects.request_rules import accepts_request
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
 from puna.routing.suitable import Accepts, suitable
@@ -42,7 +42,7 @@ BOTH = (named("able", ABLE), named("unable", UNABLE))
 
 def takes(**fields: Any) -> Accepts:
     request = request_for(**fields)
-    return lambda deployment: takes_request(request, deployment.target)
+    return lambda deployment: accepts_request(request, deployment.target)
 
 
 def asked(plan: Plan, **fields: Any) -> list[str]:
@@ -100,9 +100,9 @@ def test_a_target_without_a_field_of_a_message_is_not_asked_first(*, drop_params
         request_for(messages=[{"role": "user", "name": "Ana", "content": "Hello"}]),
         drop_params=drop_params,
     )
-    kept = suitable(plan, lambda one: takes_request(asked, one.target))
+    kept = suitable(plan, lambda one: accepts_request(asked, one.target))
     assert [one.deployment_id for one in kept.group] == ["able"]
-    plain = suitable(plan, lambda one: takes_request(request_for(), one.target))
+    plain = suitable(plan, lambda one: accepts_request(request_for(), one.target))
     assert len(plain.group) == 2
 
 

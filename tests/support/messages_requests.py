@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from puna.bridges.messages.request import MessagesRequest, read_messages_request
-from puna.dialects.request_rules import in_chats_words
+from puna.dialects.request_rules import to_plain_chat
 from puna.types.requests import ChatRequest, make_chat_request
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
@@ -23,7 +23,7 @@ def read(*, drop_params: bool = False, **fields: Any) -> MessagesRequest:
 def chat_of(asked: MessagesRequest) -> tuple[ChatRequest, tuple[str, ...]]:
     """The request as a host of chat alone gets it, and all that it is not told."""
     chat = make_chat_request("m", asked.messages, asked.fields)
-    plain, beyond = in_chats_words(replace(chat, messages_extras=asked.extras))
+    plain, beyond = to_plain_chat(replace(chat, messages_extras=asked.extras))
     return plain, (*asked.dropped_params, *beyond)
 
 

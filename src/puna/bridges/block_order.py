@@ -3,8 +3,7 @@
 Chat has one text and a list of calls. A Messages answer may think, call, think and call again, and
 its host wants these blocks back in the same order. The usual order is thoughts, one text, calls.
 For any other one the message has the field `block_order`: a list with an entry for each block,
-which
-is `thinking`, `tool_use`, or for a text the number of its characters.
+which is `thinking`, `tool_use`, or for a text the number of its characters.
 """
 
 from __future__ import annotations

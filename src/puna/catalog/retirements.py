@@ -33,8 +33,8 @@ class Retirement:
     instead: str
     notes: str = ""
 
-    def sentence(self, provider: str, model: str) -> str:
-        """The end of a model in a sentence that is true before and after the day."""
+    def describe(self, provider: str, model: str) -> str:
+        """The end of a model in a describe that is true before and after the day."""
         return (
             f"The day on which {provider} ends `{model}` is {self.ends_on} ({self.source}, read "
             f"{self.as_of}): {self.instead}."

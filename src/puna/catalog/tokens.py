@@ -112,7 +112,7 @@ def count_message_tokens(
     is_estimate = tokenizer == "estimate"
     texts = _Texts()
     if counter is estimate_tokens:
-        counter = texts.take
+        counter = texts.add
     chat = _format_of(model)
     total = chat.around_chat
     for message in messages:
@@ -129,18 +129,18 @@ class _Texts:
     """A chat's texts, estimated at the end: long ones as one, which has a bounded cost."""
 
     def __init__(self) -> None:
-        self._taken: list[str] = []
+        self._texts: list[str] = []
 
-    def take(self, text: str) -> int:
+    def add(self, text: str) -> int:
         """Keep a text; it counts nothing yet."""
-        self._taken.append(text)
+        self._texts.append(text)
         return 0
 
     def estimate(self) -> int:
         """Tokens of all that was taken."""
-        if sum(map(len, self._taken)) > MOST_READ:
-            return estimate_tokens("\n".join(self._taken))
-        return sum(map(estimate_tokens, self._taken))
+        if sum(map(len, self._texts)) > MOST_READ:
+            return estimate_tokens("\n".join(self._texts))
+        return sum(map(estimate_tokens, self._texts))
 
 
 def encode(model: str, text: str) -> list[int]:

@@ -43,7 +43,7 @@ def _function_of(tool: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _count_function(function: Mapping[str, Any], counter: Callable[[str], int]) -> int:
-    described = f"{function.get('name')}:{_sentence(function.get('description'))}"
+    described = f"{function.get('name')}:{_without_full_stop(function.get('description'))}"
     parameters = function.get("parameters") or function.get("input_schema")
     return _FUNCTION + counter(described) + _count_properties(parameters, counter, _DEEPEST)
 
@@ -58,14 +58,14 @@ def _count_properties(schema: object, counter: Callable[[str], int], deepest: in
         values = rules.get("enum")
         if isinstance(values, list):
             total += _VALUES + sum(_VALUE + counter(str(value)) for value in values)
-        written = f"{name}:{rules.get('type')}:{_sentence(rules.get('description'))}"
+        written = f"{name}:{rules.get('type')}:{_without_full_stop(rules.get('description'))}"
         total += _PROPERTY + counter(written)
         for inner in (rules, rules.get("items")):
             total += _count_properties(inner, counter, deepest - 1)
     return total
 
 
-def _sentence(description: object) -> str:
+def _without_full_stop(description: object) -> str:
     return description.removesuffix(".") if isinstance(description, str) else ""
 
 

@@ -2,7 +2,7 @@
 
 A text that begins with the prefix, at any depth, is replaced by the variable's value. A variable
 that is not set, or holds only blanks, is reported and never replaced by anything else. Spellings of
-other programs, such as `${NAME}`, are not replaced; `foreign_reference` finds them.
+other programs, such as `${NAME}`, are not replaced; `unsupported_reference` finds them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PREFIX = "os.environ/"
 _NAME = r"[A-Za-z_]\w*"
 _CAPITALS = r"[A-Z_][A-Z0-9_]*"
 _OF_CODE = r"(?i:os|process)\.(?i:environ(?:ment)?|getenv|env)"
-_FOREIGN = tuple(
+_OTHER_SPELLING = tuple(
     re.compile(pattern)
     for pattern in (
         rf"\$\{{+\s*(?:env[:.])?({_NAME})[^}}]*\}}+",  # ${NAME}, ${NAME:-other}
@@ -30,7 +30,7 @@ _FOREIGN = tuple(
         rf"(?:environ|getenv|env)[/:\[(][\"']?({_CAPITALS})[\"')\]]{{0,2}}",
     )
 )
-_INSIDE = (*_FOREIGN[:3], re.compile(rf"os\.environ/({_NAME})"))
+_INSIDE = (*_OTHER_SPELLING[:3], re.compile(rf"os\.environ/({_NAME})"))
 """Those that may stand inside a longer text, such as an address."""
 
 KeyPath = tuple[str | int, ...]
@@ -65,7 +65,7 @@ def variable_name(value: object) -> str | None:
     return text[len(PREFIX) :].strip() if text.startswith(PREFIX) else None
 
 
-def foreign_reference(text: str, *, is_whole: bool = True) -> str | None:
+def unsupported_reference(text: str, *, is_whole: bool = True) -> str | None:
     """The variable that a text seems to name in a way that is not replaced here; None for none.
 
     With `is_whole` false it may be a part of the text, as in `http://${HOST}/v1`.
@@ -73,7 +73,7 @@ def foreign_reference(text: str, *, is_whole: bool = True) -> str | None:
     if variable_name(text) is not None:
         return None
     text = text.strip()
-    found = [pattern.fullmatch(text) for pattern in _FOREIGN]
+    found = [pattern.fullmatch(text) for pattern in _OTHER_SPELLING]
     if not is_whole:
         found += [pattern.search(text) for pattern in _INSIDE]
     return next((match.group(1) for match in found if match is not None), None)

@@ -15,18 +15,18 @@ from dataclasses import dataclass, field
 class SectionKeys:
     """One section's keys.
 
-    `honoured` maps a key to what it does here; `always` to what Puna does whatever its value;
+    `supported` maps a key to what it does here; `always` to what Puna does whatever its value;
     `planned` are known to LiteLLM and not built, so they are reported and ignored.
     """
 
-    honoured: Mapping[str, str]
+    supported: Mapping[str, str]
     always: Mapping[str, str] = field(default_factory=dict[str, str])
     planned: AbstractSet[str] = frozenset()
 
     @property
     def known(self) -> tuple[str, ...]:
         """Every name that LiteLLM knows in this section, sorted."""
-        return tuple(sorted({*self.honoured, *self.always, *self.planned}))
+        return tuple(sorted({*self.supported, *self.always, *self.planned}))
 
 
 def _words(text: str) -> frozenset[str]:
@@ -34,7 +34,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 TOP = SectionKeys(
-    honoured={
+    supported={
         "model_list": "the deployments",
         "litellm_settings": "what holds for every call",
         "general_settings": "the gateway's door",
@@ -49,7 +49,7 @@ TOP = SectionKeys(
 )
 
 MODEL = SectionKeys(
-    honoured={
+    supported={
         "model_name": "the public name; may hold one `*`",
         "litellm_params": "the target and its default request parameters",
         "model_info": "`id`, prices, `max_input_tokens`, `max_output_tokens`, "
@@ -60,7 +60,7 @@ MODEL = SectionKeys(
 )
 
 PARAMS = SectionKeys(
-    honoured={
+    supported={
         "model": "`provider/model`; a `*` is filled with what `model_name` caught",
         "custom_llm_provider": "the provider, where `model` does not begin with it",
         "api_key": "the provider's key",
@@ -152,7 +152,7 @@ REQUEST_PARAMS = _words(
 )
 
 LITELLM = SectionKeys(
-    honoured={
+    supported={
         "drop_params": "leave out what a host cannot honour, instead of an error",
         "rescue_tool_calls": "turn calls that a model wrote as text into tool calls; on by default",
         "repair_tool_arguments": "make the arguments of such calls fit their schema",
@@ -199,7 +199,7 @@ LITELLM = SectionKeys(
 )
 
 GENERAL = SectionKeys(
-    honoured={
+    supported={
         "master_key": "the key that callers must send; without one the gateway is open",
         "max_request_size_mb": "largest request body, in MB of 1,048,576 bytes (default 32)",
         "max_request_values": "most JSON values of a request body (default 500000)",
@@ -251,7 +251,7 @@ GENERAL = SectionKeys(
 )
 
 ROUTER = SectionKeys(
-    honoured={
+    supported={
         "routing_strategy": "`simple-shuffle`: by weight; others are read as it, with a warning",
         "num_retries": "retries after a first failure",
         "max_retries": "the same as `num_retries`, which wins",

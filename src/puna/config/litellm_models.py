@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from puna.config.environment import PREFIX, KeyPath, Unset, foreign_reference, texts_in
+from puna.config.environment import PREFIX, KeyPath, Unset, texts_in, unsupported_reference
 from puna.config.litellm_keys import (
     HOST_PREFIXES,
     HOST_SETTINGS,
@@ -18,13 +18,13 @@ from puna.config.litellm_keys import (
 from puna.config.matching import WILDCARD
 from puna.config.reading import Section, looks_secret, nearest
 from puna.config.schema import DeploymentConfig, Notice, Severity
-from puna.config.yaml_source import format_path, show
+from puna.config.yaml_source import format_path, printable
 from puna.types.secret import Secret
 
 # Without these a request would go to the wrong place or in the wrong shape.
 _ADDRESSES = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
-_TOLD = HOST_SETTINGS | REFUSED_SETTINGS
-_VITAL = (_TOLD - {"aws_session_token"}) | {
+_HOST_KEYS = HOST_SETTINGS | REFUSED_SETTINGS
+_VITAL = (_HOST_KEYS - {"aws_session_token"}) | {
     *_ADDRESSES,
     *("api_version", "custom_llm_provider", "extra_headers", "headers"),
 }
@@ -49,7 +49,7 @@ def read_deployments(
         return (), [source.notice(path, _explain_no_models(root))]
     if not isinstance(listed, list):
         expected = "a list (each entry begins with `- model_name:`)"
-        source.refuse(source.misshapen(path, expected, listed))
+        source.refuse(source.wrong_type(path, expected, listed))
         return (), []
     missing = {one.path: one.name for one in unset}
     deployments: list[DeploymentConfig] = []
@@ -58,7 +58,7 @@ def read_deployments(
     for index, item in enumerate(listed):
         at: KeyPath = (*path, index)
         if not isinstance(item, dict):
-            source.refuse(source.misshapen(at, "a mapping with `model_name`", item))
+            source.refuse(source.wrong_type(at, "a mapping with `model_name`", item))
             continue
         entry = Section(source, at, item)
         reader = _EntryReader(entry, missing, notices, allow_unset=allow_unset)
@@ -87,11 +87,11 @@ def _explain_no_models(root: Section) -> str:
     holders = [key for key in unknown if _holds_entries(root.values[key])]
     near = holders[0] if holders else nearest("model_list", unknown, cutoff=_LIST_NEAR)
     if near is not None:
-        return f"{text}; is it `{show(near)}` on line {root.source.line(root.at(near))}?"
+        return f"{text}; is it `{printable(near)}` on line {root.source.line(root.at(near))}?"
     for key, inner in root.values.items():
         if isinstance(inner, dict) and "model_list" in inner:
             line = root.source.line((*root.at(key), "model_list"))
-            return f"{text}; the one on line {line} stands inside `{show(key)}`: unindent it"
+            return f"{text}; the one on line {line} stands inside `{printable(key)}`: unindent it"
     return text
 
 
@@ -110,11 +110,11 @@ def is_reported(path: KeyPath) -> bool:
     )
 
 
-def explain_foreign(name: str) -> str:
+def explain_reference(name: str) -> str:
     """What to say of a value that names a variable in a spelling of other programs."""
     return (
-        f"seems to name the environment variable `{show(name)}` in a spelling that is not "
-        f"replaced: write `{PREFIX}{show(name)}`, as the whole value"
+        f"seems to name the environment variable `{printable(name)}` in a spelling that is not "
+        f"replaced: write `{PREFIX}{printable(name)}`, as the whole value"
     )
 
 
@@ -144,7 +144,7 @@ class _EntryReader:
         model = self._required(self.params, "model")
         self._check_wildcards(name, model)
         problem, unset = self._report_missing(name)
-        foreign = self._find_foreign(name)
+        foreign = self._find_reference(name)
         self._report_entry_keys()
         params = self.params
         max_retries = params.whole("max_retries")
@@ -190,24 +190,26 @@ class _EntryReader:
         path = section.at(key)
         where = format_path(path)
         if path in self.missing:
-            name = show(self.missing[path])
+            name = printable(self.missing[path])
             text = f"`{where}` names the environment variable `{name}`, which is not set: set it"
             if not self.allow_unset:
                 self.source.refuse(self.source.error(path, text))
             return f"{PREFIX}{name}"
         text = (section.text(key) or "").strip()
-        foreign = None if path in self.source.origins else foreign_reference(text, is_whole=False)
+        foreign = (
+            None if path in self.source.origins else unsupported_reference(text, is_whole=False)
+        )
         if foreign is not None:
-            self.source.refuse(self.source.error(path, f"`{where}` {explain_foreign(foreign)}"))
-        elif not text and section.values.get(key) in (None, "") and self._has_shape(section):
+            self.source.refuse(self.source.error(path, f"`{where}` {explain_reference(foreign)}"))
+        elif not text and section.values.get(key) in (None, "") and self._is_mapping(section):
             near = nearest(key, section.values, cutoff=_NEAR)
-            hint = f": did you mean it by `{show(near)}`?" if near and near != key else ""
+            hint = f": did you mean it by `{printable(near)}`?" if near and near != key else ""
             text = f"`{where}` is missing{hint or ': every entry needs one'}"
             self.source.refuse(self.source.error(path, text))
             return ""
         return text
 
-    def _has_shape(self, section: Section) -> bool:
+    def _is_mapping(self, section: Section) -> bool:
         """Whether a section is a mapping; if not, that is its only error."""
         return section is self.entry or isinstance(
             self.entry.values.get("litellm_params"), dict | None
@@ -219,29 +221,28 @@ class _EntryReader:
                 self.source.refuse(
                     self.source.error(
                         self.entry.path,
-                        f"`{format_path(self.entry.path)}.{key}` is `{show(text)}`: one `*` at "
-                        "most",
+                        f"`{format_path(self.entry.path)}.{key}` is `{printable(text)}`: "
+                        "one `*` at most",
                     )
                 )
         if WILDCARD in model and WILDCARD not in name:
             self.source.refuse(
                 self.source.error(
                     self.params.at("model"),
-                    f"`{format_path(self.params.at('model'))}` is `{show(model)}`, but the "
-                    f"model_name `{show(name)}` has no `*` that could fill it",
+                    f"`{format_path(self.params.at('model'))}` is `{printable(model)}`, but the "
+                    f"model_name `{printable(name)}` has no `*` that could fill it",
                 )
             )
 
-    def _find_foreign(self, name: str) -> str | None:
+    def _find_reference(self, name: str) -> str | None:
         """Why a deployment cannot be used that names a variable in a spelling of other programs."""
         problem: str | None = None
         for key in (*sorted(_VITAL), "api_key"):
             for path, text in texts_in(self.params.values.get(key), self.params.at(key)):
-                foreign = foreign_reference(text, is_whole=False)
+                foreign = unsupported_reference(text, is_whole=False)
                 if foreign is not None and path not in self.source.origins:
-                    problem = (
-                        f"model `{show(name)}` cannot be used: its {key} {explain_foreign(foreign)}"
-                    )
+                    why = explain_reference(foreign)
+                    problem = f"model `{printable(name)}` cannot be used: its {key} {why}"
                     self.notices.append(self.source.notice(path, problem, "error"))
         return problem
 
@@ -256,7 +257,7 @@ class _EntryReader:
         vital: list[str] = []
         for path, variable in self.missing.items():
             where = format_path(path)
-            named = f"the environment variable `{show(variable)}`, which is not set"
+            named = f"the environment variable `{printable(variable)}`, which is not set"
             is_of_params = path[:depth] == self.params.path
             if is_of_params and path[depth] == "api_key":
                 vital.append(variable)
@@ -264,17 +265,20 @@ class _EntryReader:
             if is_of_params and path[depth] in _VITAL:
                 vital.append(variable)
                 problem = (
-                    f"model `{show(name)}` cannot be used: its {path[depth]} names {named}. Set it"
+                    f"model `{printable(name)}` cannot be used: "
+                    f"its {path[depth]} names {named}. Set it"
                 )
                 if not self.allow_unset:
                     self.notices.append(self.source.notice(path, problem, "error"))
             elif path not in (self.entry.at("model_name"), self.params.at("model")):
-                text = f"`{where}` of model `{show(name)}` names {named}: it counts as not given"
+                text = (
+                    f"`{where}` of model `{printable(name)}` names {named}: it counts as not given"
+                )
                 severity: Severity = "info" if self.allow_unset else "warning"
                 self.notices.append(self.source.notice(path, text, severity))
             else:
                 vital.append(variable)
-                problem = f"model `{show(name)}` cannot be used: its {path[-1]} names {named}"
+                problem = f"model `{printable(name)}` cannot be used: its {path[-1]} names {named}"
         return problem, tuple(dict.fromkeys(vital))
 
     def _report_entry_keys(self) -> None:
@@ -285,10 +289,10 @@ class _EntryReader:
                     f"`{format_path(path)}` is known to LiteLLM, not supported by Puna yet: ignored"
                 )
                 self.notices.append(self.source.notice(path, text))
-            elif key not in MODEL.honoured:
-                near = nearest(key, (*MODEL.known, *PARAMS.honoured))
-                text = f"unknown key `{show(key)}` in {format_path(self.entry.path)}"
-                if near in PARAMS.honoured:
+            elif key not in MODEL.supported:
+                near = nearest(key, (*MODEL.known, *PARAMS.supported))
+                text = f"unknown key `{printable(key)}` in {format_path(self.entry.path)}"
+                if near in PARAMS.supported:
                     hint = f": `{near}` belongs inside `litellm_params`"
                 else:
                     hint = f": did you mean `{near}`?" if near else ": ignored"
@@ -298,7 +302,7 @@ class _EntryReader:
         """What is left of `litellm_params`: default request parameters. Nulls are left out."""
         found: dict[str, Any] = {}
         for key, value in self.params.values.items():
-            if key in PARAMS.honoured or key in _TOLD or value is None:
+            if key in PARAMS.supported or key in _HOST_KEYS or value is None:
                 continue
             path = self.params.at(key)
             if key in REQUEST_PARAMS:
@@ -311,15 +315,15 @@ class _EntryReader:
             near = nearest(key, sorted(REQUEST_PARAMS), cutoff=_NEAR)
             if near:
                 text = (
-                    f"`{format_path(path)}` is sent as the request parameter `{show(key)}`: did "
-                    f"you mean `{near}`?"
+                    f"`{format_path(path)}` is sent as the request parameter `{printable(key)}`: "
+                    f"did you mean `{near}`?"
                 )
                 self.notices.append(self.source.notice(path, text))
             found[key] = value
         return found
 
     def _read_host_settings(self) -> dict[str, Secret]:
-        given = {key: self.params.secret(key) for key in self.params.values if key in _TOLD}
+        given = {key: self.params.secret(key) for key in self.params.values if key in _HOST_KEYS}
         return {key: value for key, value in given.items() if value is not None}
 
     def _refuse(self, key: str) -> str | None:
@@ -327,7 +331,7 @@ class _EntryReader:
         where = format_path(self.params.at(key))
         if key in PARAMS.planned or key.startswith(HOST_PREFIXES):
             return f"`{where}` is known to LiteLLM, not supported by Puna yet: ignored"
-        near = nearest(key, sorted(PARAMS.honoured), cutoff=_NEAR)
+        near = nearest(key, sorted(PARAMS.supported), cutoff=_NEAR)
         if near:
             return f"unknown key `{where}`: did you mean `{near}`? It is ignored"
         if looks_secret(key):

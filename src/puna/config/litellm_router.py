@@ -10,7 +10,7 @@ from puna.config.litellm_keys import STRATEGIES
 from puna.config.matching import find_deployments
 from puna.config.reading import Section, Source, nearest
 from puna.config.schema import DeploymentConfig, Notice, RouterConfig
-from puna.config.yaml_source import format_path, show
+from puna.config.yaml_source import format_path, printable
 
 
 def read_router(section: Section, settings: Section) -> tuple[RouterConfig, list[Notice]]:
@@ -76,7 +76,9 @@ def _read_fallbacks(
             continue
         for name, names in part.items():
             if name in result:
-                text = f"`{format_path(path)}` lists `{show(name)}` again: the first list counts"
+                text = (
+                    f"`{format_path(path)}` lists `{printable(name)}` again: the first list counts"
+                )
                 notices.append(section.source.notice((*at, name), text))
                 continue
             result[name] = section.names_at((*at, name), names)
@@ -111,10 +113,10 @@ def report_names(
     """A warning for each fallback or alias that leads to a name nobody serves."""
     notices: list[Notice] = []
 
-    def look(what: str, names: Sequence[str], path: KeyPath) -> None:
+    def check_names(what: str, names: Sequence[str], path: KeyPath) -> None:
         for name in names:
             if not find_deployments(deployments, name, router.model_group_alias):
-                text = f"{what} names the model `{show(name)}`, which no deployment serves"
+                text = f"{what} names the model `{printable(name)}`, which no deployment serves"
                 notices.append(source.notice(path, text))
 
     lists: Mapping[str, Mapping[str, Any]] = {
@@ -124,14 +126,20 @@ def report_names(
     }
     for key, mapping in lists.items():
         for name, names in mapping.items():
-            look(f"the list of `{show(name)}` in `{key}`", names, _place(source, key))
-    look("`default_fallbacks`", router.default_fallbacks, _place(source, "default_fallbacks"))
+            check_names(
+                f"the list of `{printable(name)}` in `{key}`", names, _fallbacks_path(source, key)
+            )
+    check_names(
+        "`default_fallbacks`",
+        router.default_fallbacks,
+        _fallbacks_path(source, "default_fallbacks"),
+    )
     for alias, target in router.model_group_alias.items():
         path: KeyPath = ("router_settings", "model_group_alias", alias)
-        look(f"the alias `{show(alias)}`", (target,), path)
+        check_names(f"the alias `{printable(alias)}`", (target,), path)
     return notices
 
 
-def _place(source: Source, key: str) -> KeyPath:
+def _fallbacks_path(source: Source, key: str) -> KeyPath:
     of_router: KeyPath = ("router_settings", key)
     return of_router if of_router in source.lines else ("litellm_settings", key)

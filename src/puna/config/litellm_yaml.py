@@ -13,9 +13,9 @@ from pathlib import Path
 from puna.config.environment import (
     KeyPath,
     Resolved,
-    foreign_reference,
     resolve,
     texts_in,
+    unsupported_reference,
 )
 from puna.config.litellm_keys import (
     GENERAL,
@@ -24,7 +24,7 @@ from puna.config.litellm_keys import (
     TOP,
     SectionKeys,
 )
-from puna.config.litellm_models import explain_foreign, is_reported, read_deployments
+from puna.config.litellm_models import explain_reference, is_reported, read_deployments
 from puna.config.litellm_router import read_router, report_names
 from puna.config.reading import Section, Source, nearest
 from puna.config.schema import (
@@ -40,7 +40,7 @@ from puna.config.schema import (
     SettingsConfig,
     Severity,
 )
-from puna.config.yaml_source import YAMLDocument, format_path, load_yaml, show
+from puna.config.yaml_source import YAMLDocument, format_path, load_yaml, printable
 from puna.errors import ConfigError
 from puna.types.secret import Secret
 
@@ -98,7 +98,7 @@ def parse_litellm_yaml(
 
     unset_severity: Severity = "info" if allow_unset else "warning"
     notices = [*about_environment, *_report_unset(resolved, source, unset_severity)]
-    notices += _report_foreign(resolved, source)
+    notices += _report_references(resolved, source)
     notices += report_keys(Section(source, (), document.root), TOP)
     for name, keys in _SECTIONS.items():
         notices += report_keys(root.section(name), keys)
@@ -132,7 +132,7 @@ def report_keys(section: Section, keys: SectionKeys) -> list[Notice]:
     where = f" in {format_path(section.path)}" if section.path else ""
     for key in section.values:
         path = section.at(key)
-        if key in keys.honoured:
+        if key in keys.supported:
             continue
         if key in keys.always:
             text = f"`{key}`{where} changes nothing: {keys.always[key]}"
@@ -144,7 +144,7 @@ def report_keys(section: Section, keys: SectionKeys) -> list[Notice]:
             near = nearest(key, keys.known)
             hint = f": did you mean `{near}`?" if near else ": ignored"
             line = section.source.line(path)
-            text = f"unknown key `{show(key)}`{where} (line {line}){hint}"
+            text = f"unknown key `{printable(key)}`{where} (line {line}){hint}"
             notices.append(Notice("warning", text, line=line, key=format_path(path)))
     return notices
 
@@ -170,14 +170,14 @@ def _read_environment(
         elif (text := section.text(name)) is not None:
             found[name] = Secret(text)
     foreign = [
-        source.notice(at, f"`{format_path(at)}` {explain_foreign(variable)}")
+        source.notice(at, f"`{format_path(at)}` {explain_reference(variable)}")
         for at, text in texts_in(resolved.value, path)
-        if at not in resolved.origins and (variable := foreign_reference(text)) is not None
+        if at not in resolved.origins and (variable := unsupported_reference(text)) is not None
     ]
     return found, [*_report_unset(resolved, source), *foreign]
 
 
-def _report_foreign(resolved: Resolved, source: Source) -> list[Notice]:
+def _report_references(resolved: Resolved, source: Source) -> list[Notice]:
     """A warning for each value that names a variable in a spelling that is not replaced.
 
     In a deployment's key or address it is an error that the deployment reports, and as the master
@@ -186,10 +186,10 @@ def _report_foreign(resolved: Resolved, source: Source) -> list[Notice]:
     notices: list[Notice] = []
     for path, text in texts_in(resolved.value):
         is_master_key = path == ("general_settings", "master_key")
-        name = foreign_reference(text, is_whole=not is_master_key)
+        name = unsupported_reference(text, is_whole=not is_master_key)
         if name is None or path in resolved.origins or is_reported(path):
             continue
-        told = f"`{format_path(path)}` {explain_foreign(name)}"
+        told = f"`{format_path(path)}` {explain_reference(name)}"
         if is_master_key:
             source.refuse(source.error(path, told))
         else:
@@ -208,7 +208,9 @@ def _report_unset(
     notices: list[Notice] = []
     for unset in resolved.unset:
         where = format_path(unset.path)
-        named = f"`{where}` names the environment variable `{show(unset.name)}`, which is not set"
+        named = (
+            f"`{where}` names the environment variable `{printable(unset.name)}`, which is not set"
+        )
         if unset.path == _MASTER_KEY and severity != "info":
             text = f"{named}: set it, or remove the line for no key"
             source.refuse(source.error(unset.path, text))

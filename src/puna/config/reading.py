@@ -17,7 +17,7 @@ from typing import Any
 
 from puna.config.environment import KeyPath
 from puna.config.schema import Notice, Severity
-from puna.config.yaml_source import format_path, show
+from puna.config.yaml_source import format_path, printable
 from puna.errors import ConfigError
 from puna.types.secret import Secret
 
@@ -86,7 +86,7 @@ class Source:
         """Note an error; the reading goes on as if the value were not there."""
         self.problems.append(error)
 
-    def misshapen(self, path: KeyPath, expected: str, found: object) -> ConfigError:
+    def wrong_type(self, path: KeyPath, expected: str, found: object) -> ConfigError:
         """The same for a value of another shape, of which only the kind is shown."""
         return self.error(path, f"`{format_path(path)}` must be {expected}, not {_kind(found)}")
 
@@ -94,13 +94,13 @@ class Source:
         if found is None or isinstance(found, dict | list):
             return _kind(found)
         if path in self.origins:
-            return f"what the variable `{show(self.origins[path])}` holds"
+            return f"what the variable `{printable(self.origins[path])}` holds"
         if any(isinstance(part, str) and looks_secret(part) for part in path):
             return f"{_kind(found)} (not shown)"
         if isinstance(found, bool):
             return f"the truth value `{str(found).lower()}`"
         kind = "the number" if isinstance(found, int | float) else "the text"
-        return f"{kind} `{show(str(found))}`"
+        return f"{kind} `{printable(str(found))}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Section:
             return found
         if isinstance(found, int | float) and not isinstance(found, bool):
             return self.source.texts.get(path, str(found))
-        self.source.refuse(self.source.misshapen(path, "a text", found))
+        self.source.refuse(self.source.wrong_type(path, "a text", found))
         return None
 
     def secret(self, key: str) -> Secret | None:
@@ -204,7 +204,7 @@ class Section:
         if isinstance(found, str):
             return (found,)
         if not isinstance(found, list):
-            self.source.refuse(self.source.misshapen(path, "a list of texts", found))
+            self.source.refuse(self.source.wrong_type(path, "a list of texts", found))
             return ()
         names: list[str] = []
         for index, item in enumerate(found):
@@ -223,7 +223,7 @@ class Section:
         if found is None:
             return {}
         if not isinstance(found, dict):
-            self.source.refuse(self.source.misshapen(path, "a mapping", found))
+            self.source.refuse(self.source.wrong_type(path, "a mapping", found))
             return {}
         return found
 

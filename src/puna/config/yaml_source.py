@@ -2,7 +2,7 @@
 
 Only mappings, lists, texts, numbers, booleans and null come out: no tags, no objects, no dates (a
 date stays the text that was written). Booleans follow YAML 1.1 as PyYAML reads it, so `on`, `off`,
-`yes` and `no` are booleans. Merge keys (`<<`) are honoured; a key given twice is an error.
+`yes` and `no` are booleans. Merge keys (`<<`) are supported; a key given twice is an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from typing_extensions import override
 
-from puna.config.environment import PREFIX, KeyPath, foreign_reference
+from puna.config.environment import PREFIX, KeyPath, unsupported_reference
 from puna.errors import ConfigError
 
 MAX_DEPTH = 50
@@ -26,7 +26,7 @@ _SCALAR_TAGS = frozenset(_TAG + name for name in ("str", "int", "float", "bool",
 _DATE_TAG = _TAG + "timestamp"
 _MERGE_TAG = _TAG + "merge"
 _VALUE_TAG = _TAG + "value"
-_SHOWN_CHARACTERS = 60
+_MOST_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,14 @@ def format_path(path: KeyPath) -> str:
         if isinstance(part, int):
             shown += f"[{part}]"
         else:
-            shown += f".{show(part)}" if shown else show(part)
+            shown += f".{printable(part)}" if shown else printable(part)
     return shown
 
 
-def show(text: str) -> str:
+def printable(text: str) -> str:
     """A text made fit for one line of a message: no control characters, at most 60 characters."""
     line = "".join(char if char.isprintable() else " " for char in text)
-    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[:_SHOWN_CHARACTERS]}…"
+    return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}…"
 
 
 class _Unreadable(Exception):  # noqa: N818 - private, and caught in this module
@@ -193,7 +193,7 @@ class _Reader:
         if node.tag in (_DATE_TAG, _VALUE_TAG, _MERGE_TAG):
             return node.value
         if node.tag not in _SCALAR_TAGS:
-            raise _Unreadable(_FOREIGN_TAG, _line_of(node))
+            raise _Unreadable(_UNSUPPORTED_TAG, _line_of(node))
         try:
             return self.loader.construct_object(node)
         except (ValueError, KeyError, OverflowError):
@@ -221,13 +221,13 @@ def _read_key(node: yaml.Node) -> str:
     if node.tag != _TAG + "str":
         kind = node.tag.removeprefix(_TAG)
         raise _Unreadable(
-            f"the key `{show(node.value)}` reads as {kind}, not as text: put it in quotes",
+            f"the key `{printable(node.value)}` reads as {kind}, not as text: put it in quotes",
             _line_of(node),
         )
     return str(node.value)
 
 
-_FOREIGN_TAG = (
+_UNSUPPORTED_TAG = (
     "a tag (`!…`) is not allowed here: a configuration holds plain values. Put a text that begins "
     "with `!` in quotes"
 )
@@ -235,7 +235,7 @@ _FOREIGN_TAG = (
 
 def _check_tag(node: yaml.Node, name: str) -> None:
     if node.tag != _TAG + name:
-        raise _Unreadable(_FOREIGN_TAG, _line_of(node))
+        raise _Unreadable(_UNSUPPORTED_TAG, _line_of(node))
 
 
 def _line_of(node: yaml.Node) -> int:
@@ -264,7 +264,7 @@ def _hint(text: str, line: int | None) -> str:
     lines = text.splitlines()
     if line is None or line > len(lines):
         return ""
-    name = foreign_reference(lines[line - 1], is_whole=False)
+    name = unsupported_reference(lines[line - 1], is_whole=False)
     if name is None:
         return ""
-    return f"; to use the variable `{show(name)}` write `{PREFIX}{show(name)}`"
+    return f"; to use the variable `{printable(name)}` write `{PREFIX}{printable(name)}`"

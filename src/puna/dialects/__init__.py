@@ -1,1 +1,1 @@
-"""How an upstream speaks: a request becomes bytes, bytes become an answer. No socket, no clock."""
+"""Wire protocols of hosts: serialize requests, parse replies and streams. No socket, no clock."""

@@ -1,4 +1,4 @@
-"""Errors as the Messages API tells them: by a type, which stands for a status.
+"""Parses errors of the Messages API, whose `type` stands for a status.
 
 Source: Anthropic API reference, "Errors"; read 2026-11-26.
 """
@@ -27,7 +27,7 @@ _STATUSES: Mapping[str, int] = {
 
 
 def read_messages_error(frame: Mapping[str, Any] | str, context: ReadContext) -> APIError:
-    """The typed error of an event, or of a body that came as a success."""
+    """The typed error for an error event, or for an error body with a success status."""
     inner = frame.get("error") if isinstance(frame, Mapping) else None
     kind = cast("Mapping[str, Any]", inner).get("type") if isinstance(inner, Mapping) else None
     status = _STATUSES.get(str(kind))

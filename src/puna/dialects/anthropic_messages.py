@@ -1,6 +1,6 @@
-"""Anthropic's Messages API as an upstream's protocol.
+"""The dialect of hosts that speak Anthropic's Messages API.
 
-Requests and answers are bridged in `puna.bridges.over_messages`; source: Anthropic API reference,
+Requests and answers are converted in `puna.bridges.over_messages`; source: Anthropic API reference,
 "Messages", "Errors" and "Beta headers", read 2026-11-26.
 """
 
@@ -27,21 +27,21 @@ from puna.dialects.anthropic_replies import check_calls
 from puna.dialects.anthropic_stream import AnthropicStreamReader
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.error_replies import read_error_reply
-from puna.dialects.failed_ends import failed_end, is_failed_end
+from puna.dialects.finish_reasons import failure_body, is_failure_reason
 from puna.dialects.json_http import (
+    build_post,
     build_url,
     encode,
     first_problem,
     malformed,
     parse_object,
-    post,
 )
-from puna.dialects.openai_replies import tell_apart
+from puna.dialects.openai_replies import with_unique_ids
 from puna.dialects.request_rules import (
     choose_params,
+    client_names,
     fit_messages,
-    in_clients_words,
-    take_stream_options,
+    pop_stream_options,
 )
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
@@ -57,15 +57,21 @@ _EFFORT = "reasoning_effort"
 
 
 class AnthropicMessages:
-    """Chat requests to Anthropic's Messages API, and its replies. One instance serves all calls."""
+    """Sends chat requests to the Messages API and parses its replies.
+
+    One instance serves all calls.
+    """
 
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/v1/messages`. Beside what the caller gave, `max_tokens` is always there."""
+        """Build `POST <base>/v1/messages`.
+
+        `max_tokens` is always sent, since the API requires it.
+        """
         request, cut = fit_messages(request, target, target.quirks.messages or MESSAGES)
         params, left_out = choose_params(request, target)
-        left_out = (*cut, *left_out, *take_stream_options(params, request))  # usage is always told
+        left_out = (*cut, *left_out, *pop_stream_options(params, request))  # usage is always told
         extras = request.messages_extras or MessagesExtras()
         omissions = Omissions(may_drop=request.drop_params)
         for name in _unmapped_call_fields(request):
@@ -77,11 +83,11 @@ class AnthropicMessages:
             left_out += tuple({_EFFORT} & params.keys())  # the caller's own `thinking` won
         body = {"model": target.model, **bridged, **({"stream": True} if request.is_stream else {})}
         request = _with_betas(request, target, extras)
-        http = post(build_url(target, _PATH), encode(body), request, target, timeouts)
-        return BuiltRequest(http, in_clients_words((*left_out, *omissions.names), request))
+        http = build_post(build_url(target, _PATH), encode(body), request, target, timeouts)
+        return BuiltRequest(http, client_names((*left_out, *omissions.names), request))
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion.
+        """Parse a success.
 
         Raises:
             APIError: it holds an error, or no message.
@@ -89,8 +95,8 @@ class AnthropicMessages:
         data = parse_object(reply, context)
         if data.get("type") == "error" or data.get("error"):
             raise read_messages_error(data, context)
-        if is_failed_end(data.get("stop_reason")):
-            raise read_messages_error(failed_end(data["stop_reason"]), context)
+        if is_failure_reason(data.get("stop_reason")):
+            raise read_messages_error(failure_body(data["stop_reason"]), context)
         content, usage = data.get("content"), data.get("usage")
         if not isinstance(content, list):
             raise malformed("no message: `content` is no list", context)
@@ -98,7 +104,9 @@ class AnthropicMessages:
             message = message_fields(cast("list[Mapping[str, Any]]", content), unknown_fields(data))
             if "tool_calls" in message:
                 check_calls(message["tool_calls"], context)
-                message["tool_calls"] = tell_apart(message["tool_calls"], f"{context.made_id}_0")
+                message["tool_calls"] = with_unique_ids(
+                    message["tool_calls"], f"{context.made_id}_0"
+                )
             counts = usage_fields(usage) if isinstance(usage, Mapping) else None
             return ChatCompletion.model_validate(
                 {
@@ -116,11 +124,11 @@ class AnthropicMessages:
             raise malformed("a block of content that is none", context) from error
 
     def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         return read_error_reply(reply, context)
 
     def stream_reader(self, context: ReadContext) -> StreamReader:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         return AnthropicStreamReader(context)
 
 
@@ -132,14 +140,14 @@ def _traits_of(target: Target) -> ModelTraits:
 
 
 def _unmapped_call_fields(request: ChatRequest) -> list[str]:
-    """The fields of calls in the messages that a `tool_use` block has no place for."""
+    """The fields of calls in the messages that a `tool_use` block does not have."""
     calls = (call for message in request.messages for call in message.get("tool_calls", ()))
     found = {name for call in calls for name in call["function"]}
     return sorted(found - {"name", "arguments"})
 
 
 def _with_betas(request: ChatRequest, target: Target, extras: MessagesExtras) -> ChatRequest:
-    """The request with the features that its client asked for, beside those of the operator."""
+    """The request with the `anthropic-beta` features of client and operator together."""
     if not extras.betas:
         return request
     own = request.headers.get(_BETAS) or target.headers.get(_BETAS)

@@ -1,4 +1,4 @@
-"""What of an Anthropic message is not taken on trust: its calls, its end."""
+"""Checks parts of an Anthropic message that a host may get wrong: its calls and its end."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from puna.dialects.openai_replies import is_nameless, nameless_call
 
 
 def check_calls(calls: Sequence[Mapping[str, Any]], context: ReadContext) -> None:
-    """Raise MalformedReplyError for a call, or the beginning of one, that names no function."""
+    """Raise MalformedReplyError for a call, or the beginning of one, without a function name."""
     if any("id" in call and is_nameless(call) for call in calls):
         raise nameless_call(context)
 
 
 def check_end(event: Mapping[str, Any]) -> None:
-    """Raise ValueError for an event that ends the message for a reason that is no word."""
+    """Raise ValueError for a message event whose stop reason is not a string."""
     if event["type"] == "message_delta":
         reason = event["delta"].get("stop_reason")
         if reason is not None and not isinstance(reason, str):

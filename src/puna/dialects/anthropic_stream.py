@@ -1,8 +1,8 @@
-"""Reads a streamed Anthropic message: bytes in, the same well-formed chunks out.
+"""Parses a streamed Anthropic message to chat chunks.
 
-What a caller may rely on is written at the top of `openai_stream.py`, and holds here too. Blocks of
-thinking come as `thinking_blocks`, each whole in one delta, after their text has come as
-`reasoning_content`.
+The guarantees at the head of `openai_stream.py` hold here too. Thinking blocks are given as
+`thinking_blocks`, each complete in one delta, after their text was given as `reasoning_content`.
+The states of the message are kept by `bridges/over_messages/stream.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from puna.bridges.over_messages.stream import MessageEvents
 from puna.dialects.anthropic_errors import read_messages_error
 from puna.dialects.anthropic_replies import check_calls, check_end
 from puna.dialects.base import ReadContext
-from puna.dialects.failed_ends import failed_end, is_failed_end
+from puna.dialects.finish_reasons import failure_body, is_failure_reason
 from puna.dialects.json_http import first_problem
 from puna.dialects.openai_replies import made_call_id
 from puna.dialects.stream_faults import interrupted, malformed_frame
@@ -30,7 +30,10 @@ from puna.wire.surrogates import WellFormedDecoder
 
 
 class AnthropicStreamReader:
-    """One streamed reply. After `error` is set, or `close()` was called, it takes nothing more."""
+    """Parses one streamed reply.
+
+    Once `error` is set, or after `close()`, further input is ignored.
+    """
 
     def __init__(self, context: ReadContext) -> None:
         self._context = context
@@ -44,18 +47,18 @@ class AnthropicStreamReader:
 
     @property
     def replaced_signs(self) -> int:
-        """How many characters came only in part: each became U+FFFD."""
+        """How many cut characters were replaced by U+FFFD."""
         return self._decoder.replaced_signs
 
     @property
     def usage(self) -> Usage | None:
-        """What the host said of tokens."""
+        """The usage that the host reported; None if it reported none."""
         counts = usage_fields(self._events.usage)
         return Usage.model_validate(counts) if counts is not None else None
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the answer ended, once it is known."""
+        """Why the answer ended, in OpenAI's terms, once it is known."""
         return self._events.finish_reason
 
     @property
@@ -65,20 +68,20 @@ class AnthropicStreamReader:
 
     @property
     def has_finished(self) -> bool:
-        """Whether `message_delta` came, which tells the usage, too."""
+        """Whether `message_delta` came, which holds the stop reason and the usage."""
         return bool(self._events.stop)
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        """Take bytes; give the chunks that they complete."""
-        chunks = self._take(self._decoder.feed(data))
+        """Add bytes; gives the chunks that they complete."""
+        chunks = self._read_events(self._decoder.feed(data))
         if self._decoder.fault is not None and not self.is_done:
             self.error = malformed_frame(self._decoder.fault, self._context)
         return chunks
 
     def close(self) -> list[ChatCompletionChunk]:
-        """The reply has ended: give what is left. Too early an end sets `error`."""
+        """End the input; gives the remaining chunks. An end that is too early sets `error`."""
         rest = [] if self.is_done else self._decoder.close()
-        chunks = self._take(rest)
+        chunks = self._read_events(rest)
         if rest and isinstance(self.error, MalformedReplyError):
             self.error = interrupted("in the middle of a frame", self._context)
         if self.is_done:
@@ -90,7 +93,7 @@ class AnthropicStreamReader:
         self.error = interrupted(told, self._context)
         return chunks
 
-    def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
+    def _read_events(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
         for event in events:
             if self.is_done:
@@ -137,11 +140,11 @@ class AnthropicStreamReader:
         """Raise the error of an event that ends the message because the host failed."""
         delta = event.get("delta")
         reason = cast("dict[str, Any]", delta).get("stop_reason") if isinstance(delta, dict) else ""
-        if is_failed_end(reason):
-            raise read_messages_error(failed_end(reason), self._context)
+        if is_failure_reason(reason):
+            raise read_messages_error(failure_body(reason), self._context)
 
     def _place(self, delta: dict[str, Any]) -> dict[str, Any]:
-        """A delta whose pieces of calls are with their calls; empty where it adds nothing."""
+        """A delta with its tool-call pieces assigned to their calls; empty if it adds nothing."""
         pieces = [made for one in delta.pop("tool_calls", ()) if (made := self._place_piece(one))]
         return {**delta, "tool_calls": pieces} if pieces else delta
 
@@ -158,7 +161,7 @@ class AnthropicStreamReader:
         return {"index": call.index, "function": said} if placed.text else None
 
     def _flush(self) -> list[ChatCompletionChunk]:
-        """The finish, then the usage if it was asked for."""
+        """The finish chunk, then the usage chunk if it was requested."""
         if not self._events.has_begun:
             raise malformed_frame("an end without a message", self._context)
         self._is_done = True

@@ -1,4 +1,4 @@
-"""The values that every dialect works on, and its readers of streams."""
+"""The values that all dialects share, and the protocols of stream readers."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ PieceT = TypeVar("PieceT", default="ChatCompletionChunk")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where one request goes: everything about the host, nothing about the request.
+    """Where requests go: everything about the host and its model, nothing about one request.
 
     Attributes:
-        provider, model: who, and the upstream's name of the model.
+        provider, model: the provider's name, and the upstream name of the model.
         base_url: without a trailing slash.
         api_key: sent as a bearer token, or as the quirks say; None sends no `Authorization`.
-        basic_auth: `user:password`, from an address that held them; sent instead of a key.
-        signing: who signs every request, right before it is sent; for hosts that want no key.
+        basic_auth: `user:password` from the URL; sent instead of a key.
+        signing: the credentials that sign every request right before it is sent, for hosts without
+            a key.
         dialect: its name in `puna.dialects.table`.
         headers: sent with every request, lower-case names.
         query: appended to the URL, such as an API version.
-        input_modalities: what the model reads, None when that is not known.
-        context_tokens: the model's window, None when that is not known.
-        max_output_tokens: the longest answer that this host gives, None when that is not known. It
-            is the catalogue's figure at the provider's own host only, or the operator's.
-        retirement: a sentence for errors that look like a service which is gone.
+        input_modalities: what the model reads; None when not known.
+        context_tokens: the model's context window; None when not known.
+        max_output_tokens: the longest answer that this host gives; None when not known. It is the
+            catalogue's figure at the provider's own host only, or the operator's.
+        retirement: a sentence for errors that look like the service was shut down.
         model_end: a sentence about the day on which the host ends the model, for errors that look
-            like a model which is gone; None where no end is known.
-        asks_usage: whether a stream is asked for its usage, also where the caller did not ask: then
-            the caller does not see it.
-        lacks_embeddings: whether it is known that there is no endpoint for embeddings.
-        has_responses: whether it is known that the Responses API is spoken there.
-        has_completions: whether it is known that there is an endpoint for text completions.
+            like the model is gone; None where no end is known.
+        asks_usage: whether a stream's usage is requested even if the caller did not ask; then the
+            caller does not see it.
+        lacks_embeddings: whether the host is known to have no endpoint for embeddings.
+        has_responses: whether the host is known to speak the Responses API.
+        has_completions: whether the host is known to have an endpoint for text completions.
     """
 
     provider: str
@@ -72,12 +73,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class BuiltRequest:
-    """A request ready to send.
+    """A serialized request, ready to send.
 
     Attributes:
-        http: what to send.
-        dropped_params: the parameters that were left out on the way.
-        reading: what the same dialect wants to know when it reads the reply; see `ReadContext`.
+        http: the HTTP request.
+        dropped_params: the parameters that were left out.
+        reading: whatever the same dialect needs to parse the reply; see `ReadContext`.
     """
 
     http: HTTPRequest
@@ -87,15 +88,15 @@ class BuiltRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadContext(Generic[RequestT_co]):
-    """What reading a reply needs to know that the reply may not say.
+    """What parsing a reply needs to know beside the reply.
 
     Attributes:
-        target: who was asked.
-        model: the public name that the answer carries.
-        made_id: the answer's id where the upstream gives none; tool-call ids derive from it.
-        now: Unix time in seconds, the answer's `created` where the upstream gives none.
-        request: what was asked.
-        reading: `BuiltRequest.reading` of the request that was sent; None where none was built.
+        target: the host that was asked.
+        model: the public name that the answer gets.
+        made_id: the answer's id if the host gives none; tool-call ids derive from it.
+        now: Unix time in seconds, the answer's `created` if the host gives none.
+        request: the request that was sent.
+        reading: `BuiltRequest.reading` of that request; None where none was built.
     """
 
     target: Target
@@ -107,47 +108,47 @@ class ReadContext(Generic[RequestT_co]):
 
 
 class EventReader(Protocol[PieceT]):
-    """Bytes of a streamed reply in, events out. A stream may be cut anywhere.
+    """Parses a streamed reply: bytes in, events out. The bytes may be cut anywhere.
 
-    Neither method raises for what the upstream sends: a fault is kept in `error`, so that the
-    events that came whole before it are delivered first.
+    Neither method raises for what the host sends. A fault is kept in `error`, so that the events
+    before it are delivered first.
     """
 
     def feed(self, data: bytes) -> list[PieceT]:
-        """Take bytes; give the events that they complete."""
+        """Add bytes; gives the events that they complete."""
         ...
 
     def close(self) -> list[PieceT]:
-        """The upstream has ended the reply: give what is left."""
+        """End the input; gives the remaining events."""
         ...
 
     @property
     def error(self) -> APIError | None:
-        """What broke the stream, to be raised after the events that came before it."""
+        """What broke the stream, to be raised after the events that came before it; or None."""
         ...
 
     @property
     def usage(self) -> Usage | None:
-        """What the upstream said of tokens, in chat's words, also when the caller did not ask."""
+        """The usage that the host reported, in chat's counting, even if the caller did not ask."""
         ...
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing more will come: the upstream said so, or the stream failed."""
+        """Whether nothing more will come: the host said so, or the stream failed."""
         ...
 
     @property
     def replaced_signs(self) -> int:
-        """How many signs came only in part: each is U+FFFD."""
+        """How many cut characters were replaced by U+FFFD."""
         ...
 
 
 class StreamReader(EventReader[PieceT], Protocol[PieceT]):
-    """An `EventReader` for chunks: of chat, unless another kind is named."""
+    """An `EventReader` whose events are chunks: of chat, unless another type is named."""
 
     @property
     def finish_reason(self) -> str | None:
-        """The first choice's, once it is known."""
+        """The first choice's finish reason, once it is known."""
         ...
 
     @property
@@ -157,5 +158,5 @@ class StreamReader(EventReader[PieceT], Protocol[PieceT]):
 
     @property
     def is_finish_assumed(self) -> bool:
-        """Whether the upstream ended its answer well, but without a finish reason."""
+        """Whether the host ended its answer well, but without a finish reason."""
         ...

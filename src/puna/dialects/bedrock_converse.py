@@ -1,7 +1,7 @@
-"""Amazon Bedrock's Converse and ConverseStream.
+"""The dialect of Amazon Bedrock's Converse and ConverseStream.
 
-Source: Amazon Bedrock API reference, read 2026-11-26. Requests are signed later, with the time of
-the try: `Target.signing`, `engine/run.py`.
+Source: Amazon Bedrock API reference, read 2026-11-26. Requests are signed later, for each attempt:
+`Target.signing`, `engine/run.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.converse_replies import read_completion, read_error
 from puna.dialects.converse_requests import build_body
 from puna.dialects.converse_stream import ConverseStreamReader
-from puna.dialects.json_http import build_url, encode, model_segment, parse_object, post
+from puna.dialects.json_http import build_post, build_url, encode, model_segment, parse_object
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
 from puna.types.requests import ChatRequest
@@ -22,35 +22,35 @@ _STREAM_TYPE = "application/vnd.amazon.eventstream"
 
 
 class BedrockConverse:
-    """Stateless; one instance serves all calls."""
+    """Sends chat requests to Bedrock and parses its replies. One instance serves all calls."""
 
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/model/<percent-encoded model>/converse`, or `…/converse-stream`.
+        """Build `POST <base>/model/<percent-encoded model>/converse`, or `…/converse-stream`.
 
-        A stream with tools from a host that streams none is asked for whole.
+        A stream with tools is requested as a whole answer from a host that cannot stream those.
         """
         body, dropped = build_body(request, target)
         if target.quirks.lacks_tool_streaming and "toolConfig" in body:
             request = replace(request, is_stream=False)
         action = "converse-stream" if request.is_stream else "converse"
         url = build_url(target, f"/model/{model_segment(target)}/{action}")
-        http = post(url, encode(body), request, target, timeouts, stream_type=_STREAM_TYPE)
+        http = build_post(url, encode(body), request, target, timeouts, stream_type=_STREAM_TYPE)
         return BuiltRequest(http, dropped)
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion.
+        """Parse a success.
 
         Raises:
-            APIError: it holds none.
+            APIError: it holds no completion.
         """
         return read_completion(parse_object(reply, context), context)
 
     def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         return read_error(reply, context)
 
     def stream_reader(self, context: ReadContext) -> StreamReader:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         return ConverseStreamReader(context)

@@ -1,4 +1,4 @@
-"""Chat messages as Converse has them: a list of system texts, and turns of user and assistant.
+"""Converts chat messages to Converse's system texts and turns of user and assistant.
 
 Source: Amazon Bedrock API reference, "Message" and "ContentBlock", read 2026-11-26.
 """
@@ -22,7 +22,7 @@ _FORMATS: Mapping[str, str] = {
     "png": "png",
     "webp": "webp",
 }
-_TAKEN: Mapping[str, frozenset[str]] = {
+_READ_FIELDS: Mapping[str, frozenset[str]] = {
     "assistant": frozenset(("role", "content", "tool_calls")),
     "tool": frozenset(("role", "content", "tool_call_id")),
 }
@@ -35,16 +35,18 @@ Turn = dict[str, Any]
 def build_turns(
     messages: Sequence[Mapping[str, Any]], omissions: Omissions
 ) -> tuple[list[Block], list[Turn]]:
-    """The system blocks, wherever they stood, and the turns: neighbours of one role are one turn.
+    """The system blocks, from wherever they stood, and the turns.
+
+    Neighbours of one role are merged.
 
     Raises:
-        BadRequestError: a message holds what Converse has no place for; `param` is its path.
+        BadRequestError: Converse has no place for a part of a message; `param` is its path.
     """
     system: list[Block] = []
     turns: list[Turn] = []
     for index, message in enumerate(messages):
         path = f"messages[{index}]"
-        for name in sorted(message.keys() - _TAKEN.get(message["role"], _PLAIN)):
+        for name in sorted(message.keys() - _READ_FIELDS.get(message["role"], _PLAIN)):
             omissions.note(f"messages[].{name}")
         role, blocks = _read_message(message, path, omissions)
         if role == "system":
@@ -57,7 +59,7 @@ def build_turns(
 
 
 def has_tool_blocks(turns: Sequence[Turn]) -> bool:
-    """Whether there are calls, or results of calls."""
+    """Whether the turns hold calls or results of calls."""
     return any("toolUse" in block or "toolResult" in block for t in turns for block in t["content"])
 
 

@@ -1,4 +1,4 @@
-"""Replies of Converse as completions, and its errors.
+"""Parses replies and errors of Converse.
 
 Sources: Amazon Bedrock API reference, "Converse" and "Common errors"; user guide, "Prompt caching"
 (`inputTokens` leaves out what a cache held); read 2026-11-26.
@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_frame, read_error_reply
-from puna.dialects.failed_ends import failed_end, is_failed_end
+from puna.dialects.finish_reasons import failure_body, is_failure_reason
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_replies import nameless_call, tell_apart
+from puna.dialects.openai_replies import nameless_call, with_unique_ids
 from puna.errors import APIError, AuthenticationError, InternalServerError
 from puna.types.chat import ChatCompletion
 from puna.types.counts import read_counts
@@ -61,7 +61,7 @@ _KEPT = ("additionalModelResponseFields", "metrics", "performanceConfig", "servi
 
 
 def read_finish_reason(reason: Any, *, has_calls: bool) -> str | None:
-    """OpenAI's word for a `stopReason`; one that is not known is passed on."""
+    """OpenAI's finish reason for a `stopReason`; an unknown one is passed through."""
     if not isinstance(reason, str):
         return None
     name = _FINISH_REASONS.get(reason, reason)
@@ -69,9 +69,9 @@ def read_finish_reason(reason: Any, *, has_calls: bool) -> str | None:
 
 
 def read_usage(usage: Any) -> dict[str, Any] | None:
-    """OpenAI's counts: its prompt tokens hold those that came from a cache or went into one.
+    """Usage in OpenAI's counting, where prompt tokens include those of the host's cache.
 
-    Where one of them is beyond belief, the others are not believed either: None.
+    None where a count is absurd: then the others cannot be trusted either.
     """
     if not isinstance(usage, Mapping):
         return None
@@ -92,14 +92,14 @@ def read_usage(usage: Any) -> dict[str, Any] | None:
 
 
 def read_completion(data: Mapping[str, Any], context: ReadContext) -> ChatCompletion:
-    """A decoded success as a completion.
+    """Convert a decoded success to a completion.
 
     Raises:
         MalformedReplyError: it holds no message.
         APIError: it ended because the host failed.
     """
-    if is_failed_end(data.get("stopReason")):
-        raise read_error_frame(failed_end(data["stopReason"]), context)
+    if is_failure_reason(data.get("stopReason")):
+        raise read_error_frame(failure_body(data["stopReason"]), context)
     output = data.get("output")
     message = cast("Mapping[str, Any]", output).get("message") if isinstance(output, dict) else None
     blocks = (
@@ -131,7 +131,7 @@ def read_completion(data: Mapping[str, Any], context: ReadContext) -> ChatComple
 
 
 def _read_blocks(blocks: list[Any], context: ReadContext) -> dict[str, Any]:
-    """The blocks of an answer as a message: texts joined, calls in their order."""
+    """The blocks of an answer as a chat message: texts joined, calls in their order."""
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
@@ -148,14 +148,14 @@ def _read_blocks(blocks: list[Any], context: ReadContext) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts)}
     if calls:
         message["content"] = message["content"] or None
-        message["tool_calls"] = tell_apart(calls, f"{context.made_id}_0")
+        message["tool_calls"] = with_unique_ids(calls, f"{context.made_id}_0")
     if any(thoughts):
         message["reasoning_content"] = "".join(thoughts)
     return message
 
 
 def read_reasoning(content: Any) -> str:
-    """The text of a reasoning block, whole or a piece; an empty one for what nobody may read."""
+    """The text of a reasoning block, or of a piece of one; empty for encrypted reasoning."""
     if not isinstance(content, dict):
         return ""
     fields = cast("dict[str, Any]", content)
@@ -176,13 +176,13 @@ def _read_call(call: dict[str, Any], context: ReadContext) -> dict[str, Any]:
 
 
 def call_id(call: Mapping[str, Any]) -> str | None:
-    """The host's id of a call, if it gives one."""
+    """The host's id of a call, or None."""
     given = call.get("toolUseId")
     return given if isinstance(given, str) and given.strip() else None
 
 
 def call_name(call: Mapping[str, Any], context: ReadContext) -> str:
-    """The function that a call names. Raises MalformedReplyError where it names none."""
+    """The function name of a call. Raises MalformedReplyError where there is none."""
     name = call.get("name")
     if not isinstance(name, str) or not name:
         raise nameless_call(context)
@@ -190,14 +190,14 @@ def call_name(call: Mapping[str, Any], context: ReadContext) -> str:
 
 
 def read_error(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError:
-    """The typed error of a reply that is not a success. Its kind stands in a header."""
+    """The typed error for a reply whose status is no success. Its kind stands in a header."""
     error = read_error_reply(reply, context)
     kind = reply.headers.get("x-amzn-errortype", "").partition(":")[0]
     return _by_kind(error, kind, reply.status, context)
 
 
 def read_exception(kind: str, payload: bytes, context: ReadContext) -> APIError:
-    """The typed error of an exception inside a stream."""
+    """The typed error for an exception inside a stream."""
     status = _STATUSES.get(kind, 500)
     error = read_error_reply(HTTPReply(status, {}, payload), context)
     return _by_kind(error, kind, status, context)

@@ -1,4 +1,4 @@
-"""A chat request as the body of Converse and ConverseStream, which is the same.
+"""Builds the body of Converse and ConverseStream requests, which is the same for both.
 
 Source: Amazon Bedrock API reference, "Converse", read 2026-11-26.
 """
@@ -12,7 +12,7 @@ from puna.bridges.histories.rules import CONVERSE
 from puna.bridges.omissions import Omissions
 from puna.dialects.base import Target
 from puna.dialects.converse_messages import build_turns, has_tool_blocks
-from puna.dialects.request_rules import fit_chat, take_stream_options
+from puna.dialects.request_rules import fit_chat, pop_stream_options
 from puna.errors import APIError, BadRequestError
 from puna.types.requests import ChatRequest
 
@@ -42,10 +42,10 @@ _PLAIN: Mapping[str, Any] = {"n": 1, "response_format": {"type": "text"}}
 def build_body(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The JSON body as a dict, and the names of what was left out.
 
-    What neither OpenAI nor Converse knows goes to `additionalModelRequestFields`.
+    Parameters that neither OpenAI nor Converse knows go into `additionalModelRequestFields`.
 
     Raises:
-        BadRequestError: the host, or the protocol, has no place for something.
+        BadRequestError: the host, or the protocol, has no place for a part of the request.
     """
     request, params, left_out = fit_chat(request, target, CONVERSE)
     omissions = Omissions(may_drop=request.drop_params)
@@ -57,7 +57,7 @@ def build_body(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tu
     except APIError as error:
         error.provider, error.model = target.provider, request.model
         raise
-    for name in take_stream_options(params, request):
+    for name in pop_stream_options(params, request):
         omissions.note(name)
     params = {name: v for name, v in params.items() if name not in _PLAIN or v != _PLAIN[name]}
     body: dict[str, Any] = {"messages": turns}
@@ -89,10 +89,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _build_tools(
     params: dict[str, Any], omissions: Omissions, *, has_history: bool
 ) -> dict[str, Any] | None:
-    """Takes the tools out of the parameters; None where the model is to call none.
+    """Remove the tools from the parameters and convert them.
 
-    Converse has no choice `none`: the tools are left out instead, unless the messages hold calls,
-    for then the host wants the tools.
+    None where the model must not call any.
+
+    Converse has no choice `none`, so the tools are left out instead, except where the messages hold
+    calls: then the host requires the tools.
     """
     given = cast("list[Mapping[str, Any]]", params.pop("tools", []))
     choice = params.pop("tool_choice", None)

@@ -1,8 +1,9 @@
-"""Reads ConverseStream: bytes in, well-formed chunks out.
+"""Parses ConverseStream to chat chunks.
 
-What callers may rely on stands at the top of `openai_stream.py`. A message begins, its blocks come
-in pieces, it stops for a reason, and the metadata with the usage ends the stream. Source: Amazon
-Bedrock API reference, "ConverseStream", read 2026-11-26.
+The guarantees at the head of `openai_stream.py` hold here too. The order of events: `messageStart`,
+then for each block a start, deltas and a stop, then `messageStop` with the reason, then `metadata`
+with the usage, which ends the stream. Source: Amazon Bedrock API reference, "ConverseStream", read
+2026-11-26.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from puna.dialects.converse_replies import (
     read_usage,
 )
 from puna.dialects.error_replies import read_error_frame
-from puna.dialects.failed_ends import failed_end, is_failed_end
+from puna.dialects.finish_reasons import failure_body, is_failure_reason
 from puna.dialects.json_http import first_problem, malformed
 from puna.dialects.openai_replies import is_index, made_call_id
 from puna.dialects.stream_faults import interrupted
-from puna.dialects.tool_call_identity import KnownCall, Placed, ToolCallTracker
+from puna.dialects.tool_call_identity import Placed, ToolCallTracker, TrackedCall
 from puna.errors import APIError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
@@ -39,7 +40,10 @@ _KEPT = ("metrics", "performanceConfig", "serviceTier", "trace")
 
 
 class ConverseStreamReader:
-    """One streamed reply. After `error` is set, or `close()` was called, it takes nothing more."""
+    """Parses one streamed reply.
+
+    Once `error` is set, or after `close()`, further input is ignored.
+    """
 
     def __init__(self, context: ReadContext) -> None:
         self._context = context
@@ -48,7 +52,7 @@ class ConverseStreamReader:
             lambda message: message.payload, lambda message, data: replace(message, payload=data)
         )
         self._calls = ToolCallTracker()
-        self._open: dict[int | None, KnownCall] = {}  # blocks that are calls, and not ended
+        self._open: dict[int | None, TrackedCall] = {}  # blocks that are calls, and not ended
         self._has_begun = False
         self._stop_reason: str | None = None
         self._extra: dict[str, Any] = {}
@@ -59,17 +63,17 @@ class ConverseStreamReader:
 
     @property
     def replaced_signs(self) -> int:
-        """How many characters came only in part: each became U+FFFD."""
+        """How many cut characters were replaced by U+FFFD."""
         return self._joiner.replaced_signs
 
     @property
     def usage(self) -> Usage | None:
-        """What the host said of tokens."""
+        """The usage that the host reported; None if it reported none."""
         return Usage.model_validate(self._usage) if self._usage is not None else None
 
     @property
     def finish_reason(self) -> str | None:
-        """OpenAI's word for why it stopped, once that is known."""
+        """Why the answer ended, in OpenAI's terms, once it is known."""
         return read_finish_reason(self._stop_reason, has_calls=bool(self._calls.calls))
 
     @property
@@ -83,7 +87,7 @@ class ConverseStreamReader:
         return self._stop_reason is not None
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        """Take bytes; give the chunks that they complete."""
+        """Add bytes; gives the chunks that they complete."""
         if self.is_done:
             return []
         chunks = self._read_all(self._joiner.add(self._decoder.feed(data)))
@@ -104,7 +108,7 @@ class ConverseStreamReader:
         return chunks
 
     def close(self) -> list[ChatCompletionChunk]:
-        """The reply has ended: give what is left. Too early an end sets `error`."""
+        """End the input; gives the remaining chunks. An end that is too early sets `error`."""
         chunks = [] if self.is_done else self._read_all(self._joiner.close())
         if self.is_done:
             return chunks
@@ -141,15 +145,15 @@ class ConverseStreamReader:
 
     def _read_event(self, name: str, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         if name == "messageStart":
-            return [] if self._has_begun else [self._say({"content": ""})]
+            return [] if self._has_begun else [self._delta_chunk({"content": ""})]
         if name == "contentBlockStart":
             return self._begin_block(data)
         if name == "contentBlockDelta":
-            return self._go_on(data)
+            return self._read_delta(data)
         if name == "contentBlockStop":
             return self._end_block(data)
         if name == "messageStop":
-            self._take_stop(data)
+            self._read_stop(data)
         elif name == "metadata":
             self._usage = read_usage(data.get("usage"))
             self._extra.update({key: data[key] for key in _KEPT if data.get(key) is not None})
@@ -159,12 +163,12 @@ class ConverseStreamReader:
             return self._end()
         return []  # what nobody knows
 
-    def _take_stop(self, data: dict[str, Any]) -> None:
+    def _read_stop(self, data: dict[str, Any]) -> None:
         reason = data.get("stopReason")
         if not isinstance(reason, str):
             raise malformed("a `messageStop` without a reason in its stream", self._context)
-        if is_failed_end(reason):
-            raise read_error_frame(failed_end(reason), self._context)
+        if is_failure_reason(reason):
+            raise read_error_frame(failure_body(reason), self._context)
         self._stop_reason = self._stop_reason or reason
         fields = data.get("additionalModelResponseFields")
         if fields is not None:
@@ -181,45 +185,53 @@ class ConverseStreamReader:
         host_id = call_id(fields) or made_call_id(f"{self._context.made_id}_0_{count}")
         placed = self._calls.place(host_id, _block_of(data), name, "")
         self._open[_block_of(data)] = placed.call
-        return self._say_call(placed)
+        return self._call_chunk(placed)
 
-    def _go_on(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+    def _read_delta(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         delta = data.get("delta")
         fields = cast("dict[str, Any]", delta) if isinstance(delta, dict) else {}
         text = fields.get("text")
         if isinstance(text, str):
-            return [self._say({"content": text})] if text else []
+            return [self._delta_chunk({"content": text})] if text else []
         thought = read_reasoning(fields.get("reasoningContent"))
         if thought:
-            return [self._say({"reasoning_content": thought})]
+            return [self._delta_chunk({"reasoning_content": thought})]
         call = fields.get("toolUse")
         written = cast("dict[str, Any]", call).get("input") if isinstance(call, dict) else None
         if not isinstance(written, str) or not written:
             return []
         if not self._calls.calls:
             raise malformed("a piece of a call that did not begin in its stream", self._context)
-        return self._say_call(self._calls.place(None, _block_of(data), "", written))
+        return self._call_chunk(self._calls.place(None, _block_of(data), "", written))
 
-    def _say_call(self, placed: Placed) -> list[ChatCompletionChunk]:
-        """The chunk for a piece of a call, if it adds anything; the first has id, type and name."""
+    def _call_chunk(self, placed: Placed) -> list[ChatCompletionChunk]:
+        """The chunk for a piece of a call, if it adds anything.
+
+        The first one has id, type and name.
+        """
         index, function = placed.call.index, {"arguments": placed.text}
         if placed.is_new:
             made = made_call_id(f"{self._context.made_id}_0_{index}")
             head = {"id": placed.call.host_id or made, "type": "function"}
             named = {"name": placed.call.name, **function}
-            return [self._say({"tool_calls": [{"index": index, **head, "function": named}]})]
+            return [
+                self._delta_chunk({"tool_calls": [{"index": index, **head, "function": named}]})
+            ]
         if not placed.text:
             return []
-        return [self._say({"tool_calls": [{"index": index, "function": function}]})]
+        return [self._delta_chunk({"tool_calls": [{"index": index, "function": function}]})]
 
     def _end_block(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
-        """A call without arguments has an empty object, as in the whole answer."""
+        """The chunk at the end of a call without arguments.
+
+        An empty object, as in a whole answer.
+        """
         call = self._open.pop(_block_of(data), None)
         if call is None or call.arguments.has_begun:
             return []
-        return self._say_call(self._calls.place(None, _block_of(data), "", "{}"))
+        return self._call_chunk(self._calls.place(None, _block_of(data), "", "{}"))
 
-    def _say(self, delta: dict[str, Any]) -> ChatCompletionChunk:
+    def _delta_chunk(self, delta: dict[str, Any]) -> ChatCompletionChunk:
         if not self._has_begun:
             self._has_begun = True
             delta = {"role": "assistant", **delta}
@@ -250,6 +262,6 @@ class ConverseStreamReader:
 
 
 def _block_of(data: dict[str, Any]) -> int | None:
-    """Which block an event is about; None where it does not say."""
+    """The index of the block that an event is about; None where it has none."""
     index = data.get("contentBlockIndex")
     return index if is_index(index) else None

@@ -1,4 +1,4 @@
-"""The embedded model's chat: OpenAI's protocol, with requests made to what its server can do.
+"""The dialect of the embedded model: OpenAI's protocol, limited to what its server can do.
 
 The rules are in `puna.embedded.constrain`. Requests go to `embedded://<model>/v1/...`, which the
 embedded transport turns into the address of the model's process.
@@ -15,12 +15,12 @@ from pydantic_core import from_json
 from typing_extensions import override
 
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
-from puna.dialects.json_http import encode, post
+from puna.dialects.json_http import build_post, encode
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.request_rules import take_stream_options
+from puna.dialects.request_rules import pop_stream_options
 from puna.embedded.constrain import Constrained, constrain
-from puna.embedded.prompt import unread_fields
+from puna.embedded.prompt import ignored_fields
 from puna.embedded.replies import ServerStream, read_completion
 from puna.embedded.server_errors import read_server_error
 from puna.errors import APIError
@@ -32,10 +32,10 @@ from puna.wire.sse import SSEEvent
 
 
 class EmbeddedChat(OpenAIChat):
-    """Chat requests to the embedded model's server, and its replies. One instance serves all calls.
+    """Sends chat requests to the embedded model's server and parses its replies.
 
-    A reply is read with the request as it was built (`Constrained`), which may differ from the
-    caller's.
+    One instance serves all calls. A reply is parsed with the request that was sent
+    (`Constrained`), which may differ from the caller's.
     """
 
     checks_schemas = True
@@ -45,23 +45,25 @@ class EmbeddedChat(OpenAIChat):
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `embedded://<percent-encoded model>/v1/chat/completions`."""
+        """Build `POST embedded://<percent-encoded model>/v1/chat/completions`."""
         constrained, dropped = self._constrain(request, target)
         url = f"embedded://{quote(target.model, safe='')}/v1{self.path}"
         return BuiltRequest(
-            post(url, encode(constrained.body), request, target, timeouts), dropped, constrained
+            build_post(url, encode(constrained.body), request, target, timeouts),
+            dropped,
+            constrained,
         )
 
     @override
     def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
-        """A decoded body as a completion, checked against the schema that was asked for."""
+        """Convert a decoded body to a completion, and check it against the requested schema."""
         with _attributed(context.target, context.model):
             completion = read_completion(data, self._constrained(context))
         return super().read_body(completion, context)
 
     @override
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion, also where the server had to stream it."""
+        """Parse a success, also where the server had to stream it."""
         if not self._constrained(context).is_folded:
             return super().read_reply(reply, context)
         reader = self.stream_reader(context)
@@ -74,7 +76,7 @@ class EmbeddedChat(OpenAIChat):
 
     @override
     def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         try:
             body: Any = from_json(reply.body)
         except ValueError:
@@ -83,16 +85,16 @@ class EmbeddedChat(OpenAIChat):
 
     @override
     def read_error_body(self, data: dict[str, Any], context: ReadContext) -> APIError:
-        """The typed error of a decoded body that came as a success."""
+        """The typed error for a decoded error body with a success status."""
         return _server_error(_status_of(data), data, context, self._constrained(context))
 
     @override
     def stream_reader(self, context: ReadContext) -> StreamReader:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         return EmbeddedStreamReader(context, self._constrained(context))
 
     def _constrained(self, context: ReadContext) -> Constrained:
-        """What was built, carried here by the context; built again for a context without it."""
+        """The request as it was sent, from the context; built again for a context without it."""
         carried = context.reading
         if isinstance(carried, Constrained):
             return carried
@@ -107,13 +109,13 @@ class EmbeddedChat(OpenAIChat):
         with _attributed(target, request.model):
             constrained = constrain(plain)
         # The server has its own way to tell the usage.
-        untold = take_stream_options({**body}, request)
-        unread = unread_fields(plain["messages"])
+        untold = pop_stream_options({**body}, request)
+        unread = ignored_fields(plain["messages"])
         return constrained, (*dropped, *unread, *untold, *constrained.dropped_params)
 
 
 class EmbeddedStreamReader(OpenAIStreamReader):
-    """The server's events, rewritten before they are read as OpenAI's."""
+    """Parses the server's stream: its events are converted to OpenAI's before they are read."""
 
     def __init__(self, context: ReadContext, constrained: Constrained) -> None:
         super().__init__(context)
@@ -125,12 +127,12 @@ class EmbeddedStreamReader(OpenAIStreamReader):
         return None  # every event is rewritten first
 
     @override
-    def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+    def read_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         with _attributed(self._context.target, self._context.model):
             made = self._server.feed(data)
         chunks: list[ChatCompletionChunk] = []
         for chunk in made:
-            chunks += super().take_frame(chunk)
+            chunks += super().read_frame(chunk)
         return chunks
 
     @override
@@ -146,7 +148,7 @@ def _server_error(
 
 
 def _status_of(body: Any) -> int:
-    """The status that an error inside a success names, or 500."""
+    """The status in an error body with a success status; 500 where it has none."""
     error = cast("dict[str, Any]", body).get("error") if isinstance(body, dict) else None
     code = cast("dict[str, Any]", error).get("code") if isinstance(error, dict) else None
     return code if isinstance(code, int) else 500
@@ -154,7 +156,7 @@ def _status_of(body: Any) -> int:
 
 @contextmanager
 def _attributed(target: Target, model: str) -> Generator[None]:
-    """Add provider and public model name to errors of the embedded package, which knows neither."""
+    """A context that adds the provider's and model's names to errors of the embedded package."""
     try:
         yield
     except APIError as error:

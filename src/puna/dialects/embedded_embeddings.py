@@ -1,7 +1,7 @@
-"""The embedded model's embeddings: OpenAI's protocol, to the same process that chats.
+"""The dialect of the embedded model's embeddings: OpenAI's protocol, to the process that chats.
 
-The server makes the mean of the model's last states over the input's tokens and gives it length 1.
-It is a chat model: docs/decisions/0017-embeddings.md says how well its vectors tell texts apart.
+The server averages the model's last states over the input's tokens and normalizes to length 1. It
+is a chat model: docs/decisions/0017-embeddings.md says how well its vectors distinguish texts.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _KEPT_OF_ITEM = ("embedding", "index")
 
 
 class EmbeddedEmbeddings(OpenAIEmbeddings):
-    """Stateless; one instance serves all calls."""
+    """Sends embedding requests to the embedded model and parses its replies."""
 
     @override
     def build_request(
         self, request: EmbeddingRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `embedded://<percent-encoded model>/v1/embeddings`."""
+        """Build `POST embedded://<percent-encoded model>/v1/embeddings`."""
         if not all(isinstance(one, str) for one in request.inputs):
             raise BadRequestError(
                 "The embedded model takes texts: token ids are of one vocabulary, and others "

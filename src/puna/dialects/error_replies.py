@@ -1,4 +1,4 @@
-"""Error replies of all kinds of hosts, read into the one error tree.
+"""Parses error replies of all kinds of hosts into typed errors.
 
 Bodies seen in the wild: OpenAI's `{"error": {message, type, param, code}}`, problem details
 `{title, detail, status}` (Meta's Llama API), `{"detail": …}`, `{"message": …}`, `{"error": "…"}`,
@@ -64,7 +64,7 @@ _ERROR_STATUS = re.compile(r"[45][0-9][0-9]")
 
 
 def read_error_reply(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError:
-    """The typed error of a reply whose status is not a success, or that holds an error body."""
+    """The typed error for a reply whose status is no success, or whose body is an error."""
     text = scrub_start(reply.body, context)
     return _make(
         status=reply.status,
@@ -78,9 +78,9 @@ def read_error_reply(reply: HTTPReply, context: ReadContext[ModelRequest]) -> AP
 def read_error_frame(
     frame: Any, context: ReadContext[ModelRequest], *, status: int | None = None
 ) -> APIError:
-    """The typed error of an error object that came inside a success: a body or a stream event.
+    """The typed error for an error object inside a success: a body or a stream event.
 
-    `status` is the one that the dialect gives such an error; else the object may tell it.
+    `status` is the one that the dialect knows for it; else the object may hold one.
     """
     raw = frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False)
     text = scrub(raw, context)
@@ -97,7 +97,7 @@ def read_error_frame(
 
 
 def is_error_body(body: Mapping[str, Any]) -> bool:
-    """Whether a decoded object that came as a success, or as a stream event, tells of an error.
+    """Whether a decoded body or stream event of a success is an error.
 
     Besides `{"error": …}` hosts send `{"object": "error", …}` and problem details.
     """
@@ -112,7 +112,10 @@ def is_error_body(body: Mapping[str, Any]) -> bool:
 
 
 def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that the host asks to wait, from `retry-after-ms` or `retry-after` (RFC 9110)."""
+    """The seconds that the host asks to wait, from `retry-after-ms` or `retry-after` (RFC 9110).
+
+    `now` is Unix time in seconds, for dates. None where there is no such header.
+    """
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return max(0.0, milliseconds / 1000)
@@ -136,7 +139,7 @@ def _number(text: str) -> float | None:
 
 
 class _Details(dict[str, str]):
-    """`message`, `type`, `param`, `code`, `status` of an error body, as far as given."""
+    """`message`, `type`, `param`, `code` and `status` of an error body, as far as it has them."""
 
 
 def _make(
@@ -185,7 +188,7 @@ def _make(
 
 
 def _kept_status(cls: type[APIError], status: int) -> int | None:
-    """The host's status where it is one of an error of this kind; None for the class's own."""
+    """The host's status if it fits this class of error; None for the class's own."""
     is_wrong_family = status >= 500 and issubclass(cls, BadRequestError)  # noqa: PLR2004 - RFC 9110
     return status if status >= 400 and not is_wrong_family else None  # noqa: PLR2004 - RFC 9110
 
@@ -273,7 +276,7 @@ def _first_text(fields: Mapping[str, Any], *keys: str) -> str:
 
 
 def _status_of(details: _Details) -> int:
-    """The HTTP status in an error body, or the one that its code or type stands for; else 500."""
+    """The HTTP status for an error body: its own, or the one for its code or type; else 500."""
     status = details.get("status", "")
     if _ERROR_STATUS.fullmatch(status):
         return int(status)

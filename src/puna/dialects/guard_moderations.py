@@ -1,4 +1,7 @@
-"""Moderations by a Llama Guard: a chat call in the host's own dialect. See `puna.bridges.guard`."""
+"""Moderations by a Llama Guard, as chat calls in the host's own dialect.
+
+See `puna.bridges.guard`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ Context = ReadContext[ModerationRequest]
 
 @dataclass(frozen=True, slots=True)
 class GuardModerations:
-    """Asks a Llama Guard about one input a call, in the host's dialect for `chat`."""
+    """Asks a Llama Guard model about one input for each call, over the host's `chat` dialect."""
 
     guard: GuardFacts
     chat: Dialect
@@ -30,16 +33,19 @@ class GuardModerations:
     def build_request(
         self, request: ModerationRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """A chat request with the input as its message; temperature 0, so that no chance judges."""
-        asked = self._asked(request)
+        """Build a chat request with the input as its message.
+
+        The temperature is 0, so that the result is stable.
+        """
+        asked = self._to_chat(request)
         built = self.chat.build_request(asked, target, timeouts)
         return replace(built, reading=(asked, built.reading))
 
     def read_reply(self, reply: HTTPReply, context: Context) -> ModerationResponse:
-        """The verdict, under the public name of the model.
+        """Parse the verdict, under the public name of the model.
 
         Raises:
-            APIError: the reply holds an error, or no verdict: that must not pass for harmless.
+            APIError: the reply is an error, or holds no verdict, which must not count as harmless.
         """
         answer = self.chat.read_reply(reply, self._chat_context(context))
         message = answer.choices[0].message
@@ -56,10 +62,10 @@ class GuardModerations:
         )
 
     def read_error(self, reply: HTTPReply, context: Context) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         return self.chat.read_error(reply, self._chat_context(context))
 
-    def _asked(self, request: ModerationRequest) -> ChatRequest:
+    def _to_chat(self, request: ModerationRequest) -> ChatRequest:
         (given,) = request.inputs
         return ChatRequest(
             request.model,
@@ -73,7 +79,7 @@ class GuardModerations:
         )
 
     def _chat_context(self, context: Context) -> ReadContext:
-        asked, reading = context.reading or (self._asked(context.request), None)
+        asked, reading = context.reading or (self._to_chat(context.request), None)
         return ReadContext(
             target=context.target,
             model=context.model,
@@ -85,7 +91,7 @@ class GuardModerations:
 
 
 def _estimate(answer: ChatCompletion, context: Context) -> Usage:
-    """For a host that tells no usage."""
+    """Estimated usage, for a host that reports none."""
     asked, _ = context.reading
     said = answer.choices[0].message.content or ""
     prompt = count_message_tokens("", asked.messages, None).count

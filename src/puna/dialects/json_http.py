@@ -1,4 +1,4 @@
-"""JSON over HTTP: bodies, addresses and headers of requests; the JSON of replies."""
+"""Builds JSON requests over HTTP (URL, headers, body), and parses JSON replies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from puna.wire.surrogates import well_formed
 _BODY_LIMIT = 1_000
 
 
-def post(
+def build_post(
     url: str,
     body: bytes,
     request: ModelRequest,
@@ -31,9 +31,9 @@ def post(
     *,
     stream_type: str = "text/event-stream",
 ) -> HTTPRequest:
-    """The POST of an encoded body, with the headers of the request and of the target.
+    """Build the POST of a serialized body, with the headers of the request and of the target.
 
-    `stream_type` is what a stream is asked for as.
+    `stream_type` is the `accept` header of a stream.
     """
     return HTTPRequest(
         method="POST",
@@ -48,7 +48,7 @@ def post(
 def malformed(
     what: str, context: ReadContext[ModelRequest], *, body: str | None = None
 ) -> MalformedReplyError:
-    """The error for a success that is not what was asked for."""
+    """The error for a success that does not hold what was requested."""
     return MalformedReplyError(
         f"{context.target.provider} answered with {what}.",
         provider=context.target.provider,
@@ -60,7 +60,7 @@ def malformed(
 def parse_object(
     reply: HTTPReply, context: ReadContext[ModelRequest], *, has_vectors: bool = False
 ) -> dict[str, Any]:
-    """A success's body as a JSON object; raises the error that fits what else it is."""
+    """Parse the body of a success as a JSON object; raises the fitting error for anything else."""
     try:
         data = parse_answer(reply.body, has_vectors=has_vectors)
     except ValueError as error:
@@ -76,13 +76,13 @@ def parse_object(
 
 
 def first_problem(error: ValidationError) -> str:
-    """Which field is wrong, and how."""
+    """The first invalid field of a pydantic error, and what is wrong with it."""
     first = error.errors(include_url=False, include_input=False)[0]
     return f"`{'.'.join(str(part) for part in first['loc'])}` ({first['msg']})"
 
 
 def build_url(target: Target, path: str) -> str:
-    """The address of a path of the target's."""
+    """The URL of a path at the target, with the target's query."""
     query = f"?{urlencode(target.query)}" if target.query else ""
     base, prefix = target.base_url, target.quirks.path_prefix
     if prefix:
@@ -93,10 +93,10 @@ def build_url(target: Target, path: str) -> str:
 
 
 def model_segment(target: Target) -> str:
-    """The model's name as a part of a path.
+    """The model's name as a path segment.
 
     Raises:
-        BadRequestError: it would name another path of the host.
+        BadRequestError: the name would lead to another path of the host.
     """
     if target.model in (".", ".."):
         raise BadRequestError(
@@ -125,7 +125,7 @@ def _headers(request: ModelRequest, target: Target, accept: str) -> dict[str, st
 
 
 def _credentials(target: Target) -> tuple[str, str] | None:
-    """The header that lets the request in, by name and value."""
+    """The header with the target's credentials, as name and value; None without credentials."""
     if target.api_key is not None and target.quirks.key_header is not None:
         return target.quirks.key_header, target.api_key.reveal()
     if target.api_key is not None:
@@ -137,10 +137,10 @@ def _credentials(target: Target) -> tuple[str, str] | None:
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
-    """A body as JSON. Half of a surrogate pair, which is no text, is U+FFFD.
+    """Serialize a body. Halves of surrogate pairs become U+FFFD.
 
     Raises:
-        BadRequestError: it holds something that JSON cannot say.
+        BadRequestError: it holds a value that JSON does not have.
     """
     try:
         text = _ENCODER.encode(body)

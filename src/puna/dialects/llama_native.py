@@ -1,7 +1,7 @@
-"""The chat protocol of Meta's Llama API itself, beside its OpenAI-compatible one.
+"""The dialect of the Llama API's own chat protocol, beside its OpenAI-compatible one.
 
 Requests are like OpenAI's with fewer fields; a reply holds one `completion_message`, and a stream
-events of the types start, progress, complete and metrics. Source: the types of Meta's Llama API
+has events of the types start, progress, complete and metrics. Source: the types of Meta's Llama API
 client 0.6.0, read 2026-11-26.
 """
 
@@ -16,7 +16,7 @@ from puna.dialects.base import ReadContext, StreamReader, Target
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_replies import mend_text
 from puna.dialects.openai_stream import OpenAIStreamReader
-from puna.dialects.request_rules import fit_chat, not_taken, take_stream_options
+from puna.dialects.request_rules import fit_chat, pop_stream_options, unsupported_part
 from puna.dialects.stream_faults import malformed_frame
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.requests import ChatRequest
@@ -41,7 +41,7 @@ _Fields = dict[str, Any]
 
 
 class LlamaNativeChat(OpenAIChat):
-    """Stateless; one instance serves all calls."""
+    """Sends chat requests in the Llama API's protocol and parses its replies."""
 
     @override
     def build_body(
@@ -54,7 +54,7 @@ class LlamaNativeChat(OpenAIChat):
             for i, message in enumerate(request.messages)
         ]
         # A stream always ends with its metrics.
-        dropped.update(dict.fromkeys(take_stream_options(params, request)))
+        dropped.update(dict.fromkeys(pop_stream_options(params, request)))
         if _FORMAT in params:
             params[_FORMAT] = _build_format(params[_FORMAT], dropped)
         body: _Fields = {"model": target.model, "messages": built, **params}
@@ -64,41 +64,41 @@ class LlamaNativeChat(OpenAIChat):
 
     @override
     def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
-        """A decoded body as a completion."""
+        """Convert a decoded body to a completion."""
         given = data.get("completion_message")
         message = dict(cast("_Fields", given)) if isinstance(given, dict) else None
         reason = message.pop("stop_reason", None) if message is not None else None
         choice: _Fields = {"index": 0, "message": message, "finish_reason": reason}
-        return super().read_body({**_rest_of(data, data), "choices": [choice]}, context)
+        return super().read_body({**_other_fields(data, data), "choices": [choice]}, context)
 
     @override
     def stream_reader(self, context: ReadContext) -> StreamReader:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         return LlamaNativeStreamReader(context)
 
 
 class LlamaNativeStreamReader(OpenAIStreamReader):
-    """One streamed reply. No event says that it is the last: the metrics follow `complete`."""
+    """Parses one streamed reply. No event marks the end: the metrics come after `complete`."""
 
     @override
     def read_plain(self, event: SSEEvent) -> ChatCompletionChunk | None:
         return None  # every event is rewritten first
 
     @override
-    def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+    def read_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         given = data.get("event")
         if not isinstance(given, dict):
             raise malformed_frame("a frame without an event", self._context)
         event = cast("_Fields", given)
-        rest = _rest_of(data, event)
+        rest = _other_fields(data, event)
         if event.get("event_type") == "metrics":
-            return super().take_frame({**rest, "choices": []})
+            return super().read_frame({**rest, "choices": []})
         choice = {
             "index": 0,
             "delta": _delta_of(event.get("delta")),
             "finish_reason": event.get("stop_reason"),
         }
-        return super().take_frame({**rest, "choices": [choice]})
+        return super().read_frame({**rest, "choices": [choice]})
 
 
 def _build_message(
@@ -108,10 +108,10 @@ def _build_message(
     target: Target,
     dropped: dict[str, None],
 ) -> _Fields:
-    """A message with the fields that its role has here; what is left out is noted in `dropped`."""
+    """A message with the fields that its role has in this protocol; others go to `dropped`."""
     known = _MESSAGE_FIELDS.get(given["role"])
     if known is None:
-        raise not_taken(
+        raise unsupported_part(
             f"{path}.role", f"knows the roles {', '.join(_MESSAGE_FIELDS)}", request, target
         )
     made = {name: value for name, value in given.items() if name in known}
@@ -142,7 +142,7 @@ def _build_part(
 ) -> _Fields:
     known = _PART_FIELDS.get(part["type"])
     if known is None:
-        raise not_taken(f"{path}.type", "reads text and images only", request, target)
+        raise unsupported_part(f"{path}.type", "reads text and images only", request, target)
     dropped.update(
         (f"messages[].content[].{name}", None) for name in sorted(part.keys() - {*known})
     )
@@ -156,7 +156,7 @@ def _build_part(
 
 
 def _build_format(wanted: Mapping[str, Any], dropped: dict[str, None]) -> Any:
-    """A format with the fields that it has here: a name and a schema."""
+    """A `response_format` with the fields it has in this protocol: a name and a schema."""
     given = wanted.get("json_schema")
     if not isinstance(given, Mapping):
         return wanted
@@ -168,14 +168,14 @@ def _build_format(wanted: Mapping[str, Any], dropped: dict[str, None]) -> Any:
 
 
 def _delta_of(given: Any) -> _Fields:
-    """A piece of an answer in OpenAI's fields. Pieces of calls have no index, there as here."""
+    """A piece of an answer in OpenAI's fields. Pieces of calls have no index in either."""
     delta = cast("_Fields", given) if isinstance(given, dict) else {}
     if delta.get("type") != "tool_call":
         return {"content": delta["text"]} if "text" in delta else {}
     return {"tool_calls": [{name: value for name, value in delta.items() if name != "type"}]}
 
 
-def _rest_of(data: _Fields, holder: _Fields) -> _Fields:
+def _other_fields(data: _Fields, holder: _Fields) -> _Fields:
     """The fields around the choice, with the metrics of `holder` as usage."""
     rest = {name: value for name, value in data.items() if name not in _READ_FIELDS}
     usage: _Fields = {}

@@ -1,4 +1,4 @@
-"""Ollama's own chat protocol, `POST /api/chat`.
+"""The dialect of Ollama's own chat protocol, `POST /api/chat`.
 
 Source: Ollama's OpenAPI description, its page "Thinking" and its Python client 0.6.3, read
 2026-11-26.
@@ -19,7 +19,7 @@ from puna.dialects.ollama_context import set_context
 from puna.dialects.ollama_messages import build_messages, check_tools
 from puna.dialects.ollama_replies import OllamaStreamReader, as_completion
 from puna.dialects.openai_chat import OpenAIChat
-from puna.dialects.request_rules import fit_chat, take_stream_options
+from puna.dialects.request_rules import fit_chat, pop_stream_options
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion
 from puna.types.display import display
@@ -56,10 +56,12 @@ _BASE_ENDINGS = ("/api/chat", "/api", "/v1")
 
 
 class OllamaChat(OpenAIChat):
-    """Chat requests to Ollama's own API, and its replies. One instance serves all calls.
+    """Sends chat requests to Ollama's own API and parses its replies.
 
-    Beside what the caller gave it sends `stream` (Ollama streams unless told not to), `num_ctx`,
-    `truncate` and `shift`: see `set_context`. A base may end with `/api` or `/v1`.
+    One instance serves all calls.
+
+    Beside the caller's fields it sends `stream` (Ollama streams by default), `num_ctx`, `truncate`
+    and `shift`: see `set_context`. A base URL may end with `/api` or `/v1`.
     """
 
     path = "/api/chat"
@@ -75,7 +77,7 @@ class OllamaChat(OpenAIChat):
         request, params, left_out = fit_chat(request, target, OLLAMA)
         messages, cut = build_messages(request, target)
         # The last line of a stream always has the usage.
-        left_out = (*left_out, *take_stream_options(params, request))
+        left_out = (*left_out, *pop_stream_options(params, request))
         choice = params.get("tool_choice")
         if choice in ("auto", "none"):
             del params["tool_choice"]
@@ -90,7 +92,7 @@ class OllamaChat(OpenAIChat):
 
     @override
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion. Errors: as over OpenAI's protocol."""
+        """Parse a success. Errors are like those of OpenAI's protocol."""
         data = parse_object(reply, context)
         if data.get("error"):
             raise self.read_error_body(data, context)
@@ -98,12 +100,12 @@ class OllamaChat(OpenAIChat):
 
     @override
     def stream_reader(self, context: ReadContext) -> StreamReader:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         return OllamaStreamReader(context)
 
 
 def ollama_url(target: Target, path: str) -> str:
-    """The address of a path that begins with `/api`, whichever of its endings the base has."""
+    """The URL of a path that begins with `/api`, for a base URL with or without `/api` or `/v1`."""
     base = target.base_url
     ending = next((one for one in _BASE_ENDINGS if base.endswith(one)), "")
     return build_url(replace(target, base_url=base.removesuffix(ending)), path)
@@ -112,14 +114,15 @@ def ollama_url(target: Target, path: str) -> str:
 def sort_options(
     params: Mapping[str, Any], request: ModelRequest, target: Target
 ) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
-    """Parameters as top-level fields, as `options`, and the names of those left out.
+    """Split parameters into top-level fields, `options`, and the names of those left out.
 
-    Left out is what was given by a second name, too: Ollama's own name counts, and within `options`
-    before beside it. So is, under `drop_params`, what the model cannot do.
+    A parameter given twice under two names is left out once: Ollama's own name wins, and a value
+    inside `options` wins over one beside it. Under `drop_params` what the model cannot do is left
+    out, too.
 
     Raises:
         BadRequestError: `options` is no object, or a value has no meaning here.
-        UnsupportedParamsError: the model cannot be told not to think.
+        UnsupportedParamsError: thinking is turned off for a model that cannot turn it off.
     """
     own = params.get("options", {})
     if not isinstance(own, Mapping):
@@ -142,7 +145,7 @@ def sort_options(
 
 
 def _translate(given: str, value: Any, request: ModelRequest, target: Target) -> Any:
-    """A top-level field's value in Ollama's words; None where there is nothing to say."""
+    """The value of a top-level field in Ollama's form; None where it is not sent."""
     if given == "response_format":
         kinds = {
             "json_object": "json",
@@ -172,11 +175,11 @@ def _translate(given: str, value: Any, request: ModelRequest, target: Target) ->
 
 
 def _always_thinks(given: str, value: Any, target: Target) -> bool:
-    """Whether the request turns thinking off at a model that can only lower it (`gpt-oss`)."""
+    """Whether the request turns thinking off for a model that can only reduce it (`gpt-oss`)."""
     return given == "reasoning_effort" and value == "none" and _KNOWS_LEVELS in target.model
 
 
-def _bad(name: str, says: str, request: ModelRequest, target: Target) -> BadRequestError:
+def _bad(name: str, message: str, request: ModelRequest, target: Target) -> BadRequestError:
     return BadRequestError(
-        f"`{name}` {says}.", param=name, provider=target.provider, model=request.model
+        f"`{name}` {message}.", param=name, provider=target.provider, model=request.model
     )

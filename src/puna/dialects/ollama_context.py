@@ -1,7 +1,7 @@
-"""How large a context Ollama is asked for, so that it cuts nothing off a prompt.
+"""Chooses the context size for Ollama, so that it does not silently cut the prompt.
 
 Its own default is 4,096 tokens with less than 24 GiB of video memory, and a longer prompt loses its
-beginning without a word. Source: Ollama's page "Context length"; for `truncate` and `shift` its
+beginning without an error. Source: Ollama's page "Context length"; for `truncate` and `shift` its
 issues 4967, 14259 and 17889 and pull request 17944; all read 2026-11-26.
 """
 
@@ -30,18 +30,18 @@ _ROOM_FOR_IMAGE = 2_048
 def set_context(
     body: dict[str, Any], options: dict[str, Any], request: ChatRequest, target: Target
 ) -> None:
-    """Set `num_ctx` of the options where the caller did not, and forbid to cut in silence.
+    """Set `num_ctx` in the options if the caller did not, and forbid silent cuts.
 
-    The prompt is estimated, never counted with a vocabulary: that would be read in the middle of a
-    call. An estimate may be too low, so a quarter is added, and `truncate: false` and `shift:
-    false` make Ollama answer with an error, or end with `length`, where that is not enough. It may
-    be too high by 60 %, so only what is larger even then is refused here. A caller's own `truncate`
-    or `shift` is sent instead, and with `truncate: true` nothing is refused; one never to be
-    sent (`additional_drop_params`) is not.
+    The prompt is estimated and not counted with a vocabulary, which would have to be loaded during
+    the call. The estimate may be too low, so a quarter is added, and `truncate: false` and `shift:
+    false` make Ollama answer with an error, or end with `length`, if that is not enough. It may
+    also be too high by 60 %, so only what is too large even then is refused here. A caller's own
+    `truncate` or `shift` is sent instead, and with `truncate: true` nothing is refused; one in
+    `additional_drop_params` is not sent.
 
     Raises:
         ContextWindowExceededError: the prompt cannot fit the caller's `num_ctx`, or the window.
-        BadRequestError: `num_ctx` is no size, or the tools hold something that JSON cannot say.
+        BadRequestError: `num_ctx` is invalid, or the tools hold a value that JSON does not have.
     """
     for name in ("truncate", "shift"):
         if name not in request.unwanted_params:
@@ -65,10 +65,10 @@ def set_context(
 
 
 def context_for(tokens: int, answer: Any = None) -> int:
-    """A context for an estimated prompt and an answer of at most so many tokens.
+    """The context size for an estimated prompt and an answer of at most `answer` tokens.
 
-    In large steps (doubled up to 32,768, then multiples of that), because Ollama loads the model
-    again whenever the size changes.
+    It grows in large steps (doubled up to 32,768, then multiples of that), because Ollama reloads
+    the model whenever the size changes.
     """
     is_known = isinstance(answer, int) and answer > 0  # -1 and -2 mean: as long as it gets
     wanted = tokens + -(-tokens // 4) + (answer if is_known else _ROOM_FOR_ANSWER)
@@ -78,7 +78,7 @@ def context_for(tokens: int, answer: Any = None) -> int:
 
 
 def _count_tools(tools: Any) -> int:
-    """Tokens of tools as the templates of Ollama's library write them: each as JSON."""
+    """The tokens of tools as the templates of Ollama's library write them: each as JSON."""
     if not tools:
         return 0
     return estimate_tokens(encode({"tools": tools}).decode())

@@ -1,4 +1,4 @@
-"""Ollama's own embeddings, `POST /api/embed`.
+"""The dialect of Ollama's own embeddings, `POST /api/embed`.
 
 Source: Ollama's OpenAPI description and its Python client 0.6.3, read 2026-11-26.
 """
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from puna.catalog.estimates import MOST_READ, estimate_tokens
 from puna.dialects.base import BuiltRequest, ReadContext, Target
-from puna.dialects.json_http import encode, post
+from puna.dialects.json_http import build_post, encode
 from puna.dialects.ollama_chat import ollama_url, sort_options
 from puna.dialects.ollama_context import SIZE, context_for
 from puna.dialects.openai_embeddings import OpenAIEmbeddings
@@ -22,11 +22,10 @@ from puna.wire.http import Timeouts
 
 
 class OllamaEmbeddings(OpenAIEmbeddings):
-    """Stateless; one instance serves all calls.
+    """Sends embedding requests to Ollama's own API and parses its replies.
 
-    Beside what the caller gave it sends `truncate: false`, so that an input that is too long is an
-    error, and the `num_ctx` that the longest input needs. Ollama itself keeps that within the
-    model's window.
+    Beside the caller's fields it sends `truncate: false`, so that an input that is too long is an
+    error, and the `num_ctx` that the longest input needs. Ollama limits that to the model's window.
     """
 
     path = "/api/embed"
@@ -35,7 +34,7 @@ class OllamaEmbeddings(OpenAIEmbeddings):
     def build_request(
         self, request: EmbeddingRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/api/embed`."""
+        """Build `POST <base>/api/embed`."""
         texts = [one for one in request.inputs if isinstance(one, str)]
         if len(texts) != len(request.inputs):
             raise BadRequestError(
@@ -53,7 +52,7 @@ class OllamaEmbeddings(OpenAIEmbeddings):
         if "truncate" not in request.unwanted_params:
             fields.setdefault("truncate", False)
         body = {"model": target.model, "input": texts, **fields, "options": options}
-        http = post(self.url(target), encode(body), request, target, timeouts)
+        http = build_post(self.url(target), encode(body), request, target, timeouts)
         return BuiltRequest(http, (*dropped, *doubled), reading=params.get("dimensions"))
 
     @override
@@ -72,9 +71,9 @@ class OllamaEmbeddings(OpenAIEmbeddings):
 
 
 def _most_tokens(texts: list[str]) -> int:
-    """About the tokens of the input that has most of them.
+    """The estimated tokens of the input that has the most.
 
-    Looked for among the largest only: of many inputs an estimate of each would take seconds.
+    Only the largest inputs are estimated: of many, an estimate of each would take seconds.
     """
     most = read = 0
     for text in sorted(texts, key=_size, reverse=True):

@@ -1,8 +1,7 @@
-"""Messages and tools as Ollama's chat takes them.
+"""Converts messages and tools to the form that Ollama's chat accepts.
 
-Its content is one text, images stand beside it as base64, arguments are objects, and a tool's
-result names the tool. Source: Ollama's OpenAPI description and its Python client 0.6.3, read
-2026-11-26.
+A content is one text, images stand beside it as base64, arguments are objects, and a tool's result
+names the tool. Source: Ollama's OpenAPI description and its Python client 0.6.3, read 2026-11-26.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 
 from puna.bridges.call_arguments import parse_call_arguments
 from puna.dialects.base import Target
-from puna.dialects.request_rules import not_taken
+from puna.dialects.request_rules import unsupported_part
 from puna.errors import BadRequestError
 from puna.types.data_url import read_data_url
 from puna.types.requests import ChatRequest
@@ -26,10 +25,10 @@ _Fields = dict[str, Any]
 def build_messages(
     request: ChatRequest, target: Target
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """The messages in Ollama's form, and the fields left out of them.
+    """The messages in Ollama's form, and the names of fields left out of them.
 
     Raises:
-        BadRequestError: a message holds what Ollama cannot be told.
+        BadRequestError: Ollama has no place for a part of a message.
     """
     building = _Building(request, target)
     built = [
@@ -42,13 +41,13 @@ def check_tools(tools: Any, request: ChatRequest, target: Target) -> None:
     """Raise BadRequestError for a tool that is no function: Ollama knows no others."""
     for i, tool in enumerate(tools):
         if tool.get("type") != "function":
-            raise not_taken(
+            raise unsupported_part(
                 f"tools[{i}].type", "knows tools of the type `function` only", request, target
             )
 
 
 class _Building:
-    """One request's messages under way: results refer to calls that came before them."""
+    """The conversion of one request's messages; results refer to the calls before them."""
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
         self._request = request
@@ -62,7 +61,7 @@ class _Building:
         return tuple(self._dropped)
 
     def message(self, given: _Fields, path: str) -> _Fields:
-        """One message."""
+        """Convert one message."""
         text, images = self._read_content(given.get("content", ""), f"{path}.content")
         made: _Fields = {"role": given["role"], "content": text}
         made.update((name, given[name]) for name in _OWN_FIELDS if name in given)
@@ -101,7 +100,7 @@ class _Building:
         arguments = parse_call_arguments(function.get("arguments"))
         if arguments is not None:
             return arguments
-        raise self._not_taken(
+        raise self._unsupported(
             f"{path}.function.arguments",
             "takes arguments that are a JSON object; repair them, or leave the call and its result "
             "out",
@@ -120,13 +119,13 @@ class _Building:
             elif part["type"] == "image_url":
                 images.append(self._image(part["image_url"], f"{path}[{i}].image_url"))
             else:
-                raise self._not_taken(f"{path}[{i}].type", "reads text and images only")
+                raise self._unsupported(f"{path}[{i}].type", "reads text and images only")
         return "\n".join(texts), images
 
     def _image(self, given: Mapping[str, Any], path: str) -> str:
         found = read_data_url(given["url"])
         if found is None:
-            raise self._not_taken(
+            raise self._unsupported(
                 f"{path}.url",
                 "takes an image as base64 in a `data:` URL, and Puna fetches none: read the file "
                 "and send `data:image/png;base64,…`",
@@ -137,5 +136,5 @@ class _Building:
     def _leave_out(self, names: Any) -> None:
         self._dropped.update(dict.fromkeys(names))
 
-    def _not_taken(self, path: str, says: str) -> BadRequestError:
-        return not_taken(path, says, self._request, self._target)
+    def _unsupported(self, path: str, message: str) -> BadRequestError:
+        return unsupported_part(path, message, self._request, self._target)

@@ -1,7 +1,7 @@
-"""Ollama's replies in OpenAI's shape: whole ones, and the lines of a stream.
+"""Converts Ollama's replies and stream lines to OpenAI's shape.
 
-Source: Ollama's OpenAPI description and its page "Errors", read 2026-11-26. Its
-calls have no ids, or had none, and in older versions all stand at index 0.
+Source: Ollama's OpenAPI description and its page "Errors", read 2026-11-26. Its calls have no ids
+in older versions, and there all have index 0.
 """
 
 from __future__ import annotations
@@ -28,19 +28,22 @@ _Fields = dict[str, Any]
 
 
 def as_completion(data: _Fields) -> _Fields:
-    """A whole reply as the body of a chat completion. Its timings stay, under their names."""
+    """Convert a whole reply to the body of a chat completion. Its timings keep their names."""
     message = data.get("message")
     choice: _Fields = {
         "index": 0,
-        "message": _said(cast("_Fields", message)) if isinstance(message, dict) else None,
+        "message": _read_message(cast("_Fields", message)) if isinstance(message, dict) else None,
         "finish_reason": _finish_of(data),
         **_logprobs_of(data),
     }
-    return {**_rest_of(data), "choices": [choice]}
+    return {**_other_fields(data), "choices": [choice]}
 
 
 class OllamaStreamReader(OpenAIStreamReader):
-    """One streamed reply: a line is a piece of the message, and the last one says `done`."""
+    """Parses one streamed reply.
+
+    Each line is a piece of the message, and the last one says `done`.
+    """
 
     def __init__(self, context: ReadContext) -> None:
         super().__init__(context, LineDecoder())
@@ -55,24 +58,24 @@ class OllamaStreamReader(OpenAIStreamReader):
         return bool(data.get("error"))
 
     @override
-    def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+    def read_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
         given = data.get("message")
         if not isinstance(given, dict) and not data.get("done"):
             raise malformed_frame("a line without a message", self._context)
-        delta = _said(cast("_Fields", given)) if isinstance(given, dict) else {}
+        delta = _read_message(cast("_Fields", given)) if isinstance(given, dict) else {}
         for call in delta.get("tool_calls", ()):
             call["index"] = self._calls
             self._calls += 1
         choice: _Fields = {"index": 0, "delta": delta, **_logprobs_of(data)}
         if not data.get("done"):
-            return super().take_frame({"choices": [choice]})
+            return super().read_frame({"choices": [choice]})
         choice["finish_reason"] = _finish_of(data)
-        chunks = super().take_frame({**_rest_of(data), "choices": [choice]})
-        return chunks if self.error is not None else chunks + self._take_end()
+        chunks = super().read_frame({**_other_fields(data), "choices": [choice]})
+        return chunks if self.error is not None else chunks + self._read_done()
 
 
-def _said(message: _Fields) -> _Fields:
-    """A message, or the piece of one in a line, in OpenAI's fields."""
+def _read_message(message: _Fields) -> _Fields:
+    """Convert a message, or the piece of one in a line, to OpenAI's fields."""
     rewritten = ("thinking", "tool_calls")
     made = {n: value for n, value in message.items() if n not in rewritten and value is not None}
     thinking, calls = message.get("thinking"), message.get("tool_calls")
@@ -101,8 +104,8 @@ def _logprobs_of(data: _Fields) -> _Fields:
     return {"logprobs": {"content": given}} if isinstance(given, list) and given else {}
 
 
-def _rest_of(data: _Fields) -> _Fields:
-    """The fields around the choice: the usage, where both counts are told, and the timings."""
+def _other_fields(data: _Fields) -> _Fields:
+    """The fields around the choice: the usage, if both counts are there, and the timings."""
     rest = {name: value for name, value in data.items() if name not in _READ_FIELDS}
     asked, made = data.get("prompt_eval_count"), data.get("eval_count")
     if asked is not None and made is not None:

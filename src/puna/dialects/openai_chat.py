@@ -1,6 +1,6 @@
-"""The OpenAI chat-completions protocol, which most hosts of Llama speak.
+"""The dialect of OpenAI's chat completions, which most hosts of Llama speak.
 
-Source: OpenAI API reference, "Chat"; the deviations mended here are those seen in
+Source: OpenAI API reference, "Chat"; the deviations corrected here are those seen in
 `tests/fixtures` and listed in docs/concepts/dialects.md.
 """
 
@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
 from puna.dialects.json_http import (
+    build_post,
     build_url,
     encode,
     first_problem,
     malformed,
     parse_object,
-    post,
 )
 from puna.dialects.openai_replies import mend_completion
 from puna.dialects.openai_stream import OpenAIStreamReader
@@ -30,29 +30,33 @@ from puna.wire.http import HTTPReply, Timeouts
 
 
 class OpenAIChat:
-    """Stateless; one instance serves all calls."""
+    """Sends chat requests in OpenAI's protocol and parses its replies.
+
+    One instance serves all calls.
+    """
 
     path = "/chat/completions"
 
     def build_request(
         self, request: ChatRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/chat/completions`.
+        """Build `POST <base>/chat/completions`.
 
-        Only what the caller gave is in the body, and for a target that asks, a stream's usage.
+        The body holds only what the caller gave, and, where the target says so, the request for a
+        stream's usage.
         """
         body, dropped = self.build_body(request, target)
-        http = post(self.url(target), encode(body), request, target, timeouts)
+        http = build_post(self.url(target), encode(body), request, target, timeouts)
         return BuiltRequest(http, dropped)
 
     def url(self, target: Target) -> str:
-        """The address of the endpoint."""
+        """The URL of the endpoint."""
         return build_url(target, self.path)
 
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The JSON body as a dict, and the names of the parameters left out."""
+        """The JSON body as a dict, and the names of parameters left out."""
         request, params, dropped = fit_chat(request, target)
         body: dict[str, Any] = {
             "model": target.model,
@@ -68,7 +72,7 @@ class OpenAIChat:
         return body, dropped
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """A success as a completion.
+        """Parse a success.
 
         Raises:
             APIError: it holds an error, or no completion.
@@ -79,7 +83,7 @@ class OpenAIChat:
         return self.read_body(data, context)
 
     def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
-        """A decoded body, which is changed, as a completion.
+        """Convert a decoded body, which is changed in place, to a completion.
 
         Raises:
             MalformedReplyError: it is none.
@@ -91,13 +95,13 @@ class OpenAIChat:
             raise malformed(f"fields of the wrong kind: {first_problem(error)}", context) from error
 
     def read_error_body(self, data: dict[str, Any], context: ReadContext) -> APIError:
-        """The typed error of a decoded body that came as a success."""
+        """The typed error for a decoded error body with a success status."""
         return read_error_frame(data, context)
 
     def read_error(self, reply: HTTPReply, context: ReadContext) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         return read_error_reply(reply, context)
 
     def stream_reader(self, context: ReadContext) -> StreamReader:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         return OpenAIStreamReader(context)

@@ -1,7 +1,7 @@
-"""OpenAI's text completions, at hosts that have the endpoint.
+"""The dialect of OpenAI's text completions, for hosts that have the endpoint.
 
-What is asked is sent as it was given (token ids, `echo`, `logprobs`, `suffix`, …), and what comes
-back is handed on, `logprobs` untouched. Nothing is rescued from a text. Source: OpenAI API
+Parameters are sent as they were given (token ids, `echo`, `logprobs`, `suffix`, …), and answers are
+returned with their `logprobs` untouched. Texts are not searched for tool calls. Source: OpenAI API
 reference, "Completions".
 """
 
@@ -14,14 +14,14 @@ from pydantic import ValidationError
 
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
-from puna.dialects.failed_ends import failed_choice, finish_word
+from puna.dialects.finish_reasons import failed_choice_error, normalize_finish_reason
 from puna.dialects.json_http import (
+    build_post,
     build_url,
     encode,
     first_problem,
     malformed,
     parse_object,
-    post,
 )
 from puna.dialects.openai_replies import is_index, mend_envelope, mend_text
 from puna.dialects.request_rules import choose_params
@@ -42,16 +42,17 @@ _ERROR = "error"
 
 
 class OpenAICompletions:
-    """Requests to a host's text completions, and its replies. One instance serves all calls."""
+    """Sends text-completion requests and parses their replies. One instance serves all calls."""
 
     path = "/completions"
 
     def build_request(
         self, request: CompletionRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/completions`. Only what the caller gave is in the body.
+        """Build `POST <base>/completions`.
 
-        A target that asks gets a stream's usage asked for, too.
+        The body holds only what the caller gave, and, where the target says so, the request for a
+        stream's usage.
         """
         params, dropped = choose_params(request, target)
         body: dict[str, Any] = {"model": target.model, "prompt": request.prompt, **params}
@@ -62,10 +63,10 @@ class OpenAICompletions:
         elif body.pop("stream_options", None) is not None:
             dropped = (*dropped, "stream_options")
         url = build_url(target, self.path)
-        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+        return BuiltRequest(build_post(url, encode(body), request, target, timeouts), dropped)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> TextCompletion:
-        """A success as a text completion.
+        """Parse a success.
 
         Raises:
             APIError: it holds an error, or no completion.
@@ -79,18 +80,18 @@ class OpenAICompletions:
         return read_completion(data, context)
 
     def read_error(self, reply: HTTPReply, context: Context) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         return read_error_reply(reply, context)
 
     def stream_reader(self, context: Context) -> CompletionStreamReader:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         return CompletionStreamReader(context)
 
 
 def read_completion(
     data: dict[str, Any], context: Context, *, is_chunk: bool = False
 ) -> TextCompletion:
-    """A decoded body or chunk, which is changed, as a text completion.
+    """Convert a decoded body or chunk, which is changed in place, to a text completion.
 
     Raises:
         MalformedReplyError: it is none.
@@ -106,7 +107,7 @@ def read_completion(
             fields["index"] = position
         fields["text"] = mend_text(fields.get("text")) or ""
         fields.setdefault("logprobs", None)
-        fields["finish_reason"] = finish_word(
+        fields["finish_reason"] = normalize_finish_reason(
             fields.get("finish_reason"), context.target.quirks.rename_finish_reasons
         )
     named: Any = context  # what chat needs of a context is the same here
@@ -119,19 +120,26 @@ def read_completion(
 
 
 def failed_text(data: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The body of an error for a completion of which a text failed; see `failed_ends.py`."""
+    """The error body for a completion in which a text failed, see `finish_reasons.py`.
+
+    Else None.
+    """
     choices = data.get("choices")
     for choice in choices if isinstance(choices, list) else ():
-        failed = failed_choice(cast("dict[str, Any]", choice)) if isinstance(choice, dict) else None
+        failed = (
+            failed_choice_error(cast("dict[str, Any]", choice))
+            if isinstance(choice, dict)
+            else None
+        )
         if failed is not None:
             return failed
     return None
 
 
 class CompletionStreamReader:
-    """One streamed reply: bytes in, chunks out, however the bytes are cut.
+    """Parses one streamed reply to chunks, however the bytes are cut.
 
-    `usage` and `finish_reason` are what the host told; usage goes to the caller only if asked for.
+    `usage` and `finish_reason` are what the host said; the caller gets usage only if it asked.
     """
 
     def __init__(self, context: Context) -> None:
@@ -149,7 +157,7 @@ class CompletionStreamReader:
 
     @property
     def replaced_signs(self) -> int:
-        """How many characters came only in part: each became U+FFFD."""
+        """How many cut characters were replaced by U+FFFD."""
         return self._decoder.replaced_signs
 
     @property
@@ -159,21 +167,21 @@ class CompletionStreamReader:
 
     @property
     def has_finished(self) -> bool:
-        """Whether the only text that was asked for has its finish. Of several, one may be late."""
+        """Whether the only requested text is finished; False where several were requested."""
         request = self._context.request
         is_one = isinstance(request.prompt, str) and request.params.get("n") in (None, 1)
         return is_one and self._last is not None and not self._open
 
     def feed(self, data: bytes) -> list[TextCompletion]:
-        """Take bytes; give the chunks that they complete."""
-        chunks = self._take(self._decoder.feed(data))
+        """Add bytes; gives the chunks that they complete."""
+        chunks = self._read_frames(self._decoder.feed(data))
         if self._decoder.fault is not None and not self.is_done:
             self.error = malformed(f"{self._decoder.fault} in its stream", self._context)
         return chunks
 
     def close(self) -> list[TextCompletion]:
-        """The reply has ended: give what is left. Too early an end sets `error`."""
-        chunks = [] if self.is_done else self._take(self._decoder.close())
+        """End the input; gives the remaining chunks. An end that is too early sets `error`."""
+        chunks = [] if self.is_done else self._read_frames(self._decoder.close())
         if not self.is_done:
             if self._last is not None and not self._open:
                 self._is_done = True
@@ -184,7 +192,7 @@ class CompletionStreamReader:
                 self.error = interrupted(what, self._context)
         return chunks
 
-    def _take(self, frames: list[SSEEvent]) -> list[TextCompletion]:
+    def _read_frames(self, frames: list[SSEEvent]) -> list[TextCompletion]:
         chunks: list[TextCompletion] = []
         for frame in frames:
             if self.is_done:
@@ -206,7 +214,7 @@ class CompletionStreamReader:
         return chunks
 
     def _end(self) -> list[TextCompletion]:
-        """The host said `[DONE]`: a text without a finish reason ended with `stop`, as in chat."""
+        """End at `[DONE]`: a text without a finish reason gets `stop`, as in chat."""
         last = self._last
         if last is None:
             self.error = interrupted("without any text", self._context)
@@ -258,7 +266,10 @@ class CompletionStreamReader:
         return chunk if chunk.choices or chunk.usage is not None else None
 
     def _without_ends(self, chunk: TextCompletion) -> TextCompletion | None:
-        """What a chunk in which a text failed still says."""
+        """The rest of a chunk in which a text failed, without its finish reasons.
+
+        None if nothing is left.
+        """
         chunk.id = self._id or chunk.id
         chunk.choices = [
             TextChoice(index=one.index, text=one.text, logprobs=one.logprobs, finish_reason=None)

@@ -1,7 +1,9 @@
-"""The state of one streamed choice: mends its deltas so that pieces join up.
+"""The state of one streamed choice: corrects its deltas so that their pieces fit together.
 
 Hosts differ: a role in every delta or in none, tool calls without index, id or type, all calls at
-index 0, arguments as objects, `delta: null`. Facts: docs/concepts/dialects.md.
+index 0, arguments as objects, `delta: null`. Facts: docs/concepts/dialects.md. The state is whether
+the role was given, the tool calls so far (`tool_call_identity.py`), and the finish reason, which is
+held until the end of the stream.
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from puna.dialects.failed_ends import failed_choice, finish_word
-from puna.dialects.openai_plain import says_something
+from puna.dialects.finish_reasons import failed_choice_error, normalize_finish_reason
+from puna.dialects.openai_plain import has_values
 from puna.dialects.openai_replies import (
     is_index,
     made_call_id,
@@ -19,7 +21,7 @@ from puna.dialects.openai_replies import (
     mend_logprobs,
     mend_text,
 )
-from puna.dialects.tool_call_identity import KnownCall, ToolCallTracker
+from puna.dialects.tool_call_identity import ToolCallTracker, TrackedCall
 from puna.rescue.tools import MOST_CALLS
 from puna.types.requests import ChatRequest
 
@@ -27,7 +29,10 @@ _Fields = dict[str, Any]
 
 
 class ChoiceState:
-    """Feed it the choice of each chunk, in order."""
+    """Corrects the choices of one index.
+
+    `read` is called with the choice of each chunk, in order.
+    """
 
     __slots__ = (
         "_calls",
@@ -43,7 +48,7 @@ class ChoiceState:
     def __init__(
         self, made_id: str, reasons: Mapping[str, str], request: ChatRequest | None = None
     ) -> None:
-        """`reasons`: the finish reasons that the host has another name for."""
+        """`reasons` maps the host's own finish reasons to OpenAI's."""
         self._made_id = made_id
         self._reasons = reasons
         self._request = request
@@ -57,42 +62,45 @@ class ChoiceState:
 
     @property
     def has_too_many_calls(self) -> bool:
-        """Whether there are more calls than any answer has; those are not read."""
+        """Whether there are more calls than any answer has; further ones are ignored."""
         return self._calls is not None and len(self._calls.calls) > MOST_CALLS
 
     @property
     def has_nameless_call(self) -> bool:
-        """Whether a call of a function has not been told which."""
+        """Whether a function call has no name yet."""
         calls = self._calls.calls if self._calls is not None else ()
         return any(call.kind == "function" and not call.name for call in calls)
 
     @property
     def has_whole_calls(self) -> bool:
-        """Whether the arguments of each call that began are whole; so they are without calls."""
+        """Whether the arguments of all calls are complete; true without calls."""
         return self._calls is None or self._calls.is_whole
 
     def reached_cap(self) -> None:
-        """The host said `stop`, and meant `length`."""
+        """Change the finish reason from `stop` to `length`: the host reports a reached limit so."""
         self._finish = "length"
 
     @property
     def finish_reason(self) -> str | None:
-        """As the host said, or `tool_calls` where it said `stop` and there are calls."""
+        """The host's finish reason; `tool_calls` where it said `stop` and there are calls."""
         return "tool_calls" if self.has_calls and self._finish == "stop" else self._finish
 
     def read(self, choice: _Fields) -> tuple[_Fields | None, _Fields | None]:
-        """A choice as sent -> its content part to deliver now, its finish part to deliver last."""
+        """Split a choice into the part to deliver now and the finish to deliver last.
+
+        Each may be None.
+        """
         if choice.get("error") or choice.get("finish_reason"):
-            self.failure = self.failure or failed_choice(choice)
+            self.failure = self.failure or failed_choice_error(choice)
         delta = self._mend_delta(choice)
         mend_logprobs(choice.get("logprobs"))
         finish = choice.get("finish_reason")
         choice["finish_reason"] = None
         choice["delta"] = delta
         if not finish or self._finish is not None:
-            return (choice if _says_something(choice) else None), None
-        self._finish = finish_word(finish, self._reasons)
-        if not _says_something(choice):
+            return (choice if _has_content(choice) else None), None
+        self._finish = normalize_finish_reason(finish, self._reasons)
+        if not _has_content(choice):
             return None, {**choice, "delta": {}}
         return choice, {"index": choice["index"], "delta": {}}
 
@@ -128,7 +136,7 @@ class ChoiceState:
         return delta
 
     def _mend_piece(self, piece: _Fields) -> _Fields | None:
-        """A piece with its call's index, and what it adds; None where it adds nothing."""
+        """A piece of a call with its index, and only what it adds; None if it adds nothing."""
         given = piece.pop("function", None)
         function = cast("_Fields", given) if isinstance(given, dict) else {}
         name, text = function.pop("name", None), mend_arguments(function.get("arguments"))
@@ -172,27 +180,27 @@ def _names_of(tools: Any) -> frozenset[str]:
 
 
 def _custom_name(piece: _Fields) -> Any:
-    """The name in a piece of a free-form tool's call."""
+    """The tool name in a piece of a free-form tool's call."""
     custom = piece.get("custom")
     return cast("_Fields", custom).get("name") if isinstance(custom, dict) else None
 
 
-def _name_alone(call: KnownCall) -> _Fields:
+def _name_alone(call: TrackedCall) -> _Fields:
     return {"index": call.index, "function": {"name": call.name, "arguments": ""}}
 
 
-def _no_arguments(call: KnownCall) -> _Fields:
-    """The end of a call without arguments: every client can read an empty object."""
+def _no_arguments(call: TrackedCall) -> _Fields:
+    """The last piece of a call without arguments: an empty object, which every client can parse."""
     return {"index": call.index, "function": {"arguments": "{}"}}
 
 
-def says_more_than_role(choice: _Fields) -> bool:
-    """Whether a choice's part of a chunk tells anything of the answer itself."""
+def has_more_than_role(choice: _Fields) -> bool:
+    """Whether a choice of a chunk holds anything but its role."""
     said = {name: value for name, value in choice["delta"].items() if name != "role"}
-    return bool(choice.get("logprobs")) or says_something(said)
+    return bool(choice.get("logprobs")) or has_values(said)
 
 
-def _says_something(choice: _Fields) -> bool:
-    """Whether a choice without its finish still tells the caller anything."""
+def _has_content(choice: _Fields) -> bool:
+    """Whether a choice without its finish reason holds anything for the caller."""
     delta = choice["delta"]
-    return bool(choice.get("logprobs")) or says_something(delta)
+    return bool(choice.get("logprobs")) or has_values(delta)

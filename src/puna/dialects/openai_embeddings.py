@@ -1,7 +1,7 @@
-"""The OpenAI embeddings protocol, which most hosts with embeddings speak.
+"""The dialect of OpenAI's embeddings, which most hosts with embeddings speak.
 
-Source: OpenAI API reference, "Embeddings". Mended here: a host that ignores `encoding_format`, that
-gives vectors out of order, or that leaves out `index` or `object`.
+Source: OpenAI API reference, "Embeddings". Corrected here: a host that ignores `encoding_format`,
+that gives vectors out of order, or that leaves out `index` or `object`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
 from puna.dialects.json_http import (
+    build_post,
     build_url,
     encode,
     first_problem,
     malformed,
     parse_object,
-    post,
 )
 from puna.dialects.openai_replies import is_index
 from puna.dialects.request_rules import choose_params
@@ -34,29 +34,29 @@ _NO_ENDPOINT = frozenset((404, 405, 501))
 
 
 class OpenAIEmbeddings:
-    """Stateless; one instance serves all calls."""
+    """Sends embedding requests and parses their replies. One instance serves all calls."""
 
     path = "/embeddings"
 
     def build_request(
         self, request: EmbeddingRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/embeddings`. Only what the caller gave is in the body."""
+        """Build `POST <base>/embeddings`, with only what the caller gave in the body."""
         params, dropped = choose_params(request, target)
         body = {"model": target.model, "input": request.input, **params}
         url = self.url(target)
-        http = post(url, encode(body), request, target, timeouts)
+        http = build_post(url, encode(body), request, target, timeouts)
         return BuiltRequest(http, dropped, reading=params.get("dimensions"))
 
     def url(self, target: Target) -> str:
-        """The address of the endpoint."""
+        """The URL of the endpoint."""
         return build_url(target, self.path)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> EmbeddingResponse:
-        """A success as vectors.
+        """Parse a success.
 
         Raises:
-            APIError: it holds an error, or not one vector for each input.
+            APIError: it holds an error, or not exactly one vector for each input.
         """
         data = parse_object(reply, context, has_vectors=True)
         if is_error_body(data):
@@ -64,10 +64,10 @@ class OpenAIEmbeddings:
         return self.read_body(data, context)
 
     def read_body(self, data: dict[str, Any], context: Context) -> EmbeddingResponse:
-        """A decoded body, which is changed, as vectors.
+        """Convert a decoded body, which is changed in place, to vectors.
 
         Raises:
-            MalformedReplyError: there is not one for each input.
+            MalformedReplyError: it does not hold exactly one vector for each input.
         """
         data["object"] = "list"
         data["model"] = context.model
@@ -79,7 +79,7 @@ class OpenAIEmbeddings:
             raise malformed(f"fields of the wrong kind: {first_problem(error)}", context) from error
 
     def read_error(self, reply: HTTPReply, context: Context) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         error = read_error_reply(reply, context)
         if reply.status in _NO_ENDPOINT:
             error.is_retryable = False
@@ -92,7 +92,7 @@ class OpenAIEmbeddings:
 
 
 def _read_items(given: Any, context: Context) -> list[dict[str, Any]]:
-    """The vectors in the order of the inputs, in the form that was asked for."""
+    """The vectors in the order of the inputs, in the requested form."""
     wanted = len(context.request.inputs)
     items = cast("list[Any]", given) if isinstance(given, list) else []
     if len(items) != wanted:
@@ -116,7 +116,7 @@ def _read_items(given: Any, context: Context) -> list[dict[str, Any]]:
 
 
 def _read_vector(given: Any, context: Context) -> tuple[list[float] | str, int]:
-    """One vector in the form that was asked for, and its number of dimensions."""
+    """A vector in the requested form, and its number of dimensions."""
     try:
         if isinstance(given, str):
             numbers = decode_vector(given)
@@ -131,7 +131,7 @@ def _read_vector(given: Any, context: Context) -> tuple[list[float] | str, int]:
 
 
 def _check_sizes(sizes: set[int], context: Context) -> None:
-    """All vectors have one length, and that is the one that was asked for, if any was."""
+    """Check that all vectors have the same length, and the requested one if one was requested."""
     if len(sizes) != 1:
         raise malformed("vectors of different lengths", context)
     asked = context.reading  # as it was sent: it may have been left out
@@ -146,7 +146,10 @@ def _check_sizes(sizes: set[int], context: Context) -> None:
 
 
 def _mend_usage(data: dict[str, Any]) -> None:
-    """Counts that are whole numbers, or no usage: then Puna estimates."""
+    """Convert the counts to ints.
+
+    Remove a usage whose counts are invalid, so that Puna estimates it.
+    """
     given = data.pop("usage", None)
     usage = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     asked = whole_number(usage.get("prompt_tokens"))

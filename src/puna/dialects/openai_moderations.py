@@ -1,4 +1,4 @@
-"""The OpenAI moderations protocol. Source: OpenAI API reference, "Moderations"."""
+"""The dialect of OpenAI's moderations. Source: OpenAI API reference, "Moderations"."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pydantic import ValidationError
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
 from puna.dialects.json_http import (
+    build_post,
     build_url,
     encode,
     first_problem,
     malformed,
     parse_object,
-    post,
 )
 from puna.dialects.request_rules import choose_params
 from puna.errors import APIError
@@ -23,24 +23,24 @@ Context = ReadContext[ModerationRequest]
 
 
 class OpenAIModerations:
-    """Stateless; one instance serves all calls."""
+    """Sends moderation requests and parses their replies. One instance serves all calls."""
 
     path = "/moderations"
 
     def build_request(
         self, request: ModerationRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/moderations`. Only what the caller gave is in the body."""
+        """Build `POST <base>/moderations`, with only what the caller gave in the body."""
         params, dropped = choose_params(request, target)
         body = {"model": target.model, "input": request.input, **params}
         url = build_url(target, self.path)
-        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+        return BuiltRequest(build_post(url, encode(body), request, target, timeouts), dropped)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> ModerationResponse:
-        """A success as verdicts, under the public name of the model; no verdict is an error.
+        """Parse a success, under the public name of the model.
 
         Raises:
-            APIError: it holds an error, or no verdict: a missing one must not pass for harmless.
+            APIError: it holds an error, or no result: a missing one must not count as harmless.
         """
         data = parse_object(reply, context)
         if is_error_body(data):
@@ -57,5 +57,5 @@ class OpenAIModerations:
         return response
 
     def read_error(self, reply: HTTPReply, context: Context) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         return read_error_reply(reply, context)

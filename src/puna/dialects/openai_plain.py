@@ -1,8 +1,7 @@
-"""Reads the usual event of a stream straight into its chunk, without a dict in between.
+"""Parses the most frequent stream event directly to a chunk, without a dict in between.
 
-Usual is an event that adds text to the only choice and says nothing else: nearly all are. Every
-other one is read by `OpenAIStreamReader.take_frame`, and for a usual one both give the same chunk:
-a property test holds it.
+That is an event that only adds text to the only choice. All others are parsed by
+`OpenAIStreamReader.read_frame`; for this one both give the same chunk, by property test.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ _NULLS = {"role": None, "tool_calls": None, "function_call": None}
 
 
 def read_plain_chunk(frame: bytes, envelope: Mapping[str, Any]) -> ChatCompletionChunk | None:
-    """The chunk of an event that needs no mending, else None.
+    """The chunk of an event that needs no correction, else None.
 
-    `envelope` is what all chunks of the stream share: id, object, created and model. The choice
+    `envelope` holds what all chunks of the stream share: id, object, created and model. The choice
     must have had its role already.
     """
     try:
@@ -43,8 +42,8 @@ def read_plain_chunk(frame: bytes, envelope: Mapping[str, Any]) -> ChatCompletio
     return chunk
 
 
-def says_something(values: Mapping[str, Any]) -> bool:
-    """Whether any field of a delta tells the caller anything."""
+def has_values(values: Mapping[str, Any]) -> bool:
+    """Whether any field of a delta holds something for the caller."""
     return any(value not in _NOTHING for value in values.values())
 
 
@@ -63,11 +62,11 @@ def _is_plain(chunk: ChatCompletionChunk, choice: ChunkChoice) -> bool:
     if delta.content or delta.refusal or choice.logprobs:
         return True
     beside = delta.__pydantic_extra__
-    return beside is not None and says_something(beside)
+    return beside is not None and has_values(beside)
 
 
 def _mend(chunk: ChatCompletionChunk, choice: ChunkChoice, envelope: Mapping[str, Any]) -> None:
-    """Give the chunk its stream's envelope; what counts as not sent is unset, as in a full read."""
+    """Set the stream's envelope on the chunk, and unset fields that count as not sent."""
     # Past the checks of setattr: an envelope was checked when the stream's first chunk was read.
     vars(chunk).update(envelope)
     sent = chunk.__pydantic_fields_set__

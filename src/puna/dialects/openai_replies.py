@@ -1,6 +1,6 @@
-"""Mends what OpenAI-compatible hosts send, so that the public types can be strict.
+"""Corrects what OpenAI-compatible hosts send, so that the public types can be strict.
 
-Every function changes the given dict in place: it was just decoded and nobody else holds it.
+Every function changes the given dict in place: it was just decoded, and nobody else holds it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing_extensions import TypeIs
 
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_frame
-from puna.dialects.failed_ends import failed_choice, finish_word
+from puna.dialects.finish_reasons import failed_choice_error, normalize_finish_reason
 from puna.errors import MalformedReplyError
 from puna.rescue.tools import MOST_CALLS
 from puna.types.common import CompletionTokensDetails, PromptTokensDetails
@@ -28,10 +28,10 @@ MOST_CHOICES = 1_024
 
 
 def mend_completion(data: dict[str, Any], context: ReadContext) -> None:
-    """A whole reply: sets id, object, created and model; mends each choice.
+    """Correct a whole reply: set id, object, created and model, and correct each choice.
 
-    `finish_reason` becomes `tool_calls` where a choice holds calls and the host said `stop`:
-    hosts of Llama differ, callers branch on it.
+    `finish_reason` becomes `tool_calls` where a choice holds calls and the host said `stop`, since
+    hosts of Llama differ and callers branch on it.
 
     Raises:
         MalformedReplyError: there is no list of choices.
@@ -60,7 +60,7 @@ def mend_completion(data: dict[str, Any], context: ReadContext) -> None:
 
 
 def mend_envelope(data: dict[str, Any], context: ReadContext) -> None:
-    """The fields around the choices, alike in whole replies and chunks."""
+    """Correct the fields around the choices, of a whole reply or a chunk."""
     if not data.get("id") or not isinstance(data["id"], str):
         data["id"] = context.made_id
     data["created"] = whole_number(data.get("created")) or int(context.now)
@@ -77,13 +77,13 @@ def mend_envelope(data: dict[str, Any], context: ReadContext) -> None:
 
 
 def _find_usage(data: dict[str, Any], parent: str) -> Any:
-    """A copy of the usage that a host puts elsewhere."""
+    """A copy of the usage that a host puts under the field `parent`."""
     found = data.get(parent)
     return deepcopy(cast("dict[str, Any]", found).get("usage")) if isinstance(found, dict) else None
 
 
 def mend_text(content: Any) -> str | None:
-    """Content that came as parts, joined: some hosts answer with a list or one object."""
+    """A content as one text; some hosts answer with a list of parts or one object."""
     if content is None or isinstance(content, str):
         return content
     if isinstance(content, dict):
@@ -94,7 +94,10 @@ def mend_text(content: Any) -> str | None:
 
 
 def mend_arguments(arguments: Any) -> str:
-    """Arguments as JSON text. An object is written as JSON; nothing at all is an empty string."""
+    """A call's arguments as JSON text. An object is serialized.
+
+    Nothing at all is an empty string.
+    """
     if isinstance(arguments, str):
         return arguments
     if arguments is None:
@@ -103,7 +106,7 @@ def mend_arguments(arguments: Any) -> str:
 
 
 def mend_function_call(fields: dict[str, Any]) -> None:
-    """The legacy `function_call` of a message or delta: a function, or nothing."""
+    """Correct the legacy `function_call` of a message or delta, or remove it."""
     call = fields.get("function_call")
     if isinstance(call, dict) and call:
         call["arguments"] = mend_arguments(call.get("arguments"))
@@ -112,14 +115,14 @@ def mend_function_call(fields: dict[str, Any]) -> None:
 
 
 def mend_logprobs(given: Any) -> None:
-    """Log probabilities have both lists of OpenAI's: most hosts know `content` only."""
+    """Add the list `refusal` to log probabilities: most hosts send `content` only."""
     if isinstance(given, dict) and given:
         cast("dict[str, Any]", given).setdefault("content", None)
         cast("dict[str, Any]", given).setdefault("refusal", None)
 
 
 def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) -> None:
-    failed = failed_choice(choice)
+    failed = failed_choice_error(choice)
     if failed is not None:
         raise read_error_frame(failed, context)
     if not is_index(choice.get("index")):
@@ -144,12 +147,12 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
         message.pop("annotations", None)
     given = message.pop(_TOOL_CALLS, None)
     names = context.target.quirks.rename_finish_reasons
-    choice["finish_reason"] = finish_word(choice.get("finish_reason"), names)
+    choice["finish_reason"] = normalize_finish_reason(choice.get("finish_reason"), names)
     calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
     if not calls:
         return
     _check_calls(calls, context)
-    message[_TOOL_CALLS] = tell_apart(
+    message[_TOOL_CALLS] = with_unique_ids(
         [_mend_call(call) for call in calls], f"{context.made_id}_{choice['index']}"
     )
     message["content"] = message.get("content") or None
@@ -176,11 +179,11 @@ def _mend_call(call: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def tell_apart(calls: Sequence[dict[str, Any]], made_id: str) -> list[dict[str, Any]]:
+def with_unique_ids(calls: Sequence[dict[str, Any]], made_id: str) -> list[dict[str, Any]]:
     """The calls of a whole answer, each with an id of its own.
 
-    A call that comes again whole, under the same id, is one call (LocalAI#9722); another call under
-    an id that is taken, or without one, gets a made one.
+    A complete repetition of a call under the same id is dropped (LocalAI#9722). Another call under
+    an id that is used already, or without an id, gets a generated one.
     """
     apart: list[dict[str, Any]] = []
     known: dict[str, dict[str, Any]] = {}
@@ -195,7 +198,7 @@ def tell_apart(calls: Sequence[dict[str, Any]], made_id: str) -> list[dict[str, 
 
 
 def is_nameless(call: Mapping[str, Any]) -> bool:
-    """Whether a whole call is of a function that it does not name: nobody can run it."""
+    """Whether a complete function call has no name, so that nobody can run it."""
     function = call.get("function")
     if isinstance(function, Mapping):
         return not cast("Mapping[str, Any]", function).get("name")
@@ -203,7 +206,7 @@ def is_nameless(call: Mapping[str, Any]) -> bool:
 
 
 def nameless_call(context: ReadContext) -> MalformedReplyError:
-    """The error for such a call: another try may bring its name."""
+    """The error for a call without a name; it is retryable."""
     return MalformedReplyError(
         f"{context.target.provider} answered with a tool call that names no function.",
         provider=context.target.provider,
@@ -212,7 +215,7 @@ def nameless_call(context: ReadContext) -> MalformedReplyError:
 
 
 def too_many(what: str, most: int, context: ReadContext) -> MalformedReplyError:
-    """The error for an answer with more of something than any answer has."""
+    """The error for an answer with more than `most` of something (`what`)."""
     return MalformedReplyError(
         f"{context.target.provider} answered with more than {most} {what}.",
         provider=context.target.provider,
@@ -221,19 +224,19 @@ def too_many(what: str, most: int, context: ReadContext) -> MalformedReplyError:
 
 
 def is_index(value: Any) -> TypeIs[int]:
-    """Whether this can say where a choice or a call belongs."""
+    """Whether a value is a valid index of a choice or a call."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def made_call_id(made_id: str) -> str:
-    """A tool-call id from an answer's made id and the call's place in the answer."""
+    """A generated tool-call id, from an answer's id and the call's position in it."""
     return "call_" + made_id.removeprefix("chatcmpl-").replace("-", "")
 
 
 def _mend_usage(usage: dict[str, Any]) -> bool:
-    """Whether the usage says anything; if so its counts are whole numbers from 0.
+    """Convert the counts of a usage to ints from 0; False where the usage is empty or absurd.
 
-    Where one of them is beyond belief, the others are not believed either.
+    If one count is absurd the others cannot be trusted either.
     """
     asked, made, total = read_counts(usage, _COUNTS)
     if asked is None and made is None and total is None:

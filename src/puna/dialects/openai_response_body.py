@@ -1,7 +1,7 @@
-"""A response as a host sends it: what is put in place, and what is read of it.
+"""Corrects a host's response object, and reads failure and usage from it.
 
-Put in place is only what is not the host's to say: the public model, what of the request was kept
-here (`previous_response_id`, `store`, `metadata`), and an id where the host's is none of this API.
+Puna sets only what is not the host's to say: the public model, the request's fields that are kept
+here (`previous_response_id`, `store`, `metadata`), and an id where the host's is not unique.
 """
 
 from __future__ import annotations
@@ -61,25 +61,25 @@ def mend_response(data: dict[str, Any], context: Context, event: str = "") -> No
 
 
 def _is_unique(response_id: str) -> bool:
-    """Whether an id is no number of a few digits, and no constant such as zeros.
+    """Whether an id looks unique: not a short number, and not a constant such as zeros.
 
-    Stored responses are found by it: one that a host gives twice would stand for two conversations.
+    Stored responses are found by it, so an id that a host gives twice would mix two conversations.
     """
     random = response_id.removeprefix("resp_")
     return _ID.fullmatch(response_id) is not None and len(set(random)) >= _FEWEST_CHARACTERS
 
 
 def has_failed(data: Mapping[str, Any]) -> bool:
-    """Whether a response failed: by its status, or by an error beside another one."""
+    """Whether a response failed: by its status, or because it holds an error."""
     error = data.get("error")
     is_told = isinstance(error, Mapping) and any(cast("Mapping[str, Any]", error).values())
     return data.get("status") == "failed" or (is_told and "output" in data)
 
 
 def read_failure(data: Mapping[str, Any], context: Context) -> APIError:
-    """The typed error of a response that failed, or of an `error` event.
+    """The typed error for a response that failed, or for an `error` event.
 
-    The event has its words inside `error`, or beside its type.
+    The event holds its details inside `error`, or beside its type.
     """
     inner = data.get("error")
     told = cast("Mapping[str, Any]", inner if isinstance(inner, Mapping) else data)
@@ -91,9 +91,9 @@ def read_failure(data: Mapping[str, Any], context: Context) -> APIError:
 
 
 def usage_of(response: Response) -> Usage | None:
-    """What a response says of tokens, in chat's words; None where it says nothing.
+    """The usage of a response in chat's counting; None where it has none.
 
-    Where one count is beyond belief, the others are not believed either.
+    Where one count is absurd the others cannot be trusted either: None.
     """
     told = response.usage
     if told is None:

@@ -1,7 +1,7 @@
-"""Fields of a host's responses whose types are odd: made what the API says, or left out.
+"""Corrects fields of a host's responses whose types are wrong.
 
-A good answer must not fail because of a time with a fraction, a null where a list belongs or an id
-that is a number. What a field says is kept; what says nothing is left out.
+An otherwise good answer must not fail because of a time with a fraction, a null in place of a list,
+or a numeric id. A field that has a meaning is converted; any other is left out.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _CALL_TEXTS = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
 def mend_fields(data: Fields, *, now: float, made_id: str, event: str = "") -> None:
-    """Make the fields of a response what their types say; `data` is changed.
+    """Correct the fields of a response; `data` is changed in place.
 
     Args:
         data: a response, whole or inside an event.
-        now: Unix time in seconds, for one that tells no time.
-        made_id: what ids of items are made from where a host gives none.
-        event: the type of the event around it, which says the status where the host does not.
+        now: Unix time in seconds, for a response without a time.
+        made_id: the base of generated item ids, where a host gives none.
+        event: the type of the event around it, which implies the status where the host gives none.
     """
     data["object"] = "response"
     created = _whole(data.get("created_at"))
@@ -62,7 +62,7 @@ def mend_fields(data: Fields, *, now: float, made_id: str, event: str = "") -> N
 
 
 def mend_event(fields: Fields, made_id: str) -> None:
-    """Make the fields of an event what their types say, but for its response; changed in place."""
+    """Correct the fields of an event, except for its response; changed in place."""
     for name in ("output_index", "content_index"):
         if name in fields and not _is_whole(fields[name]):
             place = _whole(fields.pop(name))
@@ -81,7 +81,7 @@ def mend_event(fields: Fields, made_id: str) -> None:
 
 
 def mend_item(item: Any, made_id: str) -> None:
-    """Make the fields of an output item what their types say; changed in place."""
+    """Correct the fields of an output item; changed in place."""
     if not isinstance(item, dict):
         return
     given = cast("Fields", item)
@@ -133,7 +133,7 @@ def _call_id(item: Fields) -> str | None:
 
 
 def _parts(content: Any) -> list[Any]:
-    """The parts of a message: a bare text is one."""
+    """The parts of a message's content; a bare text becomes one part."""
     if isinstance(content, str):
         return [{"type": "output_text", "text": content, "annotations": []}]
     if not isinstance(content, list):
@@ -158,7 +158,7 @@ def _mend_part(part: Fields) -> None:
 
 
 def _make_text(fields: Fields, name: str) -> None:
-    """A field that is a text or a number as a text; anything else is left out."""
+    """Convert a field that is a text or a number to a text; remove anything else."""
     value = fields.get(name)
     if isinstance(value, str) and value:
         return
@@ -169,7 +169,7 @@ def _make_text(fields: Fields, name: str) -> None:
 
 
 def _error(error: Any) -> Fields | None:
-    """Why a response failed, as code and message; None where nothing is said."""
+    """The error of a failed response as code and message; None where it says nothing."""
     if isinstance(error, str) and error:
         return {"code": "server_error", "message": error}
     if not isinstance(error, dict) or not error:
@@ -193,14 +193,14 @@ def _incomplete(details: Any) -> Fields | None:
 
 
 def _status(data: Fields) -> str:
-    """The status of a whole response that does not say it."""
+    """The status of a whole response that has none, from its other fields."""
     if data["error"] is not None:
         return "failed"
     return "incomplete" if data["incomplete_details"] is not None else "completed"
 
 
 def _usage(usage: Any) -> Fields | None:
-    """Counts as numbers, and details where there are none; None where a count is no number."""
+    """A usage with counts as ints and with details; None where a count is invalid."""
     if not isinstance(usage, dict):
         return None
     told = cast("Fields", usage)
@@ -224,7 +224,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _whole(value: Any) -> int | None:
-    """A number, perhaps written as a text, without its fraction; None for anything else."""
+    """A number, or a numeric text, as an int; None for anything else."""
     if isinstance(value, str):
         try:
             value = float(value)

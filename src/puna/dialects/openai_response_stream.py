@@ -1,9 +1,9 @@
-"""Reads a streamed response: bytes in, events out.
+"""Parses a streamed response to events.
 
-What a caller may rely on, however the bytes are cut: every event of the host comes as it came,
-those that nobody here knows included; they are numbered from 0 without a gap; all responses in them
-have one id and the public model; the last one is `response.completed`, `response.incomplete` or
-`response.failed`, or the stream has an error.
+Guarantees, however the bytes are cut: every event of the host is passed on, unknown types too;
+events are numbered from 0 without a gap; all responses in them have one id and the public model;
+the last event is `response.completed`, `response.incomplete` or `response.failed`, or the stream
+has an error.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DONE = b"[DONE]"
 
 
 class OpenAIResponseStreamReader:
-    """One streamed reply. Once it is done it takes nothing more."""
+    """Parses one streamed reply. Once it is done, further input is ignored."""
 
     def __init__(self, context: ReadContext[ResponsesRequest]) -> None:
         self._context = context
@@ -44,7 +44,7 @@ class OpenAIResponseStreamReader:
 
     @property
     def replaced_signs(self) -> int:
-        """How many characters came only in part: each became U+FFFD."""
+        """How many cut characters were replaced by U+FFFD."""
         return self._decoder.replaced_signs
 
     @property
@@ -53,20 +53,20 @@ class OpenAIResponseStreamReader:
         return self._has_ended or self.error is not None
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
-        """Take bytes; give the events that they complete."""
-        events = self._take(self._decoder.feed(data))
+        """Add bytes; gives the events that they complete."""
+        events = self._read_frames(self._decoder.feed(data))
         if self._decoder.fault is not None and not self.is_done:
             self.error = malformed(f"{self._decoder.fault} in its stream", self._context)
         return events
 
     def close(self) -> list[ResponseEvent]:
-        """The reply has ended: give what is left. Too early an end sets `error`."""
-        events = [] if self.is_done else self._take(self._decoder.close())
+        """End the input; gives the remaining events. An end that is too early sets `error`."""
+        events = [] if self.is_done else self._read_frames(self._decoder.close())
         if not self.is_done:
             self.error = self._interrupted()
         return events
 
-    def _take(self, frames: list[SSEEvent]) -> list[ResponseEvent]:
+    def _read_frames(self, frames: list[SSEEvent]) -> list[ResponseEvent]:
         events: list[ResponseEvent] = []
         for frame in frames:
             if self.is_done:

@@ -1,4 +1,4 @@
-"""The OpenAI Responses protocol: what a host answers is handed on as it came.
+"""The dialect of OpenAI's Responses API; a host's answers are passed on unchanged.
 
 Source: OpenAI API reference, "Responses".
 """
@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from puna.dialects.base import BuiltRequest, ReadContext, Target
 from puna.dialects.error_replies import is_error_body, read_error_frame, read_error_reply
 from puna.dialects.json_http import (
+    build_post,
     build_url,
     encode,
     first_problem,
     malformed,
     parse_object,
-    post,
 )
 from puna.dialects.openai_response_body import has_failed, mend_response, read_failure, usage_of
 from puna.dialects.openai_response_stream import OpenAIResponseStreamReader
@@ -32,17 +32,20 @@ Context = ReadContext[ResponsesRequest]
 
 
 class OpenAIResponses:
-    """Requests to a host's Responses API, and its replies. One instance serves all calls."""
+    """Sends requests to a host's Responses API and parses its replies.
+
+    One instance serves all calls.
+    """
 
     path = "/responses"
 
     def build_request(
         self, request: ResponsesRequest, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """POST `<base>/responses`.
+        """Build `POST <base>/responses`.
 
         The conversation is kept here: the host gets all of it as `input`, and is asked to store
-        nothing (`store: false`), so that what is deleted here is nowhere.
+        nothing (`store: false`), so that what is deleted here exists nowhere else.
         """
         params, dropped = choose_params(request, target)
         body: dict[str, Any] = {
@@ -58,13 +61,13 @@ class OpenAIResponses:
         elif body.pop("stream_options", None) is not None:
             dropped = (*dropped, "stream_options")
         url = build_url(target, self.path)
-        return BuiltRequest(post(url, encode(body), request, target, timeouts), dropped)
+        return BuiltRequest(build_post(url, encode(body), request, target, timeouts), dropped)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> Response:
-        """A success as a response.
+        """Parse a success.
 
         Raises:
-            APIError: it holds an error, a response that failed, or no response.
+            APIError: it holds an error, a failed response, or no response.
         """
         data = parse_object(reply, context)
         if has_failed(data):
@@ -78,13 +81,13 @@ class OpenAIResponses:
             raise malformed(f"no response: {first_problem(error)}", context) from error
 
     def read_usage(self, response: Response) -> Usage | None:
-        """What a response says of tokens, in chat's words."""
+        """The usage of a response in chat's counting; None where it has none."""
         return usage_of(response)
 
     def read_error(self, reply: HTTPReply, context: Context) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         return read_error_reply(reply, context)
 
     def stream_reader(self, context: Context) -> OpenAIResponseStreamReader:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         return OpenAIResponseStreamReader(context)

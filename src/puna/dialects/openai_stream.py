@@ -1,11 +1,13 @@
-"""Reads a streamed chat completion: bytes in, well-formed chunks out.
+"""Parses a streamed chat completion to well-formed chunks.
 
-What a caller may rely on, whatever the host sends and however the bytes are cut:
-one id, one `created` and one model in all chunks; the role in each choice's first delta only;
-one `finish_reason` a choice, after all its content; tool-call pieces with an index and a stable id;
-no chunk with empty choices
-unless it is the usage chunk that was asked for; and an end that is either complete or an error.
-The finish chunks are therefore held until the end.
+Guarantees, whatever the host sends and however the bytes are cut: one id, one `created` and one
+model in all chunks; the role in each choice's first delta only; one `finish_reason` for each
+choice, after all its content; tool-call pieces with an index and a stable id; no chunk with empty
+choices except the requested usage chunk; and an end that is either complete or an error.
+
+States: *open* (chunks come; the finish of each choice is held), *done* (`[DONE]`, or the host
+closed a complete answer: finish chunks, then the usage chunk are given), *failed* (`error` is set;
+what came before it was given). Nothing leads out of the last two.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pydantic import ValidationError
 
 from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import is_error_body, read_error_frame
-from puna.dialects.openai_deltas import ChoiceState, says_more_than_role
+from puna.dialects.openai_deltas import ChoiceState, has_more_than_role
 from puna.dialects.openai_plain import read_plain_chunk
 from puna.dialects.openai_replies import (
     MOST_CHOICES,
@@ -38,10 +40,13 @@ _DONE = b"[DONE]"
 
 
 class OpenAIStreamReader:
-    """One streamed reply. After `error` is set, or `close()` was called, it takes nothing more."""
+    """Parses one streamed reply.
+
+    Once `error` is set, or after `close()`, further input is ignored.
+    """
 
     def __init__(self, context: ReadContext, decoder: EventDecoder | None = None) -> None:
-        """`decoder` cuts the bytes into events, where they are no server-sent ones."""
+        """`decoder` splits the bytes into events; the default decodes server-sent events."""
         self._context = context
         self._decoder = WellFormedDecoder(decoder or SSEDecoder())
         self._choices: dict[int, ChoiceState] = {}
@@ -63,17 +68,17 @@ class OpenAIStreamReader:
 
     @property
     def replaced_signs(self) -> int:
-        """How many characters came only in part: each became U+FFFD."""
+        """How many cut characters were replaced by U+FFFD."""
         return self._decoder.replaced_signs
 
     @property
     def usage(self) -> Usage | None:
-        """What the host said of tokens."""
+        """The usage that the host reported; None if it reported none."""
         return Usage.model_validate(self._usage) if self._usage is not None else None
 
     @property
     def finish_reason(self) -> str | None:
-        """The first choice's, once it is known."""
+        """The first choice's finish reason, once it is known."""
         first = self._choices.get(0)
         return first.finish_reason if first is not None else None
 
@@ -83,16 +88,16 @@ class OpenAIStreamReader:
         return self._is_done or self.error is not None
 
     def feed(self, data: bytes) -> list[ChatCompletionChunk]:
-        """Take bytes; give the chunks that they complete."""
-        chunks = self._take(self._decoder.feed(data))
+        """Add bytes; gives the chunks that they complete."""
+        chunks = self._read_events(self._decoder.feed(data))
         if self._decoder.fault is not None and not self.is_done:
             self.error = malformed_frame(self._decoder.fault, self._context)
         return chunks
 
     def close(self) -> list[ChatCompletionChunk]:
-        """The reply has ended: give what is left. Too early an end sets `error`."""
+        """End the input; gives the remaining chunks. An end that is too early sets `error`."""
         rest = [] if self.is_done else self._decoder.close()
-        chunks = self._take(rest)
+        chunks = self._read_events(rest)
         if rest and isinstance(self.error, MalformedReplyError):
             self.error = interrupted("in the middle of a frame", self._context)
         if self.is_done:
@@ -108,7 +113,7 @@ class OpenAIStreamReader:
         self.error = interrupted(told, self._context)
         return chunks
 
-    def _take(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
+    def _read_events(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
         chunks: list[ChatCompletionChunk] = []
         for event in events:
             if self._is_done or self.error is not None:
@@ -127,7 +132,7 @@ class OpenAIStreamReader:
         return chunks
 
     def read_plain(self, event: SSEEvent) -> ChatCompletionChunk | None:
-        """The chunk of an event that needs no mending; None where `take_frame` must read it."""
+        """The chunk of an event that needs no correction; None where `read_frame` must parse it."""
         first = self._choices.get(0)
         # Once there are calls, pieces of calls are what comes: they all need mending.
         if first is None or first.has_calls or event.event or event.data == _DONE:
@@ -139,7 +144,7 @@ class OpenAIStreamReader:
         if not frame:
             return []  # a heartbeat
         if frame == _DONE:
-            return self._take_end()
+            return self._read_done()
         try:
             data = parse_answer(event.data)
         except ValueError as error:
@@ -158,18 +163,18 @@ class OpenAIStreamReader:
             raise self.read_error(data)
         if not isinstance(data, dict):
             raise malformed_frame("a frame that is no JSON object", self._context, event.data)
-        return self.take_frame(cast("dict[str, Any]", data))
+        return self.read_frame(cast("dict[str, Any]", data))
 
     def is_error(self, data: dict[str, Any]) -> bool:
-        """Whether a decoded event tells of an error."""
+        """Whether a decoded event is an error."""
         return is_error_body(data)
 
     def read_error(self, frame: Any) -> APIError:
-        """The typed error of a decoded event, or of its text, that tells of one."""
+        """The typed error for an error event, decoded or as text."""
         return read_error_frame(frame, self._context)
 
-    def _take_end(self) -> list[ChatCompletionChunk]:
-        """The host said `[DONE]`."""
+    def _read_done(self) -> list[ChatCompletionChunk]:
+        """End the stream at `[DONE]`."""
         if not self._choices:
             raise MalformedReplyError(
                 f"{self._context.target.provider} ended its stream without any content.",
@@ -189,13 +194,13 @@ class OpenAIStreamReader:
         return bool(states) and all(state.finish_reason is not None for state in states)
 
     def _assume_finish(self, chunks: list[ChatCompletionChunk]) -> bool:
-        """Give each choice a finish that its host left out; whether that can be done.
+        """Add the finish reasons that the host left out; False where the answer may be cut.
 
-        Agents take a stream without one for broken, or ask again without end (opencode#43379,
-        opencode#43622). So where the host ended its answer, by `[DONE]` or by a body that is framed
-        and whole, text ends with `stop`, and calls whose arguments are whole JSON with
-        `tool_calls`. Half a call, or a body without `[DONE]` that held no text and no call, was
-        cut. A connection that broke never comes here.
+        Agents take a stream without a finish reason for broken, or retry forever (opencode#43379,
+        opencode#43622). So if the host ended its answer properly, by `[DONE]` or by the end of a
+        framed body, text gets `stop`, and calls whose arguments are complete JSON get `tool_calls`.
+        An incomplete call, or a body without `[DONE]`, text and calls, was cut. This is not called
+        for a connection that broke.
         """
         states = [state for state in self._choices.values() if state.finish_reason is None]
         has_said = self._has_text or any(state.has_calls for state in self._choices.values())
@@ -212,7 +217,7 @@ class OpenAIStreamReader:
         return True
 
     def _finish(self) -> list[ChatCompletionChunk]:
-        """The answer is complete. Raises MalformedReplyError where a call of it names nothing."""
+        """Complete the answer. Raises MalformedReplyError if one of its calls has no name."""
         if any(state.has_nameless_call for state in self._choices.values()):
             raise nameless_call(self._context)
         self._is_done = True
@@ -220,7 +225,7 @@ class OpenAIStreamReader:
         return self._flush()
 
     def _tokens_at_cap(self) -> int | None:
-        """The cap that the answer has reached, where its host tells it by leaving out the usage."""
+        """The `max_tokens` that the answer reached, at a host that then omits the usage."""
         request, target = self._context.request, self._context.target
         is_asked = request.wants_usage or target.asks_usage
         if not target.quirks.omits_usage_at_cap or not is_asked or self._usage is not None:
@@ -233,8 +238,8 @@ class OpenAIStreamReader:
             state.reached_cap()
         return cap
 
-    def take_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
-        """Take one decoded event, which is changed; give what it makes ready.
+    def read_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        """Read one decoded event, which is changed in place; gives the chunks that it completes.
 
         Raises:
             MalformedReplyError: it is no chunk.
@@ -258,7 +263,7 @@ class OpenAIStreamReader:
             if finish is not None:
                 held.append({**data, "choices": [finish]})
         if failure is not None:
-            ready = [choice for choice in ready if says_more_than_role(choice)]
+            ready = [choice for choice in ready if has_more_than_role(choice)]
         chunks = [self._make({**data, "choices": ready})] if ready else []
         if failure is not None:
             self.error = self.read_error(failure)
@@ -300,7 +305,7 @@ class OpenAIStreamReader:
             self._usage = usage
 
     def _flush(self) -> list[ChatCompletionChunk]:
-        """The held finish chunks, then the usage chunk if it was asked for."""
+        """The held finish chunks, then the usage chunk if it was requested."""
         for data in self._held:
             last = data["choices"][0]
             last["finish_reason"] = self._choices[last["index"]].finish_reason

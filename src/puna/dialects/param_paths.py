@@ -1,7 +1,7 @@
-"""Fields inside parameters that a caller wants left out: `tools[*].function.strict`.
+"""Removes nested fields of parameters by their paths: `tools[*].function.strict`.
 
-A path is names with dots between them; `[*]` stands for every item of a list, `[0]` for one.
-Source: LiteLLM 1.106.2, `additional_drop_params`.
+A path consists of names with dots between them; `[*]` stands for every item of a list, `[0]` for
+one. Source: LiteLLM 1.106.2, `additional_drop_params`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def without_paths(
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The parameters without the fields at these paths, and the paths that were found.
 
-    Nothing given is changed; a name without a path in it is not looked at here.
+    The given parameters are not changed; plain names without a path are ignored here.
     """
     left, found = params, list[str]()
     for path in paths:
@@ -34,7 +34,7 @@ def without_paths(
 
 
 def _without(value: Any, steps: Sequence[str]) -> Any:
-    """A copy of the value without what is at the path `steps`; the value itself if nothing is."""
+    """A copy of a value without the field at the path `steps`; the value itself if it has none."""
     step, rest = steps[0], steps[1:]
     if isinstance(value, Mapping):
         inner = value.get(step, _MISSING)

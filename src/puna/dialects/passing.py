@@ -52,7 +52,7 @@ class PassingRules:
         call_ids: patterns that the whole id of a tool call must match, all of them.
         accepts_text_parts: whether lists of texts stay lists; None where the hosts differ.
         accepts_any_arguments: whether the arguments of calls may be anything.
-        takes_calls: whether calls in a history need no field that chat does not have.
+        accepts_calls: whether calls in a history need no field that chat does not have.
         streams_tools: whether all hosts stream answers to requests with tools.
         images: the most images that a request may hold; None means any number.
         unknown_fields: fields of messages that one of the hosts does not know.
@@ -65,7 +65,7 @@ class PassingRules:
     call_ids: tuple[re.Pattern[str], ...]
     accepts_text_parts: bool | None
     accepts_any_arguments: bool
-    takes_calls: bool
+    accepts_calls: bool
     streams_tools: bool
     images: int | None
     unknown_fields: frozenset[str]
@@ -88,7 +88,7 @@ class PassingRules:
             call_ids=tuple({re.compile(one.call_ids.pattern) for one in rules}),
             accepts_text_parts=lists.pop() if len(lists) == 1 else None,
             accepts_any_arguments=all(one.accepts_any_arguments for one in rules),
-            takes_calls=not any(one.thoughts.is_needed for one in rules),
+            accepts_calls=not any(one.thoughts.is_needed for one in rules),
             streams_tools=not any(one.lacks_tool_streaming for one in quirks),
             images=min(images, default=None),
             unknown_fields=frozenset[str]().union(*(o.unsupported_message_fields for o in quirks)),
@@ -102,7 +102,7 @@ class PassingRules:
         request.
         """
         tools = envelope.tools
-        if (self.has_rules or tools is not UNSET) and not self._takes_params(envelope):
+        if (self.has_rules or tools is not UNSET) and not self._accepts_params(envelope):
             return None
         messages = envelope.messages
         for message in messages:
@@ -117,16 +117,16 @@ class PassingRules:
                 return self._fit_history(envelope)
         return self._fit_history(envelope) if self.unknown_fields else envelope
 
-    def _takes_params(self, envelope: ChatEnvelope) -> bool:
+    def _accepts_params(self, envelope: ChatEnvelope) -> bool:
         """Whether all hosts accept the parameters unchanged."""
         if self.watched_params and not self.watched_params.isdisjoint(envelope.given_params()):
             return False
         formats, wanted = self.formats, envelope.response_format
         if formats is not None and wanted is not UNSET and envelope.format_type not in formats:
             return False
-        return envelope.tools is UNSET or self._takes_tools(envelope)
+        return envelope.tools is UNSET or self._accepts_tools(envelope)
 
-    def _takes_tools(self, envelope: ChatEnvelope) -> bool:
+    def _accepts_tools(self, envelope: ChatEnvelope) -> bool:
         """Whether a request with tools can be passed on: how it streams, and how many choices."""
         if envelope.stream and not self.streams_tools:
             return False
@@ -189,16 +189,16 @@ class PassingRules:
             if calls is not UNSET:  # an empty list, which OpenAI refuses
                 message = replace(message, tool_calls=UNSET)
             # Some hosts refuse an empty answer: the full lane leaves it out.
-            return message if _says_something(message) else None
-        if not self._takes_call_ids([call.id for call in calls], ids):
+            return message if _has_content(message) else None
+        if not self._accepts_call_ids([call.id for call in calls], ids):
             return None
-        if not all(self._takes_arguments(call.function.arguments) for call in calls):
+        if not all(self._accepts_arguments(call.function.arguments) for call in calls):
             return None
-        return message if _says_something(message) else replace(message, content=UNSET)
+        return message if _has_content(message) else replace(message, content=UNSET)
 
-    def _takes_call_ids(self, given: Sequence[str], known: set[str]) -> bool:
+    def _accepts_call_ids(self, given: Sequence[str], known: set[str]) -> bool:
         """Whether the hosts accept these ids of calls, and all are new; adds them to `known`."""
-        if not self.takes_calls:
+        if not self.accepts_calls:
             return False
         count = len(known) + len(given)
         known.update(given)
@@ -206,7 +206,7 @@ class PassingRules:
             pattern.fullmatch(call_id) for pattern in self.call_ids for call_id in given
         )
 
-    def _takes_arguments(self, arguments: str) -> bool:
+    def _accepts_arguments(self, arguments: str) -> bool:
         """Whether the hosts accept a call's arguments; the full lane makes `{}` of empty ones."""
         if arguments.strip() in ("", "null"):
             return False
@@ -236,7 +236,7 @@ def _is_text(content: Raw | UnsetType) -> bool:
     return content is UNSET or first_octet(content)[0] == QUOTE
 
 
-def _says_something(message: AssistantMessage) -> bool:
+def _has_content(message: AssistantMessage) -> bool:
     """Whether an answer has a content that is not empty."""
     return message.content is not UNSET and bytes(message.content) != EMPTY_TEXT
 

@@ -1,4 +1,4 @@
-"""What every dialect offers, for each kind of call."""
+"""The protocols that dialects implement, one for each kind of call."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ ReaderT_co = TypeVar("ReaderT_co", covariant=True)
 
 
 class CallDialect(Protocol[RequestT_contra, AnswerT_co]):
-    """A wire protocol for one kind of call: what is asked, and what its answer is."""
+    """A wire protocol for one kind of call: it builds requests and parses replies."""
 
     def build_request(
         self, request: RequestT_contra, target: Target, timeouts: Timeouts
     ) -> BuiltRequest:
-        """Raise BadRequestError for what the host cannot do.
+        """Build the HTTP request. Raises BadRequestError for what the host cannot do.
 
-        Nothing is sent that the caller did not, but for what the target asks (`asks_usage`) and
-        what the dialect's own docstring names.
+        Nothing is sent that the caller did not give, except for what the target requires
+        (`asks_usage`) and what the dialect's own docstring names.
         """
         ...
 
     def read_reply(self, reply: HTTPReply, context: ReadContext[RequestT_contra]) -> AnswerT_co:
-        """Raise MalformedReplyError for a success that holds no answer to what was asked.
+        """Parse a success. Raises MalformedReplyError where it holds no answer.
 
-        An answer that says it failed is the typed error of that.
+        An answer that says that it failed raises the fitting typed error.
         """
         ...
 
     def read_error(self, reply: HTTPReply, context: ReadContext[RequestT_contra]) -> APIError:
-        """The typed error of a reply that is not a success."""
+        """The typed error for a reply whose status is no success."""
         ...
 
 
@@ -58,7 +58,7 @@ class StreamDialect(
     """A `CallDialect` whose answers may be streamed."""
 
     def stream_reader(self, context: ReadContext[RequestT_contra]) -> ReaderT_co:
-        """A fresh reader for one streamed reply."""
+        """A new reader for one streamed reply."""
         ...
 
 
@@ -67,11 +67,11 @@ class Dialect(StreamDialect[ChatRequest, ChatCompletion, StreamReader], Protocol
 
 
 class EmbeddingDialect(CallDialect[EmbeddingRequest, EmbeddingResponse], Protocol):
-    """A wire protocol for embeddings: one vector for each input, in order."""
+    """A wire protocol for embeddings, which gives one vector for each input, in order."""
 
 
 class ModerationDialect(CallDialect[ModerationRequest, ModerationResponse], Protocol):
-    """A wire protocol for moderations: one verdict for each input."""
+    """A wire protocol for moderations, which gives one result for each input."""
 
 
 class CompletionDialect(
@@ -86,5 +86,5 @@ class ResponsesDialect(
     """A wire protocol for responses."""
 
     def read_usage(self, response: Response) -> Usage | None:
-        """What a response says of tokens, in chat's words."""
+        """The usage of a response in chat's counting; None where it has none."""
         ...

@@ -30,15 +30,15 @@ class Quirks:
         unsupported_params: refused, or left out under `drop_params`.
         ignored_params: left out and reported: the host does not know them, and the answer would be
             the same if it did.
-        extra_params: the fields beyond OpenAI's that the host takes; None means all of them. With
+        extra_params: the fields beyond OpenAI's that the host accepts; None means all of them. With
             a list nothing else is ever sent, not under `allowed_params` either.
         response_formats: the `response_format` types that the host knows; None means all.
         rename_roles: message roles that the host knows by another name.
-        messages: what it takes in messages; None means what its protocol says.
+        messages: what it accepts in messages; None means what its protocol says.
         known_hints: those of OpenAI's hints about its own caches, queues and records (`HINTS`) that
             the host knows. It gets no other: they change no answer, and strict hosts refuse them.
         max_images: the most images in one request; None means no limit is known.
-        tells_stream_usage: its own host documents `stream_options.include_usage`: true brings a
+        documents_stream_usage: its own host documents `stream_options.include_usage`: true brings a
             chunk with the usage at the end of a stream.
         omits_usage_at_cap: a stream that reached its `max_tokens` ends with `stop`, and without the
             usage that every other stream tells: it is read as `length`, and counted as the cap.
@@ -73,7 +73,7 @@ class Quirks:
     messages: MessageRules | None = None
     known_hints: frozenset[str] = frozenset()
     max_images: int | None = None
-    tells_stream_usage: bool = False
+    documents_stream_usage: bool = False
     omits_usage_at_cap: bool = False
     tool_choices: frozenset[str] | None = None
     max_choices: int | None = None
@@ -91,13 +91,13 @@ class Quirks:
     has_completions: bool = False
     prefers_chat_for_tools: bool = False
 
-    def takes(self, param: str) -> bool:
-        """Whether the host knows one of OpenAI's parameters, as far as the row says."""
+    def accepts(self, param: str) -> bool:
+        """Whether the host accepts one of OpenAI's parameters, as far as its row says."""
         return param not in self.unsupported_params and param not in self.ignored_params
 
     @property
     def watched_params(self) -> frozenset[str]:
-        """The parameters that are not always sent as they are."""
+        """The parameters that are not always sent unchanged."""
         ruled = {"tool_choice": self.tool_choices, "n": self.max_choices}
         return (
             self.unsupported_params

@@ -1,8 +1,8 @@
-"""Images for a model that reads none, or fewer than the conversation holds.
+"""Replaces images for a model that reads none, or fewer than the conversation holds.
 
-An image that a tool gave, or that stands in an earlier turn, would end the session for good if it
-were refused: every later request holds it too. A short text takes its place, and the report says
-so. Only what the user himself shows in the newest turn is refused, for then he can answer.
+Refusing an image that a tool gave, or that stands in an earlier turn, would end the session for
+good: every later request holds it too. So a short text takes its place, and the report says so.
+Only an image that the user sends in the newest turn is refused, because then the user can react.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNREAD = "[image left out: the model reads text only]"
 _TOO_MANY = "[image left out: the model takes no more images]"
 
 
-def takes_images(request: ChatRequest, target: Target) -> bool:
+def accepts_images(request: ChatRequest, target: Target) -> bool:
     """Whether the model reads all images of a request."""
     most = most_images(target)
     return most is None or sum(1 for _ in image_parts(request.messages)) <= most
@@ -32,9 +32,11 @@ def takes_images(request: ChatRequest, target: Target) -> bool:
 def fit_images(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
     """The request with no more images than the model reads; the newest stay.
 
+    Also what was replaced.
+
     Raises:
-        UnsupportedParamsError: the user shows one in the newest turn that cannot be sent; `param`
-            is its path in the client's request.
+        UnsupportedParamsError: an image of the user in the newest turn cannot be sent; `param` is
+            its path in the client's request.
     """
     most = most_images(target)
     if most is None:
@@ -59,15 +61,15 @@ def fit_images(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple
 
 
 def most_images(target: Target) -> int | None:
-    """The most images of one request; None means that no limit is known."""
+    """The most images in one request; None where no limit is known."""
     modalities = target.input_modalities
     return target.quirks.max_images if modalities is None or "image" in modalities else 0
 
 
 def _places_of_user(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """How the paths begin of what the user himself says in the newest turn.
+    """The path prefixes of what the user sends in the newest turn.
 
-    Where tools answered in that turn, a user's image is what a client shows of their results.
+    Empty where tools answered in that turn: then a user's image shows their results.
     """
     places: list[str] = []
     for i in range(len(messages) - 1, -1, -1):

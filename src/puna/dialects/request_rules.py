@@ -1,4 +1,4 @@
-"""What of a request a host takes, by the quirks of its row: sent, renamed, left out, or refused."""
+"""Applies a host's quirks to a request: parameters are sent, renamed, left out, or refused."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from puna.bridges.messages.plain_chat import extra_names, plain_messages
 from puna.dialects.base import Target
 from puna.dialects.param_paths import without_paths
 from puna.dialects.quirks import HINTS, Quirks
-from puna.dialects.request_images import fit_images, takes_images
+from puna.dialects.request_images import accepts_images, fit_images
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages import THINKING_BLOCKS
 from puna.types.model_request import ModelRequest
 from puna.types.requests import PARAMS, ChatRequest
 
 _TEXT = "text"
-_LONGEST_SLIP = 40
-_ALIKE = 0.85
+_LONGEST_TYPO = 40
+_SIMILARITY = 0.85
 _SUCCESSORS = {"functions": "tools", "function_call": "tool_choice"}
 _DEFAULTS: Mapping[str, Any] = {
     "frequency_penalty": 0,
@@ -44,10 +44,10 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The parameters to send, and those left out: by wish, or by rule under `drop_params`.
+    """The parameters to send, and the names of those left out by request, by rule or `drop_params`.
 
     Raises:
-        UnsupportedParamsError: the host does not take one of them.
+        UnsupportedParamsError: the host does not accept a parameter.
     """
     chosen: dict[str, Any] = {}
     dropped: list[str] = []
@@ -78,11 +78,11 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
     return dict(left), (*dropped, *found)
 
 
-def within_limit(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
-    """A request of the Messages API with a `max_tokens` that the host can reach.
+def cap_max_tokens(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
+    """Lower the `max_tokens` of a Messages request to what the host can give.
 
-    That API makes every client name a limit, and coding agents name one that few models reach. With
-    the request come the names of what was lowered, for the report; other requests stay as they are.
+    That API requires a limit, and coding agents send one that few models reach. Also gives the
+    names of what was lowered, for the report; other requests stay as they are.
     """
     limit, asked = target.max_output_tokens, request.params.get("max_tokens")
     if limit is None or request.messages_extras is None or asked is None or asked <= limit:
@@ -90,7 +90,7 @@ def within_limit(request: ChatRequest, target: Target) -> tuple[ChatRequest, tup
     return replace(request, params={**request.params, "max_tokens": limit}), ("max_tokens",)
 
 
-def take_stream_options(params: dict[str, Any], request: ModelRequest) -> tuple[str, ...]:
+def pop_stream_options(params: dict[str, Any], request: ModelRequest) -> tuple[str, ...]:
     """Remove `stream_options`, for hosts that always send the usage of a stream.
 
     Returns the names of what is lost by that: all but `include_usage`.
@@ -103,8 +103,8 @@ def take_stream_options(params: dict[str, Any], request: ModelRequest) -> tuple[
     return tuple(f"stream_options.{name}" for name in given if name != "include_usage")
 
 
-def takes_request(request: ModelRequest, target: Target) -> bool:
-    """Whether a target takes all that is asked: nothing is refused, left out or lost on the way."""
+def accepts_request(request: ModelRequest, target: Target) -> bool:
+    """Whether a target accepts a request without refusing, leaving out or losing a part of it."""
     for name, value in {**request.params, **request.extra}.items():
         is_own = name in request.unwanted_params or name in request.allowed_params
         if not is_own and not (
@@ -115,18 +115,18 @@ def takes_request(request: ModelRequest, target: Target) -> bool:
             return False
     if not isinstance(request, ChatRequest):
         return True
-    if not takes_images(request, target):
+    if not accepts_images(request, target):
         return False
     unknown = target.quirks.unsupported_message_fields
     return not any(unknown & message.keys() for message in request.messages)
 
 
-def in_chats_words(
+def to_plain_chat(
     request: ChatRequest, thoughts: ThoughtRule = NO_THOUGHTS
 ) -> tuple[ChatRequest, tuple[str, ...]]:
-    """The request without what only a host of the Messages API knows, and the names of that.
+    """The request without what only a host of the Messages API understands, and the names of that.
 
-    `thoughts` says what of opaque blocks of thinking a host takes as text.
+    `thoughts` says what of opaque thinking blocks a host accepts as text.
     """
     dropped: dict[str, None] = {}
     messages, extras = request.messages, request.messages_extras
@@ -148,29 +148,29 @@ def in_chats_words(
 def fit_chat(
     request: ChatRequest, target: Target, protocol: MessageRules = CHAT
 ) -> tuple[ChatRequest, dict[str, Any], tuple[str, ...]]:
-    """The request in chat's words with messages as the host wants them; the parameters to send.
+    """Fit a chat request to a host: its messages, and the parameters to send.
 
-    `protocol` says what hosts of the dialect take in messages, where a row says nothing. With them
-    the names of what was left out: only a host of the Messages API knows it, or this one does not.
+    `protocol` says what hosts of the dialect accept in messages, where the host's row says nothing.
+    The third result are the names of what was left out.
 
     Raises:
-        UnsupportedParamsError: the host does not take a parameter, a field or an image.
+        UnsupportedParamsError: the host does not accept a parameter, a field or an image.
     """
     rules = _rules_for(request, target.quirks.messages or protocol)
-    request, beyond = in_chats_words(request, rules.thoughts)
+    request, beyond = to_plain_chat(request, rules.thoughts)
     request, changed = fit_messages(request, target, rules)
     request, cut = _fit_fields(request, target)
     params, left_out = choose_params(request, target)
-    return request, params, in_clients_words((*beyond, *changed, *cut, *left_out), request)
+    return request, params, client_names((*beyond, *changed, *cut, *left_out), request)
 
 
 def fit_messages(
     request: ChatRequest, target: Target, rules: MessageRules
 ) -> tuple[ChatRequest, tuple[str, ...]]:
-    """The request with images and messages as the host takes them, and what was left out of them.
+    """The request with images and messages as the host accepts them, and what was left out of them.
 
     Raises:
-        UnsupportedParamsError: an image of the newest turn that the host does not take.
+        UnsupportedParamsError: the host does not accept an image of the newest turn.
     """
     request, images = fit_images(request, target)
     dropped = dict.fromkeys(images)
@@ -181,8 +181,8 @@ def fit_messages(
     return replace(request, messages=tuple(messages)), tuple(dropped)
 
 
-def in_clients_words(names: tuple[str, ...], request: ChatRequest) -> tuple[str, ...]:
-    """The names of what was left out, as the client's own shape has them."""
+def client_names(names: tuple[str, ...], request: ChatRequest) -> tuple[str, ...]:
+    """The names of what was left out, as they are called in the shape that the client used."""
     source = request.source
     if source is None or not source.names:
         return names
@@ -190,7 +190,7 @@ def in_clients_words(names: tuple[str, ...], request: ChatRequest) -> tuple[str,
 
 
 def _rules_for(request: ChatRequest, rules: MessageRules) -> MessageRules:
-    """The rules of a host, with the fields for thoughts that `allowed_params` names."""
+    """The host's rules, with the reasoning fields that `allowed_params` names."""
     if not request.allowed_params:
         return rules
     allowed = request.allowed_params.intersection(THOUGHT_FIELDS)
@@ -212,7 +212,7 @@ def _without_blocks(
 
 
 def _fit_fields(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
-    """The request with messages as the host wants them, and the fields left out of them."""
+    """The request without message fields that the host does not know, and the names of those."""
     quirks = target.quirks
     names, unknown = quirks.rename_roles, quirks.unsupported_message_fields
     if not names and not unknown:
@@ -233,10 +233,15 @@ def _fit_fields(request: ChatRequest, target: Target) -> tuple[ChatRequest, tupl
     return replace(request, messages=tuple(fitted)), tuple(dropped)
 
 
-def not_taken(path: str, says: str, request: ModelRequest, target: Target) -> BadRequestError:
-    """The error for a part of a request that the host has no place for; `says` what it takes."""
+def unsupported_part(
+    path: str, message: str, request: ModelRequest, target: Target
+) -> BadRequestError:
+    """The error for a part of a request that the host does not support.
+
+    `message` says what the host accepts instead.
+    """
     return BadRequestError(
-        f"`{path}`: {target.provider} {says}.",
+        f"`{path}`: {target.provider} {message}.",
         param=path,
         provider=target.provider,
         model=request.model,
@@ -264,7 +269,7 @@ def _kind_of_choice(value: Any) -> str:
 
 
 def _is_default(name: str, value: Any) -> bool:
-    """Whether the value asks for what hosts do without the parameter: it can be left out."""
+    """Whether a value is what hosts do without the parameter, so that it can be left out."""
     if name == "response_format":
         return bool(value.get("type") == _TEXT)
     if name == "modalities":
@@ -303,12 +308,12 @@ def _unsupported(
 
 
 def _similar_param(name: str) -> str | None:
-    """The parameter of chat that a name such as `max_token` is a slip of, or None."""
+    """The chat parameter that a name such as `max_token` probably means, or None."""
     from difflib import get_close_matches
 
-    if len(name) > _LONGEST_SLIP:
+    if len(name) > _LONGEST_TYPO:
         return None
-    return next(iter(get_close_matches(name.lower(), PARAMS, n=1, cutoff=_ALIKE)), None)
+    return next(iter(get_close_matches(name.lower(), PARAMS, n=1, cutoff=_SIMILARITY)), None)
 
 
 def _unknown_field(path: str, request: ModelRequest, target: Target) -> UnsupportedParamsError:

@@ -1,4 +1,4 @@
-"""The secrets of a request, taken out of texts and headers. In which forms: `wire/masking.py`."""
+"""Removes a request's secrets from texts and headers. Their forms are in `wire/masking.py`."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _LONGEST_SECRET = 65_536
 
 
 def scrub(text: str, context: ReadContext[ModelRequest]) -> str:
-    """Text without the secrets of the request: some hosts repeat them in their errors.
+    """The text without the request's secrets, which some hosts repeat in their errors.
 
-    Scrub before cutting: half a key must not be left either.
+    Scrub before cutting a text, so that no half of a key is left.
     """
     return _masker(context).mask_text(text)
 
 
 def scrub_start(body: bytes, context: ReadContext[ModelRequest]) -> str:
-    """The first million bytes of a body as text without the secrets of the request.
+    """The first million bytes of a body as text, without the request's secrets.
 
-    Where it is cut a part of a secret could be left, so the last bytes before the cut go, too.
+    The last bytes before the cut are dropped, too, since a part of a secret could be left there.
     """
     start = scrub(body[:_MOST_SCRUBBED].decode("utf-8", "replace"), context)
     return start if len(body) <= _MOST_SCRUBBED else start[:-_LONGEST_SECRET]
 
 
 def scrub_headers(headers: Mapping[str, str], context: ReadContext[ModelRequest]) -> dict[str, str]:
-    """A reply's headers as reports and errors may carry them."""
+    """A reply's headers without secrets, for reports and errors."""
     shown = safe_headers(headers)
     masker = _masker(context)
     values = "\n".join(shown.values()).encode("utf-8", "surrogatepass")
@@ -48,12 +48,12 @@ def scrub_headers(headers: Mapping[str, str], context: ReadContext[ModelRequest]
 
 
 def secrets_of(target: Target) -> frozenset[str]:
-    """What is secret about a target, without a caller's own."""
+    """The secrets of a target, without those of a caller."""
     return frozenset(_secrets(target, {}))
 
 
 def without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
-    """Request headers without those that let somebody in."""
+    """Request headers without those that hold credentials."""
     return {name: value for name, value in headers.items() if not is_sensitive_header(name)}
 
 
@@ -66,7 +66,7 @@ _masker_of = lru_cache(maxsize=256)(Masker)
 
 
 def _secrets(target: Target, extra_headers: Mapping[str, str]) -> Iterator[str]:
-    """The key, what authorization-like headers hold, and what the query calls a key."""
+    """The key, the values of authorization-like headers, and key parameters of the query."""
     signing = target.signing
     signs = (
         (signing.secret_access_key, signing.session_token, signing.access_key_id)

@@ -1,4 +1,4 @@
-"""The errors of a stream that breaks off, or that holds what is no part of one."""
+"""Builds the errors for a stream that breaks off or holds an invalid frame."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def interrupted(what: str, context: ReadContext[ModelRequest]) -> StreamInterrup
 def malformed_frame(
     what: str, context: ReadContext[ModelRequest], frame: bytes = b""
 ) -> MalformedReplyError:
-    """The error for a frame that is not what it should be; the frame's beginning is shown."""
+    """The error for an invalid frame; the message quotes the frame's beginning."""
     provider = context.target.provider
     text = scrub(frame.decode("utf-8", "replace"), context)
     return MalformedReplyError(

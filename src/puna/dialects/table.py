@@ -1,4 +1,4 @@
-"""The dialects by name. They hold no state, so one of each serves everything."""
+"""The dialects by name. They have no state, so one instance of each serves all calls."""
 
 from __future__ import annotations
 

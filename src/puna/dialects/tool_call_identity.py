@@ -1,18 +1,21 @@
-"""Which tool call a streamed piece belongs to.
+"""Assigns streamed pieces to tool calls.
 
-Hosts number, repeat and omit ids, indexes and names in many ways. A piece is placed by the first of
-these rules that decides:
+Hosts number, repeat and omit ids, indexes and names in many ways. A piece is assigned by the first
+of these rules that decides:
 
-1. An id that is known names its call, whatever the index. Once the arguments of that call are whole
-   JSON, a repetition of them adds nothing; another name, or other arguments, are another call.
-2. An unknown id begins a call, unless the call at its index has no id yet, or the piece no name.
-3. A piece without an id belongs to the call at its index, or to the last call where the index is
-   new or missing. A name begins a new call where it is another name, where the index is new, or
-   where the arguments so far are whole JSON and more arguments come.
-4. A piece with neither id nor name goes on with the call at its index; where the arguments of that
-   call are whole, with the last call if that one is not. An object after a whole one begins the
-   next call of the same function.
+1. A known id names its call, whatever the index. Once the arguments of that call are complete
+   JSON, a repetition of them adds nothing; another name, or other arguments, begin another call.
+2. An unknown id begins a call, unless the call at its index has no id yet, or the piece has no
+   name.
+3. A piece without an id belongs to the call at its index, or to the last call if the index is new
+   or missing. A name begins a new call if it is another name, if the index is new, or if the
+   arguments so far are complete JSON and more arguments come.
+4. A piece with neither id nor name continues the call at its index; if that call's arguments are
+   complete, the last call if that one's are not. An object after a complete one begins the next
+   call of the same function.
 
+The state is the list of calls, and for each id and index of the host the call it last named.
+Invariants: a call's index never changes, its name is given once, and its arguments only grow.
 Reports of what hosts send: LocalAI#9722 (one id under two indexes), agno#8880 (the rest of a call
 under another index), hermes-agent#62937 (all calls at index 0), vercel/ai#14277, maka#1995.
 """
@@ -32,10 +35,10 @@ _MOST_KEPT = 256 * 1024
 """Characters of a call's arguments that a repetition can be compared with."""
 
 
-class ArgumentsSoFar:
-    """The arguments of a call under way: whether they are whole, and what they say.
+class PartialArguments:
+    """The arguments of a call that is still streaming: whether they are complete, and their text.
 
-    Work is linear in the arguments: each piece is looked at once, and only when somebody asks.
+    The cost is linear: each piece is scanned once, and only when somebody asks.
     """
 
     __slots__ = (
@@ -55,19 +58,19 @@ class ArgumentsSoFar:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything but blanks has come."""
+        """Whether anything but white space has come."""
         return self._opens is not None
 
     @property
     def is_whole(self) -> bool:
-        """Whether an object or a list has been closed. Whether it is valid is not checked."""
+        """Whether an object or a list has been closed. Its validity is not checked."""
         if not self._is_whole and self._said is not None:
             self._said.seek(self._scanned)
             self._scan(self._said.read())
         return self._is_whole
 
     def add(self, text: str) -> None:
-        """The next piece."""
+        """Add the next piece."""
         if self._opens is None:
             start = text.lstrip()[:1]
             if start:
@@ -79,17 +82,17 @@ class ArgumentsSoFar:
             said.seek(0, 2)
             said.write(text)
             if said.tell() > _MOST_KEPT:
-                self._forget()
+                self._discard_text()
 
     def part(self, start: int, length: int) -> str:
-        """Some of the text; less where it ends, nothing where it was too long to be kept."""
+        """A part of the text; shorter at its end, empty where the text was too long to be kept."""
         if self._said is None or not self.is_kept:
             return ""
         self._said.seek(start)
         return self._said.read(length)
 
     def equals(self, text: str) -> bool:
-        """Whether a text means the same JSON value."""
+        """Whether a text is the same JSON value."""
         said = self._said.getvalue() if self._said is not None else ""
         try:
             if said == text:
@@ -100,8 +103,8 @@ class ArgumentsSoFar:
         except (ValueError, RecursionError):
             return False
 
-    def _forget(self) -> None:
-        """So long a text is not kept; whether it is whole is still found out."""
+    def _discard_text(self) -> None:
+        """Drop a text that is too long; whether it is complete is still tracked."""
         if not self.is_whole:
             self._said, self._scanned, self.is_kept = StringIO(), 0, False
 
@@ -125,14 +128,14 @@ class ArgumentsSoFar:
 
 
 @dataclass(slots=True)
-class KnownCall:
-    """One tool call under way. `index` is its place in the answer."""
+class TrackedCall:
+    """A tool call that is still streaming. `index` is its position in the answer."""
 
     index: int
     host_id: str | None
     name: str = ""
     kind: str = "function"
-    arguments: ArgumentsSoFar = field(default_factory=ArgumentsSoFar)
+    arguments: PartialArguments = field(default_factory=PartialArguments)
     is_name_sent: bool = False
     is_named_again: bool = False
     """Whether its name came again after whole arguments: more arguments are the next call's."""
@@ -140,38 +143,38 @@ class KnownCall:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A piece with its call, and what it adds: the call's name once, and arguments."""
+    """A piece with its call, and what it adds: the call's name (once), and arguments."""
 
-    call: KnownCall
+    call: TrackedCall
     is_new: bool
     name: str
     text: str
 
 
 class ToolCallTracker:
-    """Places the pieces of one answer's tool calls, in order.
+    """Assigns the pieces of one answer's tool calls, in order.
 
-    `tool_names` are the tools of the request. They are asked only about names that a host has cut
-    in two or repeats longer: such a name is sent once it is a tool's, or arguments come.
+    `tool_names` are the tools of the request. They decide only about names that a host splits in
+    two or repeats longer: such a name is given once it is a tool's, or once arguments come.
     """
 
     def __init__(self, tool_names: AbstractSet[str] = frozenset()) -> None:
-        self.calls: list[KnownCall] = []
+        self.calls: list[TrackedCall] = []
         self._tool_names = tool_names
-        self._by_id: dict[str, KnownCall] = {}
-        self._by_index: dict[int, KnownCall] = {}
+        self._by_id: dict[str, TrackedCall] = {}
+        self._by_index: dict[int, TrackedCall] = {}
         self._repeated: dict[tuple[int | None, int], int] = {}
         """How much of a call's arguments came again: by the host's index and the call's."""
 
     def place(self, host_id: str | None, index: int | None, name: str, text: str) -> Placed:
-        """The call that a piece belongs to; `text` are its arguments."""
+        """Assign a piece to its call, or begin a new one; `text` are its arguments."""
         known = self._find(host_id, index, name, text)
         if known is not None:
-            self._note(known, host_id, index)
+            self._register(known, host_id, index)
             added = self._without_repetition(known, index, text)
             if added is not None:
                 known.arguments.add(added)
-                known.name = self._joined_name(known, name) or known.name
+                known.name = self._join_names(known, name) or known.name
                 return Placed(known, False, self._name_to_send(known, added), added)
             # The same id, but other arguments.
             at = self._repeated.pop((index, known.index), 0)
@@ -184,7 +187,7 @@ class ToolCallTracker:
         return Placed(call, True, self._name_to_send(call, text), text)
 
     def _name_before(self, host_id: str | None, index: int | None) -> str:
-        """The function of a call that begins without a name: that of the call it follows."""
+        """The function name of a call that begins without one: that of the call it follows."""
         if not self.calls:
             return ""
         last = self.calls[-1]
@@ -195,28 +198,31 @@ class ToolCallTracker:
 
     @property
     def is_whole(self) -> bool:
-        """Whether no call stops in the middle of its arguments; none at all mean `{}`."""
+        """Whether no call's arguments are incomplete; missing ones count as `{}`."""
         return all(
             one.arguments.is_whole or not one.arguments.has_begun or one.kind != "function"
             for one in self.calls
         )
 
-    def unsent_names(self) -> list[KnownCall]:
-        """The answer is over: the calls whose names have waited for more. Each comes once."""
+    def unsent_names(self) -> list[TrackedCall]:
+        """The calls whose names were held until the end of the answer. Each is given once."""
         waiting = [call for call in self.calls if call.name and not call.is_name_sent]
         for call in waiting:
             call.is_name_sent = True
         return waiting
 
-    def without_arguments(self) -> list[KnownCall]:
-        """The answer is over: the calls of functions that have no arguments. Each comes once."""
+    def without_arguments(self) -> list[TrackedCall]:
+        """The function calls without arguments at the end of the answer. Each is given once."""
         bare = [call for call in self.calls if call.name and not call.arguments.length]
         for call in bare:
             call.arguments.add("{}")
         return [call for call in bare if call.kind == "function"]
 
-    def _name_to_send(self, call: KnownCall, text: str) -> str:
-        """The name of a call once it is known to be whole, and only once."""
+    def _name_to_send(self, call: TrackedCall, text: str) -> str:
+        """A call's name, once it is known to be complete.
+
+        Empty before that and after it was given.
+        """
         if call.is_name_sent or not call.name:
             return ""
         tools = self._tool_names
@@ -225,8 +231,8 @@ class ToolCallTracker:
         call.is_name_sent = True
         return call.name
 
-    def _joined_name(self, call: KnownCall, more: str) -> str | None:
-        """The name of a call with what a piece says of it; None where that is another name."""
+    def _join_names(self, call: TrackedCall, more: str) -> str | None:
+        """A call's name combined with the name in a piece; None where that is another name."""
         known, tools = call.name, self._tool_names
         if not known or not more or known == more:
             return known or more
@@ -237,15 +243,15 @@ class ToolCallTracker:
         whole = known + more
         return whole if any(one.startswith(whole) for one in tools) else None
 
-    def _begin(self, host_id: str | None, index: int | None, name: str, text: str) -> KnownCall:
+    def _begin(self, host_id: str | None, index: int | None, name: str, text: str) -> TrackedCall:
         is_taken = host_id is not None and host_id in self._by_id
-        call = KnownCall(len(self.calls), None if is_taken else host_id, name)
+        call = TrackedCall(len(self.calls), None if is_taken else host_id, name)
         self.calls.append(call)
-        self._note(call, host_id, index)
+        self._register(call, host_id, index)
         call.arguments.add(text)
         return call
 
-    def _note(self, call: KnownCall, host_id: str | None, index: int | None) -> None:
+    def _register(self, call: TrackedCall, host_id: str | None, index: int | None) -> None:
         if host_id is not None:
             self._by_id[host_id] = call
         if index is not None:
@@ -253,57 +259,63 @@ class ToolCallTracker:
 
     def _find(
         self, host_id: str | None, index: int | None, name: str, text: str
-    ) -> KnownCall | None:
+    ) -> TrackedCall | None:
         at_index = self._by_index.get(index) if index is not None else None
         if host_id is None:
             return self._find_without_id(at_index, index, name, text)
         known = self._by_id.get(host_id)
         if known is None:
             return self._find_with_new_id(at_index, name)
-        if name and self._joined_name(known, name) is None:
+        if name and self._join_names(known, name) is None:
             return None  # an id that a host gives to two calls
         is_elsewhere = index is not None and at_index is not known
         if known.arguments.is_whole or (name and is_elsewhere and known.arguments.has_begun):
             self._repeated.setdefault((index, known.index), 0)
         return known
 
-    def _find_with_new_id(self, at_index: KnownCall | None, name: str) -> KnownCall | None:
+    def _find_with_new_id(self, at_index: TrackedCall | None, name: str) -> TrackedCall | None:
         if at_index is None or at_index.is_named_again:
             return None
         if not name or not at_index.name:
             return at_index
         may_be_its_id = at_index.host_id is None and not at_index.arguments.is_whole
-        is_its_name = self._joined_name(at_index, name) is not None
+        is_its_name = self._join_names(at_index, name) is not None
         return at_index if may_be_its_id and is_its_name else None
 
     def _find_without_id(
-        self, at_index: KnownCall | None, index: int | None, name: str, text: str
-    ) -> KnownCall | None:
+        self, at_index: TrackedCall | None, index: int | None, name: str, text: str
+    ) -> TrackedCall | None:
         if not self.calls:
             return None
-        call, says_more = at_index or self.calls[-1], bool(text) and not text.isspace()
+        call, has_arguments = at_index or self.calls[-1], bool(text) and not text.isspace()
         if at_index is None and index is not None:
             if name:
-                return call if self._is_named_rest(call, name, says_more=says_more) else None
-            return None if says_more and call.arguments.is_whole else call
+                return (
+                    call
+                    if self._continues_by_name(call, name, has_arguments=has_arguments)
+                    else None
+                )
+            return None if has_arguments and call.arguments.is_whole else call
         if name:
             last = self.calls[-1]
             is_done = call is not last and call.arguments.is_whole
-            if is_done and self._is_named_rest(last, name, says_more=says_more):
+            if is_done and self._continues_by_name(last, name, has_arguments=has_arguments):
                 return last
-            return self._find_by_name(call, name, says_more=says_more)
-        return self._find_by_arguments(call, index, text) if says_more else call
+            return self._find_by_name(call, name, has_arguments=has_arguments)
+        return self._find_by_arguments(call, index, text) if has_arguments else call
 
-    def _is_named_rest(self, last: KnownCall, name: str, *, says_more: bool) -> bool:
-        """Whether a name without an id, at an index that is not its own, still is the last call's.
+    def _continues_by_name(self, last: TrackedCall, name: str, *, has_arguments: bool) -> bool:
+        """Whether a piece with a name, without an id and at another index, continues the last call.
 
         Where the host gives ids, the next call would have one.
         """
         if name == last.name:
-            return last.host_id is not None and not (says_more and last.arguments.is_whole)
-        return bool(last.name) and self._joined_name(last, name) is not None
+            return last.host_id is not None and not (has_arguments and last.arguments.is_whole)
+        return bool(last.name) and self._join_names(last, name) is not None
 
-    def _find_by_arguments(self, call: KnownCall, index: int | None, text: str) -> KnownCall | None:
+    def _find_by_arguments(
+        self, call: TrackedCall, index: int | None, text: str
+    ) -> TrackedCall | None:
         if call.is_named_again:
             return None
         is_repeating, last = (index, call.index) in self._repeated, self.calls[-1]
@@ -312,20 +324,22 @@ class ToolCallTracker:
         is_next = text.lstrip()[0] in "{[" and not is_repeating and call.arguments.is_whole
         return None if is_next else call
 
-    def _find_by_name(self, call: KnownCall, name: str, *, says_more: bool) -> KnownCall | None:
+    def _find_by_name(
+        self, call: TrackedCall, name: str, *, has_arguments: bool
+    ) -> TrackedCall | None:
         if not call.name:
             return call
         if name != call.name:
-            return call if self._joined_name(call, name) is not None else None
+            return call if self._join_names(call, name) is not None else None
         if not call.arguments.is_whole:
             return call
-        if says_more:
+        if has_arguments:
             return None
         call.is_named_again = True
         return call
 
-    def _without_repetition(self, call: KnownCall, index: int | None, text: str) -> str | None:
-        """What a piece adds to its call; None where it contradicts arguments that are whole."""
+    def _without_repetition(self, call: TrackedCall, index: int | None, text: str) -> str | None:
+        """What a piece adds to its call; None where it contradicts complete arguments."""
         key, arguments = (index, call.index), call.arguments
         at = self._repeated.get(key)
         if at is None or not text:
@@ -335,7 +349,7 @@ class ToolCallTracker:
             self._repeated[key] = at + len(text)
             return ""
         if arguments.is_whole:
-            return _beside_whole(arguments, at, text)
+            return _text_after_complete(arguments, at, text)
         if text.startswith(said) and at + len(said) == arguments.length:
             self._repeated[key] = at + len(text)
             return text[len(said) :]
@@ -343,10 +357,10 @@ class ToolCallTracker:
         return arguments.part(0, at) + text
 
 
-def _beside_whole(whole: ArgumentsSoFar, at: int, text: str) -> str | None:
-    """What a text adds to arguments that are complete: nothing where it repeats them.
+def _text_after_complete(whole: PartialArguments, at: int, text: str) -> str | None:
+    """What a text adds to complete arguments: nothing where it repeats them.
 
-    None where the text begins the arguments of another call.
+    None where it begins the arguments of another call.
     """
     if text.isspace():
         return text

@@ -1,4 +1,4 @@
-"""What is wrong with a host's address, as far as the address itself shows it."""
+"""Finds faults in a host's URL that can be seen without a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _ENDPOINT = re.compile(
 
 
 def find_url_fault(base_url: str) -> str | None:
-    """Why requests to this address will miss, as a clause with the fix; None for nothing seen."""
+    """Why requests to this URL will fail, as a clause with the fix.
+
+    None where nothing looks wrong.
+    """
     path = urlsplit(base_url).path.rstrip("/")
     endpoint = _ENDPOINT.search(path)
     if endpoint is not None:

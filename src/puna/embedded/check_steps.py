@@ -22,9 +22,9 @@ _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _FAULT_STEPS = 3
 _REFERENCE_STEPS = 4
 _COMPARED_A_STEP = 4
-_SHOWN_ITEMS = 12
-_SHOWN_DEPTH = 3
-_SHOWN_TEXT = 300
+_REPR_ITEMS = 12
+_REPR_DEPTH = 3
+_REPR_TEXT = 300
 
 _Check = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 
@@ -33,12 +33,12 @@ class Steps:
     """Counts the steps of one check, and ends it when they are too many."""
 
     def __init__(self) -> None:
-        self._taken = 0
+        self._steps_done = 0
 
-    def take(self, count: int = 1) -> None:
+    def count(self, count: int = 1) -> None:
         """Note steps. Raises RecursionError when they are too many."""
-        self._taken += count
-        if self._taken > MOST_STEPS:
+        self._steps_done += count
+        if self._steps_done > MOST_STEPS:
             raise RecursionError(f"it takes over {MOST_STEPS:,} steps")
 
 
@@ -68,11 +68,11 @@ def _counted(keyword: str, check: _Check, steps: Steps) -> _Check:
     is_reference = keyword in _REFERENCES
 
     def counted(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        steps.take(_price(keyword, wanted, instance, schema))
+        steps.count(_price(keyword, wanted, instance, schema))
         if is_reference:
-            steps.take(_REFERENCE_STEPS)
+            steps.count(_REFERENCE_STEPS)
         for fault in check(validator, wanted, instance, schema) or ():
-            steps.take(_FAULT_STEPS)
+            steps.count(_FAULT_STEPS)
             yield fault
 
     return counted
@@ -98,7 +98,7 @@ def _unique_items_of(steps: Steps) -> _Check:
         """The keyword `uniqueItems`, by a set: jsonschema's own compares pair by pair."""
         del schema
         if wanted and validator.is_type(instance, "array"):
-            steps.take(sum(map(_width, instance)) // _COMPARED_A_STEP)
+            steps.count(sum(map(_width, instance)) // _COMPARED_A_STEP)
             if len({_key_of(item) for item in instance}) < len(instance):
                 from jsonschema.exceptions import ValidationError
 
@@ -121,57 +121,57 @@ def _key_of(value: Any) -> Any:
 
 def first_faults(validator: Any, value: Any) -> list[Any]:
     """The first faults of a value."""
-    return list(islice(validator.iter_errors(shown_briefly(value)), MOST_FAULTS))
+    return list(islice(validator.iter_errors(with_short_repr(value)), MOST_FAULTS))
 
 
 class _List(list[Any]):
     def __repr__(self) -> str:
-        return _brief(self, 0)
+        return _short_repr(self, 0)
 
 
 class _Object(dict[str, Any]):
     def __repr__(self) -> str:
-        return _brief(self, 0)
+        return _short_repr(self, 0)
 
 
 class _Text(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return _brief(str(self), 0)
+        return _short_repr(str(self), 0)
 
 
-def shown_briefly(value: Any) -> Any:
+def with_short_repr(value: Any) -> Any:
     """An equal value whose `repr` is short: jsonschema puts the whole of it in each fault."""
     if isinstance(value, list):
-        return _List(map(shown_briefly, cast("list[Any]", value)))
+        return _List(map(with_short_repr, cast("list[Any]", value)))
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, Any]", value)
-        return _Object({name: shown_briefly(one) for name, one in fields.items()})
-    if isinstance(value, str) and len(value) > _SHOWN_TEXT:
+        return _Object({name: with_short_repr(one) for name, one in fields.items()})
+    if isinstance(value, str) and len(value) > _REPR_TEXT:
         return _Text(value)
     return value
 
 
-def _brief(value: Any, depth: int) -> str:
+def _short_repr(value: Any, depth: int) -> str:
     if isinstance(value, list):
         items = cast("list[Any]", value)
-        return f"[{_joined((_brief(one, depth + 1) for one in items), len(items), depth)}]"
+        return f"[{_joined((_short_repr(one, depth + 1) for one in items), len(items), depth)}]"
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, Any]", value)
-        shown = (_brief_field(name, one, depth + 1) for name, one in fields.items())
+        shown = (_short_member_repr(name, one, depth + 1) for name, one in fields.items())
         return f"{{{_joined(shown, len(fields), depth)}}}"
-    if isinstance(value, str) and len(value) > _SHOWN_TEXT:
-        return f"{str(value[:_SHOWN_TEXT])!r}…"
+    if isinstance(value, str) and len(value) > _REPR_TEXT:
+        return f"{str(value[:_REPR_TEXT])!r}…"
     return repr(value)
 
 
-def _brief_field(name: str, value: Any, depth: int) -> str:
-    return f"{name[:_SHOWN_TEXT]!r}: {_brief(value, depth)}"
+def _short_member_repr(name: str, value: Any, depth: int) -> str:
+    return f"{name[:_REPR_TEXT]!r}: {_short_repr(value, depth)}"
 
 
 def _joined(items: Iterator[str], count: int, depth: int) -> str:
-    if depth >= _SHOWN_DEPTH and count:
+    if depth >= _REPR_DEPTH and count:
         return "…"
-    shown = list(islice(items, _SHOWN_ITEMS))
+    shown = list(islice(items, _REPR_ITEMS))
     return ", ".join((*shown, "…") if count > len(shown) else shown)

@@ -16,7 +16,7 @@ from puna.embedded.patterns import (
     check_pattern,
     check_pattern_properties,
     check_patterns,
-    without_own_draft,
+    without_schema_keyword,
 )
 from puna.embedded.server_errors import cannot_follow
 from puna.errors import BadRequestError, MalformedReplyError, ServiceUnavailableError
@@ -171,7 +171,7 @@ def _validator(schema: Mapping[str, Any]) -> Validator:
 
     registry: Any = Registry()  # an empty one fetches nothing from the network
     draft = counting(_bounded(_draft(schema)))
-    made = draft(without_own_draft(schema), registry=registry)
+    made = draft(without_schema_keyword(schema), registry=registry)
     return cast("Validator", made)
 
 

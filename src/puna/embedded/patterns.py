@@ -41,7 +41,7 @@ def check_patterns(schema: _Object, *, param: str) -> None:
     """
     kinds: set[str] = set()
     patterns: set[str] = set()
-    for keyword, pattern in _walk(without_own_draft(schema)):
+    for keyword, pattern in _walk(without_schema_keyword(schema)):
         kinds.add(keyword)
         if keyword in (_PATTERN, _MAP):
             patterns.add(pattern)
@@ -63,7 +63,7 @@ def check_patterns(schema: _Object, *, param: str) -> None:
         )
 
 
-def without_own_draft(schema: _Object) -> dict[str, Any]:
+def without_schema_keyword(schema: _Object) -> dict[str, Any]:
     """A schema without `$schema`: a reference to it would bring back the validator of its draft."""
     return {name: value for name, value in schema.items() if name != _OWN}
 

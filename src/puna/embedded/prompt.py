@@ -18,7 +18,7 @@ Message = dict[str, str]
 _SPECIAL_TOKEN = re.compile(r"<(?=\|[^<>|\s]{1,64}\|>)")
 _BROKEN = "<\N{WORD JOINER}"
 
-_TOLD = ("name", "description", "parameters")
+_FUNCTION_FIELDS = ("name", "description", "parameters")
 
 _READ = frozenset(("role", "content", "tool_calls"))
 _READ_OF_RESULTS = frozenset(("role", "content", "tool_call_id", "name"))
@@ -38,7 +38,7 @@ def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
     return [_plain_message(message, f"messages[{i}]", names) for i, message in enumerate(messages)]
 
 
-def unread_fields(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def ignored_fields(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """What of messages the model is not told, each once, such as `messages[].name`."""
     found: dict[str, None] = {}
     called: dict[str, Any] = {}
@@ -71,10 +71,10 @@ def with_functions(
 ) -> list[Message]:
     """The messages, with the functions told in the system prompt."""
     told = "\n".join(
-        json.dumps({key: one[key] for key in _TOLD if key in one}, ensure_ascii=False)
+        json.dumps({key: one[key] for key in _FUNCTION_FIELDS if key in one}, ensure_ascii=False)
         for one in functions
     )
-    text = neutralise(
+    text = escape_special_tokens(
         f"You call functions. Functions:\n{told}\n"
         'Reply with {"name": ..., "arguments": ...} only.'
     )
@@ -85,7 +85,7 @@ def with_functions(
     return [{"role": "system", "content": text}, *messages]
 
 
-def neutralise(text: str) -> str:
+def escape_special_tokens(text: str) -> str:
     """Text whose special tokens are only text to the model."""
     return _SPECIAL_TOKEN.sub(_BROKEN, text)
 
@@ -93,16 +93,16 @@ def neutralise(text: str) -> str:
 def _plain_message(message: Mapping[str, Any], path: str, names: dict[str, str]) -> Message:
     """`names` collects the functions of calls, by call id."""
     role = message["role"]
-    text = neutralise(_read_text(message.get("content"), f"{path}.content"))
+    text = escape_special_tokens(_read_text(message.get("content"), f"{path}.content"))
     if role in _RESULTS:
         name = names.get(str(message.get("tool_call_id")), message.get("name") or "the function")
-        return {"role": "user", "content": neutralise(f"Result of {name}: ") + text}
+        return {"role": "user", "content": escape_special_tokens(f"Result of {name}: ") + text}
     for call in message.get("tool_calls") or ():
         function = call["function"]
         name = names[str(call.get("id"))] = str(function.get("name"))
         arguments = function.get("arguments") or "{}"
         written = f'{{"name": {json.dumps(name)}, "arguments": {arguments}}}'
-        text = f"{text}\n{neutralise(written)}".strip()
+        text = f"{text}\n{escape_special_tokens(written)}".strip()
     return {"role": role, "content": text}
 
 
@@ -121,4 +121,4 @@ def _read_text(content: Any, path: str) -> str:
     return "\n".join(texts)
 
 
-__all__ = ["Message", "neutralise", "plain_messages", "unread_fields", "with_functions"]
+__all__ = ["Message", "escape_special_tokens", "ignored_fields", "plain_messages", "with_functions"]

@@ -166,14 +166,14 @@ class Supervisor:
         if state is not None:
             return state
         for other in list(self._states.values()):
-            other.let_go()
+            other.close_pipes()
         return self._states.setdefault(pid, _State())
 
     def _start(self, state: _State) -> ChildAddress:
         self._check()
         weights = find_weights(self.model)
         began_at = time.monotonic()
-        self._tell(f"loading {self.model}…")
+        self._report_progress(f"loading {self.model}…")
         key = secrets.token_urlsafe(24)
         with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as libraries:
             process = subprocess.Popen(  # noqa: S603 - our own program, no shell
@@ -191,7 +191,7 @@ class Supervisor:
             if base_url is None:
                 has_ended = line.endswith(b"\n") or _has_ended(process)
                 raise self._failed(has_ended=has_ended, tail=_tail(errors, weights))
-        self._tell(f"ready in {time.monotonic() - began_at:.1f} s")
+        self._report_progress(f"ready in {time.monotonic() - began_at:.1f} s")
         return ChildAddress(base_url, Secret(key))
 
     def _first_line(self, weights: Path, key: str) -> bytes:
@@ -225,7 +225,7 @@ class Supervisor:
             is_retryable=False,
         )
 
-    def _tell(self, text: str) -> None:
+    def _report_progress(self, text: str) -> None:
         if self._progress is not None:
             self._progress(text)
 
@@ -258,7 +258,7 @@ class _State:
             process.kill()
             process.wait()
 
-    def let_go(self) -> None:
+    def close_pipes(self) -> None:
         """Close a forked copy of another process's pipes: the child is not ours."""
         if self.process is not None:
             self._close_pipes(self.process)

@@ -14,7 +14,7 @@ THRESHOLD = 2
 """A tool is chosen from this score on."""
 
 _WORD = re.compile(r"[^\W_]+")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL_CASE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 _STOP_WORDS = frozenset(
     """
@@ -56,7 +56,7 @@ def pick_tools(message: str, tools: Sequence[Mapping[str, Any]]) -> list[Mapping
 
 def words(text: str) -> frozenset[str]:
     """The meaningful words of a text: lower case, plural endings cut."""
-    found = (word.lower() for word in _WORD.findall(_HUMP.sub(" ", text)))
+    found = (word.lower() for word in _WORD.findall(_CAMEL_CASE.sub(" ", text)))
     return frozenset(_singular(word) for word in found if word not in _STOP_WORDS)
 
 

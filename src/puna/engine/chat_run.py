@@ -11,7 +11,7 @@ from typing_extensions import override
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import BuiltRequest, ReadContext
 from puna.dialects.protocols import Dialect
-from puna.dialects.request_rules import within_limit
+from puna.dialects.request_rules import cap_max_tokens
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
 from puna.engine.aside import MANY
 from puna.engine.call import Attempt, with_key_advice
@@ -85,7 +85,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
 
     @override
     def _build(self, deployment: Deployment, request: ChatRequest) -> Attempt:
-        request, lowered = within_limit(request, deployment.target)
+        request, lowered = cap_max_tokens(request, deployment.target)
         attempt = super()._build(deployment, request)
         if lowered:
             left_out = self.call.left_out

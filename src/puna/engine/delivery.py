@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from puna.dialects.openai_plain import says_something
+from puna.dialects.openai_plain import has_values
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.engine.call import Attempt, attribute
 from puna.engine.chat_run import Run
@@ -174,7 +174,7 @@ def _says_something(chunk: ChatCompletionChunk) -> bool:
     return any(
         choice.logprobs
         or choice.finish_reason
-        or says_something(choice.delta.model_dump(exclude={"role"}))
+        or has_values(choice.delta.model_dump(exclude={"role"}))
         for choice in chunk.choices
     )
 

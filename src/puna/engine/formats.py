@@ -143,7 +143,7 @@ def _is_sent(request: ChatRequest, target: Target, kind: str) -> bool:
     if _FORMAT in request.allowed_params and quirks.extra_params is None:
         return True
     formats = quirks.response_formats
-    return quirks.takes(_FORMAT) and (formats is None or kind in formats)
+    return quirks.accepts(_FORMAT) and (formats is None or kind in formats)
 
 
 def _check_installed() -> None:

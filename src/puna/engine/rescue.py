@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from puna.dialects.base import ReadContext
-from puna.dialects.openai_plain import says_something
+from puna.dialects.openai_plain import has_values
 from puna.dialects.openai_replies import made_call_id
 from puna.rescue.failed_generation import read_failed_generation
 from puna.rescue.stream import Piece, RescueStream, find_calls, join_pieces
@@ -311,7 +311,7 @@ def _with_content(choice: ChunkChoice, text: str) -> ChunkChoice:
 
 
 def _says_something(choice: ChunkChoice) -> bool:
-    return bool(choice.logprobs) or says_something(choice.delta.model_dump(exclude_unset=True))
+    return bool(choice.logprobs) or has_values(choice.delta.model_dump(exclude_unset=True))
 
 
 def _chunk_like(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:

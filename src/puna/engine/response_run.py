@@ -22,7 +22,7 @@ from puna.bridges.responses.stream import ResponseStream
 from puna.bridges.responses.tools import ALWAYS_SENT, CHAT_KINDS
 from puna.dialects.json_http import malformed
 from puna.dialects.protocols import ResponsesDialect
-from puna.dialects.request_rules import takes_request
+from puna.dialects.request_rules import accepts_request
 from puna.dialects.table import RESPONSES_DIALECTS
 from puna.engine.aside import MANY
 from puna.engine.call import Attempt, Call
@@ -99,7 +99,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         try:
             # Not what may be left out, but whether it would have to be.
             asked = replace(self.request_for(deployment), drop_params=False, has_strict_tools=True)
-            return takes_request(to_chat(asked, bridge_request(asked)), deployment.target)
+            return accepts_request(to_chat(asked, bridge_request(asked)), deployment.target)
         except BadRequestError:
             return False  # not over chat
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from puna.catalog.prices import Price, cost_picos
 from puna.dialects.base import ReadContext
-from puna.dialects.request_rules import takes_request
+from puna.dialects.request_rules import accepts_request
 from puna.dialects.secrets import scrub_headers
 from puna.engine.call import (
     Attempt,
@@ -93,7 +93,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
 
     def takes(self, deployment: Deployment) -> bool:
         """Whether a deployment takes the request whole, as far as its row says."""
-        return takes_request(self.call.request, deployment.target)
+        return accepts_request(self.call.request, deployment.target)
 
     @abstractmethod
     def dialect_for(self, deployment: Deployment) -> DialectT:

@@ -12,7 +12,7 @@ from puna.dialects.quirks import Quirks
 from puna.errors import UNTOLD, APIError, AuthenticationError, BadRequestError
 from puna.providers.addresses import fill_address, read_base_url
 from puna.providers.host_settings import HostSetting, SigningRule, check_known
-from puna.providers.model_rules import narrowed, with_family
+from puna.providers.model_rules import narrow_quirks, with_family
 from puna.types.secret import Secret
 from puna.wire.sigv4 import Signing
 
@@ -166,7 +166,7 @@ def _resolve(
     facts = find_model(provider.name, name)
     # An address that the caller fills in, as a cloud's private endpoint, is the same service.
     is_service = is_own_host or (own is not None and not provider.has_fixed_address)
-    quirks = narrowed(provider.quirks_of(name, is_own_host=is_own_host), facts)
+    quirks = narrow_quirks(provider.quirks_of(name, is_own_host=is_own_host), facts)
     if provider.dialect == "openai_chat":
         quirks = with_family(quirks, name)
     return Target(
@@ -187,7 +187,7 @@ def _resolve(
         retirement=provider.retirement,
         model_end=_model_end(provider, name) if is_service else None,
         # Another host may refuse a field that it does not know.
-        asks_usage=quirks.tells_stream_usage and (is_own_host or provider.is_self_hosted),
+        asks_usage=quirks.documents_stream_usage and (is_own_host or provider.is_self_hosted),
         # Another host with the same dialect may have the endpoint.
         lacks_embeddings=quirks.lacks_embeddings and is_own_host,
         has_responses=quirks.has_responses and (is_own_host or provider.is_self_hosted),
@@ -198,7 +198,7 @@ def _resolve(
 def _model_end(provider: Provider, model: str) -> str | None:
     """What to say of a model that the provider's service ends, or has ended."""
     end = find_retirement(provider.name, model)
-    return end.sentence(provider.name, model) if end is not None else None
+    return end.describe(provider.name, model) if end is not None else None
 
 
 def _choose_base(

@@ -27,7 +27,7 @@ PROVIDER = Provider(
         ),
         ignored_params=frozenset(("parallel_tool_calls", "service_tier", "store")),
         max_choices=1,
-        tells_stream_usage=True,
+        documents_stream_usage=True,
     ),
 )
 CHAT_PROVIDER = replace(PROVIDER, name="cohere_chat")

@@ -20,7 +20,7 @@ PROVIDER = Provider(
     quirks=Quirks(
         rename_params={"max_completion_tokens": "max_tokens"},
         response_formats=frozenset(("text", "json_object")),
-        tells_stream_usage=True,
+        documents_stream_usage=True,
         lacks_embeddings=True,
     ),
 )

@@ -27,7 +27,7 @@ PROVIDER = Provider(
         # `reasoning_content` of earlier turns: its page "Reasoning".
         messages=SELF_HOSTED,
         rename_params={"max_completion_tokens": "max_tokens"},
-        tells_stream_usage=True,
+        documents_stream_usage=True,
         # `POST /completions`, as LiteLLM 1.106.2 asks it.
         has_completions=True,
     ),

@@ -18,5 +18,5 @@ PROVIDER = Provider(
     key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
     is_key_bound_to_host=True,
     bare_names=("gemini-", "gemma-3"),
-    quirks=Quirks(tells_stream_usage=True),
+    quirks=Quirks(documents_stream_usage=True),
 )

@@ -25,7 +25,7 @@ PROVIDER = Provider(
         unsupported_params=frozenset(("logit_bias", "logprobs", "top_logprobs")),
         unsupported_message_fields=frozenset(("name",)),
         max_choices=1,
-        tells_stream_usage=True,
+        documents_stream_usage=True,
         # Unasked, the last chunk tells it as well.
         usage_parent="x_groq",
         # "API Error Codes and Responses": 400 where it could not read what the model wrote.

@@ -20,7 +20,7 @@ class HostSetting:
         name: what it is; `{name}` stands for it in the row's address.
         keywords: its names in a call and in `litellm_params`; the first one given wins.
         variables: environment variables, the first one set wins.
-        form: the regular expression that a value must match from its beginning to its end.
+        pattern: the regular expression that a value must match from its beginning to its end.
         example: a value, for errors and docs.
         is_secret: no error shows it.
     """
@@ -28,7 +28,7 @@ class HostSetting:
     name: str
     keywords: tuple[str, ...]
     variables: tuple[str, ...]
-    form: str
+    pattern: str
     example: str
     is_secret: bool = False
 
@@ -36,7 +36,7 @@ class HostSetting:
         """The value that was given, else the environment's; None for neither.
 
         Raises:
-            BadRequestError: it does not have the right form.
+            BadRequestError: it does not have the right pattern.
         """
         named = [(word, given[word].reveal()) for word in self.keywords if word in given]
         named += [(name, environ.get(name, "")) for name in self.variables]
@@ -44,7 +44,7 @@ class HostSetting:
             value = text.strip()
             if not value:
                 continue
-            if re.fullmatch(self.form, value):
+            if re.fullmatch(self.pattern, value):
                 return value
             what = "what it is" if self.is_secret else f"`{display(value)}`"
             raise BadRequestError(
@@ -56,19 +56,19 @@ class HostSetting:
         """As `find`, where the host cannot be asked without it.
 
         Raises:
-            BadRequestError: it is not given anywhere, or has the wrong form.
+            BadRequestError: it is not given anywhere, or has the wrong pattern.
         """
         value = self.find(given, environ)
         if value is None:
             raise BadRequestError(
-                f"No {self.name} is known, such as `{self.example}`: {self.ways}.",
+                f"No {self.name} is known, such as `{self.example}`: {self.how_to_set}.",
                 param=self.keywords[0],
                 code=UNTOLD,
             )
         return value
 
     @property
-    def ways(self) -> str:
+    def how_to_set(self) -> str:
         """The keyword and the variable that set it, as text for an error."""
         return f"give `{self.keywords[0]}` or set `{self.variables[0]}`"
 
@@ -103,7 +103,7 @@ class SigningRule:
 
         Raises:
             AuthenticationError: there is half of a pair.
-            BadRequestError: there is no region, or something has a wrong form.
+            BadRequestError: there is no region, or something has a wrong pattern.
         """
         source = {} if self.is_given(given) else keys
         key_id, secret, token = (setting.find(given, source) for setting in self.keys)
@@ -112,7 +112,7 @@ class SigningRule:
         if key_id is None or secret is None:
             missing = self.secret_access_key if secret is None else self.access_key_id
             raise AuthenticationError(
-                f"Half of a pair of keys: {missing.ways}. Nothing was sent.",
+                f"Half of a pair of keys: {missing.how_to_set}. Nothing was sent.",
                 code="missing_api_key",
                 fault="operator",
             )

@@ -20,7 +20,7 @@ PROVIDER = Provider(
     is_self_hosted=True,
     quirks=Quirks(
         messages=SELF_HOSTED,
-        tells_stream_usage=True,
+        documents_stream_usage=True,
         has_responses=True,
         # Its page "OpenAI-Compatible Server", section "Completions API".
         has_completions=True,

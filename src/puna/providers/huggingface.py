@@ -18,6 +18,6 @@ PROVIDER = Provider(
     is_key_bound_to_host=True,
     quirks=Quirks(
         response_formats=frozenset(("json_object", "json_schema", "text")),
-        tells_stream_usage=True,
+        documents_stream_usage=True,
     ),
 )

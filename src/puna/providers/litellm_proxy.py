@@ -1,7 +1,7 @@
 """A gateway that speaks LiteLLM's proxy protocol, ours included.
 
 It tells a stream's usage when asked, but hands the question on to hosts that may refuse it. So it
-is not asked unbidden: `tells_stream_usage` stays false.
+is not asked unbidden: `documents_stream_usage` stays false.
 """
 
 from __future__ import annotations

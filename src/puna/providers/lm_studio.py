@@ -25,7 +25,7 @@ PROVIDER = Provider(
         # Since 0.3.15.
         tool_choices=frozenset(("auto", "none", "required")),
         # Since 0.3.18.
-        tells_stream_usage=True,
+        documents_stream_usage=True,
         # Since 0.3.29.
         has_responses=True,
         # Its page "OpenAI Compatible Endpoints", read 2026-11-30.

@@ -26,7 +26,7 @@ PROVIDER = Provider(
         has_responses=True,
         # Seen in production by experiential, 15 September and 17 October 2026: streams that end by
         # themselves tell their usage, those that reach `max_tokens` say `stop` and tell none.
-        tells_stream_usage=True,
+        documents_stream_usage=True,
         omits_usage_at_cap=True,
     ),
 )

@@ -67,7 +67,7 @@ def _family_rules(model: str) -> MessageRules | None:
     return None
 
 
-def narrowed(quirks: Quirks, facts: ModelFacts | None) -> Quirks:
+def narrow_quirks(quirks: Quirks, facts: ModelFacts | None) -> Quirks:
     """The rules of the host for one of its models; the same object where the model adds none."""
     if facts is None or not (facts.lacks or facts.tool_choices):
         return quirks

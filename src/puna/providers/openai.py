@@ -8,7 +8,7 @@ from puna.bridges.histories.rules import OPENAI
 from puna.dialects.quirks import HINTS, Quirks
 from puna.providers.base import Provider
 
-_ANY_HOST = Quirks(tells_stream_usage=True, has_moderations=True, has_responses=True)
+_ANY_HOST = Quirks(documents_stream_usage=True, has_moderations=True, has_responses=True)
 
 PROVIDER = Provider(
     name="openai",

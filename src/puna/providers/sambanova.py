@@ -19,6 +19,6 @@ PROVIDER = Provider(
     quirks=Quirks(
         rename_params={"max_completion_tokens": "max_tokens"},
         # "include usage to get generation metrics": LangChain's reference of its client.
-        tells_stream_usage=True,
+        documents_stream_usage=True,
     ),
 )

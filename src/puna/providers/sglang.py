@@ -18,5 +18,5 @@ PROVIDER = Provider(
     key_variables=("SGLANG_API_KEY",),
     needs_key=False,
     is_self_hosted=True,
-    quirks=Quirks(messages=SELF_HOSTED, tells_stream_usage=True, has_completions=True),
+    quirks=Quirks(messages=SELF_HOSTED, documents_stream_usage=True, has_completions=True),
 )

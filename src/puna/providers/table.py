@@ -42,7 +42,7 @@ from puna.providers.base import Provider
 from puna.types.display import display
 
 _LONGEST = 100
-_ALIKE = 0.7
+_SIMILARITY = 0.7
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
@@ -149,7 +149,7 @@ def _similar(prefix: str, providers: Iterable[str]) -> str | None:
 
     ends = [name for name in providers if name.endswith(f"_{prefix}")]
     begins = [name for name in providers if name.startswith(f"{prefix}_")]
-    near = get_close_matches(prefix, providers, n=1, cutoff=_ALIKE)
+    near = get_close_matches(prefix, providers, n=1, cutoff=_SIMILARITY)
     return next(iter((*ends, *begins, *near)), None)
 
 

@@ -33,7 +33,7 @@ PROVIDER = Provider(
             name="project",
             keywords=("vertex_project", "vertex_ai_project"),
             variables=("VERTEXAI_PROJECT",),
-            form=r"[a-z0-9][a-z0-9.:-]*",
+            pattern=r"[a-z0-9][a-z0-9.:-]*",
             example="my-project-1",
         ),
         HostSetting(
@@ -41,7 +41,7 @@ PROVIDER = Provider(
             keywords=("vertex_location", "vertex_ai_location"),
             variables=("VERTEXAI_LOCATION", "VERTEX_LOCATION"),
             # A region: Llama is not served from the global address, which is built otherwise.
-            form=r"[a-z]+-[a-z]+[0-9]+",
+            pattern=r"[a-z]+-[a-z]+[0-9]+",
             example="us-central1",
         ),
     ),

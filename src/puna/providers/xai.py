@@ -17,5 +17,5 @@ PROVIDER = Provider(
     key_variables=("XAI_API_KEY",),
     is_key_bound_to_host=True,
     bare_names=("grok-",),
-    quirks=Quirks(tells_stream_usage=True, has_responses=True),
+    quirks=Quirks(documents_stream_usage=True, has_responses=True),
 )

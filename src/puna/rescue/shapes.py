@@ -58,8 +58,7 @@ class Shapes:
         """Parse JSON calls, or a list of Python calls, without a tag.
 
         They must be the whole message, its beginning (then text follows on another line) or its
-        end.
-        With text on both sides they are taken for an example.
+        end. With text on both sides they are taken for an example.
         """
         end, calls = yield from self._parse_calls(at)
         tail = yield from self._parse_tail(end)

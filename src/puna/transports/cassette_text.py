@@ -24,8 +24,7 @@ def parse_exact_json(body: bytes) -> Any:
     """The object or list that a body holds, if JSON can represent the body without loss.
 
     None when the body is no JSON, has duplicate keys or numbers that would change, or nests too
-    deep:
-    then the cassette stores it as text.
+    deep: then the cassette stores it as text.
     """
     try:
         value: Any = json.loads(

@@ -85,8 +85,7 @@ class ExchangeRecording:
     """Collects one exchange while it runs.
 
     It is open until `finish`, `fail` or `leave` is called; only the first of these counts, and
-    makes
-    the recorder write its file.
+    makes the recorder write its file.
     """
 
     def __init__(

@@ -74,8 +74,7 @@ class PromptTokensDetails(WireModel):
     """The prompt tokens by kind; each kind is part of `Usage.prompt_tokens`.
 
     `cached_tokens` were read from the host's cache; `cache_creation_tokens` were written to it,
-    where
-    a host bills that separately. No token is both.
+    where a host bills that separately. No token is both.
     """
 
     cached_tokens: int | None = None

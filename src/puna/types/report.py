@@ -82,9 +82,8 @@ class CallReport:
         """The report of a call that begins now.
 
         Every call makes one, so it must be cheap: fields that are not known yet stay unset and read
-        as
-        the class's defaults, except those that every call reads, since reading a class default is
-        slow.
+        as the class's defaults, except those that every call reads, since reading a class default
+        is slow.
         """
         report = cls.__new__(cls)
         report.call_id = call_id

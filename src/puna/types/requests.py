@@ -158,12 +158,12 @@ PARAMS: ParamChecks = {
 """OpenAI's chat parameters: what each must be, and how an error says so."""
 
 
-_FOREIGN = {"input": "the Responses API", "prompt": "text completions"}
+_OTHER_APIS = {"input": "the Responses API", "prompt": "text completions"}
 
 
-def _refuse_foreign(fields: Mapping[str, Any]) -> None:
+def _refuse_other_api(fields: Mapping[str, Any]) -> None:
     """Raise for a request of another API, in whose words there are no messages."""
-    for name, where in _FOREIGN.items():
+    for name, where in _OTHER_APIS.items():
         if name in fields:
             raise BadRequestError(
                 f"`{name}` is a field of {where}; give `messages`, or ask that endpoint.",
@@ -202,7 +202,7 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
         )
     body = check_extra_body(extra_body, _OWN_FIELDS)
     if messages is None:
-        _refuse_foreign(fields)
+        _refuse_other_api(fields)
     params, extra = split_params({**fields, **body})
     return ChatRequest(
         model=name,

@@ -3,10 +3,9 @@
 The rules are those of the HTML standard's section "Server-sent events": a line ends at CR LF, LF or
 CR; a blank line ends an event; a line that starts with a colon is a comment; one space after the
 colon of a field is dropped; `data` lines are joined by LF; a BOM at the very start is skipped.
-There
-are two exceptions: an unfinished event at the end of input counts, since many hosts forget the last
-blank line; and lines that are a JSON object or list without `data:` count as an event, since some
-hosts send their errors so (js-genai#1973).
+There are two exceptions: an unfinished event at the end of input counts, since many hosts forget
+the last blank line; and lines that are a JSON object or list without `data:` count as an event,
+since some hosts send their errors so (js-genai#1973).
 """
 
 from __future__ import annotations

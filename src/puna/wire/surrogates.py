@@ -3,8 +3,7 @@ r"""Repairs JSON texts that hold half of a surrogate pair or of a UTF-8 sequence
 Software that cuts text by UTF-16 units writes half of a pair (`"\ud83d"`); software that cuts it by
 bytes writes half of a UTF-8 sequence. No JSON parser here accepts either, and no text can hold
 them. Each is replaced by U+FFFD; where the other half follows in the next event of a stream, the
-two
-are joined. So such a half costs one character, never the text around it. Report: eliza#30904.
+two are joined. So such a half costs one character, never the text around it. Report: eliza#30904.
 """
 
 from __future__ import annotations

@@ -57,8 +57,7 @@ class MessageRules:
         refuses_blanks: whether it refuses texts that are empty or only white space.
         accepts_any_arguments: whether a call's arguments may be any text; else a JSON object.
         calls_need_tools: whether it refuses calls in the messages of a request without `tools`;
-            then
-            they are rewritten as texts.
+            then they are rewritten as texts.
         reads_result_images: whether a tool result may hold images; else they move to the next user
             message.
         thoughts: what it accepts of earlier reasoning.

@@ -32,8 +32,7 @@ def plain_messages(messages: Sequence[Message]) -> tuple[Sequence[Message], tupl
     And what was removed.
 
     Parts lose the fields that chat does not have. Content that is all text becomes one string,
-    which
-    every host reads. References to tools become text.
+    which every host reads. References to tools become text.
     """
     found: dict[str, None] = {}
     plain = [_plain_message(message, found) for message in messages]

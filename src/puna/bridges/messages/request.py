@@ -48,8 +48,7 @@ class MessagesRequest:
         dropped_params: what was left out for every host, by name.
         extras: what only a host of the Messages API gets.
         made_id: an id for the answer, used where the host's id has not this API's form: hosts of
-            chat
-            may give one id to many answers.
+            chat may give one id to many answers.
         source: the paths of the images in the client's request, for errors.
     """
 

@@ -25,8 +25,7 @@ def read_tools(tools: object, omissions: Omissions) -> tuple[list[dict[str, Any]
     """Convert `tools` to functions; also gives the caller's names by their aliases.
 
     Fields that a function does not have stay beside it, for hosts of the Messages API. A tool with
-    a
-    `type` of its own is one that Anthropic runs, or that only its models know.
+    a `type` of its own is one that Anthropic runs, or that only its models know.
 
     Raises:
         BadRequestError: a tool is malformed; `param` is its path.

@@ -23,8 +23,7 @@ class NativeResponse:
 
         Args:
             begun: the response before its first event: id, time and model for a host that breaks
-                off
-                without giving any.
+                off without giving any.
             now: gives Unix time in seconds; called at the end where the host gives no
                 `completed_at`.
         """

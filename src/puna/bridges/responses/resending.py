@@ -2,8 +2,7 @@
 
 The conversation is kept here, and hosts are asked to store nothing. So an item may not refer to
 what the host would have stored, and encrypted reasoning goes only to the deployment that made it:
-no
-other can decrypt it.
+no other can decrypt it.
 """
 
 from __future__ import annotations

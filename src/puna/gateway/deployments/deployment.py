@@ -90,7 +90,7 @@ def make_deployment(
     """A configured deployment, resolved against the environment. Raises as `make_target`."""
     target = make_target(one, environ, providers)
     # The operator vouches for hosts that nobody knows, not against a row that knows better.
-    if config.server.always_include_stream_usage and target.quirks.takes("stream_options"):
+    if config.server.always_include_stream_usage and target.quirks.accepts("stream_options"):
         target = replace(target, asks_usage=True)
     spoken = one.model_info.get("supported_endpoints")
     if isinstance(spoken, list):

@@ -113,7 +113,7 @@ def _entry(name: str, one: Deployment, place: int, info: Mapping[str, Any]) -> d
     prompt = info.get(_INSTRUCTIONS)
     facts = find_model(target.provider, target.model)
     thinks = facts is not None and facts.supports("reasoning")
-    efforts = list(_DESCRIPTIONS) if thinks and target.quirks.takes("reasoning_effort") else []
+    efforts = list(_DESCRIPTIONS) if thinks and target.quirks.accepts("reasoning_effort") else []
     modalities = target.input_modalities
     sees = modalities is None or "image" in modalities
     return {
@@ -141,7 +141,7 @@ def _entry(name: str, one: Deployment, place: int, info: Mapping[str, Any]) -> d
         "apply_patch_tool_type": "freeform",
         "web_search_tool_type": "text",
         "truncation_policy": {"mode": "tokens", "limit": 10_000},
-        "supports_parallel_tool_calls": target.quirks.takes("parallel_tool_calls"),
+        "supports_parallel_tool_calls": target.quirks.accepts("parallel_tool_calls"),
         "supports_image_detail_original": False,
         "context_window": target.context_tokens,
         "max_context_window": target.context_tokens,

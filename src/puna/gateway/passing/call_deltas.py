@@ -22,7 +22,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import UNSET
 from msgspec.json import decode
 
-from puna.dialects.tool_call_identity import ArgumentsSoFar
+from puna.dialects.tool_call_identity import PartialArguments
 from puna.wire.plain_replies import CallPiece
 
 _ESCAPED = re.compile(rb'(?:[ !#-\[\]-~]|\\["\\/bfnrt])*+')
@@ -45,7 +45,7 @@ class CallDeltas:
     def __init__(self, tool_names: AbstractSet[str]) -> None:
         self._tool_names = tool_names
         self._ids: set[str] = set()
-        self._arguments = ArgumentsSoFar()
+        self._arguments = PartialArguments()
         self._unread: list[bytes] = []
         """Pieces of the last call's arguments, escaped, that `_arguments` does not have yet."""
         self._all_have_arguments = True
@@ -110,7 +110,7 @@ class CallDeltas:
             self._all_have_arguments = self.are_whole
         self._ids.add(call_id)
         self._unread.clear()
-        self._arguments = ArgumentsSoFar()
+        self._arguments = PartialArguments()
         self._arguments.add(text)
         return True
 

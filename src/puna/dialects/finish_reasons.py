@@ -1,4 +1,4 @@
-"""Finish reasons that mean a failure, and finish reasons under other names than OpenAI's.
+"""Normalizes finish reasons, and detects those that mean a failure.
 
 A finish reason such as `error`, or an `error` inside a choice, says that the host failed: what came
 before is no answer. Seen at OpenRouter (bifrost#5425; `native_finish_reason`: pi#8511), vLLM and
@@ -32,13 +32,14 @@ _OTHER_NAMES: Mapping[str, str] = {
 """Of Anthropic, Mistral, TGI and servers that hand on the words of an engine."""
 _OWN = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))
 UNKNOWN_END = "unknown"
-"""The finish reason for one that is no word: it is told, but nobody knows what it means."""
+"""The finish reason for a value that is not a string: the answer ended for an unknown reason."""
 
 
-def finish_word(given: Any, names: Mapping[str, str]) -> str | None:
-    """Why a choice ended, as OpenAI says it; None where nothing is told.
+def normalize_finish_reason(given: Any, names: Mapping[str, str]) -> str | None:
+    """A host's finish reason in OpenAI's terms; None where it gives none.
 
-    `names` are the host's own words. A word that nobody knows is passed on, never taken for `stop`.
+    `names` maps the host's own reasons to OpenAI's. An unknown reason is passed through, and never
+    taken for `stop`.
     """
     if isinstance(given, dict):  # SGLang's own protocol
         given = cast("dict[str, Any]", given).get("type") or UNKNOWN_END
@@ -46,38 +47,38 @@ def finish_word(given: Any, names: Mapping[str, str]) -> str | None:
         return None
     if not isinstance(given, str):
         return UNKNOWN_END
-    word = names.get(given, given)
-    if word in _OWN:
-        return word
-    lower = word.lower()
-    return lower if lower in _OWN else _OTHER_NAMES.get(lower, word)
+    reason = names.get(given, given)
+    if reason in _OWN:
+        return reason
+    lower = reason.lower()
+    return lower if lower in _OWN else _OTHER_NAMES.get(lower, reason)
 
 
-def is_failed_end(reason: Any) -> bool:
-    """Whether a reason to stop says that the host failed."""
+def is_failure_reason(reason: Any) -> bool:
+    """Whether a finish reason means that the host failed."""
     return isinstance(reason, str) and reason.lower() in FAILED_ENDS
 
 
-def failed_choice(choice: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The error object of a choice that failed, as the body of an error; None for any other."""
-    told, finish = choice.get("error"), choice.get("finish_reason")
-    if type(finish) is str and finish in _OWN and not (told or choice.get("native_finish_reason")):
+def failed_choice_error(choice: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The error body for a choice that failed; None for any other choice."""
+    error, finish = choice.get("error"), choice.get("finish_reason")
+    if type(finish) is str and finish in _OWN and not (error or choice.get("native_finish_reason")):
         return None
     if isinstance(finish, dict):
         fields = cast("dict[str, Any]", finish)
-        told, finish = told or fields.get("message"), fields.get("type")
+        error, finish = error or fields.get("message"), fields.get("type")
     words = (finish, choice.get("native_finish_reason")) if finish else ()
-    word = next((word for word in words if is_failed_end(word)), None)
-    if word is None and not choice.get("error"):
+    reason = next((reason for reason in words if is_failure_reason(reason)), None)
+    if reason is None and not choice.get("error"):
         return None
-    return failed_end(word or "error", told)
+    return failure_body(reason or "error", error)
 
 
-def failed_end(word: Any, told: Any = None) -> dict[str, Any]:
-    """An error body for an answer whose finish reason is a failure.
+def failure_body(reason: Any, error: Any = None) -> dict[str, Any]:
+    """The error body for an answer whose finish `reason` is a failure.
 
-    `word` is that reason, `told` the host's own error where it gave one.
+    It is the host's own `error` if it gave one.
     """
-    if told and told is not True:
-        return {"error": told}
-    return {"error": {"message": f"the answer ended with `{word}`", "code": str(word).lower()}}
+    if error and error is not True:
+        return {"error": error}
+    return {"error": {"message": f"the answer ended with `{reason}`", "code": str(reason).lower()}}
