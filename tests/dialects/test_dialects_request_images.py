@@ -8,7 +8,7 @@ import pytest
 from tests.support.contexts import request_for, target_for
 
 from puna.dialects.quirks import Quirks
-from puna.dialects.request_images import IMAGES, fit_images, takes_images
+from puna.dialects.request_images import IMAGES, fit_images, accepts_images
 from puna.errors import UnsupportedParamsError
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
@@ -26,7 +26,7 @@ def images_of(message: dict[str, Any]) -> int:
 
 def test_an_earlier_image_becomes_a_text_and_is_told() -> None:
     request = request_for(messages=[SHOWN, SAID, ASKED])
-    assert not takes_images(request, BLIND)
+    assert not accepts_images(request, BLIND)
     fitted, dropped = fit_images(request, BLIND)
     assert dropped == (IMAGES,)
     texts = [part["text"] for part in fitted.messages[0]["content"]]
@@ -60,5 +60,5 @@ def test_too_many_of_the_user_are_refused_with_their_number() -> None:
 def test_a_request_that_fits_is_the_same(target: Any) -> None:
     messages = [ASKED] if target is BLIND else [SHOWN, SHOWN]
     request = request_for(messages=messages)
-    assert takes_images(request, target)
+    assert accepts_images(request, target)
     assert fit_images(request, target) == (request, ())

@@ -1,4 +1,4 @@
-"""What is known of models without asking anybody: facts, prices, token counts.
+"""What is known about models without asking a host: facts, prices, token counts.
 
-Nothing here opens a socket, and nothing is read from disk before the first look-up.
+Nothing here opens a socket, and nothing is read from disk before the first use.
 """

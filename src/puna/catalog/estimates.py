@@ -1,4 +1,4 @@
-"""A token count without a vocabulary: an estimate, and it says so wherever it is used."""
+"""Estimates token counts without a vocabulary."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _SPREAD = 7_919  # a prime: no text repeats itself in its step
 
 @cache
 def _weighted_patterns() -> tuple[tuple[re.Pattern[str], int], ...]:
-    """The table above compiled, on first use: that takes longer than importing this module."""
+    """The patterns with their weights, compiled on first use, since that takes long."""
     return tuple((re.compile(pattern), weight) for pattern, weight in _WEIGHTS.items())
 
 
 @cache
 def _ascii_patterns() -> tuple[tuple[re.Pattern[str], int], ...]:
-    """Those that can match ASCII."""
+    """Those of the patterns that can match ASCII."""
     return tuple(
         (re.compile(pattern), weight)
         for pattern, weight in _WEIGHTS.items()
@@ -78,7 +78,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def _samples_of(text: str) -> str:
-    """As many characters as are looked at: one stretch from each of as many equal parts."""
+    """At most 65,536 characters of a text, as stretches from equal parts of it."""
     part = len(text) // _SAMPLES
     starts = (i * part + i * _SPREAD % (part - _SAMPLE + 1) for i in range(_SAMPLES))
     return "".join(text[start : start + _SAMPLE] for start in starts)

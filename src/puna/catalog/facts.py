@@ -1,6 +1,6 @@
-"""Facts about models, kept as data beside this file: `models/<provider>.json`.
+"""Facts about models, read from the data files beside this one: `models/<provider>.json`.
 
-Every entry says where it comes from and when that was read. What no source says is left out: a
+Every entry names its source and the date on which it was read. What no source says is left out: a
 limit or a price of None means "not published", never "none" or "free".
 """
 
@@ -21,21 +21,21 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of one model at one provider.
+    """What is known about one model at one provider.
 
     Attributes:
         provider, model: the provider's name in Puna, and the model id that is sent to it.
         mode: the kind of call it answers; "chat".
         max_input_tokens, max_output_tokens: limits in tokens, or None when not published.
         input_modalities, output_modalities: such as ("text", "image").
-        features: what it can do, each word as in `supports_<word>`: "function_calling",
+        features: what it can do, each name as in `supports_<name>`: "function_calling",
             "tool_choice", "response_schema", "system_messages", "vision", …
-        lacks: what a source says that it cannot do, in the same words.
+        lacks: what a source says that it cannot do, under the same names.
         tool_choices: the kinds of `tool_choice` that work, of `auto`, `none`, `required` and
             `function` (a named one); None where no source says.
         price: per token; None when no price was published, `FREE` when it costs nothing.
         is_documented: whether the provider's own page lists it; previews are not.
-        source, as_of: where the facts come from, and the ISO date at which that was read.
+        source, as_of: where the facts come from, and the ISO date on which that was read.
         notes: where sources disagree, and which one is followed.
     """
 
@@ -56,14 +56,14 @@ class ModelFacts:
     notes: str
 
     def supports(self, feature: str) -> bool:
-        """Whether a source says that the model can do this; not known counts as no."""
+        """Whether a source says that the model has a feature; unknown counts as no."""
         return feature in self.features
 
 
 def find_model(provider: str, model: str) -> ModelFacts | None:
-    """The facts of a model, or None for a pair that the catalogue does not hold.
+    """The facts of a model, or None where the catalogue does not have it.
 
-    Names are compared exactly; `nearest_models` offers what may have been meant.
+    Names are compared exactly; `nearest_models` suggests similar ones.
     """
     return _catalog().get(provider, {}).get(model)
 
@@ -78,14 +78,14 @@ def list_models(provider: str, *, include_previews: bool = False) -> tuple[Model
 
 
 def known_providers() -> tuple[str, ...]:
-    """The names of the providers that the catalogue holds facts about, sorted."""
+    """The providers that the catalogue has facts about, sorted."""
     return tuple(sorted(_catalog()))
 
 
 def nearest_models(provider: str, model: str, limit: int = 3) -> tuple[str, ...]:
-    """Known ids of this provider that look like `model`, the nearest first; often none.
+    """Known model ids of this provider that are similar to `model`, nearest first; often none.
 
-    Letter case does not count.
+    Letter case is ignored.
     """
     from difflib import get_close_matches
 

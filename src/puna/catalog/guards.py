@@ -1,4 +1,4 @@
-"""Which models are a Llama Guard, by their names at hosts: `guards.json` beside this file."""
+"""Recognizes Llama Guard models by their names at hosts; the names are in `guards.json`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class GuardFacts:
-    """What is known of a Llama Guard.
+    """What is known about a Llama Guard model.
 
     Attributes:
-        codes: the hazards that it tells apart, `S1` and on.
+        codes: the hazard codes that it uses, `S1` and on.
         reads_images: whether it judges a text together with images.
     """
 
@@ -21,9 +21,9 @@ class GuardFacts:
 
 
 def find_guard(model: str) -> GuardFacts | None:
-    """The facts of a Llama Guard 3 or 4, by a host's name of it; None for any other model.
+    """The facts of a Llama Guard 3 or 4 by a host's name for it; None for any other model.
 
-    Llama Guard 1 and 2 number their hazards otherwise, so they are none of these.
+    Llama Guard 1 and 2 number their hazards differently, so they are not included.
     """
     return next((facts for name, facts in _guards() if name.search(model)), None)
 

@@ -1,7 +1,7 @@
-"""Prices and costs in whole picos: 1e-12 US dollar.
+"""Prices and costs as ints, in picos: 1e-12 US dollar.
 
 The unit is fine enough for every published price (one dollar per million tokens is 1,000,000 picos
-per token), so costs add up exactly. Dollars as a float appear only at the border, by `dollars`.
+per token), so costs add up exactly. Floats of dollars are only made for display, by `dollars`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _LARGEST_EXPONENT = 24  # of a price in picos: a million million dollars per tok
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one token costs, in picos, by class.
+    """What one token costs, in picos, by kind.
 
-    All zero means free. That nobody published a price is not a `Price` but None.
-    `cached_input_picos` is for prompt tokens that the host read from its cache; None means that the
-    host names no such price and they cost what other prompt tokens cost. So it is with those that
-    it wrote to its cache, `cache_write_picos`, and for an hour, `cache_write_1h_picos`.
+    All zero means free. An unknown price is None, not a `Price`. `cached_input_picos` is for prompt
+    tokens read from the host's cache; None means that they cost what other prompt tokens cost. The
+    same holds for those written to its cache, `cache_write_picos`, and those kept there for an
+    hour, `cache_write_1h_picos`.
     """
 
     input_picos: int
@@ -46,7 +46,7 @@ class Price:
 
     @property
     def is_free(self) -> bool:
-        """Whether no class of token costs anything."""
+        """Whether no kind of token costs anything."""
         return not (self.input_picos or self.output_picos or self.cached_input_picos)
 
 
@@ -104,11 +104,11 @@ def cost_picos(
     cached_tokens: int = 0,
     written_tokens: tuple[int, int] = (0, 0),
 ) -> int:
-    """What a call cost, in picos.
+    """The cost of a call in picos.
 
-    `cached_tokens` are the part of `prompt_tokens` that came from the host's cache, as in OpenAI's
-    usage, and `written_tokens` the parts that were written to it, for minutes and for an hour. Each
-    prompt token is billed in one class only: a host that reports more of them than prompt tokens is
+    `cached_tokens` are the part of `prompt_tokens` that was read from the host's cache, as in
+    OpenAI's usage, and `written_tokens` the parts that were written to it, for minutes and for an
+    hour. Each prompt token is billed once: a host that reports more of them than prompt tokens is
     billed for the prompt tokens it reports.
 
     Raises ValueError for a count below zero.
@@ -131,7 +131,7 @@ def cost_picos(
 
 
 def dollars(picos: int) -> float:
-    """US dollars: the float nearest to this many picos. For showing, not for adding up."""
+    """The float of US dollars nearest to this many picos. For display, not for adding up."""
     return picos / PICOS_PER_DOLLAR
 
 

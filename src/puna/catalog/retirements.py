@@ -1,7 +1,7 @@
-"""When hosts end a model: `retirements.json`, each entry with its source and the day it was read.
+"""The dates on which hosts shut models down, from `retirements.json` with sources and dates.
 
-A date says on which day the host ends, or ended, the model for everybody. It is a fact about that
-host's service and says nothing of the model elsewhere.
+A date is the day on which the host ends, or ended, the model for everybody. It says nothing about
+the model at other hosts.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """The end of one model, or of all that fit a pattern, at one host.
+    """The shutdown of one model, or of all that match a pattern, at one host.
 
     Attributes:
-        pattern: the model's id there; a `*` stands for any text.
+        pattern: the model's id there; a `*` matches any text.
         ends_on: an ISO date.
-        source, as_of: where the date comes from, and the ISO date at which that was read.
+        source, as_of: where the date comes from, and the ISO date on which that was read.
         instead: what to use, as a clause.
         notes: where sources disagree.
     """
@@ -34,7 +34,7 @@ class Retirement:
     notes: str = ""
 
     def describe(self, provider: str, model: str) -> str:
-        """The end of a model in a describe that is true before and after the day."""
+        """The shutdown as a sentence that is true before and after the day."""
         return (
             f"The day on which {provider} ends `{model}` is {self.ends_on} ({self.source}, read "
             f"{self.as_of}): {self.instead}."
@@ -42,7 +42,10 @@ class Retirement:
 
 
 def find_retirement(provider: str, model: str) -> Retirement | None:
-    """When a provider ends a model; None where no date is known. The first pattern that fits."""
+    """The shutdown of a model at a provider, by the first matching pattern.
+
+    None where none is known.
+    """
     known = _retirements().get(provider)
     if known is None:
         return None
@@ -52,7 +55,7 @@ def find_retirement(provider: str, model: str) -> Retirement | None:
 
 
 def list_retirements(provider: str) -> tuple[Retirement, ...]:
-    """What is known of a provider's ends, in the order of the file."""
+    """All known shutdowns at a provider, in the order of the file."""
     return _retirements().get(provider, ())
 
 

@@ -38,13 +38,14 @@ TOKENS_PER_SMALL_IMAGE = 85
 
 @dataclass(frozen=True, slots=True)
 class _ChatFormat:
-    """What a prompt format adds to the texts of a chat, in tokens.
+    """The tokens that a prompt format adds to the texts of a chat.
 
     Attributes:
-        around_chat: once; on Llama begin-of-text and the header of the answer to come.
-        around_message: for each message, beside its role; on Llama header start, header end, the
+        around_chat: once; for Llama begin-of-text and the header of the answer to come.
+        around_message: for each message, beside its role; for Llama header start, header end, the
             blank line as one token, and the end of turn.
-        small_image: of an image with `detail: low`.
+        small_image: for an image with `detail: low`.
+        has_llamas_tools: whether tools are written in Llama's format.
     """
 
     around_chat: int
@@ -70,10 +71,10 @@ _TEXT_PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """A number of tokens, and how far to trust it.
+    """A number of tokens, and how exact it is.
 
     `tokenizer` names the vocabulary ("llama3", "llama4") or is "estimate". `is_estimate` is also
-    True with a vocabulary when a part of the prompt can only be guessed, such as an image.
+    True with a vocabulary when a part of the prompt can only be estimated, such as an image.
     """
 
     count: int
@@ -82,10 +83,10 @@ class TokenCount:
 
 
 def count_tokens(model: str, text: str) -> TokenCount:
-    """Tokens of a plain text, without any chat template or begin-of-text token around it.
+    """The tokens of a plain text, without a chat template or begin-of-text token.
 
-    Text that spells a special token (`<|eot_id|>`) is counted as the ordinary text it is.
-    Raises `ConfigError` when a vocabulary is installed and broken.
+    Text that spells a special token (`<|eot_id|>`) is counted as ordinary text. Raises
+    `ConfigError` when a vocabulary is installed and broken.
     """
     counter, tokenizer = _counter_for(model)
     return TokenCount(count=counter(text), is_estimate=tokenizer == "estimate", tokenizer=tokenizer)
@@ -126,18 +127,18 @@ def count_message_tokens(
 
 
 class _Texts:
-    """A chat's texts, estimated at the end: long ones as one, which has a bounded cost."""
+    """Collects a chat's texts and estimates them together: long ones as one, to bound the cost."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
 
     def add(self, text: str) -> int:
-        """Keep a text; it counts nothing yet."""
+        """Collect a text; gives 0, because the tokens are added by `estimate`."""
         self._texts.append(text)
         return 0
 
     def estimate(self) -> int:
-        """Tokens of all that was taken."""
+        """The estimated tokens of all collected texts."""
         if sum(map(len, self._texts)) > MOST_READ:
             return estimate_tokens("\n".join(self._texts))
         return sum(map(estimate_tokens, self._texts))
@@ -171,7 +172,7 @@ def decode(model: str, ids: Sequence[int]) -> str:
 
 
 def _counter_for(model: str) -> tuple[Counter, str]:
-    """How to count for a model, and the name of that way."""
+    """The function that counts tokens for a model, and the name of its tokenizer."""
     family = family_of(model) or ("llama3" if is_openais(model) else None)
     encoding = load_encoding(family) if family else None
     if encoding is None:
@@ -214,7 +215,7 @@ def _encode(encoding: Encoding, text: str) -> list[int]:
 def _count_message(
     message: Mapping[str, Any], counter: Counter, chat: _ChatFormat
 ) -> tuple[int, bool]:
-    """Tokens of one message with its header, and whether they are a guess."""
+    """The tokens of one message with its header, and whether they are an estimate."""
     role = str(message.get("role", "user"))
     count, is_guess = _count_content(message.get("content"), counter, chat.small_image)
     count += chat.around_message + counter(_HEADER_ROLES.get(role, role))
@@ -225,7 +226,10 @@ def _count_message(
 
 
 def _count_content(content: object, counter: Counter, small_image: int) -> tuple[int, bool]:
-    """Tokens of a message's content: a text, a list of parts, or None."""
+    """The tokens of a content, and whether they are an estimate.
+
+    A content is a text, a list of parts, or None.
+    """
     if content is None:
         return 0, False
     if isinstance(content, str):
@@ -237,7 +241,10 @@ def _count_content(content: object, counter: Counter, small_image: int) -> tuple
 
 
 def _count_part(part: object, counter: Counter, small_image: int) -> tuple[int, bool]:
-    """Tokens of one part of a content list. An unknown kind counts nothing, and is a guess."""
+    """The tokens of one content part, and whether they are an estimate.
+
+    An unknown kind of part counts as 0, estimated.
+    """
     if isinstance(part, str):
         return counter(part), False
     if not isinstance(part, Mapping):

@@ -1,9 +1,9 @@
-"""Tokens of tool definitions, as prompt formats write them.
+"""Counts the tokens of tool definitions in prompt formats.
 
-Llama's format has each tool as JSON with an indent of four, behind sentences on how to call one.
-Source: the chat template of Llama 3.1. OpenAI's models see a signature for each function. Source:
-OpenAI's cookbook, "How to count tokens with tiktoken", the numbers of gpt-4o. Hosts of other models
-have formats of their own; they are counted as OpenAI's.
+Llama's format has each tool as JSON with an indent of four, after sentences on how to call one.
+Source: the chat template of Llama 3.1. OpenAI's models get a signature for each function. Source:
+OpenAI's cookbook, "How to count tokens with tiktoken", the numbers of gpt-4o. Other models have
+other formats; they are counted as OpenAI's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DEEPEST = 20
 def count_tools(
     tools: Sequence[Mapping[str, Any]], counter: Callable[[str], int], *, is_llama: bool
 ) -> int:
-    """Tokens of the tools of a request; `counter` counts those of a text."""
+    """The tokens of a request's tools; `counter` counts those of a text."""
     if is_llama:
         return _INSTRUCTIONS + sum(counter(_indented(tool)) for tool in tools)
     return _END + sum(_count_function(_function_of(tool), counter) for tool in tools)
@@ -37,7 +37,7 @@ def _indented(tool: object) -> str:
 
 
 def _function_of(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The function, whichever of the three shapes of a tool it stands in."""
+    """The function of a tool, in whichever of the three shapes the tool has."""
     function = tool.get("function")
     return function if isinstance(function, Mapping) else tool
 

@@ -1,8 +1,8 @@
-"""The vocabularies of Llama 3 and Llama 4, read from the `llama-models` package when it is there.
+"""Loads the vocabularies of Llama 3 and Llama 4 from the `llama-models` package, if installed.
 
 The package's files are found and read; nothing of it is imported, so its dependencies need not be
-installed. The vocabularies stand under the Llama community licences, not under Puna's. The merging
-is done by `tiktoken`, which is handed the whole vocabulary and so never asks the network for one.
+installed. The vocabularies are under the Llama community licences, not under Puna's. `tiktoken`
+does the merging; it gets the whole vocabulary and so never downloads one.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ _RUN = re.compile(r"\s+|\S+")
 
 
 def family_of(model: str) -> Family | None:
-    """The vocabulary family that a model name speaks of, or None.
+    """The vocabulary family of a model name, or None.
 
-    Any provider's spelling will do: `Llama-3.3-8B-Instruct`, `meta-llama/Llama-4-Scout…`,
+    Any provider's spelling works: `Llama-3.3-8B-Instruct`, `meta-llama/Llama-4-Scout…`,
     `llama-v3p1-8b`, `llama3.2:1b`. Llama 2 and other models have other vocabularies: None.
     """
     found = _FAMILY_NAME.search(model)
@@ -101,7 +101,7 @@ def load_encoding(family: Family, package: str = VOCABULARY_PACKAGE) -> Encoding
 
 
 def cut_text(text: str) -> Iterator[str]:
-    """`text` in pieces that tiktoken takes safely; joined they are `text` again."""
+    """Split `text` into pieces that tiktoken handles safely; joined they are `text` again."""
     for start in range(0, len(text), _LONGEST_TEXT):
         block = text[start : start + _LONGEST_TEXT]
         if len(block) <= _LONGEST_RUN:
@@ -127,7 +127,10 @@ def _find_file(family: Family, package: str) -> Path | None:
 
 
 def _read_ranks(path: Path, size: int) -> dict[bytes, int]:
-    """Token bytes -> rank, from lines of base64 and a number. All ranks below `size` are there."""
+    """Parse lines of base64 and a number into token bytes -> rank.
+
+    Each rank below `size` must occur.
+    """
     try:
         pairs = (line.split() for line in path.read_bytes().splitlines() if line)
         ranks = {a2b_base64(token): int(rank) for token, rank in pairs}

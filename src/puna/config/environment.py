@@ -1,4 +1,4 @@
-"""References to environment variables inside a configuration: `os.environ/NAME`.
+"""Resolves references to environment variables in a configuration: `os.environ/NAME`.
 
 A text that begins with the prefix, at any depth, is replaced by the variable's value. A variable
 that is not set, or holds only blanks, is reported and never replaced by anything else. Spellings of
@@ -38,7 +38,7 @@ KeyPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Unset:
-    """A variable that a value names and that is not set; `path` leads to the value."""
+    """A reference to a variable that is not set; `path` leads to it in the file."""
 
     name: str
     path: KeyPath
@@ -46,10 +46,10 @@ class Unset:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A value without references.
+    """A configuration value without references.
 
-    An unset reference left None in its place. `origins` maps the path of every value that came from
-    a variable to the variable's name: such a value is never shown.
+    An unset reference became None. `origins` maps the path of every value that came from a variable
+    to the variable's name; such a value is never shown.
     """
 
     value: Any
@@ -58,7 +58,7 @@ class Resolved:
 
 
 def variable_name(value: object) -> str | None:
-    """The variable that a value names, or None if it is no reference."""
+    """The variable that a value refers to, or None if it is no reference."""
     if not isinstance(value, str):
         return None
     text = value.strip()
@@ -66,9 +66,9 @@ def variable_name(value: object) -> str | None:
 
 
 def unsupported_reference(text: str, *, is_whole: bool = True) -> str | None:
-    """The variable that a text seems to name in a way that is not replaced here; None for none.
+    """The variable that a text seems to refer to in another program's spelling; None for none.
 
-    With `is_whole` false it may be a part of the text, as in `http://${HOST}/v1`.
+    With `is_whole` false the reference may be a part of the text, as in `http://${HOST}/v1`.
     """
     if variable_name(text) is not None:
         return None
@@ -80,7 +80,7 @@ def unsupported_reference(text: str, *, is_whole: bool = True) -> str | None:
 
 
 def texts_in(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Every text of a plain value, with the path that leads to it."""
+    """Every text inside a plain value, with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
@@ -92,10 +92,11 @@ def texts_in(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 
 
 def resolve(value: Any, environ: Mapping[str, str], path: KeyPath = ()) -> Resolved:
-    """Replace each reference in `value` (plain mappings, lists and scalars) by what it names.
+    """Replace each reference in `value` by the variable's value.
 
-    `path` is where `value` stands in the file. Spaces around the reference and around the
-    variable's value are trimmed. Nothing that was passed in is changed.
+    `value` consists of plain mappings, lists and scalars; `path` is where it stands in the file.
+    White space around the reference and around the variable's value is trimmed. Nothing that was
+    passed in is changed.
     """
     origins: dict[KeyPath, str] = {}
     unset: list[Unset] = []

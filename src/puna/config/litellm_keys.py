@@ -1,6 +1,6 @@
 """The keys of LiteLLM's `config.yaml`, and what Puna does with each.
 
-`docs/guides/litellm-config.md` shows these tables; a test holds the two together. Names are from
+`docs/guides/litellm-config.md` shows these tables; a test compares the two. Names are from
 LiteLLM's "All settings" page and its 1.106.2 package.
 """
 
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 class SectionKeys:
     """One section's keys.
 
-    `supported` maps a key to what it does here; `always` to what Puna does whatever its value;
-    `planned` are known to LiteLLM and not built, so they are reported and ignored.
+    `supported` maps a key to what it does here; `always` maps one to what Puna does whatever its
+    value; `planned` are known to LiteLLM and not built, so they are reported and ignored.
     """
 
     supported: Mapping[str, str]

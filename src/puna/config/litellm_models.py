@@ -1,4 +1,4 @@
-"""The `model_list` of LiteLLM's `config.yaml` as deployments."""
+"""Reads the `model_list` of LiteLLM's `config.yaml` into deployments."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _OF_ENTRIES = frozenset(("model_name", "litellm_params"))
 def read_deployments(
     root: Section, unset: Iterable[Unset], *, allow_unset: bool = False
 ) -> tuple[tuple[DeploymentConfig, ...], list[Notice]]:
-    """The deployments of a file's `model_list`, and what to report about them.
+    """The deployments in a file's `model_list`, and notices about them.
 
     `unset` are the references, anywhere in the file, to variables that are not set; with
-    `allow_unset` these are no errors. What is wrong is noted in `root.source.problems`.
+    `allow_unset` these are no errors. Errors are added to `root.source.problems`.
     """
     source = root.source
     listed = root.values.get("model_list")
@@ -79,7 +79,7 @@ def read_deployments(
 
 
 def _explain_no_models(root: Section) -> str:
-    """Why a file names no model, with what may have been meant to name them."""
+    """Why a file names no model, with the key that was probably meant."""
     if "model_list" in root.values:
         return "`model_list` is empty: the file names no model"
     text = "there is no `model_list`: the file names no model"
@@ -101,7 +101,7 @@ def _holds_entries(value: object) -> bool:
 
 
 def is_reported(path: KeyPath) -> bool:
-    """Whether a value is one of those that make a deployment unusable where they are wrong."""
+    """Whether an error in the value at this path is reported by its deployment."""
     if path[:1] != ("model_list",):
         return False
     inside, key = path[2:3], path[3:4]
@@ -111,7 +111,7 @@ def is_reported(path: KeyPath) -> bool:
 
 
 def explain_reference(name: str) -> str:
-    """What to say of a value that names a variable in a spelling of other programs."""
+    """The explanation for a reference to a variable in another program's spelling."""
     return (
         f"seems to name the environment variable `{printable(name)}` in a spelling that is not "
         f"replaced: write `{PREFIX}{printable(name)}`, as the whole value"
@@ -235,7 +235,10 @@ class _EntryReader:
             )
 
     def _find_reference(self, name: str) -> str | None:
-        """Why a deployment cannot be used that names a variable in a spelling of other programs."""
+        """Why a deployment with a reference in another program's spelling cannot be used.
+
+        Else None.
+        """
         problem: str | None = None
         for key in (*sorted(_VITAL), "api_key"):
             for path, text in texts_in(self.params.values.get(key), self.params.at(key)):
@@ -247,10 +250,10 @@ class _EntryReader:
         return problem
 
     def _report_missing(self, name: str) -> tuple[str | None, tuple[str, ...]]:
-        """Report unset variables.
+        """Report variables that are not set.
 
-        Gives the reason if one of them makes the deployment unusable, and the variables that it
-        cannot do without.
+        Gives the reason why the deployment cannot be used, if one of them makes it so, and the
+        variables that it requires.
         """
         depth = len(self.params.path)
         problem: str | None = None
@@ -299,7 +302,7 @@ class _EntryReader:
                 self.notices.append(self.source.notice(path, f"{text}{hint}"))
 
     def _read_request_params(self) -> dict[str, Any]:
-        """What is left of `litellm_params`: default request parameters. Nulls are left out."""
+        """The other keys of `litellm_params`, as default request parameters; nulls are left out."""
         found: dict[str, Any] = {}
         for key, value in self.params.values.items():
             if key in PARAMS.supported or key in _HOST_KEYS or value is None:
@@ -327,7 +330,7 @@ class _EntryReader:
         return {key: value for key, value in given.items() if value is not None}
 
     def _refuse(self, key: str) -> str | None:
-        """Why a key is no request parameter, or None if it may be one."""
+        """Why a key cannot be a request parameter, or None if it may be one."""
         where = format_path(self.params.at(key))
         if key in PARAMS.planned or key.startswith(HOST_PREFIXES):
             return f"`{where}` is known to LiteLLM, not supported by Puna yet: ignored"

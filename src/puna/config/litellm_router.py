@@ -1,4 +1,4 @@
-"""LiteLLM's `router_settings`: strategy, retries, fallbacks and aliases, and the names in them."""
+"""Reads LiteLLM's `router_settings` (retries, fallbacks, aliases), and checks the names in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from puna.config.yaml_source import format_path, printable
 
 
 def read_router(section: Section, settings: Section) -> tuple[RouterConfig, list[Notice]]:
-    """`router_settings`, with the fallbacks that `litellm_settings` may hold instead."""
+    """Read `router_settings`, with the fallbacks that `litellm_settings` may hold instead."""
     notices: list[Notice] = []
     strategy = section.text("routing_strategy") or STRATEGIES[0]
     if strategy not in STRATEGIES:
@@ -61,7 +61,7 @@ def read_router(section: Section, settings: Section) -> tuple[RouterConfig, list
 def _read_fallbacks(
     section: Section, key: str, notices: list[Notice]
 ) -> dict[str, tuple[str, ...]]:
-    """`[{name: [other, …]}, …]`, or one mapping, as a mapping. The first list of a name counts."""
+    """Read `[{name: [other, …]}, …]`, or one mapping; the first list for a name counts."""
     found = section.values.get(key)
     path = section.at(key)
     parts = found if isinstance(found, list) else [found]
@@ -86,7 +86,10 @@ def _read_fallbacks(
 
 
 def _read_aliases(section: Section) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Aliases and those among them that are not listed. A value is a name or `{model, hidden}`."""
+    """The aliases, and those of them that are not listed.
+
+    A value is a name or `{model, hidden}`.
+    """
     aliases: dict[str, str] = {}
     hidden: list[str] = []
     inner = section.section("model_group_alias")
@@ -110,7 +113,7 @@ def _read_aliases(section: Section) -> tuple[dict[str, str], tuple[str, ...]]:
 def report_names(
     router: RouterConfig, deployments: Sequence[DeploymentConfig], source: Source
 ) -> list[Notice]:
-    """A warning for each fallback or alias that leads to a name nobody serves."""
+    """A warning for each fallback or alias to a name that no deployment serves."""
     notices: list[Notice] = []
 
     def check_names(what: str, names: Sequence[str], path: KeyPath) -> None:

@@ -1,8 +1,8 @@
-"""LiteLLM's `config.yaml`, read into Puna's own configuration.
+"""Reads LiteLLM's `config.yaml` into Puna's own configuration.
 
-What each key does is in `litellm_keys`. A key that LiteLLM knows and Puna has not built is
-reported and ignored; a key that nobody knows is reported with the nearest known name. What cannot
-be read at all is one ConfigError that names file, line and key.
+What each key does is in `litellm_keys`. A key that LiteLLM knows and Puna has not built is reported
+and ignored; an unknown key is reported with the nearest known name. Errors are collected into one
+ConfigError, which names file, line and key of each.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ _SECTIONS = {"litellm_settings": LITELLM, "general_settings": GENERAL, "router_s
 def load_litellm_yaml(
     path: str | Path, environ: Mapping[str, str], *, allow_unset: bool = False
 ) -> GatewayConfig:
-    """Read the file at `path`; `environ` answers its `os.environ/NAME` references.
+    """Read the file at `path`; `environ` resolves its `os.environ/NAME` references.
 
-    With `allow_unset` a variable that is not set is no error, as where a file is checked on another
+    With `allow_unset` a variable that is not set is no error, for a file that is checked on another
     machine than it is served on.
 
     Raises ConfigError if the file cannot be read or used.
@@ -82,10 +82,10 @@ def load_litellm_yaml(
 def parse_litellm_yaml(
     text: str, environ: Mapping[str, str], file: str | None = None, *, allow_unset: bool = False
 ) -> GatewayConfig:
-    """Read the text of a configuration; `file` is only its name in messages.
+    """Parse the text of a configuration; `file` is only its name in messages.
 
-    Raises ConfigError, with all that is wrong and with the warnings that may explain it. Whether a
-    deployment can be used is left to `puna.config.usable`.
+    Raises ConfigError with everything that is wrong, and with the warnings that may explain it.
+    Whether a deployment can be used is decided in `puna.config.usable`.
     """
     document = load_yaml(text, file)
     problems: list[ConfigError] = []
@@ -127,7 +127,7 @@ def parse_litellm_yaml(
 
 
 def report_keys(section: Section, keys: SectionKeys) -> list[Notice]:
-    """A notice for each key of a section that does not do what LiteLLM's does."""
+    """A notice for each key of a section that does not do what it does in LiteLLM."""
     notices: list[Notice] = []
     where = f" in {format_path(section.path)}" if section.path else ""
     for key in section.values:
@@ -178,10 +178,10 @@ def _read_environment(
 
 
 def _report_references(resolved: Resolved, source: Source) -> list[Notice]:
-    """A warning for each value that names a variable in a spelling that is not replaced.
+    """A warning for each value with a reference in another program's spelling.
 
-    In a deployment's key or address it is an error that the deployment reports, and as the master
-    key it is one of the file: the text itself, which everybody can read, would be the key.
+    In a deployment's key or address it is an error, which the deployment reports. As the master key
+    it is an error of the file: otherwise its text, which everybody can read, would be the key.
     """
     notices: list[Notice] = []
     for path, text in texts_in(resolved.value):
@@ -200,7 +200,7 @@ def _report_references(resolved: Resolved, source: Source) -> list[Notice]:
 def _report_unset(
     resolved: Resolved, source: Source, severity: Severity = "warning"
 ) -> list[Notice]:
-    """A notice for each unset variable, except where a deployment tells of it itself.
+    """A notice for each unset variable, unless a deployment reports it.
 
     An unset `master_key` is an error unless unset variables are allowed (`severity` is then
     `info`): the gateway would be open to everybody.
@@ -241,7 +241,10 @@ def _read_settings(section: Section) -> SettingsConfig:
 
 
 def _read_server(section: Section, *, is_key_unset: bool) -> tuple[ServerConfig, list[Notice]]:
-    """`is_key_unset`: the master key names a variable that is not set, which is told elsewhere."""
+    """`is_key_unset`: the master key refers to a variable that is not set.
+
+    That is reported elsewhere.
+    """
     notices: list[Notice] = []
     master_key = section.secret("master_key")
     path = section.at("master_key")

@@ -15,9 +15,9 @@ WILDCARD = "*"
 
 
 def match_name(pattern: str, name: str) -> str | None:
-    """What the `*` of `pattern` stands for in `name`; None if the two do not match.
+    """The part of `name` that the `*` of `pattern` matches; None if the two do not match.
 
-    A pattern without `*` matches only itself, with "" as what was caught.
+    A pattern without `*` matches only itself, and gives an empty text.
     """
     prefix, star, suffix = pattern.partition(WILDCARD)
     if not star:

@@ -1,7 +1,7 @@
-"""Typed reading of one mapping of a configuration file.
+"""Reads typed values from one mapping of a configuration file.
 
 Every error is one ConfigError that names file, line, key path, what was expected and what was
-found. A value is shown only when it was written in the file itself and its key does not look like
+found. A value is shown only if it was written in the file itself and its key does not look like
 that of a secret.
 """
 
@@ -42,17 +42,16 @@ def looks_secret(name: str) -> bool:
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known name most like `name`, or None when none is near."""
+    """The known name most similar to `name`, or None when none is similar."""
     found = difflib.get_close_matches(name, tuple(known), n=1, cutoff=cutoff)
     return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where values came from: the file, the line of each path, and the paths not to be shown.
+    """Where the values of a file came from: lines, written texts, and the variables behind values.
 
-    `problems` collects every error that `refuse` was given, so that a file's reader tells all of
-    them at once.
+    `problems` collects the errors given to `refuse`, so that all of a file are reported at once.
     """
 
     file: str | None
@@ -62,32 +61,35 @@ class Source:
     problems: list[ConfigError] = field(default_factory=list[ConfigError])
 
     def line(self, path: KeyPath) -> int:
-        """The line of `path`, or of the nearest thing around it."""
+        """The line of `path`, or of the nearest parent that has one."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
     def error(self, path: KeyPath, message: str) -> ConfigError:
-        """An error at `path`."""
+        """A ConfigError at `path`."""
         return ConfigError(message, file=self.file, line=self.line(path), key=format_path(path))
 
     def notice(self, path: KeyPath, message: str, severity: Severity = "warning") -> Notice:
-        """A notice at `path`. It names the line, for those who see only the text."""
+        """A notice at `path`. Its text names the line, for those who see only the text."""
         line = self.line(path)
         return Notice(severity, f"{message} (line {line})", line=line, key=format_path(path))
 
     def wrong(self, path: KeyPath, expected: str, found: object) -> ConfigError:
-        """An error that says what `path` must be and, where it may be shown, what it is."""
+        """The error for a wrong value at `path`.
+
+        What was expected and, if it may be shown, what was found.
+        """
         return self.error(
             path, f"`{format_path(path)}` must be {expected}, not {self._describe(path, found)}"
         )
 
     def refuse(self, error: ConfigError) -> None:
-        """Note an error; the reading goes on as if the value were not there."""
+        """Collect an error; reading continues as if the value were absent."""
         self.problems.append(error)
 
     def wrong_type(self, path: KeyPath, expected: str, found: object) -> ConfigError:
-        """The same for a value of another shape, of which only the kind is shown."""
+        """The error for a value of a wrong type, of which only the type is shown."""
         return self.error(path, f"`{format_path(path)}` must be {expected}, not {_kind(found)}")
 
     def _describe(self, path: KeyPath, found: object) -> str:
@@ -105,9 +107,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping inside a file. Each method reads one key; a key that is absent or null is None.
+    """A mapping inside a file. Each method reads one key; an absent or null key gives None.
 
-    A value of the wrong kind is noted in `source.problems`, and counts as absent.
+    A value of the wrong type is added to `source.problems`, and counts as absent.
     """
 
     source: Source
@@ -123,11 +125,14 @@ class Section:
         return Section(self.source, self.at(key), self._mapping(self.at(key), self.values.get(key)))
 
     def text(self, key: str) -> str | None:
-        """A text. A number is taken as it was written: unquoted versions and keys are common."""
+        """Read a text.
+
+        A number is taken as it was written, as versions and keys are often unquoted.
+        """
         return self.text_at(self.at(key), self.values.get(key))
 
     def text_at(self, path: KeyPath, found: object) -> str | None:
-        """The same for a value that is not directly in this section."""
+        """Like `text`, for a value that is not directly in this section."""
         if found is None or isinstance(found, str):
             return found
         if isinstance(found, int | float) and not isinstance(found, bool):
@@ -136,12 +141,12 @@ class Section:
         return None
 
     def secret(self, key: str) -> Secret | None:
-        """A text that is never shown; spaces around it are trimmed, and blank is None."""
+        """Read a secret. White space around it is trimmed, and a blank one is None."""
         found = (self.text(key) or "").strip()
         return Secret(found) if found else None
 
     def flag(self, key: str) -> bool | None:
-        """True or false; the texts `true`, `yes`, `on`, `1` and their opposites count too."""
+        """Read a boolean; the texts `true`, `yes`, `on`, `1` and their opposites count too."""
         found = self.values.get(key)
         if found is None or isinstance(found, bool):
             return found
@@ -152,7 +157,7 @@ class Section:
         return None
 
     def whole(self, key: str, *, least: int = 0) -> int | None:
-        """A whole number, `least` or more; a text of digits counts too."""
+        """Read an int of at least `least`; a text of digits counts too."""
         found = self.values.get(key)
         if found is None:
             return None
@@ -164,7 +169,10 @@ class Section:
         return int(number)
 
     def number(self, key: str, *, is_zero_fine: bool = False) -> float | None:
-        """A finite number above zero (or zero, where that is fine); a numeric text counts too."""
+        """Read a finite number above zero (or zero, if `is_zero_fine`).
+
+        A numeric text counts too.
+        """
         found = self.values.get(key)
         if found is None:
             return None
@@ -176,7 +184,7 @@ class Section:
         return float(number)
 
     def price(self, key: str) -> str | None:
-        """A decimal of 0 or more, as the text that was written."""
+        """Read a decimal of 0 or more, as the text that was written."""
         found = self.values.get(key)
         if found is None:
             return None
@@ -195,12 +203,12 @@ class Section:
         return written
 
     def names(self, key: str) -> tuple[str, ...]:
-        """A list of texts; a single text is a list of one."""
+        """Read a list of texts; a single text is a list of one."""
         found = self.values.get(key)
         return self.names_at(self.at(key), found) if found is not None else ()
 
     def names_at(self, path: KeyPath, found: object) -> tuple[str, ...]:
-        """The same for a value that is not directly in this section."""
+        """Like `names`, for a value that is not directly in this section."""
         if isinstance(found, str):
             return (found,)
         if not isinstance(found, list):
@@ -214,7 +222,7 @@ class Section:
         return tuple(names)
 
     def texts(self, key: str) -> dict[str, str]:
-        """A mapping of texts; entries that are null are left out."""
+        """Read a mapping of texts; null entries are left out."""
         section = self.section(key)
         found = {name: section.text(name) for name in section.values}
         return {name: text for name, text in found.items() if text is not None}

@@ -1,6 +1,6 @@
-"""The native configuration: frozen values that know no file format and no provider.
+"""The configuration as frozen values, independent of file format and providers.
 
-Durations are seconds and end `_s`; sizes are bytes; prices stay the decimal text that was given.
+Durations are seconds and end in `_s`; sizes are bytes; prices stay the decimal text that was given.
 A field that could hold a key is a `Secret` or is left out of `repr`.
 """
 
@@ -27,7 +27,7 @@ DEFAULT_MAX_REQUEST_VALUES = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something an operator should read at start. `line` is 1-based; both may be None."""
+    """A message for the operator at start. `line` is 1-based; `line` and `key` may be None."""
 
     severity: Severity
     message: str
@@ -35,7 +35,7 @@ class Notice:
     key: str | None = None
 
     def line_in(self, file: str | None) -> str:
-        """The notice as a line of text that names its place and its severity."""
+        """The notice as one line of text with file, line and severity."""
         where = ":".join(str(part) for part in (file, self.line) if part is not None)
         said = f"{self.severity}: {self.message}"
         return f"{where}: {said}" if where else said
@@ -46,21 +46,22 @@ class DeploymentConfig:
     """One configured target behind a public model name.
 
     Attributes:
-        public_name: what callers ask for; may hold one `*`.
-        model: `provider/model` to send to; may hold one `*`, filled with what `public_name` caught.
+        public_name: the name that callers use; may hold one `*`.
+        model: `provider/model` to send to; may hold one `*`, filled with what `public_name`
+            matched.
         custom_llm_provider: the provider, where `model` does not begin with it.
-        host_settings: what its host wants to be told beside key and address, by LiteLLM's names.
+        host_settings: further settings of its host, such as a region, by LiteLLM's names.
         params: default request parameters; a caller's own win.
         weight: share of the traffic among deployments with the same public name.
         order: rank among them, lower first, or None.
         rpm, tpm: requests and tokens a minute, or None for no limit.
         deployment_id: the operator's own id, or None.
         input_price, output_price: US dollars a token, as decimal text, or None.
-        missing_variable: the variable that `api_key` names and that is not set: see
+        missing_variable: the variable that `api_key` refers to and that is not set; see
             `puna.config.usable`.
         problem: why this deployment cannot be used at all, or None.
-        unset_variables: the variables that are not set and that it cannot do without.
-        line: where the file begins it (1-based; 0 when it came from no file).
+        unset_variables: the variables that it requires and that are not set.
+        line: where it begins in the file (1-based; 0 when it came from no file).
     """
 
     public_name: str
@@ -103,9 +104,9 @@ class DeploymentConfig:
 class RouterConfig:
     """How a deployment is picked, and what happens after a failure.
 
-    `fallbacks` and its kin map a public model name to the names to try after it;
-    `default_fallbacks` serve the names without their own. `hidden_aliases` answer requests but are
-    not listed.
+    `fallbacks` and the like map a public model name to the names to try after it;
+    `default_fallbacks` are for the names without their own. `hidden_aliases` answer requests but
+    are not listed.
     """
 
     strategy: str = "simple-shuffle"
@@ -130,10 +131,10 @@ class RouterConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """How the gateway serves. `host` and `port` are None where the file does not name them.
+    """The server's settings. `host` and `port` are None where the file does not give them.
 
-    `max_connections` is None for what the limit of open files allows.
-    `master_key_variable` is the environment variable that holds the master key, where one does.
+    `max_connections` is None for what the limit of open files allows. `master_key_variable` is the
+    environment variable that holds the master key, if one does.
     """
 
     master_key: Secret | None = None
@@ -155,7 +156,7 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True)
 class SettingsConfig:
-    """What holds for every call unless a deployment or a request says otherwise."""
+    """Defaults for every call, which a deployment or a request may override."""
 
     drop_params: bool = False
     rescue_tool_calls: bool = True
@@ -176,7 +177,10 @@ class SettingsConfig:
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """A whole configuration. `environment` is what the file wants set before anything starts."""
+    """A whole configuration.
+
+    `environment` are the variables that the file sets before the start.
+    """
 
     deployments: tuple[DeploymentConfig, ...] = ()
     router: RouterConfig = RouterConfig()
@@ -187,7 +191,9 @@ class GatewayConfig:
     file: str | None = None
 
     def max_retries_of(self, deployment: DeploymentConfig) -> int:
-        """Retries after a first failure. The first that is given wins, they never multiply.
+        """The retries after a first failure. The first value that is given counts.
+
+        They never multiply.
 
         `litellm_params.max_retries` (or `num_retries`), `router_settings.num_retries`,
         `litellm_settings.num_retries`, else 2.
@@ -198,10 +204,10 @@ class GatewayConfig:
         return DEFAULT_MAX_RETRIES
 
     def timeout_s_of(self, deployment: DeploymentConfig, *, is_stream: bool = False) -> float:
-        """Seconds that one attempt may take. The first that is given wins.
+        """The seconds that one attempt may take. The first value that is given counts.
 
-        For a stream: the deployment's `stream_timeout`, then as for a plain call, with
-        `router_settings.stream_timeout` before `router_settings.timeout`. For a plain call:
+        For a stream: the deployment's `stream_timeout`, then as for other calls, with
+        `router_settings.stream_timeout` before `router_settings.timeout`. For other calls:
         `litellm_params.timeout`, `router_settings.timeout`, `litellm_settings.request_timeout`,
         else 600.
         """

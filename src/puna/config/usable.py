@@ -1,4 +1,4 @@
-"""Which deployments can be used when a variable that the file names is not set."""
+"""Decides whether a deployment can be used when a variable that it refers to is not set."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from puna.config.schema import DeploymentConfig
 def unusable(deployment: DeploymentConfig, *, may_lack_key: bool = False) -> str | None:
     """Why a deployment cannot be used, as one sentence that names the model; None if it can.
 
-    A file that names a variable for its key means that one: without it the deployment is not asked,
-    also where its host might want no key. `may_lack_key` is for those where something else than the
-    file says that none is needed.
+    A deployment whose key refers to an unset variable is not used, even if its host might need no
+    key. `may_lack_key` is set where it is known from elsewhere that none is needed.
     """
     if deployment.problem is not None:
         return deployment.problem

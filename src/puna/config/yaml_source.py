@@ -1,8 +1,9 @@
-"""YAML text as plain values, each with the line it stands on.
+"""Parses YAML into plain values, with the line of each.
 
-Only mappings, lists, texts, numbers, booleans and null come out: no tags, no objects, no dates (a
-date stays the text that was written). Booleans follow YAML 1.1 as PyYAML reads it, so `on`, `off`,
-`yes` and `no` are booleans. Merge keys (`<<`) are supported; a key given twice is an error.
+The result holds only mappings, lists, texts, numbers, booleans and null: no tags, no objects, no
+dates (a date stays the text that was written). Booleans follow YAML 1.1 as PyYAML reads it, so
+`on`, `off`, `yes` and `no` are booleans. Merge keys (`<<`) are supported; a duplicate key is an
+error.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _MOST_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class YAMLDocument:
-    """A file's root mapping.
+    """The parsed root mapping of a file.
 
     `lines` maps each path to its 1-based line; `texts` maps each scalar's path to the text as it
     was written, which keeps `0.00000060` a decimal.
@@ -43,10 +44,10 @@ class YAMLDocument:
 
 
 def load_yaml(text: str, file: str | None = None) -> YAMLDocument:
-    """Read one YAML document whose root is a mapping.
+    """Parse one YAML document whose root is a mapping.
 
-    Raises ConfigError, in one line that names the file and the line, for anything else. The
-    message quotes keys at most, never a value: a value may be a key of another sort.
+    Raises ConfigError, in one line that names the file and the line, for anything else. The message
+    may quote keys, but never a value, which could be a secret.
     """
     try:
         return _read_document(text)
@@ -83,7 +84,7 @@ def _read_document(text: str) -> YAMLDocument:
 
 
 def format_path(path: KeyPath) -> str:
-    """A path as a reader would write it: `model_list[1].litellm_params.api_key`."""
+    """A path as text: `model_list[1].litellm_params.api_key`."""
     shown = ""
     for part in path:
         if isinstance(part, int):
@@ -94,12 +95,14 @@ def format_path(path: KeyPath) -> str:
 
 
 def printable(text: str) -> str:
-    """A text made fit for one line of a message: no control characters, at most 60 characters."""
+    """A text for one line of a message: no control characters, at most 60 characters."""
     line = "".join(char if char.isprintable() else " " for char in text)
     return line if len(line) <= _MOST_CHARACTERS else f"{line[:_MOST_CHARACTERS]}…"
 
 
 class _Unreadable(Exception):  # noqa: N818 - private, and caught in this module
+    """The document cannot be read; with the reason and the line."""
+
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
         self.message = message
@@ -107,7 +110,7 @@ class _Unreadable(Exception):  # noqa: N818 - private, and caught in this module
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with a bound on nesting: its composer recurses."""
+    """PyYAML's safe loader with a limit on nesting, since its composer recurses."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
@@ -127,7 +130,10 @@ _TOO_DEEP = f"the file is nested deeper than {MAX_DEPTH} levels"
 
 
 class _Reader:
-    """Turns nodes into values and notes their lines. Aliases are copied, so nodes are counted."""
+    """Converts YAML nodes to values and records their lines.
+
+    Aliases are copied, so the nodes are counted against a limit.
+    """
 
     def __init__(self, loader: _Loader) -> None:
         self.loader = loader
@@ -248,7 +254,7 @@ def _code_point(problem: yaml.reader.ReaderError) -> int:
 
 
 def _explain(problem: yaml.MarkedYAMLError) -> str:
-    """One line for what PyYAML found. Quoted file text is cut out, since it may be a key."""
+    """PyYAML's error as one line. Quoted file text is removed, since it may be a secret."""
     found = problem.problem or problem.context or "unknown fault"
     if "'\\t'" in found:
         return "not valid YAML: a tab stands where spaces must: YAML is indented with spaces"
@@ -260,7 +266,7 @@ def _explain(problem: yaml.MarkedYAMLError) -> str:
 
 
 def _hint(text: str, line: int | None) -> str:
-    """What to write where the faulty line names a variable in a spelling of other programs."""
+    """What to write where the faulty line has a reference in another program's spelling."""
     lines = text.splitlines()
     if line is None or line > len(lines):
         return ""

@@ -1,1 +1,1 @@
-"""llama.cpp's server as a supervised child, and what makes a small model keep to a shape."""
+"""Runs llama.cpp's server as a child process, and constrains its small model to a format."""

@@ -1,18 +1,19 @@
-"""JSON schemas made finite: whatever the model writes under one, it comes to an end.
+"""Makes JSON schemas finite, so that whatever the model writes under one comes to an end.
 
-A small model that may write a string, a list or an object without a limit often never stops, and
-an answer that is cut is no JSON. So the schema that the server gets is a narrower one: all that
-fits it fits the caller's schema as well, but for the keywords that the server does not know; for
-those the answer is checked against the caller's schema (`puna.embedded.checks`).
+A small model that may write a string, a list or an object without a limit often never stops, and an
+answer that is cut is no JSON. So the server gets a narrower schema: every value that fits it fits
+the caller's schema as well, but for keywords that the server does not know; for those the answer is
+checked against the caller's schema (`puna.embedded.checks`).
 
-References are put in their places, a recursive one at most `MAX_REPEATS` times inside itself: at
-the end of that the way that would go on is left out, for a small model always takes it.
+References are replaced by their schemas, a recursive one at most `MAX_REPEATS` times inside itself:
+at the deepest level the branch that would recurse is left out, because a small model always takes
+it.
 
 Measured with the server's llguidance grammars: `maxLength` with `pattern`, `maxProperties` with
 `patternProperties`, `multipleOf` and numeric limits are followed exactly; look-around in a
 `pattern` and contradictions silently remove the whole grammar. The server's other way
-(`response_format`, a GBNF grammar) hangs for ever when `minLength` is above `maxLength`, which is
-why it is not used.
+(`response_format`, a GBNF grammar) hangs forever when `minLength` is above `maxLength`, so it is
+not used.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ _PAIRS = (
 
 
 def free_value() -> dict[str, Any]:
-    """The schema of a small value of any kind, without objects in it."""
+    """The schema of a small value of any type, without objects in it."""
     whole = {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}
     text = {"type": "string", "maxLength": MAX_STRING // 2, "pattern": _NO_EMOJI}
     return {
@@ -82,13 +83,13 @@ def free_value() -> dict[str, Any]:
 
 
 def bound_schema(schema: Any, *, param: str) -> dict[str, Any]:
-    """A finite schema without references, for the server.
+    """Make a schema finite and free of references, for the server.
 
-    `schema` is the caller's; it is not changed. `param` is how errors call it.
+    `schema` is the caller's, and is not changed. `param` is its name in errors.
 
     Raises:
-        BadRequestError: a reference out of the document or to nothing, limits that contradict
-            each other, nothing finite fits, or it is too deep or too large.
+        BadRequestError: a reference leads out of the document or to nothing, limits contradict each
+            other, no finite value fits, or the schema is too deep or too large.
     """
     made = _Bounds(schema, param).bound(schema, "", 0)
     if made is None:
@@ -101,10 +102,10 @@ def bound_schema(schema: Any, *, param: str) -> dict[str, Any]:
 
 
 class _Bounds:
-    """One schema under work. Paths are JSON pointers into it.
+    """The conversion of one schema. Paths are JSON pointers into it.
 
-    A schema that nothing finite fits is None here. Those who contain it do without it, or are
-    None themselves.
+    A part that no finite value fits becomes None. What contains it does without it, or becomes None
+    itself.
     """
 
     def __init__(self, root: Any, param: str) -> None:
@@ -148,7 +149,7 @@ class _Bounds:
             self._entered[reference] = repeats
 
     def _bound_children(self, made: dict[str, Any], path: str, depth: int) -> bool:
-        """Bound what the schema holds; False when nothing finite can fit it any more."""
+        """Bound the schemas inside a schema; False when no finite value can fit it any more."""
         return (
             self._bound_maps(made, path, depth)
             and self._bound_lists(made, path, depth)
@@ -198,9 +199,9 @@ class _Bounds:
         return True
 
     def _check_sizes(self, made: dict[str, Any], path: str) -> None:
-        """Whole numbers as such, and none that the context could never hold.
+        """Convert size limits to ints, and refuse those that the context could never hold.
 
-        The server builds what a lower limit asks for in memory: a huge one would take it down.
+        The server builds what a lower limit demands in memory, so a huge one would crash it.
         """
         for name, most in _LEAST.items():
             least = made[name] = _whole(made.get(name, 0))
@@ -288,7 +289,7 @@ class _Bounds:
 
 
 def _whole(number: Any) -> int:
-    """JSON Schema's whole numbers may be written `3.0`."""
+    """An int from a JSON Schema integer, which may be written `3.0`."""
     return int(number)
 
 
@@ -333,7 +334,7 @@ def _cap_number(made: dict[str, Any], *, is_integer: bool) -> None:
 
 
 def _combines(schema: Any, depth: int) -> bool:
-    """Whether objects are made of several schemas at once: closing each would exclude the rest."""
+    """Whether a schema combines others (`allOf` and such): closing each would exclude the rest."""
     if depth > MAX_DEPTH:
         return False
     if isinstance(schema, list):

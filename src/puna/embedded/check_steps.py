@@ -1,8 +1,8 @@
-"""Drafts of JSON Schema whose checks end: each counts its steps, and stops at a limit.
+"""JSON Schema validation with a limit on its steps.
 
-A schema of a few lines can ask for any number of steps: references that double, `anyOf` of a
+A schema of a few lines can demand any number of steps: references that double, `anyOf` of a
 thousand, `enum` times items, `uniqueItems` pair by pair. One step is about ten microseconds. Too
-many are a RecursionError, as references in a circle are.
+many raise RecursionError, as circular references do.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _Check = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 
 
 class Steps:
-    """Counts the steps of one check, and ends it when they are too many."""
+    """Counts the steps of one validation."""
 
     def __init__(self) -> None:
         self._steps_done = 0
 
     def count(self, count: int = 1) -> None:
-        """Note steps. Raises RecursionError when they are too many."""
+        """Add steps. Raises RecursionError when there are too many."""
         self._steps_done += count
         if self._steps_done > MOST_STEPS:
             raise RecursionError(f"it takes over {MOST_STEPS:,} steps")
 
 
 def counting(draft: Any) -> Any:
-    """A draft for one check, which takes so many steps and no more."""
+    """A validator class for one validation, derived from `draft`, that counts its steps."""
     from jsonschema.validators import extend
 
     steps = Steps()
@@ -55,7 +55,7 @@ def counting(draft: Any) -> Any:
 
 
 def _evolve(self: Any, **changes: Any) -> Any:
-    """As jsonschema's own, which for a schema with a `$schema` goes on with another class."""
+    """Replaces jsonschema's `evolve`, which would change the class for a schema with `$schema`."""
     from attrs import fields
 
     for one in fields(type(self)):
@@ -79,7 +79,7 @@ def _counted(keyword: str, check: _Check, steps: Steps) -> _Check:
 
 
 def _price(keyword: str, wanted: Any, instance: Any, schema: Any) -> int:
-    """The steps of a keyword, without those of the schemas in it."""
+    """The steps of one keyword, without those of the schemas inside it."""
     if keyword in ("enum", "const"):
         values = len(wanted) if keyword == "enum" and isinstance(wanted, list) else 1
         return 1 + values * _width(instance) // _COMPARED_A_STEP
@@ -95,7 +95,7 @@ def _width(value: Any) -> int:
 
 def _unique_items_of(steps: Steps) -> _Check:
     def unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        """The keyword `uniqueItems`, by a set: jsonschema's own compares pair by pair."""
+        """The keyword `uniqueItems`, by a set; jsonschema's own compares all pairs."""
         del schema
         if wanted and validator.is_type(instance, "array"):
             steps.count(sum(map(_width, instance)) // _COMPARED_A_STEP)
@@ -108,7 +108,10 @@ def _unique_items_of(steps: Steps) -> _Check:
 
 
 def _key_of(value: Any) -> Any:
-    """Equal for values that JSON Schema calls equal: 1 and 1.0 are, 1 and true are not."""
+    """A key that is equal for values that JSON Schema calls equal.
+
+    1 and 1.0 are, 1 and true are not.
+    """
     if isinstance(value, bool):
         return ("boolean", value)
     if isinstance(value, list):
@@ -120,7 +123,7 @@ def _key_of(value: Any) -> Any:
 
 
 def first_faults(validator: Any, value: Any) -> list[Any]:
-    """The first faults of a value."""
+    """The first faults that a validator finds in a value."""
     return list(islice(validator.iter_errors(with_short_repr(value)), MOST_FAULTS))
 
 
@@ -142,7 +145,7 @@ class _Text(str):
 
 
 def with_short_repr(value: Any) -> Any:
-    """An equal value whose `repr` is short: jsonschema puts the whole of it in each fault."""
+    """An equal value with a short `repr`, which jsonschema puts into each fault's message."""
     if isinstance(value, list):
         return _List(map(with_short_repr, cast("list[Any]", value)))
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Schemas and answers checked with the `jsonschema` package, which is loaded on first use."""
+"""Validates schemas and answers with the `jsonschema` package, which is imported on first use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _JSON_START = frozenset('{["-0123456789tfn')
 
 @dataclass(frozen=True, slots=True)
 class SchemaFault:
-    """Where a value breaks its schema, which rule, and the whole of it; `said` quotes the value."""
+    """A fault of a value: where it is, which keyword it breaks, and the full message.
+
+    The message quotes the value.
+    """
 
     path: str
     rule: str
@@ -37,11 +40,12 @@ class SchemaFault:
 
 
 def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
-    """Check that `schema` is a JSON schema, of the draft that its `$schema` names or 2020-12.
+    """Check that `schema` is a valid JSON schema, of the draft in its `$schema` or 2020-12.
 
     Raises:
-        BadRequestError: it is not; names the place in it. Or no answer can be checked by it in
-            bounded time; see `patterns.py`.
+        BadRequestError: it is invalid, at the place that the message names; or validation against
+            it
+            cannot be bounded in time, see `patterns.py`.
         ServiceUnavailableError: `jsonschema` is not installed.
     """
     _check_installed()
@@ -67,7 +71,7 @@ def check_schema(schema: Mapping[str, Any], *, param: str) -> None:
 
 
 def looks_like_json(text: str) -> bool:
-    """Whether text may be JSON so far.
+    """Whether a text may be the beginning of JSON.
 
     The server ignores a grammar that it cannot compile and then writes prose, which begins
     differently.
@@ -77,7 +81,7 @@ def looks_like_json(text: str) -> bool:
 
 
 def read_json(text: str, finish_reason: str | None, *, param: str, what: str) -> Any:
-    """The value of an answer that had to be JSON.
+    """Parse an answer that has to be JSON.
 
     Raises:
         BadRequestError: it is prose, so the server could not follow the schema.
@@ -101,10 +105,10 @@ def read_json(text: str, finish_reason: str | None, *, param: str, what: str) ->
 
 
 def check_value(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
-    """Check an answer against the caller's own schema.
+    """Validate an answer against the caller's own schema.
 
     Raises:
-        MalformedReplyError: it does not fit; names the first place.
+        MalformedReplyError: it does not fit; the message names the first place.
     """
     try:
         fault = _best_fault(value, schema)
@@ -119,10 +123,10 @@ def check_value(value: Any, schema: Mapping[str, Any], *, what: str) -> None:
 
 
 def first_fault(value: Any, schema: Mapping[str, Any], *, param: str) -> SchemaFault | None:
-    """The fault that tells most about a value that does not fit; None for one that does.
+    """The most informative fault of a value; None where the value fits the schema.
 
     Raises:
-        BadRequestError: nothing can be checked by the schema, for a pattern or a reference in it.
+        BadRequestError: the schema cannot be used, because of a pattern or a reference in it.
     """
     from referencing.exceptions import Unresolvable
 
@@ -135,7 +139,7 @@ def first_fault(value: Any, schema: Mapping[str, Any], *, param: str) -> SchemaF
 
 
 def has_jsonschema() -> bool:
-    """Whether schemas can be checked here."""
+    """Whether `jsonschema` is installed."""
     try:
         import_module("jsonschema")
     except ImportError:
@@ -176,7 +180,7 @@ def _validator(schema: Mapping[str, Any]) -> Validator:
 
 
 def _check_draft(schema: Mapping[str, Any]) -> None:
-    """As jsonschema's own `check_schema`, in counted steps."""
+    """Validate a schema like jsonschema's `check_schema`, with counted steps."""
     from jsonschema.exceptions import SchemaError, best_match
     from jsonschema.validators import validator_for
 
@@ -195,7 +199,7 @@ def _draft(schema: Mapping[str, Any]) -> Any:
 
 @cache
 def _bounded(draft: Any) -> Any:
-    """A draft whose patterns are matched in linear time."""
+    """A validator class whose patterns are matched in linear time."""
     from jsonschema.validators import extend
 
     keywords = {

@@ -1,14 +1,13 @@
-"""The program that runs llama.cpp's server. It is started as a file and imports nothing of Puna.
+"""The program of the child process that runs llama.cpp's server.
 
-On stdin it gets one JSON line (`model`, `alias`, `api_key`, `n_parallel`, `n_ctx`, `n_batch`,
-`n_threads`, `cache_ram_mib`, `parent_pid`); on stdout it gives one, `{"base_url": ...}`, when it
-can answer. The server listens on loopback only and asks for the key, so that other users of the
-machine cannot use it.
+It is started as a file and imports nothing of Puna. On stdin it gets one JSON line (`model`,
+`alias`, `api_key`, `n_parallel`, `n_ctx`, `n_batch`, `n_threads`, `cache_ram_mib`, `parent_pid`);
+on stdout it writes one, `{"base_url": ...}`, when it can answer. The server listens on loopback
+only and requires the key, so that other users of the machine cannot use it.
 
-It never outlives its parent. Two signs tell that the parent is gone: the end of stdin, whose
-other end only the parent holds, and another parent process id, for a parent that forked and so
-left copies of that end. (The kernel's parent-death signal will not do: it comes when the *thread*
-that started the child ends.)
+It never outlives its parent. It watches for the end of stdin, whose other end only the parent
+holds, and for another parent process id, because a parent that forked left copies of that end. (The
+kernel's parent-death signal does not work: it comes when the *thread* that started the child ends.)
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ POLL_S: Final = 0.25
 
 
 def watch_parent(parent_pid: int) -> None:
-    """Start the two threads that end this process when the parent is gone."""
+    """Start two threads that end this process when the parent is gone."""
     threading.Thread(target=_wait_for_stdin_to_end, daemon=True).start()
     threading.Thread(target=_wait_for_other_parent, args=(parent_pid,), daemon=True).start()
 
@@ -44,7 +43,7 @@ def _wait_for_other_parent(parent_pid: int) -> None:
 
 
 def start_server(settings: dict[str, Any]) -> str:
-    """Load the model, start the server and give its address."""
+    """Load the model and start the server; gives its base URL."""
     import xllamacpp
 
     llama: Any = xllamacpp  # it ships no types
@@ -79,7 +78,7 @@ _KEPT: Final[list[Any]] = []
 
 
 def main() -> None:
-    """Run until the parent is gone."""
+    """Read the settings, run the server, and wait until the parent is gone."""
     settings = json.loads(sys.stdin.buffer.readline())
     watch_parent(settings["parent_pid"])
     try:

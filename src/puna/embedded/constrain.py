@@ -1,20 +1,21 @@
-"""Chat requests turned into what llama.cpp's server can do.
+"""Converts chat requests to what llama.cpp's server can do.
 
 The server ignores `tools` with this model's template, so a tool call is a constrained answer: the
-functions stand in the system prompt, and a grammar lets the model write nothing but
-`{"name": …, "arguments": {…}}`. The same kind of grammar holds `response_format`. Rules:
+functions are described in the system prompt, and a grammar lets the model write nothing but
+`{"name": …, "arguments": {…}}`. The same kind of grammar enforces `response_format`. Rules:
 
-- `tool_choice` `required` or a named function: always a call. `none`: no tools. `auto`: decided
-  by `puna.embedded.tool_choice`; an answer to a `tool` message is always text.
-- One call an answer.
+- `tool_choice` `required` or a named function: always a call. `none`: no tools. `auto`: decided by
+  `puna.embedded.tool_choice`; an answer to a `tool` message is always text.
+- One call in an answer.
 - `stop`, `logprobs` and `top_logprobs` are left out of a tool call, and reported: a call ends by
-  its grammar, where `stop` could only break it, and holds no content whose tokens could be told.
+its
+  grammar, where `stop` could only break it, and has no content whose tokens could be given.
 - Answers are at most `DEFAULT_LIMIT` tokens long unless the request says more: a small model seldom
-  ends by itself, and a longer answer of it is no better.
-- `n` is at most the server's slots. The server counts the tokens of `n` answers right only when
-  it streams, so it then streams, and the answer is put together (`Constrained.is_folded`).
+  ends by itself, and its longer answers are no better.
+- `n` is at most the server's slots. The server counts the tokens of `n` answers correctly only when
+  it streams, so then it streams, and the answer is folded (`Constrained.is_folded`).
 
-What else a request may hold is decided before, by the provider's row; roles, names and the kinds of
+What else a request may hold is decided before, by the provider's row; roles, names and types of
 values were checked when the request was made (`puna.types.requests`).
 """
 
@@ -53,15 +54,15 @@ _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 @dataclass(frozen=True, slots=True)
 class Constrained:
-    """A request for the server, and what is needed to read its reply.
+    """A request for the server, and what is needed to parse its reply.
 
     Attributes:
-        body: what to send.
+        body: the JSON body to send.
         shape: what the answer holds: free text, JSON under `schema`, or one tool call.
         schema: the caller's own schema of a JSON answer.
         tools: the callers' parameter schemas of the functions that may be called, by name.
         param: what an error about the schema names.
-        is_folded: the server streams although a whole answer was asked for.
+        is_folded: the server streams although a whole answer was requested.
         dropped_params: parameters without effect on a tool call.
     """
 
@@ -75,10 +76,11 @@ class Constrained:
 
 
 def constrain(body: Mapping[str, Any]) -> Constrained:
-    """A checked chat request's body (plain JSON values), as the server is to get it.
+    """Convert the body of a checked chat request (plain JSON values) to one for the server.
 
     Raises:
-        BadRequestError: what the server would crash on or silently get wrong; `param` names it.
+        BadRequestError: the server would crash on it or silently do something else; `param` names
+            it.
     """
     _check_ranges(body)
     messages = plain_messages(body["messages"])
@@ -112,7 +114,7 @@ def _check_ranges(body: Mapping[str, Any]) -> None:
 
 
 def _read_format(wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The caller's schema; None for free text."""
+    """The caller's schema from `response_format`; None for free text."""
     if wanted is None or wanted["type"] == "text":
         return None
     if wanted["type"] == "json_object":
@@ -123,7 +125,7 @@ def _read_format(wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 
 def _grammar(schema: Mapping[str, Any]) -> str:
-    """The server's grammar of a bounded schema, without spaces between tokens."""
+    """The server's grammar for a bounded schema, without white space between tokens."""
     options = {"whitespace_flexible": False, "lenient": True}
     text = json.dumps({**schema, "x-guidance": options}, ensure_ascii=False)
     return "%llguidance {}\nstart: %json " + text
@@ -132,7 +134,7 @@ def _grammar(schema: Mapping[str, Any]) -> str:
 def _choose_tools(
     body: Mapping[str, Any], messages: Sequence[Message]
 ) -> Sequence[Mapping[str, Any]]:
-    """The functions of which one is to be called; none means an answer in text."""
+    """The functions of which one must be called; empty for an answer in text."""
     functions = [_read_function(tool, i) for i, tool in enumerate(body.get("tools", ()))]
     choice = body.get("tool_choice", "auto")
     if choice == "none":
@@ -154,7 +156,7 @@ def _choose_tools(
 
 
 def _read_function(tool: Mapping[str, Any], index: int) -> Mapping[str, Any]:
-    """The function with its `parameters`, and their path in the request as `param`."""
+    """The function of a tool with its `parameters`, and their path in the request as `param`."""
     if tool["type"] != "function":
         raise BadRequestError(
             f"The embedded model calls functions only; `tools[{index}]` is of type "
@@ -192,7 +194,7 @@ def _constrain_call(
 
 
 def _call_schema(functions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Any one call."""
+    """The schema of a call of any one of these functions."""
     return {
         "anyOf": [
             {

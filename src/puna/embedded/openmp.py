@@ -1,7 +1,7 @@
-"""The OpenMP library that llama.cpp's server is linked against and does not bring.
+"""Finds the OpenMP library that llama.cpp's server needs and does not bring.
 
-A system with a compiler has `libgomp.so.1`; a small one may not. The wheel of `pykdtree` holds it
-under a name of its own, so the child gets a folder in which it has the right one
+A system with a compiler has `libgomp.so.1`; a small one may not. The wheel of `pykdtree` contains
+it under another name, so the child gets a folder with a link of the right name
 (docs/decisions/0012-openmp-library.md).
 """
 
@@ -26,7 +26,7 @@ _SEARCH_PATH = "LD_LIBRARY_PATH"
 
 
 def find_openmp(*, find_package: Callable[[str], Path | None] = find_package) -> Path | None:
-    """The library that comes with the package; None where that is not installed."""
+    """The library in the installed package; None where the package is not installed."""
     folder = find_package(PACKAGE)
     if folder is None:
         return None
@@ -36,9 +36,10 @@ def find_openmp(*, find_package: Callable[[str], Path | None] = find_package) ->
 def with_openmp(
     environ: Mapping[str, str], folder: Path, library: Path | None
 ) -> Mapping[str, str]:
-    """The environment of a child that finds `library` in `folder`, which must exist and be empty.
+    """The environment for a child that must find `library`, through links in `folder`.
 
-    Without a library the system's is used, if there is one. The links may go when the child runs.
+    `folder` must exist and be empty. Without a library the system's is used, if there is one. The
+    links may be deleted once the child runs.
     """
     if library is None:
         return environ

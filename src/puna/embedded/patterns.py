@@ -1,9 +1,9 @@
-"""The patterns of a client's JSON schema, matched in linear time.
+"""Matches the patterns of a client's JSON schema in linear time.
 
 Python's `re` needs for a pattern such as `^(a+)+$` twice as long with each letter, and nothing can
-stop it. So the keywords that match patterns are checked by the engine that comes with pydantic (the
-`regex` crate of Rust), whose time grows with the text alone. It knows no look-around and no
-references to groups: a schema with one of these is refused before anything is sent.
+stop it. So keywords with patterns are checked with the engine that comes with pydantic (Rust's
+`regex` crate), whose time is linear in the text. It supports no look-around and no back-references:
+a schema with one of these is refused before anything is sent.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def check_patterns(schema: _Object, *, param: str) -> None:
     """Check that every pattern in a schema can be matched in linear time.
 
     Raises:
-        BadRequestError: one cannot, or the schema could make Python match it.
+        BadRequestError: a pattern cannot, or the schema could make Python's `re` match it.
     """
     kinds: set[str] = set()
     patterns: set[str] = set()
@@ -64,14 +64,14 @@ def check_patterns(schema: _Object, *, param: str) -> None:
 
 
 def without_schema_keyword(schema: _Object) -> dict[str, Any]:
-    """A schema without `$schema`: a reference to it would bring back the validator of its draft."""
+    """A schema without `$schema`, which would select a validator with Python's `re`."""
     return {name: value for name, value in schema.items() if name != _OWN}
 
 
 def check_pattern(
     validator: Any, pattern: str, instance: Any, schema: _Object
 ) -> Iterator[ValidationError]:
-    """The keyword `pattern`, as `jsonschema` asks for it."""
+    """The keyword `pattern`, with the signature that jsonschema requires."""
     del schema
     if validator.is_type(instance, "string") and not _matches(pattern, instance):
         yield _fault(f"{instance!r} does not match {pattern!r}")
@@ -93,7 +93,7 @@ def check_pattern_properties(
 def check_additional_properties(
     validator: Any, wanted: Any, instance: Any, schema: _Object
 ) -> Iterator[ValidationError]:
-    """The keyword `additionalProperties`, which looks at the patterns beside it."""
+    """The keyword `additionalProperties`, which depends on the patterns beside it."""
     if not validator.is_type(instance, "object"):
         return
     patterns = schema.get(_MAP, {})
@@ -111,7 +111,7 @@ def check_additional_properties(
 
 
 def _walk(schema: Any) -> Iterator[tuple[str, str]]:
-    """The keywords of a schema, with the pattern where one holds patterns."""
+    """The keywords of a schema and of those inside it, each with its pattern or an empty text."""
     if isinstance(schema, list):
         for one in cast("list[Any]", schema):
             yield from _walk(one)
@@ -137,7 +137,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 class UncheckablePatternError(ValueError):
-    """A pattern that nothing here can match in bounded time."""
+    """A pattern that cannot be matched in bounded time here."""
 
 
 @lru_cache(maxsize=128)

@@ -1,7 +1,7 @@
-"""Messages as the model's chat template can take them: a role and text, nothing else.
+"""Converts messages to what the model's chat template accepts: a role and text, nothing else.
 
 Functions, calls and their results become text. Special tokens in messages (`<|im_end|>` and all of
-the form `<|name|>`) would act as such: a word joiner (U+2060) is put after their `<`.
+the form `<|name|>`) would act as such, so a word joiner (U+2060) is put after their `<`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RESULTS = ("tool", "function")
 
 
 def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
-    """Messages in wire form as role and text; a result of a call becomes the user's.
+    """Messages as role and text; the result of a call becomes a user message.
 
     Raises:
         BadRequestError: a part is not text; `param` is its path.
@@ -39,7 +39,7 @@ def plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[Message]:
 
 
 def ignored_fields(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What of messages the model is not told, each once, such as `messages[].name`."""
+    """The fields of messages that the model does not get, each once, such as `messages[].name`."""
     found: dict[str, None] = {}
     called: dict[str, Any] = {}
 
@@ -69,7 +69,7 @@ def ignored_fields(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def with_functions(
     messages: Sequence[Message], functions: Sequence[Mapping[str, Any]]
 ) -> list[Message]:
-    """The messages, with the functions told in the system prompt."""
+    """The messages with a description of the functions in the system prompt."""
     told = "\n".join(
         json.dumps({key: one[key] for key in _FUNCTION_FIELDS if key in one}, ensure_ascii=False)
         for one in functions
@@ -86,12 +86,15 @@ def with_functions(
 
 
 def escape_special_tokens(text: str) -> str:
-    """Text whose special tokens are only text to the model."""
+    """The text with special tokens changed so that the model reads them as plain text."""
     return _SPECIAL_TOKEN.sub(_BROKEN, text)
 
 
 def _plain_message(message: Mapping[str, Any], path: str, names: dict[str, str]) -> Message:
-    """`names` collects the functions of calls, by call id."""
+    """One message as role and text.
+
+    `names` maps the ids of calls to function names, and is extended.
+    """
     role = message["role"]
     text = escape_special_tokens(_read_text(message.get("content"), f"{path}.content"))
     if role in _RESULTS:

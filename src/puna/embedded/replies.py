@@ -1,8 +1,8 @@
-"""The answers of llama.cpp's server, whole and streamed, in the words of OpenAI's protocol.
+"""Converts replies of llama.cpp's server, whole and streamed, to OpenAI's protocol.
 
 Both ways give the same message: a tool call becomes `tool_calls`, an answer under a schema is
 checked, and what only the server knows (timings, file names, its build) is left out. Ids, roles and
-envelopes are the dialect's, as for every host.
+envelopes are set by the dialect, as for every host.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CALL_START = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"argum
 
 
 def read_completion(reply: Mapping[str, Any], constrained: Constrained) -> dict[str, Any]:
-    """A server's whole reply as a `chat.completion`.
+    """Convert a server's whole reply to a `chat.completion`.
 
     Raises:
         BadRequestError: the server could not follow the schema.
@@ -71,11 +71,11 @@ def _check_answer(text: str, finish_reason: str | None, constrained: Constrained
 
 
 class ServerStream:
-    """One streamed reply: the server's chunks in, OpenAI chunks out.
+    """Converts one streamed reply: the server's chunks in, OpenAI chunks out.
 
-    Text passes straight. An answer under a schema passes as it comes and is checked at its end,
-    before its `finish_reason`. Of a tool call, the name comes as soon as it is known, the arguments
-    in one piece once they are checked. Each usage tells the tokens of all choices so far.
+    Text is passed on at once. An answer under a schema is passed on as it comes and checked at its
+    end, before its `finish_reason`. Of a tool call, the name is given as soon as it is known, the
+    arguments in one piece once they are checked. Each usage counts all choices so far.
     """
 
     def __init__(self, constrained: Constrained) -> None:
@@ -85,7 +85,7 @@ class ServerStream:
         self._usage: dict[str, Any] = {}
 
     def feed(self, chunk: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """One chunk of the server, decoded; the chunks that it completes.
+        """Convert one decoded chunk of the server; gives the chunks that it completes.
 
         Raises:
             BadRequestError, MalformedReplyError: as `read_completion`.
@@ -139,7 +139,7 @@ class ServerStream:
         return made
 
     def _add_usage(self, usage: Mapping[str, Any]) -> dict[str, Any]:
-        """The server counts each choice by itself, the same prompt every time."""
+        """The sum of the choices' usage: the server counts each by itself, with the same prompt."""
         total = _only(usage, _KEPT_USAGE)
         if self._usage:
             total["completion_tokens"] += self._usage["completion_tokens"]

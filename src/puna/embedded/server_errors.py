@@ -1,4 +1,4 @@
-"""What the error bodies of llama.cpp's server mean, as our errors."""
+"""Converts the error replies of llama.cpp's server to typed errors."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SERVER_ERRORS = 500
 
 
 def without_paths(text: str) -> str:
-    """Text in which file paths are `…`: where things lie is not the caller's business."""
+    """The text with file paths replaced by `…`, since they are not the caller's business."""
     return _PATH.sub("…", text)
 
 
 def read_server_error(status: int, body: Any, *, param: str | None = None) -> APIError:
-    """The typed error of the server's error reply.
+    """The typed error for the server's error reply.
 
     `body` is the decoded JSON, `{"error": {"message", "type", …}}`, or anything else. `param` is
     what to name when a schema is at fault: `response_format` or the path of a tool's parameters.
@@ -55,7 +55,7 @@ def read_server_error(status: int, body: Any, *, param: str | None = None) -> AP
 
 
 def cannot_follow(param: str, reason: str) -> BadRequestError:
-    """The error for a schema that the server cannot turn into a grammar."""
+    """The error for a schema that the server cannot compile to a grammar."""
     return BadRequestError(
         f"The embedded model cannot follow the JSON schema of `{param}`: {reason.rstrip('.')}. "
         "Look for limits that contradict each other, or make the schema simpler.",

@@ -1,7 +1,10 @@
-"""llama.cpp's server as a child process: started when first needed, and again when it has died.
+"""Supervises llama.cpp's server as a child process: starts it when needed, and again after a crash.
 
-One `Supervisor` per model, shared by all threads of a process. A process forked from this one
-starts a child of its own: sockets may be shared over a fork, but not who ends the child.
+There is one `Supervisor` for each model, shared by all threads of a process. States: *no child*,
+*starting* (one thread holds the lock, the others wait for its result), *running*. `ensure_running`
+leads to running, or raises; the child's death or `stop` leads back to no child. A process forked
+from this one has no child and starts its own: sockets may be shared over a fork, but not the
+responsibility for ending the child.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "L
 
 @dataclass(frozen=True, slots=True)
 class ChildAddress:
-    """Where the child answers: `http://127.0.0.1:<port>` and the key that it asks for."""
+    """The child's base URL (`http://127.0.0.1:<port>`) and the key that it requires."""
 
     base_url: str
     api_key: Secret
@@ -55,9 +58,9 @@ class ChildAddress:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """How the server is set up. `context_tokens` is per slot; threads default to half the cores.
+    """The server's settings. `context_tokens` is for each slot; threads default to half the cores.
 
-    More threads than that make it several times slower as soon as anything else runs.
+    More threads make it several times slower as soon as anything else runs.
     """
 
     slots: int = SLOTS
@@ -67,20 +70,23 @@ class ServerSettings:
 
 
 def child_command() -> tuple[str, ...]:
-    """This Python, with the child's file. `-P` keeps our folder off its module path."""
+    """The command that starts the child: this Python with the child's file.
+
+    `-P` keeps this folder off the child's module path.
+    """
     return (sys.executable, "-P", str(Path(__file__).with_name("child.py")))
 
 
 class Supervisor:
-    """Keeps one model's child process.
+    """Keeps one model's child process running.
 
     Args:
         model: a packaged model's name or the path of a GGUF file.
-        start_timeout_s: how long the child may take to load the model.
-        progress: told "loading …" and "ready in …".
+        start_timeout_s: how many seconds the child may take to load the model.
+        progress: called with the texts "loading …" and "ready in …".
         settings: of the server.
         command: the program to run; for tests.
-        check: run before a start; raises when the server cannot run here.
+        check: called before a start; raises when the server cannot run here.
     """
 
     def __init__(
@@ -106,11 +112,11 @@ class Supervisor:
     def ensure_running(self) -> ChildAddress:
         """The child's address; starts the child if there is none or it has died.
 
-        Blocks while the model loads. Threads that come at once get the same child, or the same
-        error.
+        Blocks while the model loads. Threads that call this at the same time get the same child, or
+        the same error.
 
         Raises:
-            NotFoundError: no such model.
+            NotFoundError: there is no such model.
             ServiceUnavailableError: the server cannot run here, or the child did not start.
         """
         state = self._state()
@@ -142,14 +148,14 @@ class Supervisor:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, for who watches processes; None when no child is alive."""
+        """The child's process id, for monitoring; None when no child is alive."""
         process = self._state().process
         return process.pid if process is not None and process.poll() is None else None
 
     def has_died(self, wait_s: float) -> bool:
-        """Whether no child is alive within `wait_s` seconds.
+        """Whether the child is dead, waiting at most `wait_s` seconds for that.
 
-        A broken connection comes a moment before its process can be seen to have ended.
+        A broken connection is seen a moment before the process can be seen to have ended.
         """
         process = self._state().process
         if process is None:
@@ -231,7 +237,7 @@ class Supervisor:
 
 
 class _State:
-    """What one process knows of its child. `lock` guards a start and a stop."""
+    """What this process knows of its child. `lock` is held during a start and a stop."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -246,7 +252,7 @@ class _State:
         return process is not None and process.poll() is None
 
     def clear(self) -> None:
-        """End and forget the child."""
+        """End the child and forget it."""
         process, self.process, self.address = self.process, None, None
         if process is None:
             return
@@ -259,7 +265,7 @@ class _State:
             process.wait()
 
     def close_pipes(self) -> None:
-        """Close a forked copy of another process's pipes: the child is not ours."""
+        """Close the copies of another process's pipes after a fork; the child is not ours."""
         if self.process is not None:
             self._close_pipes(self.process)
 
@@ -273,7 +279,7 @@ class _State:
 class SupervisorPool:
     """The supervisors of all embedded models of a process, by model.
 
-    Whoever composes the application calls `stop_all` at its end (`atexit` will do).
+    The application must call `stop_all` at its end (`atexit` will do).
     """
 
     def __init__(self, make_supervisor: Callable[[str], Supervisor] = Supervisor) -> None:
@@ -281,7 +287,7 @@ class SupervisorPool:
         self._supervisors: dict[str, Supervisor] = {}
 
     def get(self, model: str) -> Supervisor:
-        """The one supervisor of `model`; making it starts nothing."""
+        """The supervisor of `model`, made on first use; this starts no process."""
         known = self._supervisors.get(model)
         if known is not None:
             return known
@@ -343,7 +349,7 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _tail(errors: IO[bytes], weights: Path) -> str:
-    """The child's last lines, without the places of files."""
+    """The last lines of the child's error output, without file paths."""
     size = errors.seek(0, os.SEEK_END)
     errors.seek(max(0, size - _TAIL_BYTES))
     lines = errors.read().decode("utf-8", "replace").split("\n")

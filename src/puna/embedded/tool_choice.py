@@ -1,7 +1,7 @@
-"""Whether a message calls for a tool, by a written rule: the small model cannot tell.
+"""Decides `tool_choice: "auto"` by a rule, because the small model cannot.
 
-Given the choice, it answers in text every time. So `tool_choice: "auto"` is decided here, by the
-words that the last message shares with a tool.
+Given the choice, it answers in text every time. So the words that the last message shares with a
+tool decide whether that tool is called.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _COMMON_VERBS = frozenset(
 
 
 def pick_tools(message: str, tools: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The functions (`{name, description, parameters}`) that a message calls for.
+    """The functions (`{name, description, parameters}`) that a message seems to ask for.
 
-    The score of a tool: 2 for each word that the message shares with its name (1 if it is a
-    common verb), and 1 for each other word shared with its description or its parameters' names.
-    Words are compared in lower case, without stop words and without a plural ending. The tools
-    with the highest score are chosen if that is at least `THRESHOLD`; else none is.
+    The score of a tool: 2 for each word that the message shares with its name (1 if it is a common
+    verb), and 1 for each other word shared with its description or its parameters' names. Words are
+    compared in lower case, without stop words and without a plural ending. The tools with the
+    highest score are chosen if that is at least `THRESHOLD`; else none is.
     """
     said = words(message)
     scores = [_score(said, tool) for tool in tools]
@@ -55,7 +55,7 @@ def pick_tools(message: str, tools: Sequence[Mapping[str, Any]]) -> list[Mapping
 
 
 def words(text: str) -> frozenset[str]:
-    """The meaningful words of a text: lower case, plural endings cut."""
+    """The significant words of a text: lower case, without stop words, plural endings cut."""
     found = (word.lower() for word in _WORD.findall(_CAMEL_CASE.sub(" ", text)))
     return frozenset(_singular(word) for word in found if word not in _STOP_WORDS)
 

@@ -1,8 +1,8 @@
-"""Where the weights are, and whether this machine can run the server.
+"""Finds the model's weights, and checks whether this machine can run the server.
 
-Nothing here imports xllamacpp (llama.cpp's server) or the weights' package: on a CPU without AVX2
-the import of the first alone ends the process (SIGILL), and the second asks for libraries that we
-do not need. Both are only looked for.
+Nothing here imports xllamacpp (llama.cpp's server) or the package with the weights: on a CPU
+without AVX2 the import of the first ends the process (SIGILL), and the second imports libraries
+that are not needed. Both are only searched for.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _INSTALL = (
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """A model whose weights come inside an installed package."""
+    """A model whose weights are in an installed package."""
 
     package: str
     file_name: str
@@ -53,7 +53,10 @@ PACKAGED_MODELS: Mapping[str, PackagedModel] = {
 
 
 def find_package(name: str) -> Path | None:
-    """The folder of an installed package, found without importing it; None if there is none."""
+    """The folder of an installed package, found without importing it.
+
+    None if it is not installed.
+    """
     spec = find_spec(name)
     places = spec.submodule_search_locations if spec is not None else None
     return Path(next(iter(places))) if places else None
@@ -63,7 +66,7 @@ def find_weights(model: str, *, find_package: Callable[[str], Path | None] = fin
     """The GGUF file of `model`: a name of `PACKAGED_MODELS`, or a path to a file.
 
     Raises:
-        NotFoundError: no such name or file, or a file that is not GGUF.
+        NotFoundError: there is no such name or file, or the file is not GGUF.
         ServiceUnavailableError: the package that holds the weights is not installed.
     """
     packaged = PACKAGED_MODELS.get(model)
@@ -126,11 +129,11 @@ def check_server(
 ) -> None:
     """Check that the server is installed and that this CPU can run it.
 
-    `cpuinfo` is the text of `/proc/cpuinfo`. A text without a `flags` line (another architecture
-    or system) says nothing about the CPU and passes.
+    `cpuinfo` is the text of `/proc/cpuinfo`. A text without a `flags` line (another architecture or
+    system) says nothing about the CPU and passes.
 
     Raises:
-        ServiceUnavailableError: not worth another attempt; the text says what is missing.
+        ServiceUnavailableError: something is missing; not retryable.
     """
     missing = missing_cpu_features(cpuinfo)
     if missing:
@@ -146,7 +149,7 @@ def check_server(
 
 
 def missing_cpu_features(cpuinfo: str) -> tuple[str, ...]:
-    """What `CPU_FEATURES` the first CPU of `/proc/cpuinfo` does not list."""
+    """Those of `CPU_FEATURES` that the first CPU in `/proc/cpuinfo` does not list."""
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "flags":

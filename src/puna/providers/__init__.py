@@ -1,1 +1,1 @@
-"""Who answers: each provider is a row of facts, and nothing else knows its name."""
+"""The providers: each is a row of facts, and only this package knows their names."""

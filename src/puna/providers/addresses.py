@@ -1,4 +1,4 @@
-"""Addresses of hosts: filled with what a host wants to be told, and read."""
+"""Fills in and parses the addresses of hosts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fill_address(
     given: Mapping[str, Secret],
     environ: Mapping[str, str],
 ) -> str:
-    """A row's address with its settings in place. Raises BadRequestError for one not told."""
+    """A row's address with its settings filled in. Raises BadRequestError for a missing setting."""
     for setting in settings:
         place = f"{{{setting.name}}}"
         if place in template:
@@ -29,10 +29,10 @@ def fill_address(
 
 
 def read_base_url(base: str, own: str | None) -> tuple[str, dict[str, str], Secret | None]:
-    """The address alone, without slash at its end; its query; and its `user:password`.
+    """Split a base URL into the URL without a trailing slash, its query, and its `user:password`.
 
-    `own` is the provider's own address, which needs no reading. Raises BadRequestError for what is
-    no address.
+    `own` is the provider's own address, which is returned as it is. Raises BadRequestError for an
+    invalid URL.
     """
     url = base.strip().rstrip("/")
     if url == own:

@@ -1,4 +1,4 @@
-"""A provider as a frozen row, and how a row becomes a target."""
+"""A provider as a frozen row, and the conversion of a row to a request target."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from puna.wire.sigv4 import Signing
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Everything that Puna knows about who answers.
+    """Everything that Puna knows about one provider.
 
     Attributes:
         name: the prefix of its models, `name/model`.
         base_url: its own host, perhaps with settings in it (`{region}`); None when every user has
             another one.
-        base_url_variables, key_variables: environment variables, first one set wins.
-        is_key_bound_to_host: the key of the environment goes only to `base_url` or to an address
-            from `base_url_variables`, never to an `api_base` that a call names.
-        dialect, quirks: what it speaks, and how it deviates from that.
+        base_url_variables, key_variables: environment variables; the first one that is set counts.
+        is_key_bound_to_host: the environment's key is sent only to `base_url` or to an address from
+            `base_url_variables`, never to an `api_base` that a call names.
+        dialect, quirks: the protocol it speaks, and how it deviates from that.
         own_quirks: the quirks of its own host, in place of `quirks`, where that host has limits
             that others of the same models do not have, or where the row serves other hosts, too.
-        needs_key: whether its own host asks for a key.
-        is_self_hosted: it is a kind of server, at users' own addresses; its row holds at any of
-            them.
+        needs_key: whether its own host requires a key.
+        is_self_hosted: whether it is server software at users' own addresses; its row is valid at
+            any of them.
         model_prefix: put before a model's name that has no slash.
-        optional_prefixes: may stand before a model's name, and mean nothing.
-        bare_names: how the names of its own models begin, so that they need no provider.
-        model_quirks: the quirks of models whose name holds a text, in place of `quirks`; the first
-            text that fits.
+        optional_prefixes: removed from the beginning of a model's name.
+        bare_names: prefixes of model names that belong to this provider without `name/`.
+        model_quirks: the quirks of models whose name contains a text, in place of `quirks`; the
+            first text that matches counts.
         query, query_variables: appended to every URL: values, and environment variables for them.
         headers: sent with every request, lower-case names.
-        settings: what the host wants to be told beside a key.
-        refused_settings: LiteLLM's names of what is not built, each with the way out.
+        settings: what the host requires beside a key, such as a region.
+        refused_settings: LiteLLM's names of settings that are not built, each with an alternative.
         signing: how requests are signed where no key is sent.
-        key_hint: how a key is got, for the error without one.
+        key_hint: how to get a key, for the error about a missing one.
         docs_url: the provider's documentation.
-        retirement: a sentence for errors that look like the service is gone, or None.
+        retirement: a sentence for errors that look like the service was shut down, or None.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Provider:
 
     @property
     def address_variables(self) -> frozenset[str]:
-        """The environment variables that say where requests go, and hold no key."""
+        """The environment variables that determine the address, and hold no key."""
         told = (setting.variables for setting in self.settings)
         return frozenset(self.base_url_variables).union(*self.query_variables.values(), *told)
 
@@ -87,20 +87,20 @@ class Provider:
         return self.base_url is not None and "{" not in self.base_url
 
     def own_address(self, environ: Mapping[str, str]) -> str | None:
-        """Its own host, as the environment fills it; None where something of it is not told."""
+        """Its own host, filled in from the environment; None where a setting is missing."""
         try:
             return _own_address(self, {}, environ)
         except BadRequestError:
             return None
 
     def upstream_name(self, model: str) -> str:
-        """A model's name as this host knows it."""
+        """The name under which this host knows a model."""
         for prefix in self.optional_prefixes:
             model = model.removeprefix(prefix)
         return model
 
     def quirks_of(self, model: str, *, is_own_host: bool = False) -> Quirks:
-        """The deviations that hold for a model, at the provider's own host or at another one."""
+        """The quirks for a model, at the provider's own host or at another one."""
         for text, quirks in self.model_quirks.items():
             if text in model:
                 return quirks
@@ -116,17 +116,17 @@ def resolve_target(
     api_base: str | None = None,
     settings: Mapping[str, Secret] | None = None,
 ) -> Target:
-    """Where a call to `model` of this provider goes, and with which key.
+    """The target of a call to `model` at this provider: address, key, headers and quirks.
 
-    `settings` are those of the row by their keywords. An argument beats the environment, the
-    environment beats the row. A key is required only for the provider's own host; elsewhere a
+    `settings` are those of the row by their keywords. An argument wins over the environment, and
+    the environment over the row. A key is required only for the provider's own host; elsewhere a
     missing key means no `Authorization` header.
 
     Raises:
-        AuthenticationError: the own host needs a key and none is known, or the key cannot stand in
-            a header, or keys are told in a way that is not built. Nothing was sent.
-        BadRequestError: there is no base URL, or it is none; the key cannot be sent in a header; a
-            setting is missing, wrong or not this provider's.
+        AuthenticationError: the own host needs a key and none is known, the key cannot stand in a
+            header, or a way to log in is not built. Nothing was sent.
+        BadRequestError: the base URL is missing or invalid; the key cannot be sent in a header; a
+            setting is missing, wrong or unknown.
     """
     try:
         return _resolve(provider, model, environ, api_key, api_base, settings or {})
@@ -196,7 +196,7 @@ def _resolve(
 
 
 def _model_end(provider: Provider, model: str) -> str | None:
-    """What to say of a model that the provider's service ends, or has ended."""
+    """The sentence about a model that the provider shuts down, or has shut down; else None."""
     end = find_retirement(provider.name, model)
     return end.describe(provider.name, model) if end is not None else None
 
@@ -204,7 +204,10 @@ def _model_end(provider: Provider, model: str) -> str | None:
 def _choose_base(
     provider: Provider, called: str, given: Mapping[str, Secret], environ: Mapping[str, str]
 ) -> tuple[str, str | None]:
-    """The address to ask, `called` being a call's own; and the provider's, where it is known."""
+    """The address to ask, and the provider's own address if it is known.
+
+    `called` names the call's own address.
+    """
     named = called or first_set(environ, provider.base_url_variables)
     try:
         own = _own_address(provider, given, environ)
@@ -227,7 +230,7 @@ def _choose_base(
 def _own_address(
     provider: Provider, given: Mapping[str, Secret], environ: Mapping[str, str]
 ) -> str | None:
-    """The provider's own host, filled; None where it has none. Raises as `fill_address`."""
+    """The provider's own host, filled in; None where it has none. Raises as `fill_address`."""
     if provider.base_url is None:
         return None
     return fill_address(provider.base_url, provider.settings, given, environ).rstrip("/")
@@ -240,9 +243,9 @@ def _read_keys(
     environ: Mapping[str, str],
     keys: Mapping[str, str],
 ) -> tuple[Secret | None, Signing | None]:
-    """A key to send, or who signs: what a call gives, else a key of `keys`, else who signs there.
+    """The key to send, or the credentials to sign with: the call's, else those of `keys`.
 
-    `keys` is the environment, or nothing where its keys must not go.
+    `keys` is the environment, or empty where the environment's keys must not be used.
     """
     rule = provider.signing
     key = _check_key(api_key, provider)
@@ -261,12 +264,12 @@ def _read_keys(
 
 
 def first_set(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    """The first of these variables that holds more than blanks."""
+    """The value of the first of these variables that is not blank."""
     return next((value for name in names if (value := environ.get(name, "").strip())), None)
 
 
 def _row_query(provider: Provider, environ: Mapping[str, str]) -> dict[str, str]:
-    """What the row and the environment add to every URL."""
+    """The query parameters that the row and the environment add to every URL."""
     found = {
         name: value
         for name, variables in provider.query_variables.items()
@@ -276,7 +279,7 @@ def _row_query(provider: Provider, environ: Mapping[str, str]) -> dict[str, str]
 
 
 def _check_key(key: Secret | None, provider: Provider) -> Secret | None:
-    """The key without blanks around it; None for one that is blank."""
+    """The key without white space around it; None for a blank one."""
     text = key.reveal().strip() if key is not None else ""
     if not text:
         return None

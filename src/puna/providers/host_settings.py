@@ -1,4 +1,4 @@
-"""What a host wants to be told beside an address and a key: a region, a project, signing keys."""
+"""Settings that a host requires beside an address and a key: a region, a project, signing keys."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from puna.wire.sigv4 import Signing
 
 @dataclass(frozen=True, slots=True)
 class HostSetting:
-    """One thing that a host wants to be told.
+    """One setting that a host requires.
 
     Attributes:
-        name: what it is; `{name}` stands for it in the row's address.
-        keywords: its names in a call and in `litellm_params`; the first one given wins.
-        variables: environment variables, the first one set wins.
-        pattern: the regular expression that a value must match from its beginning to its end.
+        name: what it is; `{name}` in the row's address is replaced by it.
+        keywords: its names in a call and in `litellm_params`; the first one that is given counts.
+        variables: environment variables; the first one that is set counts.
+        pattern: the regular expression that the whole value must match.
         example: a value, for errors and docs.
-        is_secret: no error shows it.
+        is_secret: whether errors must not show it.
     """
 
     name: str
@@ -33,10 +33,10 @@ class HostSetting:
     is_secret: bool = False
 
     def find(self, given: Mapping[str, Secret], environ: Mapping[str, str]) -> str | None:
-        """The value that was given, else the environment's; None for neither.
+        """The value from `given`, else from the environment; None where neither has it.
 
         Raises:
-            BadRequestError: it does not have the right pattern.
+            BadRequestError: it does not match the pattern.
         """
         named = [(word, given[word].reveal()) for word in self.keywords if word in given]
         named += [(name, environ.get(name, "")) for name in self.variables]
@@ -53,10 +53,10 @@ class HostSetting:
         return None
 
     def require(self, given: Mapping[str, Secret], environ: Mapping[str, str]) -> str:
-        """As `find`, where the host cannot be asked without it.
+        """Like `find`, for a setting without which the host cannot be asked.
 
         Raises:
-            BadRequestError: it is not given anywhere, or has the wrong pattern.
+            BadRequestError: it is not given anywhere, or does not match the pattern.
         """
         value = self.find(given, environ)
         if value is None:
@@ -75,10 +75,10 @@ class HostSetting:
 
 @dataclass(frozen=True, slots=True)
 class SigningRule:
-    """A host whose requests are signed, with AWS Signature Version 4.
+    """How requests to a host are signed, with AWS Signature Version 4.
 
-    The keys of a call or a config come together, and so do those of the environment: they are never
-    mixed.
+    The credentials are taken all from the call or config, or all from the environment: they are
+    never mixed.
     """
 
     service: str
@@ -89,21 +89,23 @@ class SigningRule:
 
     @property
     def keys(self) -> tuple[HostSetting, HostSetting, HostSetting]:
-        """The settings that let somebody in."""
+        """The settings that are credentials."""
         return self.access_key_id, self.secret_access_key, self.session_token
 
     def is_given(self, given: Mapping[str, Secret]) -> bool:
-        """Whether one of the keys is among what a call or a config gives."""
+        """Whether a call or a config gives any of the credentials."""
         return any(word in given for setting in self.keys for word in setting.keywords)
 
     def read(
         self, given: Mapping[str, Secret], environ: Mapping[str, str], keys: Mapping[str, str]
     ) -> Signing | None:
-        """Who signs: the keys that are given, or else those of `keys`, an environment.
+        """The credentials and the scope to sign with.
+
+        From `given`, else from `keys`, an environment.
 
         Raises:
-            AuthenticationError: there is half of a pair.
-            BadRequestError: there is no region, or something has a wrong pattern.
+            AuthenticationError: only half of a pair is there.
+            BadRequestError: there is no region, or a value does not match its pattern.
         """
         source = {} if self.is_given(given) else keys
         key_id, secret, token = (setting.find(given, source) for setting in self.keys)
@@ -131,10 +133,10 @@ def check_known(
     known: Iterable[HostSetting],
     refused: Mapping[str, str],
 ) -> None:
-    """Refuse what the host is told in vain.
+    """Refuse settings that the host does not have.
 
     Raises:
-        AuthenticationError: a way to log in that is not built.
+        AuthenticationError: it is a way to log in that is not built.
         BadRequestError: it is no setting of this host.
     """
     if not given:

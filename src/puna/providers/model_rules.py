@@ -1,4 +1,4 @@
-"""What a model changes of its host's rules: the catalogue's facts, and its family's, as quirks."""
+"""Adjusts a host's quirks to one of its models, by the catalogue's facts and the model's family."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ known: their templates read the field."""
 
 
 def with_family(quirks: Quirks, model: str) -> Quirks:
-    """A host's rules with those of the model's family for messages, unless its row has its own."""
+    """A host's quirks with the message rules of the model's family, unless its row has its own."""
     if quirks.messages is not None:
         return quirks
     rules = _family_rules(model)
@@ -59,7 +59,7 @@ def with_family(quirks: Quirks, model: str) -> Quirks:
 
 @lru_cache(_KNOWN_MODELS)
 def _family_rules(model: str) -> MessageRules | None:
-    """The rules for messages of a model's family; None where it is of none that is known."""
+    """The message rules of a model's family; None for an unknown family."""
     name = model.lower()
     for text, thoughts in _FAMILIES.items():
         if text in name:
@@ -68,7 +68,7 @@ def _family_rules(model: str) -> MessageRules | None:
 
 
 def narrow_quirks(quirks: Quirks, facts: ModelFacts | None) -> Quirks:
-    """The rules of the host for one of its models; the same object where the model adds none."""
+    """A host's quirks limited to what one model can do; the same object where nothing changes."""
     if facts is None or not (facts.lacks or facts.tool_choices):
         return quirks
     unsupported = (names for word, names in _UNSUPPORTED.items() if word in facts.lacks)
@@ -92,7 +92,7 @@ def _formats(facts: ModelFacts) -> frozenset[str] | None:
 
 
 def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    """What both allow; None allows all."""
+    """What both sets allow; None allows everything."""
     if one is None or other is None:
         return other if one is None else one
     return one & other

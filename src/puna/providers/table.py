@@ -1,4 +1,4 @@
-"""All providers by name, and the reading of `provider/model`."""
+"""All providers by name, and the parsing of `provider/model`."""
 
 from __future__ import annotations
 
@@ -92,13 +92,12 @@ def split_model(
     has_api_base: bool = False,
     providers: Mapping[str, Provider] = PROVIDERS,
 ) -> tuple[Provider, str]:
-    """`provider/model` as a row and the upstream's model name.
+    """Split `provider/model` into the provider's row and the upstream model name.
 
     `provider` overrides the prefix. With an `api_base` a name without a prefix belongs to `openai`,
-    the row for any server that speaks its protocol. A prefix that is no provider's is refused all
-    the same: it may be a slip of the pen, and a server would be asked for a model of that name.
-    Without either a name such as `gpt-4o` or `claude-sonnet-4-5` belongs to its maker
-    (`Provider.bare_names`).
+    the row for any server that speaks its protocol. An unknown prefix is refused even then: it may
+    be a typo, and a server would be asked for a model of that name. Without either, a name such as
+    `gpt-4o` or `claude-sonnet-4-5` belongs to its maker (`Provider.bare_names`).
 
     Raises:
         BadRequestError: no known provider is named.
@@ -127,7 +126,7 @@ def split_model(
 
 
 def _maker_of(model: str, providers: Mapping[str, Provider]) -> Provider | None:
-    """The host to which a bare model name belongs, by how it begins."""
+    """The provider that a model name without a prefix belongs to, by how it begins; or None."""
     for row in providers.values():
         if row.bare_names and model.startswith(row.bare_names):
             return row
@@ -144,7 +143,7 @@ def _nameless(provider: str, model: str) -> BadRequestError:
 
 
 def _similar(prefix: str, providers: Iterable[str]) -> str | None:
-    """The provider that a prefix is the end or the beginning of (`vllm`), or nearly spells."""
+    """The provider whose name begins or ends with a prefix (`vllm`), or is spelled similarly."""
     from difflib import get_close_matches
 
     ends = [name for name in providers if name.endswith(f"_{prefix}")]
