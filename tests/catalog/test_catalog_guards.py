@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import pytest
 
+from puna.bridges.guard import NAMES
 from puna.catalog.guards import find_guard
 
 
 @pytest.mark.parametrize(
-    ("model", "hazards", "reads_images"),
+    ("name", "hazards", "reads_images"),
     [
+        ("meta-llama/llama-guard-4-12b", 14, True),
         ("meta-llama/Llama-Guard-4-12B", 14, True),
-        ("meta-llama/llama-guard-4-12b:free", 14, True),
-        ("llama-guard3:8b", 14, False),
+        ("accounts/fireworks/models/llama-guard-3-8b", 14, False),
+        ("meta-llama/Llama-Guard-3-11B-Vision-Turbo", 13, True),
         ("llama-guard3:1b", 13, False),
-        ("meta-llama/Llama-Guard-3-11B-Vision", 13, True),
-        ("llama_guard_3_8b", 14, False),
+        ("llama-guard3:8b", 14, False),
+        ("Meta-Llama-Guard-3-8B", 14, False),
+        ("meta-llama/Llama-Guard-3-1B-INT4", 13, False),
     ],
 )
-def test_a_guard_is_known_by_any_spelling(model: str, hazards: int, *, reads_images: bool) -> None:
-    facts = find_guard(model)
-    assert facts is not None
-    assert (len(facts.codes), facts.reads_images) == (hazards, reads_images)
-    assert facts.codes[0] == "S1"
+def test_hosts_names_of_a_llama_guard_are_known(
+    name: str, hazards: int, *, reads_images: bool
+) -> None:
+    guard = find_guard(name)
+    assert guard is not None
+    assert (len(guard.codes), guard.reads_images) == (hazards, reads_images)
+    assert set(NAMES) <= set(guard.codes)
 
 
 @pytest.mark.parametrize(
-    "model", ["llama-guard-2-8b", "LlamaGuard-7b", "llama-guard-30b", "llama-3.3-70b", "guard"]
+    "name",
+    ["meta-llama/LlamaGuard-7b", "Llama-Guard-2-8b", "llama-prompt-guard-2-86m", "llama-4-scout"],
 )
-def test_any_other_model_is_none(model: str) -> None:
-    assert find_guard(model) is None
+def test_other_models_are_no_guard(name: str) -> None:
+    assert find_guard(name) is None

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,16 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.clock import FakeClock
-from tests.support.faces import BOTH, FACES, HI, KEY, MODEL, OFFLINE, Face, Streamed
-from tests.support.upstream import TEXT, chunk, event, text_chunks, tool_chunks, usage_chunk
+from tests.support.faces import BOTH, FACES, OFFLINE, Face, Streamed
+from tests.support.upstream import chunk, event, text_chunks, tool_chunks, usage_chunk
 
-from puna import APIConnectionError, APITimeoutError, Client, StreamInterruptedError
-from puna.engine.clock import SystemClock
+from puna import APIConnectionError, APITimeoutError, StreamInterruptedError
 from puna.engine.streams import AsyncStream, Stream
-from puna.telemetry.events import CallEvent
-from puna.transports.replay import Recorded, ReplayTransport, in_order
+from puna.transports.replay import Recorded, in_order
 from puna.types.report import CallReport
-from puna.wire.http import HTTPRequest
 
 HEAD = {"content-type": "text/event-stream"}
 BODIES = [
@@ -113,50 +109,6 @@ def test_a_break_before_the_first_chunk_is_tried_again(face: Face, broken: Recor
     assert streamed.report.retries == 1
 
 
-@pytest.mark.case(141)
-@BOTH
-def test_a_plain_call_is_tried_again_after_a_broken_connection(face: Face) -> None:
-    body = json.dumps({"choices": [{"message": {"content": TEXT}}]}).encode()
-    play = in_order(
-        Recorded(error=APIConnectionError("refused"), is_refused=True),
-        Recorded(200, {}, [b"{"], error=APIConnectionError("cut")),
-        Recorded(200, {}, [body]),
-    )
-    answer = face.ask(OFFLINE, play=play, clock=FakeClock())
-    assert answer.choices[0].message.content == TEXT
-    assert answer.report is not None
-    assert answer.report.retries == 2
-
-
-@pytest.mark.case(37)
-@BOTH
-def test_a_transport_error_that_repeats_the_key_is_cleaned(face: Face) -> None:
-    telling = Recorded(error=APIConnectionError(f"bad header `Bearer {KEY}`"), is_refused=True)
-    with pytest.raises(APIConnectionError, match="bad header") as caught:
-        face.ask(OFFLINE, play=in_order(telling), max_retries=0)
-    assert KEY not in f"{caught.value} {vars(caught.value)}"
-    assert (caught.value.provider, caught.value.model) == ("meta_llama", MODEL)
-
-
-class _Interrupted(ReplayTransport):
-    """A caller who presses Ctrl-C while the request is under way."""
-
-    def __init__(self) -> None:
-        super().__init__(self._interrupt)
-
-    def _interrupt(self, _: HTTPRequest) -> Recorded:
-        raise KeyboardInterrupt
-
-
-@pytest.mark.case(173)
-def test_an_interrupted_call_is_settled_as_cancelled() -> None:
-    seen: list[CallEvent] = []
-    interrupted = replace(OFFLINE, hooks=(seen.append,))
-    with Client(interrupted, transport=_Interrupted()) as client, pytest.raises(KeyboardInterrupt):
-        client.completion(MODEL, HI)
-    assert [e.outcome for e in seen] == ["cancelled"]
-
-
 def test_a_stream_can_be_left_and_mapped() -> None:
     closes: list[int] = []
     stream = Stream((n for n in range(3)), lambda: closes.append(1), CallReport("c"))
@@ -181,14 +133,3 @@ def test_an_async_stream_that_outlives_its_loop_is_dropped_quietly() -> None:
     stream = asyncio.run(numbers())
     del stream
     gc.collect()
-
-
-def test_the_real_clock_tells_time_and_makes_ids() -> None:
-    clock = SystemClock()
-    began_at = clock.monotonic()
-    clock.sleep(0)
-    asyncio.run(clock.sleep_async(0))
-    assert clock.monotonic() >= began_at
-    assert clock.now() > 1_700_000_000
-    assert 0 <= clock.dice() < 1
-    assert len({clock.make_id() for _ in range(100)}) == 100

@@ -10,15 +10,10 @@ from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG, MODEL, Caller, House
-from tests.support.clock import FakeClock
 from tests.support.upstream import Reply, Upstream
 
 from puna.embedded.supervisor import SupervisorPool
 from puna.errors import ServiceUnavailableError
-from puna.gateway.answers.sending import until_disconnect
-from puna.gateway.logs.access_log import AccessLog
-from puna.gateway.requests.body import ClientDisconnected
-from puna.gateway.visit import Visit, Visits
 from puna.telemetry.events import CallEvent
 
 STREAM = {**CHAT, "stream": True}
@@ -90,138 +85,6 @@ def test_a_client_that_leaves_within_its_body_is_no_failure(
     asyncio.run(leave())
     assert "POST /v1/chat/completions 499" in caplog.text
     assert upstream.requests == []
-
-
-@pytest.mark.anyio
-async def test_work_that_is_cancelled_from_outside_is_cancelled_inside() -> None:
-    ended = asyncio.Event()
-
-    async def work() -> None:
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.set()
-
-    async def receive() -> dict[str, Any]:
-        await asyncio.sleep(60)
-        return {"type": "http.disconnect"}
-
-    task = asyncio.create_task(until_disconnect(work(), receive))
-    await asyncio.sleep(0.01)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert ended.is_set()
-
-
-@pytest.mark.anyio
-async def test_more_of_the_body_is_no_disconnect() -> None:
-    messages = iter([{"type": "http.request"}, {"type": "http.disconnect"}])
-
-    async def receive() -> dict[str, Any]:
-        return next(messages)
-
-    with pytest.raises(ClientDisconnected):
-        await until_disconnect(asyncio.sleep(60), receive)
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("says", [TypeError("no message"), None])
-async def test_a_client_that_leaves_is_told_apart_from_a_task_that_is_cancelled(
-    says: Exception | None,
-) -> None:
-    """The work runs in the caller's own task: what cancels it there must not count as both."""
-
-    async def receive() -> dict[str, Any]:
-        if says is not None:
-            raise says
-        return {"type": "http.disconnect"}
-
-    async def leave() -> tuple[str, int]:
-        task = asyncio.current_task()
-        assert task is not None
-        try:
-            await until_disconnect(asyncio.sleep(60), receive)
-        except ClientDisconnected:
-            await asyncio.sleep(0)  # nothing is left that would cancel it here
-            return "left", task.cancelling()
-        return "answered", task.cancelling()
-
-    assert await asyncio.create_task(leave()) == ("left", 0)
-
-
-@pytest.mark.anyio
-async def test_work_that_ends_all_the_same_when_its_client_leaves_gives_its_result() -> None:
-    async def work() -> str:
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            return "done"
-        return "late"
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.disconnect"}
-
-    async def ask() -> tuple[str, int]:
-        task = asyncio.current_task()
-        assert task is not None
-        return await until_disconnect(work(), receive), task.cancelling()
-
-    assert await asyncio.create_task(ask()) == ("done", 0)
-
-
-@pytest.mark.anyio
-async def test_a_task_that_is_cancelled_when_its_client_leaves_stays_cancelled() -> None:
-    async def receive() -> dict[str, Any]:
-        task.cancel()
-        return {"type": "http.disconnect"}
-
-    task = asyncio.create_task(until_disconnect(asyncio.sleep(60), receive))
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-@pytest.mark.anyio
-async def test_a_task_that_is_cancelled_with_all_others_has_not_lost_its_client() -> None:
-    """As at the end of the loop, which cancels the watch on the client, too."""
-
-    async def receive() -> dict[str, Any]:
-        await asyncio.sleep(60)
-        return {"type": "http.disconnect"}
-
-    before = asyncio.all_tasks()
-    task = asyncio.create_task(until_disconnect(asyncio.sleep(60), receive))
-    await asyncio.sleep(0)
-    others = asyncio.all_tasks() - before - {task}
-    assert len(others) == 1
-    for one in (*others, task):
-        one.cancel()
-        await asyncio.sleep(0)
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-@pytest.mark.anyio
-async def test_lines_of_requests_wait_for_each_other_and_are_written_at_the_end(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.INFO)
-    log, clock = AccessLog(), FakeClock()
-    visits = Visits(None, log, (), clock)
-    log.open(asyncio.get_running_loop())
-
-    def answered(line: str, status: int) -> None:
-        visit = Visit(visits, line, "id", clock.monotonic(), clock.now())
-        clock.sleep(status / 100_000)
-        visit.close(status)
-
-    answered("GET /a", 200)
-    answered("POST /b", 404)
-    assert caplog.messages == []
-    log.close()
-    assert caplog.messages == ["GET /a 200 2.0 ms", "POST /b 404 4.0 ms"]
-    answered("GET /c", 300)
-    assert caplog.messages[2:] == ["GET /c 300 3.0 ms"]
 
 
 @pytest.mark.case(173)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import NoReturn
 
 import pytest
-from tests.support.rescue import known, pieces_of, tools_named
+from tests.support.rescue import pieces_of
+from tests.support.rescued import TOOLS
 
-from puna.rescue.stream import Piece, Rescued, RescueStream, find_calls
+from puna.rescue.stream import Piece, Rescued, find_calls
 from puna.rescue.tools import FoundCall, KnownTools
-
-TOOLS = known("f", "g", "get-weather")
 
 
 def made(text: str) -> list[tuple[str, str]]:
@@ -50,24 +48,6 @@ def test_a_text_without_the_signs_of_a_call_is_not_looked_into(text: str) -> Non
 
     assert find_calls(text, KnownTools(Unread())) == Rescued(text)
     assert pieces_of([text], TOOLS) in ([], [Piece(text, text)])
-
-
-@pytest.mark.parametrize(
-    ("text", "arguments"),
-    [
-        ("[f(x=true, y=false, z=null)]", {"x": True, "y": False, "z": None}),
-        ("[f(x=True, y=False, z=None)]", {"x": True, "y": False, "z": None}),
-        ("[f(x=-1, y=-2.5, z=(1, 2))]", {"x": -1, "y": -2.5, "z": [1, 2]}),
-        ("[f(x='a\nb', y='\\d+\\n')]", {"x": "a\nb", "y": "\\d+\n"}),
-        ("[f(from='NYC', class='b', x={'if': 1})]", {"from": "NYC", "class": "b", "x": {"if": 1}}),
-        ("[f(x='é' 'ü',)]", {"x": "éü"}),
-        ("[\n  f(\n    x=1\n  ),\n]", {"x": 1}),
-        ("[f(x={'a': [1, {'b': ')'}]})]", {"x": {"a": [1, {"b": ")"}]}}),
-    ],
-)
-def test_python_values_become_json(text: str, arguments: object) -> None:
-    (call,) = find_calls(text, TOOLS).calls
-    assert json.loads(call.arguments) == arguments
 
 
 @pytest.mark.parametrize(
@@ -196,52 +176,6 @@ def test_names_may_hold_what_python_would_not_allow() -> None:
 def test_half_a_surrogate_pair_stays_json() -> None:
     ((_, arguments),) = made('{"name": "f", "arguments": {"x": "\\ud800"}}')
     assert arguments.encode() == b'{"x": "\\ud800"}'
-
-
-def test_a_tool_with_properties_of_its_own_may_be_given_some() -> None:
-    schema = {"type": "object", "properties": {"type": {}, "properties": {}}}
-    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
-    text = '{"name": "f", "parameters": {"type": "object", "properties": {"a": 1}}}'
-    assert len(find_calls(text, KnownTools(tools)).calls) == 1
-    assert find_calls(text, TOOLS).calls == ()
-
-
-def test_only_functions_are_tools() -> None:
-    tools = [{"type": "web_search"}, "f", {"type": "function", "function": {"name": ""}}]
-    assert KnownTools([*tools, *tools_named("g")]).schemas.keys() == {"g"}
-
-
-def test_a_call_without_end_is_held_back_only_so_long() -> None:
-    stream = RescueStream(TOOLS)
-    start = '{"name": "f", "arguments": {"x": "'
-    assert stream.feed(start) == []
-    assert stream.feed("a" * 200_000) == []
-    (piece,) = stream.feed("a" * 100_000)
-    assert piece.text == start + "a" * 300_000
-    assert [one.text for one in stream.feed("[f()]")] == ["[f()]"]
-    assert find_calls(start + "a" * 300_000 + '"}}', TOOLS).calls == ()
-
-
-@pytest.mark.parametrize(
-    ("start", "is_held"),
-    [
-        ('{"name": "f', True),
-        ('{"name": "other', False),
-        ('{"name": 7', False),
-        ('{"type": "fun', True),
-        ('{"type": "function", ', True),
-        ('{"type": "string", ', False),
-        ('{"type": 7', False),
-        ('{"id": "a', True),
-        ('{"city": "a', False),
-        ('{"name" 7', False),
-    ],
-)
-def test_an_object_is_held_back_only_while_it_may_become_a_call(
-    start: str, *, is_held: bool
-) -> None:
-    released = "".join(one.text for one in RescueStream(TOOLS).feed(start))
-    assert released == ("" if is_held else start)
 
 
 def test_a_message_of_brackets_is_read_in_a_line() -> None:

@@ -27,3 +27,8 @@ def start(*arguments: str, stdin: str = "", **variables: str) -> subprocess.Comp
         timeout=60,
         check=False,
     )
+
+
+def chat(*arguments: str, stdin: str | None = None, **variables: str) -> Result:
+    """`puna chat` in this process."""
+    return CliRunner(env=variables).invoke(puna, ("chat", *arguments), input=stdin)

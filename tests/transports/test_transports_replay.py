@@ -1,11 +1,10 @@
-"""Replies that are played back, and the prepared answer."""
+"""Replies that are played back."""
 
 from __future__ import annotations
 
 import pytest
 
-from puna.errors import APIConnectionError, RateLimitError, StreamInterruptedError
-from puna.transports.canned import async_canned_transport, canned_transport
+from puna.errors import APIConnectionError, StreamInterruptedError
 from puna.transports.replay import AsyncReplayTransport, Recorded, ReplayTransport, in_order
 from puna.wire.http import HTTPRequest
 
@@ -47,17 +46,3 @@ async def test_a_recorded_error_refuses_or_cuts() -> None:
     await reply.close()
     await transport.close()
     assert len(transport.requests) == 3
-
-
-@pytest.mark.case(27)
-@pytest.mark.anyio
-async def test_a_prepared_answer_is_a_body_a_stream_or_an_exception() -> None:
-    whole = canned_transport("hello").open(REQUEST)
-    assert b'"content": "hello"' in whole.read()
-    stream_request = HTTPRequest("POST", "http://replay.test", {}, is_stream=True)
-    streamed = await async_canned_transport("hello").open(stream_request)
-    body = await streamed.read()
-    assert body.count(b"data: ") == 5
-    assert body.endswith(b"data: [DONE]\n\n")
-    with pytest.raises(RateLimitError):
-        canned_transport(RateLimitError("slow")).open(REQUEST)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.support.contexts import HELLO
+from tests.support.sent_histories import TARGETS, build
 
 from puna.bridges.histories.rules import CHAT, OPENAI
 from puna.bridges.histories.systems import fit_systems
@@ -49,3 +52,20 @@ def test_a_host_that_accepts_them_anywhere_gets_them_as_they_are(messages: list[
         m["role"].replace("developer", "system") for m in messages
     ]
     assert [m["content"] for m in without] == [m["content"] for m in messages]
+
+
+def test_instructions_stand_at_the_head_where_a_template_takes_no_others() -> None:
+    messages = [
+        {"role": "system", "content": "A."},
+        {"role": "developer", "content": "B."},
+        *HELLO,
+        {"role": "system", "content": "C."},
+    ]
+    built = build(TARGETS["hosted_vllm"], messages)
+    assert json.loads(built.http.body)["messages"] == [
+        {"role": "system", "content": "A.\n\nB."},
+        *HELLO,
+        {"role": "user", "content": "[system message]\nC."},
+    ]
+    assert built.dropped_params == ()
+    assert json.loads(build(TARGETS["openai"], messages).http.body)["messages"] == messages

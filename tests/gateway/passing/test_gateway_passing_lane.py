@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.support.asgi import Answer, directory_of
+from tests.support.asgi import Answer
 from tests.support.lane_pairs import ASKING, AUTH, CONFIG, KEY, ask_both
 from tests.support.lane_requests import HI, ask_edge, chunk, ended, plain_reply, turns
-from tests.support.lanes import Edge, PlayedTransport, read_answer, request_bytes
+from tests.support.lanes import Edge, read_answer, request_bytes
 
-from puna.gateway.passing.routes import make_route
-from puna.providers.table import PROVIDERS
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest
@@ -95,74 +93,6 @@ def test_a_streams_usage_is_asked_for_and_shown_to_who_asked(
     report = event.report
     assert (report.prompt_tokens, report.completion_tokens) == (700, 500)
     assert not report.is_usage_estimated
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        "response_format: {type: json_object}",
-        "mock_response: Hello",
-        "additional_drop_params: [user]",
-    ],
-)
-def test_a_deployment_that_adds_or_takes_away_goes_the_long_way(settings: str) -> None:
-    config = f"""
-model_list:
-  - model_name: public
-    litellm_params: {{model: openai/up, api_base: "http://up/v1", {settings}}}
-"""
-    assert ask_edge(HI, config=config).headers["x-puna-lane"] == "full"
-
-
-def test_what_a_host_does_not_take_goes_the_long_way() -> None:
-    config = """
-model_list:
-  - model_name: public
-    litellm_params: {model: embedded/smollm2-135m}
-"""
-    directory = directory_of(config)
-    assert (
-        make_route(directory, "public", PlayedTransport(lambda _: plain_reply()), is_stream=False)
-        is None
-    )
-    assert (
-        make_route(directory, "nobody", PlayedTransport(lambda _: plain_reply()), is_stream=False)
-        is None
-    )
-
-
-@pytest.mark.parametrize(
-    ("model", "wish", "lane"),
-    [
-        ("groq/m", {"max_tokens": 5}, "fast"),
-        ("groq/m", {"n": 1}, "full"),
-        ("lm_studio/m", {"max_tokens": 5}, "fast"),
-        ("lm_studio/m", {"max_completion_tokens": 5}, "full"),
-        ("azure/m", {"n": 1}, "fast"),
-        ("together_ai/m", {}, "full"),
-    ],
-)
-def test_what_a_row_has_a_rule_about_goes_the_long_way(
-    model: str, wish: dict[str, int], lane: str
-) -> None:
-    config = f"""
-model_list:
-  - model_name: public
-    litellm_params: {{model: {model}, api_base: "http://up", api_key: sk-host}}
-"""
-    asked: list[HTTPRequest] = []
-
-    def play(request: HTTPRequest) -> Recorded:
-        asked.append(request)
-        return plain_reply()
-
-    answer = ask_edge({**HI, **wish}, config=config, play=play)
-    assert (answer.status, answer.headers["x-puna-lane"]) == (200, lane)
-    row = PROVIDERS[model.partition("/")[0]]
-    (sent,) = asked
-    assert row.quirks.path_prefix.replace("{model}", "m") in sent.url
-    name = row.quirks.key_header or "authorization"
-    assert sent.headers[name].endswith("sk-host")
 
 
 @pytest.mark.case(156)
