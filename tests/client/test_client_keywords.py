@@ -1,4 +1,4 @@
-"""Keywords and settings: what each must be, and what a wrong one says."""
+"""Keywords of a call: what each must be, and what a wrong one says."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from tests.support.faces import BOTH, HI, MODEL, Face, settings_for
 from tests.support.upstream import TEXT, Reply, Upstream, text_chunks
 
 from puna import BadRequestError, Client, ClientSettings
-from puna.client.settings import tls_from
-from puna.transports.tls import TLSConfig
 from puna.types.secret import Secret
 
 
@@ -64,31 +62,6 @@ def test_a_provider_can_be_named_apart_or_added(upstream: Upstream) -> None:
 def test_a_mock_of_a_provider_without_an_address_needs_none() -> None:
     with Client(ClientSettings(environ={})) as client:
         assert client.completion("litellm_proxy/x", HI, mock_response="x").id
-
-
-@pytest.mark.case(38)
-@pytest.mark.parametrize(
-    ("wish", "environ", "tls"),
-    [
-        (None, {}, TLSConfig()),
-        (True, {"SSL_VERIFY": "False"}, TLSConfig()),
-        (False, {}, TLSConfig(is_verified=False)),
-        ("0", {}, TLSConfig(is_verified=False)),
-        ("TRUE", {}, TLSConfig()),
-        ("/ca.pem", {"SSL_CERT_FILE": "/other.pem"}, TLSConfig(ca_file="/ca.pem")),
-        (None, {"SSL_VERIFY": "false"}, TLSConfig(is_verified=False)),
-        (None, {"SSL_VERIFY": "/ca.pem"}, TLSConfig(ca_file="/ca.pem")),
-        (None, {"SSL_VERIFY": " ", "SSL_CERT_FILE": "/ca.pem"}, TLSConfig(ca_file="/ca.pem")),
-    ],
-)
-def test_whom_to_trust_is_read(wish: object, environ: dict[str, str], tls: TLSConfig) -> None:
-    assert tls_from(wish, environ) == tls
-
-
-@pytest.mark.case(38)
-def test_a_wrong_ssl_verify_is_refused() -> None:
-    with pytest.raises(BadRequestError, match="ssl_verify"):
-        tls_from(7, {})
 
 
 @pytest.mark.case(85, 86, 87)

@@ -8,7 +8,7 @@ import pytest
 from tests.support.contexts import request_for, target_for
 
 from puna.dialects.quirks import Quirks
-from puna.dialects.request_images import IMAGES, fit_images, accepts_images
+from puna.dialects.request_images import IMAGES, accepts_images, fit_images
 from puna.errors import UnsupportedParamsError
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
