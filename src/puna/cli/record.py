@@ -27,10 +27,10 @@ def record(cassette: Path, **options: Any) -> None:
         raise click.UsageError(f"There is no folder {cassette.parent} to write {cassette.name} in.")
     from puna.gateway.logs.output import operator_output
 
-    with operator_output() as say:
-        say(f"recording into {cassette}, until Ctrl-C")
+    with operator_output() as announce:
+        announce(f"recording into {cassette}, until Ctrl-C")
         run_gateway(record=str(cassette), **options)
-        say(_summary(cassette))
+        announce(_summary(cassette))
 
 
 def _summary(cassette: Path) -> str:

@@ -122,5 +122,5 @@ def run_gateway(**options: Any) -> None:
     from puna.gateway.workers.run import serve as serve_gateway
     from puna.gateway.workers.settings import ServeOptions
 
-    with operator_output() as say:
-        serve_gateway(ServeOptions(**options), say=say)
+    with operator_output() as announce:
+        serve_gateway(ServeOptions(**options), announce=announce)

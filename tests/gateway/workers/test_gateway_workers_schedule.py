@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from puna.gateway.workers.schedule import Crew, CrewLimits
+from puna.gateway.workers.schedule import WorkerPool, WorkerPoolLimits
 
-LIMITS = CrewLimits()
+LIMITS = WorkerPoolLimits()
 TICK_S = 0.1
 
 
@@ -45,7 +45,7 @@ class Played:
 
 
 class House:
-    """A crew, its clock, and all workers that it ever made."""
+    """A pool, its clock, and all workers that it ever made."""
 
     def __init__(self, size: int = 2) -> None:
         self.now = 1_000.0
@@ -55,7 +55,7 @@ class House:
         self.next_is_up = True
         self.next_is_obedient = True
         self.refusals = 0
-        self.crew = Crew(size, self._make, self.said.append, self._ready, LIMITS)
+        self.pool = WorkerPool(size, self._make, self.said.append, self._ready, LIMITS)
 
     def _make(self) -> Played:
         if self.refusals:
@@ -70,9 +70,9 @@ class House:
 
     def run(self, seconds: float = 1.0) -> None:
         for _ in range(round(seconds / TICK_S)):
-            self.crew.tick(self.now)
+            self.pool.tick(self.now)
             self.now += TICK_S
-            assert self.working <= self.crew.size + 1
+            assert self.working <= self.pool.size + 1
 
     @property
     def working(self) -> int:
@@ -80,7 +80,7 @@ class House:
         return sum(one.how is None for one in self.made)
 
     def is_over(self) -> bool:
-        return self.crew.is_over
+        return self.pool.is_over
 
     @property
     def alive(self) -> list[int]:
@@ -109,7 +109,7 @@ def test_all_begin_and_the_operator_is_told_once_that_one_is_ready() -> None:
 def test_a_restart_has_the_next_ready_before_the_old_one_is_told_to_end() -> None:
     house = up()
     house.next_is_up = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run(5)
     assert house.alive == [0, 1, 2]
     assert house.made[0].told == ["start"]
@@ -125,7 +125,7 @@ def test_a_restart_has_the_next_ready_before_the_old_one_is_told_to_end() -> Non
 def test_the_next_post_waits_until_the_old_worker_has_ended() -> None:
     house = up()
     house.made[0].is_obedient = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run(LIMITS.end_s - 1)
     assert house.alive == [0, 1, 2]
     house.made[0].how = "ended with status 0"
@@ -136,7 +136,7 @@ def test_the_next_post_waits_until_the_old_worker_has_ended() -> None:
 def test_an_old_worker_that_does_not_end_is_killed() -> None:
     house = up()
     house.made[0].is_obedient = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run(LIMITS.end_s + 2)
     assert house.made[0].told == ["start", "terminate", "kill"]
     assert house.alive == [2, 3]
@@ -145,7 +145,7 @@ def test_an_old_worker_that_does_not_end_is_killed() -> None:
 def test_a_new_worker_that_ends_leaves_the_old_ones_in_place() -> None:
     house = up()
     house.next_is_up = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run()
     house.made[2].how = "ended with status 1"
     house.run()
@@ -156,7 +156,7 @@ def test_a_new_worker_that_ends_leaves_the_old_ones_in_place() -> None:
 def test_a_new_worker_that_is_never_ready_is_killed_and_the_old_ones_stay() -> None:
     house = up()
     house.next_is_up = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run(LIMITS.start_s - 1)
     assert house.alive == [0, 1, 2]
     house.run(3)
@@ -164,7 +164,7 @@ def test_a_new_worker_that_is_never_ready_is_killed_and_the_old_ones_stay() -> N
     assert house.made[2].told == ["start", "kill"]
     assert house.said[-1] == "the new worker 2 was not ready in time; 2 old workers stay"
     house.next_is_up = True
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run(3)
     assert house.alive == [3, 4]
 
@@ -172,10 +172,10 @@ def test_a_new_worker_that_is_never_ready_is_killed_and_the_old_ones_stay() -> N
 def test_a_second_wish_during_a_restart_begins_anew() -> None:
     house = up()
     house.next_is_up = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run()
     house.next_is_up = True
-    house.crew.replace(house.now)  # worker 2 may have read the older file
+    house.pool.replace(house.now)  # worker 2 may have read the older file
     house.run(3)
     assert house.made[2].told == ["start", "terminate"]
     assert house.alive == [3, 4]
@@ -184,27 +184,27 @@ def test_a_second_wish_during_a_restart_begins_anew() -> None:
 def test_the_end_comes_at_once_also_during_a_restart() -> None:
     house = up()
     house.made[0].is_obedient = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run()
-    house.crew.end(house.now)
-    house.crew.end(house.now)
+    house.pool.end(house.now)
+    house.pool.end(house.now)
     assert house.alive == [0]
     house.run()
     assert not house.is_over()
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.made[0].how = "ended with status 0"
     house.run()
     assert house.is_over()
-    assert not house.crew.has_failed
+    assert not house.pool.has_failed
     assert len(house.made) == 3
 
 
 def test_the_end_takes_a_coming_worker_along() -> None:
     house = up()
     house.next_is_up = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run()
-    house.crew.end(house.now)
+    house.pool.end(house.now)
     house.run()
     assert house.is_over()
     assert house.alive == []
@@ -233,7 +233,7 @@ def test_workers_that_die_at_once_start_ever_more_seldom() -> None:
     assert 0.5 <= begun[0] <= 0.8
     assert LIMITS.most_pause_s <= begun[-1] <= LIMITS.most_pause_s + 0.3
     assert house.alive[0] == 0  # the other one is left alone
-    assert not house.crew.has_failed
+    assert not house.pool.has_failed
     # One that lives makes good for them.
     house.made[-1].is_up = True
     house.run(LIMITS.steady_s + 1)
@@ -257,7 +257,7 @@ def test_a_worker_that_the_machine_refuses_is_tried_again_later() -> None:
 def test_a_refusal_during_a_restart_leaves_the_old_workers_in_place() -> None:
     house = up()
     house.refusals = 1
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run(3)
     assert house.alive == [0, 1]
     assert house.said[-1].endswith("; 2 old workers stay")
@@ -273,7 +273,7 @@ def test_a_wish_to_restart_ends_the_pause_of_a_worker_that_died() -> None:
     house.made[-1].how = "ended with status 1"
     house.run()
     last = house.made[-1].number
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run(3)
     assert house.alive == [last + 1, last + 2]
 
@@ -293,7 +293,7 @@ def test_a_worker_that_says_nothing_is_killed_and_replaced() -> None:
 def test_an_old_worker_that_dies_during_its_replacement_leaves_its_post_to_the_next() -> None:
     house = up()
     house.next_is_up = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run()
     house.made[0].how = "ended by SIGKILL"
     house.run()
@@ -307,7 +307,7 @@ def test_an_old_worker_that_dies_during_its_replacement_leaves_its_post_to_the_n
 def test_an_old_worker_that_dies_before_its_turn_is_not_replaced_twice() -> None:
     house = up()
     house.next_is_up = False
-    house.crew.replace(house.now)
+    house.pool.replace(house.now)
     house.run()
     house.made[1].how = "ended by SIGKILL"
     house.next_is_up = True
@@ -323,7 +323,7 @@ def test_where_no_worker_was_ever_ready_the_first_that_ends_ends_all() -> None:
     house.run()
     house.made[1].how = "ended with status 1"
     house.run()
-    assert house.crew.has_failed
+    assert house.pool.has_failed
     assert house.is_over()
     assert house.alive == []
     assert house.said == [
@@ -339,7 +339,7 @@ def test_a_worker_that_ends_when_another_has_just_become_ready_is_replaced() -> 
     house.made[1].is_up = True
     house.next_is_up = True
     house.run()
-    assert not house.crew.has_failed
+    assert not house.pool.has_failed
     assert house.readies == 1
     assert house.alive == [1, 2]
 
@@ -351,5 +351,5 @@ def test_a_worker_that_ends_as_soon_as_it_is_ready_was_ready() -> None:
     house.made[0].is_up, house.made[0].how = True, "ended by SIGKILL"
     house.next_is_up = True
     house.run()
-    assert not house.crew.has_failed
+    assert not house.pool.has_failed
     assert house.alive == [1]

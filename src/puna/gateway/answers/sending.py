@@ -76,13 +76,13 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling(Generic[T_contra]):
-    """How a stream is told to one client; each gives bytes of events, perhaps none.
+class StreamEncoding(Generic[T_contra]):
+    """How a stream is serialized for one client; each function gives bytes of events, or none.
 
     Attributes:
-        encode: what a chunk becomes.
-        finish: the end of a stream that went well, of which the report is complete.
-        fail: the end of one that broke after it had begun: the status has gone out.
+        encode: serializes a chunk.
+        finish: gives the end of a stream that went well, whose report is complete.
+        fail: gives the end of a stream that broke after it had begun, when the status is sent.
     """
 
     encode: Callable[[T_contra], bytes]
@@ -136,7 +136,7 @@ async def send_answer(
 
 
 async def send_stream(
-    opening: Coroutine[Any, Any, AsyncStream[T]], caller: Caller, telling: Telling[T]
+    opening: Coroutine[Any, Any, AsyncStream[T]], caller: Caller, encoding: StreamEncoding[T]
 ) -> None:
     """Wait for a stream's first chunk and send all. A failure after it becomes the last event.
 
@@ -144,10 +144,10 @@ async def send_stream(
         APIError: from the opening; nothing was sent.
         ClientDisconnected: the client left; the stream was closed.
     """
-    await send_events(await until_disconnect(opening, caller.receive), caller, telling)
+    await send_events(await until_disconnect(opening, caller.receive), caller, encoding)
 
 
-async def send_events(stream: AsyncStream[T], caller: Caller, telling: Telling[T]) -> None:
+async def send_events(stream: AsyncStream[T], caller: Caller, encoding: StreamEncoding[T]) -> None:
     """Send all of a stream whose first chunk is there.
 
     Raises:
@@ -158,9 +158,9 @@ async def send_events(stream: AsyncStream[T], caller: Caller, telling: Telling[T
         headers = event_headers(stream.report)
         await caller.send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
-            await until_disconnect(_send_all(stream, caller.send, telling), caller.receive)
+            await until_disconnect(_send_all(stream, caller.send, encoding), caller.receive)
         except asyncio.CancelledError:
-            await _send_last(caller.send, telling.fail(stopping()))
+            await _send_last(caller.send, encoding.fail(stopping()))
             raise
 
 
@@ -201,23 +201,23 @@ async def _cancel_on_disconnect(task: asyncio.Task[Any], receive: Receive) -> No
     task.cancel()
 
 
-async def _send_all(stream: AsyncStream[T], send: Send, telling: Telling[T]) -> None:
+async def _send_all(stream: AsyncStream[T], send: Send, encoding: StreamEncoding[T]) -> None:
     """Events of chunks that came together are sent together."""
     ready = bytearray()
     has_ready = stream.has_ready
     try:
         async for chunk in stream:
-            ready += telling.encode(chunk)
+            ready += encoding.encode(chunk)
             if ready and not has_ready():
                 events = bytes(ready)
                 ready.clear()
                 await send({"type": "http.response.body", "body": events, "more_body": True})
-        last = await telling.finish(stream.report)
+        last = await encoding.finish(stream.report)
     except APIError as error:
-        last = telling.fail(error)
+        last = encoding.fail(error)
     except Exception:  # noqa: BLE001 - nothing raw may reach a client, and no stream may just stop
         _log.exception("A stream failed")
-        last = telling.fail(internal_error())
+        last = encoding.fail(internal_error())
     await _send_last(send, bytes(ready) + last)
 
 

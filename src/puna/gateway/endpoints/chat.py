@@ -13,7 +13,7 @@ from puna.engine.completion_run import has_endpoint
 from puna.engine.texts import calls_of, complete_texts_async, stream_texts_async
 from puna.errors import BadRequestError
 from puna.gateway.answers.replies import DONE, chat_body, error_event
-from puna.gateway.answers.sending import Caller, Telling, Work, send_answer, send_stream
+from puna.gateway.answers.sending import Caller, StreamEncoding, Work, send_answer, send_stream
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.requests.body import LOCAL_FIELDS, check_fields, check_model_name
 from puna.gateway.requests.steering import read_mapping, read_names, read_steering
@@ -38,7 +38,7 @@ async def _done(_: CallReport) -> bytes:
     return DONE
 
 
-_CHUNKS = Telling(_encode_chunk, _done, error_event)
+_CHUNKS = StreamEncoding(_encode_chunk, _done, error_event)
 """Chunks of chat and of text completions, as OpenAI's clients read them."""
 
 

@@ -16,7 +16,7 @@ from puna.bridges.messages.stream import MessageStream
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call
 from puna.gateway.answers.replies import Reply, json_reply
-from puna.gateway.answers.sending import Caller, Telling, Work, send_answer, send_stream
+from puna.gateway.answers.sending import Caller, StreamEncoding, Work, send_answer, send_stream
 from puna.gateway.endpoints.chat import Pipeline
 from puna.gateway.endpoints.messages_replies import messages_error_event
 from puna.gateway.requests.body import LOCAL_FIELDS, check_fields
@@ -41,8 +41,8 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
     betas = _read_betas(caller.head.headers)
     request, call = await caller.read(read_message_call, pipeline, body, caller.visit, betas=betas)
     if call.request.is_stream:
-        telling = _telling(MessageStream(request), caller.call_id)
-        return Work((call,), lambda: send_stream(engine.stream(call), caller, telling))
+        encoding = _message_encoding(MessageStream(request), caller.call_id)
+        return Work((call,), lambda: send_stream(engine.stream(call), caller, encoding))
 
     def encode(answer: ChatCompletion) -> bytes:
         return json_reply(message_of(request, answer)).body
@@ -121,13 +121,13 @@ def _is_local(name: str, value: Any) -> bool:
     )
 
 
-def _telling(bridge: MessageStream, call_id: str) -> Telling[ChatCompletionChunk]:
+def _message_encoding(bridge: MessageStream, call_id: str) -> StreamEncoding[ChatCompletionChunk]:
     """A stream as Anthropic's clients read it."""
 
     async def finish(report: CallReport) -> bytes:
         return encode_events(bridge.finish(usage_in(report)))
 
-    return Telling(
+    return StreamEncoding(
         encode=lambda chunk: encode_events(bridge.add(chunk)),
         finish=finish,
         fail=lambda error: messages_error_event(error, call_id),

@@ -31,7 +31,7 @@ from puna.gateway.answers.recovery import reads_failures_in_streams
 from puna.gateway.answers.replies import Reply, json_reply, last_error_body
 from puna.gateway.answers.sending import (
     Caller,
-    Telling,
+    StreamEncoding,
     Work,
     send_answer,
     send_events,
@@ -203,12 +203,12 @@ class ResponsesAPI:
                 await self._keep(call.request, teller.response.with_report(report), caller)
             return encode_response_events(last)
 
-        telling: Telling[Any] = Telling(
+        encoding: StreamEncoding[Any] = StreamEncoding(
             encode=lambda piece: encode_response_events(teller.change(piece)),
             finish=finish,
             fail=lambda error: encode_response_events(teller.fail(*describe_failure(error))),
         )
-        await send_events(pieces, caller, telling)
+        await send_events(pieces, caller, encoding)
 
     async def _send_failure(
         self, error: APIError, call: Call[ResponsesRequest], caller: Caller

@@ -162,12 +162,12 @@ def operator_output() -> Generator[Callable[[str], None]]:
     """Within it, stdout and stderr are such streams; gives a function that writes one line."""
     undo = write_in_background()
     try:
-        yield say
+        yield announce
     finally:
         undo()
 
 
-def say(line: str) -> None:
+def announce(line: str) -> None:
     """Write one line to stderr."""
     sys.stderr.write(f"{line}\n")
 

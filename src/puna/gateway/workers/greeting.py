@@ -18,24 +18,26 @@ _USUAL_VARIABLE = "PUNA_MASTER_KEY"
 
 
 def greet(
-    options: ServeOptions, directory: Directory, host: str, say: Callable[[str], None]
+    options: ServeOptions, directory: Directory, host: str, announce: Callable[[str], None]
 ) -> None:
     """The start text, line by line. It never holds a key."""
     scheme = "https" if options.ssl_certfile_path else "http"
-    say(f"puna {__version__}: serving on {scheme}://{_bracketed(host)}:{options.port}")
+    announce(f"puna {__version__}: serving on {scheme}://{_bracketed(host)}:{options.port}")
     if directory.is_open:
         where = "this machine only" if host in _LOCAL else "EVERYONE WHO CAN REACH THIS ADDRESS"
-        say(f"open: no master key is set, so every request is answered, for {where}")
+        announce(f"open: no master key is set, so every request is answered, for {where}")
         if host not in _LOCAL:
-            say("WARNING: set general_settings.master_key or PUNA_MASTER_KEY")
+            announce("WARNING: set general_settings.master_key or PUNA_MASTER_KEY")
     names = directory.names()
     if names == (EMBEDDED_NAME,) and len(directory.config.deployments) > 1:
-        say(f"every model name is answered by {EMBEDDED_NAME}: a Llama-architecture model of demo")
-        say("quality, on this machine, without key and network (--config FILE serves others)")
+        announce(
+            f"every model name is answered by {EMBEDDED_NAME}: a Llama-architecture model of demo"
+        )
+        announce("quality, on this machine, without key and network (--config FILE serves others)")
     else:
-        say(f"models: {', '.join(names) if names else 'any name that a wildcard matches'}")
+        announce(f"models: {', '.join(names) if names else 'any name that a wildcard matches'}")
     for line in lines_to_try(options, directory, host):
-        say(line)
+        announce(line)
 
 
 def lines_to_try(options: ServeOptions, directory: Directory, host: str) -> list[str]:

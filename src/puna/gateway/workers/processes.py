@@ -15,7 +15,7 @@ from typing_extensions import override
 from uvicorn.supervisors.multiprocess import Process
 
 from puna.gateway.logs.output import write_in_background
-from puna.gateway.workers.schedule import Crew
+from puna.gateway.workers.schedule import WorkerPool
 
 _TICK_S = 0.1
 
@@ -100,7 +100,9 @@ class WorkerProcess:
         self._process.kill()
 
 
-def run_crew(crew: Crew, sockets: list[socket.socket], may_replace: Callable[[], bool]) -> None:
+def run_pool(
+    pool: WorkerPool, sockets: list[socket.socket], may_replace: Callable[[], bool]
+) -> None:
     """Keep workers at work until SIGTERM or SIGINT. Blocks.
 
     On SIGHUP they are replaced, unless `may_replace` says no. At the end the parent's `sockets` are
@@ -110,13 +112,13 @@ def run_crew(crew: Crew, sockets: list[socket.socket], may_replace: Callable[[],
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: received.append(number))
-    while not crew.is_over:
+    while not pool.is_over:
         while received:
             if received.pop(0) != signal.SIGHUP:
-                crew.end(time.monotonic())
+                pool.end(time.monotonic())
                 for one in sockets:
                     one.close()
             elif may_replace():
-                crew.replace(time.monotonic())
-        crew.tick(time.monotonic())
+                pool.replace(time.monotonic())
+        pool.tick(time.monotonic())
         time.sleep(_TICK_S)

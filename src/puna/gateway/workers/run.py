@@ -29,8 +29,8 @@ from puna.gateway.hooks import load_hooks
 from puna.gateway.logs.lines import set_up_logging
 from puna.gateway.server.protocol import GatewayProtocol
 from puna.gateway.workers.greeting import greet
-from puna.gateway.workers.processes import WorkerProcess, run_crew
-from puna.gateway.workers.schedule import Crew, CrewLimits
+from puna.gateway.workers.processes import WorkerProcess, run_pool
+from puna.gateway.workers.schedule import WorkerPool, WorkerPoolLimits
 from puna.gateway.workers.settings import (
     OPEN_HOST,
     ServeOptions,
@@ -40,7 +40,7 @@ from puna.gateway.workers.settings import (
 from puna.telemetry.events import Hook
 from puna.transports.proxies import environment_faults
 
-Say = Callable[[str], None]
+Announce = Callable[[str], None]
 
 _OPTIONS_VARIABLE = "PUNA_SERVE_OPTIONS"
 _PARENT_VARIABLE = "PUNA_SERVE_PARENT"
@@ -50,10 +50,10 @@ _AFTER_DRAIN_S = 10.0
 """For the rest of a worker's end: its hooks, its embedded model."""
 
 
-def serve(options: ServeOptions, say: Say) -> None:
+def serve(options: ServeOptions, announce: Announce) -> None:
     """Serve until SIGTERM or SIGINT; running requests are finished first. Blocks.
 
-    `say` gets the lines for the operator.
+    `announce` gets the lines for the operator.
 
     Raises:
         ConfigError: the configuration or the certificate is wrong, or the port is taken.
@@ -66,22 +66,22 @@ def serve(options: ServeOptions, say: Say) -> None:
     _set_up(options, directory)
     hooks = load_hooks(directory.config)
     for notice in directory.notices:
-        say(notice.line_in(directory.config.file))
+        announce(notice.line_in(directory.config.file))
     for fault in environment_faults(os.environ):
-        say(f"warning: {fault}")
+        announce(f"warning: {fault}")
     host = host_of(options, directory)
-    sockets = listen(host, options.port, say)
+    sockets = listen(host, options.port, announce)
     options = replace(options, port=sockets[0].getsockname()[1])
     if options.num_workers > 1:
         # Each worker adds the file's variables by itself: those of a later file are another set.
         os.environ.clear()
         os.environ.update(own)
-        _serve_many(options, directory, sockets, say)
+        _serve_many(options, directory, sockets, announce)
         return
-    pool = SupervisorPool(lambda model: Supervisor(model, progress=say))
+    pool = SupervisorPool(lambda model: Supervisor(model, progress=announce))
     server = _Server(
         _uvicorn_config(options, _make_gateway(options, directory, hooks, pool)),
-        lambda: greet(options, directory, host, say),
+        lambda: greet(options, directory, host, announce),
     )
     try:
         server.run(sockets=sockets)
@@ -170,30 +170,30 @@ class _Server(uvicorn.Server):
 
 
 def _serve_many(
-    options: ServeOptions, directory: Directory, sockets: list[socket.socket], say: Say
+    options: ServeOptions, directory: Directory, sockets: list[socket.socket], announce: Announce
 ) -> None:
     """Several worker processes on the same sockets."""
     os.environ[_OPTIONS_VARIABLE] = options.to_json()
     os.environ[_PARENT_VARIABLE] = str(os.getpid())
     config = _uvicorn_config(options, "puna.gateway.workers.run:app_from_environment")
-    crew = Crew(
+    pool = WorkerPool(
         size=options.num_workers,
         make=lambda: WorkerProcess(config, sockets),
-        say=say,
-        on_ready=lambda: greet(options, directory, host_of(options, directory), say),
-        limits=CrewLimits(end_s=options.drain_s + _AFTER_DRAIN_S),
+        announce=announce,
+        on_ready=lambda: greet(options, directory, host_of(options, directory), announce),
+        limits=WorkerPoolLimits(end_s=options.drain_s + _AFTER_DRAIN_S),
     )
-    run_crew(crew, sockets, lambda: _is_loadable(options, say))
-    if crew.has_failed:
+    run_pool(pool, sockets, lambda: _is_loadable(options, announce))
+    if pool.has_failed:
         sys.exit(1)
 
 
-def _is_loadable(options: ServeOptions, say: Say) -> bool:
+def _is_loadable(options: ServeOptions, announce: Announce) -> bool:
     """Whether the configuration, as it stands now, can be served. Where not, says why."""
     try:
         load_directory(options, os.environ)
     except PunaError as error:
-        say(f"error: {error}; the workers stay as they are")
+        announce(f"error: {error}; the workers stay as they are")
         return False
     return True
 
@@ -219,7 +219,7 @@ def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
     )
 
 
-def listen(host: str, port: int, say: Say) -> list[socket.socket]:
+def listen(host: str, port: int, announce: Announce) -> list[socket.socket]:
     """Bound sockets. On this machine only, both loopback addresses: clients try either."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -236,7 +236,7 @@ def listen(host: str, port: int, say: Say) -> list[socket.socket]:
             six = socket.create_server(("::1", bound), family=socket.AF_INET6, backlog=_BACKLOG)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                say(
+                announce(
                     f"WARNING: another program has [::1]:{bound}, and answers clients that try "
                     "`localhost` over IPv6 first; choose another `--port`, or end it"
                 )

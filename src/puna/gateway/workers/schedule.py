@@ -1,8 +1,13 @@
-"""Which of several workers run, come and go: decided tick by tick, on a clock that is passed in.
+"""Decides which worker processes run, step by step, on a clock that is passed in.
 
-A post is a place for one worker. A restart fills one post after the other: the next worker is ready
-before the old one is told to end, and has ended before another post's turn comes, so there is never
-more than one worker too many.
+The pool has one slot for each worker. A slot is *empty* (its next worker starts at `again_at`) or
+holds a member, which is *starting* until it reports ready, then *ready*. `tick` is called several
+times a second and moves each slot: a worker that died, was not ready in time or stopped answering
+leaves its slot, and another one is started, at once or after a pause that doubles with each quick
+death. `replace` replaces all workers: the next worker is started beside the old ones, takes a slot
+when it is ready, and the old worker of that slot has ended before the next one is started. So there
+is never more than one worker too many. `end` terminates all; the pool is over when the last has
+ended.
 """
 
 from __future__ import annotations
@@ -13,46 +18,47 @@ from typing import Protocol
 
 
 class Worker(Protocol):
-    """One process. No method waits."""
+    """One worker process. No method waits."""
 
     @property
     def name(self) -> str:
-        """What the operator reads."""
+        """The worker's name in lines for the operator."""
         ...
 
     def start(self) -> None:
-        """Begin; called once."""
+        """Start the process; called once."""
         ...
 
     def hear(self) -> bool | None:
-        """Whether it says that it is ready; None if it said nothing since it was last asked."""
+        """Its last report: whether it is ready; None if it sent nothing since the last call."""
         ...
 
     def ended(self) -> str | None:
-        """How it ended, in words; None while it runs."""
+        """How the process ended, in words; None while it runs."""
         ...
 
     def terminate(self) -> None:
-        """Tell it to finish what is under way, and end."""
+        """Ask the process to finish its requests and end."""
         ...
 
     def kill(self) -> None:
-        """End it at once."""
+        """End the process at once."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class CrewLimits:
-    """Durations in seconds.
+class WorkerPoolLimits:
+    """Limits in seconds.
 
     Attributes:
         start_s: from a worker's start until it must be ready.
         silent_s: how long the event loop of a ready worker may answer no ping. A blocked loop
-            serves nobody; the longest legitimate step of a request takes a few seconds.
-        end_s: from the wish that it ends until it is killed.
-        steady_s: one that lives shorter died at once, and the next waits before it starts:
-        pause_s: so long after the first such death, twice as long after each further one,
-        most_pause_s: but never longer than this.
+            serves
+            nobody; the longest legitimate step of a request takes a few seconds.
+        end_s: from the request to end until the worker is killed.
+        steady_s: a worker that lives shorter than this died quickly, and the next one waits:
+        pause_s: the wait after the first quick death, doubled after each further one,
+        most_pause_s: up to this.
     """
 
     start_s: float = 60.0
@@ -64,26 +70,26 @@ class CrewLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unborn:
+class _NotStarted:
     """A worker process that could not be started; it counts as one that died at once."""
 
-    trouble: str
+    problem: str
     name: str = "a worker"
 
     def start(self) -> None:
-        """It cannot."""
+        """Do nothing: there is no process."""
 
     def hear(self) -> bool | None:
         return None
 
     def ended(self) -> str | None:
-        return self.trouble
+        return self.problem
 
     def terminate(self) -> None:
-        """Nothing runs."""
+        """Do nothing: there is no process."""
 
     def kill(self) -> None:
-        """The same."""
+        """Do nothing: there is no process."""
 
 
 @dataclass(slots=True)
@@ -96,32 +102,32 @@ class _Member:
 
 
 @dataclass(slots=True, eq=False)
-class _Post:
+class _Slot:
     member: _Member | None = None
     again_at: float = 0.0
     quick_deaths: int = 0
 
 
 @dataclass(slots=True)
-class Crew:
-    """Keeps a fixed number of workers running.
+class WorkerPool:
+    """Keeps a fixed number of workers running; see the head of this module.
 
     Attributes:
-        size: how many.
-        make: makes a worker that has not begun.
-        say: gets the lines for the operator.
-        on_ready: told once, when the first worker is ready.
-        has_failed: no worker was ever ready, and one has ended: nothing can be served.
+        size: how many workers.
+        make: makes a worker that is not started.
+        announce: called with lines for the operator.
+        on_ready: called once, when the first worker is ready.
+        has_failed: no worker was ever ready, and one has ended, so nothing can be served.
     """
 
     size: int
     make: Callable[[], Worker]
-    say: Callable[[str], None]
+    announce: Callable[[str], None]
     on_ready: Callable[[], None]
-    limits: CrewLimits = field(default_factory=CrewLimits)
+    limits: WorkerPoolLimits = field(default_factory=WorkerPoolLimits)
     has_failed: bool = False
-    _posts: list[_Post] = field(init=False)
-    _old: list[_Post] = field(init=False, default_factory=list["_Post"])
+    _slots: list[_Slot] = field(init=False)
+    _old: list[_Slot] = field(init=False, default_factory=list["_Slot"])
     _next: _Member | None = field(init=False, default=None)
     _leaving: list[_Member] = field(init=False, default_factory=list["_Member"])
     _is_replacing: bool = field(init=False, default=False)
@@ -129,62 +135,62 @@ class Crew:
     _was_ready: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        self._posts = [_Post() for _ in range(self.size)]
+        self._slots = [_Slot() for _ in range(self.size)]
 
     @property
     def is_over(self) -> bool:
-        """Whether all have ended after `end`."""
+        """Whether all workers have ended after `end`."""
         return self._is_ending and not self._leaving
 
     def replace(self, now: float) -> None:
-        """Replace all workers, one after the other. Asked again meanwhile, it begins anew."""
+        """Replace all workers, one after the other. A call during a replacement begins it anew."""
         if self._is_ending:
             return
         if self._next is not None:
-            self._dismiss(self._next, now)
+            self._terminate(self._next, now)
             self._next = None
-        self._old = [post for post in self._posts if post.member is not None]
-        for post in self._posts:
-            if post.member is None:
-                post.again_at = now
+        self._old = [slot for slot in self._slots if slot.member is not None]
+        for slot in self._slots:
+            if slot.member is None:
+                slot.again_at = now
         self._is_replacing = True
-        self.say(f"replacing {self.size} workers, one after the other")
+        self.announce(f"replacing {self.size} workers, one after the other")
 
     def end(self, now: float) -> None:
-        """Tell all workers to end."""
+        """Ask all workers to end."""
         if self._is_ending:
             return
         self._is_ending = True
         self._is_replacing = False
-        for member in (*(post.member for post in self._posts), self._next):
+        for member in (*(slot.member for slot in self._slots), self._next):
             if member is not None:
-                self._dismiss(member, now)
+                self._terminate(member, now)
 
     def tick(self, now: float) -> None:
-        """Look at all workers, and do what is due."""
-        self._see_off(now)
+        """Check all workers, and do what is due at `now`."""
+        self._reap(now)
         # All are heard before one is found dead: another, or the dead one, may be ready by now.
-        for post in self._posts:
-            if post.member is not None and not self._is_ending:
-                self._hear(post.member, now)
-        for post in self._posts:
+        for slot in self._slots:
+            if slot.member is not None and not self._is_ending:
+                self._read_heartbeat(slot.member, now)
+        for slot in self._slots:
             if not self._is_ending:
-                self._keep(post, now)
+                self._supervise(slot, now)
         if self._is_replacing:
-            self._go_on_replacing(now)
+            self._continue_replacing(now)
 
-    def _keep(self, post: _Post, now: float) -> None:
-        member = post.member
+    def _supervise(self, slot: _Slot, now: float) -> None:
+        member = slot.member
         if member is None:
-            if now >= post.again_at:
-                post.member = self._start(now)
+            if now >= slot.again_at:
+                slot.member = self._start(now)
             return
-        trouble = self._look_at(member, now)
-        if trouble is not None:
-            self._fill(post, member, trouble, now)
+        problem = self._check(member, now)
+        if problem is not None:
+            self._refill(slot, member, problem, now)
 
-    def _hear(self, member: _Member, now: float) -> None:
-        """Note what a worker has answered; the first that is ready is announced."""
+    def _read_heartbeat(self, member: _Member, now: float) -> None:
+        """Record a worker's report; the first worker that is ready calls `on_ready`."""
         answer = member.worker.hear()
         if answer is None:
             return
@@ -194,84 +200,91 @@ class Crew:
             self._was_ready = True
             self.on_ready()
 
-    def _fill(self, post: _Post, lost: _Member, trouble: str, now: float) -> None:
-        """A worker is lost: another one takes its post, at once or after a pause."""
-        post.member = None
+    def _refill(self, slot: _Slot, lost: _Member, problem: str, now: float) -> None:
+        """Fill the slot of a lost worker, at once or after a pause."""
+        slot.member = None
         if not self._was_ready:
-            self.say(f"{lost.worker.name} {trouble} before it was ready: there is nobody to serve")
+            self.announce(
+                f"{lost.worker.name} {problem} before it was ready: there is nobody to serve"
+            )
             self.has_failed = True
             self.end(now)
             return
-        if self._old and self._old[0] is post:
-            post.member, self._next = self._next, None
-        if post in self._old:
-            self._old.remove(post)
-        if post.member is not None:
-            self.say(f"{lost.worker.name} {trouble}; the next one takes its place")
+        if self._old and self._old[0] is slot:
+            slot.member, self._next = self._next, None
+        if slot in self._old:
+            self._old.remove(slot)
+        if slot.member is not None:
+            self.announce(f"{lost.worker.name} {problem}; the next one takes its place")
             return
         if now - lost.since >= self.limits.steady_s:
-            post.quick_deaths, pause_s = 0, 0.0
+            slot.quick_deaths, pause_s = 0, 0.0
         else:
-            pause_s = self.limits.pause_s * 2.0 ** min(post.quick_deaths, 16)
+            pause_s = self.limits.pause_s * 2.0 ** min(slot.quick_deaths, 16)
             pause_s = min(pause_s, self.limits.most_pause_s)
-            post.quick_deaths += 1
-        post.again_at = now + pause_s
+            slot.quick_deaths += 1
+        slot.again_at = now + pause_s
         when = f"in {pause_s:g} s" if pause_s else "now"
-        self.say(f"{lost.worker.name} {trouble}; another one starts {when}")
+        self.announce(f"{lost.worker.name} {problem}; another one starts {when}")
 
-    def _go_on_replacing(self, now: float) -> None:
+    def _continue_replacing(self, now: float) -> None:
         if self._leaving:
             return
         if not self._old:
             self._is_replacing = False
-            self.say("all workers are new")
+            self.announce("all workers are new")
         elif self._next is None:
             self._next = self._start(now)
         else:
-            self._look_at_next(self._next, now)
+            self._check_next(self._next, now)
 
-    def _look_at_next(self, coming: _Member, now: float) -> None:
-        self._hear(coming, now)
-        trouble = self._look_at(coming, now)
-        if trouble is not None:
-            self.say(f"the new {coming.worker.name} {trouble}; {len(self._old)} old workers stay")
+    def _check_next(self, coming: _Member, now: float) -> None:
+        self._read_heartbeat(coming, now)
+        problem = self._check(coming, now)
+        if problem is not None:
+            self.announce(
+                f"the new {coming.worker.name} {problem}; {len(self._old)} old workers stay"
+            )
             self._next, self._old, self._is_replacing = None, [], False
         elif coming.is_ready:
-            post = self._old.pop(0)
-            if post.member is not None:
-                self._dismiss(post.member, now)
-            self._next, post.member, post.quick_deaths = None, coming, 0
+            slot = self._old.pop(0)
+            if slot.member is not None:
+                self._terminate(slot.member, now)
+            self._next, slot.member, slot.quick_deaths = None, coming, 0
 
-    def _look_at(self, member: _Member, now: float) -> str | None:
-        """What is wrong with a worker, in words; one that says nothing is killed."""
+    def _check(self, member: _Member, now: float) -> str | None:
+        """What is wrong with a worker, in words, or None.
+
+        A worker that stopped answering is killed.
+        """
         how = member.worker.ended()
         if how is not None:
             return how
         if member.is_ready:
-            trouble = f"did not answer for {self.limits.silent_s:g} s (its event loop is blocked)"
+            problem = f"did not answer for {self.limits.silent_s:g} s (its event loop is blocked)"
             due = member.heard_at + self.limits.silent_s
         else:
-            trouble, due = "was not ready in time", member.since + self.limits.start_s
+            problem, due = "was not ready in time", member.since + self.limits.start_s
         if now <= due:
             return None
         member.worker.kill()
         self._leaving.append(member)
-        return trouble
+        return problem
 
     def _start(self, now: float) -> _Member:
         try:
             worker: Worker = self.make()
             worker.start()
         except OSError as error:  # no process, memory or descriptor left: it may pass
-            worker = _Unborn(f"could not be started: {error}")
+            worker = _NotStarted(f"could not be started: {error}")
         return _Member(worker, now, now)
 
-    def _dismiss(self, member: _Member, now: float) -> None:
+    def _terminate(self, member: _Member, now: float) -> None:
         member.worker.terminate()
         member.ends_by = now + self.limits.end_s
         self._leaving.append(member)
 
-    def _see_off(self, now: float) -> None:
+    def _reap(self, now: float) -> None:
         for member in tuple(self._leaving):
             if member.worker.ended() is not None:
                 self._leaving.remove(member)
