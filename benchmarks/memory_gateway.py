@@ -54,6 +54,10 @@ class Line(asyncio.Transport):
         """Keep it."""
         self.written.append(data)
 
+    def writelines(self, list_of_data: Any) -> None:
+        """Keep each, as uvloop's transport does: they are not joined."""
+        self.written += list_of_data
+
     def is_closing(self) -> bool:
         """Whether the gateway has closed it."""
         return self.is_closed

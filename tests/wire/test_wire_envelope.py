@@ -126,6 +126,36 @@ def test_bytes_that_are_no_utf_8_are_not_plain_wherever_they_stand(bad: bytes, p
     assert read_envelope(body % {name.encode(): b"" for name in texts}) is not None
 
 
+def with_schema(schema: bytes) -> bytes:
+    return (
+        b'{"model":"m","messages":[{"role":"user","content":"a"}],"tools":[{"type":"function",'
+        b'"function":{"name":"f","parameters":%b}}]}' % schema
+    )
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_plain"),
+    [
+        (b'{"enum":[' + b",".join([b'{"a":0}'] * 1_000) + b"]}", True),
+        (b'{"enum":["' + b"[{" * 1_000 + b'"]}', True),
+        (b'{"a":' * 178 + b"{}" + b"}" * 178, True),
+        (b'{"a":' * 180 + b"{}" + b"}" * 180, False),
+        (b'{"]}":' * 180 + b"{}" + b"}" * 180, False),
+        (b'{"\\"}]":' * 180 + b"{}" + b"}" * 180, False),
+    ],
+    ids=["wide", "in a text", "178 deep", "180 deep", "behind texts", "behind escapes"],
+)
+def test_a_schema_of_many_lists_and_objects_is_plain_unless_they_are_nested_too_deeply(
+    schema: bytes, *, is_plain: bool
+) -> None:
+    """It was read whole, 24 times its size, when it had 180 lists and objects in all."""
+    body = with_schema(schema)
+    envelope = read_envelope(body)
+    assert (envelope is not None) == is_plain
+    if envelope is not None:
+        assert envelope.to_fields()["tools"] == json.loads(body)["tools"]
+
+
 def test_of_a_field_given_twice_the_last_counts_and_goes_on() -> None:
     envelope = read_envelope(
         b'{"model":"a","model":"b","messages":[{"role":"user","content":"x"}],'

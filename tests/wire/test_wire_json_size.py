@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.wire.json_size import JSONLimits, TooManyValuesError, check_nested_json, parse_answer
+from puna.wire.json_size import (
+    JSONLimits,
+    TooManyValuesError,
+    check_nested_json,
+    depth_of,
+    parse_answer,
+)
 
 ENOUGH = 10**9
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -85,6 +91,59 @@ def test_a_text_is_as_large_as_what_it_holds(
     if texts:
         limits = JSONLimits(ENOUGH, ENOUGH, strings=texts - 1)
         assert limits.exceeded_by(data) == f"{texts - 1:,} strings"
+
+
+@given(VALUES, st.integers(3_900, 4_100))
+def test_a_text_is_counted_alike_wherever_its_windows_are_cut(value: Any, lead: int) -> None:
+    data = json.dumps(value).encode()
+    longer = b'["' + b"," * lead + b'",' + data + b"]"
+    containers, values = count([0, value])
+    texts = 1 + strings(value)
+    limits = JSONLimits(values, containers, strings=texts)
+    assert limits.exceeded_by(longer) is None
+    fewer = JSONLimits(ENOUGH, ENOUGH, strings=texts - 1)
+    assert fewer.exceeded_by(longer) == f"{texts - 1:,} strings"
+    fewer = JSONLimits(values - 1, containers)
+    assert fewer.exceeded_by(longer) == f"{values - 1:,} values"
+    assert depth_of(longer) == depth([0, value])
+
+
+def depth(value: Any) -> int:
+    if not isinstance(value, list | Mapping):
+        return 0
+    inner = value.values() if isinstance(value, Mapping) else value
+    return 1 + max(map(depth, inner), default=0)
+
+
+@pytest.mark.parametrize(
+    ("data", "deep"),
+    [
+        (b"1", 0),
+        (b'"[[["', 0),
+        (b"[]", 1),
+        (b'{"a":[{}],"]":[]}', 3),
+        (b'["]","\\"[",["\\\\",[]]]', 3),
+        (b"[" * 5_000 + b'"]"' + b"]" * 5_000, 5_000),
+        (b",".join([b"{}"] * 9_000), 1),
+    ],
+)
+def test_how_deeply_a_text_is_nested(data: bytes, deep: int) -> None:
+    assert depth_of(data) == deep
+
+
+@pytest.mark.parametrize("before", range(4_086, 4_098))
+@pytest.mark.parametrize("slashes", range(6))
+def test_an_escape_at_the_edge_of_a_window_is_not_cut(before: int, slashes: int) -> None:
+    """An even number of backslashes ends the string behind them, an odd one escapes its quote."""
+    data = b'["' + b"a" * before + b"\\" * slashes + b'","[[[["]'
+    is_escaped = slashes % 2 == 1
+    limits = JSONLimits(ENOUGH, 1, strings=2)
+    if is_escaped:  # `[[[[` stands outside then
+        assert limits.exceeded_by(data) == "1 lists and objects"
+    else:
+        assert limits.exceeded_by(data) is None
+        fewer = JSONLimits(ENOUGH, ENOUGH, strings=1)
+        assert fewer.exceeded_by(data) == "1 strings"
 
 
 @given(st.binary(max_size=300))

@@ -16,16 +16,17 @@ from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import astuple
 
+from puna.wire.json_size import depth_of
 from puna.wire.octets import QUOTE, brackets_in, first_octet
 from puna.wire.surrogates import parse_json
 
 _MOST = 2**63 - 1
-_MOST_BRACKETS = 180
-"""A raw value with so many brackets is refused: it may be nested too deeply for a parser."""
+_MOST_DEPTH = 180
+"""A raw value that is nested so deeply is refused: parsers have a limit of about 200."""
 
 EMPTY_TEXT = b'""'
 
-_DEEP_BYTES = 2 * _MOST_BRACKETS
+_DEEP_BYTES = 2 * _MOST_DEPTH
 """A shorter value cannot be nested so deeply."""
 
 _DIGITS = bytes(
@@ -54,7 +55,7 @@ Count = Annotated[int, Meta(ge=1, le=_MOST)] | UnsetType | None
 _Unread = Raw | UnsetType
 
 
-class Strict(Struct, forbid_unknown_fields=True, omit_defaults=True):
+class Strict(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """An object whose every field has a type here; any other field makes the request unfit."""
 
 
@@ -109,7 +110,7 @@ class CalledFunction(Strict):
     arguments: str
 
 
-class ToolCall(Struct, omit_defaults=True):
+class ToolCall(Struct, omit_defaults=True, gc=False):
     """A tool call in an earlier answer. Other fields are dropped: hosts do not know them."""
 
     id: str
@@ -398,7 +399,11 @@ def is_parseable(value: Raw, opener: bytes) -> bool:
     data = bytes(value)
     if data[:1] != opener:
         return False
-    if len(data) >= _DEEP_BYTES and brackets_in(data) >= _MOST_BRACKETS:
+    if (
+        len(data) >= _DEEP_BYTES
+        and brackets_in(data) >= _MOST_DEPTH
+        and depth_of(data) >= _MOST_DEPTH
+    ):
         return False
     numbers = data.translate(_DIGITS)
     return (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -181,6 +183,40 @@ def test_a_client_that_leaves_in_the_middle_of_a_known_request_leaves_nothing() 
         assert not edge.state.connections
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("cut", [1_000_000, 60_000], ids=["one read", "many reads"])
+def test_an_idle_connection_keeps_nothing_of_its_last_request(cut: int) -> None:
+    """It kept the body and what was read of it, until the next request came."""
+
+    async def run() -> int:
+        edge = Edge(echo, CONFIG, is_fast=True)
+        protocol, wire = edge.connect()
+        short, long = (request_bytes(body_of("x" * n), AUTH) for n in (100, 200_000))
+        assert len(await answers_of(protocol, wire, [short], 1)) == 1
+
+        async def ask() -> None:
+            pieces = [long[at : at + cut] for at in range(0, len(long), cut)]
+            (answer,) = await answers_of(protocol, wire, pieces, 1)
+            assert len(said_by(answer)) == 200_000
+            for _ in range(5):
+                await asyncio.sleep(0)  # the host's last turns
+            edge.hot.requests.clear()
+            edge.hot.exchanges.clear()
+            edge.events.clear()
+
+        await ask()
+        gc.collect()
+        tracemalloc.start()
+        before, _ = tracemalloc.get_traced_memory()
+        await ask()
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert protocol in edge.state.connections
+        return after - before
+
+    assert asyncio.run(run()) < 50_000
 
 
 def test_a_known_request_on_its_way_at_the_end_is_answered_and_told_to_close() -> None:

@@ -60,16 +60,23 @@ class FastCycle:
     ) -> None:
         """`under_way` holds this cycle until it is done."""
         self._visit = visit
-        self._run = run
+        self._run: LaneRun | None = run
         self._protocol = protocol
         self._transport = protocol.transport
         self._under_way = under_way
         under_way.add(self)
 
     def start(self) -> None:
-        """Have the visit admitted, then start the call, at once or when a store has answered."""
+        """Have the visit admitted, then start the call, at once or when a store has answered.
+
+        Called once. The run is let go of: it has the request, and an idle connection keeps its last
+        cycle.
+        """
+        run, self._run = self._run, None
+        if run is None:
+            return
         try:
-            coming = self._visit.admit(self._run)
+            coming = self._visit.admit(run)
         except APIError as error:
             self.refuse(error)
             return

@@ -24,12 +24,12 @@ from puna.gateway.passing.routes import FastRoutes
 from puna.gateway.passing.runs import FastRun, LaneContext
 from puna.gateway.passing.stream_call import StreamCall
 from puna.gateway.passing.whole_call import WholeCall
-from puna.gateway.requests.body import excess_in, is_heavy, read_call_id
+from puna.gateway.requests.body import excess_in, is_heavy, json_limits, read_call_id
 from puna.gateway.requests.free_memory import SMALL_BODY, FreeMemory
 from puna.gateway.requests.web_pages import PageRules
 from puna.gateway.visit import Visit, Visits
 from puna.governance.keys import ANYONE, Keys, Principal
-from puna.wire.envelope import read_envelope
+from puna.wire.envelope import AssistantMessage, ChatEnvelope, read_envelope
 
 _MOST_PRINCIPALS: Final = 1024
 _MOST_HOSTS: Final = 64
@@ -42,8 +42,13 @@ LANE_PATHS: Final[Mapping[bytes, str]] = {
 
 _SHORT_BYTES: Final = 65_536
 """A body that is no longer holds few values."""
+_LONG_BYTES: Final = 1_000_000
 _MOST_STRINGS: Final = 20_000
-"""In a body that is read on the loop: a thousand turns with tool calls have as many."""
+"""In a longer body that is read on the loop."""
+_MOST_STEPS: Final = 10_000
+_STEPS_A_CALL: Final = 8
+"""To check a tool call of a history takes as long as so many messages. A thousand turns with calls
+are 10,000 steps, and hold the loop for some 20 ms."""
 
 
 Shape = Callable[[bytes, LaneHead], BridgedChat | None]
@@ -127,12 +132,13 @@ class FastLane:
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
     ) -> FastCycle | None:
         """The cycle of a request, ready to start; None where the long way must answer."""
-        if len(body) > self._short_bytes and self._holds_too_much(body):
+        is_short = len(body) <= self._short_bytes
+        if not is_short and self._holds_too_much(body):
             return None
         bridged: BridgedChat | None = None
         if head.endpoint == "chat":
             envelope = read_envelope(body)
-            if envelope is None:
+            if envelope is None or not (is_short or _is_quickly_fitted(envelope)):
                 return None
         else:
             bridged = self._shapes[head.endpoint](body, head) if not is_heavy(body) else None
@@ -171,11 +177,21 @@ class FastLane:
         return cycle
 
     def _holds_too_much(self, body: bytes) -> bool:
-        """Whether a body holds so many values that it is read in a thread, or refused."""
+        """Whether a body holds so many values that it is read in a thread, or refused.
+
+        A parser in C passes over what is not read, a megabyte in a millisecond. Only to count the
+        values exactly takes a step for each string, and a body of one megabyte has few enough.
+        """
+        most_values = self._server.max_request_values
+        limits = json_limits(body, most_values)
+        is_counted = limits.may_be_exceeded(body)
+        is_long = len(body) > _LONG_BYTES
+        if not is_counted and not is_long:
+            return False
         strings = (body.count(b'"') - body.count(b'\\"')) // 2
-        if strings > _MOST_STRINGS:
+        if strings > (_MOST_STRINGS if is_long else limits.strings + limits.members):
             return True
-        return excess_in(body, self._server.max_request_values) is not None
+        return is_counted and excess_in(body, most_values) is not None
 
     def close(self) -> None:
         """End what is still under way."""
@@ -214,3 +230,12 @@ class FastLane:
             # Looked up by a keyed hash, so the time that takes tells nothing about the keys.
             self._principals[given] = principal
         return principal
+
+
+def _is_quickly_fitted(envelope: ChatEnvelope) -> bool:
+    """Whether a history is short enough to be checked on the loop; a thread reads others."""
+    steps = len(envelope.messages)
+    for message in envelope.messages:
+        if type(message) is AssistantMessage and message.tool_calls:
+            steps += _STEPS_A_CALL * len(message.tool_calls)
+    return steps <= _MOST_STEPS

@@ -38,6 +38,7 @@ class GatewayProtocol(EdgeProtocol):
         self._first_read = b""
         # One whose head is known.
         self._known: KnownHead | None = None
+        self._known_start = b""
         self._missing = 0
         # The first lines of a good reply, and the headers that they were made of.
         self._ok_start = b""
@@ -77,7 +78,8 @@ class GatewayProtocol(EdgeProtocol):
         at, length = found
         missing = length - (len(data) - at)
         if missing > 0:
-            self._pieces = [data]
+            self._known_start = data[:at]
+            self._pieces = [data[at:]]
             self._missing = missing
             self._note_partial(len(data), in_body=True)
             return b""
@@ -91,13 +93,27 @@ class GatewayProtocol(EdgeProtocol):
     def _take_missing(self, data: bytes) -> bytes:
         """More of a request with a known head; gives what the parser must read."""
         self._pieces.append(data)
-        self._missing = max(0, self._missing - len(data))
-        if self._missing or self._known is None:
+        left = self._missing - len(data)
+        self._missing = max(0, left)
+        known, lane = self._known, self._lane
+        if left > 0 or known is None or lane is None:
             self._note_partial(len(data), in_body=True)
             return b""
         self._partial.end()
-        pieces, self._pieces = self._pieces, []
-        return self._take_known(self._known, b"".join(pieces))
+        body = self._joined_pieces()
+        if known.meaning.keys is not lane.keys:  # its key may be withdrawn
+            self._known = None
+        elif left == 0:
+            if self._begin_fast(known.meaning, body, is_kept=known.is_kept):
+                return b""
+            self._is_declined = True
+        return self._known_start + body
+
+    def _joined_pieces(self) -> bytes:
+        """The body whose pieces were kept; they are freed before anything is made of it."""
+        body = b"".join(self._pieces)
+        self._pieces = []
+        return body
 
     # --- messages
 
@@ -147,13 +163,13 @@ class GatewayProtocol(EdgeProtocol):
         self._is_between, self._is_declined = True, False
         head, self._head = self._head, None
         if head is not None:
-            pieces, self._pieces = self._pieces, []
-            body = b"".join(pieces)
+            body = self._joined_pieces()
             is_kept = self._parser.should_keep_alive()
             if self._begin_fast(head, body, is_kept=is_kept):
                 self._known = learn_head(self._first_read, body, head, is_kept=is_kept)
                 self._first_read = b""
                 return
+            self._first_read = b""
             self._begin_asgi()
             super().on_body(body)
         super().on_message_complete()
