@@ -32,11 +32,11 @@ from puna.wire.envelope import (
     TextPart,
     ToolMessage,
     UserMessage,
-    is_parseable,
     read_parts,
     text_content,
 )
 from puna.wire.octets import QUOTE, first_octet
+from puna.wire.raw_values import is_parseable
 
 _BETWEEN_TEXTS = "\n\n"
 

@@ -16,34 +16,13 @@ from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import astuple
 
-from puna.wire.json_size import depth_of
-from puna.wire.octets import QUOTE, brackets_in, first_octet
+from puna.wire.octets import QUOTE, first_octet
+from puna.wire.raw_values import is_parseable
 from puna.wire.surrogates import parse_json
 
 _MOST = 2**63 - 1
-_MOST_DEPTH = 180
-"""A raw value that is nested so deeply is refused: parsers have a limit of about 200."""
 
 EMPTY_TEXT = b'""'
-
-_DEEP_BYTES = 2 * _MOST_DEPTH
-"""A shorter value cannot be nested so deeply."""
-
-_DIGITS = bytes(
-    0x30
-    if octet in b"0123456789."
-    else octet
-    if octet in b"e+"
-    else 0x65
-    if octet in b"E"
-    else 0x20
-    for octet in range(256)
-)
-"""Translates digits and `.` to 0, `E` to `e`, keeps `e` and `+`; other bytes become spaces."""
-_EXPONENTS = (b"0e000", b"0e+000")
-_LONG_NUMBER = b"0" * 300
-"""So translated, a number too large for a float holds this or one of `_EXPONENTS`. Python parses
-such a number as infinity: `1e999`."""
 
 _NAMES = re.compile(r"[a-zA-Z0-9_-]{1,64}(?:,[a-zA-Z0-9_-]{1,64})*+")
 """Matches function names joined by commas: one match is faster than one for each name."""
@@ -389,28 +368,6 @@ def has_valid_values(envelope: ChatEnvelope) -> bool:
         return False
     metadata, bias = envelope.metadata, envelope.logit_bias
     return (metadata is UNSET or _is_object(metadata)) and (bias is UNSET or _is_object(bias))
-
-
-def is_parseable(value: Raw, opener: bytes) -> bool:
-    """Whether a raw value begins with the bracket `opener` and can be parsed later without error.
-
-    It can be where it is not nested too deeply and holds no number too large for a float.
-    """
-    data = bytes(value)
-    if data[:1] != opener:
-        return False
-    if (
-        len(data) >= _DEEP_BYTES
-        and brackets_in(data) >= _MOST_DEPTH
-        and depth_of(data) >= _MOST_DEPTH
-    ):
-        return False
-    numbers = data.translate(_DIGITS)
-    return (
-        numbers.find(_EXPONENTS[0]) < 0
-        and numbers.find(_EXPONENTS[1]) < 0
-        and (len(numbers) < len(_LONG_NUMBER) or numbers.find(_LONG_NUMBER) < 0)
-    )
 
 
 def _is_object(value: Raw) -> bool:

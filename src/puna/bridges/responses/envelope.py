@@ -42,11 +42,11 @@ from puna.wire.envelope import (
     UserMessage,
     has_valid_values,
     is_given,
-    is_parseable,
     is_text,
     text_content,
     value_or_unset,
 )
+from puna.wire.raw_values import is_parseable
 from puna.wire.surrogates import parse_json
 
 _Absent = UnsetType | None

@@ -1,0 +1,52 @@
+"""Whether a JSON value that stays undecoded (`msgspec.Raw`) can be parsed later without error."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from puna.wire.json_size import depth_of
+from puna.wire.octets import brackets_in
+
+_MOST_DEPTH = 180
+"""A raw value that is nested so deeply is refused: parsers have a limit of about 200."""
+
+_DEEP_BYTES = 2 * _MOST_DEPTH
+"""A shorter value cannot be nested so deeply."""
+
+_DIGITS = bytes(
+    0x30
+    if octet in b"0123456789."
+    else octet
+    if octet in b"e+"
+    else 0x65
+    if octet in b"E"
+    else 0x20
+    for octet in range(256)
+)
+"""Translates digits and `.` to 0, `E` to `e`, keeps `e` and `+`; other bytes become spaces."""
+_EXPONENTS = (b"0e000", b"0e+000")
+_LONG_NUMBER = b"0" * 300
+"""So translated, a number too large for a float holds this or one of `_EXPONENTS`. Python parses
+such a number as infinity: `1e999`."""
+
+
+def is_parseable(value: Raw, opener: bytes) -> bool:
+    """Whether a raw value begins with the bracket `opener` and can be parsed later without error.
+
+    It can be where it is not nested too deeply and holds no number too large for a float.
+    """
+    data = bytes(value)
+    if data[:1] != opener:
+        return False
+    if (
+        len(data) >= _DEEP_BYTES
+        and brackets_in(data) >= _MOST_DEPTH
+        and depth_of(data) >= _MOST_DEPTH
+    ):
+        return False
+    numbers = data.translate(_DIGITS)
+    return (
+        numbers.find(_EXPONENTS[0]) < 0
+        and numbers.find(_EXPONENTS[1]) < 0
+        and (len(numbers) < len(_LONG_NUMBER) or numbers.find(_LONG_NUMBER) < 0)
+    )
