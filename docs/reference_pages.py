@@ -10,16 +10,20 @@ from puna.catalog.facts import ModelFacts, list_models
 from puna.catalog.prices import PICOS_PER_DOLLAR, Price
 from puna.catalog.retirements import list_retirements
 from puna.cli.main import puna as command
+from puna.config.litellm_keys import SECTIONS
 from puna.dialects.quirks import Quirks
 from puna.errors import STATUS_CLASSES, APIError, PunaError
 from puna.gateway.endpoints.paths import NOT_BUILT
 from puna.gateway.endpoints.table import ENDPOINTS
-from puna.gateway.requests.body import LOCAL_FIELDS, REFUSED_FIELDS
 from puna.governance.keys import KEY_HEADERS
 from puna.providers.base import Provider
 from puna.providers.table import PROVIDERS
+from puna.types.option_kinds import Merge, Option, Scope
+from puna.types.option_scopes import REQUEST_OPTIONS
+from puna.types.options import OPTIONS
 
 _WIDTH = 90
+_KEYS_HEAD = "| key | effect |\n|---|---|\n"
 _MILLION = 1_000_000
 
 
@@ -133,9 +137,9 @@ def endpoints_page() -> str:
         "",
         "## Fields of a request",
         "",
-        f"Kept in the gateway, where they steer the call: {_names(sorted(LOCAL_FIELDS))}.",
+        f"Kept in the gateway, where they steer the call: {_names(sorted(REQUEST_OPTIONS))}.",
         "",
-        f"Refused, for they would steer its keys or answers: {_names(sorted(REFUSED_FIELDS))}.",
+        "Refused, for only the operator may set them: all other [options](options.md).",
         "",
         "In chat requests all others go upstream; the other shapes' rules are in their guides.",
         "",
@@ -148,6 +152,51 @@ def endpoints_page() -> str:
         + ".",
     ]
     return "\n".join(lines)
+
+
+def with_key_tables(guide: str) -> str:
+    """The guide to the configuration file, with the rows of its tables from the code."""
+    before, *tables = guide.split(_KEYS_HEAD)
+    parts = [before]
+    for keys, table in zip(SECTIONS.values(), tables, strict=True):
+        rows = [f"| `{key}` | {text} |\n" for key, text in keys.supported.items()]
+        rows += [f"| `{key}` | no effect: {text} |\n" for key, text in keys.always.items()]
+        parts += [_KEYS_HEAD, *rows, table[table.index("\n\n") + 1 :]]
+    return "".join(parts)
+
+
+def options_page() -> str:
+    """Every option: what it must be in each place, and what it does."""
+    lines = [
+        "# Options",
+        "",
+        "An option steers how a request is served and is not sent to a host. It may stand in the",
+        "places that its row names:",
+        "",
+        *(f"- *{_place(scope)}*: {scope.value}" for scope in Scope),
+        "",
+        "Anywhere else it is refused or, in a configuration file, reported and ignored. Where",
+        "several places give it, the nearest counts: call or request, then deployment, router,",
+        "settings; those with *all* are joined.",
+        "",
+        "| option | may stand in | must be | does |",
+        "|---|---|---|---|",
+        *(row for option in OPTIONS for row in _option_rows(option)),
+    ]
+    return "\n".join(lines)
+
+
+def _option_rows(option: Option) -> Iterator[str]:
+    """A row for each kind of value that the option may have."""
+    about = option.about + (" (*all*)" if option.merge is Merge.TOGETHER else "")
+    about = "; ".join((about, *(f"*{_place(s)}*: {text}" for s, text in option.notes.items())))
+    for kind in dict.fromkeys(option.kinds.values()):
+        places = ", ".join(_place(scope) for scope in option.kinds if option.kinds[scope] is kind)
+        yield f"| `{option.name}` | {places} | {kind.words} | {about} |"
+
+
+def _place(scope: Scope) -> str:
+    return scope.name.lower().replace("_", "-")
 
 
 def _fenced(text: str) -> list[str]:

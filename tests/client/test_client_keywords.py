@@ -9,6 +9,7 @@ from tests.support.faces import BOTH, HI, MODEL, Face, settings_for
 from tests.support.upstream import TEXT, Reply, Upstream, text_chunks
 
 from puna import BadRequestError, Client, ClientSettings
+from puna.client.keywords import read_price
 from puna.types.secret import Secret
 
 
@@ -82,3 +83,17 @@ def test_texts_are_continued_one_chat_call_for_each_prompt(upstream: Upstream) -
         client.text_completion(MODEL, ["Once", "Twice"], stream=True).close()
         assert upstream.sees(lambda: upstream.disconnects == 1)
     assert {r.path for r in upstream.requests} == {"/compat/v1/chat/completions"}
+
+
+def test_a_price_may_be_given_for_one_direction_only() -> None:
+    assert read_price({}) is None
+    price = read_price({"output_cost_per_token": 0.000002})
+    assert price is not None
+    assert (price.input_picos, price.output_picos) == (0, 2_000_000)
+
+
+@pytest.mark.parametrize("value", [-1, "dear", float("nan")])
+def test_a_price_that_is_none_is_refused(value: Any) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        read_price({"input_cost_per_token": value})
+    assert caught.value.param == "input_cost_per_token"

@@ -115,7 +115,7 @@ def test_any_other_unset_variable_is_a_warning_and_the_key_counts_as_not_given()
     config = parse(text + "router_settings:\n  timeout: os.environ/V\n")
     deployment = config.deployments[0]
     assert deployment.params == {"stop": "a"}
-    assert deployment.allowed_openai_params == ("a",)
+    assert deployment.allowed_params == ("a",)
     assert config.router.timeout_s is None
     assert {notice.line for notice in config.notices} == {5, 7, 9}
     assert ["`T`" in text or "`U`" in text or "`V`" in text for text in messages(config)] == [
@@ -253,8 +253,8 @@ def test_litellm_settings_arrive() -> None:
     assert settings.drop_params
     assert (settings.num_retries, settings.request_timeout_s) == (5, 10)
     assert settings.callbacks == ("otel",)
-    assert settings.success_callbacks == ("a", "b")
-    assert settings.failure_callbacks == ("c",)
+    assert settings.success_callback == ("a", "b")
+    assert settings.failure_callback == ("c",)
     assert settings.turn_off_message_logging
     assert settings.json_logs
     assert settings.set_verbose

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from puna.config.litellm_keys import HOST_SETTINGS, PARAMS, REFUSED_SETTINGS
+from puna.config.litellm_keys import PARAMS
 from puna.dialects.base import Target
 from puna.errors import AuthenticationError, BadRequestError
 from puna.providers.base import resolve_target
 from puna.providers.table import PROVIDERS, split_model
+from puna.types.option_scopes import HOST_SETTINGS, LOGINS
 from puna.types.secret import Secret
 from puna.wire.sigv4 import Signing
 
@@ -220,5 +221,5 @@ def test_calls_and_configs_know_the_settings_of_all_rows_and_no_others() -> None
         told |= {word for setting in (*row.settings, *keys) for word in setting.keywords}
         refused |= set(row.refused_settings)
     assert told == HOST_SETTINGS
-    assert refused == REFUSED_SETTINGS
+    assert refused == LOGINS
     assert PARAMS.supported.keys() > HOST_SETTINGS

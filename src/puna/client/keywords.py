@@ -7,28 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, TypedDict, cast
 
 from puna.bridges.completions import TextRequest, messages_of, read_text_request
-from puna.client.checks import read_list, read_mapping, read_names, read_price, read_seconds
+from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings, tls_from
-from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.engine.call import Call, Canned, RequestT
 from puna.engine.completion_run import has_endpoint
 from puna.engine.texts import calls_of
-from puna.errors import BadRequestError
+from puna.errors import BadRequestError, ConfigError
 from puna.providers.base import resolve_target
 from puna.providers.table import split_model
 from puna.routing.attempts import Group, Plan, RetryPolicy
 from puna.routing.deployment import Deployment
 from puna.types.completion_request import CompletionRequest, make_completion_request
-from puna.types.display import display
 from puna.types.model_request import ModelRequest
-from puna.types.requests import CHAT_SWITCHES, make_chat_request
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import (
+    CALL_OPTIONS,
+    CHAT_OPTIONS,
+    HOST_OPTIONS,
+    HOST_SETTINGS,
+    LOGINS,
+    REFUSED_IN_CALLS,
+    REFUSED_IN_FALLBACKS,
+    read_first,
+    read_option,
+    refuse_in_call,
+    with_aliases,
+)
+from puna.types.requests import make_chat_request
 from puna.types.secret import Secret
 from puna.wire.http import Timeouts
-
-FlagT = TypeVar("FlagT", bool, bool | None)
 
 
 class RequestOptions(TypedDict):
@@ -41,48 +51,12 @@ class RequestOptions(TypedDict):
     unwanted_params: Sequence[str]
 
 
-OWN_KEYWORDS = frozenset(
-    (
-        "additional_drop_params",
-        "allowed_openai_params",
-        "api_base",
-        "api_key",
-        "api_version",
-        "aws_bedrock_runtime_endpoint",
-        "base_url",
-        "context_window_fallbacks",
-        "custom_llm_provider",
-        "drop_params",
-        "emulate_response_format",
-        "extra_body",
-        "extra_headers",
-        "fallbacks",
-        "format_retries",
-        "headers",
-        "input_cost_per_token",
-        "max_retries",
-        "metadata",
-        "mock_delay",
-        "mock_response",
-        "num_retries",
-        "output_cost_per_token",
-        "read_think_tags",
-        "repair_tool_arguments",
-        "rescue_tool_calls",
-        "ssl_verify",
-        "stream_timeout",
-        "strict_tools",
-        "timeout",
-        *HOST_SETTINGS,
-        *REFUSED_SETTINGS,
-    )
-)
-"""Keywords that steer the call and are never part of the body."""
-
-_ADDRESSES = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
-_TOLD = HOST_SETTINGS | REFUSED_SETTINGS
-_HOST_KEYWORDS = ("api_key", *_ADDRESSES, "api_version", "custom_llm_provider", *_TOLD)
-_DEPLOYMENT_KEYWORDS = (*_HOST_KEYWORDS, "input_cost_per_token", "output_cost_per_token")
+_ADDRESSES = with_aliases("api_base")
+_HEADERS = with_aliases("extra_headers")
+_RETRIES = with_aliases("max_retries")
+_HOST_KEYS = HOST_SETTINGS | LOGINS
+_HOST = Scope.FALLBACK
+"""Of the options that a call, a fallback and a deployment have alike."""
 
 
 def read_call(
@@ -114,47 +88,54 @@ def read_call(
 def read_own(
     keywords: Mapping[str, Any], settings: ClientSettings
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The keywords that steer the call, without nulls; and those of the body."""
+    """The keywords that steer the call, without nulls; and those of the body.
+
+    Raises:
+        BadRequestError: an option is set that is none of a call.
+    """
     _check_trust(keywords.get("ssl_verify"), settings)
     own: dict[str, Any] = {}
     body: dict[str, Any] = {}
     for name, value in keywords.items():
-        if name not in OWN_KEYWORDS:
+        if name in CALL_OPTIONS:
+            if value is not None:
+                own[name] = value
+        elif name in REFUSED_IN_CALLS and value is not None:
+            raise refuse_in_call(name)
+        else:
             body[name] = value
-        elif value is not None:
-            own[name] = value
     return own, body
 
 
 def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOptions:
     """What `own` says about the request itself, whatever its kind."""
+    added, headers = (read_option(own, name, Scope.CALL, {}) for name in _HEADERS)
     return {
-        "headers": {**read_mapping(own, "headers"), **read_mapping(own, "extra_headers")},
-        "extra_body": own.get("extra_body"),
-        "drop_params": read_flag(own, "drop_params", default=settings.drop_params),
-        "allowed_params": read_names(own, "allowed_openai_params"),
-        "unwanted_params": read_names(own, "additional_drop_params"),
+        "headers": {**headers, **added},
+        "extra_body": read_option(own, "extra_body", Scope.CALL),
+        "drop_params": read_option(own, "drop_params", Scope.CALL, settings.drop_params),
+        "allowed_params": read_option(own, "allowed_openai_params", Scope.CALL, ()),
+        "unwanted_params": read_option(own, "additional_drop_params", Scope.CALL, ()),
     }
 
 
 def read_chat_options(own: Mapping[str, Any], settings: ClientSettings) -> dict[str, Any]:
     """What `own` says about a chat request, as arguments of `make_chat_request`."""
-    return {
-        **{name: read_flag(own, name, default=getattr(settings, name)) for name in CHAT_SWITCHES},
-        "format_retries": own.get("format_retries", settings.format_retries),
-    }
+    wishes = {name: own.get(name, getattr(settings, name)) for name in CHAT_OPTIONS}
+    return {name: read_option(wishes, name, Scope.CALL) for name in CHAT_OPTIONS}
 
 
 def make_call(
     request: RequestT, own: Mapping[str, Any], settings: ClientSettings, canned: Canned | None
 ) -> Call[RequestT]:
     """A checked request as a call: with its deployments, retries, timeouts and hook data."""
+    retries = read_first(own, _RETRIES, Scope.CALL)
     return Call(
         request=request,
         plan=_read_plan(request, own, settings),
-        policy=RetryPolicy(max_retries=_read_retries(own, settings)),
+        policy=RetryPolicy(max_retries=settings.max_retries if retries is None else retries),
         timeouts=_read_timeouts(own, settings),
-        metadata=read_mapping(own, "metadata"),
+        metadata=read_option(own, "metadata", Scope.CALL, {}),
         canned=canned,
     )
 
@@ -168,7 +149,7 @@ def read_text_calls(
     stream: Any = None,
 ) -> tuple[TextRequest, list[Call]]:
     """A text completion as the chat calls it takes, one for each prompt. Errors: `read_call`."""
-    drop_params = read_flag(keywords, "drop_params", default=settings.drop_params)
+    drop_params = read_option(keywords, "drop_params", Scope.CALL, settings.drop_params)
     request = read_text_request(prompt, keywords, drop_params=drop_params)
     first = read_call(
         model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
@@ -218,7 +199,7 @@ def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSe
         return (replace(made, overrides=_read_overrides(keywords, request)),)
 
     asked: dict[str, Any] = {
-        field: [group_of(item, field) for item in read_list(own, field)]
+        field: [group_of(item, field) for item in read_option(own, field, Scope.CALL)]
         for field in ("fallbacks", "context_window_fallbacks")
         if own.get(field) is not None
     }
@@ -241,16 +222,13 @@ def _read_fallback(
     if isinstance(item, Mapping) and isinstance(item.get("model"), str):
         fields = cast("Mapping[str, Any]", item)
         for name in fields:
-            if name in OWN_KEYWORDS and name not in _DEPLOYMENT_KEYWORDS:
-                raise BadRequestError(
-                    f"`{name}` is set for a whole call, not for one of its `{field}`.",
-                    param=f"{field}.{name}",
-                )
+            if name in REFUSED_IN_FALLBACKS:
+                raise refuse_in_call(name, field)
         return str(fields["model"]), fields
     if not isinstance(item, str):
         raise BadRequestError(f"`{field}` must be a list of model names.", param=field)
     is_same = _goes_to_the_same(item, first, own, settings)
-    return item, {k: own[k] for k in _HOST_KEYWORDS if k in own} if is_same else {}
+    return item, {k: own[k] for k in HOST_OPTIONS if k in own} if is_same else {}
 
 
 def _goes_to_the_same(
@@ -276,25 +254,16 @@ def make_deployment(
     is_canned: bool,
 ) -> Deployment:
     """Whom a model's name and the keywords of a call mean; `is_canned` where nobody is asked."""
-    base = next((own[name] for name in _ADDRESSES if own.get(name)), None)
-    if base is not None and not isinstance(base, str):
-        raise BadRequestError("`api_base` must be a string.", param="api_base")
-    named = own.get("custom_llm_provider")
-    if named is not None and not isinstance(named, str):
-        raise BadRequestError(
-            "`custom_llm_provider` must be a string.", param="custom_llm_provider"
-        )
+    base = read_first({n: own[n] or None for n in _ADDRESSES if n in own}, _ADDRESSES, _HOST)
     provider, upstream = split_model(
         model,
-        provider=named,
+        provider=read_option(own, "custom_llm_provider", _HOST),
         has_api_base=bool(base),
         providers=settings.providers,
     )
-    key = own.get("api_key")
+    key = read_option(own, "api_key", _HOST)
     if is_canned and not key:
         key = "unused"  # nothing is sent, so nothing needs a key
-    if key is not None and not isinstance(key, str | Secret):
-        raise BadRequestError("`api_key` must be a string.", param="api_key")
     secret = key if isinstance(key, Secret) else Secret(key) if key else None
     target = resolve_target(
         provider,
@@ -305,8 +274,9 @@ def make_deployment(
         or ("http://localhost" if is_canned and not provider.has_fixed_address else None),
         settings={} if is_canned else _read_host_settings(own),
     )
-    if own.get("api_version"):
-        target = replace(target, query={**target.query, "api-version": str(own["api_version"])})
+    version = read_option(own, "api_version", _HOST)
+    if version:
+        target = replace(target, query={**target.query, "api-version": version})
     return Deployment(
         deployment_id=f"{provider.name}/{upstream}@{target.base_url}",
         public_name=model,
@@ -317,31 +287,19 @@ def make_deployment(
 
 def _read_host_settings(own: Mapping[str, Any]) -> Mapping[str, Secret]:
     """What the host is told beside key and address; some of it is secret, so all is."""
-    told: dict[str, Secret] = {}
-    for name, value in own.items():
-        if name not in _TOLD:
-            continue
-        if not isinstance(value, str | Secret):
-            raise BadRequestError(f"`{name}` must be a string.", param=name)
-        told[name] = value if isinstance(value, Secret) else Secret(value)
-    return told
+    told = {name: read_option(own, name, _HOST) for name in _HOST_KEYS.intersection(own)}
+    return {
+        name: value if isinstance(value, Secret) else Secret(value)
+        for name, value in told.items()
+        if value is not None
+    }
 
 
 def _read_overrides(own: Mapping[str, Any], request: ModelRequest) -> Mapping[str, Any]:
     """A fallback's own request parameters, checked like a call's; they replace the call's."""
-    given = {k: v for k, v in own.items() if k not in OWN_KEYWORDS and k != "model"}
+    given = {k: v for k, v in own.items() if k not in CALL_OPTIONS and k != "model"}
     request.split(given)
     return given
-
-
-def read_flag(own: Mapping[str, Any], name: str, *, default: FlagT) -> bool | FlagT:
-    """A keyword that is true or false. Raises BadRequestError for anything else."""
-    wish = own.get(name)
-    if wish is None:
-        return default
-    if not isinstance(wish, bool):
-        raise BadRequestError(f"`{name}` must be true or false, not `{display(wish)}`.", param=name)
-    return wish
 
 
 def _check_trust(ssl_verify: object, settings: ClientSettings) -> None:
@@ -353,23 +311,9 @@ def _check_trust(ssl_verify: object, settings: ClientSettings) -> None:
         )
 
 
-def _read_retries(own: Mapping[str, Any], settings: ClientSettings) -> int:
-    """`max_retries`, or its alias `num_retries`: one count, never multiplied."""
-    for name in ("max_retries", "num_retries"):
-        value = own.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise BadRequestError(
-                f"`{name}` must be a whole number from 0, not `{display(value)}`.", param=name
-            )
-        return value
-    return settings.max_retries
-
-
 def _read_timeouts(own: Mapping[str, Any], settings: ClientSettings) -> Timeouts:
-    total_s = read_seconds(own, "timeout", settings.timeout_s)
-    return Timeouts(total_s=total_s, idle_s=read_seconds(own, "stream_timeout", total_s))
+    total_s = read_option(own, "timeout", Scope.CALL, settings.timeout_s)
+    return Timeouts(total_s=total_s, idle_s=read_option(own, "stream_timeout", Scope.CALL, total_s))
 
 
 def read_canned(own: Mapping[str, Any]) -> Canned | None:
@@ -395,4 +339,20 @@ def read_canned(own: Mapping[str, Any]) -> Canned | None:
 
 def read_delay(own: Mapping[str, Any]) -> float:
     """How long a prepared answer takes."""
-    return read_seconds(own, "mock_delay", 0.0) or 0.0
+    return float(read_option(own, "mock_delay", Scope.CALL, 0.0))
+
+
+def read_price(own: Mapping[str, Any]) -> Price | None:
+    """A call's own price; None where it gives none."""
+    given_name, made_name = "input_cost_per_token", "output_cost_per_token"
+    if own.get(given_name) is None and own.get(made_name) is None:
+        return None
+    given, made = (_read_picos(own, name) for name in (given_name, made_name))
+    return Price(input_picos=given, output_picos=made)
+
+
+def _read_picos(own: Mapping[str, Any], name: str) -> int:
+    try:
+        return price_from_dollars_per_token(own.get(name) or 0)
+    except ConfigError as error:
+        raise BadRequestError(f"`{name}`: {error}", param=name) from error

@@ -11,13 +11,14 @@ from puna.client.keywords import (
     make_call,
     read_canned,
     read_chat_options,
-    read_flag,
     read_options,
     read_own,
 )
 from puna.client.settings import ClientSettings
 from puna.engine.call import Call
 from puna.engine.responses import ResponseMemory
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import read_option
 from puna.types.response_request import (
     ResponsesRequest,
     make_responses_request,
@@ -48,7 +49,7 @@ def read_response_call(
         stream=stream,
         earlier=memory.earlier(keywords.get("previous_response_id")),
         chat_options=read_chat_options(own, settings),
-        strict_tools=read_flag(own, "strict_tools", default=settings.strict_tools),
+        strict_tools=read_option(own, "strict_tools", Scope.CALL, settings.strict_tools),
         stored_items=memory.items(references_in(asked)),
         **read_options(own, settings),
     )

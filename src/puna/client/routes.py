@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from puna.client.checks import read_mapping, read_names, read_seconds
-from puna.client.keywords import OWN_KEYWORDS, make_deployment
+from puna.client.keywords import make_deployment
 from puna.client.settings import ClientSettings
 from puna.routing.deployment import Deployment
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import CALL_OPTIONS, read_option, with_aliases
 
 
 def read_deployment(
@@ -19,21 +20,20 @@ def read_deployment(
 
     What is no keyword of Puna's is a default of its requests. Raises as `read_call` does.
     """
-    own = {k: v for k, v in keywords.items() if k in OWN_KEYWORDS and v is not None}
+    own = {k: v for k, v in keywords.items() if k in CALL_OPTIONS and v is not None}
     answer = own.get("mock_response")
+    added, headers = (
+        read_option(own, name, Scope.CALL, {}) for name in with_aliases("extra_headers")
+    )
     return replace(
         make_deployment(model, own, settings, is_canned=answer is not None),
         public_name=public_name,
-        params={k: v for k, v in keywords.items() if k not in OWN_KEYWORDS and v is not None},
-        headers={
-            name.lower(): value
-            for given in ("headers", "extra_headers")
-            for name, value in read_mapping(own, given).items()
-        },
-        timeout_s=read_seconds(own, "timeout", None),
-        stream_timeout_s=read_seconds(own, "stream_timeout", None),
-        drop_params=own.get("drop_params"),
-        allowed_params=frozenset(read_names(own, "allowed_openai_params")),
-        unwanted_params=frozenset(read_names(own, "additional_drop_params")),
+        params={k: v for k, v in keywords.items() if k not in CALL_OPTIONS and v is not None},
+        headers={name.lower(): value for name, value in {**headers, **added}.items()},
+        timeout_s=read_option(own, "timeout", Scope.DEPLOYMENT),
+        stream_timeout_s=read_option(own, "stream_timeout", Scope.DEPLOYMENT),
+        drop_params=read_option(own, "drop_params", Scope.DEPLOYMENT),
+        allowed_params=frozenset(read_option(own, "allowed_openai_params", Scope.DEPLOYMENT, ())),
+        unwanted_params=frozenset(read_option(own, "additional_drop_params", Scope.DEPLOYMENT, ())),
         canned_answer=answer if isinstance(answer, str) else None,
     )

@@ -1,5 +1,6 @@
 """The keys of LiteLLM's `config.yaml`, and what Puna does with each.
 
+What has an effect is in `types/options.py`; here are the other names that LiteLLM knows.
 `docs/guides/litellm-config.md` shows these tables; a test compares the two. Names are from
 LiteLLM's "All settings" page and its 1.106.2 package.
 """
@@ -9,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import LOGINS, options_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,11 @@ class SectionKeys:
     def known(self) -> tuple[str, ...]:
         """Every name that LiteLLM knows in this section, sorted."""
         return tuple(sorted({*self.supported, *self.always, *self.planned}))
+
+
+def _options(scope: Scope) -> dict[str, str]:
+    """The options of a section, and what each does there."""
+    return {o.name: o.notes.get(scope, o.about) for o in options_in(scope) if o.name not in LOGINS}
 
 
 def _words(text: str) -> frozenset[str]:
@@ -62,39 +71,7 @@ MODEL = SectionKeys(
 PARAMS = SectionKeys(
     supported={
         "model": "`provider/model`; a `*` is filled with what `model_name` caught",
-        "custom_llm_provider": "the provider, where `model` does not begin with it",
-        "api_key": "the provider's key",
-        "api_base": "the provider's address",
-        "base_url": "the same as `api_base`",
-        "api_version": "the API version, where a provider has one",
-        "aws_access_key_id": "with `aws_secret_access_key`: the keys that sign requests to AWS",
-        "aws_secret_access_key": "the other half of the pair",
-        "aws_session_token": "with them, where they are of a session",
-        "aws_region_name": "the region of AWS",
-        "aws_bedrock_runtime_endpoint": "the same as `api_base`, which wins",
-        "vertex_project": "the project of Google Cloud",
-        "vertex_ai_project": "the same as `vertex_project`, which wins",
-        "vertex_location": "the region of Google Cloud",
-        "vertex_ai_location": "the same as `vertex_location`, which wins",
-        "timeout": "seconds for one attempt",
-        "stream_timeout": "seconds for one streamed attempt",
-        "max_retries": "retries after a first failure",
-        "num_retries": "the same as `max_retries`, which wins",
-        "drop_params": "leave out what the host cannot honour, instead of an error",
-        "rescue_tool_calls": "turn calls that a model wrote as text into tool calls; on by default",
-        "repair_tool_arguments": "make the arguments of such calls fit their schema",
-        "emulate_response_format": "hold answers to a `response_format` that the host lacks",
-        "format_retries": "how often another answer is asked for then; 2 by default",
-        "read_think_tags": "make thoughts of `<think>`; Messages and Responses do by themselves",
-        "allowed_openai_params": "parameters to send although the host is not known to take them",
-        "additional_drop_params": "parameters never to send",
-        "extra_headers": "headers to add",
-        "headers": "the same as `extra_headers`, which wins",
-        "weight": "share of the traffic of one public name",
-        "order": "rank among the deployments of one public name, lower first",
-        "mock_response": "answer this text and ask nobody",
-        "input_cost_per_token": "US dollars, kept as the decimal that is written",
-        "output_cost_per_token": "US dollars, kept as the decimal that is written",
+        **_options(Scope.DEPLOYMENT),
     },
     planned=_words(
         "adaptive_router_config adaptive_router_default_model allow_client_keepalive_override "
@@ -110,18 +87,6 @@ PARAMS = SectionKeys(
         "vector_store_id"
     ),
 )
-
-HOST_SETTINGS = _words(
-    "aws_access_key_id aws_secret_access_key aws_session_token aws_region_name "
-    "vertex_project vertex_ai_project vertex_location vertex_ai_location"
-)
-"""What a host wants to be told beside its key and its address."""
-
-REFUSED_SETTINGS = _words(
-    "aws_external_id aws_profile_name aws_role_name aws_session_name aws_sts_endpoint "
-    "aws_web_identity_token vertex_ai_credentials vertex_credentials"
-)
-"""Ways to log in that are not built. A deployment with one is not used: it means other keys."""
 
 # Settings of hosts that have no row yet. Many are keys, so none is sent on as a parameter.
 HOST_PREFIXES = (
@@ -152,27 +117,7 @@ REQUEST_PARAMS = _words(
 )
 
 LITELLM = SectionKeys(
-    supported={
-        "drop_params": "leave out what a host cannot honour, instead of an error",
-        "rescue_tool_calls": "turn calls that a model wrote as text into tool calls; on by default",
-        "repair_tool_arguments": "make the arguments of such calls fit their schema",
-        "emulate_response_format": "hold answers to a `response_format` that the host lacks",
-        "format_retries": "how often another answer is asked for then; 2 by default",
-        "strict_tools": "refuse tools of a response that no host runs, instead of leaving them out",
-        "read_think_tags": "make thoughts of `<think>`; Messages and Responses do by themselves",
-        "num_retries": "retries after a first failure; `router_settings` wins",
-        "request_timeout": "seconds for one attempt; `router_settings.timeout` wins",
-        "fallbacks": "names to try after a failure; `router_settings` wins",
-        "context_window_fallbacks": "the same, when the prompt is too long",
-        "content_policy_fallbacks": "the same, when the host refuses the content",
-        "default_fallbacks": "names to try when a model has no list of its own",
-        "callbacks": "functions (`file.function`, beside the configuration) that see every call",
-        "success_callback": "the same, for what succeeded",
-        "failure_callback": "the same, for what failed",
-        "turn_off_message_logging": "hooks see no messages and no answers",
-        "json_logs": "logs as JSON lines",
-        "set_verbose": "more log lines",
-    },
+    supported=_options(Scope.SETTINGS),
     always={
         "redact_user_api_key_info": "no log holds a key or what it belongs to",
         "disable_hf_tokenizer_download": "no tokenizer is downloaded, ever",
@@ -199,22 +144,7 @@ LITELLM = SectionKeys(
 )
 
 GENERAL = SectionKeys(
-    supported={
-        "master_key": "the key that callers must send; without one the gateway is open",
-        "max_request_size_mb": "largest request body, in MB of 1,048,576 bytes (default 32)",
-        "max_request_values": "most JSON values of a request body (default 500000)",
-        "litellm_key_header_name": "another header that may carry the caller's key",
-        "always_include_stream_usage": "ask hosts that take `stream_options` for a stream's usage",
-        "head_timeout": "seconds that a client may take for a request's head (default 20)",
-        "body_timeout": "seconds that a request's body may pause (default 60)",
-        "linger_timeout": "seconds for which the rest of an answered request is read (default 30)",
-        "max_connections": "clients connected at once (default: half the files that may be open)",
-        "allowed_hosts": "names in `Host` that a gateway without a key answers to, beside "
-        "addresses and local names; may begin with `*` (default: none)",
-        "response_store_size_mb": "how much that file keeps, in MB of 1,048,576 bytes; the oldest "
-        "responses go (default 1024)",
-        "response_store": "a SQLite file for responses that can be gone on from (default: memory)",
-    },
+    supported=_options(Scope.GENERAL),
     always={
         "cancel_on_disconnect": "a caller that leaves ends the upstream request",
         "dangerously_permit_weak_or_unset_master_key": "an open gateway starts, with a warning",
@@ -251,22 +181,7 @@ GENERAL = SectionKeys(
 )
 
 ROUTER = SectionKeys(
-    supported={
-        "routing_strategy": "`simple-shuffle`: by weight; others are read as it, with a warning",
-        "num_retries": "retries after a first failure",
-        "max_retries": "the same as `num_retries`, which wins",
-        "timeout": "seconds for one attempt",
-        "stream_timeout": "seconds for one streamed attempt",
-        "allowed_fails": "failures in a row before a deployment rests",
-        "cooldown_time": "seconds that it rests",
-        "retry_after": "shortest wait before a retry, in seconds",
-        "fallbacks": "names to try after a failure",
-        "context_window_fallbacks": "the same, when the prompt is too long",
-        "content_policy_fallbacks": "the same, when the host refuses the content",
-        "default_fallbacks": "names to try when a model has no list of its own",
-        "model_group_alias": "other names for public names; `hidden: true` keeps one off the list",
-        "disable_cooldowns": "no deployment rests",
-    },
+    supported=_options(Scope.ROUTER),
     planned=_words(
         "alerting_config allowed_fails_policy assistants_config cache_kwargs cache_responses "
         "caching_groups client_ttl debug_level default_litellm_params "

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from puna.config.environment import PREFIX, KeyPath, Unset, texts_in, unsupported_reference
 from puna.config.litellm_keys import (
     HOST_PREFIXES,
-    HOST_SETTINGS,
     MODEL,
     PARAMS,
-    REFUSED_SETTINGS,
     REQUEST_PARAMS,
     TOP,
 )
 from puna.config.matching import WILDCARD
+from puna.config.options import as_attributes, read_options
 from puna.config.reading import Section, looks_secret, nearest
 from puna.config.schema import DeploymentConfig, Notice, Severity
 from puna.config.yaml_source import format_path, printable
-from puna.types.secret import Secret
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import (
+    BY_NAME,
+    HOST_OPTIONS,
+    HOST_SETTINGS,
+    LOGINS,
+    fold_aliases,
+    place_of,
+    with_aliases,
+)
 
 # Without these a request would go to the wrong place or in the wrong shape.
-_ADDRESSES = ("api_base", "base_url", "aws_bedrock_runtime_endpoint")
-_HOST_KEYS = HOST_SETTINGS | REFUSED_SETTINGS
-_VITAL = (_HOST_KEYS - {"aws_session_token"}) | {
-    *_ADDRESSES,
-    *("api_version", "custom_llm_provider", "extra_headers", "headers"),
-}
+_VITAL = (HOST_OPTIONS - {"api_key", "aws_session_token"}) | {*with_aliases("extra_headers")}
+_HOST_KEYS = HOST_SETTINGS | LOGINS
 _REPORTED = _VITAL | {"api_key", "model"}
 _NEAR = 0.8
 _LIST_NEAR = 0.5
@@ -146,44 +150,26 @@ class _EntryReader:
         problem, unset = self._report_missing(name)
         foreign = self._find_reference(name)
         self._report_entry_keys()
-        params = self.params
-        max_retries = params.whole("max_retries")
-        weight = params.number("weight", is_zero_fine=True)
+        given = {
+            **read_options(self.info, Scope.MODEL),
+            **read_options(self.params, Scope.DEPLOYMENT),
+        }
+        settings = {key: given.pop(key) for key in _HOST_KEYS & given.keys()}
         return DeploymentConfig(
             public_name=name,
             model=model,
-            custom_llm_provider=params.text("custom_llm_provider"),
-            api_key=params.secret("api_key"),
-            api_base=self._first_text(*_ADDRESSES),
-            api_version=params.text("api_version"),
-            host_settings=self._read_host_settings(),
-            timeout_s=params.number("timeout"),
-            stream_timeout_s=params.number("stream_timeout"),
-            max_retries=params.whole("num_retries") if max_retries is None else max_retries,
-            drop_params=params.flag("drop_params"),
-            rescue_tool_calls=params.flag("rescue_tool_calls"),
-            repair_tool_arguments=params.flag("repair_tool_arguments"),
-            emulate_response_format=params.flag("emulate_response_format"),
-            read_think_tags=params.flag("read_think_tags"),
-            format_retries=params.whole("format_retries"),
-            allowed_openai_params=params.names("allowed_openai_params"),
-            additional_drop_params=params.names("additional_drop_params"),
-            extra_headers={**params.texts("headers"), **params.texts("extra_headers")},
+            host_settings=settings,
             params=self._read_request_params(),
-            weight=1 if weight is None else weight,
-            order=params.whole("order"),
             rpm=self._read_limit("rpm"),
             tpm=self._read_limit("tpm"),
-            tags=params.names("tags"),
-            mock_response=params.text("mock_response"),
+            tags=self.params.names("tags"),
             deployment_id=self.info.text("id") or None,
             model_info=dict(self.info.values),
-            input_price=self._read_price("input_cost_per_token"),
-            output_price=self._read_price("output_cost_per_token"),
-            missing_variable=self.missing.get(params.at("api_key")),
+            missing_variable=self.missing.get(self.params.at("api_key")),
             problem=foreign or problem,
             unset_variables=() if foreign else unset,
             line=self.source.line(self.entry.path),
+            **as_attributes(fold_aliases(given)),
         )
 
     def _required(self, section: Section, key: str) -> str:
@@ -295,11 +281,18 @@ class _EntryReader:
             elif key not in MODEL.supported:
                 near = nearest(key, (*MODEL.known, *PARAMS.supported))
                 text = f"unknown key `{printable(key)}` in {format_path(self.entry.path)}"
-                if near in PARAMS.supported:
+                if key in BY_NAME and key not in PARAMS.supported:
+                    hint = f": it {place_of(key)}"
+                elif near in PARAMS.supported:
                     hint = f": `{near}` belongs inside `litellm_params`"
                 else:
                     hint = f": did you mean `{near}`?" if near else ": ignored"
                 self.notices.append(self.source.notice(path, f"{text}{hint}"))
+        for key in self.info.values:
+            if key in BY_NAME and Scope.MODEL not in BY_NAME[key].kinds:
+                path = self.info.at(key)
+                text = f"`{format_path(path)}` has no effect there: `{key}` {place_of(key)}"
+                self.notices.append(self.source.notice(path, text))
 
     def _read_request_params(self) -> dict[str, Any]:
         """The other keys of `litellm_params`, as default request parameters; nulls are left out."""
@@ -325,15 +318,13 @@ class _EntryReader:
             found[key] = value
         return found
 
-    def _read_host_settings(self) -> dict[str, Secret]:
-        given = {key: self.params.secret(key) for key in self.params.values if key in _HOST_KEYS}
-        return {key: value for key, value in given.items() if value is not None}
-
     def _refuse(self, key: str) -> str | None:
         """Why a key cannot be a request parameter, or None if it may be one."""
         where = format_path(self.params.at(key))
         if key in PARAMS.planned or key.startswith(HOST_PREFIXES):
             return f"`{where}` is known to LiteLLM, not supported by Puna yet: ignored"
+        if key in BY_NAME:
+            return f"`{where}` has no effect there: `{key}` {place_of(key)}"
         near = nearest(key, sorted(PARAMS.supported), cutoff=_NEAR)
         if near:
             return f"unknown key `{where}`: did you mean `{near}`? It is ignored"
@@ -344,11 +335,3 @@ class _EntryReader:
     def _read_limit(self, key: str) -> int | None:
         limit = self.params.whole(key)
         return self.entry.whole(key) if limit is None else limit
-
-    def _read_price(self, key: str) -> str | None:
-        price = self.params.price(key)
-        return self.info.price(key) if price is None else price
-
-    def _first_text(self, *keys: str) -> str | None:
-        texts: Sequence[str] = [(self.params.text(key) or "").strip() for key in keys]
-        return next((text for text in texts if text), None)

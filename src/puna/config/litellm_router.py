@@ -8,9 +8,11 @@ from typing import Any
 from puna.config.environment import KeyPath
 from puna.config.litellm_keys import STRATEGIES
 from puna.config.matching import find_deployments
+from puna.config.options import as_attributes, read_options
 from puna.config.reading import Section, Source, nearest
 from puna.config.schema import DeploymentConfig, Notice, RouterConfig
 from puna.config.yaml_source import format_path, printable
+from puna.types.option_kinds import Scope
 
 
 def read_router(section: Section, settings: Section) -> tuple[RouterConfig, list[Notice]]:
@@ -27,33 +29,22 @@ def read_router(section: Section, settings: Section) -> tuple[RouterConfig, list
     elif strategy != STRATEGIES[0]:
         text = f"the strategy `{strategy}` is not built in Puna yet: read as `{STRATEGIES[0]}`"
         notices.append(section.source.notice(section.at("routing_strategy"), text))
-    lists: dict[str, dict[str, tuple[str, ...]]] = {}
+    lists: dict[str, Any] = {}
     for key in ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"):
         giver = section if section.values.get(key) is not None else settings
         lists[key] = _read_fallbacks(giver, key, notices)
     defaults = section.names("default_fallbacks") or settings.names("default_fallbacks")
     for_every_name = lists["fallbacks"].pop("*", ())
     aliases, hidden = _read_aliases(section)
-    plain = RouterConfig()
-    allowed_fails = section.whole("allowed_fails")
-    cooldown_s = section.number("cooldown_time", is_zero_fine=True)
-    retry_after_s = section.number("retry_after", is_zero_fine=True)
-    num_retries = section.whole("num_retries")
+    given = read_options(section, Scope.ROUTER)
+    given.setdefault("num_retries", given.pop("max_retries", None))
     router = RouterConfig(
         strategy=strategy,
-        num_retries=section.whole("max_retries") if num_retries is None else num_retries,
-        timeout_s=section.number("timeout"),
-        stream_timeout_s=section.number("stream_timeout"),
-        allowed_fails=plain.allowed_fails if allowed_fails is None else allowed_fails,
-        cooldown_s=plain.cooldown_s if cooldown_s is None else cooldown_s,
-        retry_after_s=plain.retry_after_s if retry_after_s is None else retry_after_s,
-        fallbacks=lists["fallbacks"],
-        context_window_fallbacks=lists["context_window_fallbacks"],
-        content_policy_fallbacks=lists["content_policy_fallbacks"],
         default_fallbacks=defaults or for_every_name,
         model_group_alias=aliases,
         hidden_aliases=hidden,
-        disable_cooldowns=section.flag("disable_cooldowns") or False,
+        **lists,
+        **as_attributes(given),
     )
     return router, notices
 

@@ -26,27 +26,17 @@ from puna.config.litellm_keys import (
 )
 from puna.config.litellm_models import explain_reference, is_reported, read_deployments
 from puna.config.litellm_router import read_router, report_names
+from puna.config.options import as_attributes, read_options
 from puna.config.reading import Section, Source, nearest
-from puna.config.schema import (
-    DEFAULT_BODY_TIMEOUT_S,
-    DEFAULT_HEAD_TIMEOUT_S,
-    DEFAULT_LINGER_TIMEOUT_S,
-    DEFAULT_MAX_REQUEST_BYTES,
-    DEFAULT_MAX_REQUEST_VALUES,
-    DEFAULT_STORE_BYTES,
-    GatewayConfig,
-    Notice,
-    ServerConfig,
-    SettingsConfig,
-    Severity,
-)
+from puna.config.schema import GatewayConfig, Notice, ServerConfig, SettingsConfig, Severity
 from puna.config.yaml_source import YAMLDocument, format_path, load_yaml, printable
 from puna.errors import ConfigError
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import BY_NAME, place_of
 from puna.types.secret import Secret
 
 _MASTER_KEY = ("general_settings", "master_key")
 _WELL_KNOWN_KEYS = frozenset({"sk-1234", "sk-12345", "sk-123456", "1234", "changeme", "secret"})
-_BYTES_PER_MB = 1024 * 1024
 _SECTIONS = {"litellm_settings": LITELLM, "general_settings": GENERAL, "router_settings": ROUTER}
 
 
@@ -143,6 +133,8 @@ def report_keys(section: Section, keys: SectionKeys) -> list[Notice]:
         else:
             near = nearest(key, keys.known)
             hint = f": did you mean `{near}`?" if near else ": ignored"
+            if key in BY_NAME:
+                hint = f": it {place_of(key)}"
             line = section.source.line(path)
             text = f"unknown key `{printable(key)}`{where} (line {line}){hint}"
             notices.append(Notice("warning", text, line=line, key=format_path(path)))
@@ -221,23 +213,8 @@ def _report_unset(
 
 
 def _read_settings(section: Section) -> SettingsConfig:
-    return SettingsConfig(
-        drop_params=section.flag("drop_params") or False,
-        rescue_tool_calls=section.flag("rescue_tool_calls") is not False,
-        repair_tool_arguments=section.flag("repair_tool_arguments") or False,
-        emulate_response_format=section.flag("emulate_response_format") or False,
-        read_think_tags=section.flag("read_think_tags"),
-        format_retries=section.whole("format_retries"),
-        strict_tools=section.flag("strict_tools") or False,
-        num_retries=section.whole("num_retries"),
-        request_timeout_s=section.number("request_timeout"),
-        callbacks=section.names("callbacks"),
-        success_callbacks=section.names("success_callback"),
-        failure_callbacks=section.names("failure_callback"),
-        turn_off_message_logging=section.flag("turn_off_message_logging") or False,
-        json_logs=section.flag("json_logs") or False,
-        set_verbose=section.flag("set_verbose") or False,
-    )
+    found = read_options(section, Scope.SETTINGS)
+    return SettingsConfig(**as_attributes(found))
 
 
 def _read_server(section: Section, *, is_key_unset: bool) -> tuple[ServerConfig, list[Notice]]:
@@ -246,7 +223,8 @@ def _read_server(section: Section, *, is_key_unset: bool) -> tuple[ServerConfig,
     That is reported elsewhere.
     """
     notices: list[Notice] = []
-    master_key = section.secret("master_key")
+    found = as_attributes(read_options(section, Scope.GENERAL))
+    master_key = found.get("master_key")
     path = section.at("master_key")
     written = section.values.get("master_key")
     if isinstance(written, str) and master_key is None:
@@ -261,29 +239,5 @@ def _read_server(section: Section, *, is_key_unset: bool) -> tuple[ServerConfig,
             "long random one"
         )
         notices.append(section.source.notice(path, text))
-    megabytes = section.number("max_request_size_mb")
-    store_mb = section.number("response_store_size_mb")
-    values = section.number("max_request_values")
-    header = (section.text("litellm_key_header_name") or "").strip()
-    server = ServerConfig(
-        master_key=master_key,
-        master_key_variable=section.source.origins.get(path),
-        max_request_bytes=(
-            DEFAULT_MAX_REQUEST_BYTES
-            if megabytes is None
-            else max(1, int(megabytes * _BYTES_PER_MB))
-        ),
-        max_request_values=DEFAULT_MAX_REQUEST_VALUES if values is None else max(1, int(values)),
-        key_header_name=header.lower() or None,
-        always_include_stream_usage=section.flag("always_include_stream_usage") or False,
-        response_store=section.text("response_store") or None,
-        response_store_bytes=(
-            DEFAULT_STORE_BYTES if store_mb is None else max(1, int(store_mb * _BYTES_PER_MB))
-        ),
-        head_timeout_s=section.number("head_timeout") or DEFAULT_HEAD_TIMEOUT_S,
-        body_timeout_s=section.number("body_timeout") or DEFAULT_BODY_TIMEOUT_S,
-        linger_timeout_s=section.number("linger_timeout") or DEFAULT_LINGER_TIMEOUT_S,
-        max_connections=section.whole("max_connections", least=1),
-        allowed_hosts=tuple(name.lower() for name in section.names("allowed_hosts")),
-    )
+    server = ServerConfig(**found, master_key_variable=section.source.origins.get(path))
     return server, notices

@@ -80,9 +80,9 @@ class DeploymentConfig:
     emulate_response_format: bool | None = None
     read_think_tags: bool | None = None
     format_retries: int | None = None
-    allowed_openai_params: tuple[str, ...] = ()
-    additional_drop_params: tuple[str, ...] = ()
-    extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    allowed_params: tuple[str, ...] = ()
+    unwanted_params: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     weight: float = 1
     order: int | None = None
@@ -168,8 +168,8 @@ class SettingsConfig:
     num_retries: int | None = None
     request_timeout_s: float | None = None
     callbacks: tuple[str, ...] = ()
-    success_callbacks: tuple[str, ...] = ()
-    failure_callbacks: tuple[str, ...] = ()
+    success_callback: tuple[str, ...] = ()
+    failure_callback: tuple[str, ...] = ()
     turn_off_message_logging: bool = False
     json_logs: bool = False
     set_verbose: bool = False

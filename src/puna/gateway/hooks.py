@@ -26,7 +26,7 @@ from puna.telemetry.events import CallEvent, Hook, Outcome, Texts
 def report_callbacks(config: GatewayConfig) -> list[Notice]:
     """A warning for each callback that is the name of an integration: none is built yet."""
     settings = config.settings
-    names = (*settings.callbacks, *settings.success_callbacks, *settings.failure_callbacks)
+    names = (*settings.callbacks, *settings.success_callback, *settings.failure_callback)
     return [
         Notice(
             "warning", f"the callback `{name}` is known to LiteLLM, not built in Puna yet: ignored"
@@ -45,8 +45,8 @@ def load_hooks(config: GatewayConfig) -> tuple[Hook, ...]:
     settings = config.settings
     hooks = [
         *_load_all(settings.callbacks, config.file),
-        *(_only("success", one) for one in _load_all(settings.success_callbacks, config.file)),
-        *(_only("failure", one) for one in _load_all(settings.failure_callbacks, config.file)),
+        *(_only("success", one) for one in _load_all(settings.success_callback, config.file)),
+        *(_only("failure", one) for one in _load_all(settings.failure_callback, config.file)),
     ]
     if settings.turn_off_message_logging:
         hooks = [_without_texts(one) for one in hooks]

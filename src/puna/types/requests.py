@@ -85,19 +85,10 @@ class ChatRequest(ModelRequest):
         return {name: value for name, value in params.items() if name not in _OUTPUT_LIMITS}
 
 
-CHAT_SWITCHES = (
-    "rescue_tool_calls",
-    "repair_tool_arguments",
-    "emulate_response_format",
-    "read_think_tags",
-)
-"""Fields of a chat request that are true, false, or not said."""
-
 RequestT_co = TypeVar("RequestT_co", bound=ModelRequest, default=ChatRequest, covariant=True)
 """The kind of request that a value is about; chat unless it says otherwise."""
 
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
-_MOST_FORMAT_RETRIES = 10
 _OWN_FIELDS = ("model", "messages", "stream")
 
 
@@ -184,7 +175,7 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
     repair_tool_arguments: bool | None = None,
     emulate_response_format: bool | None = None,
     read_think_tags: bool | None = None,
-    format_retries: Any = None,
+    format_retries: int | None = None,
     allowed_params: Iterable[str] = (),
     unwanted_params: Iterable[str] = (),
 ) -> ChatRequest:
@@ -216,7 +207,7 @@ def make_chat_request(  # noqa: PLR0913 - a request's parts; all but two by keyw
         repair_tool_arguments=repair_tool_arguments,
         emulate_response_format=emulate_response_format,
         read_think_tags=read_think_tags,
-        format_retries=_check_format_retries(format_retries),
+        format_retries=format_retries,
         allowed_params=frozenset(allowed_params),
         unwanted_params=frozenset(unwanted_params),
     )
@@ -232,16 +223,6 @@ def split_params(fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
     _read_tools(params)
     _read_response_format(params)
     return params, extra
-
-
-def _check_format_retries(value: Any) -> int | None:
-    if value is not None and not (_is_int(value) and 0 <= value <= _MOST_FORMAT_RETRIES):
-        raise BadRequestError(
-            f"`format_retries` must be a whole number from 0 to {_MOST_FORMAT_RETRIES}, "
-            f"not `{display(value)}`.",
-            param="format_retries",
-        )
-    return cast("int | None", value)
 
 
 def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:

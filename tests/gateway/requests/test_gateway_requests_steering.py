@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from puna.errors import BadRequestError
-from puna.gateway.requests.steering import Steering, read_mapping, read_names, read_steering
+from puna.gateway.requests.steering import Steering, read_steering
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,3 @@ def test_other_values_are_refused_by_their_field(field: str, value: object) -> N
     with pytest.raises(BadRequestError) as raised:
         read_steering({field: value}, is_stream=True)
     assert raised.value.param == field
-
-
-def test_names_are_a_short_list_of_texts_and_mappings_objects() -> None:
-    assert read_names({}, "a") == read_names({"a": None}, "a") == ()
-    assert read_names({"a": ["x"] * 32}, "a") == ["x"] * 32
-    for wrong in (["x"] * 33, [7], "x"):
-        with pytest.raises(BadRequestError, match="at most 32 names"):
-            read_names({"a": wrong}, "a")
-    assert read_mapping({}, "a") == read_mapping({"a": None}, "a") == {}
-    assert read_mapping({"a": {"b": 1}}, "a") == {"b": 1}
-    with pytest.raises(BadRequestError, match="`a` must be an object"):
-        read_mapping({"a": []}, "a")

@@ -21,10 +21,10 @@ from puna.api.calls import default_clients
 from puna.catalog.facts import find_model
 from puna.catalog.prices import dollars
 from puna.client.asynchronous import AsyncClient
-from puna.client.keywords import OWN_KEYWORDS
 from puna.client.synchronous import Client
 from puna.errors import BadRequestError, PunaError
 from puna.providers.table import PROVIDERS, split_model
+from puna.types.option_scopes import CALL_OPTIONS
 
 DEFAULT_REQUEST_TIMEOUT_S = 6000.0
 """`litellm.request_timeout` as it stands; only another value is a wish."""
@@ -134,7 +134,7 @@ def prepare_call(
             listeners=Listeners()
             if local.get("no-log")
             else listeners_of(litellm, local, is_async=is_async),
-            optional_params={k: v for k, v in given.items() if k not in OWN_KEYWORDS},
+            optional_params={k: v for k, v in given.items() if k not in CALL_OPTIONS},
             litellm_params=_logged_params(given, local),
             is_private=bool(
                 local.get("turn_off_message_logging", litellm.turn_off_message_logging)

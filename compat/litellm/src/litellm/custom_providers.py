@@ -17,8 +17,8 @@ from litellm.exceptions import APIConnectionError, BadRequestError, LiteLLMUnkno
 from litellm.model_table import find_entry
 from litellm.types.utils import EmbeddingResponse, ModelResponse
 from puna import errors
-from puna.client.keywords import OWN_KEYWORDS
 from puna.types.chat import ChatCompletionChunk
+from puna.types.option_scopes import CALL_OPTIONS
 
 if TYPE_CHECKING:
     from litellm.calls import PreparedCall
@@ -146,7 +146,7 @@ def _prepare(call: PreparedCall, asked: Any) -> tuple[Any, dict[str, Any]]:
             record.model,
             record.provider,
         )
-    optional = {k: v for k, v in given.items() if k not in OWN_KEYWORDS}
+    optional = {k: v for k, v in given.items() if k not in CALL_OPTIONS}
     common = {
         "model": record.model,
         "api_base": given.get("api_base") or given.get("base_url"),

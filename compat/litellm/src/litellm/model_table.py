@@ -49,9 +49,9 @@ def _of_openai(mode: str) -> set[str]:
 
 def _keywords() -> list[str]:
     from litellm.settings import LOCAL_KEYWORDS
-    from puna.client.keywords import OWN_KEYWORDS
+    from puna.types.option_scopes import CALL_OPTIONS
 
-    return sorted(LOCAL_KEYWORDS | OWN_KEYWORDS)
+    return sorted(LOCAL_KEYWORDS | CALL_OPTIONS)
 
 
 def _exceptions() -> list[type[Exception]]:

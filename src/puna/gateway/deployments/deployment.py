@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from puna.catalog.facts import find_model
 from puna.catalog.prices import Price, price_from_dollars_per_token
-from puna.config.schema import DeploymentConfig, GatewayConfig
+from puna.config.schema import DeploymentConfig, GatewayConfig, SettingsConfig
 from puna.dialects.base import Target
 from puna.providers.base import Provider, resolve_target
 from puna.providers.table import split_model
 from puna.routing.deployment import Deployment
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import options_in
 
 _NOWHERE = "http://localhost"
 """The address of a deployment that asks nobody."""
 _LIMITS = ("max_input_tokens", "max_output_tokens")
+_SETTINGS_OF_ALL = tuple(
+    option.attribute
+    for option in options_in(Scope.DEPLOYMENT)
+    if Scope.SETTINGS in option.kinds and not option.same_as
+)
+"""Options of a deployment that `litellm_settings` may give for all."""
 COMPLETIONS_PATH = "/v1/completions"
 RESPONSES_PATH = "/v1/responses"
 """In `model_info.supported_endpoints`: the host speaks the Responses API. A list without it says
@@ -99,40 +108,29 @@ def make_deployment(
             has_responses=RESPONSES_PATH in spoken,
             has_completions=COMPLETIONS_PATH in spoken,
         )
-    settings = config.settings
     return Deployment(
         deployment_id=id_of(one),
         public_name=one.public_name,
         target=target,
         params=one.params,
-        headers={name.lower(): value for name, value in one.extra_headers.items()},
+        headers={name.lower(): value for name, value in one.headers.items()},
         timeout_s=config.timeout_s_of(one),
         stream_timeout_s=config.timeout_s_of(one, is_stream=True),
         max_retries=config.max_retries_of(one),
-        drop_params=_first(one.drop_params, settings.drop_params),
-        rescue_tool_calls=_first(one.rescue_tool_calls, settings.rescue_tool_calls),
-        repair_tool_arguments=_first(one.repair_tool_arguments, settings.repair_tool_arguments),
-        emulate_response_format=_first(
-            one.emulate_response_format, settings.emulate_response_format
-        ),
-        read_think_tags=settings.read_think_tags
-        if one.read_think_tags is None
-        else one.read_think_tags,
-        format_retries=settings.format_retries
-        if one.format_retries is None
-        else one.format_retries,
-        allowed_params=frozenset(one.allowed_openai_params),
-        unwanted_params=frozenset(one.additional_drop_params),
+        allowed_params=frozenset(one.allowed_params),
+        unwanted_params=frozenset(one.unwanted_params),
         weight=float(one.weight),
         order=one.order or 0,
         price=price_of(one, target),
         canned_answer=one.mock_response,
+        **{name: _nearest(name, one, config.settings) for name in _SETTINGS_OF_ALL},
     )
 
 
-def _first(*wishes: bool | None) -> bool:
-    """The first that says something: a deployment's own, then the setting for all."""
-    return bool(next((wish for wish in wishes if wish is not None), False))
+def _nearest(attribute: str, one: DeploymentConfig, settings: SettingsConfig) -> Any:
+    """A deployment's own wish, else the one for all deployments."""
+    wish = getattr(one, attribute)
+    return getattr(settings, attribute) if wish is None else wish
 
 
 def split_config(one: DeploymentConfig, providers: Mapping[str, Provider]) -> tuple[Provider, str]:

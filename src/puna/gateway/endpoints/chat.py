@@ -15,16 +15,18 @@ from puna.errors import BadRequestError
 from puna.gateway.answers.replies import DONE, chat_body, error_event
 from puna.gateway.answers.sending import Caller, StreamEncoding, Work, send_answer, send_stream
 from puna.gateway.deployments.directory import Directory
-from puna.gateway.requests.body import LOCAL_FIELDS, check_fields, check_model_name
-from puna.gateway.requests.steering import read_mapping, read_names, read_steering
+from puna.gateway.requests.body import check_fields, check_model_name
+from puna.gateway.requests.steering import read_steering
 from puna.gateway.visit import Visit
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.types.chat import ChatCompletionChunk
 from puna.types.completion_request import CompletionRequest, make_completion_request
 from puna.types.completions import TextCompletion
 from puna.types.model_request import ModelRequest
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import CHAT_OPTIONS, REQUEST_OPTIONS, read_option
 from puna.types.report import CallReport
-from puna.types.requests import CHAT_SWITCHES, ChatRequest, make_chat_request
+from puna.types.requests import ChatRequest, make_chat_request
 from puna.wire.sse import encode_event
 
 _MOST_PROMPTS = 256
@@ -109,7 +111,7 @@ class Pipeline:
         if not isinstance(model, str) or not model.strip():
             return False  # the chat's reader says so
         plan = self.directory.plan(model)
-        own = read_names(body, "fallbacks")
+        own = read_option(body, "fallbacks", Scope.REQUEST, ())
         if own:
             plan = replace(plan, fallbacks=self.directory.fallbacks(own, model))
         return has_endpoint(plan)
@@ -156,14 +158,14 @@ class Pipeline:
         """
         check_fields(body)
         check_model_name(body.get("model"))
-        return {n: v for n, v in body.items() if n not in LOCAL_FIELDS and n not in but}
+        return {n: v for n, v in body.items() if n not in REQUEST_OPTIONS and n not in but}
 
     def request_options(self, body: Mapping[str, Any]) -> RequestOptions:
         """What the fields say about a request of any kind."""
         return {
             "drop_params": self.drops_params(body),
-            "allowed_params": read_names(body, "allowed_openai_params"),
-            "unwanted_params": read_names(body, "additional_drop_params"),
+            "allowed_params": read_option(body, "allowed_openai_params", Scope.REQUEST, ()),
+            "unwanted_params": read_option(body, "additional_drop_params", Scope.REQUEST, ()),
         }
 
     def make_call(
@@ -185,8 +187,8 @@ class Pipeline:
             left_out=left_out,
             policy=retry_policy(self.directory),
             metadata={
-                **read_mapping(body, "metadata"),
-                **read_mapping(body, "litellm_metadata"),
+                **read_option(body, "metadata", Scope.REQUEST, {}),
+                **read_option(body, "litellm_metadata", Scope.REQUEST, {}),
                 "key_id": visit.principal.key_id,
             },
             call_id=visit.call_id,
@@ -195,7 +197,7 @@ class Pipeline:
 
     def _plan(self, request: ModelRequest, body: Mapping[str, Any]) -> Plan:
         plan = self.directory.plan(request.model)
-        own = read_names(body, "fallbacks")
+        own = read_option(body, "fallbacks", Scope.REQUEST, ())
         if own:
             plan = replace(plan, fallbacks=self.directory.fallbacks(own, request.model))
         return read_steering(body, is_stream=request.is_stream).apply(plan)
@@ -206,8 +208,8 @@ class Pipeline:
         Raises:
             BadRequestError: the wish is neither true nor false.
         """
-        wish = read_flag(body, "drop_params")
-        return self.directory.config.settings.drop_params if wish is None else wish
+        usual = self.directory.config.settings.drop_params
+        return bool(read_option(body, "drop_params", Scope.REQUEST, usual))
 
     def bridge_drops(self, body: Mapping[str, Any]) -> bool:
         """The same for a bridge from another shape, which reads for all deployments at once.
@@ -228,20 +230,9 @@ def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:
     """What the fields say about a chat request, as arguments of `make_chat_request`.
 
     Raises:
-        BadRequestError: a switch is neither true nor false.
+        BadRequestError: one is not what it must be.
     """
-    return {
-        **{name: read_flag(body, name) for name in CHAT_SWITCHES},
-        "format_retries": body.get("format_retries"),
-    }
-
-
-def read_flag(body: Mapping[str, Any], name: str) -> bool | None:
-    """A field that is true, false or absent. Raises BadRequestError for anything else."""
-    wish = body.get(name)
-    if wish is not None and not isinstance(wish, bool):
-        raise BadRequestError(f"`{name}` must be true or false.", param=name)
-    return wish
+    return {name: read_option(body, name, Scope.REQUEST) for name in CHAT_OPTIONS}
 
 
 def retry_policy(directory: Directory) -> RetryPolicy:

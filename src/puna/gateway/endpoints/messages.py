@@ -19,11 +19,12 @@ from puna.gateway.answers.replies import Reply, json_reply
 from puna.gateway.answers.sending import Caller, StreamEncoding, Work, send_answer, send_stream
 from puna.gateway.endpoints.chat import Pipeline
 from puna.gateway.endpoints.messages_replies import messages_error_event
-from puna.gateway.requests.body import LOCAL_FIELDS, check_fields
+from puna.gateway.requests.body import check_fields
 from puna.gateway.visit import Visit
 from puna.routing.attempts import Plan
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
+from puna.types.option_scopes import REQUEST_OPTIONS
 from puna.types.report import CallReport
 from puna.wire.sse import encode_event
 
@@ -114,8 +115,8 @@ def _read_betas(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 def _is_local(name: str, value: Any) -> bool:
     """Whether a field steers the call here. Anthropic has `fallbacks`, too: a word, or objects."""
-    if name != "fallbacks":
-        return name in LOCAL_FIELDS
+    if name != "fallbacks" or not isinstance(value, str | list):
+        return name in REQUEST_OPTIONS
     return isinstance(value, list) and all(
         isinstance(item, str) for item in cast("list[Any]", value)
     )

@@ -37,9 +37,11 @@ from puna.gateway.answers.sending import (
     send_events,
     until_disconnect,
 )
-from puna.gateway.endpoints.chat import Pipeline, chat_options, read_flag
+from puna.gateway.endpoints.chat import Pipeline, chat_options
 from puna.gateway.logs.access_log import warn_of
 from puna.governance.store.base import ResponseStore
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import read_option
 from puna.types.report import CallReport
 from puna.types.response_request import (
     Items,
@@ -281,9 +283,8 @@ class ResponsesAPI:
         return found
 
     def _has_strict_tools(self, body: Mapping[str, Any]) -> bool:
-        wish = read_flag(body, "strict_tools")
-        settings = self.pipeline.directory.config.settings
-        return settings.strict_tools if wish is None else wish
+        usual = self.pipeline.directory.config.settings.strict_tools
+        return bool(read_option(body, "strict_tools", Scope.REQUEST, usual))
 
     async def _earlier(self, response_id: Any, caller: Caller) -> Items:
         """The items that `previous_response_id` stands for; none for None."""

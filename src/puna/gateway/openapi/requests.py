@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from puna.gateway.requests.body import LOCAL_FIELDS, REFUSED_FIELDS
 from puna.types.embeddings import EMBEDDING_PARAMS, MOST_INPUTS
 from puna.types.model_request import ParamChecks
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import CHAT_OPTIONS, REFUSED_IN_REQUESTS, options_in
 from puna.types.requests import PARAMS
 
 Schema = dict[str, Any]
@@ -20,10 +21,7 @@ _OBJECT: Schema = {"type": "object"}
 _NUMBER: Schema = {"type": "number"}
 _WHOLE: Schema = {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST}
 _COUNT: Schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
-_RETRIES: Schema = {"type": "integer", "minimum": 0, "maximum": 10}
-_SECONDS: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400}
 _OBJECTS: Schema = {"type": "array", "items": _OBJECT}
-_NAMES: Schema = {"type": "array", "items": _STRING, "maxItems": 32}
 _MODEL: Schema = {
     "type": "string",
     "minLength": 1,
@@ -47,28 +45,6 @@ _KINDS: Mapping[str, Schema] = {
     "float or base64": {"enum": ["float", "base64"]},
 }
 """What the checks of parameters say of themselves, as schemas."""
-
-_KEPT: Mapping[str, Schema] = {
-    "additional_drop_params": _NAMES,
-    "allowed_openai_params": _NAMES,
-    "drop_params": _BOOLEAN,
-    "emulate_response_format": _BOOLEAN,
-    "fallbacks": _NAMES,
-    "format_retries": {"type": "integer", "minimum": 0},
-    "litellm_call_id": {},
-    "litellm_metadata": _OBJECT,
-    "litellm_session_id": {},
-    "litellm_trace_id": {},
-    "max_retries": _RETRIES,
-    "metadata": _OBJECT,
-    "num_retries": _RETRIES,
-    "read_think_tags": _BOOLEAN,
-    "repair_tool_arguments": _BOOLEAN,
-    "rescue_tool_calls": _BOOLEAN,
-    "stream_timeout": _SECONDS,
-    "strict_tools": _BOOLEAN,
-    "timeout": _SECONDS,
-}
 
 _PART: Schema = {
     "type": "object",
@@ -162,7 +138,7 @@ _TURNS: Schema = {
     },
 }
 _ANTHROPIC: Mapping[str, Schema] = {
-    "fallbacks": {"type": "array"},  # names of models here, or Anthropic's own of another shape
+    "fallbacks": {"type": ["array", "string"]},  # names here, or Anthropic's own
     "messages": _TURNS,
     "max_tokens": _COUNT,
     "metadata": _OBJECT,
@@ -212,7 +188,7 @@ def request_schemas() -> dict[str, Schema]:
         "ResponseInput": {name: one for name, one in _RESPOND.items() if name != "stream"},
     }
     return {
-        name: _body(fields, but=_OF_CHAT if name in _NOT_CHAT else ())
+        name: _body(fields, but=CHAT_OPTIONS if name in _NOT_CHAT else ())
         for name, fields in kinds.items()
     }
 
@@ -222,21 +198,19 @@ def _params(checks: ParamChecks) -> dict[str, Schema]:
 
 
 _NOT_CHAT = frozenset(("EmbeddingRequest", "ModerationRequest"))
-_OF_CHAT = frozenset(
-    (
-        *("emulate_response_format", "format_retries", "read_think_tags"),
-        *("repair_tool_arguments", "rescue_tool_calls"),
-    )
-)
-"""Kept fields that steer a chat; elsewhere nobody looks into them."""
+"""Nobody looks into options of chat in these."""
 _NEVER_NULL = frozenset(("messages", "prompt", "input", "max_tokens"))
 
 
 def _body(fields: Mapping[str, Schema], *, but: Collection[str]) -> Schema:
-    kept = {name: _KEPT[name] for name in sorted(LOCAL_FIELDS) if name not in but}
+    kept = {
+        option.name: dict(option.kinds[Scope.REQUEST].schema)
+        for option in sorted(options_in(Scope.REQUEST))
+        if option.name not in but
+    }
     given = {
         name: schema if name in _NEVER_NULL else {"anyOf": [schema, {"type": "null"}]}
         for name, schema in {**kept, **fields}.items()
     }
-    refused = {name: {"type": "null"} for name in sorted(REFUSED_FIELDS)}
+    refused = {name: {"type": "null"} for name in sorted(REFUSED_IN_REQUESTS)}
     return {"type": "object", "properties": {"model": _MODEL, **given, **refused}}

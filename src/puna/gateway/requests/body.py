@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, cast
 
-from puna.config.litellm_keys import HOST_SETTINGS, REFUSED_SETTINGS
 from puna.errors import BadRequestError
 from puna.gateway.requests.encodings import BodyReader, too_large
+from puna.types.option_scopes import REFUSED_IN_REQUESTS, refuse_in_request
 from puna.wire.json_size import CONTAINERS, JSONLimits
 from puna.wire.surrogates import parse_json
 
@@ -18,59 +18,6 @@ Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-REFUSED_FIELDS = frozenset(
-    (
-        "api_base",
-        "api_key",
-        "api_version",
-        "base_url",
-        "callbacks",
-        "custom_llm_provider",
-        "extra_body",
-        "extra_headers",
-        "failure_callback",
-        "headers",
-        "input_cost_per_token",
-        "mock_delay",
-        "mock_response",
-        "mock_timeout",
-        "mock_tool_calls",
-        "output_cost_per_token",
-        "ssl_verify",
-        "success_callback",
-        "aws_bedrock_runtime_endpoint",
-        *HOST_SETTINGS,
-        *REFUSED_SETTINGS,
-    )
-)
-"""Fields that would let a client steer where the gateway's keys go, or what it answers."""
-
-LOCAL_FIELDS = frozenset(
-    (
-        "additional_drop_params",
-        "allowed_openai_params",
-        "drop_params",
-        "emulate_response_format",
-        "fallbacks",
-        "format_retries",
-        "litellm_call_id",
-        "litellm_metadata",
-        "litellm_session_id",
-        "litellm_trace_id",
-        "max_retries",
-        "metadata",
-        "num_retries",
-        "read_think_tags",
-        "repair_tool_arguments",
-        "rescue_tool_calls",
-        "stream_timeout",
-        "strict_tools",
-        "timeout",
-    )
-)
-"""Fields that steer the call inside the gateway and are not sent upstream."""
-
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_NAME = 256
@@ -268,13 +215,8 @@ def check_fields(body: Mapping[str, Any]) -> None:
         BadRequestError: `param` names the field.
     """
     for name, value in body.items():
-        if name in REFUSED_FIELDS and value is not None:
-            raise BadRequestError(
-                f"`{name}` cannot be set by a client of this gateway; the operator sets it in the "
-                "configuration.",
-                code="field_not_allowed",
-                param=name,
-            )
+        if name in REFUSED_IN_REQUESTS and value is not None:
+            raise refuse_in_request(name)
 
 
 def check_model_name(name: Any) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from puna.errors import BadRequestError
 from puna.routing.attempts import Group, Plan
 from puna.routing.deployment import Deployment
-from puna.types.display import display
+from puna.types.option_kinds import Scope
+from puna.types.option_scopes import read_first, read_option, with_aliases
 
-_MOST_NAMES = 32
-_MOST_RETRIES = 10
-_LONGEST_S = 86_400
+_RETRIES = with_aliases("max_retries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,65 +50,10 @@ class Steering:
 
 
 def read_steering(body: Mapping[str, Any], *, is_stream: bool) -> Steering:
-    """`max_retries` or `num_retries`, `timeout`, `stream_timeout`; raises BadRequestError."""
+    """What a request's fields say of retries and time. Raises BadRequestError."""
     return Steering(
         is_stream,
-        _count(body),
-        _seconds(body, "timeout"),
-        _seconds(body, "stream_timeout"),
+        read_first(body, _RETRIES, Scope.REQUEST),
+        read_option(body, "timeout", Scope.REQUEST),
+        read_option(body, "stream_timeout", Scope.REQUEST),
     )
-
-
-def read_names(body: Mapping[str, Any], field: str) -> Sequence[str]:
-    """A short list of texts, empty when the field is absent; raises BadRequestError."""
-    value = body.get(field)
-    if value is None:
-        return ()
-    if (
-        not isinstance(value, list)
-        or len(value) > _MOST_NAMES
-        or not all(isinstance(item, str) for item in value)
-    ):
-        raise BadRequestError(
-            f"`{field}` must be a list of at most {_MOST_NAMES} names.", param=field
-        )
-    return value
-
-
-def read_mapping(body: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    """An object, empty when the field is absent; raises BadRequestError."""
-    value = body.get(field)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise BadRequestError(f"`{field}` must be an object.", param=field)
-    return value
-
-
-def _count(body: Mapping[str, Any]) -> int | None:
-    """`max_retries`, or its alias `num_retries`, within reason."""
-    counts = [_read_count(body, field) for field in ("max_retries", "num_retries")]
-    return next((count for count in counts if count is not None), None)
-
-
-def _read_count(body: Mapping[str, Any], field: str) -> int | None:
-    value = body.get(field)
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_RETRIES:
-        raise BadRequestError(
-            f"`{field}` must be a whole number from 0 to {_MOST_RETRIES}, not `{display(value)}`.",
-            param=field,
-        )
-    return value
-
-
-def _seconds(body: Mapping[str, Any], field: str) -> float | None:
-    value = body.get(field)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_S:
-        raise BadRequestError(
-            f"`{field}` must be seconds above 0, at most {_LONGEST_S}.", param=field
-        )
-    return float(value)

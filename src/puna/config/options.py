@@ -1,0 +1,72 @@
+"""Reads the options of a section of a configuration file, each by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import puna.types.option_kinds as kinds
+from puna.config.reading import Section
+from puna.types.option_kinds import Kind, Scope
+from puna.types.option_scopes import BY_NAME, options_in
+
+_BYTES_PER_MB = 1024 * 1024
+
+
+def _trimmed(section: Section, key: str) -> str | None:
+    return (section.text(key) or "").strip() or None
+
+
+def _header_name(section: Section, key: str) -> str | None:
+    name = _trimmed(section, key)
+    return name.lower() if name else None
+
+
+def _bytes(section: Section, key: str) -> int | None:
+    megabytes = section.number(key)
+    return None if megabytes is None else max(1, int(megabytes * _BYTES_PER_MB))
+
+
+_READERS: Mapping[Kind, Callable[[Section, str], Any]] = {
+    kinds.ADDRESS: _trimmed,
+    kinds.ANSWER_TEXT: Section.text,
+    kinds.BOOLEAN: Section.flag,
+    kinds.COUNT: Section.whole,
+    kinds.FILE: _trimmed,
+    kinds.HEADER_NAME: _header_name,
+    kinds.HEADERS: Section.texts,
+    kinds.HOST_NAMES: lambda section, key: tuple(name.lower() for name in section.names(key)),
+    kinds.HOST_SETTING: Section.secret,
+    kinds.LOGIN: Section.secret,
+    kinds.MEGABYTES: _bytes,
+    kinds.NAMES: Section.names,
+    kinds.NUMBER: lambda section, key: section.number(key, is_zero_fine=True),
+    kinds.PAUSE: lambda section, key: section.number(key, is_zero_fine=True),
+    kinds.POSITIVE: lambda section, key: section.whole(key, least=1),
+    kinds.PRICE: Section.price,
+    kinds.SECONDS: Section.number,
+    kinds.SECRET: Section.secret,
+    kinds.TEXT: Section.text,
+    kinds.VERSION: Section.text,
+}
+"""Kinds that are not here are read where they are used: what is right depends on more."""
+
+
+def read_options(section: Section, scope: Scope) -> dict[str, Any]:
+    """The options that a section gives, by their names, without those that are null or blank.
+
+    What is wrong is noted in the section's source.
+    """
+    found: dict[str, Any] = {}
+    for option in options_in(scope):
+        read = _READERS.get(option.kinds[scope])
+        if read is not None and section.values.get(option.name) is not None:
+            value = read(section, option.name)
+            if value is not None:
+                found[option.name] = value
+    return found
+
+
+def as_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the names of options as fields of the configuration's classes."""
+    return {BY_NAME[name].attribute: value for name, value in values.items()}
