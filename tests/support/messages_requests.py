@@ -31,3 +31,13 @@ def plain(asked: MessagesRequest) -> tuple[list[Any], tuple[str, ...]]:
     """Its messages in chat's own words, and what was left out."""
     chat, left_out = chat_of(asked)
     return list(chat.messages), left_out
+
+
+PNG_PART: dict[str, Any] = {
+    "type": "image_url",
+    "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="},
+}
+
+
+def turn(content: Any) -> MessagesRequest:
+    return read(messages=[{"role": "user", "content": content}])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.provider_suite import bytes_of
 
-from puna.errors import APITimeoutError, ConfigError
+from puna.errors import ConfigError
 from puna.transports.cassette import read_cassette, serialize_exchange, write_cassette
 from puna.transports.cassette_text import parse_exact_json
 from puna.transports.recorded import RecordedExchange, RecordedFailure, RecordedRequest
@@ -146,12 +146,3 @@ def test_what_is_there_and_is_no_file_stays(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="is no file"):
             write(place)
     assert pipe.is_fifo()
-
-
-def test_a_failure_becomes_its_error_again() -> None:
-    error = RecordedFailure(
-        "APITimeoutError", "late", "timeout", 504, is_retryable=False
-    ).to_error()
-    assert type(error) is APITimeoutError
-    assert (error.message, error.is_retryable) == ("late", False)
-    assert RecordedFailure("ConfigError", "x").to_error().code == "connection_error"

@@ -1,24 +1,15 @@
-"""Turns and blocks of the Messages API as messages of chat."""
+"""Turns of the Messages API as messages of chat."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from tests.support.messages_requests import HI, PNG, plain, read
+from tests.support.messages_requests import HI, PNG, PNG_PART, plain, read, turn
 
 from puna.bridges.histories.fit import fit_history
 from puna.bridges.histories.rules import CHAT
 from puna.bridges.messages.request import MessagesRequest
-
-PNG_PART: dict[str, Any] = {
-    "type": "image_url",
-    "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="},
-}
-
-
-def turn(content: Any) -> MessagesRequest:
-    return read(messages=[{"role": "user", "content": content}])
 
 
 def fitted(asked: MessagesRequest) -> tuple[list[Any], tuple[str, ...]]:
@@ -44,34 +35,6 @@ def test_the_blocks_of_system_become_one_message_in_their_order() -> None:
 @pytest.mark.parametrize("system", ["", [], None])
 def test_an_empty_system_gives_no_message(system: Any) -> None:
     assert read(system=system).messages == HI
-
-
-def test_texts_alone_become_one_string_which_every_host_reads() -> None:
-    asked = turn([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}])
-    assert plain(asked) == ([{"role": "user", "content": "a\n\nb"}], ())
-
-
-def test_images_become_parts_between_the_texts() -> None:
-    asked = turn(
-        [
-            {"type": "text", "text": "this"},
-            {"type": "image", "source": PNG},
-            {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}},
-            {"type": "text", "text": "or that?"},
-        ]
-    )
-    assert asked.messages[0]["content"] == [
-        {"type": "text", "text": "this"},
-        PNG_PART,
-        {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}},
-        {"type": "text", "text": "or that?"},
-    ]
-
-
-def test_a_document_of_plain_text_becomes_text_with_its_title() -> None:
-    source = {"type": "text", "media_type": "text/plain", "data": "body"}
-    asked = turn([{"type": "document", "title": "A title", "source": source}])
-    assert asked.messages == [{"role": "user", "content": "A title\n\nbody"}]
 
 
 def test_tool_use_becomes_calls_and_results_come_before_the_users_text() -> None:
