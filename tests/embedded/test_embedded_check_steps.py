@@ -43,7 +43,7 @@ def test_a_value_that_is_shown_briefly_is_equal_and_shown_as_before(value: Any) 
 def test_a_long_value_is_not_repeated_in_a_fault() -> None:
     found = first_fault({"a": ["b" * 10**6] * 1000}, {"type": "string"}, param="x")
     assert found is not None
-    assert len(found.said) < 10_000
+    assert len(found.message) < 10_000
 
 
 @pytest.mark.parametrize(

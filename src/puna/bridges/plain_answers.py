@@ -29,7 +29,7 @@ class PlainCall(Struct):
     function: PlainFunction
 
 
-class PlainSaid(Struct, forbid_unknown_fields=True):
+class PlainContent(Struct, forbid_unknown_fields=True):
     """What was said: a text, calls, or both."""
 
     role: str
@@ -47,7 +47,7 @@ class PlainChoice(Struct, forbid_unknown_fields=True):
     """A choice of an answer. `stop_reason` is what vLLM stopped at: a text, or a token."""
 
     index: int
-    message: PlainSaid
+    message: PlainContent
     finish_reason: str
     logprobs: _Absent = UNSET
     stop_reason: str | int | UnsetType | None = UNSET

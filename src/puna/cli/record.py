@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from puna.cli.serve import run_gateway, takes_usual_options
+from puna.cli.serve import accepts_usual_options, run_gateway
 from puna.errors import ConfigError
 
 
 @click.command()
 @click.argument("cassette", type=click.Path(dir_okay=False, path_type=Path))
-@takes_usual_options
+@accepts_usual_options
 def record(cassette: Path, **options: Any) -> None:
     """Serve, and write what hosts answer into the file CASSETTE, without keys.
 

@@ -61,7 +61,7 @@ USUAL_OPTIONS = (
 """What every command that serves takes."""
 
 
-def takes_usual_options(command: Command) -> Command:
+def accepts_usual_options(command: Command) -> Command:
     """A command with them, in this order."""
     for option in reversed(USUAL_OPTIONS):
         command = option(command)
@@ -69,7 +69,7 @@ def takes_usual_options(command: Command) -> Command:
 
 
 @click.command()
-@takes_usual_options
+@accepts_usual_options
 @click.option(
     "--num_workers",
     envvar="NUM_WORKERS",

@@ -42,7 +42,7 @@ class PartialArguments:
     """
 
     __slots__ = (
-        *("_depth", "_is_escaped", "_is_quoted", "_is_whole", "_opens", "_said", "_scanned"),
+        *("_depth", "_is_escaped", "_is_quoted", "_is_whole", "_opens", "_text", "_scanned"),
         *("is_kept", "length"),
     )
 
@@ -50,7 +50,7 @@ class PartialArguments:
         self.length = 0
         self.is_kept = True
         """Whether all of the text is known, so that a repetition can be recognized."""
-        self._said: StringIO | None = None
+        self._text: StringIO | None = None
         self._opens: bool | None = None
         self._scanned = 0
         self._depth = 0
@@ -64,9 +64,9 @@ class PartialArguments:
     @property
     def is_whole(self) -> bool:
         """Whether an object or a list has been closed. Its validity is not checked."""
-        if not self._is_whole and self._said is not None:
-            self._said.seek(self._scanned)
-            self._scan(self._said.read())
+        if not self._is_whole and self._text is not None:
+            self._text.seek(self._scanned)
+            self._scan(self._text.read())
         return self._is_whole
 
     def add(self, text: str) -> None:
@@ -75,9 +75,9 @@ class PartialArguments:
             start = text.lstrip()[:1]
             if start:
                 self._opens = start in "{["
-                self._said = StringIO() if self._opens else None
+                self._text = StringIO() if self._opens else None
         self.length += len(text)
-        said = self._said
+        said = self._text
         if said is not None:
             said.seek(0, 2)
             said.write(text)
@@ -86,14 +86,14 @@ class PartialArguments:
 
     def part(self, start: int, length: int) -> str:
         """A part of the text; shorter at its end, empty where the text was too long to be kept."""
-        if self._said is None or not self.is_kept:
+        if self._text is None or not self.is_kept:
             return ""
-        self._said.seek(start)
-        return self._said.read(length)
+        self._text.seek(start)
+        return self._text.read(length)
 
     def equals(self, text: str) -> bool:
         """Whether a text is the same JSON value."""
-        said = self._said.getvalue() if self._said is not None else ""
+        said = self._text.getvalue() if self._text is not None else ""
         try:
             if said == text:
                 return True
@@ -106,7 +106,7 @@ class PartialArguments:
     def _discard_text(self) -> None:
         """Drop a text that is too long; whether it is complete is still tracked."""
         if not self.is_whole:
-            self._said, self._scanned, self.is_kept = StringIO(), 0, False
+            self._text, self._scanned, self.is_kept = StringIO(), 0, False
 
     def _scan(self, text: str) -> None:
         self._scanned += len(text)

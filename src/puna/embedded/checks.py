@@ -36,7 +36,7 @@ class SchemaFault:
 
     path: str
     rule: str
-    said: str
+    message: str
 
 
 def check_schema(schema: Mapping[str, Any], *, param: str) -> None:

@@ -100,7 +100,7 @@ class HeldFormat:
         if found is None:
             return None
         where = f"the value at `{found.path}` breaks the rule `{found.rule}` of the JSON schema"
-        return Fault(where, f"{where}: {found.said}"[:_LONGEST_FAULT])
+        return Fault(where, f"{where}: {found.message}"[:_LONGEST_FAULT])
 
 
 def held_format(request: ChatRequest, target: Target) -> HeldFormat | None:

@@ -107,7 +107,7 @@ class _StandardReply:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 raise timed_out(self._request, is_head=False)
             piece = self._next(self._deadline)
-        return self._buffer.take()
+        return self._buffer.content()
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces."""
@@ -208,7 +208,7 @@ class _AsyncStandardReply:
                 async with aclosing(self.pieces()) as pieces:
                     async for piece in pieces:
                         self._buffer.add(piece, self._decompressed)
-                return self._buffer.take()
+                return self._buffer.content()
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body in pieces."""
@@ -256,8 +256,8 @@ class _BodyBuffer:
             with _translate_errors(self._request):
                 decompressed.check_ratio()
 
-    def take(self) -> bytes:
-        """The whole body."""
+    def content(self) -> bytes:
+        """The whole body that was collected."""
         return b"".join(self._pieces)
 
 

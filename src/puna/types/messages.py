@@ -16,7 +16,7 @@ _ANSWER_ONLY = frozenset(("annotations", "images", "provider_specific_fields"))
 THINKING_BLOCKS = "thinking_blocks"
 """Opaque blocks of an answer that a host which signs its reasoning wants back as they were."""
 
-_SAYS = (
+_TEXT_KEYS = (
     *("content", "tool_calls", "function_call", "refusal", "audio", THINKING_BLOCKS),
     *("reasoning_content", "reasoning", "reasoning_details", "thinking"),
 )
@@ -65,7 +65,7 @@ def _read_message(message: Any, index: int) -> dict[str, Any]:
             _read_tool_calls(read, path)
         if THINKING_BLOCKS in read:
             _read_thinking(read, path)
-        if not any(key in read for key in _SAYS):
+        if not any(key in read for key in _TEXT_KEYS):
             raise BadRequestError(
                 f"`{path}` has neither `content` nor `tool_calls`.", param=f"{path}.content"
             )

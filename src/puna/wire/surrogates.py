@@ -227,7 +227,7 @@ class HalfJoiner(Generic[T]):
                 ready += [*self.close(), event]
             else:
                 self.held.append((event, value))
-                if not self._take(value):
+                if not self._repair(value):
                     ready += self.close()
         return ready
 
@@ -243,7 +243,7 @@ class HalfJoiner(Generic[T]):
             ready.append(self._with_data(event, data))
         return ready
 
-    def _take(self, value: Any) -> bool:
+    def _repair(self, value: Any) -> bool:
         """Repair the texts of an event; gives whether it must be held."""
         texts = list(_texts_of(value, _position_of(value)))
         waiting = {_names_in(path) for path in self._ends}

@@ -29,21 +29,21 @@ class CallIds:
         None of them is generated for another call.
         """
         self._rule = rule
-        self._taken: set[str] = set()
+        self._used: set[str] = set()
         self._given = given
         self._counts: dict[str, int] = {}
         """Where to go on for an id that came before: from 0, n equal ids would take n² steps."""
 
     def fit(self, call_id: str) -> str:
         """The id to send for the next call that has `call_id` in the caller's request."""
-        if call_id not in self._taken and self._rule.accepts(call_id):
-            self._taken.add(call_id)
+        if call_id not in self._used and self._rule.accepts(call_id):
+            self._used.add(call_id)
             return call_id
         count = self._counts.get(call_id, 0)
-        while (made := self._make(call_id, count)) in self._taken or made in self._given:
+        while (made := self._make(call_id, count)) in self._used or made in self._given:
             count += 1
         self._counts[call_id] = count + 1
-        self._taken.add(made)
+        self._used.add(made)
         return made
 
     def _make(self, call_id: str, count: int) -> str:

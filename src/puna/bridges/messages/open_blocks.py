@@ -137,11 +137,11 @@ class OpenCall:
         """The call's `tool_use` block, still with empty input."""
         return tool_block(request, self._id, self._name, {})
 
-    def take_ready(self) -> str:
+    def pop_ready(self) -> str:
         """The arguments that can be sent now; they are removed from the buffer."""
         return self._flush() if self._is_object else ""
 
-    def take_rest(self) -> str:
+    def pop_rest(self) -> str:
         """The remaining arguments at the end of the call."""
         text = self._flush()
         if self._is_object:

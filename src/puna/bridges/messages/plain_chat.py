@@ -27,12 +27,10 @@ _OUTPUT_CONFIG = "output_config"
 
 
 def plain_messages(messages: Sequence[Message]) -> tuple[Sequence[Message], tuple[str, ...]]:
-    """The messages of a request that came in the Messages shape, as plain chat.
+    """Make plain chat of the messages of a request that came in the Messages shape.
 
-    And what was removed.
-
-    Parts lose the fields that chat does not have. Content that is all text becomes one string,
-    which every host reads. References to tools become text.
+    Parts lose the fields that chat does not have; their names are the second result. Content that
+    is all text becomes one string, which every host reads. References to tools become text.
     """
     found: dict[str, None] = {}
     plain = [_plain_message(message, found) for message in messages]

@@ -149,18 +149,18 @@ class MessageStream:
             self._sent.add(piece.index)
             yield from self._blocks.open(call.block(self._request))
         if call is self._open_call:
-            yield from self._blocks.add_delta(json_delta(call.take_ready()))
+            yield from self._blocks.add_delta(json_delta(call.pop_ready()))
 
     def _end_calls(self) -> Iterator[Event]:
         """End the open call, then emit the calls that were buffered behind it."""
         if self._open_call is not None:
-            yield from self._blocks.add_delta(json_delta(self._open_call.take_rest()))
+            yield from self._blocks.add_delta(json_delta(self._open_call.pop_rest()))
             self._open_call = None
         for index, call in sorted(self._calls.items()):
             if index not in self._sent:
                 self._sent.add(index)
                 yield from self._blocks.open(call.block(self._request))
-                yield from self._blocks.add_delta(json_delta(call.take_ready() + call.take_rest()))
+                yield from self._blocks.add_delta(json_delta(call.pop_ready() + call.pop_rest()))
         yield from self._blocks.close()
 
     def _emit_delayed(self) -> Iterator[Event]:

@@ -100,7 +100,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         for choice in chunk.choices:
             if choice.index == 0:
                 self._add_choice(choice)
-        return self._take_events()
+        return self._pop_events()
 
     def finish(self) -> list[EventT]:
         """The last events of a stream that ended well: close all items, complete the response."""
@@ -114,14 +114,14 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         fields = ended(self._finish_reason, self._usage, self._tier, int(self._now()))
         status = fields.pop("status")
         self._end(status, fields)
-        return self._take_events()
+        return self._pop_events()
 
     def fail(self, code: str, message: str) -> list[EventT]:
         """The last events of a stream that broke: a failed response."""
         self._begin()
         self._output += [item.to_item(INCOMPLETE) for item in self._open_items if item.is_open]
         self._end(FAILED, failed(code, message))
-        return self._take_events()
+        return self._pop_events()
 
     @property
     def open_text(self) -> Place | None:
@@ -240,7 +240,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
     def _emit(self, kind: str, **fields: Any) -> None:
         self._events.append(self._make_event(kind, self.next_number(), fields))
 
-    def _take_events(self) -> list[EventT]:
+    def _pop_events(self) -> list[EventT]:
         events, self._events = self._events, []
         return events
 

@@ -187,7 +187,7 @@ def _deployed_facts(directory: Directory, one: DeploymentConfig) -> dict[str, An
 
 def _facts_at(target: Target) -> dict[str, Any]:
     """The catalogue's facts of a model, with the limit that holds at the host which serves it."""
-    facts = _told(find_model(target.provider, target.model))
+    facts = _sections(find_model(target.provider, target.model))
     return {**facts, "max_output_tokens": target.max_output_tokens} if facts else {}
 
 
@@ -196,10 +196,10 @@ def _facts(directory: Directory, name: str) -> dict[str, Any]:
         provider, model = split_model(name, providers=directory.providers, has_api_base=True)
     except APIError:
         return {}
-    return _told(find_model(provider.name, model))
+    return _sections(find_model(provider.name, model))
 
 
-def _told(facts: ModelFacts | None) -> dict[str, Any]:
+def _sections(facts: ModelFacts | None) -> dict[str, Any]:
     if facts is None:
         return {}
     return {

@@ -27,7 +27,7 @@ class LastingTransport:
         self.write = transport.write
         self.is_closing = transport.is_closing
 
-    def carry(self, cycle: Any) -> None:
+    def forward(self, cycle: Any) -> None:
         """Be what a request's cycle writes to, and tell it when the connection is lost."""
         self._cycles = [one for one in self._cycles if not one.response_complete]
         self._cycles.append(cycle)

@@ -129,7 +129,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self.headers += headers  # the list that the scope holds
         super().on_headers_complete()
         self.cycle.keep_alive = self.cycle.keep_alive and not self.is_last
-        self._lasting.carry(self.cycle)
+        self._lasting.forward(self.cycle)
         if self.pipeline and len(self.pipeline) <= _MOST_QUEUED:
             self.flow.resume_reading()  # else nobody hears that the client leaves
         if self.scope["http_version"] == "1.0":
