@@ -80,9 +80,6 @@ def test_every_honoured_key_of_a_deployment_arrives() -> None:
         params={"temperature": 0, "max_tokens": 100, "frobnicate": [1]},
         weight=3,
         order=1,
-        rpm=10,
-        tpm=1000,
-        tags=("a",),
         mock_response="hi",
         deployment_id="7",
         model_info={"id": 7, "mode": "chat", "output_cost_per_token": "1e-7"},
@@ -92,9 +89,20 @@ def test_every_honoured_key_of_a_deployment_arrives() -> None:
     )
 
 
+def test_limits_and_tags_are_reported_and_have_no_effect_yet() -> None:
+    config = parse(with_params("rpm: 10\ntags: [a]") + "    tpm: 5\n")
+    assert [(one.line, one.key) for one in config.notices] == [
+        (7, "model_list[0].tpm"),
+        (5, "model_list[0].litellm_params.rpm"),
+        (6, "model_list[0].litellm_params.tags"),
+    ]
+    assert all("not supported by Puna yet: ignored" in one.message for one in config.notices)
+    assert config.deployments[0].params == {}
+
+
 def test_other_spellings_of_a_deployments_keys_count() -> None:
-    found = only(with_params("base_url: http://h\nnum_retries: 0") + "    rpm: 3\n")
-    assert (found.api_base, found.max_retries, found.rpm) == ("http://h", 0, 3)
+    found = only(with_params("base_url: http://h\nnum_retries: 0"))
+    assert (found.api_base, found.max_retries) == ("http://h", 0)
     assert found.deployment_id is None
 
 

@@ -21,7 +21,6 @@ def test_router_settings_arrive_and_win_over_litellm_settings() -> None:
         "  disable_cooldowns: true\n"
     )
     router = config.router
-    assert router.strategy == "least-busy"
     assert (router.num_retries, router.timeout_s, router.stream_timeout_s) == (1, 20, 40)
     assert (router.allowed_fails, router.cooldown_s, router.retry_after_s) == (0, 0, 2)
     assert router.fallbacks == {"m": ("n",)}

@@ -172,6 +172,8 @@ def test_the_legacy_fields_are_refused_with_their_successors(name: str, now: str
         ("max_token", "max_tokens"),
         ("temprature", "temperature"),
         ("Stop", "stop"),
+        ("num_retry", "num_retries"),
+        ("drop_parms", "drop_params"),
         ("made_up", None),
     ],
 )

@@ -150,6 +150,7 @@ class _EntryReader:
         problem, unset = self._report_missing(name)
         foreign = self._find_reference(name)
         self._report_entry_keys()
+        self._check_limits()
         given = {
             **read_options(self.info, Scope.MODEL),
             **read_options(self.params, Scope.DEPLOYMENT),
@@ -160,9 +161,6 @@ class _EntryReader:
             model=model,
             host_settings=settings,
             params=self._read_request_params(),
-            rpm=self._read_limit("rpm"),
-            tpm=self._read_limit("tpm"),
-            tags=self.params.names("tags"),
             deployment_id=self.info.text("id") or None,
             model_info=dict(self.info.values),
             missing_variable=self.missing.get(self.params.at("api_key")),
@@ -332,6 +330,9 @@ class _EntryReader:
             return f"`{where}` looks like a secret and is no key that is known: it is not sent"
         return None
 
-    def _read_limit(self, key: str) -> int | None:
-        limit = self.params.whole(key)
-        return self.entry.whole(key) if limit is None else limit
+    def _check_limits(self) -> None:
+        """Refuse wrong values of keys that are reported and have no effect yet."""
+        for section in (self.params, self.entry):
+            section.whole("rpm")
+            section.whole("tpm")
+        self.params.names("tags")

@@ -25,7 +25,6 @@ def read_router(section: Section, settings: Section) -> tuple[RouterConfig, list
         path = section.at("routing_strategy")
         text = f"`{format_path(path)}` names no strategy that is known{hint}"
         section.source.refuse(section.source.error(path, text))
-        strategy = STRATEGIES[0]  # what is no strategy may be a secret
     elif strategy != STRATEGIES[0]:
         text = f"the strategy `{strategy}` is not built in Puna yet: read as `{STRATEGIES[0]}`"
         notices.append(section.source.notice(section.at("routing_strategy"), text))
@@ -39,7 +38,6 @@ def read_router(section: Section, settings: Section) -> tuple[RouterConfig, list
     given = read_options(section, Scope.ROUTER)
     given.setdefault("num_retries", given.pop("max_retries", None))
     router = RouterConfig(
-        strategy=strategy,
         default_fallbacks=defaults or for_every_name,
         model_group_alias=aliases,
         hidden_aliases=hidden,

@@ -54,7 +54,6 @@ class DeploymentConfig:
         params: default request parameters; a caller's own win.
         weight: share of the traffic among deployments with the same public name.
         order: rank among them, lower first, or None.
-        rpm, tpm: requests and tokens a minute, or None for no limit.
         deployment_id: the operator's own id, or None.
         input_price, output_price: US dollars a token, as decimal text, or None.
         missing_variable: the variable that `api_key` refers to and that is not set; see
@@ -86,9 +85,6 @@ class DeploymentConfig:
     params: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     weight: float = 1
     order: int | None = None
-    rpm: int | None = None
-    tpm: int | None = None
-    tags: tuple[str, ...] = ()
     mock_response: str | None = field(default=None, repr=False)
     deployment_id: str | None = None
     model_info: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
@@ -109,7 +105,6 @@ class RouterConfig:
     are not listed.
     """
 
-    strategy: str = "simple-shuffle"
     num_retries: int | None = None
     timeout_s: float | None = None
     stream_timeout_s: float | None = None
@@ -131,7 +126,7 @@ class RouterConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """The server's settings. `host` and `port` are None where the file does not give them.
+    """The server's settings.
 
     `max_connections` is None for what the limit of open files allows. `master_key_variable` is the
     environment variable that holds the master key, if one does.
@@ -150,8 +145,6 @@ class ServerConfig:
     body_timeout_s: float = DEFAULT_BODY_TIMEOUT_S
     linger_timeout_s: float = DEFAULT_LINGER_TIMEOUT_S
     max_connections: int | None = None
-    host: str | None = None
-    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from puna.dialects.request_images import accepts_images, fit_images
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.messages import THINKING_BLOCKS
 from puna.types.model_request import ModelRequest
+from puna.types.option_scopes import CALL_OPTIONS, REQUEST_OPTIONS
 from puna.types.requests import PARAMS, ChatRequest
 
 _TEXT = "text"
@@ -308,12 +309,13 @@ def _unsupported(
 
 
 def _similar_param(name: str) -> str | None:
-    """The chat parameter that a name such as `max_token` probably means, or None."""
+    """The chat parameter or option that a name such as `max_token` probably means, or None."""
     from difflib import get_close_matches
 
     if len(name) > _LONGEST_TYPO:
         return None
-    return next(iter(get_close_matches(name.lower(), PARAMS, n=1, cutoff=_SIMILARITY)), None)
+    known = (*PARAMS, *sorted(CALL_OPTIONS & REQUEST_OPTIONS))
+    return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=_SIMILARITY)), None)
 
 
 def _unknown_field(path: str, request: ModelRequest, target: Target) -> UnsupportedParamsError:

@@ -22,10 +22,9 @@ class Principal:
     """The caller that a request acts for. `key_id` names the key in logs without revealing it."""
 
     key_id: str
-    is_admin: bool = False
 
 
-ANYONE = Principal("anyone", is_admin=True)
+ANYONE = Principal("anyone")
 """Everybody, in open mode: there is no master key."""
 
 UNKNOWN = Principal("")
@@ -82,7 +81,7 @@ class Keys:
                 "The key is not one of this gateway's; check it against the master key.",
                 code="invalid_api_key",
             )
-        return Principal("master", is_admin=True)
+        return Principal("master")
 
 
 def _find_key(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
