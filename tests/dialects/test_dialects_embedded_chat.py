@@ -172,7 +172,7 @@ def test_the_legacy_fields_are_refused_with_their_successors(name: str, now: str
         ("max_token", "max_tokens"),
         ("temprature", "temperature"),
         ("Stop", "stop"),
-        ("num_retry", "num_retries"),
+        ("num_retris", "num_retries"),
         ("drop_parms", "drop_params"),
         ("made_up", None),
     ],
