@@ -32,6 +32,11 @@ pytestmark = [
     pytest.mark.xdist_group("agents"),
 ]
 
+_LANES_HOOK = """
+def note(event):
+    with open(%r, "a") as file:
+        print(event.report.lane, file=file)
+"""
 FINAL = "All of it is done now."
 # One red pixel.
 PNG = base64.b64decode(
@@ -118,11 +123,24 @@ def host() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def served(host: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def lanes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the gateway's hook writes the lane of each call."""
+    return tmp_path_factory.mktemp("lanes") / "lanes.txt"
+
+
+@pytest.fixture(scope="module")
+def served(
+    host: Upstream, lanes: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     params = {"model": "meta_llama/Llama-3.3-70B-Instruct", "api_key": "k"}
     deployment = {**params, "api_base": f"{host.origin}/v1", "num_retries": 0}
-    config = {"model_list": [{"model_name": MODEL, "litellm_params": deployment}]}
-    file = tmp_path_factory.mktemp("agents") / "config.json"
+    folder = tmp_path_factory.mktemp("agents")
+    (folder / "lanes.py").write_text(_LANES_HOOK % str(lanes))
+    config = {
+        "model_list": [{"model_name": MODEL, "litellm_params": deployment}],
+        "litellm_settings": {"callbacks": ["lanes.note"]},
+    }
+    file = folder / "config.json"
     file.write_text(json.dumps(config))
     with Served("--config", str(file), PUNA_MASTER_KEY=KEY) as one:
         yield one
@@ -167,6 +185,14 @@ def test_a_tool_writes_a_file_and_the_host_sees_its_result(desk: Desk) -> None:
     assert desk.file.read_text() == "one\ntwo\n"
     assert len(script.turns) == 2
     assert '"tool_call_id": "call_1"' in script.tool_results
+
+
+def test_what_agents_send_passes_by_its_bytes(desk: Desk, lanes: Path) -> None:
+    lanes.write_text("")
+
+    desk.work(calls(desk.agent.write(desk.file, "one\ntwo\n")))
+
+    assert set(lanes.read_text().split()) == {"fast"}
 
 
 def test_a_stream_that_is_cut_is_asked_for_again(desk: Desk) -> None:

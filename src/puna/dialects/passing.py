@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.json import decode
 from msgspec.structs import replace
 
 from puna.bridges.call_arguments import parse_call_arguments
 from puna.bridges.histories.rules import CHAT
+from puna.bridges.histories.systems import BETWEEN_SYSTEMS, system_label
 from puna.dialects.base import Target
 from puna.dialects.quirks import HINTS
 from puna.dialects.request_images import most_images
@@ -32,12 +34,14 @@ from puna.wire.envelope import (
     TextPart,
     ToolMessage,
     UserMessage,
+    is_text,
     read_parts,
     text_content,
 )
 from puna.wire.octets import QUOTE, first_octet
 from puna.wire.raw_values import is_parseable
 
+_SYSTEM_LABEL = system_label("system")
 _BETWEEN_TEXTS = "\n\n"
 
 
@@ -49,6 +53,7 @@ class PassingRules:
         watched_params: parameters that one of the hosts does not always get unchanged.
         formats: the types of `response_format` that all hosts know; None means all types.
         needs_leading_system: whether one host accepts instructions in the first message only.
+        moves_systems: whether all hosts do, so that other instructions are moved for all.
         call_ids: patterns that the whole id of a tool call must match, all of them.
         accepts_text_parts: whether lists of texts stay lists; None where the hosts differ.
         accepts_any_arguments: whether the arguments of calls may be anything.
@@ -62,6 +67,7 @@ class PassingRules:
     watched_params: frozenset[str]
     formats: frozenset[str] | None
     needs_leading_system: bool
+    moves_systems: bool
     call_ids: tuple[re.Pattern[str], ...]
     accepts_text_parts: bool | None
     accepts_any_arguments: bool
@@ -85,6 +91,7 @@ class PassingRules:
             formats=frozenset.intersection(*formats) if formats else None,
             has_rules=bool(watched or formats),
             needs_leading_system=any(one.systems == "first" for one in rules),
+            moves_systems=all(one.systems == "first" for one in rules),
             call_ids=tuple({re.compile(one.call_ids.pattern) for one in rules}),
             accepts_text_parts=lists.pop() if len(lists) == 1 else None,
             accepts_any_arguments=all(one.accepts_any_arguments for one in rules),
@@ -109,13 +116,39 @@ class PassingRules:
             kind = type(message)
             if kind is SystemMessage:
                 if self.needs_leading_system and message is not messages[0]:
-                    return None
+                    return self._fit_systems(envelope)
             elif kind is not UserMessage and not message.is_text:
                 return self._fit_history(envelope)
             content: Any = message.content  # never unset in a message that is a text
             if first_octet(content)[0] != QUOTE:
                 return self._fit_history(envelope)
         return self._fit_history(envelope) if self.unknown_fields else envelope
+
+    def _fit_systems(self, envelope: ChatEnvelope) -> ChatEnvelope | None:
+        """Like `fit`, for instructions in other messages than the first.
+
+        They are moved as by `bridges/histories/systems.py`: leading ones are joined, later ones
+        become messages of the user.
+        """
+        if not self.moves_systems:
+            return None
+        leading: list[str] = []
+        moved: list[Message] = []
+        for message in envelope.messages:
+            if type(message) is not SystemMessage:
+                moved.append(message)
+                continue
+            if not is_text(message.content) or message.name is not UNSET:
+                return None
+            text = decode(message.content, type=str)
+            if moved:
+                moved.append(UserMessage(content=text_content(f"{_SYSTEM_LABEL}{text}")))
+            elif text:
+                leading.append(text)
+        if leading:
+            content = text_content(BETWEEN_SYSTEMS.join(leading))
+            moved.insert(0, SystemMessage(content=content))
+        return self._fit_history(replace(envelope, messages=moved))
 
     def _accepts_params(self, envelope: ChatEnvelope) -> bool:
         """Whether all hosts accept the parameters unchanged."""
@@ -147,7 +180,9 @@ class PassingRules:
         is_changed = False
         for given in messages:
             message: Message | None = given
-            if not self._may_follow(given, waiting, is_first=not fitted):
+            if type(given) is SystemMessage and fitted and self.needs_leading_system:
+                return self._fit_systems(envelope)
+            if not self._may_follow(given, waiting):
                 return None
             if type(given) is AssistantMessage and not given.is_text:
                 message = self._fit_answer(given, ids)
@@ -164,7 +199,8 @@ class PassingRules:
             return None
         return replace(envelope, messages=fitted) if is_changed else envelope
 
-    def _may_follow(self, message: Message, waiting: list[str], *, is_first: bool) -> bool:
+    @staticmethod
+    def _may_follow(message: Message, waiting: list[str]) -> bool:
         """Whether a message may stand here.
 
         `waiting` holds the ids of the calls without a result, the next one last. A result takes
@@ -172,8 +208,7 @@ class PassingRules:
         """
         if type(message) is ToolMessage:
             return bool(waiting) and waiting.pop() == message.tool_call_id
-        is_instruction = type(message) is SystemMessage and not is_first
-        return not waiting and not (is_instruction and self.needs_leading_system)
+        return not waiting
 
     def _fit_answer(self, message: AssistantMessage, ids: set[str]) -> AssistantMessage | None:
         """An earlier answer in a form that the hosts accept; None where the full lane must read it.

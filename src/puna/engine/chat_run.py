@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from typing_extensions import override
 
+from puna.bridges.messages.deferred import plain_tools
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import BuiltRequest, ReadContext
 from puna.dialects.protocols import Dialect
@@ -181,7 +182,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     @override
     def count_prompt(self) -> int:
         request = self.call.request
-        messages, tools = request.messages, request.params.get("tools") or ()
+        messages, tools = request.messages, _offered_tools(request)
         # Of very many, some stand for all: this is asked on an event loop.
         some = messages[:: 1 + len(messages) // MANY]
         some_tools = tools[:: 1 + len(tools) // MANY]
@@ -204,7 +205,14 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     @staticmethod
     def _estimate_usage(request: ChatRequest, completion_tokens: int) -> Usage:
         # No model is named: an estimate must not load a vocabulary in the middle of a call.
-        prompt_tokens = count_message_tokens(
-            "", request.messages, request.params.get("tools")
-        ).count
+        tools = _offered_tools(request) or None
+        prompt_tokens = count_message_tokens("", request.messages, tools).count
         return Usage.estimated(prompt_tokens, completion_tokens)
+
+
+def _offered_tools(request: ChatRequest) -> Sequence[Any]:
+    """The tools that stand in the prompt: a deferred one that nothing has named does not."""
+    tools: Sequence[Any] = request.params.get("tools") or ()
+    if not tools or request.messages_extras is None:
+        return tools
+    return plain_tools(tools, request.messages, request.params.get("tool_choice"))[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import MsgspecError, Raw
+from msgspec.json import decode
 
 from puna.wire.json_size import depth_of
 from puna.wire.octets import brackets_in
@@ -45,8 +46,12 @@ def is_parseable(value: Raw, opener: bytes) -> bool:
     ):
         return False
     numbers = data.translate(_DIGITS)
-    return (
-        numbers.find(_EXPONENTS[0]) < 0
-        and numbers.find(_EXPONENTS[1]) < 0
-        and (len(numbers) < len(_LONG_NUMBER) or numbers.find(_LONG_NUMBER) < 0)
-    )
+    if len(numbers) >= len(_LONG_NUMBER) and numbers.find(_LONG_NUMBER) >= 0:
+        return False
+    if numbers.find(_EXPONENTS[0]) < 0 and numbers.find(_EXPONENTS[1]) < 0:
+        return True
+    try:
+        decode(data)  # digits around an `e` stand in many digests, too
+    except MsgspecError:
+        return False
+    return True

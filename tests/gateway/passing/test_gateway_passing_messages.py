@@ -23,12 +23,17 @@ _BESIDE: dict[str, Any] = {
     "temperature": 0.5,
     "top_k": 4,
     "stop_sequences": ["x"],
-    "metadata": {"user_id": "u"},
+    "metadata": {"user_id": "7b8e1234c95a298e1999"},
     "thinking": {"type": "enabled", "budget_tokens": 1024},
     "output_config": {"effort": "high"},
     "timeout": 5,
     "context_management": {"edits": []},
 }
+_SYSTEMS: list[Any] = [
+    "",
+    "Be brief é.",
+    [{"type": "text", "text": "Two"}, {"type": "text", "text": "parts", "cache_control": {}}],
+]
 _CHOICES = [
     {"type": "auto"},
     {"type": "any"},
@@ -78,12 +83,17 @@ def request(dice: random.Random) -> dict[str, Any]:
             made["system"] = blocks(message["content"], dice)
         elif message["role"] in ("user", "assistant", "tool"):
             made["messages"].append(turn(message, dice))
+            if dice.random() < 0.05:
+                made["messages"].append({"role": "system", "content": dice.choice(_SYSTEMS)})
     if "tools" in chat:
         functions = [tool["function"] for tool in chat["tools"] if "function" in tool]
         made["tools"] = [
             {"name": one["name"], "input_schema": one.get("parameters") or {"type": "object"}}
             for one in functions
         ]
+        for tool in made["tools"]:
+            if dice.random() < 0.05:
+                tool["defer_loading"] = dice.choice([True, False, None])
         if dice.random() < 0.2:
             made["tool_choice"] = dice.choice(_CHOICES)
     if chat.get("stream"):

@@ -12,7 +12,7 @@ Message = dict[str, Any]
 Dropped = dict[str, None]
 
 SYSTEM_ROLES = ("system", "developer")
-_BETWEEN = "\n\n"
+BETWEEN_SYSTEMS = "\n\n"
 _KEPT = ("role", "content")
 
 
@@ -53,15 +53,20 @@ def _joined(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
         dropped.update((f"messages[].{name}", None) for name in message if name not in _KEPT)
     contents = [message.get("content") for message in messages]
     if all(isinstance(content, str) for content in contents):
-        joined: Any = _BETWEEN.join(str(content) for content in contents if content)
+        joined: Any = BETWEEN_SYSTEMS.join(str(content) for content in contents if content)
     else:
         joined = [part for content in contents for part in parts_of(content)]
     return [{"role": messages[0]["role"], "content": joined}]
 
 
+def system_label(role: str) -> str:
+    """What stands before the text of a system message that became one of the user."""
+    return f"[{role} message]\n"
+
+
 def _as_user_message(message: Message, dropped: Dropped) -> Message:
     dropped.update((f"messages[].{name}", None) for name in message if name not in _KEPT)
-    label = f"[{message['role']} message]\n"
+    label = system_label(message["role"])
     content = message.get("content")
     if isinstance(content, str):
         return {"role": "user", "content": f"{label}{content}"}

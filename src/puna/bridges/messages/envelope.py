@@ -105,12 +105,17 @@ class _AssistantTurn(Strict, tag_field="role", tag="assistant"):
     content: Raw
 
 
+class _SystemTurn(Strict, tag_field="role", tag="system"):
+    content: Raw
+
+
 class _Tool(Strict):
     name: str
     input_schema: Raw
     description: str | _Absent = UNSET
     type: Literal["custom"] | _Absent = UNSET
     cache_control: _Unread = UNSET
+    defer_loading: bool | _Absent = UNSET
 
 
 class _Choice(Strict):
@@ -130,7 +135,7 @@ class _Kind(Struct):
 class _Body(Strict):
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     max_tokens: Annotated[int, Meta(ge=1, le=2**63 - 1)]
-    messages: Annotated[list[_UserTurn | _AssistantTurn], Meta(min_length=1)]
+    messages: Annotated[list[_UserTurn | _AssistantTurn | _SystemTurn], Meta(min_length=1)]
     stream: bool | None = None
     system: _Unread = UNSET
     temperature: Number = UNSET
@@ -199,14 +204,16 @@ class _Reading:
         """
         given = self._given
         messages: list[Message] = []
-        self._add_system(messages)
-        count = len(messages)
+        if is_given(given.system):
+            self._add_system(messages, given.system)
         for turn in given.messages:
             if type(turn) is _UserTurn:
                 self._add_user(messages, turn.content)
-            else:
+            elif type(turn) is _AssistantTurn:
                 self._add_answer(messages, turn.content)
-        if len(messages) == count:
+            else:
+                self._add_system(messages, turn.content)
+        if all(type(message) is SystemMessage for message in messages):
             raise _UnusualError
         envelope = ChatEnvelope(
             model=given.model,
@@ -227,7 +234,7 @@ class _Reading:
         if given.stop_sequences:
             envelope.stop = given.stop_sequences
         if given.tools:
-            envelope.tools = [self._tool(one) for one in given.tools]
+            envelope.tools = self._tools(envelope.messages, given.tools)
         if given.tool_choice:
             self._add_choice(envelope, given.tool_choice)
         if given.metadata is not UNSET and bytes(given.metadata) != b"null":
@@ -259,10 +266,9 @@ class _Reading:
             extras.sort(key=order.index)
         self._found.update(dict.fromkeys(extras))
 
-    def _add_system(self, messages: list[Message]) -> None:
-        """Add the instructions, without the line that `BILLING` matches."""
-        content = self._given.system
-        if not is_given(content) or bytes(content) == EMPTY_TEXT:
+    def _add_system(self, messages: list[Message], content: Raw) -> None:
+        """Add instructions, without the line that `BILLING` matches."""
+        if bytes(content) == EMPTY_TEXT:
             return
         if not is_text(content):
             blocks = _system_decoder.decode(content)
@@ -342,11 +348,31 @@ class _Reading:
         function = CalledFunction(name=block.name, arguments=arguments)
         return ToolCall(id=block.id, type="function", function=function)
 
-    def _tool(self, given: _Tool) -> Tool:
-        self._note_marks([given])
-        description = value_or_unset(given.description)
-        function = ToolFunction(given.name, description, given.input_schema)
-        return Tool(type="function", function=function)
+    def _tools(self, messages: list[Message], given: list[_Tool]) -> list[Tool]:
+        """The tools to offer: deferred ones only where the conversation names them.
+
+        `deferred.py` has the rule.
+        """
+        named: set[str] = set()
+        if any(one.defer_loading for one in given):
+            named.update(
+                call.function.name
+                for message in messages
+                if type(message) is AssistantMessage
+                for call in message.tool_calls or ()
+            )
+            if self._given.tool_choice:
+                named.add(self._given.tool_choice.name or "")
+        tools: list[Tool] = []
+        for one in given:
+            self._note_marks([one])
+            if one.defer_loading is not UNSET and one.defer_loading is not None:
+                self._found["tools.defer_loading"] = None
+            if not one.defer_loading or one.name in named:
+                tools.append(_chat_tool(one))
+        if not tools:
+            raise _UnusualError
+        return tools
 
     def _add_choice(self, envelope: ChatEnvelope, choice: _Choice) -> None:
         if choice.type == "tool":
@@ -369,6 +395,13 @@ class _Reading:
 
 
 _NOTHING_MORE = astuple(_Body("m", 1, []))[7:]
+
+
+def _chat_tool(given: _Tool) -> Tool:
+    """A tool as chat has it."""
+    description = value_or_unset(given.description)
+    function = ToolFunction(given.name, description, given.input_schema)
+    return Tool(type="function", function=function)
 
 
 def _part(given: _Text | _Image) -> TextPart | ImagePart:

@@ -93,7 +93,7 @@ class FastLane:
         self._key_headers = tuple(name.encode("latin-1") for name in keys.headers)
         self._principals: dict[tuple[bytes | None, ...], Principal] = {}
 
-    def read_head(self, url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> LaneHead | None:
+    def read_head(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> LaneHead | None:
         """What the lane needs of a head; None where it does not take the request.
 
         Names are lower-case. It has a told length within the limit, and a right key: only for such
@@ -117,11 +117,11 @@ class FastLane:
             return None
         given = named.get(b"x-litellm-call-id")
         call_id = read_call_id(given.decode("latin-1")) if given is not None else None
-        line = f"POST {url.decode('ascii')}"
+        line = f"POST {path.decode('ascii')}"
         originator = named.get(b"originator", b"").decode("latin-1")
         return LaneHead(
             line,
-            LANE_PATHS[url],
+            LANE_PATHS[path],
             principal,
             self.keys,
             call_id,

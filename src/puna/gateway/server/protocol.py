@@ -131,14 +131,14 @@ class GatewayProtocol(EdgeProtocol):
         if (
             self._lane is None
             or self._is_declined
-            or self.url not in LANE_PATHS
+            or (path := self.url.partition(b"?")[0]) not in LANE_PATHS
             or self._method != b"POST"
             or self.expect_100_continue
             or not self._is_free()
             or self._parser.get_http_version() != "1.1"
         ):
             return None
-        return self._lane.read_head(self.url, self.headers)
+        return self._lane.read_head(path, self.headers)
 
     def _is_free(self) -> bool:
         """Whether a request can be taken at once. Whoever does not read waits, as with ASGI."""
