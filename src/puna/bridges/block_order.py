@@ -66,6 +66,7 @@ def put_in_order(
 
 
 def _rank(entry: Entry) -> int:
+    """The position of a block's kind in the usual order."""
     return {THINKING: 0, TOOL_USE: 2}.get(str(entry), 1)
 
 

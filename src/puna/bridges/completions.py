@@ -154,6 +154,7 @@ class TextStream:
     def _make(
         self, chunk: ChatCompletionChunk, head: ChatCompletionChunk, **fields: Any
     ) -> TextCompletion:
+        """Build a text chunk with the id and time of `head`, the first chunk of all calls."""
         return TextCompletion(
             id=text_id(head.id),
             object="text_completion",
@@ -170,6 +171,7 @@ def text_id(chat_id: str) -> str:
 
 
 def _without_unset(**fields: Any) -> dict[str, Any]:
+    """The keyword arguments that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -141,6 +141,7 @@ def _bracketed(text: str) -> Iterator[str]:
 
 
 def _end_of_brackets(text: str, start: int) -> int | None:
+    """The index after the closing bracket; None where it is never closed."""
     depth = 0
     for found in _BRACKETS.finditer(text, start):
         bracket = found.group()

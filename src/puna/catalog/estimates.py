@@ -85,6 +85,7 @@ def _samples_of(text: str) -> str:
 
 
 def _hundredths(text: str) -> int:
+    """The estimate in hundredths of a token."""
     patterns = _ascii_patterns() if text.isascii() else _weighted_patterns()
     long_words = re.findall(_LONG_WORD, text)
     letters_past_six = sum(map(len, long_words)) - _SHORT_WORD * len(long_words)

@@ -182,12 +182,14 @@ def _counter_for(model: str) -> tuple[Counter, str]:
 
 
 def _format_of(model: str) -> _ChatFormat:
+    """The chat format of a model."""
     if family_of(model):
         return _LLAMA
     return _OPENAI if is_openais(model) else _OTHER
 
 
 def _encoding_of(model: str, package: str = VOCABULARY_PACKAGE) -> Encoding:
+    """The encoding of a model. Raises for a family or a package that is not there."""
     family = family_of(model)
     if family is None:
         raise BadRequestError(

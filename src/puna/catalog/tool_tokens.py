@@ -43,12 +43,14 @@ def _function_of(tool: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _count_function(function: Mapping[str, Any], counter: Callable[[str], int]) -> int:
+    """The tokens of one function's signature."""
     described = f"{function.get('name')}:{_without_full_stop(function.get('description'))}"
     parameters = function.get("parameters") or function.get("input_schema")
     return _FUNCTION + counter(described) + _count_properties(parameters, counter, _DEEPEST)
 
 
 def _count_properties(schema: object, counter: Callable[[str], int], deepest: int) -> int:
+    """The tokens of a schema's properties, down to `deepest` levels."""
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     if not isinstance(properties, Mapping) or not properties or deepest == 0:
         return 0

@@ -149,10 +149,12 @@ def _broken(path: Path) -> ConfigError:
 
 
 def _reserved(prefix: str, first: int, past: int) -> list[str]:
+    """The names of reserved special tokens, numbered from `first` to before `past`."""
     return [f"<|{prefix}reserved_special_token_{number}|>" for number in range(first, past)]
 
 
 def _named(*names: str) -> list[str]:
+    """The special tokens with these names, in their brackets."""
     return [f"<|{name}|>" for name in names]
 
 

@@ -100,6 +100,7 @@ def _explain_no_models(root: Section) -> str:
 
 
 def _holds_entries(value: object) -> bool:
+    """Whether a value has keys of `model_list` entries: perhaps the list has a wrong name."""
     items = value if isinstance(value, list) else [value]
     return any(isinstance(item, dict) and not _OF_ENTRIES.isdisjoint(item) for item in items)
 
@@ -144,6 +145,7 @@ class _EntryReader:
         self.notices = notices
 
     def read(self) -> DeploymentConfig:
+        """The entry as a deployment."""
         name = self._required(self.entry, "model_name")
         model = self._required(self.params, "model")
         self._check_wildcards(name, model)
@@ -200,6 +202,7 @@ class _EntryReader:
         )
 
     def _check_wildcards(self, name: str, model: str) -> None:
+        """Refuse wildcards that cannot be filled."""
         for key, text in (("model_name", name), ("litellm_params.model", model)):
             if text.count(WILDCARD) > 1:
                 self.source.refuse(
@@ -269,6 +272,7 @@ class _EntryReader:
         return problem, tuple(dict.fromkeys(vital))
 
     def _report_entry_keys(self) -> None:
+        """Report the entry's keys that are unknown, or that do nothing here."""
         for key in self.entry.values:
             path = self.entry.at(key)
             if key in MODEL.planned:

@@ -76,12 +76,14 @@ def expand_names(config: GatewayConfig, known_models: Iterable[str]) -> tuple[st
 
 
 def _find_exact(deployments: Sequence[DeploymentConfig], name: str) -> tuple[DeploymentConfig, ...]:
+    """The deployments with exactly this name."""
     return tuple(one for one in deployments if one.public_name == name)
 
 
 def _find_wildcard(
     deployments: Sequence[DeploymentConfig], name: str
 ) -> tuple[DeploymentConfig, ...]:
+    """The deployments of the best matching wildcard, with their models filled in."""
     found: dict[str, list[DeploymentConfig]] = {}
     for deployment in deployments:
         captured = match_name(deployment.public_name, name)

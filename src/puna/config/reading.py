@@ -93,6 +93,7 @@ class Source:
         return self.error(path, f"`{format_path(path)}` must be {expected}, not {_kind(found)}")
 
     def _describe(self, path: KeyPath, found: object) -> str:
+        """What was found, in words, without showing a secret."""
         if found is None or isinstance(found, dict | list):
             return _kind(found)
         if path in self.origins:

@@ -211,6 +211,7 @@ class _Reader:
             ) from None
 
     def _admit(self, node: yaml.Node, depth: int) -> None:
+        """Count a node, and refuse too many or too deep ones."""
         self.count += 1
         if self.count > MAX_NODES:
             raise _Unreadable(
@@ -249,6 +250,7 @@ def _line_of(node: yaml.Node) -> int:
 
 
 def _code_point(problem: yaml.reader.ReaderError) -> int:
+    """The code of the character that YAML does not allow."""
     character = problem.character
     return ord(character) if isinstance(character, str) else int(character)
 

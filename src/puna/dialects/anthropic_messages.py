@@ -133,6 +133,7 @@ class AnthropicMessages:
 
 
 def _traits_of(target: Target) -> ModelTraits:
+    """The properties of the target's model that requests depend on."""
     facts = find_model(target.provider, target.model)
     known = facts.max_output_tokens if facts is not None else None
     limit = target.max_output_tokens or known or _DEFAULT_MAX_TOKENS

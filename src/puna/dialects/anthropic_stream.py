@@ -94,6 +94,7 @@ class AnthropicStreamReader:
         return chunks
 
     def _read_events(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
+        """Read events until one breaks the stream; gives their chunks."""
         chunks: list[ChatCompletionChunk] = []
         for event in events:
             if self.is_done:
@@ -106,6 +107,7 @@ class AnthropicStreamReader:
         return chunks
 
     def _read_event(self, event: SSEEvent) -> list[ChatCompletionChunk]:
+        """The chunks of one event."""
         if not event.data.strip():
             return []  # a heartbeat
         try:
@@ -149,6 +151,7 @@ class AnthropicStreamReader:
         return {**delta, "tool_calls": pieces} if pieces else delta
 
     def _place_piece(self, piece: dict[str, Any]) -> dict[str, Any] | None:
+        """A piece of a call, assigned to its call; None where it adds nothing."""
         function = piece["function"]
         placed = self._calls.place(
             piece.get("id"), piece["index"], function.get("name", ""), function["arguments"]
@@ -174,12 +177,14 @@ class AnthropicStreamReader:
         return chunks
 
     def _chunk(self, delta: dict[str, Any]) -> ChatCompletionChunk:
+        """A chunk with one delta of the first choice."""
         if not self._has_role:
             self._has_role = True
             delta = {"role": "assistant", **delta}
         return self._make([{"index": 0, "delta": delta, "finish_reason": None}])
 
     def _make(self, choices: list[dict[str, Any]], **fields: Any) -> ChatCompletionChunk:
+        """A chunk with the stream's id, time and model."""
         return ChatCompletionChunk.model_validate(
             {
                 "id": self._events.answer_id or self._context.made_id,

@@ -206,6 +206,7 @@ def read_exception(kind: str, payload: bytes, context: ReadContext) -> APIError:
 def _by_kind(
     error: APIError, kind: str, status: int, context: ReadContext[ModelRequest]
 ) -> APIError:
+    """The error in the class that fits the exception: a refused key, or a model that failed."""
     cls: type[APIError] | None = AuthenticationError if kind in _REFUSED_KEYS else None
     if status == _MODEL_FAILED:
         cls = InternalServerError  # the model failed, not the request

@@ -78,6 +78,7 @@ def build_body(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tu
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
+    """`additionalModelRequestFields`, checked. Raises BadRequestError where it is no object."""
     if value is not None and not isinstance(value, Mapping):
         raise BadRequestError(
             "`additionalModelRequestFields` must be an object.",

@@ -96,6 +96,7 @@ class ConverseStreamReader:
         return chunks
 
     def _read_all(self, messages: Iterable[EventStreamMessage]) -> list[ChatCompletionChunk]:
+        """Read messages until one breaks the stream; gives their chunks."""
         chunks: list[ChatCompletionChunk] = []
         for message in messages:
             try:
@@ -122,6 +123,7 @@ class ConverseStreamReader:
         return chunks
 
     def _read(self, message: EventStreamMessage) -> list[ChatCompletionChunk]:
+        """The chunks of one message, which is an event or an exception."""
         headers = message.headers
         kind = headers.get(":message-type", "event")
         if kind == "error":
@@ -134,6 +136,7 @@ class ConverseStreamReader:
         return self._read_event(headers.get(":event-type", ""), self._parse(message.payload))
 
     def _parse(self, payload: bytes) -> dict[str, Any]:
+        """The JSON object in a message."""
         try:
             data = parse_answer(payload)
         except ValueError as error:
@@ -144,6 +147,7 @@ class ConverseStreamReader:
         return cast("dict[str, Any]", data)
 
     def _read_event(self, name: str, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        """The chunks of an event, by its type."""
         if name == "messageStart":
             return [] if self._has_begun else [self._delta_chunk({"content": ""})]
         if name == "contentBlockStart":
@@ -164,6 +168,7 @@ class ConverseStreamReader:
         return []  # what nobody knows
 
     def _read_stop(self, data: dict[str, Any]) -> None:
+        """Read `messageStop`, which says why the message ended."""
         reason = data.get("stopReason")
         if not isinstance(reason, str):
             raise malformed("a `messageStop` without a reason in its stream", self._context)
@@ -175,6 +180,7 @@ class ConverseStreamReader:
             self._extra["additionalModelResponseFields"] = fields
 
     def _begin_block(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        """The chunk for the start of a block, if it calls a tool."""
         start = data.get("start")
         call = cast("dict[str, Any]", start).get("toolUse") if isinstance(start, dict) else None
         if not isinstance(call, dict):
@@ -188,6 +194,7 @@ class ConverseStreamReader:
         return self._call_chunk(placed)
 
     def _read_delta(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
+        """The chunk for a piece of a block."""
         delta = data.get("delta")
         fields = cast("dict[str, Any]", delta) if isinstance(delta, dict) else {}
         text = fields.get("text")
@@ -232,12 +239,14 @@ class ConverseStreamReader:
         return self._call_chunk(self._calls.place(None, _block_of(data), "", "{}"))
 
     def _delta_chunk(self, delta: dict[str, Any]) -> ChatCompletionChunk:
+        """A chunk with one delta of the first choice."""
         if not self._has_begun:
             self._has_begun = True
             delta = {"role": "assistant", **delta}
         return self._make(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
 
     def _end(self) -> list[ChatCompletionChunk]:
+        """The finish chunk, then the usage chunk if it was requested."""
         self._is_done = True
         finish = {"index": 0, "delta": {}, "finish_reason": self.finish_reason}
         if not self._has_begun:
@@ -248,6 +257,7 @@ class ConverseStreamReader:
         return chunks
 
     def _make(self, **fields: Any) -> ChatCompletionChunk:
+        """A chunk with the stream's id, time and model."""
         head = {
             "id": self._context.made_id,
             "object": "chat.completion.chunk",

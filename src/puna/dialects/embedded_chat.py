@@ -103,6 +103,7 @@ class EmbeddedChat(OpenAIChat):
     def _constrain(
         self, request: ChatRequest, target: Target
     ) -> tuple[Constrained, tuple[str, ...]]:
+        """Convert a request for the server; gives also the names of what was left out."""
         body, dropped = self.build_body(request, target)
         # Decoded again, the body holds plain JSON values only, whatever the caller gave.
         plain = from_json(encode(body))
@@ -165,6 +166,7 @@ def _attributed(target: Target, model: str) -> Generator[None]:
 
 
 def _attribute(error: APIError, target: Target, model: str) -> APIError:
+    """Set provider and model on an error."""
     error.provider = error.provider or target.provider
     error.model = error.model or model
     return error

@@ -150,6 +150,7 @@ def _make(
     text: str,
     context: ReadContext[ModelRequest],
 ) -> APIError:
+    """Build the typed error from the details of a reply."""
     target = context.target
     said = details.get("message") or _plain(text) or f"status {status} with an empty body"
     message = f"{target.provider} answered {status}: {scrub(said, context)}"
@@ -194,6 +195,7 @@ def _kept_status(cls: type[APIError], status: int) -> int | None:
 
 
 def _class_of(status: int, details: _Details, said: str) -> type[APIError]:
+    """The class of error for a status and the words of the message."""
     words = f"{details.get('code', '')} {details.get('type', '')} {said}"
     if status in (400, 413, 422, 500) and _CONTEXT_WORDS.search(words):
         return ContextWindowExceededError
@@ -203,6 +205,7 @@ def _class_of(status: int, details: _Details, said: str) -> type[APIError]:
 
 
 def _code_of(cls: type[APIError], details: _Details) -> str | None:
+    """The error's `code`, from the host if it is no number; None for the class's own."""
     code = details.get("code", "")
     if cls in (ContextWindowExceededError, ContentPolicyViolationError):
         return cls.code
@@ -210,6 +213,7 @@ def _code_of(cls: type[APIError], details: _Details) -> str | None:
 
 
 def _decide_retry(error: APIError, headers: Mapping[str, str], details: _Details) -> APIError:
+    """Set `is_retryable` where the host, a conflict or a context overflow decides it."""
     wish = headers.get("x-should-retry")
     if wish in ("true", "false"):
         error.is_retryable = wish == "true"
@@ -221,6 +225,7 @@ def _decide_retry(error: APIError, headers: Mapping[str, str], details: _Details
 
 
 def _read_details(text: str) -> _Details:
+    """The details in the text of an error body."""
     if len(text) > _MOST_DETAILS.containers:
         data = text.encode("utf-8", "surrogatepass")
         if _MOST_DETAILS.exceeded_by(data) is not None:
@@ -234,6 +239,7 @@ def _read_details(text: str) -> _Details:
 
 
 def _details_of(body: Any) -> _Details:
+    """The details in a decoded error body, whatever its shape."""
     if isinstance(body, list) and body:
         body = cast("list[Any]", body)[0]
     if isinstance(body, str):
@@ -266,6 +272,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 
 
 def _first_text(fields: Mapping[str, Any], *keys: str) -> str:
+    """The first of these fields with a content, as text; lists and objects as JSON."""
     for key in keys:
         value = fields.get(key)
         if isinstance(value, str) and value.strip():
@@ -317,6 +324,7 @@ def _is_html(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
+    """An error body as short text: an HTML page by its title, everything else by its beginning."""
     text = text.lstrip()[:_PAGE_LIMIT]
     if _is_html(text):
         title = _TITLE.search(text)

@@ -66,6 +66,7 @@ class GuardModerations:
         return self.chat.read_error(reply, self._chat_context(context))
 
     def _to_chat(self, request: ModerationRequest) -> ChatRequest:
+        """The chat request for one input."""
         (given,) = request.inputs
         return ChatRequest(
             request.model,
@@ -79,6 +80,7 @@ class GuardModerations:
         )
 
     def _chat_context(self, context: Context) -> ReadContext:
+        """The context with the chat request in place of the moderation request."""
         asked, reading = context.reading or (self._to_chat(context.request), None)
         return ReadContext(
             target=context.target,

@@ -180,6 +180,7 @@ def _list_text(values: Sequence[Any]) -> str:
 
 
 def _as_json(value: Any) -> Any:
+    """A value that is not plain JSON, converted for `encode`."""
     dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
     if callable(dump):
         return dump(mode="json", exclude_none=True)

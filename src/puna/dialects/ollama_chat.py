@@ -180,6 +180,7 @@ def _always_thinks(given: str, value: Any, target: Target) -> bool:
 
 
 def _bad(name: str, message: str, request: ModelRequest, target: Target) -> BadRequestError:
+    """The error for a parameter with a wrong value."""
     return BadRequestError(
         f"`{name}` {message}.", param=name, provider=target.provider, model=request.model
     )

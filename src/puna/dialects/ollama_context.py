@@ -87,6 +87,7 @@ def _count_tools(tools: Any) -> int:
 def _too_long(
     tokens: int, limit: int, request: ChatRequest, target: Target, *, is_own: bool
 ) -> ContextWindowExceededError:
+    """The error for a prompt that is longer than the context."""
     fix = f"raise `{SIZE}` or leave it out" if is_own else "choose a model with a larger context"
     whose = f"the `{SIZE}` of" if is_own else "the model's context of"
     return ContextWindowExceededError(

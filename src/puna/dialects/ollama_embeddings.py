@@ -84,4 +84,5 @@ def _most_tokens(texts: list[str]) -> int:
 
 
 def _size(text: str) -> int:
+    """The size of a text in UTF-8 bytes."""
     return len(text.encode("utf-8", "surrogatepass"))

@@ -85,6 +85,7 @@ class _Building:
         return made
 
     def _call(self, given: Mapping[str, Any], path: str) -> _Fields:
+        """A call with its arguments as an object."""
         function = given["function"]
         name = function.get("name")
         more = sorted(function.keys() - {"name", "arguments"})
@@ -134,6 +135,7 @@ class _Building:
         return found[1]
 
     def _leave_out(self, names: Any) -> None:
+        """Record the names of fields that are left out."""
         self._dropped.update(dict.fromkeys(names))
 
     def _unsupported(self, path: str, message: str) -> BadRequestError:

@@ -193,6 +193,7 @@ class CompletionStreamReader:
         return chunks
 
     def _read_frames(self, frames: list[SSEEvent]) -> list[TextCompletion]:
+        """Read events until one breaks the stream; gives their chunks."""
         chunks: list[TextCompletion] = []
         for frame in frames:
             if self.is_done:
@@ -234,6 +235,7 @@ class CompletionStreamReader:
         return [end]
 
     def _read(self, frame: SSEEvent) -> TextCompletion | None:
+        """The chunk of one event; None for one without content."""
         try:
             data = parse_answer(frame.data)
         except ValueError as error:

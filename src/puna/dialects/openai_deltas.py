@@ -105,6 +105,7 @@ class ChoiceState:
         return choice, {"index": choice["index"], "delta": {}}
 
     def _mend_delta(self, choice: _Fields) -> _Fields:
+        """Correct the delta of a choice; its call pieces are assigned to their calls."""
         given = choice.get("delta")
         if not isinstance(given, dict):
             # A host that sends whole messages, or text, in its chunks.
@@ -186,6 +187,7 @@ def _custom_name(piece: _Fields) -> Any:
 
 
 def _name_alone(call: TrackedCall) -> _Fields:
+    """A piece with the name of a call, for a name that was held until the end."""
     return {"index": call.index, "function": {"name": call.name, "arguments": ""}}
 
 

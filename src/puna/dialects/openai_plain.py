@@ -48,6 +48,7 @@ def has_values(values: Mapping[str, Any]) -> bool:
 
 
 def _is_plain(chunk: ChatCompletionChunk, choice: ChunkChoice) -> bool:
+    """Whether a parsed chunk only adds text to its choice, so that no other code must read it."""
     delta, extra, more = choice.delta, chunk.__pydantic_extra__, choice.__pydantic_extra__
     if (
         choice.finish_reason is not None

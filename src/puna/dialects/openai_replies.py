@@ -122,6 +122,7 @@ def mend_logprobs(given: Any) -> None:
 
 
 def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) -> None:
+    """Correct one choice of a whole reply."""
     failed = failed_choice_error(choice)
     if failed is not None:
         raise read_error_frame(failed, context)
@@ -161,6 +162,7 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
 
 
 def _check_calls(calls: Sequence[Mapping[str, Any]], context: ReadContext) -> None:
+    """Raise where an answer has too many calls, or one without a name."""
     if len(calls) > MOST_CALLS:
         raise too_many("tool calls", MOST_CALLS, context)
     if any(is_nameless(call) for call in calls):
@@ -168,6 +170,7 @@ def _check_calls(calls: Sequence[Mapping[str, Any]], context: ReadContext) -> No
 
 
 def _mend_call(call: dict[str, Any]) -> dict[str, Any]:
+    """Correct one call of a whole reply."""
     given_id = call.get("id")
     function = call.get("function")
     fields = cast("dict[str, Any]", function) if isinstance(function, dict) else {}

@@ -67,6 +67,7 @@ class OpenAIResponseStreamReader:
         return events
 
     def _read_frames(self, frames: list[SSEEvent]) -> list[ResponseEvent]:
+        """Read events until the last one or a fault; gives them corrected."""
         events: list[ResponseEvent] = []
         for frame in frames:
             if self.is_done:
@@ -81,6 +82,7 @@ class OpenAIResponseStreamReader:
         return events
 
     def _read(self, frame: SSEEvent) -> ResponseEvent:
+        """One event, corrected."""
         context = self._context
         if frame.data.strip() == _DONE:
             raise self._interrupted()
@@ -100,6 +102,7 @@ class OpenAIResponseStreamReader:
         return self._make(fields)
 
     def _make(self, fields: dict[str, Any]) -> ResponseEvent:
+        """Build an event from corrected fields, with the next number."""
         told_end = fields.get("response")
         if fields.get("type") in LAST_EVENTS - {FAILED_EVENT} and isinstance(told_end, dict):
             ended = cast("dict[str, Any]", told_end)
@@ -123,6 +126,7 @@ class OpenAIResponseStreamReader:
         return event
 
     def _end(self, event: ResponseEvent) -> None:
+        """Record that the last event came, its usage, and the error of a failed response."""
         self._has_ended = True
         if event.response is not None:
             self.usage = usage_of(event.response)
@@ -131,5 +135,6 @@ class OpenAIResponseStreamReader:
             self.error = read_failure({"error": failed.get("error") or {}}, self._context)
 
     def _interrupted(self) -> StreamInterruptedError:
+        """The error for a stream that ended without its last event."""
         what = "before the response was finished" if self._made else "without any event"
         return interrupted(what, self._context)

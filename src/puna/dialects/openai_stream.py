@@ -114,6 +114,7 @@ class OpenAIStreamReader:
         return chunks
 
     def _read_events(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
+        """Read events until one breaks the stream; gives their chunks."""
         chunks: list[ChatCompletionChunk] = []
         for event in events:
             if self._is_done or self.error is not None:
@@ -140,6 +141,7 @@ class OpenAIStreamReader:
         return read_plain_chunk(event.data, self._envelope)
 
     def _read_event(self, event: SSEEvent) -> list[ChatCompletionChunk]:
+        """The chunks of one event."""
         frame = event.data.strip()
         if not frame:
             return []  # a heartbeat
@@ -276,6 +278,7 @@ class OpenAIStreamReader:
         return chunks
 
     def _state_of(self, choice: dict[str, Any], position: int) -> ChoiceState:
+        """The state of a choice, by its index; made for a new index."""
         index = choice.get("index")
         if not is_index(index):
             index = choice["index"] = position
@@ -290,6 +293,7 @@ class OpenAIStreamReader:
         return state
 
     def _mend(self, data: dict[str, Any]) -> None:
+        """Correct the fields around a chunk's choices."""
         mend_envelope(data, self._context)
         # A first event without choices may have empty names, too: it may be about filters.
         if not self._envelope and data.get("choices"):
@@ -316,9 +320,11 @@ class OpenAIStreamReader:
         return chunks
 
     def _make_usage_chunk(self, usage: dict[str, Any]) -> ChatCompletionChunk:
+        """The chunk without choices that holds the usage."""
         return self._make({**self._envelope, "choices": [], "usage": usage})
 
     def _make(self, data: dict[str, Any]) -> ChatCompletionChunk:
+        """Build a chunk from corrected fields."""
         try:
             return ChatCompletionChunk.model_validate(data)
         except ValidationError as error:

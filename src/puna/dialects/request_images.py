@@ -84,6 +84,7 @@ def _places_of_user(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _without(message: dict[str, Any], path: str, left_out: set[str], text: str) -> dict[str, Any]:
+    """A message with its left-out images replaced by a text."""
     content = message.get("content")
     if not isinstance(content, list):
         return message
@@ -97,6 +98,7 @@ def _without(message: dict[str, Any], path: str, left_out: set[str], text: str) 
 def _refused(
     request: ChatRequest, target: Target, place: int, count: int
 ) -> UnsupportedParamsError:
+    """The error for an image of the newest turn that cannot be sent."""
     told = request.source.image_paths if request.source is not None else ()
     paths = told if len(told) == count else tuple(image_parts(request.messages))
     path, modalities = paths[place], target.input_modalities

@@ -205,6 +205,7 @@ def _rules_for(request: ChatRequest, rules: MessageRules) -> MessageRules:
 def _without_blocks(
     message: dict[str, Any], thoughts: ThoughtRule, dropped: dict[str, None]
 ) -> dict[str, Any]:
+    """A message without `block_order`, and with its thinking blocks as text or left out."""
     if BLOCK_ORDER in message:
         message = {name: value for name, value in message.items() if name != BLOCK_ORDER}
     if THINKING_BLOCKS in message:
@@ -250,6 +251,7 @@ def unsupported_part(
 
 
 def _is_supported(name: str, value: Any, request: ModelRequest, quirks: Quirks) -> bool:
+    """Whether the host accepts a parameter with this value."""
     if name in request.extra:
         return quirks.extra_params is None or name in quirks.extra_params
     if name in quirks.unsupported_params:
@@ -264,6 +266,7 @@ def _is_supported(name: str, value: Any, request: ModelRequest, quirks: Quirks) 
 
 
 def _kind_of_choice(value: Any) -> str:
+    """The kind of a `tool_choice`: its text, or the `type` of an object."""
     if isinstance(value, Mapping):
         return str(cast("Mapping[str, Any]", value).get("type"))
     return str(value)
@@ -281,6 +284,7 @@ def _is_default(name: str, value: Any) -> bool:
 def _unsupported(
     name: str, value: Any, request: ModelRequest, target: Target
 ) -> UnsupportedParamsError:
+    """The error for a parameter that the host does not accept."""
     quirks = target.quirks
     what = f"`{name}`"
     ways = "set `drop_params=True` to leave it out"
@@ -319,6 +323,7 @@ def _similar_param(name: str) -> str | None:
 
 
 def _unknown_field(path: str, request: ModelRequest, target: Target) -> UnsupportedParamsError:
+    """The error for a message field that the host does not accept."""
     return UnsupportedParamsError(
         f"{target.provider} does not support `{path}` for `{request.model}`: remove it, or set "
         "`drop_params=True` to leave it out.",

@@ -58,6 +58,7 @@ def without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _masker(context: ReadContext[ModelRequest]) -> Masker:
+    """The masker for the secrets of a request."""
     return _masker_of(frozenset(_secrets(context.target, context.request.headers)))
 
 

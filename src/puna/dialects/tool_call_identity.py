@@ -109,6 +109,7 @@ class PartialArguments:
             self._text, self._scanned, self.is_kept = StringIO(), 0, False
 
     def _scan(self, text: str) -> None:
+        """Scan a piece for brackets and strings."""
         self._scanned += len(text)
         if self._is_escaped and text:
             text, self._is_escaped = text[1:], False
@@ -244,6 +245,7 @@ class ToolCallTracker:
         return whole if any(one.startswith(whole) for one in tools) else None
 
     def _begin(self, host_id: str | None, index: int | None, name: str, text: str) -> TrackedCall:
+        """Begin a new call with this piece."""
         is_taken = host_id is not None and host_id in self._by_id
         call = TrackedCall(len(self.calls), None if is_taken else host_id, name)
         self.calls.append(call)
@@ -252,6 +254,7 @@ class ToolCallTracker:
         return call
 
     def _register(self, call: TrackedCall, host_id: str | None, index: int | None) -> None:
+        """Remember which call an id and an index name."""
         if host_id is not None:
             self._by_id[host_id] = call
         if index is not None:
@@ -260,6 +263,7 @@ class ToolCallTracker:
     def _find(
         self, host_id: str | None, index: int | None, name: str, text: str
     ) -> TrackedCall | None:
+        """The call that a piece continues; None where it begins a new one."""
         at_index = self._by_index.get(index) if index is not None else None
         if host_id is None:
             return self._find_without_id(at_index, index, name, text)
@@ -274,6 +278,7 @@ class ToolCallTracker:
         return known
 
     def _find_with_new_id(self, at_index: TrackedCall | None, name: str) -> TrackedCall | None:
+        """Rule 2: the call that a piece with an unknown id continues, or None."""
         if at_index is None or at_index.is_named_again:
             return None
         if not name or not at_index.name:
@@ -285,6 +290,7 @@ class ToolCallTracker:
     def _find_without_id(
         self, at_index: TrackedCall | None, index: int | None, name: str, text: str
     ) -> TrackedCall | None:
+        """Rules 3 and 4: the call that a piece without an id continues, or None."""
         if not self.calls:
             return None
         call, has_arguments = at_index or self.calls[-1], bool(text) and not text.isspace()
@@ -316,6 +322,7 @@ class ToolCallTracker:
     def _find_by_arguments(
         self, call: TrackedCall, index: int | None, text: str
     ) -> TrackedCall | None:
+        """Rule 4: the call that a piece without id and name continues, or None."""
         if call.is_named_again:
             return None
         is_repeating, last = (index, call.index) in self._repeated, self.calls[-1]
@@ -327,6 +334,7 @@ class ToolCallTracker:
     def _find_by_name(
         self, call: TrackedCall, name: str, *, has_arguments: bool
     ) -> TrackedCall | None:
+        """Rule 3: the call that a piece with a name continues, or None."""
         if not call.name:
             return call
         if name != call.name:

@@ -116,6 +116,7 @@ class _Bounds:
         self._nodes = 0
 
     def bound(self, schema: Any, path: str, depth: int) -> dict[str, Any] | None:
+        """Bound one schema; None where no finite value fits it."""
         self._nodes += 1
         if depth > MAX_DEPTH or self._nodes > MAX_NODES:
             self._refuse(path[:200], "is too deep or too large for the embedded model")
@@ -138,6 +139,7 @@ class _Bounds:
         return made
 
     def _bound_reference(self, reference: Any, path: str, depth: int) -> dict[str, Any] | None:
+        """Bound the schema that a reference leads to."""
         target = self._resolve(reference, path)
         repeats = self._entered.get(reference, 0)
         if repeats == MAX_REPEATS:
@@ -157,6 +159,10 @@ class _Bounds:
         )
 
     def _bound_maps(self, made: dict[str, Any], path: str, depth: int) -> bool:
+        """Bound the keywords that hold schemas by name.
+
+        False when a required one cannot be bounded.
+        """
         for key in _SCHEMA_MAPS:
             if isinstance(made.get(key), Mapping):
                 children = {
@@ -174,6 +180,7 @@ class _Bounds:
         return True
 
     def _bound_lists(self, made: dict[str, Any], path: str, depth: int) -> bool:
+        """Bound the keywords that hold lists of schemas; False when nothing can fit any more."""
         if isinstance(made.get("items"), list):
             made["prefixItems"] = made.pop("items")
         for key in _SCHEMA_LISTS:
@@ -191,6 +198,7 @@ class _Bounds:
         return True
 
     def _bound_items(self, made: dict[str, Any], path: str, depth: int) -> bool:
+        """Bound the schema of a list's items; False when the list needs items and none can fit."""
         if made.get("items") is False or isinstance(made.get("items"), Mapping):
             bounded = self.bound(made["items"], f"{path}/items", depth + 1)
             made["items"] = False if bounded is None else bounded
@@ -214,6 +222,7 @@ class _Bounds:
                 made[name] = _whole(made[name])
 
     def _cap(self, made: dict[str, Any], given: Mapping[str, Any], path: str) -> None:
+        """Add limits to a schema by its type."""
         if "type" not in made:
             if "properties" in made or "patternProperties" in made or "required" in made:
                 made["type"] = "object"
@@ -236,6 +245,7 @@ class _Bounds:
             self._cap_object(made, given)
 
     def _cap_object(self, made: dict[str, Any], given: Mapping[str, Any]) -> None:
+        """Close an object's schema and limit its members."""
         required = [name for name in made.get("required", ()) if isinstance(name, str)]
         named = dict(made.get("properties", {}))
         others = made.get("additionalProperties")
@@ -257,6 +267,7 @@ class _Bounds:
             made["additionalProperties"] = False
 
     def _resolve(self, reference: Any, path: str) -> Any:
+        """The schema that a reference leads to."""
         if not isinstance(reference, str) or not (reference == "#" or reference[:2] == "#/"):
             self._refuse(
                 f"{path}/$ref",
@@ -274,6 +285,7 @@ class _Bounds:
         return here
 
     def _check_limits(self, given: Mapping[str, Any], path: str) -> None:
+        """Refuse limits that contradict each other."""
         for low, high in _PAIRS:
             least, most = given.get(low), given.get(high)
             if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
@@ -282,6 +294,7 @@ class _Bounds:
             self._refuse(path, "has an empty `enum`, which nothing fits")
 
     def _refuse(self, path: str, problem: str) -> NoReturn:
+        """Raise the error for a place in the schema."""
         raise BadRequestError(
             f"The JSON schema of `{self._param}` {problem} (at `#{path}`).",
             param=self._param,
@@ -294,6 +307,7 @@ def _whole(number: Any) -> int:
 
 
 def _cap_string(made: dict[str, Any]) -> None:
+    """Limit the length of a string."""
     pattern = made.get("pattern")
     if isinstance(pattern, str) and _LOOK_AROUND.search(pattern):
         del made["pattern"]
@@ -309,6 +323,7 @@ def _cap_string(made: dict[str, Any]) -> None:
 
 
 def _cap_array(made: dict[str, Any]) -> None:
+    """Limit the length of a list."""
     first = made.get("prefixItems", [])
     if made.get("items") in (None, True):
         made["items"] = free_value()
@@ -322,6 +337,7 @@ def _cap_array(made: dict[str, Any]) -> None:
 
 
 def _cap_number(made: dict[str, Any], *, is_integer: bool) -> None:
+    """Limit a number's range, and its digits where the range is wide."""
     low = made.get("minimum", made.get("exclusiveMinimum"))
     high = made.get("maximum", made.get("exclusiveMaximum"))
     if low is None:

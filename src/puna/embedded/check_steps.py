@@ -65,6 +65,7 @@ def _evolve(self: Any, **changes: Any) -> Any:
 
 
 def _counted(keyword: str, check: _Check, steps: Steps) -> _Check:
+    """The check of a keyword, with its steps counted first."""
     is_reference = keyword in _REFERENCES
 
     def counted(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
@@ -90,10 +91,13 @@ def _price(keyword: str, wanted: Any, instance: Any, schema: Any) -> int:
 
 
 def _width(value: Any) -> int:
+    """The number of members or items of a value, plus one."""
     return len(value) + 1 if isinstance(value, list | Mapping) else 1
 
 
 def _unique_items_of(steps: Steps) -> _Check:
+    """The check of `uniqueItems` that counts its steps."""
+
     def unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
         """The keyword `uniqueItems`, by a set; jsonschema's own compares all pairs."""
         del schema
@@ -128,16 +132,22 @@ def first_faults(validator: Any, value: Any) -> list[Any]:
 
 
 class _List(list[Any]):
+    """A list with a short `repr`."""
+
     def __repr__(self) -> str:
         return _short_repr(self, 0)
 
 
 class _Object(dict[str, Any]):
+    """A dict with a short `repr`."""
+
     def __repr__(self) -> str:
         return _short_repr(self, 0)
 
 
 class _Text(str):
+    """A text with a short `repr`."""
+
     __slots__ = ()
 
     def __repr__(self) -> str:
@@ -174,6 +184,7 @@ def _short_member_repr(name: str, value: Any, depth: int) -> str:
 
 
 def _joined(items: Iterator[str], count: int, depth: int) -> str:
+    """The first items joined by commas, with a mark for those left out."""
     if depth >= _REPR_DEPTH and count:
         return "…"
     shown = list(islice(items, _REPR_ITEMS))

@@ -148,6 +148,7 @@ def has_jsonschema() -> bool:
 
 
 def _best_fault(value: Any, schema: Mapping[str, Any]) -> SchemaFault | None:
+    """The fault that says most about a value that does not fit."""
     from jsonschema.exceptions import best_match
 
     error = best_match(iter(first_faults(_validator(schema), value)))
@@ -192,6 +193,7 @@ def _check_draft(schema: Mapping[str, Any]) -> None:
 
 
 def _draft(schema: Mapping[str, Any]) -> Any:
+    """The validator class for a schema's draft."""
     from jsonschema.validators import Draft202012Validator, validator_for
 
     return validator_for(schema, default=Draft202012Validator)

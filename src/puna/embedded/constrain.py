@@ -105,6 +105,7 @@ def constrain(body: Mapping[str, Any]) -> Constrained:
 
 
 def _check_ranges(body: Mapping[str, Any]) -> None:
+    """Refuse numbers that the server would crash on or ignore."""
     for name, (low, high) in _RANGES.items():
         value = body.get(name)
         if value is not None and not low <= value <= high:
@@ -181,6 +182,7 @@ def _constrain_call(
     *,
     is_folded: bool,
 ) -> Constrained:
+    """Constrain the answer to one call of these functions."""
     made["messages"] = with_functions(messages, functions)
     made["grammar"] = _grammar(_call_schema(functions))
     return Constrained(

@@ -66,6 +66,7 @@ def _read_call(text: str, finish_reason: str | None, constrained: Constrained) -
 
 
 def _check_answer(text: str, finish_reason: str | None, constrained: Constrained) -> None:
+    """Check a text answer against the caller's schema."""
     value = read_json(text, finish_reason, param=constrained.param, what="answer")
     check_value(value, constrained.schema, what="answer")
 
@@ -102,6 +103,7 @@ class ServerStream:
         return made
 
     def _read(self, piece: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The chunks of one choice of a server's chunk."""
         index = int(piece.get("index", 0))
         delta = piece.get("delta") or {}
         finish = piece.get("finish_reason")
@@ -156,6 +158,7 @@ def _choice(
 
 
 def _only(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Those of the fields that have these names."""
     return {name: fields[name] for name in names if name in fields}
 
 

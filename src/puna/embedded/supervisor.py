@@ -176,6 +176,7 @@ class Supervisor:
         return self._states.setdefault(pid, _State())
 
     def _start(self, state: _State) -> ChildAddress:
+        """Start a child and wait for its address."""
         self._check()
         weights = find_weights(self.model)
         began_at = time.monotonic()
@@ -201,6 +202,7 @@ class Supervisor:
         return ChildAddress(base_url, Secret(key))
 
     def _first_line(self, weights: Path, key: str) -> bytes:
+        """The line that the child reads on stdin: its settings as JSON."""
         settings = self._settings
         line = {
             "model": str(weights),
@@ -216,6 +218,7 @@ class Supervisor:
         return json.dumps(line).encode() + b"\n"
 
     def _failed(self, *, has_ended: bool, tail: str) -> ServiceUnavailableError:
+        """The error for a child that did not start."""
         what = (
             "ended before it could answer"
             if has_ended
@@ -300,6 +303,7 @@ class SupervisorPool:
 
 
 def _child_environment() -> dict[str, str]:
+    """The few variables of this process's environment that the child gets."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -333,6 +337,7 @@ def _exchange(process: subprocess.Popen[bytes], line: bytes, timeout_s: float) -
 
 
 def _read_address(line: bytes) -> str | None:
+    """The base URL in the child's first line; None where there is none."""
     try:
         said: Any = json.loads(line)
         return str(said["base_url"])

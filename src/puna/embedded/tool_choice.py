@@ -61,6 +61,7 @@ def words(text: str) -> frozenset[str]:
 
 
 def _score(said: frozenset[str], tool: Mapping[str, Any]) -> int:
+    """The score of a tool for the words of a message."""
     in_name = said & words(str(tool.get("name", "")))
     about = words(str(tool.get("description") or "")) | words(" ".join(_parameter_names(tool)))
     return sum(1 if word in _COMMON_VERBS else 2 for word in in_name) + len(
@@ -79,6 +80,7 @@ def _parameter_names(tool: Mapping[str, Any]) -> list[str]:
 
 
 def _singular(word: str) -> str:
+    """A word without its plural ending."""
     if len(word) > 4 and word.endswith("ies"):  # noqa: PLR2004 - shorter words are not plurals
         return word[:-3] + "y"
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):  # noqa: PLR2004

@@ -144,6 +144,7 @@ def _resolve(
     api_base: str | None,
     given: Mapping[str, Secret],
 ) -> Target:
+    """Build the target; see `resolve_target`."""
     known = (*provider.settings, *(provider.signing.keys if provider.signing else ()))
     check_known(provider.name, given, known, provider.refused_settings)
     called = (api_base or "").strip()
@@ -294,6 +295,7 @@ def _check_key(key: Secret | None, provider: Provider) -> Secret | None:
 
 
 def _no_key(provider: Provider, model: str) -> AuthenticationError:
+    """The error for a missing key."""
     ways = [f"set {' or '.join(f'`{name}`' for name in provider.key_variables)} or give `api_key`"]
     if provider.signing is not None:
         variables = " and ".join(f"`{setting.variables[0]}`" for setting in provider.signing.keys)

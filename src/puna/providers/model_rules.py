@@ -82,12 +82,14 @@ def narrow_quirks(quirks: Quirks, facts: ModelFacts | None) -> Quirks:
 
 
 def _choices(facts: ModelFacts) -> frozenset[str] | None:
+    """The kinds of `tool_choice` that work with a model; None for all."""
     if facts.tool_choices is not None:
         return facts.tool_choices
     return frozenset(("auto",)) if "tool_choice" in facts.lacks else None
 
 
 def _formats(facts: ModelFacts) -> frozenset[str] | None:
+    """The `response_format` types that work with a model; None for all."""
     return _FORMATS - {"json_schema"} if "response_schema" in facts.lacks else None
 
 

@@ -134,6 +134,7 @@ def _maker_of(model: str, providers: Mapping[str, Provider]) -> Provider | None:
 
 
 def _nameless(provider: str, model: str) -> BadRequestError:
+    """The error for `provider/` without a model's name."""
     return BadRequestError(
         f"`{display(model)}` names no model: write `{provider}/` and then the model's name.",
         param="model",
@@ -153,6 +154,7 @@ def _similar(prefix: str, providers: Iterable[str]) -> str | None:
 
 
 def _unknown(prefix: str, model: str, providers: Mapping[str, Provider]) -> BadRequestError:
+    """The error for a prefix that is no provider."""
     known = ", ".join(f"{name}/" for name in sorted(providers))
     if not prefix:
         return BadRequestError(

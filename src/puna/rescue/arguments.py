@@ -35,6 +35,7 @@ def _repair_fields(
 
 
 def _repair(value: Any, schema: _Schema, path: str, changed: list[str]) -> Any:
+    """A value that fits its schema, if one lossless conversion exists."""
     wanted = _kinds_of(schema)
     if wanted and not any(_IS[kind](value) for kind in wanted):
         for kind in wanted:
@@ -95,6 +96,7 @@ def _read(value: Any, kind: str) -> Any:
 
 
 def _make_text(value: Any, _: _Schema) -> str | None:
+    """A number or boolean as text."""
     return json.dumps(value) if isinstance(value, int | float) else None
 
 

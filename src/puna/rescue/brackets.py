@@ -52,6 +52,7 @@ class BracketScan:
                 return self._position
 
     def _add(self, mark: str) -> None:
+        """Read a bracket or a quote."""
         if mark == "\\":
             self._position += 1  # an escaped character, which may not have come yet
         elif mark == self._quote:

@@ -46,6 +46,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _read_call(value: Any, tools: KnownTools) -> FoundCall | None:
+    """One call from a JSON value; None where it is none."""
     if not isinstance(value, dict):
         return None
     fields = cast("dict[str, Any]", value)

@@ -139,6 +139,7 @@ class PartialText:
     def _read_unclosed(
         self, at: int, missing: str, read: Callable[[str], Calls | None], *, needs_tag: bool
     ) -> Found:
+        """The calls of a bracketed text whose last bracket is missing."""
         body, has_tag = _without_end(self.text[at:])
         calls = read(body + missing) if missing in "]}" and has_tag >= needs_tag else None
         if not missing or not calls:

@@ -74,6 +74,7 @@ def _skip_blank(text: str, position: int) -> int:
 
 
 def _read_keywords(source: str) -> dict[str, Any]:
+    """The keyword arguments of a call. Raises `_NoLiteral` for anything else."""
     node = ast.parse(_MENDED.sub(_mend, source), mode="eval").body
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
         raise _NoLiteral
@@ -87,6 +88,7 @@ def _read_keywords(source: str) -> dict[str, Any]:
 
 
 def _read_literal(node: ast.expr) -> Any:
+    """The value of a literal. Raises `_NoLiteral` for anything else."""
     match node:
         case ast.Constant(value=str() | int() | float() | None as value):
             return value
@@ -119,9 +121,11 @@ def _mend(found: re.Match[str]) -> str:
 
 
 def _name_of(given: str) -> str:
+    """An argument's name; undoes the prefix that keeps Python's keywords from being one."""
     name = given.removeprefix(_SAFE)
     return name if iskeyword(name) else given
 
 
 def _mend_escape(found: re.Match[str]) -> str:
+    """An escape sequence as Python accepts it: an unknown one keeps its backslash."""
     return found.group() if found.group(1) in _KNOWN_ESCAPES else "\\" + found.group()

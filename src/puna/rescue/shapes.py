@@ -176,6 +176,7 @@ class Shapes:
                 raise NoCall(None)
 
     def _parse_item(self, at: int, *, allows_names: bool) -> Parsing[Found]:
+        """Parse one call, or one list of calls."""
         known, tools = self._text, self._tools
         first = yield from known.peek(at)
         if first == "{":
@@ -197,6 +198,7 @@ class Shapes:
         return (yield from known.read_brackets(at, lambda text: read_json_calls(text, tools)))
 
     def _python_call(self, at: int, start: int) -> Parsing[Found]:
+        """Parse one call written as Python."""
         bracket = yield from self._check_name(at, start)
 
         def read(arguments: str) -> Calls | None:
@@ -239,6 +241,7 @@ class Shapes:
     def _parse_string(
         self, at: int, start: int, may_match: Callable[[str], bool]
     ) -> Parsing[tuple[str, int]]:
+        """Parse a quoted string; gives its text and the index behind it."""
         known = self._text
         at = yield from known.skip_blank(at)
         if (yield from known.peek(at)) != '"':
@@ -270,6 +273,7 @@ def _always(_: str) -> bool:
 
 
 def _begins(words: frozenset[str], part: str) -> bool:
+    """Whether a text is the beginning of one of the words."""
     return any(word.startswith(part) for word in words)
 
 

@@ -132,12 +132,14 @@ class RescueStream:
         return held
 
     def _advance(self) -> list[Piece]:
+        """Run the scanner until it needs more text; gives the pieces that are ready."""
         next(self._work, None)
         self._end_text()
         ready, self._ready = self._ready, []
         return ready
 
     def _read(self) -> Generator[None, None, None]:
+        """The scanner, as a generator that yields when it needs more text."""
         yield from self._read_single_python_call()
         known = self._known
         while True:
@@ -153,6 +155,7 @@ class RescueStream:
                 yield
 
     def _next_mark(self) -> re.Pattern[str]:
+        """The pattern of what can begin a call in the present state."""
         if self._in_fence:
             return _TICKS
         return _MARKS if self._begins_line and not self._in_code else _MARKS_IN_LINE
@@ -177,6 +180,7 @@ class RescueStream:
             self._found(end, calls)
 
     def _read_mark(self, mark: str, end: int) -> Parsing[None]:
+        """Decide what the character at the present index begins."""
         if mark == "\n":
             self._emit_text(end)
             self._begins_line, self._in_code = True, False
@@ -192,6 +196,7 @@ class RescueStream:
             self._emit_text(self._at + 1)
 
     def _read_tag(self) -> Parsing[None]:
+        """Parse what follows `<`, if it is a tag of a call."""
         tags = (*PYTHON_TAGS, FUNCTION_TAG, *CALL_TAGS)
         tag = yield from self._known.match_one(self._at, tags)
         if not tag:
@@ -209,6 +214,7 @@ class RescueStream:
         yield from self._settle(ask(self._at + len(tag)))
 
     def _read_ticks(self) -> Parsing[None]:
+        """Read backquotes: inline code, or a fence that may hold calls."""
         ticks = yield from self._known.match_while(self._at, _TICKS, lambda _: True)
         end = self._at + len(ticks)
         if len(ticks) < _FENCE_LENGTH:
@@ -258,17 +264,20 @@ class RescueStream:
         self._pending.append(text)
 
     def _pop_blank(self) -> str:
+        """The white space that is held; none is held afterwards."""
         blank = self._blank.decode()
         self._blank.clear()
         return blank
 
     def _end_text(self) -> None:
+        """Make a piece of the text that was emitted so far."""
         if self._pending:
             text = "".join(self._pending)
             self._pending = []
             self._ready.append(Piece(text, text))
 
     def _found(self, end: int, calls: list[FoundCall]) -> None:
+        """Make a piece of the calls that end at this index."""
         if self._calls + len(calls) > MOST_CALLS:
             self._is_plain = True
             return

@@ -59,6 +59,7 @@ class ThinkTags:
         return [(kind, held)] if held else []
 
     def _before_tag(self) -> list[Piece]:
+        """Skip white space, and look for the opening tag."""
         said = self._held.lstrip()
         if said.startswith(OPEN):
             self._held = said[len(OPEN) :]
@@ -68,12 +69,14 @@ class ThinkTags:
         return []
 
     def _after_opening(self) -> list[Piece]:
+        """Skip line breaks behind the opening tag."""
         self._held = self._held.lstrip("\n")
         if self._held:
             self._state = self._inside_thoughts
         return []
 
     def _inside_thoughts(self) -> list[Piece]:
+        """Give reasoning until the closing tag; line breaks before the tag are dropped."""
         thought, tag, rest = self._held.partition(CLOSE)
         if tag:
             self._held = rest
@@ -87,12 +90,14 @@ class ThinkTags:
         return [("thought", ready)]
 
     def _after_thoughts(self) -> list[Piece]:
+        """Skip white space behind the closing tag."""
         self._held = self._held.lstrip()
         if self._held:
             self._state = self._text
         return []
 
     def _text(self) -> list[Piece]:
+        """Give everything as text."""
         text, self._held = self._held, ""
         return [("text", text)]
 

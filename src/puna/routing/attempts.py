@@ -158,10 +158,12 @@ class Attempts:
             self._finish(error)
 
     def _allowed_retries(self) -> int:
+        """The retries that the present name's deployments allow."""
         own = self._group[0].max_retries
         return own if own is not None else self.policy.max_retries
 
     def _may_retry(self, deployment: Deployment, error: APIError) -> bool:
+        """Whether the present name may be asked again after this error."""
         is_its_own = isinstance(error, _OWN_TROUBLE)
         return error.is_retryable or (is_its_own and self._has_other(deployment))
 
@@ -171,6 +173,7 @@ class Attempts:
         return any(d.deployment_id not in avoid for d in self._group)
 
     def _retry(self, deployment: Deployment, error: APIError) -> None:
+        """Exclude the failed deployment if there is another one; else set a pause."""
         self.retries += 1
         if self._has_other(deployment):
             self._avoid |= {deployment.deployment_id}  # another one can answer at once
@@ -179,6 +182,7 @@ class Attempts:
         self._pause_s = self._pause_after(error)
 
     def _pause_after(self, error: APIError) -> float:
+        """The pause in seconds before the same deployment is asked again."""
         policy = self.policy
         if error.retry_after_s is not None:
             asked = min(error.retry_after_s, policy.longest_retry_after_s)
@@ -207,6 +211,7 @@ class Attempts:
         return False
 
     def _branch_for(self, error: APIError) -> Sequence[Group]:
+        """The special fallbacks for this kind of error."""
         if isinstance(error, ContextWindowExceededError):
             return self.plan.context_window_fallbacks
         if isinstance(error, ContentPolicyViolationError):
@@ -214,6 +219,7 @@ class Attempts:
         return ()
 
     def _finish(self, error: APIError) -> None:
+        """End the call with this error."""
         error.tries = self.tried
         self._end = error
 

@@ -20,6 +20,8 @@ class CooldownPolicy:
 
 @dataclass(slots=True)
 class _Record:
+    """The failures in a row and the cooldown of one deployment."""
+
     fails: int = 0
     cooldown_until: float = 0.0
 
@@ -62,6 +64,7 @@ class Health:
 
 
 def _counts(error: APIError) -> bool:
+    """Whether an error counts as a failure of the deployment."""
     if isinstance(error, BadRequestError) or error.code == UNMET_FORMAT:
         return False  # whatever the status: the request is wrong, the host is well
     return error.status_code in _COUNTED or error.status_code >= 500  # noqa: PLR2004 - RFC 9110

@@ -28,6 +28,7 @@ def suitable(plan: Plan, accepts: Accepts) -> Plan:
 
 
 def _suitable(group: Group, accepts: Accepts) -> Group:
+    """The deployments that accept the request; all where none does."""
     first = group[0].target if group else None
     if first is None or all(
         one.target.quirks is first.quirks

@@ -32,6 +32,7 @@ def async_canned_transport(answer: Answer) -> AsyncReplayTransport:
 
 
 def _answer(answer: Answer, request: HTTPRequest) -> Recorded:
+    """The reply for a request: the prepared answer, whole or as a stream."""
     if isinstance(answer, Exception):
         raise answer
     if isinstance(answer, str):
@@ -66,6 +67,7 @@ def _chunk(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _choice(*, end: str | None = None, index: int = 0, **said: Any) -> dict[str, Any]:
+    """A choice of an answer or a chunk, with the given fields and finish reason."""
     return {"index": index, **said, "finish_reason": end}
 
 

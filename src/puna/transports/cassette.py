@@ -60,6 +60,7 @@ def write_cassette(path: Path, exchanges: Iterable[str]) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
+    """Write a file beside the old one, and move it into its place."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         _write_private(aside, data)
@@ -104,6 +105,7 @@ def read_cassette(path: Path) -> list[RecordedExchange]:
 
 
 def _read(path: Path, place: int, given: Any) -> RecordedExchange:
+    """Parse one exchange; an error names its position in the file."""
     try:
         return _exchange_from_json(given)
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -111,6 +113,7 @@ def _read(path: Path, place: int, given: Any) -> RecordedExchange:
 
 
 def _exchange_to_json(exchange: RecordedExchange) -> dict[str, Any]:
+    """An exchange as JSON fields."""
     sent, end = exchange.sent, exchange.end
     out: dict[str, Any] = {}
     if sent is not None:
@@ -124,6 +127,7 @@ def _exchange_to_json(exchange: RecordedExchange) -> dict[str, Any]:
 
 
 def _exchange_from_json(given: Mapping[str, Any]) -> RecordedExchange:
+    """An exchange from JSON fields."""
     request = given["request"]
     end = given.get("end", "whole")
     if end not in ("whole", "left") and not isinstance(end, Mapping):
@@ -196,6 +200,7 @@ def _failure_from_json(given: Mapping[str, Any]) -> RecordedFailure:
 
 
 def _unwritable(path: Path, why: str) -> ConfigError:
+    """The error for a file that cannot be written."""
     return ConfigError(
         f"the cassette cannot be written: {why}; name a file in a folder that is there.",
         file=str(path),
@@ -204,4 +209,5 @@ def _unwritable(path: Path, why: str) -> ConfigError:
 
 
 def _unusable(path: Path, what: str) -> ConfigError:
+    """The error for a file that is no cassette."""
     return ConfigError(f"the cassette {what}.", file=str(path), key="replay")

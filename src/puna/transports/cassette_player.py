@@ -91,15 +91,18 @@ def _refused(message: str, param: str | None = None) -> BadRequestError:
 
 
 def _matches(exchange: RecordedExchange, sent: RecordedRequest) -> bool:
+    """Whether an exchange was recorded for such a request."""
     own = exchange.sent
     return own is None or _key(own) == _key(sent)
 
 
 def _key(sent: RecordedRequest) -> tuple[str, str, str]:
+    """What must be equal for a recording to match: method, path and body."""
     return sent.method, sent.path, comparable_text(sent.body)
 
 
 def _recorded(exchange: RecordedExchange, speed: float) -> Recorded:
+    """The exchange as a reply to replay, with its pauses scaled."""
     end = exchange.end
     error = end.to_error() if isinstance(end, RecordedFailure) else None
     if end == "left":
@@ -125,6 +128,7 @@ def _pauses(exchange: RecordedExchange, speed: float) -> list[float]:
 
 
 def _differences(recorded: RecordedRequest | None, sent: RecordedRequest) -> Iterator[Difference]:
+    """Where a request differs from a recorded one."""
     if recorded is None:
         return
     for name in ("method", "path"):
@@ -135,6 +139,7 @@ def _differences(recorded: RecordedRequest | None, sent: RecordedRequest) -> Ite
 
 
 def _body_differences(place: str, recorded: Any, sent: Any) -> Iterator[Difference]:
+    """Where a body differs from a recorded one, down to members and items."""
     if comparable_text(recorded) == comparable_text(sent):
         return
     if isinstance(recorded, dict) and isinstance(sent, dict):
@@ -155,6 +160,7 @@ def _body_differences(place: str, recorded: Any, sent: Any) -> Iterator[Differen
 
 
 def _describe(difference: Difference) -> str:
+    """A difference in words."""
     place, recorded, sent = difference
     return f"`{place}` was {_quoted(recorded)}, now {_quoted(sent)}"
 

@@ -39,6 +39,7 @@ def parse_exact_json(body: bytes) -> Any:
 
 
 def _is_deep(value: object) -> bool:
+    """Whether a value nests too deeply to be rendered."""
     level = [value]
     for _ in range(_MOST_DEPTH):
         level = [
@@ -61,6 +62,7 @@ def comparable_text(value: object) -> str:
 
 
 def _rendered(value: object, margin: str, *, is_item: bool) -> str:
+    """A value as JSON at a margin; items of lists get one line if they are plain."""
     if not isinstance(value, dict | list) or not value or (is_item and _is_plain(value)):
         return json.dumps(value, ensure_ascii=False)
     inner = margin + _INDENT
@@ -81,6 +83,7 @@ def _is_plain(value: dict[Any, Any] | list[Any]) -> bool:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object from its pairs. Raises ValueError for a duplicate key."""
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("a name comes twice")
@@ -88,6 +91,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _finite(digits: str) -> float:
+    """Parse a number. Raises ValueError where a float cannot hold it."""
     value = float(digits)
     if not math.isfinite(value):
         raise ValueError("no number of JSON")

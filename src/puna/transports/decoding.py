@@ -100,9 +100,11 @@ class Decoder:
 
     @property
     def _holds(self) -> bool:
+        """Whether there is input that was not decompressed yet."""
         return self._at < len(self._left)
 
     def _count_empty(self) -> None:
+        """Count a gzip member without content; too many are an error."""
         self._empty += 1
         if self._empty > _MOST_EMPTY:
             raise zlib.error(f"the compressed body holds over {_MOST_EMPTY} parts of nothing")

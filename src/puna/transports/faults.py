@@ -45,6 +45,7 @@ class Faults:
 
 
 def _check_form(name: str, given: object) -> None:
+    """Refuse faults of a wrong type: `refused` is a set, the others are mappings."""
     is_set = name == "refused"
     if not isinstance(given, AbstractSet if is_set else Mapping):
         form = "a set such as {2}" if is_set else "a mapping such as {1: 2}"
@@ -54,6 +55,7 @@ def _check_form(name: str, given: object) -> None:
 
 
 def _check(name: str, given: Mapping[Any, Any]) -> None:
+    """Refuse request numbers and amounts that are out of range."""
     for number, amount in given.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise BadRequestError(

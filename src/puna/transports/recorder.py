@@ -61,6 +61,7 @@ class Recorder:
             recording.leave()
 
     def _write(self) -> None:
+        """Write all finished exchanges to the file."""
         with self._lock:
             texts = [self._text_of(recording) for recording in tuple(self._recordings)]
             try:
@@ -150,6 +151,7 @@ class ExchangeRecording:
         )
 
     def _ended(self, end: APIError | End) -> None:
+        """Record the end, if it is the first, and have the file written."""
         if self._end is None:
             self._end = end
             self._write()

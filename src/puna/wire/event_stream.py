@@ -78,6 +78,7 @@ class EventStreamDecoder:
 
 
 def _read_prelude(data: bytearray, begin: int) -> int:
+    """Check a message's lengths and their checksum; gives the length of the whole message."""
     total, headers, crc = _PRELUDE.unpack_from(data, begin)
     if crc32(data[begin : begin + _PRELUDE.size - _CRC.size]) != crc:
         raise ValueError("a frame whose prelude has another checksum")
@@ -87,6 +88,7 @@ def _read_prelude(data: bytearray, begin: int) -> int:
 
 
 def _read_message(data: bytes) -> EventStreamMessage:
+    """Parse a whole message. Raises ValueError where its checksum is wrong."""
     end = len(data) - _CRC.size
     if crc32(data[:end]) != _CRC.unpack_from(data, end)[0]:
         raise ValueError("a frame with another checksum")
@@ -96,6 +98,7 @@ def _read_message(data: bytes) -> EventStreamMessage:
 
 
 def _read_headers(data: bytes) -> dict[str, str]:
+    """Parse the text headers of a message."""
     headers: dict[str, str] = {}
     names: set[str] = set()
     at = 0

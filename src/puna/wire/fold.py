@@ -28,6 +28,8 @@ _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
 
 @dataclass(slots=True)
 class _Call:
+    """A tool call that is being folded."""
+
     id: str | None = None
     type: str = "function"
     name: str | None = None
@@ -38,6 +40,8 @@ class _Call:
 
 @dataclass(slots=True)
 class _Answer:
+    """One choice that is being folded."""
+
     role: str = "assistant"
     texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
@@ -144,11 +148,13 @@ def unfold(
 
 
 def _cut(text: str, piece: int | None) -> list[str]:
+    """A text in pieces of `piece` characters."""
     size = piece or len(text) or 1
     return [text[start : start + size] for start in range(0, len(text), size)] or [""]
 
 
 def _add_choice(answer: _Answer, choice: ChunkChoice) -> None:
+    """Add a choice of a chunk to its answer."""
     delta = choice.delta
     answer.role = delta.role or answer.role
     answer.finish_reason = choice.finish_reason or answer.finish_reason
@@ -170,6 +176,7 @@ def _add_choice(answer: _Answer, choice: ChunkChoice) -> None:
 
 
 def _add_texts(answer: _Answer, delta: Delta) -> None:
+    """Add the texts of a delta."""
     for name in _JOINED:
         text = getattr(delta, name, None)
         if isinstance(text, str):
@@ -184,6 +191,7 @@ def _add_texts(answer: _Answer, delta: Delta) -> None:
 
 
 def _add_call(call: _Call, piece: DeltaToolCall) -> None:
+    """Add a piece of a tool call."""
     call.id = piece.id or call.id
     call.type = piece.type or call.type
     for name, value in (piece.model_extra or {}).items():
@@ -202,6 +210,7 @@ def _with_input(known: Any, more: Any) -> dict[str, Any]:
 
 
 def _add_function(call: _Call, piece: DeltaFunction) -> None:
+    """Add a piece of a function's name and arguments."""
     call.name = piece.name or call.name
     call.function_extra.update(piece.model_extra or {})
     if piece.arguments:
@@ -213,6 +222,7 @@ def _function_of(call: _Call) -> dict[str, Any]:
 
 
 def _finish(index: int, answer: _Answer) -> dict[str, Any]:
+    """The folded choice as JSON fields."""
     message: dict[str, Any] = {**answer.extra, "role": answer.role, "content": None}
     message.update((name, "".join(texts)) for name, texts in answer.texts.items())
     if answer.calls:

@@ -110,6 +110,7 @@ class HeaderLines(Mapping[str, str]):
         return repr(self._named())
 
     def _named(self) -> dict[str, str]:
+        """The parsed headers."""
         if self._read is None:
             named: dict[str, str] = {}
             lines = self._lines.decode("latin-1").split("\r\n") if self._lines else ()
@@ -122,6 +123,7 @@ class HeaderLines(Mapping[str, str]):
 
     @staticmethod
     def _kept(headers: dict[str, str]) -> dict[str, str]:
+        """Those of the parsed headers that this mapping shows."""
         return headers
 
 

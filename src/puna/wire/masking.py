@@ -150,6 +150,7 @@ class Masker:
         return _merged(found)
 
     def _found(self, view: View) -> Iterator[tuple[int, int]]:
+        """The ranges of secrets in one view, in the original text."""
         folded = view.data.translate(_FOLD)
         for needle in self._needles:
             at = folded.find(needle.prefix)
@@ -270,4 +271,5 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _encoded(text: str) -> bytes:
+    """A text as bytes; halves of surrogate pairs are kept."""
     return text.encode("utf-8", "surrogatepass")

@@ -68,11 +68,15 @@ class PlainUsage(Struct):
 
 
 class _PlainFunction(Struct):
+    """The function of a call of a whole answer."""
+
     name: _NonEmptyText
     arguments: _NonEmptyText
 
 
 class _PlainCall(Struct):
+    """A tool call of a whole answer."""
+
     id: _NotBlankText
     type: Literal["function"]
     function: _PlainFunction
@@ -98,6 +102,8 @@ _Word = Annotated[str, Meta(pattern=r"^(stop|length|completed?|STOP|MAX_TOKENS|e
 
 
 class _PlainChoice(Struct):
+    """A choice of a whole answer."""
+
     index: int
     message: PlainMessage
     finish_reason: _PlainEnd
@@ -148,6 +154,8 @@ class PlainReply(Struct):
 
 
 class _PlainDelta(Struct, forbid_unknown_fields=True):
+    """A delta that only adds text."""
+
     content: str | None
     role: _Text = UNSET
     refusal: UnsetType | None = UNSET
@@ -194,6 +202,8 @@ class PlainChunk(Chunk, kw_only=True):
 
 
 class _FunctionPiece(Struct, forbid_unknown_fields=True):
+    """The function in a piece of a call."""
+
     name: _NonEmptyText | UnsetType = UNSET
     arguments: str | UnsetType = UNSET
 
@@ -208,6 +218,8 @@ class CallPiece(Struct, forbid_unknown_fields=True):
 
 
 class _CallDelta(Struct, forbid_unknown_fields=True):
+    """A delta with one piece of a call."""
+
     tool_calls: Annotated[list[CallPiece], Meta(min_length=1, max_length=1)]
     role: _Text = UNSET
     content: UnsetType | None = UNSET
@@ -215,6 +227,8 @@ class _CallDelta(Struct, forbid_unknown_fields=True):
 
 
 class _CallChoice(_ChunkChoice, kw_only=True):
+    """A choice with one piece of a call."""
+
     index: Literal[0]
     delta: _CallDelta
 
@@ -232,11 +246,15 @@ class CallChunk(Chunk, kw_only=True):
 
 
 class _EmptyDelta(Struct, forbid_unknown_fields=True):
+    """A delta without content."""
+
     content: Literal[""] | UnsetType | None = UNSET
     role: _TextOrNull = UNSET
 
 
 class _FinishChoice(Struct):
+    """A choice that only ends the answer."""
+
     index: Literal[0]
     delta: _EmptyDelta
     finish_reason: _PlainEnd
@@ -374,6 +392,7 @@ def _renamed(data: bytes, head: Chunk, public_name: str) -> dict[str, Any]:
 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T | None:
+    """Parse; None where the bytes do not fit the type."""
     # The decoder skips fields without a type. The dialect's reader refuses them where they are
     # nested too deeply or not UTF-8, so both are checked here.
     if brackets_in(data) > _MOST_BRACKETS or (BACKSLASH in data and _LETTER.search(data)):

@@ -87,6 +87,7 @@ def _stamp(now: float) -> str:
 def _canonical(
     method: str, parts: SplitResult, signed: Mapping[str, str], names: str, body: bytes
 ) -> str:
+    """The canonical request, which the signature covers."""
     # The path is encoded once more than it is sent, for every service but S3.
     path = quote(parts.path or "/", safe="/" + _UNRESERVED)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
@@ -109,6 +110,7 @@ def _authority(parts: SplitResult) -> str:
 
 
 def _key(signing: Signing, day: str) -> bytes:
+    """The signing key for a day."""
     key = b"AWS4" + signing.secret_access_key.reveal().encode()
     for part in (day, signing.region, signing.service, _END):
         key = _hmac(key, part)

@@ -32,6 +32,7 @@ Missing = tuple[bool, bool, bool]
 
 
 def _filled(no_refusal: bool, no_annotations: bool, no_logprobs: bool) -> bytes:  # noqa: FBT001 - the parts of `Missing`
+    """The bytes of the missing fields, up to and including the opening bracket of the message."""
     refusal = b'"refusal":null,' if no_refusal else b""
     annotations = b'"annotations":[],' if no_annotations else b""
     logprobs = b'"logprobs":null,' if no_logprobs else b""
@@ -56,6 +57,7 @@ def fill_fields(data: bytes, plain: PlainReply) -> bytes | None:
 
 
 def _has_annotations(message: PlainMessage) -> bool:
+    """Whether a message has a list of annotations."""
     return isinstance(message.annotations, list)
 
 
@@ -175,4 +177,5 @@ class Renaming:
         return data if renamed == 1 else None
 
     def _make(self, _: re.Match[bytes]) -> bytes:
+        """The bytes of the field `model` with the public name."""
         return self._field

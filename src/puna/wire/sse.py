@@ -128,9 +128,11 @@ class SSEDecoder:
         return self._read_lines([rest, b""])
 
     def _is_at_event_end(self) -> bool:
+        """Whether no event is unfinished."""
         return not (self._line or self._data or self._unnamed or self._event or self._after_cr)
 
     def _read_lines(self, lines: list[bytes]) -> list[SSEEvent]:
+        """Read complete lines; gives the events that they end."""
         events: list[SSEEvent] = []
         if self._is_first_line and lines:
             self._is_first_line = False

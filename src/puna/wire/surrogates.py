@@ -97,10 +97,12 @@ def count_replacements(data: bytes) -> int:
 
 
 def _replaced(data: bytes, mended: bytes) -> int:
+    """How many more U+FFFD the repaired text has."""
     return _replacements(mended) - _replacements(data)
 
 
 def _replacements(data: bytes) -> int:
+    """How many U+FFFD a text has."""
     return data.count(_REPLACEMENT) + data.lower().count(rb"\ufffd")
 
 
@@ -192,6 +194,7 @@ def _repair_halves(text: str) -> str:
 
 
 def _repair_part(part: str) -> str:
+    """A part of a text with halves joined or replaced."""
     if "\udc80" <= part[0] <= "\udcff":
         return part.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return well_formed(part)

@@ -61,6 +61,7 @@ def _text_part(text: str) -> Message:
 
 
 def _fit(call: Mapping[str, Any], dropped: Dropped, *, accepts_any: bool) -> Mapping[str, Any]:
+    """The call with its arguments as JSON text."""
     function = cast("Mapping[str, Any]", call["function"])
     given = function.get("arguments")
     text = _text_of(given, dropped, accepts_any=accepts_any)

@@ -59,6 +59,7 @@ def fit_content(message: Message, rules: MessageRules, dropped: Dropped) -> Mess
 
 
 def _fit_parts(message: Message, rules: MessageRules, dropped: Dropped) -> Any:
+    """The content with blanks dropped and text parts joined, as the host's rules say."""
     content: list[Mapping[str, Any]] = message["content"]
     parts: Sequence[Mapping[str, Any]] = content
     if rules.refuses_blanks:
@@ -102,6 +103,7 @@ def _with_content(message: Message, content: Any) -> Message:
 
 
 def _without_images(message: Message) -> tuple[Message, list[Mapping[str, Any]]]:
+    """A tool result whose other parts are replaced by a short text, and these parts."""
     content = message.get("content")
     if not isinstance(content, list):
         return message, []
@@ -117,6 +119,7 @@ def _without_images(message: Message) -> tuple[Message, list[Mapping[str, Any]]]
 def _without_blanks(
     parts: Sequence[Mapping[str, Any]], dropped: Dropped
 ) -> list[Mapping[str, Any]]:
+    """The parts without blank texts, whose loss is noted in `dropped`."""
     kept: list[Mapping[str, Any]] = []
     for part in parts:
         text = part.get("text")

@@ -62,6 +62,7 @@ def _is_plain(message: Message) -> bool:
 
 
 def _prepare(message: Message, rules: MessageRules, dropped: Dropped) -> Message:
+    """Fit the reasoning and the call arguments of an assistant message; others stay as they are."""
     if message["role"] != "assistant":
         return message
     message = fit_thoughts(message, rules.thoughts, dropped)

@@ -62,6 +62,7 @@ def order_messages(messages: Sequence[Message], rule: IdRule, dropped: Dropped) 
 
 
 def _calls_of(messages: Sequence[Message]) -> list[_Call]:
+    """All calls of a conversation, in order."""
     return [
         _Call(
             call["id"] if isinstance(call.get("id"), str) else None,
@@ -99,6 +100,10 @@ def _pair(messages: Sequence[Message], calls: Sequence[_Call]) -> set[int]:
 
 
 def _pick(candidates: Sequence[_Call], index: int, *, may_repeat: bool) -> _Call | None:
+    """The call that a result at `index` belongs to, of those with its id.
+
+    None where none is left.
+    """
     before = [call for call in candidates if call.index < index]
     # Of several calls of one message with one id, the first is answered first.
     nearest = max((call.index for call in before if not call.results), default=None)
@@ -130,6 +135,7 @@ def _with_ids(
 
 
 def _result_of(call: _Call, call_id: str, dropped: Dropped) -> Message:
+    """All results of a call as one message; a text says so where the caller gave none."""
     if not call.results:
         dropped[_NO_RESULT_NAME] = None
         return {"role": "tool", "tool_call_id": call_id, "content": NO_RESULT}

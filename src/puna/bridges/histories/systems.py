@@ -47,6 +47,7 @@ def fit_systems(
 
 
 def _joined(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
+    """The leading system messages as one, with a blank line between their texts."""
     if len(messages) <= 1:
         return list(messages)
     for message in messages:
@@ -65,6 +66,7 @@ def system_label(role: str) -> str:
 
 
 def _as_user_message(message: Message, dropped: Dropped) -> Message:
+    """A later system message as a user message, with a label."""
     dropped.update((f"messages[].{name}", None) for name in message if name not in _KEPT)
     label = system_label(message["role"])
     content = message.get("content")

@@ -63,6 +63,7 @@ def blocks_as_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) ->
 
 
 def _fit(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
+    """An assistant message with only the reasoning that the host's rule accepts."""
     told = {name: message[name] for name in THOUGHT_FIELDS if message.get(name)}
     fitted = {name: value for name, value in message.items() if name not in THOUGHT_FIELDS}
     kept = {name: value for name, value in told.items() if name in rule.kept}

@@ -113,6 +113,7 @@ def _unread_fields(block: Block, read: Sequence[str]) -> dict[str, Any]:
 
 
 def _image(source: object, path: str, omissions: Omissions) -> Part | None:
+    """An image's `source` as an `image_url` part."""
     place = f"{path}.source"
     if not isinstance(source, Mapping):
         raise BadRequestError(f"`{place}` must be an object.", param=place)
@@ -133,6 +134,7 @@ def _image(source: object, path: str, omissions: Omissions) -> Part | None:
 
 
 def _document(block: Block, path: str, omissions: Omissions) -> Part | None:
+    """A text document as a text part; others are left out or refused."""
     place = f"{path}.source"
     source = block.get("source")
     if not isinstance(source, Mapping):

@@ -59,30 +59,42 @@ _Unread = Raw | UnsetType
 
 
 class _Text(Strict, tag_field="type", tag="text"):
+    """A text block."""
+
     text: str
     cache_control: _Unread = UNSET
     citations: _Absent = UNSET
 
 
 class _Base64(Strict, tag_field="type", tag="base64"):
+    """An image source that holds the data."""
+
     media_type: str
     data: str
 
 
 class _Address(Strict, tag_field="type", tag="url"):
+    """An image source that is a URL."""
+
     url: str
 
 
 class _Image(Strict, tag_field="type", tag="image"):
+    """An image block."""
+
     source: _Base64 | _Address
     cache_control: _Unread = UNSET
 
 
 class _Caller(Strict):
+    """The `caller` of a tool call that the model itself made."""
+
     type: Literal["direct"]
 
 
 class _ToolUse(Strict, tag_field="type", tag="tool_use"):
+    """A block that calls a tool."""
+
     id: str
     name: str
     input: Raw
@@ -91,6 +103,8 @@ class _ToolUse(Strict, tag_field="type", tag="tool_use"):
 
 
 class _ToolResult(Strict, tag_field="type", tag="tool_result"):
+    """A block with the result of a tool."""
+
     tool_use_id: str
     content: _Unread = UNSET
     is_error: bool | _Absent = UNSET
@@ -98,10 +112,14 @@ class _ToolResult(Strict, tag_field="type", tag="tool_result"):
 
 
 class _UserTurn(Strict, tag_field="role", tag="user"):
+    """A turn of the user."""
+
     content: Raw
 
 
 class _AssistantTurn(Strict, tag_field="role", tag="assistant"):
+    """A turn of the model."""
+
     content: Raw
 
 
@@ -110,6 +128,8 @@ class _SystemTurn(Strict, tag_field="role", tag="system"):
 
 
 class _Tool(Strict):
+    """A tool that the client runs."""
+
     name: str
     input_schema: Raw
     description: str | _Absent = UNSET
@@ -119,20 +139,28 @@ class _Tool(Strict):
 
 
 class _Choice(Strict):
+    """The `tool_choice` of a request."""
+
     type: Literal["auto", "any", "none", "tool"]
     name: str | _Absent = UNSET
     disable_parallel_tool_use: bool | _Absent = UNSET
 
 
 class _Metadata(Struct):
+    """The `metadata` of a request."""
+
     user_id: str | _Absent = UNSET
 
 
 class _Kind(Struct):
+    """Any object of which only the `type` matters."""
+
     type: str | _Absent = UNSET
 
 
 class _Body(Strict):
+    """The body of a usual Messages request. Any other field makes it unusual."""
+
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     max_tokens: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     messages: Annotated[list[_UserTurn | _AssistantTurn | _SystemTurn], Meta(min_length=1)]
@@ -375,6 +403,7 @@ class _Reading:
         return tools
 
     def _add_choice(self, envelope: ChatEnvelope, choice: _Choice) -> None:
+        """Convert `tool_choice` and add it to the chat request."""
         if choice.type == "tool":
             if not choice.name:
                 raise _UnusualError

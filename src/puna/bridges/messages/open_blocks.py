@@ -149,6 +149,7 @@ class OpenCall:
         return json.dumps(parse_arguments(text), ensure_ascii=False)
 
     def _flush(self) -> str:
+        """The buffered arguments; the buffer is empty afterwards."""
         text = "".join(self._unsent)
         self._unsent = []
         return text

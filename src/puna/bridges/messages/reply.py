@@ -203,12 +203,14 @@ def usage_fields(
 
 
 def _tool_use(request: MessagesRequest, call: ToolCall | DeltaToolCall) -> dict[str, Any]:
+    """A tool call as a `tool_use` block."""
     name = call.function.name if call.function is not None else None
     arguments = call.function.arguments if call.function is not None else None
     return tool_block(request, call.id, name, parse_arguments(arguments or ""))
 
 
 def _stop_of(request: MessagesRequest, choice: Choice) -> dict[str, Any]:
+    """The fields that say why a choice ended."""
     return stop_of(
         request,
         choice.finish_reason,

@@ -138,6 +138,7 @@ def _read_choice(
 
 
 def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request that only a host of the Messages API gets."""
     thinking = given.get("thinking", {})
     if not isinstance(thinking, Mapping):
         raise BadRequestError("`thinking` must be an object.", param="thinking")
@@ -148,6 +149,7 @@ def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_stops(stops: object) -> tuple[str, ...]:
+    """Check `stop_sequences`. Raises BadRequestError where it is no list of strings."""
     if stops is None:
         return ()
     if not isinstance(stops, list) or not all(
@@ -158,6 +160,7 @@ def _read_stops(stops: object) -> tuple[str, ...]:
 
 
 def _read_user(metadata: object) -> dict[str, Any]:
+    """`metadata.user_id` as chat's `user`."""
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping):

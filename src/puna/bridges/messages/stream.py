@@ -107,11 +107,13 @@ class MessageStream:
         ]
 
     def _begin(self, chunk: ChatCompletionChunk) -> list[Event]:
+        """The events that begin the message."""
         self._has_begun = True
         message = message_head(self._request, chunk.id, chunk.model)
         return [{"type": "message_start", "message": message}, {"type": "ping"}]
 
     def _add_choice(self, choice: ChunkChoice) -> Iterator[Event]:
+        """The events for the first choice of a chunk."""
         delta = choice.delta
         self._finish_reason = choice.finish_reason or self._finish_reason
         self._matched = (choice.model_extra or {}).get("stop_reason", self._matched)
@@ -129,6 +131,10 @@ class MessageStream:
             yield from self._add_call(piece)
 
     def _add_texts(self, delta: Delta) -> Iterator[Event]:
+        """The events for a delta's texts and thinking blocks.
+
+        They are buffered while a call is open.
+        """
         for kind, text in _texts_of(delta):
             if self._open_call is not None:
                 self._delayed_texts.setdefault(kind, []).append(text)
@@ -142,6 +148,7 @@ class MessageStream:
                 yield from self._blocks.add_thinking_block(block)
 
     def _add_call(self, piece: DeltaToolCall) -> Iterator[Event]:
+        """The events for a piece of a call; it is buffered while another call is open."""
         call = self._calls.setdefault(piece.index, OpenCall())
         call.add(piece)
         if self._open_call is None and call.is_named and piece.index not in self._sent:

@@ -94,6 +94,7 @@ def read_tool_choice(choice: Any) -> dict[str, Any]:
 
 
 def _function(tool: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
+    """A tool as a chat function."""
     schema = tool.get("input_schema")
     if not isinstance(schema, Mapping):
         raise BadRequestError(

@@ -45,6 +45,7 @@ def text_block(text: str) -> Block:
 
 
 def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block | None:
+    """A content part as a block; None for one that is left out."""
     kind = part["type"]
     if kind in ("text", TOOL_REFERENCE):
         return dict(part)
@@ -66,6 +67,7 @@ def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block
 
 
 def _source(url: str, path: str) -> dict[str, str]:
+    """The `source` of an image block: inline data or a URL."""
     found = read_data_url(url)
     if found is not None:
         return {"type": "base64", "media_type": found[0], "data": found[1]}

@@ -140,6 +140,7 @@ def _has_place(block: Mapping[str, Any]) -> bool:
 
 
 def _entry(block: Mapping[str, Any]) -> Entry:
+    """A block's entry in the block order."""
     if block["type"] in THOUGHTS:
         return THINKING
     return TOOL_USE if block["type"] == TOOL_USE else len(block["text"])

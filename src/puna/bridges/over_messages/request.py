@@ -81,6 +81,10 @@ def build_messages_body(
 
 
 def _sampling(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that the API has under the same name.
+
+    Raises BadRequestError for a temperature above the API's limit.
+    """
     if params.get("temperature", 0) > _HIGHEST_TEMPERATURE:
         raise BadRequestError(
             f"`temperature` must be at most {_HIGHEST_TEMPERATURE} in the Messages API, not "
@@ -91,12 +95,14 @@ def _sampling(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stops(stop: str | Sequence[str] | None) -> dict[str, Any]:
+    """`stop` as `stop_sequences`."""
     if not stop:
         return {}
     return {"stop_sequences": [stop] if isinstance(stop, str) else list(stop)}
 
 
 def _metadata(params: Mapping[str, Any]) -> dict[str, Any]:
+    """`user` as `metadata.user_id`."""
     metadata = {**params.get("metadata", {})}
     if "user" in params:
         metadata["user_id"] = params["user"]
@@ -104,6 +110,7 @@ def _metadata(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tier(tier: str | None, omissions: Omissions) -> dict[str, Any]:
+    """`service_tier` under the API's names; unknown ones are refused or left out."""
     if tier is None:
         return {}
     if tier not in _TIERS:
@@ -139,6 +146,7 @@ def _steering(
 
 
 def _format(wanted: Mapping[str, Any] | None, omissions: Omissions) -> dict[str, Any]:
+    """A `response_format` as `output_config.format`."""
     if wanted is None or wanted["type"] == "text":
         return {}
     if wanted["type"] != "json_schema":

@@ -105,6 +105,7 @@ class MessageEvents:
         return {**order, **other_fields(self._unknown_blocks, self._unknown)}
 
     def _start(self, index: int, fields: Fields) -> Iterator[Fields]:
+        """The deltas for the start of a block."""
         block = self._open[index] = _Block(fields)
         match block.kind:
             case "text":
@@ -146,6 +147,7 @@ class MessageEvents:
         return block if block is not None else self._open[event["index"]]
 
     def _add(self, block: _Block, delta: Event) -> Iterator[Fields]:
+        """The deltas for a delta of a block."""
         kind = delta["type"]
         if kind == "text_delta" and block.kind == TEXT:
             yield from self._add_text(block, delta["text"])
@@ -164,6 +166,7 @@ class MessageEvents:
             block.fields["citations"] = [*cited, delta["citation"]]
 
     def _end(self, block: _Block) -> Iterator[Fields]:
+        """The deltas at the end of a block."""
         if block.kind in THOUGHTS:
             yield self._marked({THINKING_BLOCKS: [block.fields]})
         elif block.call is not None:
@@ -180,6 +183,7 @@ class MessageEvents:
             self._unknown_blocks.append(block.fields)
 
     def _add_text(self, block: _Block, text: str) -> Iterator[Fields]:
+        """The delta for more text; also counts its length in the block order."""
         if not text:
             return
         if block.place is None:
@@ -196,6 +200,7 @@ class MessageEvents:
             self._mark = {BLOCK_ORDER: list(self._order)}
 
     def _marked(self, delta: Fields) -> Fields:
+        """A delta with the block order, if a change of it was not given yet."""
         mark, self._mark = self._mark, {}
         return {**delta, **mark}
 
@@ -212,4 +217,5 @@ class _Block:
 
 
 def _arguments(call: int, text: str) -> Fields:
+    """The delta for a piece of a call's arguments."""
     return {"tool_calls": [{"index": call, "function": {"arguments": text}}]}

@@ -73,6 +73,7 @@ def turns_of(messages: Sequence[Message], begin: int, omissions: Omissions) -> l
 
 
 def _blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
+    """The blocks of a user, assistant or tool message."""
     if message["role"] == "tool":
         return [_result(message, path, omissions)]
     if message["role"] == "assistant":
@@ -130,6 +131,7 @@ def _call(call: Message, path: str) -> Block:
 
 
 def _note_unknown(message: Message, omissions: Omissions) -> None:
+    """Report the fields of a message that the API does not have."""
     for name in message:
         if name not in _KNOWN[message["role"]]:
             omissions.note(f"messages[].{name}")

@@ -92,6 +92,7 @@ def _is_ours(item: Mapping[str, Any]) -> bool:
 
 
 def _message(item: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """A compaction item that was made here as a user message with its text."""
     encoded: str = item["encrypted_content"].removeprefix(_MARK)
     try:
         summary = base64.b64decode(encoded, b"-_", validate=True).decode()

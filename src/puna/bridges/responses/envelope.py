@@ -70,16 +70,22 @@ _USAGE = StreamOptions(include_usage=True)
 
 
 class _InputText(Strict, tag_field="type", tag="input_text"):
+    """A text part of the user."""
+
     text: str
 
 
 class _OutputText(Strict, tag_field="type", tag="output_text"):
+    """A text part of the model."""
+
     text: str
     annotations: _Unread = UNSET
     logprobs: _Unread = UNSET
 
 
 class _InputImage(Strict, tag_field="type", tag="input_image"):
+    """An image part of the user."""
+
     image_url: Annotated[str, Meta(min_length=1)]
     detail: _Text = UNSET
     file_id: _Absent = UNSET
@@ -105,6 +111,8 @@ class _Item(Strict):
 
 
 class _Function(Strict, tag_field="type", tag="function"):
+    """A function tool."""
+
     name: str
     description: _Text = UNSET
     parameters: _Unread = UNSET
@@ -112,25 +120,35 @@ class _Function(Strict, tag_field="type", tag="function"):
 
 
 class _NamedTool(Strict):
+    """A `tool_choice` that demands one function."""
+
     type: Literal["function"]
     name: str
 
 
 class _Reasoning(Strict):
+    """The `reasoning` options."""
+
     effort: _Text = UNSET
     summary: _Text = UNSET
 
 
 class _PlainFormat(Strict):
+    """A `text.format` that allows any text."""
+
     type: Literal["text"]
 
 
 class _TextOptions(Strict):
+    """The `text` options."""
+
     format: _PlainFormat | _Absent = UNSET
     verbosity: _Text = UNSET
 
 
 class _Body(Strict):
+    """The body of a usual Responses request. Any other field makes it unusual."""
+
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     input: Raw
     stream: bool | None = None

@@ -88,6 +88,7 @@ class _Messages:
         self._current: dict[str, Any] | None = None
 
     def add(self, item: Mapping[str, Any], path: str) -> None:
+        """Convert the next item and add it."""
         kind = item["type"]
         if kind in _READ:
             self.omissions.note_unread(item, _READ[kind], f"input.{kind}")
@@ -115,6 +116,7 @@ class _Messages:
         self._leave_thoughts()
 
     def _add_thought(self, item: Mapping[str, Any]) -> None:
+        """Keep a reasoning item's text for the model's next message."""
         text = thought_of(item)
         if text:
             self._thoughts.append({"type": "thinking", "thinking": text})
@@ -134,6 +136,7 @@ class _Messages:
             self._thoughts = []
 
     def _note_images(self, content: Any, path: str) -> None:
+        """Record the paths of the images in a content."""
         for i, part in enumerate(content if isinstance(content, list) else ()):
             if part["type"] == "image_url":
                 self.image_paths.append(f"{path}[{i}]")
@@ -206,6 +209,7 @@ def thought_of(item: Mapping[str, Any]) -> str:
 
 
 def _text(item: Mapping[str, Any], name: str, path: str) -> str:
+    """A required text field of an item. Raises BadRequestError where it is none."""
     value = item.get(name)
     if not isinstance(value, str):
         raise BadRequestError(f"`{path}.{name}` must be a string.", param=f"{path}.{name}")

@@ -86,6 +86,7 @@ class NativeResponse:
     def _made(
         self, status: str, output: list[dict[str, Any]], fields: Mapping[str, Any]
     ) -> Response:
+        """A response made here, for a host that gave none."""
         return Response.model_validate(
             {**self._begun, "status": status, "output": output, **fields}
         )

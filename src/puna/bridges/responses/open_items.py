@@ -147,6 +147,7 @@ class OpenText:
         return {**self._kind.make_part("".join(self._texts)), **self._sent(self._logprobs)}
 
     def _sent(self, logprobs: list[Any]) -> dict[str, Any]:
+        """The field `logprobs`, for kinds that have it."""
         return {"logprobs": list(logprobs)} if self._kind.has_logprobs else {}
 
 
@@ -228,12 +229,14 @@ class OpenCall:
         )
 
     def _open(self) -> Iterator[Event]:
+        """The event that opens the item, once."""
         if not self.is_open:
             item = self.to_item(IN_PROGRESS)
             self.is_open = True
             yield "response.output_item.added", {"item": item}
 
     def _emit_arguments(self) -> Iterator[Event]:
+        """The events for arguments that were not emitted yet."""
         text, self._new = "".join(self._new), []
         if not text:
             return

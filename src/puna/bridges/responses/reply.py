@@ -101,6 +101,7 @@ def logprobs_of(choice: Any) -> list[Any]:
 
 
 def _output(request: BridgedRequest, response_id: str, choice: Choice) -> list[dict[str, Any]]:
+    """The output items of an answer's choice."""
     message, output = choice.message, list[dict[str, Any]]()
     thought = reasoning_of(message)
     if thought:

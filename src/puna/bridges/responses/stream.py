@@ -164,6 +164,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         """A response."""
 
     def _begin(self) -> None:
+        """Emit the events that begin the response, once."""
         if self._has_begun:
             return
         self._has_begun = True
@@ -172,6 +173,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
             self._emit(kind, response=self._make_response(begun))
 
     def _end(self, status: str, fields: dict[str, Any]) -> None:
+        """Emit the last event, with the response."""
         self.response = self._make_response(
             response_fields(
                 self._request, self._id, self._created_at, status, self._output, **fields
@@ -180,6 +182,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._emit(f"response.{status}", response=self.response)
 
     def _add_choice(self, choice: ChunkChoice) -> None:
+        """Add the delta of the first choice."""
         delta = choice.delta
         self._finish_reason = choice.finish_reason or self._finish_reason
         thought = reasoning_of(delta)
@@ -195,6 +198,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
     def _add_text(
         self, key: str, kind: TextKind, text: str, logprobs: list[Any] | None = None
     ) -> None:
+        """Add a piece of text of a kind to its item, which is made if needed."""
         item = self._texts.get(key)
         if item is None:
             item = self._texts[key] = OpenText(key, self._id, self._items, kind)
@@ -203,6 +207,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._advance_to(item)
 
     def _add_call(self, piece: DeltaToolCall) -> None:
+        """Add a piece of a call to its item, which is made if needed."""
         function = piece.function
         arguments = (function.arguments if function else None) or ""
         call = self._calls.get(piece.index)
@@ -227,6 +232,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
             self._emit_all(item, item.new_events())
 
     def _close_first(self, status: str) -> None:
+        """Close the first item of the queue, and add it to the output."""
         item = self._open_items.popleft()
         self._emit_all(item, item.new_events())
         self._emit_all(item, item.close(status))
@@ -234,13 +240,16 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._texts.pop(item.key, None)
 
     def _emit_all(self, item: OpenItem, events: Any) -> None:
+        """Emit an item's events."""
         for kind, fields in events:
             self._emit(kind, output_index=item.index, **fields)
 
     def _emit(self, kind: str, **fields: Any) -> None:
+        """Emit an event with the next number."""
         self._events.append(self._make_event(kind, self.next_number(), fields))
 
     def _pop_events(self) -> list[EventT]:
+        """The events emitted since the last call."""
         events, self._events = self._events, []
         return events
 

@@ -256,6 +256,7 @@ def _name_of(tool: Mapping[str, Any], path: str) -> str:
 
 
 def _check(tool: Mapping[str, Any], path: str) -> None:
+    """Refuse a tool whose parameters or format are malformed."""
     _name_of(tool, path)
     for part, kind, what in (
         ("description", str, "a string"),
@@ -269,6 +270,7 @@ def _check(tool: Mapping[str, Any], path: str) -> None:
 
 
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A flat function as chat's nested one."""
     if tool["type"] == "custom":
         return function_of(tool)
     return {name: tool[name] for name in _FUNCTION_FIELDS if tool.get(name) is not None}

@@ -38,6 +38,7 @@ def events_of(response: Response) -> list[ResponseEvent]:
 
 
 def _item_events(item: Fields) -> Iterator[Fields]:
+    """The events for one item of the output."""
     yield {"type": "response.output_item.added", "item": _begun(item)}
     place = {"item_id": item.get("id")}
     if item.get("type") == "message":
@@ -63,6 +64,7 @@ def _begun(item: Fields) -> Fields:
 
 
 def _part_events(part: Fields, place: Fields) -> Iterator[Fields]:
+    """The events for one part of a message."""
     word = part.get("type")
     field = _PARTS.get(str(word))
     lists: Fields = {name: [] for name in ("annotations", "logprobs") if name in part}

@@ -225,6 +225,7 @@ def _make_private(path: Path) -> None:
 
 
 def _too_large(size: int, most_bytes: int) -> ServiceUnavailableError:
+    """The error for a response that is larger than the whole store."""
     return ServiceUnavailableError(
         f"The response takes {size} bytes, and the store of responses keeps {most_bytes}; raise "
         "`general_settings.response_store_size_mb`.",
@@ -234,6 +235,7 @@ def _too_large(size: int, most_bytes: int) -> ServiceUnavailableError:
 
 
 def _unusable(error: sqlite3.Error) -> ServiceUnavailableError:
+    """The error for a store whose file cannot be used."""
     return ServiceUnavailableError(
         f"The store of responses cannot be used: {error}.",
         code="response_store_unavailable",

@@ -145,6 +145,7 @@ class Connection(asyncio.Protocol):
         self._read_on(exchange)
 
     def _read_on(self, exchange: Exchange) -> None:
+        """Read from the socket again, unless something still pauses it."""
         is_held = exchange.is_paused or self._is_decoding or self.is_closed
         if self._exchange is exchange and not is_held:
             self._resume_reading()
@@ -276,6 +277,7 @@ class Connection(asyncio.Protocol):
             self.fail(ValueError(reader.failure))
 
     def _sink_failed(self, error: Exception) -> None:
+        """Fail the exchange because its sink raised."""
         _log.error("A reader of replies failed", exc_info=error)
         self.fail(RuntimeError("the reader of the reply failed"))
 
@@ -303,11 +305,13 @@ class Connection(asyncio.Protocol):
         return True
 
     def _count(self, length: int) -> None:
+        """Count bytes of a body that is kept in memory; raises when there are too many."""
         self._body_bytes += length
         if self._body_bytes > self._most_body_bytes:
             raise _UnreadableBodyError(too_long(self._most_body_bytes))
 
     def _deliver_head(self, exchange: Exchange) -> None:
+        """Deliver status and headers, and find out how the body is to be delivered."""
         reader, request = self._reader, exchange.request
         self._is_head_delivered = True
         kind = reader.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -355,6 +359,10 @@ class Connection(asyncio.Protocol):
         return False
 
     def _decode_later(self, exchange: Exchange) -> None:  # a small body may open to a giant
+        """Continue decompressing in the next turn of the loop.
+
+        A small body may expand to a huge one.
+        """
         if not self._is_decoding:
             self._loop.call_soon(self._decode_more, exchange)
         self._is_decoding = True
@@ -362,6 +370,7 @@ class Connection(asyncio.Protocol):
             self._pause_reading()
 
     def _decode_more(self, exchange: Exchange) -> None:
+        """Continue decompressing."""
         self._is_decoding = False
         if self._exchange is exchange and not exchange.is_paused:
             self._deliver(exchange)
@@ -376,6 +385,7 @@ class Connection(asyncio.Protocol):
         exchange.end()
 
     def _release(self, *, is_kept: bool) -> None:
+        """Return the connection to its pool, or close it."""
         self._exchange = None
         # A host may answer before it has the whole request: the next one must not stand behind it.
         if is_kept and not self.is_closed and self.transport.get_write_buffer_size() == 0:

@@ -47,6 +47,7 @@ class Deadline:
             self._timer = None
 
     def _look(self) -> None:
+        """The timer fired: call `on_time`, or arm the timer for the later deadline."""
         self._timer = None
         self._armed_at = math.inf
         if self._loop.time() + _TICK_S < self._at:

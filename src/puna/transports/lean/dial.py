@@ -118,6 +118,7 @@ async def _look_up(origin: Origin) -> list[Address]:
 
 
 def _alternating(found: Sequence[Address]) -> list[Address]:
+    """The addresses with IPv6 and IPv4 in turn, as RFC 8305 wants them."""
     streams = [one for one in found if one[1] == socket.SOCK_STREAM]
     if not streams:
         raise OSError("the host name has no address")
@@ -159,6 +160,7 @@ async def _connect(addresses: Sequence[Address]) -> socket.socket:
 
 
 async def _connect_one(address: Address) -> socket.socket:
+    """A socket that is connected to one address."""
     family, kind, protocol, _, where = address
     sock = socket.socket(family, kind, protocol)
     try:

@@ -136,6 +136,10 @@ def build_head(request: HTTPRequest) -> Head:
 
 
 def _split(url: str) -> SplitResult:
+    """Parse a URL.
+
+    Raises ValueError for spaces, control characters, or another scheme than HTTP's.
+    """
     # `urlsplit` takes control characters out in silence: a URL that holds any is refused first.
     if not _URL.fullmatch(url):
         raise ValueError("the URL holds a space or a control character")
@@ -146,6 +150,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _origin(parts: SplitResult) -> Origin:
+    """The origin of a URL."""
     host = parts.hostname or ""
     if not host.isascii():
         host = host.encode("idna").decode("ascii")
@@ -158,6 +163,7 @@ def _origin(parts: SplitResult) -> Origin:
 
 
 def _target(parts: SplitResult) -> str:
+    """The request target: path and query."""
     target = parts.path or "/"
     if parts.query:
         target += f"?{parts.query}"

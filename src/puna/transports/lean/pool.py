@@ -181,9 +181,11 @@ class Pool:
 
     @property
     def _has_room(self) -> bool:
+        """Whether another connection may be opened."""
         return len(self.connections) + len(self._dials) < self._limits.connections
 
     def _serve_next(self) -> None:
+        """Open connections for waiting exchanges while there is room."""
         while self._waiting and self._has_room:
             exchange, _ = self._waiting.popitem(last=False)
             self._dial(exchange)
@@ -196,16 +198,19 @@ class Pool:
             exchange.timer = self._loop.call_at(limit, self._expire, exchange)
 
     def _expire(self, exchange: Exchange) -> None:
+        """Fail an exchange that got no connection in time."""
         self.leave(exchange)
         exchange.fail(not_connected(exchange.request))
 
     def _dial(self, exchange: Exchange) -> None:
+        """Start a task that opens a connection for an exchange."""
         task = self._loop.create_task(self._connect(exchange))
         self._dials[exchange] = task
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def _connect(self, exchange: Exchange) -> None:
+        """Open a connection for an exchange; fail the exchange where that is not possible."""
         reason: Exception
         try:
             limit = self._limits.body_bytes

@@ -181,6 +181,7 @@ class ReplyReader:
         return known
 
     def _refuse(self, failure: str) -> None:
+        """Stop the parser with a reason."""
         self.failure = failure
         raise _RefusedError(failure)
 
@@ -198,4 +199,5 @@ def read_single_chunk(data: bytes) -> bytes | None:
 
 
 def _size(headers: dict[str, str]) -> int:
+    """The size of headers in bytes, as they are written."""
     return sum(len(name) + len(value) + 4 for name, value in headers.items())

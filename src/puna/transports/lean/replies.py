@@ -137,10 +137,12 @@ class LeanReply:
         return held[0] if len(held) == 1 else b"".join(held)
 
     def _check(self) -> None:
+        """Raise the error that ended the reply, if any."""
         if self._error is not None:
             raise self._error
 
     async def _wait(self) -> None:
+        """Wait until something happens to the reply."""
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -148,6 +150,7 @@ class LeanReply:
             self._waiter = None
 
     def _wake(self) -> None:
+        """Wake the reader."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

@@ -104,6 +104,7 @@ class LeanTransport:
     def _send(
         self, request: HTTPRequest, head: Head, start: bytes, body: bytes, sink: ReplySink
     ) -> Exchange:
+        """Hand a request with its head to the pool of its origin."""
         loop = self._loop or self._bind()
         now = loop.time()
         total_s = request.timeouts.total_s
@@ -163,10 +164,12 @@ class LeanTransport:
         self._pools.clear()
 
     def _bind(self) -> asyncio.AbstractEventLoop:
+        """Remember the running loop as this transport's own."""
         self._loop = asyncio.get_running_loop()
         return self._loop
 
     def _refuse(self, exchange: Exchange, reason: Exception) -> None:
+        """Fail an exchange in the next turn of the loop."""
         error = unreachable(exchange.request, reason, was_sent=False)
         error.__cause__ = reason
         asyncio.get_running_loop().call_soon(exchange.fail, error)
