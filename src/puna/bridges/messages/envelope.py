@@ -11,14 +11,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
+from msgspec import UNSET, MsgspecError, Raw, UnsetType
 from msgspec.json import Decoder, Encoder, decode
 from msgspec.structs import astuple
 
 from puna.bridges.messages.blocks import join_texts
 from puna.bridges.messages.plain_chat import BILLING, BILLING_NAME, CACHE_CONTROL, ERROR
+from puna.bridges.messages.usual_request import (
+    AssistantTurn,
+    Base64Source,
+    ImageBlock,
+    MessagesBody,
+    MessagesTool,
+    Metadata,
+    TextBlock,
+    ToolChoice,
+    ToolResultBlock,
+    ToolUseBlock,
+    Typed,
+    URLSource,
+    UserTurn,
+)
 from puna.wire.envelope import (
     EMPTY_TEXT,
     AssistantMessage,
@@ -29,8 +44,6 @@ from puna.wire.envelope import (
     ImageURL,
     Message,
     NamedChoice,
-    Number,
-    Strict,
     SystemMessage,
     TextPart,
     Tool,
@@ -58,131 +71,11 @@ _Absent = UnsetType | None
 _Unread = Raw | UnsetType
 
 
-class _Text(Strict, tag_field="type", tag="text"):
-    """A text block."""
-
-    text: str
-    cache_control: _Unread = UNSET
-    citations: _Absent = UNSET
-
-
-class _Base64(Strict, tag_field="type", tag="base64"):
-    """An image source that holds the data."""
-
-    media_type: str
-    data: str
-
-
-class _Address(Strict, tag_field="type", tag="url"):
-    """An image source that is a URL."""
-
-    url: str
-
-
-class _Image(Strict, tag_field="type", tag="image"):
-    """An image block."""
-
-    source: _Base64 | _Address
-    cache_control: _Unread = UNSET
-
-
-class _Caller(Strict):
-    """The `caller` of a tool call that the model itself made."""
-
-    type: Literal["direct"]
-
-
-class _ToolUse(Strict, tag_field="type", tag="tool_use"):
-    """A block that calls a tool."""
-
-    id: str
-    name: str
-    input: Raw
-    caller: _Caller | _Absent = UNSET
-    cache_control: _Unread = UNSET
-
-
-class _ToolResult(Strict, tag_field="type", tag="tool_result"):
-    """A block with the result of a tool."""
-
-    tool_use_id: str
-    content: _Unread = UNSET
-    is_error: bool | _Absent = UNSET
-    cache_control: _Unread = UNSET
-
-
-class _UserTurn(Strict, tag_field="role", tag="user"):
-    """A turn of the user."""
-
-    content: Raw
-
-
-class _AssistantTurn(Strict, tag_field="role", tag="assistant"):
-    """A turn of the model."""
-
-    content: Raw
-
-
-class _SystemTurn(Strict, tag_field="role", tag="system"):
-    content: Raw
-
-
-class _Tool(Strict):
-    """A tool that the client runs."""
-
-    name: str
-    input_schema: Raw
-    description: str | _Absent = UNSET
-    type: Literal["custom"] | _Absent = UNSET
-    cache_control: _Unread = UNSET
-    defer_loading: bool | _Absent = UNSET
-
-
-class _Choice(Strict):
-    """The `tool_choice` of a request."""
-
-    type: Literal["auto", "any", "none", "tool"]
-    name: str | _Absent = UNSET
-    disable_parallel_tool_use: bool | _Absent = UNSET
-
-
-class _Metadata(Struct):
-    """The `metadata` of a request."""
-
-    user_id: str | _Absent = UNSET
-
-
-class _Kind(Struct):
-    """Any object of which only the `type` matters."""
-
-    type: str | _Absent = UNSET
-
-
-class _Body(Strict):
-    """The body of a usual Messages request. Any other field makes it unusual."""
-
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
-    max_tokens: Annotated[int, Meta(ge=1, le=2**63 - 1)]
-    messages: Annotated[list[_UserTurn | _AssistantTurn | _SystemTurn], Meta(min_length=1)]
-    stream: bool | None = None
-    system: _Unread = UNSET
-    temperature: Number = UNSET
-    top_p: Number = UNSET
-    stop_sequences: list[str] | _Absent = UNSET
-    tools: list[_Tool] | _Absent = UNSET
-    tool_choice: _Choice | _Absent = UNSET
-    metadata: _Unread = UNSET
-    # For a host of the same API only, and reported as left out.
-    context_management: _Unread = UNSET
-    output_config: _Unread = UNSET
-    thinking: _Unread = UNSET
-
-
-_body_decoder = Decoder(_Body)
-_system_decoder = Decoder(list[_Text])
-_user_decoder = Decoder(list[_Text | _Image | _ToolResult])
-_result_decoder = Decoder(list[_Text])
-_assistant_decoder = Decoder(list[_Text | _ToolUse])
+_body_decoder = Decoder(MessagesBody)
+_system_decoder = Decoder(list[TextBlock])
+_user_decoder = Decoder(list[TextBlock | ImageBlock | ToolResultBlock])
+_result_decoder = Decoder(list[TextBlock])
+_assistant_decoder = Decoder(list[TextBlock | ToolUseBlock])
 _encoder = Encoder()
 _write_arguments = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -219,7 +112,7 @@ def read_messages_envelope(body: bytes) -> BridgedMessages | None:
 class _Reading:
     """One request being read. `found` has the names of what is left out, in order."""
 
-    def __init__(self, given: _Body) -> None:
+    def __init__(self, given: MessagesBody) -> None:
         self._given = given
         self._found: dict[str, None] = {}
 
@@ -235,9 +128,9 @@ class _Reading:
         if is_given(given.system):
             self._add_system(messages, given.system)
         for turn in given.messages:
-            if type(turn) is _UserTurn:
+            if type(turn) is UserTurn:
                 self._add_user(messages, turn.content)
-            elif type(turn) is _AssistantTurn:
+            elif type(turn) is AssistantTurn:
                 self._add_answer(messages, turn.content)
             else:
                 self._add_system(messages, turn.content)
@@ -267,7 +160,7 @@ class _Reading:
             self._add_choice(envelope, given.tool_choice)
         if given.metadata is not UNSET and bytes(given.metadata) != b"null":
             envelope.metadata = given.metadata
-            user = decode(given.metadata, type=_Metadata).user_id
+            user = decode(given.metadata, type=Metadata).user_id
             envelope.user = user or UNSET
         if not has_valid_values(envelope):
             raise _UnusualError
@@ -285,7 +178,7 @@ class _Reading:
                 if value is not None:
                     self._found[f"output_config.{name}"] = None
         extras: list[str] = []
-        if is_given(given.thinking) and decode(given.thinking, type=_Kind).type != "disabled":
+        if is_given(given.thinking) and decode(given.thinking, type=Typed).type != "disabled":
             extras.append("thinking")
         if is_given(given.context_management):
             extras.append("context_management")
@@ -301,7 +194,7 @@ class _Reading:
         if not is_text(content):
             blocks = _system_decoder.decode(content)
         elif _BILLING_MARK in bytes(content):
-            blocks = [_Text(decode(content, type=str))]
+            blocks = [TextBlock(decode(content, type=str))]
         else:
             messages.append(SystemMessage(content=content))
             return
@@ -320,22 +213,22 @@ class _Reading:
             if bytes(content) != EMPTY_TEXT:
                 messages.append(UserMessage(content=content))
             return
-        parts: list[_Text | _Image] = []
+        parts: list[TextBlock | ImageBlock] = []
         for block in _user_decoder.decode(content):
-            if type(block) is _ToolResult:
+            if type(block) is ToolResultBlock:
                 messages.append(self._result(block))
-            elif type(block) is not _Text or block.text:
+            elif type(block) is not TextBlock or block.text:
                 parts.append(block)  # type: ignore[arg-type]  # the other two of the union
         if not parts:
             return
         self._note_marks(parts)
-        if all(type(part) is _Text for part in parts):
+        if all(type(part) is TextBlock for part in parts):
             text = join_texts([part.text for part in parts])  # type: ignore[union-attr]
             messages.append(UserMessage(content=text_content(text)))
         else:
             messages.append(UserMessage(content=Raw(_encoder.encode([*map(_part, parts)]))))
 
-    def _result(self, block: _ToolResult) -> ToolMessage:
+    def _result(self, block: ToolResultBlock) -> ToolMessage:
         """The result of a tool as a chat message."""
         content = block.content if is_given(block.content) else Raw(EMPTY_TEXT)
         if not is_text(content):
@@ -354,12 +247,12 @@ class _Reading:
             if bytes(content) != EMPTY_TEXT:
                 messages.append(AssistantMessage(content=content))
             return
-        texts: list[_Text] = []
+        texts: list[TextBlock] = []
         calls: list[ToolCall] = []
         for block in _assistant_decoder.decode(content):
-            if type(block) is _ToolUse:
+            if type(block) is ToolUseBlock:
                 calls.append(self._call(block))
-            elif type(block) is _Text and block.text:
+            elif type(block) is TextBlock and block.text:
                 if calls:
                     raise _UnusualError
                 texts.append(block)
@@ -369,14 +262,15 @@ class _Reading:
         text = text_content(join_texts([one.text for one in texts])) if texts else UNSET
         messages.append(AssistantMessage(content=text, tool_calls=calls or UNSET))
 
-    def _call(self, block: _ToolUse) -> ToolCall:
+    def _call(self, block: ToolUseBlock) -> ToolCall:
+        """A tool call as chat has it."""
         if block.cache_control is not UNSET or not is_parseable(block.input, b"{"):
             raise _UnusualError
         arguments = _write_arguments(parse_json(bytes(block.input)))
         function = CalledFunction(name=block.name, arguments=arguments)
         return ToolCall(id=block.id, type="function", function=function)
 
-    def _tools(self, messages: list[Message], given: list[_Tool]) -> list[Tool]:
+    def _tools(self, messages: list[Message], given: list[MessagesTool]) -> list[Tool]:
         """The tools to offer: deferred ones only where the conversation names them.
 
         `deferred.py` has the rule.
@@ -402,7 +296,7 @@ class _Reading:
             raise _UnusualError
         return tools
 
-    def _add_choice(self, envelope: ChatEnvelope, choice: _Choice) -> None:
+    def _add_choice(self, envelope: ChatEnvelope, choice: ToolChoice) -> None:
         """Convert `tool_choice` and add it to the chat request."""
         if choice.type == "tool":
             if not choice.name:
@@ -423,22 +317,22 @@ class _Reading:
             self._found[CACHE_CONTROL] = None
 
 
-_NOTHING_MORE = astuple(_Body("m", 1, []))[7:]
+_NOTHING_MORE = astuple(MessagesBody("m", 1, []))[7:]
 
 
-def _chat_tool(given: _Tool) -> Tool:
+def _chat_tool(given: MessagesTool) -> Tool:
     """A tool as chat has it."""
     description = value_or_unset(given.description)
     function = ToolFunction(given.name, description, given.input_schema)
     return Tool(type="function", function=function)
 
 
-def _part(given: _Text | _Image) -> TextPart | ImagePart:
+def _part(given: TextBlock | ImageBlock) -> TextPart | ImagePart:
     """A block of the user as a part of chat."""
-    if type(given) is _Text:
+    if type(given) is TextBlock:
         return TextPart(given.text)
-    source: _Base64 | _Address = given.source  # type: ignore[union-attr]  # not the text
-    if isinstance(source, _Address):
+    source: Base64Source | URLSource = given.source  # type: ignore[union-attr]  # not the text
+    if isinstance(source, URLSource):
         url = source.url
     else:
         url = f"data:{source.media_type};base64,{source.data}"

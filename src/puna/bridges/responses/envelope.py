@@ -10,7 +10,7 @@ property test holds that both ways give the same chat request and the same respo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, MsgspecError, Raw, UnsetType
 from msgspec.json import Decoder, Encoder
@@ -18,21 +18,27 @@ from msgspec.json import Decoder, Encoder
 from puna.bridges.omissions import Omissions
 from puna.bridges.responses.request import BridgedRequest
 from puna.bridges.responses.tools import CalledTool, read_tools
+from puna.bridges.responses.usual_request import (
+    FunctionTool,
+    InputImage,
+    Item,
+    NamedTool,
+    OutputText,
+    Part,
+    ResponsesBody,
+)
 from puna.errors import BadRequestError
 from puna.wire.envelope import (
     EMPTY_TEXT,
     AssistantMessage,
     CalledFunction,
     ChatEnvelope,
-    Count,
     FunctionName,
     ImagePart,
     ImageURL,
     Message,
     NamedChoice,
-    Number,
     StreamOptions,
-    Strict,
     SystemMessage,
     TextPart,
     Tool,
@@ -69,115 +75,10 @@ _INCLUDABLE = frozenset(("reasoning.encrypted_content",))
 _USAGE = StreamOptions(include_usage=True)
 
 
-class _InputText(Strict, tag_field="type", tag="input_text"):
-    """A text part of the user."""
-
-    text: str
-
-
-class _OutputText(Strict, tag_field="type", tag="output_text"):
-    """A text part of the model."""
-
-    text: str
-    annotations: _Unread = UNSET
-    logprobs: _Unread = UNSET
-
-
-class _InputImage(Strict, tag_field="type", tag="input_image"):
-    """An image part of the user."""
-
-    image_url: Annotated[str, Meta(min_length=1)]
-    detail: _Text = UNSET
-    file_id: _Absent = UNSET
-
-
-_Part = _InputText | _OutputText | _InputImage
-
-
-class _Item(Strict):
-    """An item of any kind; which fields it needs depends on its type."""
-
-    type: _Text = UNSET
-    role: _Text = UNSET
-    content: _Unread = UNSET
-    id: _Text = UNSET
-    status: _Text = UNSET
-    call_id: _Text = UNSET
-    name: _Text = UNSET
-    arguments: _Text = UNSET
-    output: _Unread = UNSET
-    summary: _Unread = UNSET
-    encrypted_content: _Text = UNSET
-
-
-class _Function(Strict, tag_field="type", tag="function"):
-    """A function tool."""
-
-    name: str
-    description: _Text = UNSET
-    parameters: _Unread = UNSET
-    strict: bool | UnsetType | None = UNSET
-
-
-class _NamedTool(Strict):
-    """A `tool_choice` that demands one function."""
-
-    type: Literal["function"]
-    name: str
-
-
-class _Reasoning(Strict):
-    """The `reasoning` options."""
-
-    effort: _Text = UNSET
-    summary: _Text = UNSET
-
-
-class _PlainFormat(Strict):
-    """A `text.format` that allows any text."""
-
-    type: Literal["text"]
-
-
-class _TextOptions(Strict):
-    """The `text` options."""
-
-    format: _PlainFormat | _Absent = UNSET
-    verbosity: _Text = UNSET
-
-
-class _Body(Strict):
-    """The body of a usual Responses request. Any other field makes it unusual."""
-
-    model: Annotated[str, Meta(min_length=1, max_length=256)]
-    input: Raw
-    stream: bool | None = None
-    background: bool | _Absent = UNSET
-    client_metadata: _Unread = UNSET
-    include: list[str] | _Absent = UNSET
-    instructions: _Unread = UNSET
-    max_output_tokens: Count = UNSET
-    metadata: _Unread = UNSET
-    parallel_tool_calls: bool | _Absent = UNSET
-    previous_response_id: _Absent = UNSET
-    prompt_cache_key: _Text = UNSET
-    reasoning: _Reasoning | _Absent = UNSET
-    safety_identifier: _Text = UNSET
-    service_tier: _Text = UNSET
-    store: bool | _Absent = UNSET
-    temperature: Number = UNSET
-    text: _TextOptions | _Absent = UNSET
-    tool_choice: Literal["none", "auto", "required"] | _NamedTool | _Absent = UNSET
-    tools: _Unread = UNSET
-    top_p: Number = UNSET
-    truncation: Literal["auto", "disabled"] | _Absent = UNSET
-    user: _Text = UNSET
-
-
-_body_decoder = Decoder(_Body)
-_items_decoder = Decoder(Annotated[list[_Item], Meta(min_length=1)])
-_parts_decoder = Decoder(Annotated[list[_Part], Meta(min_length=1)])
-_functions_decoder = Decoder(list[_Function])
+_body_decoder = Decoder(ResponsesBody)
+_items_decoder = Decoder(Annotated[list[Item], Meta(min_length=1)])
+_parts_decoder = Decoder(Annotated[list[Part], Meta(min_length=1)])
+_functions_decoder = Decoder(list[FunctionTool])
 _tools_decoder = Decoder(list[Tool])
 _encoder = Encoder()
 
@@ -227,7 +128,7 @@ def read_responses_envelope(body: bytes, *, is_strict: bool) -> BridgedResponse 
 class _Reading:
     """One request being read."""
 
-    def __init__(self, given: _Body, *, is_strict: bool) -> None:
+    def __init__(self, given: ResponsesBody, *, is_strict: bool) -> None:
         self._given = given
         self._is_strict = is_strict
         self._omissions = Omissions()
@@ -266,19 +167,7 @@ class _Reading:
             user=value_or_unset(given.user),
         )
         is_stored = given.store is not False
-        self._echo |= {
-            "metadata": {},
-            "previous_response_id": None,
-            "store": is_stored,
-            "reasoning": {"effort": None, "summary": None},
-            "text": {"format": {"type": "text"}},
-            "tools": [],
-            "truncation": given.truncation or "disabled",
-        }
-        for name in _ECHOED:
-            value = getattr(given, name)
-            if _has_value(value):
-                self._echo[name] = value
+        self._repeat(is_stored=is_stored)
         self._add_tools(envelope)
         self._add_others(envelope)
         if not has_valid_values(envelope):
@@ -292,6 +181,23 @@ class _Reading:
             left_out=self._omissions.names,
         )
         return BridgedResponse(envelope, request, is_stored, given.input)
+
+    def _repeat(self, *, is_stored: bool) -> None:
+        """Note what the response repeats of the request as it was given."""
+        given = self._given
+        self._echo |= {
+            "metadata": {},
+            "previous_response_id": None,
+            "store": is_stored,
+            "reasoning": {"effort": None, "summary": None},
+            "text": {"format": {"type": "text"}},
+            "tools": [],
+            "truncation": given.truncation or "disabled",
+        }
+        for name in _ECHOED:
+            value = getattr(given, name)
+            if _has_value(value):
+                self._echo[name] = value
 
     def _add_others(self, envelope: ChatEnvelope) -> None:
         """Add to the chat request and the echo what few requests hold."""
@@ -329,7 +235,7 @@ class _Reading:
             envelope.tools = tools
         choice = given.tool_choice
         if choice:
-            if isinstance(choice, _NamedTool):
+            if isinstance(choice, NamedTool):
                 if all(tool.function.name != choice.name for tool in tools):
                     raise _UnusualError
                 envelope.tool_choice = NamedChoice("function", FunctionName(choice.name))
@@ -385,7 +291,7 @@ class _Reading:
                 raise _UnusualError
 
     def _add_call(
-        self, messages: list[Message], item: _Item, speaking: AssistantMessage | None
+        self, messages: list[Message], item: Item, speaking: AssistantMessage | None
     ) -> AssistantMessage:
         """Add a call to the message before it, or to a new one; gives the message."""
         _check_only(item, "call_id", "name", "arguments")
@@ -406,7 +312,7 @@ class _Reading:
 _KINDS = ("role", "content", "call_id", "name", "arguments", "output", "summary")
 
 
-def _check_only(item: _Item, *names: str) -> None:
+def _check_only(item: Item, *names: str) -> None:
     """Raise where an item has a field of another kind's: it would have to be reported."""
     if any(name not in names and getattr(item, name) not in (None, UNSET) for name in _KINDS):
         raise _UnusualError
@@ -414,7 +320,7 @@ def _check_only(item: _Item, *names: str) -> None:
         raise _UnusualError
 
 
-def _message(item: _Item) -> Message:
+def _message(item: Item) -> Message:
     """A message item as a chat message."""
     content = item.content
     if not is_given(content):
@@ -439,7 +345,7 @@ def _user_content(content: Raw) -> Raw:
         return content
     parts = _parts(content)
     first = parts[0]
-    if len(parts) == 1 and type(first) is not _InputImage:
+    if len(parts) == 1 and type(first) is not InputImage:
         return text_content(first.text)  # type: ignore[union-attr]  # a text
     return Raw(_encoder.encode([*map(_chat_part, parts)]))
 
@@ -449,30 +355,31 @@ def _joined(content: Raw) -> Raw:
     if is_text(content):
         return content
     parts = _parts(content)
-    if any(type(part) is _InputImage for part in parts):
+    if any(type(part) is InputImage for part in parts):
         raise _UnusualError
     return text_content("".join([part.text for part in parts]))  # type: ignore[union-attr]
 
 
-def _parts(content: Raw) -> list[_Part]:
-    parts: list[_Part] = _parts_decoder.decode(content)
+def _parts(content: Raw) -> list[Part]:
+    """The parts of a content that is a list."""
+    parts: list[Part] = _parts_decoder.decode(content)
     for part in parts:
-        if type(part) is _OutputText and not (
+        if type(part) is OutputText and not (
             _is_empty(part.annotations) and _is_empty(part.logprobs)
         ):
             raise _UnusualError
     return parts
 
 
-def _chat_part(part: _Part) -> TextPart | ImagePart:
+def _chat_part(part: Part) -> TextPart | ImagePart:
     """A part as chat has it."""
-    if type(part) is not _InputImage:
+    if type(part) is not InputImage:
         return TextPart(part.text)  # type: ignore[union-attr]  # a text
     detail = part.detail or UNSET
     return ImagePart(ImageURL(Raw(_encoder.encode(part.image_url)), detail))
 
 
-def _tool(given: _Function) -> Tool:
+def _tool(given: FunctionTool) -> Tool:
     """A tool as chat has it."""
     parameters = given.parameters if is_given(given.parameters) else UNSET
     description, strict = value_or_unset(given.description), value_or_unset(given.strict)
@@ -485,7 +392,7 @@ def _has_value(value: Any) -> bool:
     return value is not None and value is not UNSET and (type(value) is not Raw or is_given(value))
 
 
-def _shown(given: _Function) -> dict[str, Any]:
+def _shown(given: FunctionTool) -> dict[str, Any]:
     """A tool as the response repeats it."""
     fields = ("name", "description", "parameters", "strict")
     values = {name: getattr(given, name) for name in fields}
@@ -495,6 +402,3 @@ def _shown(given: _Function) -> dict[str, Any]:
 def _is_empty(value: Raw | UnsetType) -> bool:
     """Whether a raw list is absent, null or empty."""
     return value is UNSET or bytes(value).strip() in (b"null", b"[]")
-
-
-__all__ = ["BridgedResponse", "read_responses_envelope"]
