@@ -109,13 +109,10 @@ def completion(
             `api_base`.
         messages: as in the OpenAI API; answers of earlier calls may stand among them as they are.
         stream: True gives an iterator of chunks.
-        keywords: OpenAI's parameters; and `api_key`, `api_base` (or `base_url`), `timeout` and
-            `stream_timeout` in seconds, `max_retries` (or `num_retries`), `fallbacks`,
-            `context_window_fallbacks`, `extra_headers`, `extra_body`, `drop_params`,
-            `allowed_openai_params`, `additional_drop_params`, `rescue_tool_calls`,
-            `repair_tool_arguments`, `emulate_response_format`, `format_retries`, `read_think_tags`,
-            `metadata`, `mock_response`, `custom_llm_provider`, `ssl_verify`. Any other keyword is
-            sent in the body.
+        keywords: OpenAI's parameters; and the options of a call, such as `api_key`, `api_base`,
+            `timeout` in seconds, `max_retries`, `fallbacks`, `extra_headers`, `drop_params` and
+            `mock_response`: all are in `docs/reference/options.md`. Any other keyword is sent in
+            the body; an option that is none of a call is refused.
 
     Returns:
         The completion, or a stream of chunks. Both have a `report` on how the call went.

@@ -36,6 +36,8 @@ class Scope(Enum):
     GENERAL = "`general_settings`"
     DROP_IN = "a keyword of the drop-in `litellm`"
 
+    __hash__ = object.__hash__  # members are the same objects everywhere; Enum's own is slow
+
 
 CONFIG_SCOPES = (Scope.DEPLOYMENT, Scope.MODEL, Scope.SETTINGS, Scope.ROUTER, Scope.GENERAL)
 """The sections of a configuration file."""
