@@ -35,7 +35,8 @@ def ask(connection: socket.socket, key: str, path: str, body: object) -> tuple[i
     ("path", "body", "lane"),
     [
         ("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]}, "fast"),
-        ("/v1/responses", {"input": "hi"}, "full"),
+        ("/v1/responses", {"input": "hi"}, "fast"),
+        ("/v1/completions", {"prompt": "hi"}, "full"),
     ],
 )
 def test_a_withdrawn_key_is_refused_on_a_connection_that_is_open(

@@ -63,6 +63,8 @@ class Asking:
         is_twice: whether the request comes twice in one write, so that the second one waits.
         is_reset: whether the client leaves with a reset.
         breaks_hook: whether a hook fails on it.
+        reload: when the configuration is swapped meanwhile, if it is: after half of the request
+            was sent, or before any of the answer is read.
     """
 
     shape: Shape
@@ -75,6 +77,7 @@ class Asking:
     is_twice: bool = False
     is_reset: bool = False
     breaks_hook: bool = False
+    reload: Literal["request", "answer"] | None = None
 
     def to_bytes(self) -> bytes:
         """The request, as it goes on the wire."""
@@ -110,6 +113,7 @@ ASKINGS = st.builds(
     is_twice=st.booleans(),
     is_reset=st.booleans(),
     breaks_hook=st.booleans(),
+    reload=st.sampled_from([None, None, "request", "answer"]),
 )
 
 
@@ -175,12 +179,18 @@ def lines_of_requests() -> Generator[Lines]:
         log.setLevel(before)
 
 
-def ask(live: Live, asking: Asking) -> None:
+def ask(live: Live, asking: Asking, config: str) -> None:
     """Send the request and leave, when its time has come or the answer is whole."""
     data = asking.to_bytes() * (1 + asking.is_twice)
+    half = len(data[: asking.sends]) // 2 if asking.reload == "request" else 0
     with closing(live.connect()) as connection:
         try:
-            connection.sendall(data[: asking.sends])
+            connection.sendall(data[:half])
+            if asking.reload == "request":
+                live.reload(config, hooks=(break_some,))
+            connection.sendall(data[half : asking.sends])
+            if asking.reload == "answer":
+                live.reload(config, hooks=(break_some,))
             if asking.sends is None or asking.sends >= len(data):
                 read(connection, asking)
         except ConnectionError:
@@ -211,6 +221,7 @@ def check_quiet(live: Live, upstream: Upstream, ledger: Ledger) -> None:
             pass
     assert upstream.sees(lambda: live.do(lambda: not state.connections and not state.tasks))
     assert upstream.sees(lambda: upstream.open_replies == 0)
+    assert not live.do(lambda: any(one.is_in_use for one in (*live.app.retired, live.app.config)))
     closed = Counter(map(id, ledger.closed_visits))
     assert set(closed.values()) <= {1}
     admitted = Counter(map(id, ledger.admitted))
@@ -246,12 +257,13 @@ def test_however_requests_end_each_is_closed_once_and_nothing_is_left(upstream: 
             @given(askings=st.lists(ASKINGS, min_size=1, max_size=4))
             def run(askings: list[Asking]) -> None:
                 for asking in askings:
-                    ask(live, asking)
+                    ask(live, asking, config)
                 check_quiet(live, upstream, ledger)
 
             run()
         # The end of the gateway has written what waited.
         assert len(lines.lines) == len(ledger.closed_visits)
+        assert live.app.keys.version > 0, "it was reloaded"
     outcomes = {outcome for _, outcome in ledger.noted}
     assert outcomes == {"success", "failure", "cancelled"}
     assert {report.lane for report, _ in ledger.noted} == {"fast", "full"}

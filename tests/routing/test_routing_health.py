@@ -83,3 +83,42 @@ def test_without_cooldown_nobody_rests() -> None:
     health.failed("a", DOWN, 0.0)
     assert not health.is_cooling_down("a", 0.0)
     assert Health().policy == CooldownPolicy()
+
+
+def test_what_is_known_of_a_deployment_carries_over_to_another_policy_and_is_shared() -> None:
+    """A call that began before a reload ends after it: what it learns counts for both."""
+    before = Health(CooldownPolicy(allowed_fails=1, cooldown_s=5.0))
+    for deployment in ("kept", "changed"):
+        before.failed(deployment, DOWN, 1.0)
+        before.failed(deployment, DOWN, 1.0)
+    after = before.with_policy(CooldownPolicy(allowed_fails=0, cooldown_s=60.0), ["kept", "quiet"])
+    assert after.is_cooling_down("kept", 2.0)
+    assert not after.is_cooling_down("changed", 2.0)
+    assert after.cooldown_until("kept") == 6.0, "by the policy under which it failed"
+    before.failed("quiet", DOWN, 2.0)
+    before.failed("quiet", DOWN, 2.0)
+    assert after.is_cooling_down("quiet", 3.0)
+    after.succeeded("quiet")
+    assert not before.is_cooling_down("quiet", 3.0)
+    after.failed("kept", DOWN, 10.0)
+    assert after.cooldown_until("kept") == before.cooldown_until("kept") == 70.0
+    before.failed("changed", DOWN, 20.0)
+    before.failed("changed", DOWN, 20.0)
+    assert not after.is_cooling_down("changed", 21.0)
+
+
+def test_each_kind_of_call_has_a_health_of_its_own_which_carries_over_too() -> None:
+    before = Health(CooldownPolicy(allowed_fails=0))
+    before.of("embeddings").failed("a", DOWN, 1.0)
+    assert before.of("embeddings").is_cooling_down("a", 2.0)
+    assert not before.is_cooling_down("a", 2.0)
+    assert not before.of("moderations").is_cooling_down("a", 2.0)
+    after = before.with_policy(CooldownPolicy(allowed_fails=0), ["a"])
+    assert after.of("embeddings").is_cooling_down("a", 2.0)
+    assert not after.is_cooling_down("a", 2.0)
+
+
+def test_where_cooldowns_are_off_none_carries_over() -> None:
+    before = Health(CooldownPolicy(allowed_fails=0))
+    before.failed("a", DOWN, 1.0)
+    assert not before.with_policy(CooldownPolicy(is_enabled=False), ["a"]).is_cooling_down("a", 2.0)

@@ -3,6 +3,7 @@
 with Live(config, admission=ledger) as live:
     socket = live.connect()
     live.do(lambda: live.app.change_keys(keys))
+    live.reload(another_config)
 """
 
 from __future__ import annotations
@@ -71,6 +72,11 @@ class Live:
 
         assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(20)
+
+    def reload(self, config: str, *, hooks: tuple[Hook, ...] = ()) -> None:
+        """Have it serve with another configuration from now on."""
+        directory = directory_of(config)
+        self.do(lambda: self.app.swap(self.app.prepare(directory, hooks)))
 
     @property
     def open_connections(self) -> int:

@@ -296,6 +296,10 @@ class SupervisorPool:
             return known
         return self._supervisors.setdefault(model, self._make_supervisor(model))
 
+    def drop(self, is_unused: Callable[[str], bool]) -> list[Supervisor]:
+        """Forget the models that nobody uses any more; the caller stops what is returned."""
+        return [self._supervisors.pop(one) for one in list(self._supervisors) if is_unused(one)]
+
     def stop_all(self) -> None:
         """End all children."""
         for supervisor in list(self._supervisors.values()):

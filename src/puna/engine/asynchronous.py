@@ -61,8 +61,8 @@ class AsyncEngine:
         self.make_id = clock.make_id
         self._health = health
         # Of their own: a host without these endpoints must not rest for chat too.
-        self._embedding_health = Health(health.policy)
-        self._moderation_health = Health(health.policy)
+        self._embedding_health = health.of("embeddings")
+        self._moderation_health = health.of("moderations")
         self._hooks = hooks
         self._hook_tasks = hook_tasks
 

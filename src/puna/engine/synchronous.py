@@ -50,8 +50,8 @@ class Engine:
         self._clock = clock
         self._health = health
         # Of their own: a host without these endpoints must not rest for chat too.
-        self._embedding_health = Health(health.policy)
-        self._moderation_health = Health(health.policy)
+        self._embedding_health = health.of("embeddings")
+        self._moderation_health = health.of("moderations")
         self._hooks = hooks
 
     def chat(self, call: Call) -> ChatCompletion:

@@ -14,13 +14,19 @@ import importlib.util
 import sys
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
-from typing import cast
+from types import CodeType, ModuleType
+from typing import Final, cast
+
+from typing_extensions import override
 
 from puna.config.schema import GatewayConfig, Notice
 from puna.errors import ConfigError
 from puna.telemetry.events import CallEvent, Hook, Outcome, Texts
+
+_TEXT: Final = "__puna_text__"
+"""Where a module that was loaded from beside the configuration keeps its file's text."""
 
 
 def report_callbacks(config: GatewayConfig) -> list[Notice]:
@@ -73,21 +79,40 @@ def _load(name: str, file: str | None) -> Hook:
 
 
 def _import(name: str, file: str | None) -> ModuleType:
-    """A module in a file beside the configuration, else one that is installed."""
+    """A module in a file beside the configuration, else one that is installed.
+
+    A file is run once, and again where its text has changed since.
+    """
     folder = Path(file or "config.yaml").resolve().parent
     path = folder.joinpath(*name.split(".")).with_suffix(".py")
-    spec = importlib.util.spec_from_file_location(name, path) if path.is_file() else None
-    if spec is None or spec.loader is None:
+    if not path.is_file():
         return importlib.import_module(name)
-    if name in sys.modules:
-        return sys.modules[name]
+    before = sys.modules.get(name)
+    loader = _FreshLoader(name, str(path))
+    text = loader.get_data(str(path))
+    if before is not None and getattr(before, _TEXT, text) == text:
+        return before
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None, "a loader was given"  # noqa: S101 - narrows
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    setattr(module, _TEXT, text)
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
         raise
     return module
+
+
+class _FreshLoader(SourceFileLoader):
+    """Compiles a file anew: byte code on disk is told apart by whole seconds only."""
+
+    @override
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 def _only(outcome: Outcome, hook: Hook) -> Hook:

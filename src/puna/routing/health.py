@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from puna.errors import UNMET_FORMAT, APIError, BadRequestError
@@ -36,6 +37,24 @@ class Health:
     def __init__(self, policy: CooldownPolicy | None = None) -> None:
         self.policy = policy or CooldownPolicy()
         self._records: dict[str, _Record] = {}
+        self._kinds: dict[str, Health] = {}
+
+    def of(self, kind: str) -> Health:
+        """The failures of calls of one kind: a host without embeddings need not rest for chat."""
+        return self._kinds.setdefault(kind, Health(self.policy))
+
+    def with_policy(self, policy: CooldownPolicy, deployment_ids: Iterable[str]) -> Health:
+        """The health under a new configuration, with what is known of these deployments.
+
+        Both share their records: a call that began before, and ends later, counts for both.
+        """
+        after = Health(policy)
+        kept = tuple(deployment_ids) if policy.is_enabled else ()
+        for one in kept:
+            after._records[one] = self._records.setdefault(one, _Record())
+        for kind, health in self._kinds.items():
+            after._kinds[kind] = health.with_policy(policy, kept)
+        return after
 
     def is_cooling_down(self, deployment_id: str, now: float) -> bool:
         """Whether the deployment is in cooldown at `now`."""
@@ -60,7 +79,9 @@ class Health:
 
     def succeeded(self, deployment_id: str) -> None:
         """Reset the failures, since only those in a row count."""
-        self._records.pop(deployment_id, None)
+        record = self._records.get(deployment_id)
+        if record is not None:
+            record.fails, record.cooldown_until = 0, 0.0
 
 
 def _counts(error: APIError) -> bool:

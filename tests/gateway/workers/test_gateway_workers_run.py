@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG
+from tests.support.clients_at_work import Clients
 from tests.support.processes import environment
 from tests.support.server import Served, is_alive, read_all, request_bytes
 from tests.support.upstream import Reply, Upstream
@@ -24,49 +21,6 @@ from tests.support.upstream import Reply, Upstream
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("gateway")]
 
 STREAM = {**CHAT, "stream": True}
-
-
-class Clients:
-    """Threads that ask without a pause, plain and streamed, on kept connections and on new ones."""
-
-    def __init__(self, served: Served) -> None:
-        self.failures: list[str] = []
-        self.answers = 0
-        self._port = served.port
-        self._is_over = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._ask, args=(body, is_kept))
-            for body in (CHAT, STREAM)
-            for is_kept in (True, True, False)
-        ]
-
-    @contextmanager
-    def at_work(self) -> Generator[None]:
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._is_over.set()
-            for thread in self._threads:
-                thread.join(20)
-
-    def _ask(self, body: Mapping[str, Any], is_kept: bool) -> None:  # noqa: FBT001 - a thread's
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-        while not self._is_over.is_set():
-            try:
-                connection.request("POST", "/v1/chat/completions", json.dumps(body))
-                reply = connection.getresponse()
-                text = reply.read()
-                if reply.status != 200 or (body is STREAM and b"[DONE]" not in text):
-                    self.failures.append(f"{reply.status} {text[:200]!r}")
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(repr(error))
-                connection.close()
-            self.answers += 1
-            if not is_kept:
-                connection.close()
-        connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +41,7 @@ def models(served: Served) -> set[str]:
     return {one["id"] for one in json.loads(body)["data"]}
 
 
-def test_sighup_replaces_all_workers_and_loses_no_request(up: Upstream, tmp_path: Path) -> None:
+def test_sigusr2_replaces_all_workers_and_loses_no_request(up: Upstream, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     text = CONFIG.replace("UPSTREAM", up.url)
     path.write_text(text)
@@ -98,7 +52,7 @@ def test_sighup_replaces_all_workers_and_loses_no_request(up: Upstream, tmp_path
         held = served.connect()
         held.sendall(request_bytes(STREAM, headers="connection: close\r\n"))
         assert held.recv(100).startswith(b"HTTP/1.1 200")
-        clients = Clients(served)
+        clients = Clients(served.port)
         with held, clients.at_work():
             path.write_text(
                 text.replace(
@@ -108,7 +62,7 @@ def test_sighup_replaces_all_workers_and_loses_no_request(up: Upstream, tmp_path
                     1,
                 )
             )
-            served.process.send_signal(signal.SIGHUP)
+            served.process.send_signal(signal.SIGUSR2)
             wait_for(served, "all workers are new")
             assert "later" in models(served)
             assert b"data: [DONE]" in read_all(held)
@@ -116,7 +70,7 @@ def test_sighup_replaces_all_workers_and_loses_no_request(up: Upstream, tmp_path
             # A configuration that cannot be read: the new workers stay.
             kept = set(served.children)
             path.write_text("model_list: [")
-            served.process.send_signal(signal.SIGHUP)
+            served.process.send_signal(signal.SIGUSR2)
             wait_for(served, "the workers stay as they are")
             assert kept <= set(served.children)
             assert "later" in models(served)

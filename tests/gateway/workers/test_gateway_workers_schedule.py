@@ -2,95 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from puna.gateway.workers.schedule import WorkerPool, WorkerPoolLimits
-
-LIMITS = WorkerPoolLimits()
-TICK_S = 0.1
-
-
-@dataclass
-class Played:
-    """A worker that does as it is told: ready when `is_up`, ending at once when `is_obedient`."""
-
-    number: int
-    is_up: bool = True
-    is_silent: bool = False
-    is_obedient: bool = True
-    how: str | None = None
-    told: list[str] = field(default_factory=list[str])
-
-    @property
-    def name(self) -> str:
-        return f"worker {self.number}"
-
-    def start(self) -> None:
-        self.told.append("start")
-
-    def hear(self) -> bool | None:
-        return None if self.is_silent else self.is_up
-
-    def ended(self) -> str | None:
-        return self.how
-
-    def terminate(self) -> None:
-        self.told.append("terminate")
-        if self.is_obedient:
-            self.how = "ended by SIGTERM"
-
-    def kill(self) -> None:
-        self.told.append("kill")
-        self.how = "ended by SIGKILL"
-
-
-class House:
-    """A pool, its clock, and all workers that it ever made."""
-
-    def __init__(self, size: int = 2) -> None:
-        self.now = 1_000.0
-        self.made: list[Played] = []
-        self.said: list[str] = []
-        self.readies = 0
-        self.next_is_up = True
-        self.next_is_obedient = True
-        self.refusals = 0
-        self.pool = WorkerPool(size, self._make, self.said.append, self._ready, LIMITS)
-
-    def _make(self) -> Played:
-        if self.refusals:
-            self.refusals -= 1
-            raise BlockingIOError(11, "Resource temporarily unavailable")
-        made = Played(len(self.made), self.next_is_up, is_obedient=self.next_is_obedient)
-        self.made.append(made)
-        return made
-
-    def _ready(self) -> None:
-        self.readies += 1
-
-    def run(self, seconds: float = 1.0) -> None:
-        for _ in range(round(seconds / TICK_S)):
-            self.pool.tick(self.now)
-            self.now += TICK_S
-            assert self.working <= self.pool.size + 1
-
-    @property
-    def working(self) -> int:
-        """How many run."""
-        return sum(one.how is None for one in self.made)
-
-    def is_over(self) -> bool:
-        return self.pool.is_over
-
-    @property
-    def alive(self) -> list[int]:
-        return [one.number for one in self.made if one.how is None]
-
-
-def up(size: int = 2) -> House:
-    house = House(size)
-    house.run()
-    return house
+from tests.support.played_workers import LIMITS, TICK_S, House, up
 
 
 def test_all_begin_and_the_operator_is_told_once_that_one_is_ready() -> None:
@@ -353,3 +265,66 @@ def test_a_worker_that_ends_as_soon_as_it_is_ready_was_ready() -> None:
     house.run()
     assert not house.pool.has_failed
     assert house.alive == [1]
+
+
+def test_a_reload_is_told_to_each_worker_once_and_replaces_none() -> None:
+    house = up(3)
+    house.pool.reload(house.now)
+    house.run(5)
+    assert [one.told for one in house.made] == [["start", "reload"]] * 3
+    house.pool.reload(house.now)
+    house.run(5)
+    assert [one.told.count("reload") for one in house.made] == [2] * 3
+    assert house.said == []
+
+
+def test_a_worker_that_is_starting_is_told_to_reload_when_it_is_ready() -> None:
+    """Until then it may have read the file before it was changed."""
+    house = up()
+    house.next_is_up = False
+    house.made[0].how = "ended by SIGKILL"
+    house.run()
+    starting = house.made[2]
+    house.pool.reload(house.now)
+    house.pool.reload(house.now)
+    house.run()
+    assert starting.told == ["start"]
+    starting.is_up = True
+    house.run()
+    assert starting.told == ["start", "reload"]
+    assert house.made[1].told == ["start", "reload", "reload"]
+
+
+def test_the_next_worker_of_a_restart_is_told_to_reload_too() -> None:
+    house = up()
+    house.next_is_up = False
+    house.pool.replace(house.now)
+    house.run()
+    house.pool.reload(house.now)
+    house.made[2].is_up = True
+    house.next_is_up = True
+    house.run(5)
+    assert house.alive == [2, 3]
+    assert house.made[2].told == ["start", "reload"]
+    assert house.made[3].told == ["start"]
+
+
+def test_a_reload_ends_the_pause_of_a_worker_that_died() -> None:
+    """What killed it may be mended in the file."""
+    house = up()
+    house.made[0].how = "ended with status 1"
+    house.run()
+    house.made[2].how = "ended with status 1"
+    house.run(0.3)
+    assert house.alive == [1]
+    house.pool.reload(house.now)
+    house.run(0.2)
+    assert house.alive == [1, 3]
+
+
+def test_nobody_reloads_at_the_end() -> None:
+    house = up()
+    house.pool.end(house.now)
+    house.pool.reload(house.now)
+    house.run()
+    assert [one.told for one in house.made] == [["start", "terminate"]] * 2

@@ -104,6 +104,14 @@ class Directory:
         )
         return tuple(dict.fromkeys(models))
 
+    def may_embed(self, model: str) -> bool:
+        """Whether a deployment may run this model inside, perhaps one with a wildcard."""
+        return any(
+            one.target.base_url.startswith(SCHEME)
+            and (one.target.model == model or WILDCARD in one.target.model)
+            for one in self.ready.values()
+        )
+
     def _groups(
         self, lists: Mapping[str, tuple[str, ...]], asked: str, default: tuple[str, ...] = ()
     ) -> Sequence[Group]:

@@ -56,7 +56,7 @@ Shape = Callable[[bytes, LaneHead], BridgedChat | None]
 
 
 class FastLane:
-    """One for each worker."""
+    """One for each configuration of a worker."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a gateway that it needs
         self,
@@ -68,7 +68,10 @@ class FastLane:
         keys: Keys,
         shapes: Mapping[str, Shape],
     ) -> None:
-        """`shapes` convert requests to chat, by the names of their endpoints."""
+        """`shapes` convert requests to chat, by the names of their endpoints.
+
+        `keys` is known by its identity: a head that was read under other keys is read anew.
+        """
         self._server = directory.config.server
         self.most_bytes = self._server.max_request_bytes
         """How long a body may be."""
@@ -81,17 +84,18 @@ class FastLane:
         self._context = context
         self._visits = visits
         self._shapes = shapes
-        self.change_keys(keys)
+        self.keys = keys
+        self._key_headers = tuple(name.encode("latin-1") for name in keys.headers)
+        self._principals: dict[tuple[bytes | None, ...], Principal] = {}
         self._prefix = secrets.token_hex(8)
         self._numbers = itertools.count()
         self._under_way: set[FastCycle] = set()
         self._memory = FreeMemory()
 
-    def change_keys(self, keys: Keys) -> None:
-        """From now on these keys count; what was known of earlier ones is forgotten."""
-        self.keys = keys
-        self._key_headers = tuple(name.encode("latin-1") for name in keys.headers)
-        self._principals: dict[tuple[bytes | None, ...], Principal] = {}
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._under_way)
 
     def read_head(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> LaneHead | None:
         """What the lane needs of a head; None where it does not take the request.

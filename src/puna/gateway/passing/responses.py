@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -40,7 +41,7 @@ _FAILURE_LINES: Final = write_lines(
 
 
 class ResponsesShape:
-    """Converts requests of the Responses API. There is one for each worker.
+    """Converts requests of the Responses API. There is one for each configuration.
 
     `keep` stores a response; it raises nothing. `is_strict`: see `read_responses_envelope`.
     """
@@ -69,6 +70,11 @@ class ResponsesShape:
 
         left_out = bridged.request.left_out
         return BridgedChat(envelope, left_out, envelope.to_messages, make_writer)
+
+    @property
+    def is_storing(self) -> bool:
+        """Whether a response is being stored."""
+        return bool(self._kept)
 
     async def close(self) -> None:
         """Wait for the responses that are being stored."""
@@ -112,7 +118,9 @@ class ResponsesWriter(BridgedWriter):
         self._began_at = int(run.report.started_at)
         if self._is_stream:
             self._bridge = PlainResponseStream(bridged.request, self._id, self._began_at, clock.now)
-            cycle.error_event = self._failed_event
+            # Not a method of this object: an idle connection keeps its last cycle, and would keep
+            # with it the whole configuration that the request was served with.
+            cycle.error_event = partial(_failed_event, self._bridge)
 
     @override
     def refuse(self, error: APIError) -> None:
@@ -213,9 +221,6 @@ class ResponsesWriter(BridgedWriter):
     def last_events(self, report: CallReport) -> bytes:
         return _encode(self._bridge.finish())
 
-    def _failed_event(self, error: APIError) -> bytes:
-        return _encode(self._bridge.fail(*describe_failure(error)))
-
     def _store(
         self, response: Mapping[str, Any], report: CallReport, then: Callable[[], None]
     ) -> None:
@@ -240,6 +245,11 @@ _ARGUMENTS_DELTA: Final = (
     b'data: {"type":"response.function_call_arguments.delta","sequence_number":%d,'
     b'"item_id":"%b","output_index":%d,"delta":%b}\n\n'
 )
+
+
+def _failed_event(bridge: PlainResponseStream, error: APIError) -> bytes:
+    """The event that ends a stream with an error."""
+    return _encode(bridge.fail(*describe_failure(error)))
 
 
 def _encode(events: Sequence[Mapping[str, Any]]) -> bytes:

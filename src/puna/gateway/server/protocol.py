@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -13,6 +13,18 @@ from puna.gateway.passing.head_cache import KnownHead, LaneHead, learn_head
 from puna.gateway.passing.heads import write_lines
 from puna.gateway.passing.lane import LANE_PATHS, FastLane
 from puna.gateway.server.uvicorn_protocol import EdgeProtocol
+
+
+class _HasLane(Protocol):
+    """An application with a fast lane, or without one for now."""
+
+    fast_lane: FastLane | None
+
+
+class _NoLane:
+    """Another application: it has none."""
+
+    fast_lane: FastLane | None = None
 
 
 class GatewayProtocol(EdgeProtocol):
@@ -25,12 +37,15 @@ class GatewayProtocol(EdgeProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._lane: FastLane | None = getattr(self.app, "fast_lane", None)
+        # Asked with each request: a reload brings another lane.
+        app: Any = self.app
+        self._lanes: _HasLane = app if hasattr(app, "fast_lane") else _NoLane()
         self._is_open = (
-            self._lane is not None and not self.root_path and self.limit_concurrency is None
+            self._lanes.fast_lane is not None
+            and not self.root_path
+            and self.limit_concurrency is None
         )
         self._fast: FastCycle | None = None
-        self._most_bytes = self._lane.most_known_bytes if self._lane is not None else 0
         # A request that the parser reads for the lane.
         self._head: LaneHead | None = None
         self._pieces: list[bytes] = []
@@ -69,10 +84,10 @@ class GatewayProtocol(EdgeProtocol):
         The parser stands between two messages, and goes on from there.
         """
         found = known.find_body(data)
-        lane = self._lane
-        if found is None or found[1] > self._most_bytes or lane is None:
+        lane = self._lanes.fast_lane
+        if found is None or lane is None or found[1] > lane.most_known_bytes:
             return data
-        if known.meaning.keys is not lane.keys:  # its key may be withdrawn
+        if known.meaning.keys is not lane.keys:  # its key may be withdrawn, its host unknown
             self._known = None
             return data
         at, length = found
@@ -95,7 +110,7 @@ class GatewayProtocol(EdgeProtocol):
         self._pieces.append(data)
         left = self._missing - len(data)
         self._missing = max(0, left)
-        known, lane = self._known, self._lane
+        known, lane = self._known, self._lanes.fast_lane
         if left > 0 or known is None or lane is None:
             self._note_partial(len(data), in_body=True)
             return b""
@@ -128,8 +143,9 @@ class GatewayProtocol(EdgeProtocol):
 
         A second request on a busy connection waits in uvicorn's queue, so it goes the long way.
         """
+        lane = self._lanes.fast_lane
         if (
-            self._lane is None
+            lane is None
             or self._is_declined
             or (path := self.url.partition(b"?")[0]) not in LANE_PATHS
             or self._method != b"POST"
@@ -138,7 +154,7 @@ class GatewayProtocol(EdgeProtocol):
             or self._parser.get_http_version() != "1.1"
         ):
             return None
-        return self._lane.read_head(path, self.headers)
+        return lane.read_head(path, self.headers)
 
     def _is_free(self) -> bool:
         """Whether a request can be taken at once. Whoever does not read waits, as with ASGI."""
@@ -176,10 +192,11 @@ class GatewayProtocol(EdgeProtocol):
 
     def _begin_fast(self, head: LaneHead, body: bytes, *, is_kept: bool) -> bool:
         """Whether the fast lane has taken the request."""
-        if self._lane is None:
+        lane = self._lanes.fast_lane
+        if lane is None or head.keys is not lane.keys:  # of another configuration by now
             return False
         keeps_alive = is_kept and not self.is_last
-        cycle = self._lane.begin(self, head, body, keeps_alive=keeps_alive)
+        cycle = lane.begin(self, head, body, keeps_alive=keeps_alive)
         if cycle is None or cycle.call is None:
             return False
         known: Any = cycle  # it has what uvicorn asks of a cycle

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import uvicorn
@@ -34,7 +36,11 @@ class BeatingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            asyncio.get_running_loop().add_reader(self._pings.fileno(), self._answer)
+            loop = asyncio.get_running_loop()
+            reload = getattr(self.config.loaded_app, "on_hangup", None)
+            if reload is not None:
+                loop.add_signal_handler(signal.SIGHUP, reload, self.config.ssl)
+            loop.add_reader(self._pings.fileno(), self._answer)
 
     def _answer(self) -> None:
         try:
@@ -84,6 +90,12 @@ class WorkerProcess:
             return None  # it is ending; that shows by itself
         return answer
 
+    def reload(self) -> None:
+        """Have it read the configuration again."""
+        if self._process.pid is not None:
+            with suppress(ProcessLookupError):  # it has ended; that shows by itself
+                os.kill(self._process.pid, signal.SIGHUP)
+
     def ended(self) -> str | None:
         """How it ended, in words; None while it runs."""
         code = self._process.exitcode
@@ -101,24 +113,33 @@ class WorkerProcess:
 
 
 def run_pool(
-    pool: WorkerPool, sockets: list[socket.socket], may_replace: Callable[[], bool]
+    pool: WorkerPool,
+    sockets: list[socket.socket],
+    may_change: Callable[[], bool],
+    *,
+    has_file: bool,
 ) -> None:
     """Keep workers at work until SIGTERM or SIGINT. Blocks.
 
-    On SIGHUP they are replaced, unless `may_replace` says no. At the end the parent's `sockets` are
-    closed first: who connects meanwhile is refused, not left to wait for nobody.
+    On SIGHUP they read the configuration again, on SIGUSR2 they are replaced, both unless
+    `may_change` says no. Where there is no file to read (`has_file`), SIGHUP ends them, too. At the
+    end the parent's `sockets` are closed first: who connects meanwhile is refused, not left to wait
+    for nobody.
     """
     received: list[int] = []
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: received.append(number))
+    for heard in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(heard, lambda number, _: received.append(number))
     while not pool.is_over:
         while received:
-            if received.pop(0) != signal.SIGHUP:
-                pool.end(time.monotonic())
-                for one in sockets:
-                    one.close()
-            elif may_replace():
-                pool.replace(time.monotonic())
+            number = received.pop(0)
+            if number == signal.SIGUSR2 or (number == signal.SIGHUP and has_file):
+                if may_change():
+                    change = pool.replace if number == signal.SIGUSR2 else pool.reload
+                    change(time.monotonic())
+                continue
+            pool.end(time.monotonic())
+            for one in sockets:
+                one.close()
         pool.tick(time.monotonic())
         time.sleep(_TICK_S)

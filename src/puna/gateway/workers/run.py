@@ -8,13 +8,13 @@ import os
 import resource
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -25,17 +25,15 @@ from puna.errors import ConfigError, PunaError
 from puna.gateway.app import Gateway
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.deployments.transport import recording_transport
-from puna.gateway.hooks import load_hooks
-from puna.gateway.logs.lines import set_up_logging
 from puna.gateway.server.protocol import GatewayProtocol
 from puna.gateway.workers.greeting import greet
 from puna.gateway.workers.processes import WorkerProcess, run_pool
+from puna.gateway.workers.reload import Environment, Reloader, apply_logging, read_config
 from puna.gateway.workers.schedule import WorkerPool, WorkerPoolLimits
 from puna.gateway.workers.settings import (
     OPEN_HOST,
     ServeOptions,
     host_of,
-    load_directory,
 )
 from puna.telemetry.events import Hook
 from puna.transports.proxies import environment_faults
@@ -44,6 +42,7 @@ Announce = Callable[[str], None]
 
 _OPTIONS_VARIABLE = "PUNA_SERVE_OPTIONS"
 _PARENT_VARIABLE = "PUNA_SERVE_PARENT"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_S = 0.25
 _BACKLOG = 2048
 _AFTER_DRAIN_S = 10.0
@@ -59,29 +58,29 @@ def serve(options: ServeOptions, announce: Announce) -> None:
         ConfigError: the configuration or the certificate is wrong, or the port is taken.
         APIError: a model or an address in it is wrong.
     """
-    own = dict(os.environ)
-    _check_certificate(options)
-    directory = load_directory(options, os.environ)
+    environment = Environment()
+    directory, hooks = read_config(options, environment)
     raise_file_limit()
-    _set_up(options, directory)
-    hooks = load_hooks(directory.config)
+    apply_logging(options, directory)
     for notice in directory.notices:
         announce(notice.line_in(directory.config.file))
     for fault in environment_faults(os.environ):
         announce(f"warning: {fault}")
     host = host_of(options, directory)
     sockets = listen(host, options.port, announce)
-    options = replace(options, port=sockets[0].getsockname()[1])
+    options = replace(options, port=sockets[0].getsockname()[1], listens_on=host)
     if options.num_workers > 1:
         # Each worker adds the file's variables by itself: those of a later file are another set.
-        os.environ.clear()
-        os.environ.update(own)
-        _serve_many(options, directory, sockets, announce)
+        environment.add({})
+        _serve_many(options, directory, environment, sockets, announce)
         return
     pool = SupervisorPool(lambda model: Supervisor(model, progress=announce))
+    gateway = _make_gateway(options, directory, hooks, pool)
+    reloader = Reloader(options, environment, gateway, reports_notices=True)
     server = _Server(
-        _uvicorn_config(options, _make_gateway(options, directory, hooks, pool)),
+        _uvicorn_config(options, gateway),
         lambda: greet(options, directory, host, announce),
+        reloader if options.config is not None else None,
     )
     try:
         server.run(sockets=sockets)
@@ -95,14 +94,17 @@ def app_from_environment() -> Gateway:
     """The application of one worker of several; its options stand in the environment."""
     options = ServeOptions.from_json(os.environ[_OPTIONS_VARIABLE])
     end_with_parent(int(os.environ[_PARENT_VARIABLE]))
-    # A terminal that closes tells all of its processes; the parent decides what comes of it.
+    # Until it is ready, what a terminal that closes tells all of its processes is passed over.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    environment = Environment()
     try:
-        directory = load_directory(options, os.environ)
-        _set_up(options, directory)
-        return _make_gateway(options, directory, load_hooks(directory.config), SupervisorPool())
+        directory, hooks = read_config(options, environment)
+        apply_logging(options, directory)
+        gateway = _make_gateway(options, directory, hooks, SupervisorPool())
     except PunaError as error:
         sys.exit(f"error: {error}")  # the parent says what comes of it
+    gateway.on_hangup = Reloader(options, environment, gateway, reports_notices=False).request
+    return gateway
 
 
 def _make_gateway(
@@ -137,18 +139,18 @@ def end_with_parent(parent_pid: int) -> None:
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
 
 
-def _set_up(options: ServeOptions, directory: Directory) -> None:
-    settings = directory.config.settings
-    set_up_logging(is_debug=options.debug or settings.set_verbose, is_json=settings.json_logs)
-    _apply_environment(directory)
-
-
 class _Server(uvicorn.Server):
-    """uvicorn's server, which after a signal ends like any other program: with status 0."""
+    """uvicorn's server, which after a signal ends like any other program: with status 0.
 
-    def __init__(self, config: uvicorn.Config, greet: Callable[[], None]) -> None:
+    SIGHUP reloads the configuration; without a file it ends the server, as when a terminal closes.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, greet: Callable[[], None], reloader: Reloader | None
+    ) -> None:
         super().__init__(config)
         self._greet = greet
+        self._reloader = reloader
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -160,17 +162,27 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._hear, number)
         try:
             yield
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+
+    def _hear(self, number: int) -> None:
+        if number == signal.SIGHUP and self._reloader is not None:
+            self._reloader.request(self.config.ssl)
+        else:
+            self.handle_exit(number, None)
 
 
 def _serve_many(
-    options: ServeOptions, directory: Directory, sockets: list[socket.socket], announce: Announce
+    options: ServeOptions,
+    directory: Directory,
+    environment: Environment,
+    sockets: list[socket.socket],
+    announce: Announce,
 ) -> None:
     """Several worker processes on the same sockets."""
     os.environ[_OPTIONS_VARIABLE] = options.to_json()
@@ -183,18 +195,23 @@ def _serve_many(
         on_ready=lambda: greet(options, directory, host_of(options, directory), announce),
         limits=WorkerPoolLimits(end_s=options.drain_s + _AFTER_DRAIN_S),
     )
-    run_pool(pool, sockets, lambda: _is_loadable(options, announce))
+    may_change = partial(_is_loadable, options, environment, announce)
+    run_pool(pool, sockets, may_change, has_file=options.config is not None)
     if pool.has_failed:
         sys.exit(1)
 
 
-def _is_loadable(options: ServeOptions, announce: Announce) -> bool:
+def _is_loadable(options: ServeOptions, environment: Environment, announce: Announce) -> bool:
     """Whether the configuration, as it stands now, can be served. Where not, says why."""
     try:
-        load_directory(options, os.environ)
+        directory, _ = read_config(options, environment)
     except PunaError as error:
         announce(f"error: {error}; the workers stay as they are")
         return False
+    finally:
+        environment.add({})
+    for notice in directory.notices:
+        announce(notice.line_in(directory.config.file))
     return True
 
 
@@ -243,26 +260,3 @@ def listen(host: str, port: int, announce: Announce) -> list[socket.socket]:
             return sockets  # else a machine without IPv6
         sockets.append(six)
     return sockets
-
-
-def _check_certificate(options: ServeOptions) -> None:
-    """What uvicorn would only fail on, in each worker."""
-    certificate, key = options.ssl_certfile_path, options.ssl_keyfile_path
-    if certificate is None:
-        if key is not None:
-            raise ConfigError("`--ssl_keyfile_path` needs `--ssl_certfile_path` beside it")
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot serve with `--ssl_certfile_path {certificate}`"
-            f"{f' and `--ssl_keyfile_path {key}`' if key else ''}: {error.strerror or error}; give "
-            "a certificate in PEM, and the key that belongs to it"
-        ) from error
-
-
-def _apply_environment(directory: Directory) -> None:
-    """The file's `environment_variables`, for libraries that read the process's environment."""
-    variables: Mapping[str, Any] = directory.config.environment
-    os.environ.update({name: value.reveal() for name, value in variables.items()})

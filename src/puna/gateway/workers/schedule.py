@@ -33,6 +33,10 @@ class Worker(Protocol):
         """Its last report: whether it is ready; None if it sent nothing since the last call."""
         ...
 
+    def reload(self) -> None:
+        """Have it read the configuration again."""
+        ...
+
     def ended(self) -> str | None:
         """How the process ended, in words; None while it runs."""
         ...
@@ -82,6 +86,9 @@ class _NotStarted:
     def hear(self) -> bool | None:
         return None
 
+    def reload(self) -> None:
+        """It has read nothing."""
+
     def ended(self) -> str | None:
         return self.problem
 
@@ -98,6 +105,7 @@ class _Member:
     since: float
     heard_at: float
     is_ready: bool = False
+    wants_reload: bool = False
     ends_by: float = 0.0
 
 
@@ -141,6 +149,26 @@ class WorkerPool:
     def is_over(self) -> bool:
         """Whether all workers have ended after `end`."""
         return self._is_ending and not self._leaving
+
+    def reload(self, now: float) -> None:
+        """Have all workers read the configuration again, each at once or when it is ready.
+
+        A slot whose worker died is filled now: what killed it may be mended.
+        """
+        if self._is_ending:
+            return
+        for member in (*(slot.member for slot in self._slots), self._next):
+            if member is not None:
+                member.wants_reload = True
+                self._reload_ready(member)
+        for slot in self._slots:
+            if slot.member is None:
+                slot.again_at = now
+
+    def _reload_ready(self, member: _Member) -> None:
+        if member.is_ready and member.wants_reload:
+            member.wants_reload = False
+            member.worker.reload()
 
     def replace(self, now: float) -> None:
         """Replace all workers, one after the other. A call during a replacement begins it anew."""
@@ -196,6 +224,7 @@ class WorkerPool:
             return
         member.heard_at = now
         member.is_ready = member.is_ready or answer
+        self._reload_ready(member)
         if member.is_ready and not self._was_ready:
             self._was_ready = True
             self.on_ready()

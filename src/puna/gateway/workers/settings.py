@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -44,6 +45,7 @@ class ServeOptions:
         drain_s: how long running requests may go on after SIGTERM.
         record: a folder in which each worker writes a cassette of what upstreams answer; or, with
             one worker, the file itself.
+        listens_on: the address that the running gateway is bound to; None before it is.
     """
 
     config: str | None = None
@@ -65,6 +67,7 @@ class ServeOptions:
     limit_concurrency: int | None = None
     drain_s: int = 60
     record: str | None = None
+    listens_on: str | None = None
 
     def to_json(self) -> str:
         """The options as text, for worker processes. They hold no key."""
@@ -120,6 +123,43 @@ def host_of(options: ServeOptions, directory: Directory) -> str:
     if options.host is not None:
         return options.host
     return OPEN_HOST if directory.is_open else KEYED_HOST
+
+
+def check_address(options: ServeOptions, directory: Directory) -> None:
+    """Check that a gateway that already listens may serve these models there.
+
+    Raises:
+        ConfigError: the master key is gone, and everybody who can connect would be answered.
+    """
+    if directory.is_open and options.listens_on not in (None, host_of(options, directory)):
+        raise ConfigError(
+            "there is no master key any more, and without one every request is answered, for "
+            f"everyone who can reach {options.listens_on}. Set `general_settings.master_key`, or "
+            "restart the gateway, which then serves this machine only",
+            file=directory.config.file,
+            key="general_settings.master_key",
+        )
+
+
+def check_certificate(options: ServeOptions) -> None:
+    """Check the files of `--ssl_certfile_path` and `--ssl_keyfile_path`.
+
+    Raises:
+        ConfigError: they cannot be used. uvicorn would only fail on them, in each worker.
+    """
+    certificate, key = options.ssl_certfile_path, options.ssl_keyfile_path
+    if certificate is None:
+        if key is not None:
+            raise ConfigError("`--ssl_keyfile_path` needs `--ssl_certfile_path` beside it")
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot serve with `--ssl_certfile_path {certificate}`"
+            f"{f' and `--ssl_keyfile_path {key}`' if key else ''}: {error.strerror or error}; give "
+            "a certificate in PEM, and the key that belongs to it"
+        ) from error
 
 
 def _read_config(

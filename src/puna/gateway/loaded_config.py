@@ -1,0 +1,272 @@
+"""All that follows from one configuration, as one value that a reload replaces as a whole.
+
+A gateway serves with one `LoadedConfig`. A reload makes the next one beside it and swaps the two
+(`Gateway.swap`). Each request is served with the configuration that was the current one when it
+began, to its end; the next request on the same connection is served with the new one. When the last
+request of an earlier configuration has ended, the gateway drops it and closes what only that one
+used (`Closable`).
+
+Kept by the worker, whatever the configuration (`WorkerParts`): clock, log, visits, meters and the
+admission, tasks of hooks, processes of embedded models. Passed on from one configuration to the
+next while nothing about them changes: connections to hosts, the store of responses, and what is
+known of the health of each deployment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final, Protocol
+
+from puna.client.settings import ClientSettings
+from puna.config.schema import ServerConfig
+from puna.embedded.supervisor import SupervisorPool
+from puna.engine.asynchronous import AsyncEngine
+from puna.engine.clock import Clock
+from puna.gateway.answers.replies import Reply, json_reply
+from puna.gateway.deployments.directory import Directory
+from puna.gateway.deployments.transport import GatewayTransport
+from puna.gateway.endpoints.chat import Pipeline, retry_policy
+from puna.gateway.endpoints.responses import ResponsesAPI
+from puna.gateway.endpoints.rows import GatewayParts
+from puna.gateway.endpoints.shown_paths import ShownPaths
+from puna.gateway.passing.lane import FastLane, Shape
+from puna.gateway.passing.messages import bridge_messages
+from puna.gateway.passing.responses import ResponsesShape
+from puna.gateway.passing.routes import CallbackTransport, FastRoutes
+from puna.gateway.passing.runs import LaneContext
+from puna.gateway.requests.web_pages import PageRules
+from puna.gateway.visit import Visit, Visits
+from puna.governance.keys import Keys
+from puna.governance.store.base import ResponseStore
+from puna.governance.store.memory import MemoryStore
+from puna.governance.store.sqlite import SQLiteStore
+from puna.routing.health import CooldownPolicy, Health
+from puna.telemetry.events import Hook, HookTasks
+from puna.transports.base import AsyncTransport
+
+_OF_CERTIFICATES: Final = frozenset(("SSL_CERT_FILE", "SSL_CERT_DIR"))
+
+
+class Closable(Protocol):
+    """What a configuration holds open: its transport, and its store of responses."""
+
+    def close(self) -> Coroutine[Any, Any, None]:
+        """Let go of connections and files."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerParts:
+    """The parts of a worker that stay when the configuration changes.
+
+    `transport` is None for one that is made from the configuration. `lane_transport` likewise
+    stands in for the fast lane's way to hosts.
+    """
+
+    clock: Clock
+    pool: SupervisorPool
+    visits: Visits
+    hook_tasks: HookTasks
+    transport: AsyncTransport | None
+    lane_transport: CallbackTransport | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class LoadedConfig:
+    """One configuration, ready to serve requests. Only `visits` ever changes.
+
+    Attributes:
+        directory: the models, and what the operator wrote.
+        keys: who may call. Each configuration has a version of its own, so that what was known of
+            keys and heads under an earlier one counts no more.
+        parts: what the endpoints use.
+        transport: the way to hosts.
+        fast_lane: None where the transport takes no callbacks, or before the server has started.
+        responses_shape: what converts requests of the Responses API for the fast lane.
+        visits: the requests over ASGI that are being served with this configuration.
+    """
+
+    directory: Directory
+    hooks: tuple[Hook, ...] = field(repr=False)
+    keys: Keys
+    pages: PageRules
+    paths: ShownPaths = field(repr=False)
+    parts: GatewayParts = field(repr=False)
+    transport: AsyncTransport = field(repr=False)
+    fast_lane: FastLane | None = field(default=None, repr=False)
+    responses_shape: ResponsesShape | None = field(default=None, repr=False)
+    visits: set[Visit] = field(default_factory=set[Visit], repr=False)
+
+    @property
+    def server(self) -> ServerConfig:
+        """How requests are read, and who may send them."""
+        return self.directory.config.server
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a request is being served with this configuration, or its response stored."""
+        lane, shape = self.fast_lane, self.responses_shape
+        return (
+            bool(self.visits)
+            or (lane is not None and lane.is_busy)
+            or (shape is not None and shape.is_storing)
+        )
+
+    @property
+    def open_parts(self) -> tuple[Closable, ...]:
+        """What must be closed when nobody uses it any more."""
+        return self.transport, self.parts.responses.store
+
+    async def finish(self) -> None:
+        """End the calls of the fast lane, once the responses that are being stored are stored."""
+        if self.responses_shape is not None:
+            await self.responses_shape.close()
+        if self.fast_lane is not None:
+            self.fast_lane.close()
+
+
+def make_config(
+    worker: WorkerParts,
+    directory: Directory,
+    hooks: tuple[Hook, ...],
+    before: LoadedConfig | None = None,
+) -> LoadedConfig:
+    """Make the configuration that follows `before`, or the first one. Nothing is swapped.
+
+    Raises:
+        ConfigError: the store of responses cannot be used.
+    """
+    server = directory.config.server
+    transport = _transport_of(worker, directory, before)
+    health = _health_of(directory, before)
+    engine = AsyncEngine(
+        transport,
+        clock=worker.clock,
+        health=health,
+        hooks=hooks,
+        hook_tasks=worker.hook_tasks,
+    )
+    pipeline = Pipeline(directory, engine)
+    responses = ResponsesAPI(pipeline, _store_of(server, before), worker.clock)
+    describe = _Description(directory).reply
+    keys = Keys(server.master_key, server.key_header_name)
+    made = LoadedConfig(
+        directory,
+        hooks,
+        keys=keys if before is None else replace(keys, version=before.keys.version + 1),
+        pages=PageRules(directory.is_open, server.allowed_hosts),
+        paths=ShownPaths(directory),
+        parts=GatewayParts(directory, pipeline, responses, health, worker.clock, describe),
+        transport=transport,
+    )
+    return made if before is None or before.fast_lane is None else with_fast_lane(made, worker)
+
+
+def with_fast_lane(config: LoadedConfig, worker: WorkerParts) -> LoadedConfig:
+    """The configuration with a fast lane for the running loop, where its transport has callbacks.
+
+    No request is under way with what is returned.
+    """
+    to_hosts = worker.lane_transport
+    if to_hosts is None and isinstance(config.transport, GatewayTransport):
+        to_hosts = config.transport.to_hosts()
+    if to_hosts is None:
+        return config
+    directory, parts = config.directory, config.parts
+    responses = ResponsesShape(
+        parts.responses.keep, worker.clock, is_strict=directory.config.settings.strict_tools
+    )
+    shapes: Mapping[str, Shape] = {
+        "messages": partial(bridge_messages, make_id=worker.clock.make_id),
+        "respond": responses.bridge,
+    }
+    lane = FastLane(
+        directory,
+        FastRoutes(directory, to_hosts),
+        config.pages,
+        LaneContext(
+            asyncio.get_running_loop(),
+            worker.clock,
+            retry_policy(directory),
+            parts.health,
+            config.hooks,
+            worker.hook_tasks,
+        ),
+        worker.visits,
+        config.keys,
+        shapes,
+    )
+    return replace(config, fast_lane=lane, responses_shape=responses, visits=set())
+
+
+def _transport_of(
+    worker: WorkerParts, directory: Directory, before: LoadedConfig | None
+) -> AsyncTransport:
+    """The way to hosts. Its connections are kept while proxies and certificates are the same."""
+    if worker.transport is not None:
+        return worker.transport
+    environ = directory.environ
+    if before is not None and _of_network(before.directory.environ) == _of_network(environ):
+        return before.transport
+    return GatewayTransport(ClientSettings(environ=environ), worker.pool)
+
+
+def _of_network(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables that decide how hosts are reached."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _OF_CERTIFICATES or name.lower().endswith("_proxy")
+    }
+
+
+def _health_of(directory: Directory, before: LoadedConfig | None) -> Health:
+    router = directory.config.router
+    policy = CooldownPolicy(
+        allowed_fails=router.allowed_fails,
+        cooldown_s=router.cooldown_s,
+        is_enabled=not router.disable_cooldowns,
+    )
+    if before is None:
+        return Health(policy)
+    return before.parts.health.with_policy(policy, _unchanged(before.directory, directory))
+
+
+def _unchanged(before: Directory, after: Directory) -> Iterable[str]:
+    """The ids of the deployments that are alike in both, to the last parameter."""
+    return [one for one, made in after.ready.items() if before.ready.get(one) == made]
+
+
+def _store_of(server: ServerConfig, before: LoadedConfig | None) -> ResponseStore:
+    """The store of responses; the earlier one while the same file is named, or none."""
+    place = server.response_store, server.response_store_bytes
+    if before is not None:
+        earlier = before.server
+        if place == (earlier.response_store, earlier.response_store_bytes):
+            return before.parts.responses.store
+    if not server.response_store:
+        return MemoryStore()
+    return SQLiteStore(server.response_store, most_bytes=server.response_store_bytes)
+
+
+class _Description:
+    """The OpenAPI document, made once: few ever ask, and making it takes a while."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._is_open = directory.is_open
+        self._key_header = directory.config.server.key_header_name
+        self._reply: Reply | None = None
+
+    async def reply(self) -> Reply:
+        """The answer of the endpoint."""
+        if self._reply is None:
+            from puna.gateway.openapi import make_document
+
+            document = await asyncio.to_thread(
+                make_document, is_open=self._is_open, key_header=self._key_header
+            )
+            self._reply = json_reply(document)
+        return self._reply
