@@ -34,6 +34,7 @@ from puna.bridges.messages.usual_request import (
     URLSource,
     UserTurn,
 )
+from puna.bridges.tool_names import alias_of
 from puna.wire.envelope import (
     EMPTY_TEXT,
     AssistantMessage,
@@ -61,6 +62,8 @@ from puna.wire.raw_values import is_parseable
 from puna.wire.surrogates import parse_json
 
 _BILLING_MARK = b"x-anthropic-billing-header"
+_LONGEST_MARK = 8 * len(_BILLING_MARK)
+"""The mark is within so many bytes of a text that begins with it, even if all of it is escaped."""
 _CHOICES: dict[str, Literal["none", "auto", "required"]] = {
     "auto": "auto",
     "any": "required",
@@ -193,7 +196,7 @@ class _Reading:
             return
         if not is_text(content):
             blocks = _system_decoder.decode(content)
-        elif _BILLING_MARK in bytes(content):
+        elif _may_have_billing(bytes(content)):
             blocks = [TextBlock(decode(content, type=str))]
         else:
             messages.append(SystemMessage(content=content))
@@ -267,7 +270,7 @@ class _Reading:
         if block.cache_control is not UNSET or not is_parseable(block.input, b"{"):
             raise _UnusualError
         arguments = _write_arguments(parse_json(bytes(block.input)))
-        function = CalledFunction(name=block.name, arguments=arguments)
+        function = CalledFunction(name=alias_of(block.name), arguments=arguments)
         return ToolCall(id=block.id, type="function", function=function)
 
     def _tools(self, messages: list[Message], given: list[MessagesTool]) -> list[Tool]:
@@ -318,6 +321,11 @@ class _Reading:
 
 
 _NOTHING_MORE = astuple(MessagesBody("m", 1, []))[7:]
+
+
+def _may_have_billing(content: bytes) -> bool:
+    """Whether a JSON text may begin with the line that `BILLING` matches, escaped or not."""
+    return _BILLING_MARK in content or b"\\u00" in content[:_LONGEST_MARK]
 
 
 def _chat_tool(given: MessagesTool) -> Tool:

@@ -94,13 +94,16 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         """The events of a chunk; the first chunk also begins the response."""
         self._begin()
         self._usage = chunk.usage or self._usage
-        tier = tier_of(chunk)
-        if tier is not None:
-            self._tier = tier
+        self.note_tier(tier_of(chunk))
         for choice in chunk.choices:
             if choice.index == 0:
                 self._add_choice(choice)
         return self._pop_events()
+
+    def note_tier(self, tier: Any) -> None:
+        """Note the `service_tier` of a chunk, None where it has none: the last one counts."""
+        if tier is not None:
+            self._tier = tier
 
     def finish(self) -> list[EventT]:
         """The last events of a stream that ended well: close all items, complete the response."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.json import decode, encode
 from typing_extensions import override
 
@@ -194,6 +194,7 @@ class ResponsesWriter(BridgedWriter):
                 text = choice.delta.content
                 if choice.index == 0 and text and choice.delta.role is UNSET:
                     place.item.add_sent(text)
+                    self._note_tier(data)
                     number = bridge.next_number()
                     return _TEXT_DELTA % (
                         number,
@@ -208,6 +209,7 @@ class ResponsesWriter(BridgedWriter):
             if piece is not None and place is not None and piece.function.arguments:
                 text = piece.function.arguments
                 place.item.add_sent(text)
+                self._note_tier(data)
                 number = bridge.next_number()
                 return _ARGUMENTS_DELTA % (
                     number,
@@ -216,6 +218,11 @@ class ResponsesWriter(BridgedWriter):
                     encode(text),
                 )
         return _encode(bridge.change(ChatCompletionChunk.model_validate_json(data)))
+
+    def _note_tier(self, data: bytes) -> None:
+        """Note the tier that a chunk names; the value is not checked, as in `tier_of`."""
+        if _TIER in data:
+            self._bridge.note_tier(decode(data, type=_Tiered).service_tier)
 
     @override
     def last_events(self, report: CallReport) -> bytes:
@@ -233,6 +240,13 @@ class ResponsesWriter(BridgedWriter):
             made_at=int(report.started_at),
         )
         self._shape.store(stored, then)
+
+
+_TIER: Final = b'"service_tier"'
+
+
+class _Tiered(Struct):
+    service_tier: Any = None
 
 
 _TEXT_DELTA: Final = (
@@ -255,5 +269,17 @@ def _failed_event(bridge: PlainResponseStream, error: APIError) -> bytes:
 def _encode(events: Sequence[Mapping[str, Any]]) -> bytes:
     """Events as they go on the wire."""
     return b"".join(
-        [b"event: %b\ndata: %b\n\n" % (one["type"].encode(), encode(one)) for one in events]
+        [b"event: %b\ndata: %b\n\n" % (one["type"].encode(), _encode_line(one)) for one in events]
     )
+
+
+def _encode_line(event: Mapping[str, Any]) -> bytes:
+    """An event as JSON on one line.
+
+    Raw values of the request, which a response repeats, may be indented: their line breaks go.
+    Inside a string JSON has none.
+    """
+    data = encode(event)
+    if b"\n" in data or b"\r" in data:
+        return data.translate(None, b"\r\n")
+    return data

@@ -1,0 +1,114 @@
+"""Messages and Responses requests with odd values: both lanes give the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from tests.gateway.passing.test_gateway_passing_messages import told as message_told
+from tests.support.agent_lanes import CONFIG
+from tests.support.asgi import Answer
+from tests.support.lane_pairs import AUTH, ask_both
+from tests.support.lanes import Edge, request_bytes
+from tests.support.response_views import told as response_told
+
+from puna.transports.replay import Recorded
+
+_CHUNK = {"id": "cmpl-7", "object": "chat.completion.chunk", "created": 1_750_000_001, "model": "m"}
+
+
+def events(*deltas: dict[str, Any], reason: str = "stop", **beside: Any) -> Recorded:
+    """A stream of one chunk for each delta; `beside` goes to the second chunk."""
+    chunks: list[dict[str, Any]] = [
+        {**_CHUNK, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        for delta in deltas
+    ]
+    chunks[1] |= beside
+    chunks.append({**_CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+    texts = [*map(json.dumps, chunks), "[DONE]"]
+    pieces = tuple(f"data: {text}\n\n".encode() for text in texts)
+    return Recorded(200, {"content-type": "text/event-stream"}, pieces)
+
+
+def compare(body: Any, recorded: Recorded, path: str) -> tuple[Edge, Answer]:
+    """Send a request through both lanes, which must agree; the fast lane must have taken it."""
+    data = request_bytes(body, AUTH, path=path)
+    view = message_told if path == "/v1/messages" else response_told
+    fast, _, answer = asyncio.run(ask_both(lambda _: recorded, data, CONFIG, view=view))
+    assert answer.headers["x-puna-lane"] == "fast"
+    return fast, answer
+
+
+def test_a_call_of_a_tool_with_a_long_name_gets_the_alias_in_a_history() -> None:
+    name = "write" * 20
+    call = {"type": "tool_use", "id": "c1", "name": name, "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "c1", "content": "done"}
+    body = {
+        "model": "public",
+        "max_tokens": 10,
+        "messages": [
+            {"role": "user", "content": "Write."},
+            {"role": "assistant", "content": [call]},
+            {"role": "user", "content": [result]},
+        ],
+        "stream": True,
+    }
+    fast, _ = compare(body, events({"content": "a"}, {"content": "b"}), "/v1/messages")
+    sent = json.loads(fast.hot.requests[0].body)
+    called = sent["messages"][1]["tool_calls"][0]["function"]["name"]
+    assert len(called) == 64
+    assert called.startswith("writewrite")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_what_a_response_repeats_of_an_indented_request_stays_on_one_line(end: str) -> None:
+    body = {
+        "model": "public",
+        "input": "hi",
+        "store": False,
+        "stream": True,
+        "metadata": {"a": "b\nc"},
+        "tools": [{"type": "function", "name": "get", "parameters": {"type": "object"}}],
+    }
+    indented = json.dumps(body, indent=2).replace("\n", end).encode()
+    _, answer = compare(indented, events({"content": "a"}, {"content": "b"}), "/v1/responses")
+    lines = answer.text.splitlines()
+    assert all(line == "" or line.startswith(("event: ", "data: ")) for line in lines)
+    last = json.loads(lines[-2].removeprefix("data: "))["response"]
+    assert last["metadata"] == {"a": "b\nc"}
+    assert last["tools"][0]["parameters"] == {"type": "object"}
+
+
+_BEGIN = {"index": 0, "id": "c1", "type": "function", "function": {"name": "get", "arguments": ""}}
+_MORE = [{"index": 0, "function": {"arguments": piece}} for piece in ("{", "}")]
+
+
+@pytest.mark.parametrize(
+    ("deltas", "reason"),
+    [
+        ([{"content": "a"}, {"content": "b"}], "stop"),
+        ([{"tool_calls": [piece]} for piece in (_BEGIN, *_MORE)], "tool_calls"),
+    ],
+    ids=["text", "call"],
+)
+def test_the_tier_that_any_chunk_names_is_the_responses(
+    deltas: list[dict[str, Any]], reason: str
+) -> None:
+    body = {"model": "public", "input": "hi", "store": False, "stream": True}
+    recorded = events(*deltas, reason=reason, service_tier="flex")
+    _, answer = compare(body, recorded, "/v1/responses")
+    last = answer.text.splitlines()[-2].removeprefix("data: ")
+    assert json.loads(last)["response"]["service_tier"] == "flex"
+
+
+@pytest.mark.parametrize("mark", ["\\u0078-anthropic", "x\\u002danthropic", "x-anthropic"])
+def test_the_billing_line_goes_however_it_is_escaped(mark: str) -> None:
+    body = (
+        '{"model":"public","max_tokens":5,"messages":[{"role":"user","content":"hi"}],'
+        f'"system":"{mark}-billing-header: cch=1;\\nBe brief.","stream":true}}'
+    ).encode()
+    fast, _ = compare(body, events({"content": "a"}, {"content": "b"}), "/v1/messages")
+    sent = json.loads(fast.hot.requests[0].body)
+    assert sent["messages"][0] == {"role": "system", "content": "Be brief."}
