@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from puna.bridges.histories.fit import fit_history
 from puna.bridges.histories.rules import CHAT, OPENAI, WORD_64
 from puna.dialects.base import Target
 from puna.dialects.passing import PassingRules, dropped_hints
 from puna.dialects.quirks import Quirks
 from puna.wire.body_changes import BodyChanges
-from puna.wire.envelope import ChatEnvelope, read_envelope
+from puna.wire.envelope import ChatEnvelope, SystemMessage, read_envelope
 
 TARGET = Target(provider="openai", model="up/model", base_url="http://up/v1")
 HI: dict[str, Any] = {"role": "user", "content": "hi"}
@@ -66,11 +67,26 @@ _USER = '{"role":"user","content":"b"}'
         ('{"role":"user","content":"\\u0041"},{"role":"user","content":"b"}', True),
     ],
 )
-def test_instructions_behind_the_first_message_are_seen(messages: str, *, is_led: bool) -> None:
+def test_instructions_behind_the_first_message_are_moved(messages: str, *, is_led: bool) -> None:
     body = f'{{"model":"m","messages":[{messages}]}}'.encode()
     envelope = read_envelope(body)
     assert envelope is not None
-    assert (PassingRules.combine([TARGET]).fit(envelope) is not None) is is_led
+    fitted = PassingRules.combine([TARGET]).fit(envelope)
+    assert fitted is not None
+    assert (fitted is envelope) is is_led
+    assert all(type(one) is not SystemMessage for one in fitted.messages[1:])
+    given = json.loads(body)["messages"]
+    assert fitted.to_messages() == [*fit_history(given, CHAT, {})]
+
+
+def test_instructions_are_not_moved_where_only_some_hosts_need_it() -> None:
+    anywhere = replace(TARGET, quirks=replace(TARGET.quirks, messages=OPENAI))
+    body = f'{{"model":"m","messages":[{_USER},{_SYSTEM}]}}'.encode()
+    envelope = read_envelope(body)
+    assert envelope is not None
+
+    assert PassingRules.combine([anywhere]).fit(envelope) is envelope
+    assert PassingRules.combine([TARGET, anywhere]).fit(envelope) is None
 
 
 def test_a_turn_with_calls_passes_without_its_empty_content() -> None:
