@@ -10,7 +10,7 @@ from tests.support.asgi import CHAT, CONFIG, MODEL, UPSTREAM_KEY, House, directo
 from tests.support.configured import SEED, TWO, A, M, asked
 from tests.support.upstream import Upstream
 
-from puna.errors import ConfigError
+from puna.errors import ConfigError, NotFoundError
 
 
 @pytest.mark.case(166)
@@ -191,3 +191,33 @@ def test_a_model_under_a_name_of_the_operators_has_its_facts(upstream: Upstream)
     (small,) = (model for model in models if model["id"] == "small")
     assert small["mode"] == "chat"
     assert (small["max_input_tokens"], small["max_output_tokens"]) == (128_000, None)
+
+
+def test_the_plan_of_a_name_is_made_once_by_a_wildcard_too_and_so_many_are_kept() -> None:
+    wild = """
+model_list:
+  - model_name: "any/*"
+    litellm_params: {model: "openai/*", api_key: k, api_base: "http://127.0.0.1:9/v1"}
+general_settings: {master_key: sk-1}
+"""
+    directory = directory_of(wild)
+    first = directory.plan("any/a")
+    assert first.group[0].target.model == "a"
+    assert directory.plan("any/a") is first
+    assert directory.plan("any/b").group[0].target.model == "b"
+    for number in range(4096):
+        directory.plan(f"any/{number}")
+    assert directory.plan("any/a") is not first
+    assert directory.plan("any/a") == first
+    with pytest.raises(NotFoundError):
+        directory.plan("other/a")
+    # A directory is still a value: what it remembers is no part of it.
+    assert directory_of(wild) == directory_of(wild)
+
+
+def test_a_name_that_open_mode_lends_is_told_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    directory = directory_of(CONFIG.replace("UPSTREAM", "http://127.0.0.1:9/v1"))
+    for _ in range(2):
+        directory.plan("meta_llama/another")
+    assert caplog.text.count("`meta_llama/another` is not configured") == 2
+    assert directory.plan(MODEL) is directory.plan(MODEL)

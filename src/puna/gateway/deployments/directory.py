@@ -37,6 +37,8 @@ _log = logging.getLogger("puna.gateway")
 
 WILDCARD = "*"
 _LONGEST_GUESSED = 100
+_MOST_PLANS = 4096
+"""A wildcard serves any name: when so many were asked for, their plans are made anew."""
 
 _USER_INFO = re.compile(r"//[^/@]*@")
 
@@ -64,6 +66,9 @@ class Directory:
     ready: Mapping[str, Deployment] = field(default_factory=dict[str, Deployment], repr=False)
     problems: Mapping[str, str] = field(default_factory=dict[str, str])
     waiting: Mapping[str, str] = field(default_factory=dict[str, str])
+    _plans: dict[str, Plan] = field(
+        default_factory=dict[str, Plan], init=False, repr=False, compare=False
+    )
 
     def plan(self, name: str) -> Plan:
         """Who may serve `name`, and what comes after each kind of failure.
@@ -71,7 +76,24 @@ class Directory:
         Raises:
             NotFoundError: nothing serves it; the message names what is configured.
             ServiceUnavailableError: it is configured, and cannot be used.
+
+        The plan of a configured name, by a wildcard too, is made once and kept.
         """
+        plan = self._plans.get(name)
+        if plan is None:
+            plan = self._make_plan(name)
+            # What open mode lends is told in the log each time.
+            if not self.is_open or self._is_configured(name):
+                if len(self._plans) >= _MOST_PLANS:
+                    self._plans.clear()
+                self._plans[name] = plan
+        return plan
+
+    def _is_configured(self, name: str) -> bool:
+        aliases = self.config.router.model_group_alias
+        return bool(find_deployments(self.config.deployments, name, aliases))
+
+    def _make_plan(self, name: str) -> Plan:
         router = self.config.router
         return Plan(
             group=self._group(name),
