@@ -78,7 +78,7 @@ class StreamThoughts:
         return tags.is_over
 
     def _take(self, chunk: ChatCompletionChunk, choice: ChunkChoice) -> list[ChatCompletionChunk]:
-        tags, delta = self._tags[choice.index], choice.delta
+        tags, delta = self._tags.setdefault(choice.index, ThinkTags()), choice.delta
         pieces: list[Piece] = []
         if reasoning_of(delta) or thinking_blocks_of(delta):
             # The host tells thoughts by itself: its text holds none.

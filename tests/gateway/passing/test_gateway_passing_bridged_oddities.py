@@ -112,3 +112,35 @@ def test_the_billing_line_goes_however_it_is_escaped(mark: str) -> None:
     fast, _ = compare(body, events({"content": "a"}, {"content": "b"}), "/v1/messages")
     sent = json.loads(fast.hot.requests[0].body)
     assert sent["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses"])
+def test_a_second_choice_of_a_chunk_does_not_break_a_stream(path: str) -> None:
+    asked = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+    body = {"model": "public", "stream": True, **asked}
+    if path == "/v1/responses":
+        body = {"model": "public", "stream": True, "input": "hi", "store": False}
+    recorded = events({"content": "a"}, {"content": "b"})
+    both = [{"index": i, "delta": {"content": "c"}, "finish_reason": None} for i in (0, 1)]
+    extra = f"data: {json.dumps({**_CHUNK, 'choices': both})}\n\n".encode()
+    pieces = (extra, *recorded.pieces)
+    _, answer = compare(body, Recorded(200, recorded.headers, pieces), path)
+    assert '"b"' in answer.text
+    assert "error" not in answer.text.replace('"error":null', "")
+
+
+@pytest.mark.parametrize("count", [10**30, -4, "x"])
+def test_a_count_that_is_none_is_left_out_of_a_whole_answer(count: object) -> None:
+    usage: dict[str, Any] = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+    usage |= {"prompt_tokens_details": {"cache_creation_tokens": count}}
+    message = {"role": "assistant", "content": "a"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    reply = {**_CHUNK, "object": "chat.completion", "choices": [choice], "usage": usage}
+    recorded = Recorded(200, {"content-type": "application/json"}, (json.dumps(reply).encode(),))
+    body = {
+        "model": "public",
+        "max_tokens": 5,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    _, answer = compare(body, recorded, "/v1/messages")
+    assert answer.json["usage"]["input_tokens"] == 7
