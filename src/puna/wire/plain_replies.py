@@ -41,7 +41,7 @@ _Never = Literal["\0"] | UnsetType
 class _PromptDetails(Struct):
     cached_tokens: _Tokens | UnsetType = UNSET
     audio_tokens: _Tokens | UnsetType = UNSET
-    cache_creation_tokens: _Tokens | UnsetType = UNSET
+    cache_creation_tokens: Literal[0] | UnsetType = UNSET  # others are priced by the reader
 
 
 class _CompletionDetails(Struct):

@@ -129,7 +129,7 @@ def test_a_second_choice_of_a_chunk_does_not_break_a_stream(path: str) -> None:
     assert "error" not in answer.text.replace('"error":null', "")
 
 
-@pytest.mark.parametrize("count", [10**30, -4, "x"])
+@pytest.mark.parametrize("count", [10**30, -4, "x", None, 0])
 def test_a_count_that_is_none_is_left_out_of_a_whole_answer(count: object) -> None:
     usage: dict[str, Any] = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
     usage |= {"prompt_tokens_details": {"cache_creation_tokens": count}}
@@ -144,3 +144,16 @@ def test_a_count_that_is_none_is_left_out_of_a_whole_answer(count: object) -> No
     }
     _, answer = compare(body, recorded, "/v1/messages")
     assert answer.json["usage"]["input_tokens"] == 7
+
+
+def test_tokens_that_were_written_to_a_cache_are_settled() -> None:
+    usage: dict[str, Any] = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+    usage |= {"prompt_tokens_details": {"cache_creation_tokens": 2}}
+    message = {"role": "assistant", "content": "a"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    reply = {**_CHUNK, "object": "chat.completion", "choices": [choice], "usage": usage}
+    recorded = Recorded(200, {"content-type": "application/json"}, (json.dumps(reply).encode(),))
+    body = {"model": "public", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+    fast, answer = compare(body, recorded, "/v1/messages")
+    assert fast.events[0].report.cache_creation_tokens == 2
+    assert answer.json["usage"]["cache_creation_input_tokens"] == 2
