@@ -155,17 +155,21 @@ def test_numbers_beyond_every_reader_go_the_long_way() -> None:
     assert (answer.status, answer.error["param"]) == (400, "temperature")
 
 
-ODDLY_PLACED = [
-    [{"role": "system", "content": "A."}, {"role": "system", "content": "B."}, *HI["messages"]],
-    [*HI["messages"], {"role": "system", "content": "Late."}],
-    [*HI["messages"], {"role": "assistant", "content": ""}, *HI["messages"]],
+ODDLY_PLACED: list[tuple[list[Any], str]] = [
+    (
+        [{"role": "system", "content": "A."}, {"role": "system", "content": "B."}, *HI["messages"]],
+        "fast",
+    ),
+    ([*HI["messages"], {"role": "system", "content": "Late."}], "fast"),
+    ([*HI["messages"], {"role": "system", "content": "Late.", "name": "n"}], "full"),
+    ([*HI["messages"], {"role": "assistant", "content": ""}, *HI["messages"]], "full"),
 ]
 
 
 @pytest.mark.parametrize("escaped", [False, True])
-@pytest.mark.parametrize("messages", ODDLY_PLACED)
-def test_messages_that_must_be_fitted_go_the_long_way(
-    messages: list[dict[str, Any]], *, escaped: bool
+@pytest.mark.parametrize(("messages", "lane"), ODDLY_PLACED)
+def test_messages_that_must_be_fitted_are_fitted_on_both_ways(
+    messages: list[Any], lane: str, *, escaped: bool
 ) -> None:
     """A second message with instructions, or one that says nothing, however it is written."""
     body = json.dumps({**HI, "messages": messages})
@@ -176,7 +180,7 @@ def test_messages_that_must_be_fitted_go_the_long_way(
         return await ask_both(lambda _: plain_reply(), request_bytes(body.encode(), AUTH))
 
     fast, _, answer = asyncio.run(run())
-    assert (answer.status, answer.headers["x-puna-lane"]) == (200, "full")
+    assert (answer.status, answer.headers["x-puna-lane"]) == (200, lane)
     (sent,) = [json.loads(r.body) for r in (*fast.hot.requests, *fast.full.requests)]
     assert [m["role"] for m in sent["messages"][1:]].count("system") == 0
     assert all(m["content"] for m in sent["messages"])
