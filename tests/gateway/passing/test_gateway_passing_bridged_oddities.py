@@ -157,3 +157,49 @@ def test_tokens_that_were_written_to_a_cache_are_settled() -> None:
     fast, answer = compare(body, recorded, "/v1/messages")
     assert fast.events[0].report.cache_creation_tokens == 2
     assert answer.json["usage"]["cache_creation_input_tokens"] == 2
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_a_call_in_a_text_of_a_deferred_tool_is_found(*, is_stream: bool) -> None:
+    body = {
+        "model": "public",
+        "max_tokens": 10,
+        "messages": [{"role": "user", "content": "Look."}],
+        "tools": [
+            {"name": "write", "input_schema": {"type": "object"}},
+            {"name": "get", "input_schema": {"type": "object"}, "defer_loading": True},
+        ],
+        "stream": is_stream,
+    }
+    said = '{"name": "get", "parameters": {}}'
+    whole = {"content": said, "role": "assistant"}
+    if is_stream:
+        reply = events({"content": ""}, whole)
+    else:
+        choice = {"index": 0, "message": whole, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        answer = {**_CHUNK, "object": "chat.completion", "choices": [choice], "usage": usage}
+        reply = Recorded(200, {}, (json.dumps(answer).encode(),))
+
+    fast, told = compare(body, reply, "/v1/messages")
+
+    (sent,) = fast.hot.requests
+    assert [one["function"]["name"] for one in json.loads(sent.body)["tools"]] == ["write"]
+    assert '"name":"get"' in told.text.replace(": ", ":")
+
+
+def test_a_deferred_tool_that_no_host_could_have_is_refused_before_admission() -> None:
+    tool = {"name": "a b", "input_schema": {"type": "object"}, "defer_loading": True}
+    offered = {"name": "write", "input_schema": {"type": "object"}}
+    body = {
+        "model": "public",
+        "max_tokens": 10,
+        "messages": [{"role": "user", "content": "Look."}],
+        "tools": [offered, tool],
+    }
+    data = request_bytes(body, AUTH, path="/v1/messages")
+    reply = events({"content": "a"}, {"content": "b"})
+
+    fast, _, answer = asyncio.run(ask_both(lambda _: reply, data, CONFIG, view=message_told))
+
+    assert (answer.status, fast.hot.requests) == (400, [])

@@ -91,11 +91,13 @@ class BridgedMessages:
         envelope: the chat request, which `PassingRules.fit` may be asked about.
         stop_sequences: as the caller gave them.
         left_out: the names of what a host of chat does not get.
+        deferred_tools: the names of the tools that are not offered to the host.
     """
 
     envelope: ChatEnvelope
     stop_sequences: tuple[str, ...]
     left_out: tuple[str, ...]
+    deferred_tools: frozenset[str] = frozenset()
 
 
 class _UnusualError(Exception):
@@ -118,6 +120,7 @@ class _Reading:
     def __init__(self, given: MessagesBody) -> None:
         self._given = given
         self._found: dict[str, None] = {}
+        self._deferred: frozenset[str] = frozenset()
 
     def bridge(self, body: bytes) -> BridgedMessages:
         """The request as a chat request.
@@ -150,7 +153,7 @@ class _Reading:
         if astuple(given)[7:] != _NOTHING_MORE:
             self._add_others(envelope, body)
         stops = tuple(given.stop_sequences or ())
-        return BridgedMessages(envelope, stops, tuple(self._found))
+        return BridgedMessages(envelope, stops, tuple(self._found), self._deferred)
 
     def _add_others(self, envelope: ChatEnvelope, body: bytes) -> None:
         """Add to the chat request what few requests hold but those of agents."""
@@ -158,7 +161,7 @@ class _Reading:
         if given.stop_sequences:
             envelope.stop = given.stop_sequences
         if given.tools:
-            envelope.tools = self._tools(envelope.messages, given.tools)
+            envelope.tools = [_chat_tool(one) for one in given.tools]
         if given.tool_choice:
             self._add_choice(envelope, given.tool_choice)
         if given.metadata is not UNSET and bytes(given.metadata) != b"null":
@@ -167,6 +170,8 @@ class _Reading:
             envelope.user = user or UNSET
         if not has_valid_values(envelope):
             raise _UnusualError
+        if given.tools:
+            self._leave_out_deferred(envelope, given.tools)
         self._note_extras(body)
 
     def _note_extras(self, body: bytes) -> None:
@@ -273,31 +278,25 @@ class _Reading:
         function = CalledFunction(name=alias_of(block.name), arguments=arguments)
         return ToolCall(id=block.id, type="function", function=function)
 
-    def _tools(self, messages: list[Message], given: list[MessagesTool]) -> list[Tool]:
-        """The tools to offer: deferred ones only where the conversation names them.
-
-        `deferred.py` has the rule.
-        """
-        named: set[str] = set()
-        if any(one.defer_loading for one in given):
-            named.update(
-                call.function.name
-                for message in messages
-                if type(message) is AssistantMessage
-                for call in message.tool_calls or ()
-            )
-            if self._given.tool_choice:
-                named.add(self._given.tool_choice.name or "")
-        tools: list[Tool] = []
-        for one in given:
-            self._note_marks([one])
-            if one.defer_loading is not UNSET and one.defer_loading is not None:
-                self._found["tools.defer_loading"] = None
-            if not one.defer_loading or one.name in named:
-                tools.append(_chat_tool(one))
-        if not tools:
+    def _leave_out_deferred(self, envelope: ChatEnvelope, given: list[MessagesTool]) -> None:
+        """Leave out deferred tools that the conversation does not name (see `deferred.py`)."""
+        self._note_marks(given)
+        if all(one.defer_loading is None or one.defer_loading is UNSET for one in given):
+            return
+        self._found["tools.defer_loading"] = None
+        named = {
+            call.function.name
+            for message in envelope.messages
+            if type(message) is AssistantMessage
+            for call in message.tool_calls or ()
+        }
+        if self._given.tool_choice:
+            named.add(self._given.tool_choice.name or "")
+        deferred = {one.name for one in given if one.defer_loading and one.name not in named}
+        envelope.tools = [_chat_tool(one) for one in given if one.name not in deferred]
+        if not envelope.tools:
             raise _UnusualError
-        return tools
+        self._deferred = frozenset(deferred)
 
     def _add_choice(self, envelope: ChatEnvelope, choice: ToolChoice) -> None:
         """Convert `tool_choice` and add it to the chat request."""

@@ -7,7 +7,8 @@ The chat answer goes to a `BridgedWriter`, which converts it to the client's for
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from puna.gateway.passing.plain_stream import EVENT_END, EVENT_START
 from puna.gateway.passing.runs import FastRun
 from puna.rescue.think_tags import OPEN
 from puna.types.report import CallReport
-from puna.types.request_source import RequestSource
+from puna.types.requests import ChatRequest
 from puna.wire.envelope import ChatEnvelope
 from puna.wire.plain_replies import PlainReply
 
@@ -35,14 +36,17 @@ class BridgedChat:
     Attributes:
         envelope: the chat request.
         left_out: the names of what hosts of chat do not get.
-        read_messages: gives the messages as hooks see them; called when a hook looks.
+        complete: gives the chat request as the full lane makes it, for that of the envelope; called
+            when hooks, counts or the dialect's reader need one.
         make_writer: makes what writes the answer of a run on the client's connection.
+        other_tools: the names of tools that hosts do not get, and whose calls are looked for.
     """
 
     envelope: ChatEnvelope
     left_out: tuple[str, ...]
-    read_messages: Callable[[], Sequence[Mapping[str, Any]]]
+    complete: Callable[[ChatRequest], ChatRequest]
     make_writer: Callable[[FastCycle, FastRun], ReplyWriter]
+    other_tools: frozenset[str] = frozenset()
 
 
 class BridgedRun(FastRun):
@@ -55,9 +59,13 @@ class BridgedRun(FastRun):
     def call(self) -> Call:
         if self._made is None:
             call = super().call
-            request = replace(call.request, source=RequestSource())
-            self._made = replace(call, request=request)
+            self._made = replace(call, request=self.bridged.complete(call.request))
         return self._made
+
+    @property
+    @override
+    def tool_names(self) -> AbstractSet[str]:
+        return super().tool_names | self.bridged.other_tools
 
     @property
     @override
@@ -72,8 +80,8 @@ class BridgedRun(FastRun):
         return self.looks_for_thoughts and any(OPEN in text for text in texts)
 
     @override
-    def _messages(self) -> Sequence[Mapping[str, Any]]:
-        return self.bridged.read_messages()
+    def asked(self) -> Mapping[str, Any]:
+        return {"messages": self.call.request.messages}
 
 
 class BridgedWriter(ReplyWriter):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from msgspec import UNSET
 from msgspec.json import encode
@@ -26,7 +26,7 @@ from puna.gateway.passing.cycle import FastCycle
 from puna.gateway.passing.head_cache import LaneHead
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.report import CallReport
-from puna.types.requests import make_chat_request
+from puna.types.requests import ChatRequest, make_chat_request
 from puna.wire.plain_replies import read_checked_call, read_checked_chunk
 from puna.wire.surrogates import parse_json
 
@@ -44,15 +44,17 @@ def bridge_messages(body: bytes, head: LaneHead, make_id: Callable[[], str]) -> 
     return BridgedChat(
         bridged.envelope,
         bridged.left_out,
-        partial(_read_messages, body),
+        partial(_complete, body=body),
         lambda cycle, run: MessagesWriter(cycle, request, run.report.call_id),
+        bridged.deferred_tools,
     )
 
 
-def _read_messages(body: bytes) -> Sequence[Mapping[str, Any]]:
-    """The messages of a request, with what only hosts of the same API get, as hooks see them."""
-    messages = read_messages_request(parse_json(body), drop_params=True).messages
-    return make_chat_request("model", messages, {}).messages
+def _complete(request: ChatRequest, body: bytes) -> ChatRequest:
+    """The chat request with what only hosts of the same API get."""
+    read = read_messages_request(parse_json(body), drop_params=True)
+    whole = make_chat_request(request.model, read.messages, read.fields, stream=request.is_stream)
+    return replace(whole, messages_extras=read.extras, source=read.source)
 
 
 class MessagesWriter(BridgedWriter):

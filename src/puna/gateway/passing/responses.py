@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ from puna.gateway.passing.heads import write_lines
 from puna.gateway.passing.runs import FastRun
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.report import CallReport
+from puna.types.request_source import RequestSource
+from puna.types.requests import ChatRequest
 from puna.types.response_request import read_input
 from puna.wire.plain_replies import read_checked_call, read_checked_chunk
 from puna.wire.surrogates import parse_json
@@ -69,7 +72,7 @@ class ResponsesShape:
             return ResponsesWriter(self, bridged, head, cycle, run)
 
         left_out = bridged.request.left_out
-        return BridgedChat(envelope, left_out, envelope.to_messages, make_writer)
+        return BridgedChat(envelope, left_out, _complete, make_writer)
 
     @property
     def is_storing(self) -> bool:
@@ -91,6 +94,11 @@ class ResponsesShape:
             then()
 
         task.add_done_callback(go_on)
+
+
+def _complete(request: ChatRequest) -> ChatRequest:
+    """The chat request, as one that came in another shape."""
+    return replace(request, source=RequestSource())
 
 
 class ResponsesWriter(BridgedWriter):

@@ -193,7 +193,7 @@ class FastRun(LaneRun):
             del fields["messages"]
             self._made = Call(
                 request=make_chat_request(
-                    model, self._messages(), fields, stream=fields.pop("stream", False)
+                    model, self._envelope.to_messages(), fields, stream=fields.pop("stream", False)
                 ),
                 plan=self._route.plan,
                 policy=self._context.policy,
@@ -219,11 +219,7 @@ class FastRun(LaneRun):
 
     @override
     def asked(self) -> Mapping[str, Any]:
-        return {"messages": tuple(self._messages())}
-
-    def _messages(self) -> Sequence[Mapping[str, Any]]:
-        """The messages as the caller gave them."""
-        return self._envelope.to_messages()
+        return {"messages": tuple(self._envelope.to_messages())}
 
 
 def _suspects(plain: PlainReply) -> list[str]:
