@@ -338,7 +338,7 @@ def read_canned(own: Mapping[str, Any]) -> Canned | None:
 
 
 def read_delay(own: Mapping[str, Any]) -> float:
-    """How long a prepared answer takes."""
+    """Seconds to wait before a `mock_response` is returned; 0 without `mock_delay`."""
     return float(read_option(own, "mock_delay", Scope.CALL, 0.0))
 
 

@@ -57,7 +57,10 @@ class ClientSettings:
     routes: Mapping[str, Plan] = field(default_factory=dict[str, Plan])
 
     def with_provider(self, name: str, base_url: str, key_variable: str) -> Mapping[str, Provider]:
-        """The known rows and one more: an OpenAI-compatible host under a name of its own."""
+        """The known providers and one more: an OpenAI-compatible host under a name of its own.
+
+        `key_variable` is the environment variable that holds its key.
+        """
         row = Provider(
             name=name,
             base_url=base_url.rstrip("/"),

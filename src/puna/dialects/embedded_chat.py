@@ -94,7 +94,10 @@ class EmbeddedChat(OpenAIChat):
         return EmbeddedStreamReader(context, self._constrained(context))
 
     def _constrained(self, context: ReadContext) -> Constrained:
-        """The request as it was sent, from the context; built again for a context without it."""
+        """The request as it was sent, with the schema that its answer must fit.
+
+        The context of an attempt has it; for another context it is built again.
+        """
         carried = context.reading
         if isinstance(carried, Constrained):
             return carried

@@ -215,7 +215,7 @@ class CompletionStreamReader:
         return chunks
 
     def _end(self) -> list[TextCompletion]:
-        """End at `[DONE]`: a text without a finish reason gets `stop`, as in chat."""
+        """Handle `[DONE]`: end each text that has no finish reason with `stop`, as in chat."""
         last = self._last
         if last is None:
             self.error = interrupted("without any text", self._context)

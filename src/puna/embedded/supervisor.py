@@ -297,7 +297,7 @@ class SupervisorPool:
         return self._supervisors.setdefault(model, self._make_supervisor(model))
 
     def drop(self, is_unused: Callable[[str], bool]) -> list[Supervisor]:
-        """Forget the models that nobody uses any more; the caller stops what is returned."""
+        """Remove the supervisors of unused models and return them. The caller must stop them."""
         return [self._supervisors.pop(one) for one in list(self._supervisors) if is_unused(one)]
 
     def stop_all(self) -> None:

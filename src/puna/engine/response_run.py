@@ -147,7 +147,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         )
 
     def teller(self) -> ResponseTeller:
-        """For the stream that has begun."""
+        """Make what converts the stream that has just begun to the caller's events."""
         began_at = int(self.report.started_at)
         if self._is_native:
             return NativeResponse(self._begun(began_at), self.clock.now)

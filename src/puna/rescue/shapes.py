@@ -45,9 +45,9 @@ class _Tail:
 
 
 class Shapes:
-    """One parser for each shape. Each raises `NoCall` where the text is no call in that shape.
+    """One parser for each shape of calls. Each raises `NoCall` for a text of another shape.
 
-    A parser takes the index at which to begin, and gives the index behind the calls, and the calls.
+    A parser gets the index at which to begin, and returns the index after the calls, and the calls.
     """
 
     def __init__(self, known: PartialText, tools: KnownTools) -> None:
@@ -108,7 +108,10 @@ class Shapes:
         raise NoCall(at)
 
     def function_tag(self, at: int) -> Parsing[Found]:
-        """Parse what follows `<function=`: `name>{…}</function>`, and what models make of it."""
+        """Parse what follows `<function=`: `name>{…}</function>`.
+
+        Quotes around the name, other characters before the arguments and a wrong end are accepted.
+        """
         known, tools = self._text, self._tools
         if (yield from known.peek(at)) == '"':
             at += 1

@@ -40,7 +40,7 @@ class Health:
         self._kinds: dict[str, Health] = {}
 
     def of(self, kind: str) -> Health:
-        """The failures of calls of one kind: a host without embeddings need not rest for chat."""
+        """The health for calls of one kind: a host that fails at embeddings still gets chat."""
         return self._kinds.setdefault(kind, Health(self.policy))
 
     def with_policy(self, policy: CooldownPolicy, deployment_ids: Iterable[str]) -> Health:

@@ -42,7 +42,7 @@ class Connections(NamedTuple):
 
 
 class AsyncConnections(NamedTuple):
-    """`Connections` for asyncio. `is_direct` is whether no request goes through a proxy."""
+    """Sends and closes asynchronously. `is_direct` is true if no request goes through a proxy."""
 
     send: Callable[[httpx2.Request], Awaitable[httpx2.Response]]
     close: Callable[[], Awaitable[None]]

@@ -52,7 +52,10 @@ class EnvironmentProxies:
 
 
 def environment_faults(environ: Mapping[str, str]) -> list[str]:
-    """What in the environment keeps hosts from being reached: one sentence each, without values."""
+    """Faults of the environment variables for proxies and certificates, one sentence each.
+
+    Each keeps requests from reaching their hosts. Values are not shown: they may hold passwords.
+    """
     faults: list[str] = []
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         for one in (name, name.lower()):

@@ -308,7 +308,7 @@ def is_given(value: Raw | UnsetType) -> TypeGuard[Raw]:
 
 
 def is_text(content: Raw) -> bool:
-    """Whether a content is a text, not a list of parts."""
+    """Whether the content of a message is a string, not a list of parts."""
     return bool(first_octet(content)[0] == QUOTE)
 
 

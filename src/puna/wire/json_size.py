@@ -195,7 +195,7 @@ def depth_of(data: bytes) -> int:
 
 
 class TooManyValuesError(ValueError):
-    """A host's JSON holds more values than the longest answers; the message says of what."""
+    """A host's JSON holds more values than any real answer; the message says what holds them."""
 
 
 def parse_answer(data: bytes, *, has_vectors: bool = False) -> Any:

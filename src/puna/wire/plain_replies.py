@@ -247,7 +247,7 @@ class CallChunk(Chunk, kw_only=True):
 
 
 class _EmptyDelta(Struct, forbid_unknown_fields=True):
-    """A delta without content."""
+    """A delta that adds nothing: no text, at most a role."""
 
     content: Literal[""] | UnsetType | None = UNSET
     role: _TextOrNull = UNSET

@@ -135,7 +135,7 @@ def _with_ids(
 
 
 def _result_of(call: _Call, call_id: str, dropped: Dropped) -> Message:
-    """All results of a call as one message; a text says so where the caller gave none."""
+    """All results of a call as one message; it says so if the caller gave no result."""
     if not call.results:
         dropped[_NO_RESULT_NAME] = None
         return {"role": "tool", "tool_call_id": call_id, "content": NO_RESULT}

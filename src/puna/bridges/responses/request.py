@@ -206,7 +206,10 @@ class _Reading:
             self._fields["logprobs"] = True
 
     def read_limits(self) -> None:
-        """`max_output_tokens`, `truncation`, `stream_options`."""
+        """Read `max_output_tokens`, `truncation` and `stream_options`.
+
+        The first becomes `max_tokens`; the others have no counterpart in chat and are reported.
+        """
         given = self._given
         if "max_output_tokens" in given:
             self._fields["max_tokens"] = given.pop("max_output_tokens")

@@ -243,7 +243,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._texts.pop(item.key, None)
 
     def _emit_all(self, item: OpenItem, events: Any) -> None:
-        """Emit an item's events."""
+        """Add the given events of an item, each with the item's place in the output."""
         for kind, fields in events:
             self._emit(kind, output_index=item.index, **fields)
 

@@ -11,7 +11,10 @@ from puna.gateway.passing.heads import write_lines
 
 
 class Lasting(Protocol):
-    """A connection that is not cut while its client writes."""
+    """A connection that stays open until its client has read the last answer.
+
+    Closed while the client still sends, it would be reset, and the answer lost.
+    """
 
     def close_after_reply(self) -> None:
         """The answer was the connection's last."""

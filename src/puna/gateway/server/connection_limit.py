@@ -28,7 +28,7 @@ _WARN_AGAIN_S: Final = 10.0
 
 
 class Guest(Protocol):
-    """A client's connection."""
+    """What the limit on connections needs to know of a client's connection."""
 
     @property
     def transport(self) -> Any:

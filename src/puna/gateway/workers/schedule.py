@@ -147,13 +147,14 @@ class WorkerPool:
 
     @property
     def is_over(self) -> bool:
-        """Whether all workers have ended after `end`."""
+        """Whether `end` was called and all workers have exited."""
         return self._is_ending and not self._leaving
 
     def reload(self, now: float) -> None:
-        """Have all workers read the configuration again, each at once or when it is ready.
+        """Have all workers read the configuration again.
 
-        A slot whose worker died is filled now: what killed it may be mended.
+        A running worker reads it at once, one that is starting as soon as it is ready. A slot whose
+        worker died gets a new one now: the new configuration may have fixed the cause.
         """
         if self._is_ending:
             return
@@ -282,10 +283,7 @@ class WorkerPool:
             self._next, slot.member, slot.quick_deaths = None, coming, 0
 
     def _check(self, member: _Member, now: float) -> str | None:
-        """What is wrong with a worker, in words, or None.
-
-        A worker that stopped answering is killed.
-        """
+        """Check a worker, and kill it if it does not answer. Returns what is wrong, or None."""
         how = member.worker.ended()
         if how is not None:
             return how
