@@ -134,12 +134,12 @@ def test_ids_and_numbers_are_the_same_in_all_events_of_a_host_that_has_none() ->
 def test_a_whole_response_as_events_ends_in_itself(name: str) -> None:
     fixture = load(FIXTURES / "openai" / "responses" / f"{name}.json")
     response = Response.model_validate(fixture["body"])
-    teller = NativeResponse(BEGUN, now)
-    events = [event for one in events_of(response) for event in teller.change(one)]
-    events += teller.finish()
+    converter = NativeResponse(BEGUN, now)
+    events = [event for one in events_of(response) for event in converter.change(one)]
+    events += converter.finish()
     assert [event.sequence_number for event in events] == list(range(len(events)))
     response.completed_at = response.completed_at or 8
-    assert events[-1].response == response == teller.response
+    assert events[-1].response == response == converter.response
     done = [e.item for e in events if e.type == "response.output_item.done"]
     assert done == response.output
     words = "".join(e.delta for e in events if isinstance(e.delta, str))
@@ -156,9 +156,9 @@ def test_a_whole_response_as_events_ends_in_itself(name: str) -> None:
 def test_a_stream_that_breaks_fails_with_what_was_whole() -> None:
     fixture = load(FIXTURES / "openai" / "responses" / "function_call_stream.json")
     events, _, _ = read(["".join(fixture["pieces"][:9]).encode()])
-    teller = NativeResponse(BEGUN, now)
-    told = [event for one in events for event in teller.change(one)]
-    told += teller.fail("stream_interrupted", "it broke")
+    converter = NativeResponse(BEGUN, now)
+    told = [event for one in events for event in converter.change(one)]
+    told += converter.fail("stream_interrupted", "it broke")
     assert [event.sequence_number for event in told] == list(range(10))
     last = told[-1].response
     assert last is not None
@@ -175,9 +175,9 @@ def test_a_stream_that_breaks_fails_with_what_was_whole() -> None:
 def test_a_host_that_breaks_off_without_having_begun_a_response_fails_one_of_ours() -> None:
     delta = {"type": "response.output_text.delta", "delta": "Hel", "output_index": 0}
     events, error, _ = read([f"data: {json.dumps(delta)}\n\n".encode()])
-    teller = NativeResponse(BEGUN, now)
-    told = [event for one in events for event in teller.change(one)]
-    told += teller.fail("stream_interrupted", str(error))
+    converter = NativeResponse(BEGUN, now)
+    told = [event for one in events for event in converter.change(one)]
+    told += converter.fail("stream_interrupted", str(error))
     last = told[-1].response
     assert last is not None
     assert (last.id, last.created_at, last.model, last.output) == (MADE, 5, "gpt", [])

@@ -16,7 +16,7 @@ from puna.engine.embeddings import EmbeddingRun
 from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
 from puna.engine.native_delivery import delivery_of
 from puna.engine.open_stream import OpenStream
-from puna.engine.response_run import ResponseRun, ResponseTeller
+from puna.engine.response_run import EventConverter, ResponseRun
 from puna.engine.run import AnswerT, CallRun
 from puna.engine.streams import AsyncStream
 from puna.errors import APIError
@@ -121,11 +121,11 @@ class AsyncEngine:
 
     async def stream_response(
         self, call: Call[ResponsesRequest]
-    ) -> tuple[AsyncStream[Any], ResponseTeller]:
+    ) -> tuple[AsyncStream[Any], EventConverter]:
         """The pieces of the response, and what makes events of them. Errors: `stream`."""
         run = ResponseRun(call, self._health, self._clock, self._hooks)
         opened = await self._attempt(run, self._open_stream)
-        return opened.stream(), run.teller()
+        return opened.stream(), run.event_converter()
 
     async def stream(self, call: Call) -> AsyncStream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.

@@ -51,7 +51,7 @@ _ENDED = ("completed", "incomplete")
 """Of a response that is answered: the reader raises for one that failed."""
 
 
-class ResponseTeller(Protocol):
+class EventConverter(Protocol):
     """Makes the events for the caller of what came in a stream.
 
     `response` is the one in the last event, or None before that.
@@ -146,7 +146,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
             completed_at=int(self.clock.now()),
         )
 
-    def teller(self) -> ResponseTeller:
+    def event_converter(self) -> EventConverter:
         """Make what converts the stream that has just begun to the caller's events."""
         began_at = int(self.report.started_at)
         if self._is_native:

@@ -9,7 +9,7 @@ from typing import Any
 from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
-from puna.engine.response_run import ResponseTeller
+from puna.engine.response_run import EventConverter
 from puna.engine.streams import AsyncStream, Stream
 from puna.engine.synchronous import Engine
 from puna.errors import APIError
@@ -71,12 +71,12 @@ class ResponseMemory:
         return StoredResponse.from_json(known, _OWNER, text).conversation
 
     def keep_last(
-        self, request: ResponsesRequest, teller: ResponseTeller, report: CallReport
+        self, request: ResponsesRequest, converter: EventConverter, report: CallReport
     ) -> list[ResponseEvent]:
         """The last events of a stream that went well. The response is kept before."""
-        last = teller.finish()
-        if teller.response is not None:
-            self.keep(request, teller.response.with_report(report))
+        last = converter.finish()
+        if converter.response is not None:
+            self.keep(request, converter.response.with_report(report))
         return last
 
 
@@ -99,17 +99,17 @@ def stream_response(
     Raises:
         APIError: nothing came yet, after all attempts.
     """
-    pieces, teller = engine.stream_response(call)
+    pieces, converter = engine.stream_response(call)
 
     def events() -> Generator[ResponseEvent, None, None]:
         try:
             with pieces:
                 for piece in pieces:
-                    yield from teller.change(piece)
+                    yield from converter.change(piece)
         except APIError as error:
-            yield from teller.fail(error.code, str(error))
+            yield from converter.fail(error.code, str(error))
             return
-        yield from memory.keep_last(call.request, teller, pieces.report)
+        yield from memory.keep_last(call.request, converter, pieces.report)
 
     return Stream(events(), pieces.close, pieces.report)
 
@@ -127,19 +127,19 @@ async def stream_response_async(
     engine: AsyncEngine, call: Call[ResponsesRequest], memory: ResponseMemory
 ) -> AsyncStream[ResponseEvent]:
     """`stream_response` for asyncio."""
-    pieces, teller = await engine.stream_response(call)
+    pieces, converter = await engine.stream_response(call)
 
     async def events() -> AsyncGenerator[ResponseEvent, None]:
         try:
             async with pieces:
                 async for piece in pieces:
-                    for event in teller.change(piece):
+                    for event in converter.change(piece):
                         yield event
         except APIError as error:
-            for event in teller.fail(error.code, str(error)):
+            for event in converter.fail(error.code, str(error)):
                 yield event
             return
-        for event in memory.keep_last(call.request, teller, pieces.report):
+        for event in memory.keep_last(call.request, converter, pieces.report):
             yield event
 
     return AsyncStream(events(), pieces.aclose, pieces.report)

@@ -13,7 +13,7 @@ from puna.engine.embeddings import EmbeddingRun
 from puna.engine.ending import Ending
 from puna.engine.moderations import ModerationRun, calls_of, join_verdicts
 from puna.engine.native_delivery import AnyDelivery, delivery_of
-from puna.engine.response_run import ResponseRun, ResponseTeller
+from puna.engine.response_run import EventConverter, ResponseRun
 from puna.engine.run import AnswerT, CallRun
 from puna.engine.streams import SYNC_TAIL_S, Stream
 from puna.errors import APIError, APITimeoutError
@@ -106,11 +106,11 @@ class Engine:
         run = ResponseRun(call, self._health, self._clock, self._hooks)
         return run.response_of(self._whole(run))
 
-    def stream_response(self, call: Call[ResponsesRequest]) -> tuple[Stream[Any], ResponseTeller]:
+    def stream_response(self, call: Call[ResponsesRequest]) -> tuple[Stream[Any], EventConverter]:
         """The pieces of the response, and what makes events of them. Errors: `stream`."""
         run = ResponseRun(call, self._health, self._clock, self._hooks)
         opened = self._attempt(run, self._open_stream)
-        return Stream(opened.chunks(), opened.abandon, run.report), run.teller()
+        return Stream(opened.chunks(), opened.abandon, run.report), run.event_converter()
 
     def stream(self, call: Call) -> Stream[ChatCompletionChunk]:
         """The answer as chunks; returns when the first one is there.

@@ -22,16 +22,16 @@ ENDING = request_bytes(CHAT, headers="connection: close\r\n")
 
 
 @dataclass(eq=False)
-class Guest:
+class Connection:
     idle_since: float
     transport: Wire = field(default_factory=Wire)
 
 
-def crowd_of(*idle_since: float) -> list[Guest]:
-    return [Guest(one) for one in idle_since]
+def crowd_of(*idle_since: float) -> list[Connection]:
+    return [Connection(one) for one in idle_since]
 
 
-def left_of(guests: list[Guest]) -> list[float]:
+def left_of(guests: list[Connection]) -> list[float]:
     return [one.idle_since for one in guests if not one.transport.is_closed]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from typing_extensions import override
@@ -21,6 +21,7 @@ from puna.bridges.responses.open_items import (
     REASONING,
     REFUSAL,
     TEXT,
+    Event,
     OpenCall,
     OpenItem,
     OpenText,
@@ -242,8 +243,8 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._output.append(item.to_item(status))
         self._texts.pop(item.key, None)
 
-    def _emit_all(self, item: OpenItem, events: Any) -> None:
-        """Add the given events of an item, each with the item's place in the output."""
+    def _emit_all(self, item: OpenItem, events: Iterator[Event]) -> None:
+        """Queue events that an open item gave, each with the item's place in the output."""
         for kind, fields in events:
             self._emit(kind, output_index=item.index, **fields)
 

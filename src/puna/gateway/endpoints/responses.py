@@ -191,7 +191,7 @@ class ResponsesAPI:
         """A stream as clients of this API read it; one that breaks ends in `response.failed`."""
         opening = self.pipeline.engine.stream_response(call)
         try:
-            pieces, teller = await until_disconnect(opening, caller.receive)
+            pieces, converter = await until_disconnect(opening, caller.receive)
         except (ContextWindowExceededError, RateLimitError) as error:
             if not reads_failures_in_streams(caller.head.headers):
                 raise
@@ -200,15 +200,15 @@ class ResponsesAPI:
             return
 
         async def finish(report: CallReport) -> bytes:
-            last = teller.finish()
-            if teller.response is not None:
-                await self._keep(call.request, teller.response.with_report(report), caller)
+            last = converter.finish()
+            if converter.response is not None:
+                await self._keep(call.request, converter.response.with_report(report), caller)
             return encode_response_events(last)
 
         encoding: StreamEncoding[Any] = StreamEncoding(
-            encode=lambda piece: encode_response_events(teller.change(piece)),
+            encode=lambda piece: encode_response_events(converter.change(piece)),
             finish=finish,
-            fail=lambda error: encode_response_events(teller.fail(*describe_failure(error))),
+            fail=lambda error: encode_response_events(converter.fail(*describe_failure(error))),
         )
         await send_events(pieces, caller, encoding)
 

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from puna.gateway.passing.heads import write_lines
 
 
-class Lasting(Protocol):
+class ClosesAfterReply(Protocol):
     """A connection that stays open until its client has read the last answer.
 
     Closed while the client still sends, it would be reset, and the answer lost.
@@ -24,8 +24,8 @@ class Lasting(Protocol):
 class LastingTransport:
     """A connection as ASGI sees it; closed, it is still read until the client has its answer."""
 
-    def __init__(self, protocol: Lasting, transport: asyncio.Transport) -> None:
-        self._protocol: Lasting | None = protocol
+    def __init__(self, protocol: ClosesAfterReply, transport: asyncio.Transport) -> None:
+        self._protocol: ClosesAfterReply | None = protocol
         self._cycles: list[Any] = []
         self.write = transport.write
         self.is_closing = transport.is_closing

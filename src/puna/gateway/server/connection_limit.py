@@ -27,7 +27,7 @@ _LOOK_AGAIN_S: Final = 0.1
 _WARN_AGAIN_S: Final = 10.0
 
 
-class Guest(Protocol):
+class ClientConnection(Protocol):
     """What the limit on connections needs to know of a client's connection."""
 
     @property
@@ -50,23 +50,27 @@ class Crowd:
         self._warn_again_at = -math.inf
 
     def has_room(
-        self, guests: Collection[Guest], newest: Guest, file_number: int, now: float
+        self,
+        connections: Collection[ClientConnection],
+        newest: ClientConnection,
+        file_number: int,
+        now: float,
     ) -> bool:
-        """Whether `newest`, one of `guests`, may stay; idle ones are closed where it must be.
+        """Whether `newest`, one of `connections`, may stay; idle ones are closed where it must be.
 
         `file_number` is its connection's: the system gives the lowest that is free.
         """
         limits = self._limits
-        if len(guests) <= limits.connections and file_number < limits.files:
+        if len(connections) <= limits.connections and file_number < limits.files:
             return True
         if now < self._look_again_at:
             return False
-        idle = [one for one in guests if one is not newest and one.idle_since <= now - _IDLE_S]
-        self._warn(len(guests), now)
+        idle = [one for one in connections if one is not newest and one.idle_since <= now - _IDLE_S]
+        self._warn(len(connections), now)
         if not idle:
             self._look_again_at = now + _LOOK_AGAIN_S
             return False
-        some = 1 + len(guests) // _SHED_SHARE
+        some = 1 + len(connections) // _SHED_SHARE
         for one in heapq.nsmallest(some, idle, key=lambda one: one.idle_since):
             one.transport.close()
         return True
