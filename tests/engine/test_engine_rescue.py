@@ -38,7 +38,7 @@ def new() -> tuple[StreamRescue, CallReport]:
 def test_text_and_finish_may_come_in_one_chunk(text: str) -> None:
     rescue, report = new()
     chunks = [
-        *rescue.take([chunk({"role": "assistant", "content": text}, "stop")]),
+        *rescue.feed([chunk({"role": "assistant", "content": text}, "stop")]),
         *rescue.close(),
     ]
     answer = fold(chunks)
@@ -61,7 +61,7 @@ def test_a_stream_without_chunks_ends() -> None:
 
 def test_an_end_without_finish_gives_what_was_held_back() -> None:
     rescue, report = new()
-    assert rescue.take([chunk({"content": CALL})]) == []
+    assert rescue.feed([chunk({"content": CALL})]) == []
     (last,) = rescue.close()
     assert last.choices[0].delta.tool_calls is not None
     assert last.choices[0].finish_reason is None
@@ -71,9 +71,9 @@ def test_an_end_without_finish_gives_what_was_held_back() -> None:
 
 def test_what_comes_with_held_text_goes_on() -> None:
     rescue, _ = new()
-    (first,) = rescue.take([chunk({"role": "assistant", "content": "{", "reasoning": "hm"})])
+    (first,) = rescue.feed([chunk({"role": "assistant", "content": "{", "reasoning": "hm"})])
     assert first.choices[0].delta.to_dict() == {"role": "assistant", "reasoning": "hm"}
-    (second,) = rescue.take([chunk({"function_call": {"name": "f", "arguments": ""}})])[:1]
+    (second,) = rescue.feed([chunk({"function_call": {"name": "f", "arguments": ""}})])[:1]
     assert second.choices[0].delta.content == "{"
 
 
@@ -82,7 +82,7 @@ def rescued(*texts: str, **fields: Any) -> list[ChatCompletionChunk]:
     rescue, _ = new()
     given = [chunk({"content": text}) for text in texts] + [chunk({}, "stop")]
     told = [one.model_copy(update=fields) for one in given]
-    return [*rescue.take(told), *rescue.close()]
+    return [*rescue.feed(told), *rescue.close()]
 
 
 def test_texts_around_a_call_come_once_and_in_their_order() -> None:

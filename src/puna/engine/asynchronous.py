@@ -239,7 +239,7 @@ class AsyncEngine:
         is_long, part, attempt = await self._prepare(run, deployment)
         delivery = delivery_of(part, attempt)
         if attempt.held is not None:  # only a whole answer can be checked
-            delivery.take_answer(await self._answer(part, attempt, is_long=is_long))
+            delivery.feed_answer(await self._answer(part, attempt, is_long=is_long))
             return OpenStream(self._settle, run, delivery, None)
         try:
             reply = await self._open(part, attempt)

@@ -1,4 +1,4 @@
-"""What deliveries of chunks share: the chunks that are ready, and what their reader told."""
+"""What deliveries of chunks share: the chunks that are ready, and what their reader found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ChunkT = TypeVar("ChunkT")
 
 
 class ChunkDelivery(ABC, Generic[RunT, ChunkT]):
-    """Take pieces until `is_over`, `drain` the chunks after each, then `check` and settle.
+    """`feed` it pieces until `is_over`, `drain` the chunks after each, then `check` and settle.
 
     Before the first chunk a fault is raised at once, so that another attempt may follow. After it
     the chunks that came whole are delivered first, and `check` raises.
@@ -42,16 +42,20 @@ class ChunkDelivery(ABC, Generic[RunT, ChunkT]):
 
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
         """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
-        self._run.take_headers(self._attempt, status, headers)
+        self._run.note_head(self._attempt, status, headers)
         return is_no_stream(status, headers)
 
-    def take_whole(self, reply: HTTPReply) -> None:
-        """A host that answered a stream request with a whole answer: it comes as chunks."""
-        self.take_answer(self._run.read_whole(self._attempt, reply))
+    def feed_reply(self, reply: HTTPReply) -> None:
+        """Read the reply of a host that answered a stream request as a whole; it becomes chunks.
+
+        Raises:
+            APIError: the reply is an error, or holds no answer.
+        """
+        self.feed_answer(self._run.read_whole(self._attempt, reply))
 
     @abstractmethod
-    def take_answer(self, answer: Any) -> None:
-        """A whole answer, as chunks."""
+    def feed_answer(self, answer: Any) -> None:
+        """Make chunks of a whole answer."""
 
     def drain(self) -> list[ChunkT]:
         """The chunks that are ready, each once."""

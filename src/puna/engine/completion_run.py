@@ -85,7 +85,7 @@ class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
         self._is_noted = False
 
     @override
-    def take_answer(self, answer: TextCompletion) -> None:
+    def feed_answer(self, answer: TextCompletion) -> None:
         usage = answer.usage
         text = answer.model_copy(update={"usage": None})
         text.model_fields_set.discard("usage")
@@ -94,8 +94,12 @@ class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
             self._ready.append(answer.model_copy(update={"choices": []}))
         self._is_noted = self.is_over = True
 
-    def take(self, piece: bytes | None) -> None:
-        """The next bytes of the body, or None at its end."""
+    def feed(self, piece: bytes | None) -> None:
+        """Read the next bytes of the body, or None at its end.
+
+        Raises:
+            APIError: the stream broke before its first chunk: another attempt may follow.
+        """
         reader = self._reader
         chunks = reader.feed(piece) if piece is not None else reader.close()
         for chunk in chunks:

@@ -43,24 +43,28 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
 
     @override
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
-        self._run.take_headers(self._attempt, status, headers)
+        self._run.note_head(self._attempt, status, headers)
         if isinstance(self._reader, OpenAIStreamReader):
             self._reader.is_framed = is_framed(headers)
         return is_no_stream(status, headers)
 
     @override
-    def take_answer(self, answer: ChatCompletion) -> None:
+    def feed_answer(self, answer: ChatCompletion) -> None:
         self._ready = list(unfold(answer, wants_usage=self._run.call.request.wants_usage))
         self._is_whole = self.is_over = True
 
-    def take(self, piece: bytes | None) -> None:
-        """The next bytes of the body, or None at its end."""
+    def feed(self, piece: bytes | None) -> None:
+        """Read the next bytes of the body, or None at its end.
+
+        Raises:
+            APIError: the stream broke before its first chunk: another attempt may follow.
+        """
         reader = self._reader
         chunks = reader.feed(piece) if piece is not None else reader.close()
         self._tokens.add(chunks)
         is_over = piece is None or reader.is_done
         if self._thoughts is not None:
-            chunks = self._thoughts.take(chunks) + (self._thoughts.close() if is_over else [])
+            chunks = self._thoughts.feed(chunks) + (self._thoughts.close() if is_over else [])
         if reader.has_finished:
             self.ending_s = ending_s(self._attempt, has_usage=reader.usage is not None)
         if self._rescue is not None:
@@ -70,7 +74,7 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
             return
         self.is_over = True
         if reader.error is not None:
-            if self._last is None and not any(map(_says_something, self._ready)):
+            if self._last is None and not any(map(_has_content, self._ready)):
                 self._ready = []  # a role alone is no answer: another attempt may follow
             if not self.has_begun:
                 raise self.broken(reader.error)
@@ -81,12 +85,12 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
     def _rescued(
         self, rescue: StreamRescue, chunks: list[ChatCompletionChunk], *, is_over: bool
     ) -> list[ChatCompletionChunk]:
-        ready = rescue.take(chunks)
+        ready = rescue.feed(chunks)
         if is_over:
             ready += rescue.close() if self._reader.error is None else rescue.release()
         return ready
 
-    def take_over(self, firsts: bytes, since_calls: bytes = b"") -> None:
+    def continue_after(self, firsts: bytes, since_calls: bytes = b"") -> None:
         """Begin after chunks that were passed on unread.
 
         `firsts` are the first event of each choice, `since_calls` all behind them since the first
@@ -169,7 +173,7 @@ def _has_calls(chunk: ChatCompletionChunk) -> bool:
     return any(choice.delta.tool_calls for choice in chunk.choices)
 
 
-def _says_something(chunk: ChatCompletionChunk) -> bool:
+def _has_content(chunk: ChatCompletionChunk) -> bool:
     """Whether a chunk holds more than the role: text, calls, log probabilities or a finish."""
     return any(
         choice.logprobs

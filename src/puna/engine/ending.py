@@ -18,7 +18,7 @@ class Ending:
         self._at = math.inf
 
     def limit(self, limit_s: float) -> None:
-        """Take note of `Delivery.ending_s`; a shorter one counts from now on."""
+        """Note `Delivery.ending_s`; a shorter one counts from now on."""
         if limit_s != self._limit_s:
             self._limit_s = limit_s
             self._at = min(self._at, self._clock.monotonic() + limit_s)

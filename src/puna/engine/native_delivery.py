@@ -38,22 +38,30 @@ class NativeDelivery:
 
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
         """Note a reply's head; whether its body is no stream: an error, or a whole response."""
-        self._run.take_headers(self._attempt, status, headers)
+        self._run.note_head(self._attempt, status, headers)
         return is_no_stream(status, headers)
 
-    def take_whole(self, reply: HTTPReply) -> None:
-        """A host that answered a stream request with a whole response: it comes as events."""
-        self.take_answer(self._run.response_of(self._run.read_whole(self._attempt, reply)))
+    def feed_reply(self, reply: HTTPReply) -> None:
+        """Read the reply of a host that answered a stream request as a whole; it becomes events.
 
-    def take_answer(self, response: Response) -> None:
-        """A whole response, as events."""
-        self._take(events_of(response))
+        Raises:
+            APIError: the reply is an error, or holds no response.
+        """
+        self.feed_answer(self._run.response_of(self._run.read_whole(self._attempt, reply)))
+
+    def feed_answer(self, response: Response) -> None:
+        """Make events of a whole response."""
+        self._add_events(events_of(response))
         self._is_noted = self.is_over = True
 
-    def take(self, piece: bytes | None) -> None:
-        """The next bytes of the body, or None at its end."""
+    def feed(self, piece: bytes | None) -> None:
+        """Read the next bytes of the body, or None at its end.
+
+        Raises:
+            APIError: the stream broke before its first event: another attempt may follow.
+        """
         reader = self._reader
-        self._take(reader.feed(piece) if piece is not None else reader.close())
+        self._add_events(reader.feed(piece) if piece is not None else reader.close())
         self.is_over = piece is None or reader.is_done
         if self.is_over and reader.error is not None and not self.has_begun:
             raise self.broken(reader.error)
@@ -89,7 +97,7 @@ class NativeDelivery:
         """What a failure is to the caller: before the answer begins it may be tried again."""
         return broken_stream(error, self._attempt, has_begun=self.has_begun)
 
-    def _take(self, events: list[ResponseEvent]) -> None:
+    def _add_events(self, events: list[ResponseEvent]) -> None:
         for event in events:
             if isinstance(event.delta, str):
                 self._tokens.add_text(event.delta)

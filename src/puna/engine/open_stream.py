@@ -43,7 +43,7 @@ class OpenStream:
         self._ending = Ending(run.clock)
         self._ready = 0
         self._left = b""
-        self._taken = 0
+        self._turn_bytes = 0
 
     async def begin(self, reply: AsyncOpenReply) -> None:
         """Read up to the first chunk, so that failures before it can be tried again."""
@@ -52,11 +52,11 @@ class OpenStream:
             if delivery.needs_whole(reply.status, reply.headers):
                 whole = HTTPReply(reply.status, reply.headers, await reply.read())
                 is_long = self._is_long or len(whole.body) > LONG_BODY
-                await run_step(is_long, delivery.take_whole, whole)
+                await run_step(is_long, delivery.feed_reply, whole)
                 return
             self._pieces = reply.pieces()
             while not delivery.has_begun and not delivery.is_over:
-                await run_step(self._is_long, delivery.take, await self._next())
+                await run_step(self._is_long, delivery.feed, await self._next())
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
 
@@ -78,9 +78,9 @@ class OpenStream:
                     break
                 piece = await self._next()
                 if is_long:
-                    await run_step(is_long, delivery.take, piece)
+                    await run_step(is_long, delivery.feed, piece)
                 else:  # as nearly each piece: without a coroutine
-                    delivery.take(piece)
+                    delivery.feed(piece)
             delivery.check()
         except APIError as error:
             raised = delivery.broken(error)
@@ -120,14 +120,14 @@ class OpenStream:
                 piece = await self._last_piece(self._pieces, ending_s)
             if piece is None:
                 return None
-        if self._taken > A_TURN:
-            self._taken = 0
+        if self._turn_bytes > A_TURN:
+            self._turn_bytes = 0
             await asyncio.sleep(0)
         if len(piece) > A_TURN:
             self._left, piece = piece[A_TURN:], piece[:A_TURN]
         elif self._left:
             self._left = b""
-        self._taken += len(piece) + A_PIECE
+        self._turn_bytes += len(piece) + A_PIECE
         return piece
 
     async def _last_piece(self, pieces: AsyncIterator[bytes], ending_s: float) -> bytes | None:

@@ -133,13 +133,13 @@ class StreamRescue:
         self._choices: dict[int, _ChoiceRescue] = {}
         self._last: ChatCompletionChunk | None = None
 
-    def take(self, chunks: Iterable[ChatCompletionChunk]) -> list[ChatCompletionChunk]:
-        """The chunks to deliver now."""
+    def feed(self, chunks: Iterable[ChatCompletionChunk]) -> list[ChatCompletionChunk]:
+        """Search the next chunks. Returns the chunks to deliver now."""
         ready: list[ChatCompletionChunk] = []
         for chunk in chunks:
             if chunk.choices:
                 self._last = chunk
-                ready += self._take(chunk)
+                ready += self._feed_chunk(chunk)
             else:
                 ready += [*self.close(), chunk]  # the usage, which comes last
         return ready
@@ -165,11 +165,11 @@ class StreamRescue:
         first = self._choices.get(0)
         return first.finish_reason(told) if first is not None else told
 
-    def _take(self, chunk: ChatCompletionChunk) -> list[ChatCompletionChunk]:
+    def _feed_chunk(self, chunk: ChatCompletionChunk) -> list[ChatCompletionChunk]:
         before: list[ChunkChoice] = []
         kept: list[ChunkChoice] = []
         for choice in chunk.choices:
-            first, rest = self._rescue_of(choice.index).take(choice)
+            first, rest = self._rescue_of(choice.index).feed(choice)
             before += [
                 ChunkChoice(index=choice.index, delta=delta, finish_reason=None) for delta in first
             ]
@@ -217,7 +217,7 @@ class _ChoiceRescue:
         if self._stream is not None:
             self._stream.feed(text)
 
-    def take(self, choice: ChunkChoice) -> tuple[list[Delta], ChunkChoice | None]:
+    def feed(self, choice: ChunkChoice) -> tuple[list[Delta], ChunkChoice | None]:
         """What goes before a choice's share of a chunk, and what is left of the share."""
         delta = choice.delta
         before: list[Delta] = []
@@ -227,7 +227,7 @@ class _ChoiceRescue:
             text = self._visible(self._stream.feed(delta.content))
             if text != delta.content:
                 choice = _with_content(choice, text)
-                if choice.finish_reason is None and not _says_something(choice):
+                if choice.finish_reason is None and not _has_content(choice):
                     return before, None
         if choice.finish_reason is None:
             return before, choice
@@ -310,7 +310,7 @@ def _with_content(choice: ChunkChoice, text: str) -> ChunkChoice:
     return choice.model_copy(update={"delta": Delta.model_validate(fields)})
 
 
-def _says_something(choice: ChunkChoice) -> bool:
+def _has_content(choice: ChunkChoice) -> bool:
     return bool(choice.logprobs) or has_values(choice.delta.model_dump(exclude_unset=True))
 
 

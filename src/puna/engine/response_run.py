@@ -93,9 +93,9 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         self._is_native = False
 
     @override
-    def takes(self, deployment: Deployment) -> bool:
+    def accepts(self, deployment: Deployment) -> bool:
         if self._speaks_natively(deployment):
-            return super().takes(deployment)
+            return super().accepts(deployment)
         try:
             # Not what may be left out, but whether it would have to be.
             asked = replace(self.request_for(deployment), drop_params=False, has_strict_tools=True)

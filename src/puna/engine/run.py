@@ -59,7 +59,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     ) -> None:
         self._call = call
         self.meter = call.meter
-        plan = suitable(call.plan, self.takes)
+        plan = suitable(call.plan, self.accepts)
         self.attempts = Attempts(plan, call.policy, health, clock.dice)
         self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
 
@@ -91,8 +91,8 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         """What a deployment is asked."""
         return for_deployment(self.call, deployment)
 
-    def takes(self, deployment: Deployment) -> bool:
-        """Whether a deployment takes the request whole, as far as its row says."""
+    def accepts(self, deployment: Deployment) -> bool:
+        """Whether a deployment accepts the whole request, as far as its provider's row says."""
         return accepts_request(self.call.request, deployment.target)
 
     @abstractmethod
@@ -172,7 +172,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         Raises:
             APIError: the reply is an error, or holds no answer.
         """
-        self.take_headers(attempt, reply.status, reply.headers)
+        self.note_head(attempt, reply.status, reply.headers)
         if reply.is_success:
             self.report.replaced_signs += count_replacements(reply.body)
             return self.read_answer(attempt, reply)
@@ -189,10 +189,10 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         answer = deployment.canned_answer
         return Canned(answer) if answer is not None else None
 
-    def take_headers(
+    def note_head(
         self, attempt: Attempt[DialectT, RequestT], status: int, headers: Mapping[str, str]
     ) -> None:
-        """Note a reply's head."""
+        """Note the status and the headers of a reply in the report; secrets are masked."""
         self.report.status_code = status
         self.report.headers = scrub_headers(headers, attempt.context)
 

@@ -193,7 +193,7 @@ class Engine:
         attempt = part.prepare(deployment)
         delivery = delivery_of(part, attempt)
         if attempt.held is not None:  # only a whole answer can be checked
-            delivery.take_answer(self._answer(part, attempt))
+            delivery.feed_answer(self._answer(part, attempt))
             return _OpenStream(run, delivery, None)
         try:
             reply = self._open(part, attempt)
@@ -224,11 +224,11 @@ class _OpenStream:
         delivery = self._delivery
         try:
             if delivery.needs_whole(reply.status, reply.headers):
-                delivery.take_whole(HTTPReply(reply.status, reply.headers, reply.read()))
+                delivery.feed_reply(HTTPReply(reply.status, reply.headers, reply.read()))
                 return
             self._pieces = iter(reply.pieces())
             while not delivery.has_begun and not delivery.is_over:
-                delivery.take(next(self._pieces, None))
+                delivery.feed(next(self._pieces, None))
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
 
@@ -242,9 +242,9 @@ class _OpenStream:
                     break
                 ending_s = delivery.ending_s
                 if ending_s is None:
-                    delivery.take(next(self._pieces, None))
+                    delivery.feed(next(self._pieces, None))
                 else:
-                    delivery.take(self._last_piece(ending_s))
+                    delivery.feed(self._last_piece(ending_s))
             delivery.check()
             if self._reply is not None:
                 self._reply.finish(SYNC_TAIL_S)

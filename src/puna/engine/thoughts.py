@@ -43,8 +43,8 @@ class StreamThoughts:
         self._tags: dict[int, ThinkTags] = {}
         self._last: ChatCompletionChunk | None = None
 
-    def take(self, chunks: Iterable[ChatCompletionChunk]) -> list[ChatCompletionChunk]:
-        """The chunks to deliver now."""
+    def feed(self, chunks: Iterable[ChatCompletionChunk]) -> list[ChatCompletionChunk]:
+        """Search the next chunks. Returns the chunks to deliver now."""
         ready: list[ChatCompletionChunk] = []
         for chunk in chunks:
             if not chunk.choices:
@@ -55,7 +55,7 @@ class StreamThoughts:
                 ready.append(chunk)
             else:
                 for choice in chunk.choices:
-                    ready += self._take(chunk, choice)
+                    ready += self._feed_choice(chunk, choice)
         return ready
 
     def passed_on(self) -> None:
@@ -77,7 +77,9 @@ class StreamThoughts:
         tags = self._tags.setdefault(choice.index, ThinkTags())
         return tags.is_over
 
-    def _take(self, chunk: ChatCompletionChunk, choice: ChunkChoice) -> list[ChatCompletionChunk]:
+    def _feed_choice(
+        self, chunk: ChatCompletionChunk, choice: ChunkChoice
+    ) -> list[ChatCompletionChunk]:
         tags, delta = self._tags.setdefault(choice.index, ThinkTags()), choice.delta
         pieces: list[Piece] = []
         if reasoning_of(delta) or thinking_blocks_of(delta):

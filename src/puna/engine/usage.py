@@ -1,4 +1,4 @@
-"""Tokens of answers whose host does not tell them: estimated, and marked as such."""
+"""Tokens of answers whose host reports no usage: estimated, and marked as such."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RunningEstimate:
         self._length = 0
 
     def add(self, chunks: Sequence[ChatCompletionChunk]) -> None:
-        """Take what these chunks say."""
+        """Count the texts of these chunks."""
         for chunk in chunks:
             for choice in chunk.choices:
                 delta = choice.delta
@@ -77,7 +77,7 @@ class RunningEstimate:
                 self.add_text(text)
 
     def add_text(self, text: str) -> None:
-        """Take a piece of what the model said."""
+        """Count a text that the model wrote."""
         self._pending.append(text)
         self._length += len(text)
         if self._length > _AT_ONCE:

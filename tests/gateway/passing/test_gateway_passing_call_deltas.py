@@ -27,9 +27,9 @@ def test_a_long_call_is_whole_whoever_ends_it(finish: str) -> None:
 def test_what_is_kept_of_a_long_call_is_read_at_once() -> None:
     """A reader that takes over reads it while nothing else runs: 250 ms for 1,500 events."""
     stream = PlainStream(Renaming("public"), StreamTools(frozenset(("get",))))
-    assert stream.take(chunk({"role": "assistant", "tool_calls": [BEGIN]}))[1] is None
+    assert stream.feed(chunk({"role": "assistant", "tool_calls": [BEGIN]}))[1] is None
     for word in ['{"t":"', *["x", " y", "é"] * 2_000]:
-        assert stream.take(piece(word))[1] is None
+        assert stream.feed(piece(word))[1] is None
     _, kept = stream.passed_events()
     assert kept.count(b"data: ") == 1
     arguments = json.loads(kept[6:])["choices"][0]["delta"]["tool_calls"][0]["function"]
@@ -38,9 +38,9 @@ def test_what_is_kept_of_a_long_call_is_read_at_once() -> None:
 
 def test_texts_behind_calls_are_not_kept_without_end() -> None:
     stream = PlainStream(Renaming("public"), StreamTools(frozenset(("get",))))
-    assert stream.take(chunk({"role": "assistant", "tool_calls": [BEGIN]}))[1] is None
+    assert stream.feed(chunk({"role": "assistant", "tool_calls": [BEGIN]}))[1] is None
     taken = 0
-    while stream.take(chunk({"content": "x" * 100}))[1] is None:
+    while stream.feed(chunk({"content": "x" * 100}))[1] is None:
         taken += 1
         assert taken < 1_000
     assert taken > 100

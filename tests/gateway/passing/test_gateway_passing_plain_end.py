@@ -44,7 +44,7 @@ def end_of(data: bytes, cuts: list[int], *, wants_usage: bool) -> tuple[Ending |
     for start, stop in pairwise([0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]):
         assert ending is None
         if not end.is_odd:
-            ending = end.take(data[start:stop])
+            ending = end.feed(data[start:stop])
     return ending, end
 
 

@@ -43,8 +43,8 @@ def test_however_the_events_are_cut_they_arrive_as_they_were(
     sent = b""
     for start, end in pairwise(places):
         data = wire[start:end]
-        known = plain.take_known(data) if knows else b""
-        events, rest = (known, None) if known else plain.take(data)
+        known = plain.feed_known(data) if knows else b""
+        events, rest = (known, None) if known else plain.feed(data)
         assert rest is None
         sent += events
     shown = {name: value for name, value in extra.items() if value is not None}
@@ -57,7 +57,7 @@ def test_however_the_events_are_cut_they_arrive_as_they_were(
         }
         for delta, index in deltas
     ]
-    assert plain.take_text() == "".join(text for text, _ in said)
+    assert plain.pop_text() == "".join(text for text, _ in said)
     assert plain.rest == b""
 
 
@@ -78,7 +78,7 @@ def test_the_first_event_that_is_not_plain_and_all_behind_it_are_left(
     deltas = [{"role": "assistant", "content": ""}, *({"content": text} for text in texts)]
     before = b"".join(event_of(delta, 0, "", {}) for delta in deltas)
     behind = odd + EVENT_END + event_of({"content": "later"}, 0, "", {}) + b"data: {"
-    events, rest = PlainStream(Renaming("ours")).take(before + behind)
+    events, rest = PlainStream(Renaming("ours")).feed(before + behind)
     assert len(read(events)) == len(deltas)
     assert rest == behind
 
@@ -89,14 +89,14 @@ def test_a_broken_text_between_known_bytes_is_no_plain_event() -> None:
         event_of(delta, 0, "", {})
         for delta in ({"role": "assistant", "content": ""}, {"content": "a"}, {"content": "b"})
     )
-    assert len(read(plain.take(whole)[0])) == 3
+    assert len(read(plain.feed(whole)[0])) == 3
     broken = event_of({"content": "MARK"}, 0, "", {})
     for text in (b'a"b', b"a\\", b"\\x", b"a\x01", b"\xff", b""):
         data = broken.replace(b"MARK", text)
-        assert plain.take_known(data) == b""
-        assert plain.take(data) == (b"", data)
+        assert plain.feed_known(data) == b""
+        assert plain.feed(data) == (b"", data)
     good = event_of({"content": "c"}, 0, "", {})
     for text in (b'a"b', b"a\\", b""):
         data = good + broken.replace(b"MARK", text) + good
-        assert plain.take_known(data) == b""
-        assert plain.take(data) == (good.replace(b"theirs", b"ours"), data[len(good) :])
+        assert plain.feed_known(data) == b""
+        assert plain.feed(data) == (good.replace(b"theirs", b"ours"), data[len(good) :])

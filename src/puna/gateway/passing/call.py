@@ -130,7 +130,7 @@ class FastCall(ABC):
     def on_head(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of a reply has come."""
         try:
-            self._take_head(status, headers)
+            self._read_head(status, headers)
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
             self._crashed()
 
@@ -142,7 +142,7 @@ class FastCall(ABC):
         """The reply's body is complete."""
         self._leave_exchange()
         if not self._is_over:
-            self._guarded(self._take_end)
+            self._guarded(self._read_end)
 
     def on_whole(self, reply: WholeReply) -> None:
         """A reply has come with head and body in one read."""
@@ -157,18 +157,18 @@ class FastCall(ABC):
         """The attempt failed without a reply, or its reply broke."""
         self._leave_exchange()
         if not self._is_over:
-            self._guarded(self._take_error, error)
+            self._guarded(self._handle_error, error)
 
     @abstractmethod
-    def _take_head(self, status: int, headers: Mapping[str, str]) -> None:
+    def _read_head(self, status: int, headers: Mapping[str, str]) -> None:
         """Begin to read the reply of a new attempt."""
 
     @abstractmethod
-    def _take_end(self) -> None:
+    def _read_end(self) -> None:
         """Read what is left at the end of the body. Not called once the call is over."""
 
     @abstractmethod
-    def _take_error(self, error: APIError) -> None:
+    def _handle_error(self, error: APIError) -> None:
         """Try again, or end the reply with the error. Not called once the call is over."""
 
     @abstractmethod

@@ -134,7 +134,7 @@ class KeptEvents:
     def __init__(self) -> None:
         self._events: list[bytes] = []
         self._start = self._end = b""
-        self._said = bytearray()
+        self._arguments = bytearray()
         self._weight = 0
 
     @property
@@ -153,7 +153,7 @@ class KeptEvents:
         if start != self._start or end != self._end:
             self._join()
             self._start, self._end = start, end
-        self._said += said
+        self._arguments += said
         self._weight += len(said)
 
     def to_bytes(self) -> bytes:
@@ -163,9 +163,9 @@ class KeptEvents:
 
     def _join(self) -> None:
         """Close the joined event, so that the next one begins anew."""
-        if self._said:
-            self._events.append(self._start + bytes(self._said) + self._end)
-            self._said.clear()
+        if self._arguments:
+            self._events.append(self._start + bytes(self._arguments) + self._end)
+            self._arguments.clear()
 
 
 def _unescape(text: bytes) -> str:

@@ -60,7 +60,7 @@ class PlainEnd:
         self._public_name = public_name
         self._wants_usage = wants_usage
         self._has_calls = has_calls
-        self._read = 0
+        self._position = 0
         self._events = b""
         self._finish_reason: str | None = None
         self._usage: PlainUsage | None = None
@@ -71,27 +71,27 @@ class PlainEnd:
         """Whether the usage is still to come."""
         return self._usage is None
 
-    def take(self, data: bytes) -> Ending | None:
-        """Take more bytes; the ending once it is complete, else None: look at `is_odd`."""
+    def feed(self, data: bytes) -> Ending | None:
+        """Read more bytes. Returns the ending once it is complete, else None: look at `is_odd`."""
         self.held += data
         while not self.is_odd:
-            end = self.held.find(EVENT_END, self._read)
+            end = self.held.find(EVENT_END, self._position)
             if end < 0:
-                self.is_odd = len(self.held) > _MOST_HELD or CR in self.held[self._read :]
+                self.is_odd = len(self.held) > _MOST_HELD or CR in self.held[self._position :]
                 return None
-            event = self.held[self._read : end]
-            self._read = end + len(EVENT_END)
+            event = self.held[self._position : end]
+            self._position = end + len(EVENT_END)
             if event == _DONE:
                 return self._done()
-            self._take_event(event)
+            self._read_event(event)
         return None
 
-    def _take_event(self, event: bytes) -> None:
+    def _read_event(self, event: bytes) -> None:
         data = event[len(EVENT_START) :]
         if not event.startswith(EVENT_START) or LF in event or CR in event:
             self.is_odd = True
         elif self._finish_reason is None:
-            self._take_finish(data)
+            self._read_finish(data)
         else:
             told = read_usage_chunk(data)
             if told is None:
@@ -99,7 +99,7 @@ class PlainEnd:
             else:
                 self._usage, self._usage_data = told.usage, data
 
-    def _take_finish(self, data: bytes) -> None:
+    def _read_finish(self, data: bytes) -> None:
         finish = read_finish(data)
         if finish is None:
             self.is_odd = True

@@ -7,12 +7,12 @@ States of a `PlainStream`:
   until `CallScreen` decides: back to *text*, or *over*.
 - *calls*: a tool call has begun. Its pieces are checked by `CallDeltas`, sent at once, and kept
   (`KeptEvents`).
-- *over*: an event was not plain. `take` has returned all bytes that were not sent, from which
-  `PlainEnd` or the dialect's reader goes on; nothing more is taken.
+- *over*: an event was not plain. `feed` has returned all bytes that were not sent, from which
+  `PlainEnd` or the dialect's reader goes on; `feed` is not called again.
 
 Input is the host's body, cut anywhere. What always holds: each byte was sent, is held back (`rest`:
 an event without its end; `_waiting`), or was returned, in the order of the stream.
-`passed_events` and the results of `take_text` together are all that was sent, for a reader that
+`passed_events` and the results of `pop_text` together are all that was sent, for a reader that
 takes over.
 
 Events of a choice differ only in their text. Once one event was parsed, a later one with the same
@@ -126,12 +126,12 @@ class PlainStream:
 
     @property
     def has_text(self) -> bool:
-        """Whether text has come since the last `take_text`, or a call has begun."""
+        """Whether text has come since the last `pop_text`, or a call has begun."""
         return self._text_bytes > 0 or self._calls is not None
 
     @property
     def is_full(self) -> bool:
-        """Whether so much text has come that the caller should count it: see `take_text`."""
+        """Whether so much text has come that the caller should count it: see `pop_text`."""
         return self._text_bytes > _MOST_TEXT
 
     @property
@@ -154,15 +154,16 @@ class PlainStream:
         """The bytes held back; those of `_waiting` are given only once."""
         return self._with_waiting(self.rest)
 
-    def take_known(self, data: bytes) -> bytes:
-        """Take a read whose events all have the known bytes around their texts, as most do.
+    def feed_known(self, data: bytes) -> bytes:
+        """Read bytes of the body whose events all have the known bytes around their texts.
 
-        Returns the bytes to send; empty where the read has other events: then `take` must take it.
+        Most reads are such. Returns the bytes to send; empty where the read has other events: then
+        call `feed` with the same bytes.
         """
         return b"" if self.rest else self._pass_known(data)
 
-    def take(self, data: bytes) -> tuple[bytes, bytes | None]:
-        """Take a read: the bytes to send, and None.
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """Read bytes of the body, cut anywhere. Returns the bytes to send, and None.
 
         Where an event is not plain, the second value is all bytes that were not sent, and the
         stream is over.
@@ -200,8 +201,8 @@ class PlainStream:
             at = end
         return b"".join(ready), None
 
-    def take_text(self) -> str:
-        """Give the text that was sent since the last `take_text`."""
+    def pop_text(self) -> str:
+        """Return the text that was sent since the last `pop_text`, and forget it."""
         if self._looks_for_calls and self._calls is None:
             self._screen_texts()
         texts, self._texts, self._text_bytes = self._texts, [], 0
@@ -263,10 +264,10 @@ class PlainStream:
         renamed = self._renaming.apply(data, chunk) if self._fits(chunk) else None
         if renamed is not None:
             self.head = self.head or chunk
-            return self._take_text(chunk.choices[0], data, renamed)
+            return self._read_text(chunk.choices[0], data, renamed)
         return None
 
-    def _take_text(self, choice: PlainChunkChoice, data: bytes, renamed: bytes) -> bytes | None:
+    def _read_text(self, choice: PlainChunkChoice, data: bytes, renamed: bytes) -> bytes | None:
         """The result of `_read` for an event with text."""
         text = (choice.delta.content or "").encode()
         if (choice.index and self._looks_for_calls) or (text and self._may_be_thought(text)):

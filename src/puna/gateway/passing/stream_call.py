@@ -64,7 +64,7 @@ class StreamCall(FastCall):
         return self._delivery
 
     @override
-    def _take_head(self, status: int, headers: Mapping[str, str]) -> None:
+    def _read_head(self, status: int, headers: Mapping[str, str]) -> None:
         self._has_limits = any(name.startswith(LIMIT_PREFIX) for name in headers)
         self._delivery = self._plain = self._plain_end = self._whole = None
         self._pieces = []
@@ -97,7 +97,7 @@ class StreamCall(FastCall):
         values = "\n".join(headers.values()).encode("latin-1")
         masker = self._route.masker
         if masker.may_be_in(values) or (self._context.hooks and masker.may_be_encoded_in(values)):
-            self._run.take_headers(self._run.attempt, status, headers)
+            self._run.note_head(self._run.attempt, status, headers)
             return
         report = self._run.report
         report.status_code, report.headers = status, safe_headers(headers)
@@ -109,9 +109,9 @@ class StreamCall(FastCall):
         try:
             plain = self._plain
             if plain is None or self._plain_end is not None:
-                self._take_piece(data)
+                self._read_piece(data)
                 return
-            events = plain.take_known(data) if self._has_begun else b""
+            events = plain.feed_known(data) if self._has_begun else b""
             if events:
                 self._writer.send(events)
             else:
@@ -119,19 +119,19 @@ class StreamCall(FastCall):
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
             self._crashed()
 
-    def _take_piece(self, data: bytes) -> None:
-        """Take bytes of the body in the states whole, ending and reading."""
+    def _read_piece(self, data: bytes) -> None:
+        """Read bytes of the body in the states whole, ending and reading."""
         if self._whole is not None:
             self._pieces.append(data)
         elif self._plain_end is not None:
-            self._take_plain_end(self._plain_end, data)
+            self._feed_plain_end(self._plain_end, data)
         else:
             self._read(data)
 
     def _pass_on(self, plain: PlainStream, data: bytes) -> None:
-        """Take bytes of the body in the state passing, and leave the state where they demand it."""
+        """Read bytes of the body in the state passing, and leave the state where they demand it."""
         held = plain.rest
-        events, rest = plain.take(data)
+        events, rest = plain.feed(data)
         if (
             rest is not None
             and not self._has_begun
@@ -149,7 +149,7 @@ class StreamCall(FastCall):
                 self._run.note_first_chunk()
                 self._deliver(events)
             if plain.is_full:
-                self._under_way.passed_on(plain.take_text())
+                self._under_way.passed_on(plain.pop_text())
         if rest is None:
             return
         if plain.head is not None and plain.has_one_choice and plain.has_whole_calls:
@@ -159,13 +159,13 @@ class StreamCall(FastCall):
                 wants_usage=self._run.wants_usage,
                 has_calls=plain.has_calls,
             )
-            self._take_plain_end(self._plain_end, rest)
+            self._feed_plain_end(self._plain_end, rest)
         else:
             self._read(self._hand_over() + rest)
 
-    def _take_plain_end(self, end: PlainEnd, data: bytes) -> None:
-        """Take bytes of the body in the state ending."""
-        ending = end.take(data)
+    def _feed_plain_end(self, end: PlainEnd, data: bytes) -> None:
+        """Read bytes of the body in the state ending."""
+        ending = end.feed(data)
         if ending is not None:
             self._end_plainly(ending)
         elif end.is_odd:
@@ -183,7 +183,7 @@ class StreamCall(FastCall):
         self._finish(ending.events)
 
     @override
-    def _take_end(self) -> None:
+    def _read_end(self) -> None:
         delivery = self._under_way
         if self._whole is None:
             rest = self._hand_over()
@@ -195,14 +195,14 @@ class StreamCall(FastCall):
         whole = HTTPReply(self._whole.status, self._whole.headers, b"".join(self._pieces))
         self._pieces = []
         try:
-            delivery.take_whole(whole)
+            delivery.feed_reply(whole)
         except APIError as error:
             self._broken(error)
             return
         self._drain()
 
     @override
-    def _take_error(self, error: APIError) -> None:
+    def _handle_error(self, error: APIError) -> None:
         if self._delivery is None and self._plain is None:
             self._failed(attribute(error, self._run.attempt))
             return
@@ -219,7 +219,7 @@ class StreamCall(FastCall):
         """Read what was held back when a stream broke: it may hold the usage."""
         held = self._hand_over()
         if held:
-            self._under_way.take(held)
+            self._under_way.feed(held)
 
     def _hand_over(self) -> bytes:
         """Change to the state reading: tell the reader what was sent; give the bytes held back."""
@@ -227,8 +227,8 @@ class StreamCall(FastCall):
         self._plain = self._plain_end = None
         if plain is None:
             return b""
-        self._under_way.passed_on(plain.take_text())
-        self._under_way.take_over(*plain.passed_events())
+        self._under_way.passed_on(plain.pop_text())
+        self._under_way.continue_after(*plain.passed_events())
         return end.held if end is not None else plain.unsent
 
     def _read(self, data: bytes | None) -> None:
@@ -237,7 +237,7 @@ class StreamCall(FastCall):
         if delivery.is_over:
             return
         try:
-            delivery.take(data)
+            delivery.feed(data)
         except APIError as error:
             self._broken(error)
             return

@@ -42,12 +42,12 @@ class WholeCall(FastCall):
         if self._is_over:
             return
         try:
-            self._take_whole(reply)
+            self._read_whole(reply)
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
             self._crashed()
 
     @override
-    def _take_head(self, status: int, headers: Mapping[str, str]) -> None:
+    def _read_head(self, status: int, headers: Mapping[str, str]) -> None:
         self._status, self._headers, self._pieces = status, headers, []
 
     @override
@@ -56,16 +56,16 @@ class WholeCall(FastCall):
             self._pieces.append(data)
 
     @override
-    def _take_end(self) -> None:
+    def _read_end(self) -> None:
         reply = HTTPReply(self._status, self._headers, b"".join(self._pieces))
         answer = self._pass_on(reply.body) if reply.status == 200 else None  # noqa: PLR2004 - RFC 9110
         if answer is None:
             self._read(reply)
             return
-        self._run.take_headers(self._run.attempt, reply.status, reply.headers)
+        self._run.note_head(self._run.attempt, reply.status, reply.headers)
         self._answer(answer, has_limits=any(n.startswith(LIMIT_PREFIX) for n in reply.headers))
 
-    def _take_whole(self, reply: WholeReply) -> None:
+    def _read_whole(self, reply: WholeReply) -> None:
         """Answer with a reply that one read brought; its headers are parsed only where needed."""
         answer = self._pass_on(reply.body)
         if answer is None:
@@ -76,7 +76,7 @@ class WholeCall(FastCall):
         self._run.report.headers = dict(headers) if self._context.hooks else headers
         masker = self._route.masker
         if masker.may_be_in(lines) or (self._context.hooks and masker.may_be_encoded_in(lines)):
-            self._run.take_headers(self._run.attempt, reply.status, reply.headers)
+            self._run.note_head(self._run.attempt, reply.status, reply.headers)
         self._answer(answer, has_limits=reply.lower_lines.find(_LIMIT_LINE) >= 0)
 
     @override
@@ -132,7 +132,7 @@ class WholeCall(FastCall):
         self._writer.reply(run.report, lines, chat_body(completion))
 
     @override
-    def _take_error(self, error: APIError) -> None:
+    def _handle_error(self, error: APIError) -> None:
         self._failed(attribute(error, self._run.attempt))
 
 

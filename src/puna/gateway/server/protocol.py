@@ -31,8 +31,8 @@ class GatewayProtocol(EdgeProtocol):
     """One client connection.
 
     A chat request is offered to the application's fast lane when its body is whole; what that does
-    not take goes on as an ASGI request. A head that this connection has brought before is known by
-    its bytes, and the parser never hears of the request.
+    not accept goes on as an ASGI request. A head that this connection has brought before is known
+    by its bytes, and the parser never hears of the request.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -64,7 +64,7 @@ class GatewayProtocol(EdgeProtocol):
     @override
     def data_received(self, data: bytes) -> None:
         if self._missing:
-            data = self._take_missing(data)
+            data = self._read_missing(data)
         elif (
             self._known is not None
             and self._is_between
@@ -72,14 +72,14 @@ class GatewayProtocol(EdgeProtocol):
             and not self.flow.write_paused
         ):
             self._idle_since = math.inf
-            data = self._take_known(self._known, data)
+            data = self._read_known(self._known, data)
         if data:
             if self._is_between:
                 self._first_read = data
             super().data_received(data)
 
-    def _take_known(self, known: KnownHead, data: bytes) -> bytes:
-        """Begin the request that `data` is, if its head is known; gives what the parser must read.
+    def _read_known(self, known: KnownHead, data: bytes) -> bytes:
+        """Begin the request that `data` is, if its head is known. Returns what is to be parsed.
 
         The parser stands between two messages, and goes on from there.
         """
@@ -105,8 +105,8 @@ class GatewayProtocol(EdgeProtocol):
         self._is_declined = True
         return data
 
-    def _take_missing(self, data: bytes) -> bytes:
-        """More of a request with a known head; gives what the parser must read."""
+    def _read_missing(self, data: bytes) -> bytes:
+        """Read more of a request with a known head. Returns what is to be parsed."""
         self._pieces.append(data)
         left = self._missing - len(data)
         self._missing = max(0, left)
@@ -157,7 +157,7 @@ class GatewayProtocol(EdgeProtocol):
         return lane.read_head(path, self.headers)
 
     def _is_free(self) -> bool:
-        """Whether a request can be taken at once. Whoever does not read waits, as with ASGI."""
+        """Whether a request can begin at once. A client that does not read waits, as with ASGI."""
         cycle: Any = self.cycle  # None before the first request
         return (
             self._is_open
@@ -191,7 +191,7 @@ class GatewayProtocol(EdgeProtocol):
         super().on_message_complete()
 
     def _begin_fast(self, head: LaneHead, body: bytes, *, is_kept: bool) -> bool:
-        """Whether the fast lane has taken the request."""
+        """Begin a request in the fast lane. Returns whether the lane accepts it."""
         lane = self._lanes.fast_lane
         if lane is None or head.keys is not lane.keys:  # of another configuration by now
             return False
