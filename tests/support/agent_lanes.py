@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from tests.support import agent_traffic
 from tests.support.asgi import Answer
 from tests.support.lane_pairs import AUTH, KEY, ask_both, shape
 from tests.support.lanes import Edge, request_bytes
@@ -83,3 +87,38 @@ async def compare(
     data = request_bytes(body, AUTH)
     fast, _, answer = await ask_both(play, data, CONFIG, view=folded, has_hooks=has_hooks)
     return fast, answer
+
+
+def ask_drawn(
+    request: Callable[[random.Random], dict[str, Any]],
+    seeds: Iterable[int],
+    *,
+    path: str,
+    view: Callable[[Answer], Any],
+    has_hooks: bool,
+    config: str = CONFIG,
+) -> list[tuple[int, str]]:
+    """Send requests that `request` draws through both lanes, which must agree.
+
+    `view` is what of an answer must be the same. Gives the status and the lane of each answer.
+    """
+
+    async def run() -> list[tuple[int, str]]:
+        seen: list[tuple[int, str]] = []
+        for seed in seeds:
+            dice = random.Random(seed)  # noqa: S311 - chance of tests, not of keys
+            body = request(dice)
+            recorded = agent_traffic.any_reply(dice, is_stream=bool(body.get("stream")))
+
+            def play(asked: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
+                return Recorded(503, {}, (b"",)) if "down" in asked.url else recorded
+
+            data = request_bytes(body, AUTH, path=path)
+            try:
+                _, _, answer = await ask_both(play, data, config, view=view, has_hooks=has_hooks)
+            except AssertionError as error:
+                raise AssertionError(f"seed {seed}") from error
+            seen.append((answer.status, answer.headers.get("x-puna-lane", "none")))
+        return seen
+
+    return asyncio.run(run())

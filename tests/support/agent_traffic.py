@@ -306,3 +306,16 @@ def stream_reply(dice: random.Random) -> Recorded:
     places = sorted(dice.randrange(len(data) + 1) for _ in range(dice.choice([0, 1, 3, 30])))
     pieces = [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True) if a < b]
     return Recorded(200, {"content-type": "text/event-stream"}, pieces)
+
+
+def any_reply(dice: random.Random, *, is_stream: bool) -> Recorded:
+    """A host's reply: an answer, sometimes with thoughts between tags, or an error."""
+    if dice.random() < 0.05:
+        body = b'{"error":{"message":"no","type":"t","code":"c"}}'
+        status = dice.choice([400, 401, 429, 500, 503])
+        return Recorded(status, {"content-type": "application/json"}, (body,))
+    made = stream_reply(dice) if is_stream else whole_reply(dice)
+    if dice.random() < 0.9:
+        return made
+    thinks = [piece.replace(b'"Hello', b'"<think>hm</think>Hello') for piece in made.pieces]
+    return Recorded(made.status, made.headers, tuple(thinks))

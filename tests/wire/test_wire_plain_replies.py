@@ -15,7 +15,8 @@ from puna.dialects.openai_chat import OpenAIChat
 from puna.errors import APIError
 from puna.types.requests import ChatRequest
 from puna.wire.http import HTTPReply
-from puna.wire.plain_replies import read_chunk, read_reply
+from puna.wire.plain_chunks import read_chunk
+from puna.wire.plain_replies import read_reply
 from puna.wire.splicing import Renaming, fill_fields
 
 ASKED = ChatRequest("public", ({"role": "user", "content": "hi"},))

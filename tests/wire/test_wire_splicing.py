@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from puna.wire.plain_replies import read_chunk, read_reply
+from puna.wire.plain_chunks import read_chunk
+from puna.wire.plain_replies import read_reply
 from puna.wire.splicing import Renaming, fill_fields
 
 

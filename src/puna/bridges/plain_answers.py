@@ -11,8 +11,9 @@ from typing import Annotated
 from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
+from puna.wire.plain_replies import PlainUsage
+
 _Absent = UnsetType | None
-_Tokens = int | UnsetType | None
 
 
 class PlainFunction(Struct):
@@ -54,52 +55,13 @@ class PlainChoice(Struct, forbid_unknown_fields=True):
     token_ids: _Absent = UNSET
 
 
-class _PromptDetails(Struct):
-    cached_tokens: _Tokens = UNSET
-    cache_creation_tokens: _Tokens = UNSET
-
-
-class _CompletionDetails(Struct):
-    reasoning_tokens: _Tokens = UNSET
-
-
-class PlainTokens(Struct):
-    """The usage of an answer, in tokens."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: _PromptDetails | UnsetType | None = UNSET
-    completion_tokens_details: _CompletionDetails | UnsetType | None = UNSET
-    estimated: _Absent = UNSET
-
-    @property
-    def cached_tokens(self) -> int:
-        """Prompt tokens that came from the host's cache."""
-        details = self.prompt_tokens_details
-        return (details.cached_tokens or 0) if details else 0
-
-    @property
-    def cache_creation_tokens(self) -> int:
-        """Prompt tokens that were written to the host's cache."""
-        details = self.prompt_tokens_details
-        return (details.cache_creation_tokens or 0) if details else 0
-
-    @property
-    def reasoning_tokens(self) -> int | None:
-        """Completion tokens that were thoughts; None where the host does not say."""
-        details = self.completion_tokens_details
-        tokens = details.reasoning_tokens if details else None
-        return tokens if isinstance(tokens, int) else None
-
-
 class PlainAnswer(Struct):
     """A whole chat answer."""
 
     id: str
     model: str
     choices: Annotated[list[PlainChoice], Meta(min_length=1)]
-    usage: PlainTokens
+    usage: PlainUsage
     service_tier: str | UnsetType | None = UNSET
 
     @property

@@ -302,6 +302,10 @@ def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
     return parts if all(first_octet(url)[0] == QUOTE for url in images) else None
 
 
+class UnusualRequestError(Exception):
+    """A bridge's typed reader met something that only the reader of the whole API understands."""
+
+
 def is_given(value: Raw | UnsetType) -> TypeGuard[Raw]:
     """Whether a raw field is there, and not null."""
     return value is not UNSET and bytes(value) != b"null"

@@ -12,7 +12,8 @@ from itertools import product
 from msgspec import UNSET
 from msgspec.json import encode
 
-from puna.wire.plain_replies import Chunk, PlainMessage, PlainReply
+from puna.wire.plain_chunks import Chunk
+from puna.wire.plain_replies import PlainMessage, PlainReply
 
 # Inside a JSON text every quote is escaped, so these match keys only; a key of a nested object
 # may match as well, and is counted.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import re
@@ -10,13 +9,9 @@ from typing import Any
 
 import pytest
 from tests.support import agent_traffic
-from tests.support.agent_lanes import CONFIG, MODELS
+from tests.support.agent_lanes import MODELS, ask_drawn
 from tests.support.asgi import Answer
-from tests.support.lane_pairs import AUTH, OWN_HEADERS, ask_both, same_ids
-from tests.support.lanes import request_bytes
-
-from puna.transports.replay import Recorded
-from puna.wire.http import HTTPRequest
+from tests.support.lane_pairs import OWN_HEADERS, same_ids
 
 _MADE = re.compile(r"msg_[0-9a-zA-Z_-]+")
 _BESIDE: dict[str, Any] = {
@@ -101,18 +96,6 @@ def request(dice: random.Random) -> dict[str, Any]:
     return made | {name: value for name, value in _BESIDE.items() if dice.random() < 0.1}
 
 
-def reply(dice: random.Random, *, is_stream: bool) -> Recorded:
-    if dice.random() < 0.05:
-        body = b'{"error":{"message":"no","type":"t","code":"c"}}'
-        status = dice.choice([400, 401, 429, 500, 503])
-        return Recorded(status, {"content-type": "application/json"}, (body,))
-    made = agent_traffic.stream_reply(dice) if is_stream else agent_traffic.whole_reply(dice)
-    if dice.random() < 0.9:
-        return made
-    thinks = [piece.replace(b'"Hello', b'"<think>hm</think>Hello') for piece in made.pieces]
-    return Recorded(made.status, made.headers, tuple(thinks))
-
-
 def told(answer: Answer) -> Any:
     """An answer, its texts joined however they were cut."""
     headers = {name: value for name, value in answer.headers.items() if name not in OWN_HEADERS}
@@ -140,24 +123,8 @@ def told(answer: Answer) -> Any:
 @pytest.mark.parametrize("has_hooks", [True, False], ids=["hooks", "no-hooks"])
 @pytest.mark.parametrize("part", range(3))
 def test_messages_get_the_same_from_both_readers(part: int, *, has_hooks: bool) -> None:
-    async def run() -> list[str]:
-        lanes: list[str] = []
-        for seed in range(part * 400, part * 400 + 400):
-            dice = random.Random(seed)  # noqa: S311 - chance of tests, not of keys
-            body = request(dice)
-            recorded = reply(dice, is_stream=bool(body.get("stream")))
-
-            def play(asked: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
-                return Recorded(503, {}, (b"",)) if "down" in asked.url else recorded
-
-            data = request_bytes(body, AUTH, path="/v1/messages")
-            try:
-                _, _, answer = await ask_both(play, data, CONFIG, view=told, has_hooks=has_hooks)
-            except AssertionError as error:
-                raise AssertionError(f"seed {seed}") from error
-            lanes.append(answer.headers.get("x-puna-lane", "none"))
-        return lanes
-
-    lanes = asyncio.run(run())
+    seeds = range(part * 400, part * 400 + 400)
+    seen = ask_drawn(request, seeds, path="/v1/messages", view=told, has_hooks=has_hooks)
+    lanes = [lane for _, lane in seen]
     assert lanes.count("fast") > 200
     assert lanes.count("full") > 15

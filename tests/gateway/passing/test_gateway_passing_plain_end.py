@@ -13,7 +13,7 @@ from tests.support.plain_events import HEAD, event_of, read
 
 from puna.gateway.passing.plain_end import Ending, PlainEnd
 from puna.gateway.passing.plain_stream import EVENT_END, EVENT_START
-from puna.wire.plain_replies import PlainChunk, read_chunk
+from puna.wire.plain_chunks import PlainChunk, read_chunk
 
 SPENT = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7, "x": 1}
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import Any
 
 import pytest
 from tests.support import agent_traffic
-from tests.support.agent_lanes import CONFIG, MODELS
-from tests.support.lane_pairs import AUTH, ask_both
-from tests.support.lanes import request_bytes
+from tests.support.agent_lanes import MODELS, ask_drawn
 from tests.support.response_views import told
-
-from puna.transports.replay import Recorded
-from puna.wire.http import HTTPRequest
 
 _BESIDE: dict[str, list[Any]] = {
     "temperature": [0.5, None, "hot"],
@@ -76,36 +70,11 @@ def request(dice: random.Random) -> dict[str, Any]:
     }
 
 
-def reply(dice: random.Random, *, is_stream: bool) -> Recorded:
-    if dice.random() < 0.05:
-        body = b'{"error":{"message":"no","type":"t","code":"c"}}'
-        status = dice.choice([400, 401, 429, 500, 503])
-        return Recorded(status, {"content-type": "application/json"}, (body,))
-    return agent_traffic.stream_reply(dice) if is_stream else agent_traffic.whole_reply(dice)
-
-
 @pytest.mark.parametrize("has_hooks", [True, False], ids=["hooks", "no-hooks"])
 @pytest.mark.parametrize("part", range(3))
 def test_responses_get_the_same_from_both_readers(part: int, *, has_hooks: bool) -> None:
-    async def run() -> list[tuple[int, str]]:
-        seen: list[tuple[int, str]] = []
-        for seed in range(part * 400, part * 400 + 400):
-            dice = random.Random(seed)  # noqa: S311 - chance of tests, not of keys
-            body = request(dice)
-            recorded = reply(dice, is_stream="stream" in body)
-
-            def play(asked: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
-                return Recorded(503, {}, (b"",)) if "down" in asked.url else recorded
-
-            data = request_bytes(body, AUTH, path="/v1/responses")
-            try:
-                _, _, answer = await ask_both(play, data, CONFIG, view=told, has_hooks=has_hooks)
-            except AssertionError as error:
-                raise AssertionError(f"seed {seed}") from error
-            seen.append((answer.status, answer.headers.get("x-puna-lane", "none")))
-        return seen
-
-    seen = asyncio.run(run())
+    seeds = range(part * 400, part * 400 + 400)
+    seen = ask_drawn(request, seeds, path="/v1/responses", view=told, has_hooks=has_hooks)
     lanes, statuses = [lane for _, lane in seen], [status for status, _ in seen]
     assert lanes.count("fast") > 80
     assert lanes.count("full") > 15

@@ -1,20 +1,15 @@
-"""Responses requests whose answers pass by their bytes get what the full lane gives."""
+"""Responses requests with items of every usual kind get what the full lane gives."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import random
 from typing import Any
 
 import pytest
 from tests.support import agent_traffic
-from tests.support.lane_pairs import AUTH, CONFIG, record
-from tests.support.lanes import Edge, request_bytes
+from tests.support.agent_lanes import ask_drawn
+from tests.support.lane_pairs import CONFIG
 from tests.support.response_views import told
-
-from puna.transports.replay import Recorded
-from puna.wire.http import HTTPRequest
 
 MODELS = ["public", "priced", "same", "falls", "wild/any"]
 _BESIDE: dict[str, Any] = {
@@ -109,44 +104,16 @@ def request(dice: random.Random) -> dict[str, Any]:
     return made | {name: value for name, value in _BESIDE.items() if dice.random() < 0.1}
 
 
-def reply(dice: random.Random, *, is_stream: bool) -> Recorded:
-    if dice.random() < 0.05:
-        body = b'{"error":{"message":"no","type":"t","code":"c"}}'
-        status = dice.choice([400, 401, 429, 500, 503])
-        return Recorded(status, {"content-type": "application/json"}, (body,))
-    made = agent_traffic.stream_reply(dice) if is_stream else agent_traffic.whole_reply(dice)
-    if dice.random() < 0.9:
-        return made
-    thinks = [piece.replace(b'"Hello', b'"<think>hm</think>Hello') for piece in made.pieces]
-    return Recorded(made.status, made.headers, tuple(thinks))
-
-
-@pytest.mark.parametrize("part", range(3))
-def test_responses_get_the_same_from_both_readers(part: int) -> None:
-    async def run() -> list[str]:
-        lanes: list[str] = []
-        for seed in range(part * 300, part * 300 + 300):
-            dice = random.Random(seed)  # noqa: S311 - chance of tests, not of keys
-            body = request(dice)
-            recorded = reply(dice, is_stream=bool(body.get("stream")))
-
-            def play(asked: HTTPRequest, recorded: Recorded = recorded) -> Recorded:
-                return Recorded(503, {}, (b"",)) if "down" in asked.url else recorded
-
-            data = request_bytes(body, AUTH, path="/v1/responses")
-            passing, full = Edge(play, CONFIG, is_fast=True), Edge(play, CONFIG, is_fast=False)
-            answer, other = await passing.ask(data), await full.ask(data)
-            assert told(answer) == told(other), seed
-            records = [[record(one) for one in edge.events] for edge in (passing, full)]
-            assert records[0] == records[1], seed
-            ours, theirs = [*passing.hot.requests, *passing.full.requests], full.full.requests
-            assert [json.loads(r.body) for r in ours] == [json.loads(r.body) for r in theirs], seed
-            assert [(r.url, r.headers, r.timeouts) for r in ours] == [
-                (r.url, r.headers, r.timeouts) for r in theirs
-            ], seed
-            lanes.append(answer.headers.get("x-puna-lane", "none"))
-        return lanes
-
-    lanes = asyncio.run(run())
-    assert lanes.count("fast") > 120
-    assert lanes.count("full") > 15
+@pytest.mark.parametrize("has_hooks", [True, False], ids=["hooks", "no-hooks"])
+def test_items_of_every_kind_get_the_same_from_both_readers(*, has_hooks: bool) -> None:
+    seen = ask_drawn(
+        request,
+        range(900),
+        path="/v1/responses",
+        view=told,
+        has_hooks=has_hooks,
+        config=CONFIG,
+    )
+    lanes = [lane for _, lane in seen]
+    assert lanes.count("fast") > 360
+    assert lanes.count("full") > 45

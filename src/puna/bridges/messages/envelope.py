@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from msgspec import UNSET, MsgspecError, Raw, UnsetType
+from msgspec import UNSET, MsgspecError, Raw
 from msgspec.json import Decoder, Encoder, decode
 from msgspec.structs import astuple
 
@@ -51,6 +51,7 @@ from puna.wire.envelope import (
     ToolCall,
     ToolFunction,
     ToolMessage,
+    UnusualRequestError,
     UserMessage,
     has_valid_values,
     is_given,
@@ -69,9 +70,6 @@ _CHOICES: dict[str, Literal["none", "auto", "required"]] = {
     "any": "required",
     "none": "none",
 }
-
-_Absent = UnsetType | None
-_Unread = Raw | UnsetType
 
 
 _body_decoder = Decoder(MessagesBody)
@@ -100,17 +98,13 @@ class BridgedMessages:
     deferred_tools: frozenset[str] = frozenset()
 
 
-class _UnusualError(Exception):
-    """Something that only the modules of the whole API read."""
-
-
 def read_messages_envelope(body: bytes) -> BridgedMessages | None:
     """Parse the body of a usual Messages request; None for any other, valid or not."""
     try:
         if not body.isascii():
             body.decode()  # the decoder does not check the UTF-8 of raw values
         return _Reading(_body_decoder.decode(body)).bridge(body)
-    except (_UnusualError, MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+    except (UnusualRequestError, MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
         return None
 
 
@@ -126,7 +120,7 @@ class _Reading:
         """The request as a chat request.
 
         Raises:
-            _UnusualError: it cannot be read here.
+            UnusualRequestError: it cannot be read here.
             MsgspecError: likewise.
         """
         given = self._given
@@ -141,7 +135,7 @@ class _Reading:
             else:
                 self._add_system(messages, turn.content)
         if all(type(message) is SystemMessage for message in messages):
-            raise _UnusualError
+            raise UnusualRequestError
         envelope = ChatEnvelope(
             model=given.model,
             messages=messages,
@@ -169,7 +163,7 @@ class _Reading:
             user = decode(given.metadata, type=Metadata).user_id
             envelope.user = user or UNSET
         if not has_valid_values(envelope):
-            raise _UnusualError
+            raise UnusualRequestError
         if given.tools:
             self._leave_out_deferred(envelope, given.tools)
         self._note_extras(body)
@@ -181,7 +175,7 @@ class _Reading:
         if is_given(config):
             names: dict[str, Any] = decode(config, type=dict[str, Any])
             if names.get("format") is not None:
-                raise _UnusualError
+                raise UnusualRequestError
             for name, value in names.items():
                 if value is not None:
                     self._found[f"output_config.{name}"] = None
@@ -262,7 +256,7 @@ class _Reading:
                 calls.append(self._call(block))
             elif type(block) is TextBlock and block.text:
                 if calls:
-                    raise _UnusualError
+                    raise UnusualRequestError
                 texts.append(block)
         if not texts and not calls:
             return
@@ -273,7 +267,7 @@ class _Reading:
     def _call(self, block: ToolUseBlock) -> ToolCall:
         """A tool call as chat has it."""
         if block.cache_control is not UNSET or not is_parseable(block.input, b"{"):
-            raise _UnusualError
+            raise UnusualRequestError
         arguments = _write_arguments(parse_json(bytes(block.input)))
         function = CalledFunction(name=alias_of(block.name), arguments=arguments)
         return ToolCall(id=block.id, type="function", function=function)
@@ -295,17 +289,17 @@ class _Reading:
         deferred = {one.name for one in given if one.defer_loading and one.name not in named}
         envelope.tools = [_chat_tool(one) for one in given if one.name not in deferred]
         if not envelope.tools:
-            raise _UnusualError
+            raise UnusualRequestError
         self._deferred = frozenset(deferred)
 
     def _add_choice(self, envelope: ChatEnvelope, choice: ToolChoice) -> None:
         """Convert `tool_choice` and add it to the chat request."""
         if choice.type == "tool":
             if not choice.name:
-                raise _UnusualError
+                raise UnusualRequestError
             envelope.tool_choice = NamedChoice("function", FunctionName(choice.name))
         elif choice.name is not UNSET:
-            raise _UnusualError
+            raise UnusualRequestError
         else:
             envelope.tool_choice = _CHOICES[choice.type]
         if choice.disable_parallel_tool_use:

@@ -54,7 +54,6 @@ def plain_message_of(request: MessagesRequest, answer: PlainAnswer) -> dict[str,
             usage.prompt_tokens,
             usage.completion_tokens,
             cached=usage.cached_tokens,
-            written=usage.cache_creation_tokens,
             thought=usage.reasoning_tokens,
         ),
     }

@@ -10,54 +10,39 @@ property test holds that both ways give the same chat request and the same respo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import UNSET, Meta, MsgspecError, Raw, UnsetType
+from msgspec import UNSET, MsgspecError, Raw
 from msgspec.json import Decoder, Encoder
 
 from puna.bridges.omissions import Omissions
 from puna.bridges.responses.request import BridgedRequest
 from puna.bridges.responses.tools import CalledTool, read_tools
+from puna.bridges.responses.usual_items import read_usual_input
 from puna.bridges.responses.usual_request import (
     FunctionTool,
-    InputImage,
-    Item,
     NamedTool,
-    OutputText,
-    Part,
     ResponsesBody,
 )
 from puna.errors import BadRequestError
 from puna.wire.envelope import (
     EMPTY_TEXT,
-    AssistantMessage,
-    CalledFunction,
     ChatEnvelope,
     FunctionName,
-    ImagePart,
-    ImageURL,
     Message,
     NamedChoice,
     StreamOptions,
     SystemMessage,
-    TextPart,
     Tool,
-    ToolCall,
     ToolFunction,
-    ToolMessage,
-    UserMessage,
+    UnusualRequestError,
     has_valid_values,
     is_given,
     is_text,
-    text_content,
     value_or_unset,
 )
 from puna.wire.raw_values import is_parseable
 from puna.wire.surrogates import parse_json
-
-_Absent = UnsetType | None
-_Text = str | UnsetType | None
-_Unread = Raw | UnsetType
 
 _HINTS = ("client_metadata", "prompt_cache_key", "safety_identifier", "service_tier")
 """Left out and reported, in this order."""
@@ -76,8 +61,6 @@ _USAGE = StreamOptions(include_usage=True)
 
 
 _body_decoder = Decoder(ResponsesBody)
-_items_decoder = Decoder(Annotated[list[Item], Meta(min_length=1)])
-_parts_decoder = Decoder(Annotated[list[Part], Meta(min_length=1)])
 _functions_decoder = Decoder(list[FunctionTool])
 _tools_decoder = Decoder(list[Tool])
 _encoder = Encoder()
@@ -101,10 +84,6 @@ class BridgedResponse:
     given_input: Raw
 
 
-class _UnusualError(Exception):
-    """Something that only the modules of the whole API read."""
-
-
 def read_responses_envelope(body: bytes, *, is_strict: bool) -> BridgedResponse | None:
     """Parse the body of a usual Responses request; None for any other, valid or not.
 
@@ -115,7 +94,7 @@ def read_responses_envelope(body: bytes, *, is_strict: bool) -> BridgedResponse 
             body.decode()  # the decoder does not check the UTF-8 of raw values
         return _Reading(_body_decoder.decode(body), is_strict=is_strict).bridge()
     except (
-        _UnusualError,
+        UnusualRequestError,
         BadRequestError,
         MsgspecError,
         UnicodeDecodeError,
@@ -139,22 +118,22 @@ class _Reading:
         """The request as a chat request.
 
         Raises:
-            _UnusualError: it cannot be read here.
+            UnusualRequestError: it cannot be read here.
             MsgspecError, BadRequestError: likewise.
         """
         given, note = self._given, self._omissions.note
         if given.background:
-            raise _UnusualError
+            raise UnusualRequestError
         for name in _HINTS:
             if _has_value(getattr(given, name)):
                 note(name)
         messages: list[Message] = []
         if is_given(given.instructions):
             if not is_text(given.instructions):
-                raise _UnusualError
+                raise UnusualRequestError
             if bytes(given.instructions) != EMPTY_TEXT:
                 messages.append(SystemMessage(content=given.instructions))
-        self._add_input(messages)
+        messages += read_usual_input(given.input, self._omissions)
         is_stream = bool(given.stream)
         envelope = ChatEnvelope(
             model=given.model,
@@ -171,7 +150,7 @@ class _Reading:
         self._add_tools(envelope)
         self._add_others(envelope)
         if not has_valid_values(envelope):
-            raise _UnusualError
+            raise UnusualRequestError
         request = BridgedRequest(
             model=given.model,
             messages=(),
@@ -213,7 +192,7 @@ class _Reading:
             if isinstance(given.reasoning.summary, str):
                 note("reasoning.summary")
         if given.include and not _INCLUDABLE.issuperset(given.include):
-            raise _UnusualError
+            raise UnusualRequestError
         if given.truncation == "auto":
             note("truncation")
         if is_given(given.metadata):
@@ -237,7 +216,7 @@ class _Reading:
         if choice:
             if isinstance(choice, NamedTool):
                 if all(tool.function.name != choice.name for tool in tools):
-                    raise _UnusualError
+                    raise UnusualRequestError
                 envelope.tool_choice = NamedChoice("function", FunctionName(choice.name))
             else:
                 envelope.tool_choice = choice
@@ -250,133 +229,11 @@ class _Reading:
     def _other_tools(self, raw: Raw) -> list[Tool]:
         """Read tools that are not all functions, with the rules of `tools.py`."""
         if not is_parseable(raw, b"["):
-            raise _UnusualError
+            raise UnusualRequestError
         read = read_tools(parse_json(bytes(raw)), self._omissions, is_strict=self._is_strict)
         self._special.update(read.special)
         self._echo["tools"] = list(read.given)
         return _tools_decoder.decode(_encoder.encode(read.chat))
-
-    def _add_input(self, messages: list[Message]) -> None:
-        """Add the messages of the input."""
-        given = self._given.input
-        if is_text(given):
-            if bytes(given) == EMPTY_TEXT:
-                raise _UnusualError
-            messages.append(UserMessage(content=given))
-            return
-        items = _items_decoder.decode(given)
-        call_ids = {item.call_id for item in items if item.type == "function_call"}
-        speaking: AssistantMessage | None = None
-        for item in items:
-            kind = item.type or ("message" if item.role else None)
-            if kind == "function_call":
-                speaking = self._add_call(messages, item, speaking)
-            elif kind == "function_call_output":
-                if not item.call_id or item.call_id not in call_ids or not is_given(item.output):
-                    raise _UnusualError
-                _check_only(item, "call_id", "output")
-                content = _joined(item.output)
-                messages.append(ToolMessage(content=content, tool_call_id=item.call_id))
-                speaking = None
-            elif kind == "message":
-                _check_only(item, "role", "content")
-                messages.append(_message(item))
-                last = messages[-1]
-                speaking = last if type(last) is AssistantMessage else None
-            elif kind == "reasoning":
-                if not (_is_empty(item.content) and _is_empty(item.summary)):
-                    raise _UnusualError
-                self._omissions.note("input.reasoning")
-            else:
-                raise _UnusualError
-
-    def _add_call(
-        self, messages: list[Message], item: Item, speaking: AssistantMessage | None
-    ) -> AssistantMessage:
-        """Add a call to the message before it, or to a new one; gives the message."""
-        _check_only(item, "call_id", "name", "arguments")
-        if not (item.call_id and item.name) or not isinstance(item.arguments, str):
-            raise _UnusualError
-        if speaking is None:
-            speaking = AssistantMessage()
-            messages.append(speaking)
-        function = CalledFunction(item.name, item.arguments)
-        call = ToolCall(id=item.call_id, type="function", function=function)
-        if speaking.tool_calls:
-            speaking.tool_calls.append(call)
-        else:
-            speaking.tool_calls = [call]
-        return speaking
-
-
-_KINDS = ("role", "content", "call_id", "name", "arguments", "output", "summary")
-
-
-def _check_only(item: Item, *names: str) -> None:
-    """Raise where an item has a field of another kind's: it would have to be reported."""
-    if any(name not in names and getattr(item, name) not in (None, UNSET) for name in _KINDS):
-        raise _UnusualError
-    if item.encrypted_content:
-        raise _UnusualError
-
-
-def _message(item: Item) -> Message:
-    """A message item as a chat message."""
-    content = item.content
-    if not is_given(content):
-        raise _UnusualError
-    if item.role == "user":
-        return UserMessage(content=_user_content(content))
-    text = _joined(content)
-    if bytes(text) == EMPTY_TEXT:
-        raise _UnusualError
-    if item.role == "assistant":
-        return AssistantMessage(content=text)
-    if item.role in ("system", "developer"):
-        return SystemMessage(content=text)
-    raise _UnusualError
-
-
-def _user_content(content: Raw) -> Raw:
-    """The content of a message of the user: a text, or parts where there are several."""
-    if is_text(content):
-        if bytes(content) == EMPTY_TEXT:
-            raise _UnusualError
-        return content
-    parts = _parts(content)
-    first = parts[0]
-    if len(parts) == 1 and type(first) is not InputImage:
-        return text_content(first.text)  # type: ignore[union-attr]  # a text
-    return Raw(_encoder.encode([*map(_chat_part, parts)]))
-
-
-def _joined(content: Raw) -> Raw:
-    """The content of any other message: its texts as one."""
-    if is_text(content):
-        return content
-    parts = _parts(content)
-    if any(type(part) is InputImage for part in parts):
-        raise _UnusualError
-    return text_content("".join([part.text for part in parts]))  # type: ignore[union-attr]
-
-
-def _parts(content: Raw) -> list[Part]:
-    """The parts of a content that is a list."""
-    parts: list[Part] = _parts_decoder.decode(content)
-    for part in parts:
-        if type(part) is OutputText and not (
-            _is_empty(part.annotations) and _is_empty(part.logprobs)
-        ):
-            raise _UnusualError
-    return parts
-
-
-def _chat_part(part: Part) -> TextPart | ImagePart:
-    """A part as chat has it."""
-    if type(part) is not InputImage:
-        return TextPart(part.text)  # type: ignore[union-attr]  # a text
-    detail = part.detail or UNSET
-    return ImagePart(ImageURL(Raw(_encoder.encode(part.image_url)), detail))
 
 
 def _tool(given: FunctionTool) -> Tool:
@@ -397,8 +254,3 @@ def _shown(given: FunctionTool) -> dict[str, Any]:
     fields = ("name", "description", "parameters", "strict")
     values = {name: getattr(given, name) for name in fields}
     return {"type": "function", **{n: v for n, v in values.items() if v is not UNSET}}
-
-
-def _is_empty(value: Raw | UnsetType) -> bool:
-    """Whether a raw list is absent, null or empty."""
-    return value is UNSET or bytes(value).strip() in (b"null", b"[]")

@@ -23,7 +23,7 @@ from msgspec import UNSET
 from msgspec.json import decode
 
 from puna.dialects.tool_call_identity import PartialArguments
-from puna.wire.plain_replies import CallPiece
+from puna.wire.plain_chunks import CallPiece
 
 _ESCAPED = re.compile(rb'(?:[ !#-\[\]-~]|\\["\\/bfnrt])*+')
 """Matches the inside of a JSON string that is ASCII and has no `\\u` escape."""

@@ -27,7 +27,7 @@ from puna.gateway.passing.head_cache import LaneHead
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.report import CallReport
 from puna.types.requests import ChatRequest, make_chat_request
-from puna.wire.plain_replies import read_checked_call, read_checked_chunk
+from puna.wire.plain_chunks import read_checked_call, read_checked_chunk
 from puna.wire.surrogates import parse_json
 
 

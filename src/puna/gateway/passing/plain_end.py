@@ -13,15 +13,8 @@ from dataclasses import dataclass
 from puna.gateway.answers.replies import DONE
 from puna.gateway.passing.plain_stream import EVENT_END, EVENT_START
 from puna.wire.octets import CR, LF
-from puna.wire.plain_replies import (
-    TOOL_CALLS,
-    Chunk,
-    PlainUsage,
-    finish_event,
-    read_finish,
-    read_usage_chunk,
-    usage_event,
-)
+from puna.wire.plain_chunks import Chunk, finish_event, read_finish, read_usage_chunk, usage_event
+from puna.wire.plain_replies import TOOL_CALLS, PlainUsage
 
 _DONE = DONE.removesuffix(EVENT_END)
 _MOST_HELD = 65_536

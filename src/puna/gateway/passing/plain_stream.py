@@ -34,7 +34,7 @@ from puna.gateway.passing.call_deltas import CallDeltas, KeptEvents
 from puna.gateway.passing.event_frames import PLAIN, Frames, frames_of_arguments, frames_of_text
 from puna.rescue.stream import CALL_STARTS
 from puna.wire.octets import CR, LF
-from puna.wire.plain_replies import (
+from puna.wire.plain_chunks import (
     CallChunk,
     Chunk,
     PlainChunk,

@@ -33,7 +33,7 @@ from puna.types.report import CallReport
 from puna.types.request_source import RequestSource
 from puna.types.requests import ChatRequest
 from puna.types.response_request import read_input
-from puna.wire.plain_replies import read_checked_call, read_checked_chunk
+from puna.wire.plain_chunks import read_checked_call, read_checked_chunk
 from puna.wire.surrogates import parse_json
 
 _LAST_STORED_S: Final = 5.0
