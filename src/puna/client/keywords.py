@@ -198,13 +198,13 @@ def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSe
         made = make_deployment(model, keywords, settings, is_canned=is_canned)
         return (replace(made, overrides=_read_overrides(keywords, request)),)
 
-    asked: dict[str, Any] = {
+    changes: dict[str, Any] = {
         field: [group_of(item, field) for item in read_option(own, field, Scope.CALL)]
         for field in ("fallbacks", "context_window_fallbacks")
         if own.get(field) is not None
     }
     plan = route if route is not None else Plan(group=(first,))
-    return replace(plan, **asked) if asked else plan
+    return replace(plan, **changes) if changes else plan
 
 
 def _read_fallback(
@@ -287,10 +287,10 @@ def make_deployment(
 
 def _read_host_settings(own: Mapping[str, Any]) -> Mapping[str, Secret]:
     """What the host is told beside key and address; some of it is secret, so all is."""
-    told = {name: read_option(own, name, _HOST) for name in _HOST_KEYS.intersection(own)}
+    settings = {name: read_option(own, name, _HOST) for name in _HOST_KEYS.intersection(own)}
     return {
         name: value if isinstance(value, Secret) else Secret(value)
-        for name, value in told.items()
+        for name, value in settings.items()
         if value is not None
     }
 

@@ -116,8 +116,8 @@ def with_key_advice(error: APIError, attempt: Attempt[Any, ModelRequest]) -> API
     is_keyless = (target.api_key or target.basic_auth or target.signing) is None
     sent = "no key was sent: give one" if is_keyless else "check the one that is configured"
     place = f"`{origin_of(target.base_url)}`"
-    told = f"This came from {place}, asked for the deployment `{deployment.deployment_id}`"
-    _reword(error, f"{error.message.rstrip('.')}. {told}; {sent} (`api_key`).")
+    origin = f"This came from {place}, asked for the deployment `{deployment.deployment_id}`"
+    _reword(error, f"{error.message.rstrip('.')}. {origin}; {sent} (`api_key`).")
     return error
 
 

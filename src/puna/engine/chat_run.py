@@ -176,7 +176,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         return usage
 
     @override
-    def asked(self) -> Mapping[str, Any]:
+    def request_content(self) -> Mapping[str, Any]:
         return {"messages": self.call.request.messages}
 
     @override

@@ -50,8 +50,8 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
         completion = attempt.dialect.read_reply(reply, attempt.context)
         usage = believable(completion.usage)
         if usage is None:
-            said = "".join(choice.text for choice in completion.choices)
-            usage = completion.usage = _estimate(attempt.context.request, estimate_tokens(said))
+            text = "".join(choice.text for choice in completion.choices)
+            usage = completion.usage = _estimate(attempt.context.request, estimate_tokens(text))
         self.note_answer(attempt, usage, completion.choices[0].finish_reason)
         return completion.with_report(self.report)
 
@@ -63,7 +63,7 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
         self.report.finish_reason = finish_reason
 
     @override
-    def asked(self) -> Mapping[str, Any]:
+    def request_content(self) -> Mapping[str, Any]:
         return {"input": self.call.request.prompt}
 
     @override
@@ -154,8 +154,8 @@ class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
 
 
 def _estimate(request: CompletionRequest, made: int) -> Usage:
-    """The usage where a host tells none: token ids are counted, texts estimated."""
-    asked = sum(
+    """The usage where a host reports none: token ids are counted, texts estimated."""
+    prompt_tokens = sum(
         estimate_tokens(one) if isinstance(one, str) else len(one) for one in request.prompts
     )
-    return Usage.estimated(asked, made)
+    return Usage.estimated(prompt_tokens, made)

@@ -136,19 +136,19 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
     def _note_usage(self) -> Usage:
         if self._usage is None:
             reader = self._reader
-            told = reader.usage
+            reported = reader.usage
             capped: int | None = getattr(reader, "capped_tokens", None)
-            tokens = 0 if told is not None else capped or self._tokens.total()
+            tokens = 0 if reported is not None else capped or self._tokens.total()
             finish = reader.finish_reason
             if self._rescue is not None:
                 finish = self._rescue.finish_reason(finish)
-            is_told = reader.has_finished and told is not None
+            is_reported = reader.has_finished and reported is not None
             self._usage = self._run.finish_stream(
                 self._attempt,
-                told,
+                reported,
                 tokens,
                 finish,
-                holds_whole_answer=is_told or (self.is_over and reader.error is None),
+                holds_whole_answer=is_reported or (self.is_over and reader.error is None),
             )
         return self._usage
 

@@ -36,7 +36,7 @@ class EmbeddingRun(CallRun[EmbeddingRequest, EmbeddingDialect, EmbeddingResponse
         return response.with_report(self.report)
 
     @override
-    def asked(self) -> Mapping[str, Any]:
+    def request_content(self) -> Mapping[str, Any]:
         return {"input": self.call.request.input}
 
     @override

@@ -119,8 +119,8 @@ def held_format(request: ChatRequest, target: Target) -> HeldFormat | None:
 
 def asked_again(request: ChatRequest, answer: ChatCompletion, fault: Fault) -> ChatRequest:
     """The request after an answer that is no good."""
-    said = answer.choices[0].message.content or ""
-    return replace(request, messages=with_correction(request.messages, said, fault.full))
+    content = answer.choices[0].message.content or ""
+    return replace(request, messages=with_correction(request.messages, content, fault.full))
 
 
 def unmet(fault: Fault, tries: int, target: Target, model: str) -> MalformedReplyError:
@@ -162,5 +162,5 @@ def _no_json(finish_reason: str | None) -> Fault:
     return _fault("it holds no complete JSON")
 
 
-def _fault(said: str) -> Fault:
-    return Fault(said, said)
+def _fault(message: str) -> Fault:
+    return Fault(message, message)

@@ -61,7 +61,7 @@ class ModerationRun(CallRun[ModerationRequest, ModerationDialect, ModerationResp
         return response.with_report(self.report)
 
     @override
-    def asked(self) -> Mapping[str, Any]:
+    def request_content(self) -> Mapping[str, Any]:
         return {"input": self.call.request.input}
 
 

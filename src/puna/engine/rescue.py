@@ -67,14 +67,14 @@ def rescue_failure(
     reply: HTTPReply, context: ReadContext, report: CallReport
 ) -> ChatCompletion | None:
     """The answer that a host refused to give because it could not read the model's calls."""
-    told = context.target.quirks.failed_generation
-    if told is None or reply.status != told.status:
+    quirk = context.target.quirks.failed_generation
+    if quirk is None or reply.status != quirk.status:
         return None
     tools = tools_to_rescue(context.request)
     if tools is None:
         return None
     try:
-        rescued = read_failed_generation(parse_answer(reply.body), told, tools)
+        rescued = read_failed_generation(parse_answer(reply.body), quirk, tools)
     except ValueError:
         return None
     if rescued is None:
@@ -160,10 +160,10 @@ class StreamRescue:
         """The stream broke: what was held back, as text."""
         return self._end([(index, one.release()) for index, one in self._choices.items()])
 
-    def finish_reason(self, told: str | None) -> str | None:
-        """The first choice's."""
+    def finish_reason(self, host_reason: str | None) -> str | None:
+        """The finish reason of the first choice for the caller, for the one that the host sent."""
         first = self._choices.get(0)
-        return first.finish_reason(told) if first is not None else told
+        return first.finish_reason(host_reason) if first is not None else host_reason
 
     def _feed_chunk(self, chunk: ChatCompletionChunk) -> list[ChatCompletionChunk]:
         before: list[ChunkChoice] = []
@@ -208,9 +208,9 @@ class _ChoiceRescue:
         self._held: list[Piece] = []
         """From the first call on."""
 
-    def finish_reason(self, told: str | None) -> str | None:
-        """What the choice ends with, where the host told this."""
-        return _finish_of_calls(told) if self._has_rescued else told
+    def finish_reason(self, host_reason: str | None) -> str | None:
+        """The finish reason for the caller, for the one that the host sent."""
+        return _finish_of_calls(host_reason) if self._has_rescued else host_reason
 
     def passed_on(self, text: str) -> None:
         """A text that reached the caller already."""
@@ -272,9 +272,9 @@ class _ChoiceRescue:
         return "".join(texts)
 
 
-def _finish_of_calls(told: str | None) -> str | None:
+def _finish_of_calls(host_reason: str | None) -> str | None:
     """A choice's finish reason, now that it has calls; other words than `stop` stay."""
-    return _TOOL_CALLS if told in ("stop", None) else told
+    return _TOOL_CALLS if host_reason in ("stop", None) else host_reason
 
 
 def _calls_of(made_id: str, calls: Sequence[FoundCall]) -> list[ToolCall]:

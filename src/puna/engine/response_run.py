@@ -98,8 +98,10 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
             return super().accepts(deployment)
         try:
             # Not what may be left out, but whether it would have to be.
-            asked = replace(self.request_for(deployment), drop_params=False, has_strict_tools=True)
-            return accepts_request(to_chat(asked, bridge_request(asked)), deployment.target)
+            request = replace(
+                self.request_for(deployment), drop_params=False, has_strict_tools=True
+            )
+            return accepts_request(to_chat(request, bridge_request(request)), deployment.target)
         except BadRequestError:
             return False  # not over chat
 
@@ -218,8 +220,8 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
             what = f"a response that has not ended: its status is `{display(response.status)}`"
             raise malformed(what, attempt.context)
         usage = believable(attempt.dialect.read_usage(response))
-        said = estimate_response(response) if usage is None else 0
-        self.note_answer(attempt, usage, said)
+        tokens = estimate_response(response) if usage is None else 0
+        self.note_answer(attempt, usage, tokens)
         self.report.finish_reason = response.status
         if response.status == COMPLETED and response.completed_at is None:
             response.completed_at = int(self.clock.now())
@@ -228,14 +230,18 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
     def note_answer(
         self, attempt: ResponseAttempt, usage: Usage | None, estimated_tokens: int
     ) -> None:
-        """Note what an answer used; its tokens are an estimate where the host does not tell."""
+        """Note what an answer used; its tokens are an estimate where the host reports none."""
         if usage is None:
             usage = estimate_request(attempt.context.request, estimated_tokens)
         self._note_tokens(usage, attempt)
 
     @override
-    def asked(self) -> Mapping[str, Any]:
-        return {"input": self.call.request.items} if self._chat is None else self._chat.asked()
+    def request_content(self) -> Mapping[str, Any]:
+        return (
+            {"input": self.call.request.items}
+            if self._chat is None
+            else self._chat.request_content()
+        )
 
     @override
     def count_prompt(self) -> int:
@@ -253,7 +259,7 @@ class _ChatPart(Run):
     def note_attempt(self, deployment: Deployment) -> None:
         super().note_attempt(deployment)
         is_canned = self.canned_for(deployment) is not None
-        self._head.asked_host = None if is_canned else deployment
+        self._head.active_deployment = None if is_canned else deployment
 
     def bridge_for(self, deployment: Deployment) -> None:
         """Make the chat request that a deployment is to be asked.
@@ -261,12 +267,12 @@ class _ChatPart(Run):
         Raises:
             BadRequestError: chat cannot do what was asked.
         """
-        asked = self._head.request_for(deployment)
-        self.bridged = bridge_request(asked)
+        responses_request = self._head.request_for(deployment)
+        self.bridged = bridge_request(responses_request)
         call: Any = self._head.call  # the same but for the request, and so of another kind
         self._call = replace(
             call,
-            request=to_chat(asked, self.bridged),
+            request=to_chat(responses_request, self.bridged),
             left_out=call.left_out + self.bridged.left_out,
         )
 

@@ -46,13 +46,13 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
     """A call of any kind under way, from the first try to the one settlement at its end."""
 
     made_id_prefix = ""
-    """Of the id of an answer that came without one."""
+    """How the id of an answer begins that the host sent without an id."""
 
     meter: Meter | None = None
-    """Hears of the report at the settlement."""
+    """Gets the report at the settlement."""
 
-    asked_host: Deployment | None = None
-    """Whom a request is under way to, or has answered; None after a try that failed."""
+    active_deployment: Deployment | None = None
+    """The deployment that has the request, or has answered it; None after a failed attempt."""
 
     def __init__(
         self, call: Call[RequestT], health: Health, clock: Clock, hooks: Sequence[Hook]
@@ -84,11 +84,11 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
 
     @property
     def call(self) -> Call[RequestT]:
-        """What was asked."""
+        """The call with its whole request."""
         return self._call
 
     def request_for(self, deployment: Deployment) -> RequestT:
-        """What a deployment is asked."""
+        """The request as a deployment gets it, with that deployment's own parameters."""
         return for_deployment(self.call, deployment)
 
     def accepts(self, deployment: Deployment) -> bool:
@@ -104,22 +104,22 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         """A success as the answer, with its report. Raises APIError for one that holds none."""
 
     @abstractmethod
-    def asked(self) -> Mapping[str, Any]:
-        """What was asked, as the fields of a `CallEvent`."""
+    def request_content(self) -> Mapping[str, Any]:
+        """The content of the request, as `Texts.request_content` gives it to hooks."""
 
     @property
     def is_stream(self) -> bool:
-        """Whether chunks were asked for."""
+        """Whether the caller wants a stream."""
         return self.call.request.is_stream
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """The caller's own."""
+        """The caller's own `metadata`, as given."""
         return self.call.metadata
 
     def texts(self, answer: Any) -> Texts:
-        """What was asked and answered, for hooks that look at it."""
-        return Texts(self.asked, lambda: answer)
+        """The content of request and answer, built only when a hook reads it."""
+        return Texts(self.request_content, lambda: answer)
 
     def part_for(self, deployment: Deployment) -> CallRun[Any, Any, Any]:
         """The part of this call that asks a deployment. Raises BadRequestError as `prepare`."""
@@ -151,7 +151,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         dialect = self.dialect_for(deployment)
         self.note_attempt(deployment)
         if self.canned_for(deployment) is not None:
-            self.asked_host = None  # nobody works for it
+            self.active_deployment = None  # nobody works for it
         built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
         if target.signing is not None:
             built = replace(built, http=sign(built.http, target.signing, self.clock.now()))
@@ -179,7 +179,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         return self.read_failure(attempt, reply)
 
     def read_failure(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
-        """Raise what a reply that is no success says, unless it holds an answer all the same."""
+        """Read an unsuccessful reply: raise its error, unless it holds an answer all the same."""
         raise with_key_advice(attempt.dialect.read_error(reply, attempt.context), attempt)
 
     def canned_for(self, deployment: Deployment) -> Canned | None:
@@ -197,17 +197,17 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self.report.headers = scrub_headers(headers, attempt.context)
 
     def succeeded(self) -> None:
-        """Note that a deployment answers, and what it took."""
+        """Note that a deployment answers, and the retries and fallbacks before."""
         attempts, report = self.attempts, self.report
         attempts.succeeded()
         report.retries = attempts.retries
         report.fallbacks = attempts.fallbacks
 
     def failed(self, error: APIError) -> None:
-        """A try failed: another may follow."""
-        if self.asked_host is not None and _may_have_cost(error):
+        """Note that an attempt failed; another may follow."""
+        if self.active_deployment is not None and _may_have_cost(error):
             self._has_lost = True
-        self.asked_host = None
+        self.active_deployment = None
         self.attempts.failed(error, self.clock.monotonic())
 
     def count_prompt(self) -> int:
@@ -252,9 +252,9 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         if report.prompt_tokens or report.completion_tokens:  # who noted them said how certain
             if self._has_lost or (outcome == "cancelled" and report.format_tries):
                 report.usage_certainty = "at_least"
-        elif outcome == "cancelled" and self.asked_host is not None:
-            self._note_left(self.asked_host)
-        elif self._has_lost or self.asked_host is not None:
+        elif outcome == "cancelled" and self.active_deployment is not None:
+            self._note_left(self.active_deployment)
+        elif self._has_lost or self.active_deployment is not None:
             report.usage_certainty = "unknown"
 
     def _note_left(self, deployment: Deployment) -> None:
@@ -271,8 +271,8 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
             self.note_usage(price_of(deployment), tokens, 0, 0)
 
     def note_attempt(self, deployment: Deployment) -> None:
-        """Note whom the next request goes to."""
-        self.asked_host = deployment
+        """Note the deployment that the next request goes to."""
+        self.active_deployment = deployment
         report = self.report
         report.attempts += 1
         report.provider = deployment.target.provider

@@ -23,7 +23,7 @@ def estimate_answer(completion: ChatCompletion) -> int:
 
 
 def believable(usage: Usage | None) -> Usage | None:
-    """What a host says of tokens; None where a count is below zero, or beyond all belief."""
+    """The usage that a host reports; None where a count is below 0, or above `MOST_TOKENS`."""
     if usage is None:
         return None
     given, made = usage.prompt_tokens_details, usage.completion_tokens_details
@@ -38,16 +38,16 @@ def believable(usage: Usage | None) -> Usage | None:
 
 
 def estimate_response(response: Response) -> int:
-    """Tokens of all that a response says: texts, thoughts, and arguments of calls."""
-    said = [item.to_dict() for item in response.output]
-    return estimate_tokens("".join(_all_texts(said)))
+    """Tokens of all that a response holds: texts, thoughts, and arguments of calls."""
+    items = [item.to_dict() for item in response.output]
+    return estimate_tokens("".join(_all_texts(items)))
 
 
 def estimate_request(request: ResponsesRequest, completion_tokens: int) -> Usage:
-    """The usage of a response whose host tells none: its input is estimated as JSON."""
-    asked = [*request.earlier, *request.items, request.params.get("instructions") or ""]
+    """The usage of a response whose host reports none: its input is estimated as JSON."""
+    parts = [*request.earlier, *request.items, request.params.get("instructions") or ""]
     tools = request.params.get("tools")
-    prompt_tokens = estimate_tokens(json.dumps([*asked, *(tools or ())], default=str))
+    prompt_tokens = estimate_tokens(json.dumps([*parts, *(tools or ())], default=str))
     return Usage.estimated(prompt_tokens, completion_tokens)
 
 
@@ -91,14 +91,14 @@ class RunningEstimate:
         return self._tokens
 
 
-def _texts(said: Message | Delta) -> Iterator[str]:
+def _texts(message: Message | Delta) -> Iterator[str]:
     """Every text that the model wrote: content, refusal, reasoning, and its tool calls."""
-    for text in (said.content, said.refusal, getattr(said, "reasoning_content", None)):
+    for text in (message.content, message.refusal, getattr(message, "reasoning_content", None)):
         if isinstance(text, str):
             yield text
-    functions = [call.function for call in said.tool_calls or () if call.function is not None]
-    if said.function_call is not None:
-        functions.append(said.function_call)
+    functions = [call.function for call in message.tool_calls or () if call.function is not None]
+    if message.function_call is not None:
+        functions.append(message.function_call)
     for function in functions:
         yield function.name or ""
         yield function.arguments or ""

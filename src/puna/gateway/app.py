@@ -58,7 +58,7 @@ from puna.gateway.requests.free_memory import SMALL_BODY, FreeMemory, lacks_memo
 from puna.gateway.requests.heavy_steps import Aside
 from puna.gateway.requests.web_pages import preflight_headers
 from puna.gateway.server.client_limits import MANY_FILES, limits_of
-from puna.gateway.server.connection_limit import Crowd
+from puna.gateway.server.connection_limit import ConnectionLimit
 from puna.gateway.visit import Admission, Visit, VisitMeter, Visits
 from puna.governance.keys import Keys
 from puna.telemetry.events import Hook, HookTasks
@@ -136,7 +136,7 @@ class Gateway:
         """Set the limits on clients for a process that may have so many files open."""
         self._open_files = open_files
         self.client_limits = limits_of(self._config.server, open_files)
-        self.crowd = Crowd(self.client_limits)
+        self.connection_limit = ConnectionLimit(self.client_limits)
 
     def prepare(self, directory: Directory, hooks: tuple[Hook, ...] = ()) -> LoadedConfig:
         """Make another configuration beside the one that is served; `swap` serves with it.

@@ -128,9 +128,9 @@ class Visit:
     """
 
     __slots__ = (
-        "_asked",
         "_hold",
         "_is_coming",
+        "_planned",
         "_visits",
         "call_id",
         "endpoint",
@@ -163,17 +163,17 @@ class Visit:
         self.status = 0
         self.spent_s = 0.0
         self.reports: tuple[tuple[CallReport, Outcome], ...] = ()
-        self._asked: PlannedCalls | None = None
+        self._planned: PlannedCalls | None = None
         self._hold: Hold | None = None
         self._is_coming = False
 
     @property
     def bound(self) -> UsageBound:
         """What the admitted calls may use at most. Computed anew each time."""
-        assert self._asked is not None, "admit() sets it"  # noqa: S101 - the contract
-        return bound_of(self._asked.calls)
+        assert self._planned is not None, "admit() sets it"  # noqa: S101 - the contract
+        return bound_of(self._planned.calls)
 
-    def admit(self, asked: PlannedCalls) -> asyncio.Task[None] | None:
+    def admit(self, planned: PlannedCalls) -> asyncio.Task[None] | None:
         """Have the visit admitted for these calls. Called once, before anything is sent.
 
         Returns None where the visit is admitted; or a task where a store is asked: the visit is
@@ -185,7 +185,7 @@ class Visit:
         admission = self._visits.admission
         if admission is None:
             return None
-        self._asked = asked
+        self._planned = planned
         hold = admission.admit(self)
         if isinstance(hold, Awaitable):
             self._is_coming = True
@@ -205,7 +205,7 @@ class Visit:
         finally:
             self._is_coming = False
             if self.status:
-                self._asked = None
+                self._planned = None
         if self.status and hold is not None:
             self._settle(hold)
         else:
@@ -237,9 +237,9 @@ class Visit:
         self.spent_s = monotonic() - self.started_s
         if error is not None:
             warn_of(self.line, error)
-        if self._asked is not None:
+        if self._planned is not None:
             if not self._is_coming:
-                self._asked = None  # it may refer to this visit; break the reference cycle
+                self._planned = None  # it may refer to this visit; break the reference cycle
             hold, self._hold = self._hold, None
             if hold is not None:
                 self._settle(hold)

@@ -22,23 +22,23 @@ class Texts:
 
     def __init__(
         self,
-        build_asked: Callable[[], Mapping[str, Any]] = dict,
+        build_request: Callable[[], Mapping[str, Any]] = dict,
         build_answer: Callable[[], Any] = lambda: None,
     ) -> None:
         """Keep the two functions that build the parts.
 
         Args:
-            build_asked: gives a mapping with `messages` (chat), with `input` (other kinds), or
+            build_request: gives a mapping with `messages` (chat), with `input` (other kinds), or
                 empty.
             build_answer: gives the answer, or None where there is none.
         """
-        self._build_asked = build_asked
+        self._build_request = build_request
         self._build_answer = build_answer
 
     @cached_property
-    def asked(self) -> Mapping[str, Any]:
+    def request_content(self) -> Mapping[str, Any]:
         """The request's content under `messages` or `input`; empty where there is neither."""
-        return self._build_asked()
+        return self._build_request()
 
     @cached_property
     def answer(self) -> Any:
@@ -69,7 +69,7 @@ class CallEvent:
     @property
     def messages(self) -> tuple[Mapping[str, Any], ...]:
         """The messages of a chat request; empty for other kinds of calls."""
-        return tuple(self.texts.asked.get("messages", ()))
+        return tuple(self.texts.request_content.get("messages", ()))
 
     @property
     def input(self) -> Any:
@@ -77,7 +77,7 @@ class CallEvent:
 
         Texts or token ids (embeddings), or items (Responses API).
         """
-        return self.texts.asked.get("input")
+        return self.texts.request_content.get("input")
 
     @property
     def answer(self) -> Any:

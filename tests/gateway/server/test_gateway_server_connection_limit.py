@@ -16,7 +16,7 @@ from tests.support.server import Served, open_files, read_all, request_bytes
 from tests.support.upstream import Reply, Upstream
 
 from puna.gateway.server.client_limits import ClientLimits
-from puna.gateway.server.connection_limit import Crowd
+from puna.gateway.server.connection_limit import ConnectionLimit
 
 ENDING = request_bytes(CHAT, headers="connection: close\r\n")
 
@@ -27,46 +27,46 @@ class Connection:
     transport: Wire = field(default_factory=Wire)
 
 
-def crowd_of(*idle_since: float) -> list[Connection]:
+def clients_of(*idle_since: float) -> list[Connection]:
     return [Connection(one) for one in idle_since]
 
 
-def left_of(guests: list[Connection]) -> list[float]:
-    return [one.idle_since for one in guests if not one.transport.is_closed]
+def left_of(clients: list[Connection]) -> list[float]:
+    return [one.idle_since for one in clients if not one.transport.is_closed]
 
 
 def test_below_its_limits_nobody_is_sent_away() -> None:
-    guests = crowd_of(0.0, 1.0, 100.0)
-    crowd = Crowd(ClientLimits(connections=3, files=50))
-    assert crowd.has_room(guests, guests[2], 49, 100.0)
-    assert left_of(guests) == [0.0, 1.0, 100.0]
+    clients = clients_of(0.0, 1.0, 100.0)
+    limit = ConnectionLimit(ClientLimits(connections=3, files=50))
+    assert limit.has_room(clients, clients[2], 49, 100.0)
+    assert left_of(clients) == [0.0, 1.0, 100.0]
 
 
 @pytest.mark.parametrize(("connections", "number"), [(3, 0), (99, 50)])
 def test_the_longest_idle_makes_room(connections: int, number: int) -> None:
-    guests = crowd_of(math.inf, 7.0, 5.0, 100.0)
-    crowd = Crowd(ClientLimits(connections=connections, files=50))
-    assert crowd.has_room(guests, guests[3], number, 100.0)
-    assert left_of(guests) == [math.inf, 7.0, 100.0]
+    clients = clients_of(math.inf, 7.0, 5.0, 100.0)
+    limit = ConnectionLimit(ClientLimits(connections=connections, files=50))
+    assert limit.has_room(clients, clients[3], number, 100.0)
+    assert left_of(clients) == [math.inf, 7.0, 100.0]
 
 
 def test_many_make_room_at_a_time_among_many() -> None:
-    guests = crowd_of(*(float(at) for at in range(640)), 1_000.0)
-    crowd = Crowd(ClientLimits(connections=640))
-    assert crowd.has_room(guests, guests[-1], 0, 1_000.0)
-    assert left_of(guests) == [*(float(at) for at in range(11, 640)), 1_000.0]
+    clients = clients_of(*(float(at) for at in range(640)), 1_000.0)
+    limit = ConnectionLimit(ClientLimits(connections=640))
+    assert limit.has_room(clients, clients[-1], 0, 1_000.0)
+    assert left_of(clients) == [*(float(at) for at in range(11, 640)), 1_000.0]
 
 
 def test_where_nobody_is_idle_the_newest_goes(caplog: pytest.LogCaptureFixture) -> None:
-    guests = crowd_of(math.inf, math.inf, 99.5, 100.0)  # the third is about to ask
-    crowd = Crowd(ClientLimits(connections=3))
-    assert not crowd.has_room(guests, guests[3], 0, 100.0)
-    assert left_of(guests) == [math.inf, math.inf, 99.5, 100.0]
-    guests[0].idle_since = 1.0
-    assert not crowd.has_room(guests, guests[3], 0, 100.05)  # it does not look each time
-    assert crowd.has_room(guests, guests[3], 0, 100.1)
+    clients = clients_of(math.inf, math.inf, 99.5, 100.0)  # the third is about to ask
+    limit = ConnectionLimit(ClientLimits(connections=3))
+    assert not limit.has_room(clients, clients[3], 0, 100.0)
+    assert left_of(clients) == [math.inf, math.inf, 99.5, 100.0]
+    clients[0].idle_since = 1.0
+    assert not limit.has_room(clients, clients[3], 0, 100.05)  # it does not look each time
+    assert limit.has_room(clients, clients[3], 0, 100.1)
     assert caplog.text.count("4 clients are connected") == 1
-    assert crowd.has_room(guests, guests[3], 0, 111.0)
+    assert limit.has_room(clients, clients[3], 0, 111.0)
     assert caplog.text.count("4 clients are connected") == 2
 
 

@@ -128,7 +128,7 @@ def test_the_release_is_one_that_was_looked_at() -> None:
 
 CYCLE, FLOW, STATE = "RequestResponseCycle", "FlowControl", "ServerState"
 RECEIVERS: Mapping[str, Mapping[str, str]] = {
-    "server/uvicorn_protocol.py": {"known": CYCLE, "asked": CYCLE, "cycle": CYCLE},
+    "server/uvicorn_protocol.py": {"known": CYCLE, "open_cycle": CYCLE, "cycle": CYCLE},
     "server/protocol.py": {"cycle": CYCLE},
     "server/asgi_connection.py": {"cycle": CYCLE, "one": CYCLE},
     "workers/processes.py": {"self._process": "Process"},
@@ -144,7 +144,7 @@ EVERYWHERE = {
 }
 BASES = {
     "HttpToolsProtocol": "HttpToolsProtocol",
-    "EdgeProtocol": "HttpToolsProtocol",
+    "LimitedProtocol": "HttpToolsProtocol",
     "uvicorn.Server": "Server",
     "Process": "Process",
 }
@@ -252,7 +252,7 @@ async def test_a_head_makes_a_cycle_whose_task_has_not_begun() -> None:
         sent.append(message["type"])
         await before(message)
 
-    cycle.send = send  # type: ignore[method-assign] # as `EdgeProtocol` does
+    cycle.send = send  # type: ignore[method-assign] # as `LimitedProtocol` does
     protocol.data_received(b"body")
     assert not cycle.more_body
     await turns()

@@ -80,7 +80,7 @@ class BridgedRun(FastRun):
         return self.looks_for_thoughts and any(OPEN in text for text in texts)
 
     @override
-    def asked(self) -> Mapping[str, Any]:
+    def request_content(self) -> Mapping[str, Any]:
         return {"messages": self.call.request.messages}
 
 

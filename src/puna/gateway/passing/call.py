@@ -176,7 +176,7 @@ class FastCall(ABC):
         """Note in the run what was used so far. Called before a settlement."""
 
     @property
-    def _asked(self) -> ReadyDeployment:
+    def _current(self) -> ReadyDeployment:
         """The deployment of the attempt under way."""
         assert self._ready is not None, "a reply without a try"  # noqa: S101 - narrows
         return self._ready

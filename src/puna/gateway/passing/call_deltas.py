@@ -148,13 +148,13 @@ class KeptEvents:
         self._events.append(event)
         self._weight += _EVENT_WEIGHT * len(event)
 
-    def add_arguments(self, start: bytes, said: bytes, end: bytes) -> None:
-        """Keep the events of which each is `start`, some of the arguments `said`, and `end`."""
+    def add_arguments(self, start: bytes, text: bytes, end: bytes) -> None:
+        """Keep the events of which each is `start`, some of the arguments `text`, and `end`."""
         if start != self._start or end != self._end:
             self._join()
             self._start, self._end = start, end
-        self._arguments += said
-        self._weight += len(said)
+        self._arguments += text
+        self._weight += len(text)
 
     def to_bytes(self) -> bytes:
         """The kept events, as bytes of a stream."""

@@ -86,11 +86,11 @@ class PlainEnd:
         elif self._finish_reason is None:
             self._read_finish(data)
         else:
-            told = read_usage_chunk(data)
-            if told is None:
+            chunk = read_usage_chunk(data)
+            if chunk is None:
                 self.is_odd = True
             else:
-                self._usage, self._usage_data = told.usage, data
+                self._usage, self._usage_data = chunk.usage, data
 
     def _read_finish(self, data: bytes) -> None:
         finish = read_finish(data)

@@ -225,19 +225,19 @@ class PlainStream:
         start, end = self._start, self._end
         if not start or not (data.startswith(start) and data.endswith(end)):
             return b""
-        said = data[len(start) : -len(end)]
+        inner = data[len(start) : -len(end)]
         if self._calls is not None:
-            return self._pass_arguments(self._calls, said)
-        if self._accept_text(said):
-            return self._our_start + said + self._our_end
-        texts = said.split(self._between)
+            return self._pass_arguments(self._calls, inner)
+        if self._accept_text(inner):
+            return self._our_start + inner + self._our_end
+        texts = inner.split(self._between)
         if len(texts) > 1 and all(texts) and self._accept_text(b"".join(texts)):
             return self._our_start + self._our_between.join(texts) + self._our_end
         return b""
 
-    def _pass_arguments(self, calls: CallDeltas, said: bytes) -> bytes:
-        """The same for events with arguments; `said` is all between the first and last frame."""
-        texts = said.split(self._between)
+    def _pass_arguments(self, calls: CallDeltas, inner: bytes) -> bytes:
+        """The same for events with arguments; `inner` is all between the first and last frame."""
+        texts = inner.split(self._between)
         if self._kept.is_full or not calls.accept_escaped(texts):
             return b""
         self._kept.add_arguments(self._start, b"".join(texts), self._end)
@@ -361,8 +361,8 @@ class PlainStream:
         frames = frames_of_arguments(data, renamed) if piece.id is UNSET else None
         if frames is not None:
             self._set_frames(frames)
-            said = data[len(self._start) : -len(self._end)]
-            self._kept.add_arguments(self._start, said, self._end)
+            arguments = data[len(self._start) : -len(self._end)]
+            self._kept.add_arguments(self._start, arguments, self._end)
             return renamed
         if piece.id is not UNSET:
             self._start = b""  # forget the bytes around earlier texts

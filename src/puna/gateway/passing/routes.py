@@ -230,12 +230,12 @@ def _make_ready(
 
 def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
     """What the dialect would send, without the body."""
-    asked = ChatRequest(
+    request = ChatRequest(
         one.public_name,
         ({"role": "user", "content": ""},),
         headers=one.headers,
         is_stream=is_stream,
     )
     dialect = DIALECTS[one.target.dialect]
-    built = dialect.build_request(asked, one.target, timeouts_of(one, Timeouts()))
+    built = dialect.build_request(request, one.target, timeouts_of(one, Timeouts()))
     return replace(built.http, body=b"")

@@ -1,7 +1,7 @@
 """The runs of calls of the fast lane: the engine's run, which also sends the request.
 
 `FastRun` is for a chat request that is passed on; a usual one ends without a `Call` having been
-made of it. `passing/bridged_run.py` has the run of a request that came in another shape.
+made of it. `BridgedRun` (`passing/bridged.py`) is for a request that came in another shape.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class LaneRun(Run):
     @override
     def texts(self, answer: Any) -> Texts:
         """`answer` may be a function that builds it."""
-        return Texts(self.asked, answer if callable(answer) else lambda: answer)
+        return Texts(self.request_content, answer if callable(answer) else lambda: answer)
 
     def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
         """Settle; what hooks want awaited is awaited later."""
@@ -218,7 +218,7 @@ class FastRun(LaneRun):
         return {"key_id": self.principal.key_id}
 
     @override
-    def asked(self) -> Mapping[str, Any]:
+    def request_content(self) -> Mapping[str, Any]:
         return {"messages": tuple(self._envelope.to_messages())}
 
 

@@ -178,7 +178,7 @@ class StreamCall(FastCall):
         run, usage = self._run, ending.usage
         run.report.finish_reason = ending.finish_reason
         run.note_usage(
-            self._asked.price, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
+            self._current.price, usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
         )
         self._finish(ending.events)
 
@@ -268,7 +268,7 @@ class StreamCall(FastCall):
         self._ending_s = limit_s
         if self._timer is not None:
             self._timer.cancel()
-        total_s = self._asked.request.timeouts.total_s
+        total_s = self._current.request.timeouts.total_s
         wait_s = limit_s if total_s is None else min(limit_s, total_s)
         self._timer = self._context.loop.call_later(wait_s, self._guarded, self._end_unsaid)
 
@@ -290,7 +290,9 @@ class StreamCall(FastCall):
             self._run.succeeded()
             # The headers also report what the reader has mended.
             is_unusual = self._has_limits or self._delivery is not None
-            lines = stream_lines(self._asked.stream_lines, self._run.report, has_limits=is_unusual)
+            lines = stream_lines(
+                self._current.stream_lines, self._run.report, has_limits=is_unusual
+            )
             self._writer.begin(lines)
         self._writer.send(events)
 

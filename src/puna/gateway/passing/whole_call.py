@@ -101,7 +101,7 @@ class WholeCall(FastCall):
     def _note(self, plain: PlainReply) -> None:
         """Note the finish reason and the usage of a plain reply in the report."""
         run, usage, ready = self._run, plain.usage, self._ready
-        assert ready is not None, "a reply without a try"  # noqa: S101 - narrows, as `_asked`
+        assert ready is not None, "a reply without a try"  # noqa: S101 - narrows, as `_current`
         run.report.status_code = 200
         run.report.finish_reason = plain.choices[0].finish_reason
         cached = usage.cached_tokens if usage.prompt_tokens_details is not UNSET else 0
@@ -110,7 +110,7 @@ class WholeCall(FastCall):
     def _answer(self, answer: bytes, *, has_limits: bool) -> None:
         """Settle, and write a plain answer. `has_limits`: the host sent rate limit headers."""
         run, ready = self._run, self._ready
-        assert ready is not None, "a reply without a try"  # noqa: S101 - narrows, as `_asked`
+        assert ready is not None, "a reply without a try"  # noqa: S101 - narrows, as `_current`
         run.succeeded()
         self._is_over = True
         run.end("success", answer=self._build_answer)
@@ -128,7 +128,7 @@ class WholeCall(FastCall):
         run.succeeded()
         self._is_over = True
         run.end("success", answer=completion)
-        lines = whole_lines(self._asked.whole_lines, run.report, has_limits=True)
+        lines = whole_lines(self._current.whole_lines, run.report, has_limits=True)
         self._writer.reply(run.report, lines, chat_body(completion))
 
     @override
@@ -140,5 +140,5 @@ def _completion(
     renaming: Renaming, body: bytes, plain: PlainReply, answer: bytes, report: CallReport
 ) -> ChatCompletion:
     """The answer for hooks: the host's body under the public name, without added fields."""
-    said = renaming.apply(body, plain) or answer
-    return ChatCompletion.model_validate_json(said).with_report(report)
+    renamed = renaming.apply(body, plain) or answer
+    return ChatCompletion.model_validate_json(renamed).with_report(report)

@@ -41,8 +41,8 @@ class ClientConnection(Protocol):
         ...
 
 
-class Crowd:
-    """All clients of one server."""
+class ConnectionLimit:
+    """The limit on the clients of one server. Times are seconds of the event loop's clock."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self._limits = limits

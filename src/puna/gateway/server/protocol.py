@@ -12,7 +12,7 @@ from puna.gateway.passing.cycle import FastCycle
 from puna.gateway.passing.head_cache import KnownHead, LaneHead, learn_head
 from puna.gateway.passing.heads import write_lines
 from puna.gateway.passing.lane import LANE_PATHS, FastLane
-from puna.gateway.server.uvicorn_protocol import EdgeProtocol
+from puna.gateway.server.uvicorn_protocol import LimitedProtocol
 
 
 class _HasLane(Protocol):
@@ -27,7 +27,7 @@ class _NoLane:
     fast_lane: FastLane | None = None
 
 
-class GatewayProtocol(EdgeProtocol):
+class GatewayProtocol(LimitedProtocol):
     """One client connection.
 
     A chat request is offered to the application's fast lane when its body is whole; what that does

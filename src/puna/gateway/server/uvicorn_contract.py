@@ -33,7 +33,7 @@ _HTTP = "uvicorn.protocols.http.httptools_impl"
 
 PARTS: tuple[Part, ...] = (
     # --- one connection
-    Part(_HTTP, "HttpToolsProtocol", "base class of `EdgeProtocol`"),
+    Part(_HTTP, "HttpToolsProtocol", "base class of `LimitedProtocol`"),
     Part(_HTTP, "STATUS_LINE", "the first line of a reply by its status, line end included"),
     Part("HttpToolsProtocol", "app", "the application: what it says of limits and the fast lane"),
     Part("HttpToolsProtocol", "loop", "its clock and timers are those of the connection"),

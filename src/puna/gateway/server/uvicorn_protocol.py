@@ -19,7 +19,7 @@ from puna.gateway.passing.heads import write_lines
 from puna.gateway.requests.host_header import host_fault
 from puna.gateway.server.asgi_connection import LastingTransport, PlainSend
 from puna.gateway.server.client_limits import ClientLimits, PartialRequest, took_too_long
-from puna.gateway.server.connection_limit import Crowd, too_many_connections
+from puna.gateway.server.connection_limit import ConnectionLimit, too_many_connections
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together. The parser itself knows no limit."""
@@ -36,7 +36,7 @@ _MOST_QUEUED: Final = 16
 """Requests of one connection that wait for their turn; behind them no more is read."""
 
 
-class EdgeProtocol(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol):
     """One client connection, each of its requests an ASGI request.
 
     Its time limits need one timer, which is looked at when it ends, not armed with each reply.
@@ -206,12 +206,12 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.close()  # the bytes would stand in the middle of a reply
             return
         if self._head_bytes > MOST_HEAD_BYTES:
-            status, said = 431, f"The request's head is larger than {MOST_HEAD_BYTES} bytes."
+            status, message = 431, f"The request's head is larger than {MOST_HEAD_BYTES} bytes."
         elif self._is_other_version:
-            status, said = 505, "This server speaks HTTP/1.1."
+            status, message = 505, "This server speaks HTTP/1.1."
         else:
-            status, said = self._fault or (400, "This is not an HTTP request.")
-        bad = BadRequestError(said, status_code=status, code="invalid_request")
+            status, message = self._fault or (400, "This is not an HTTP request.")
+        bad = BadRequestError(message, status_code=status, code="invalid_request")
         self._refuse(out_of_memory() if self._lacks_memory else bad)
 
     def _refuse(self, error: APIError) -> None:
@@ -280,18 +280,20 @@ class EdgeProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         """End a connection whose client took too long: 408 where it began a request."""
         known: Any = self.cycle
-        asked: Any = known if known is not None and not known.response_complete else None
+        open_cycle: Any = known if known is not None and not known.response_complete else None
         partial = self._partial
         is_over = not partial.is_on or partial.is_answered
-        if is_over or (asked is not None and asked.response_started and asked.more_body):
+        if is_over or (
+            open_cycle is not None and open_cycle.response_started and open_cycle.more_body
+        ):
             self.transport.close()
             return
-        if self.pipeline or (asked is not None and not asked.more_body):
+        if self.pipeline or (open_cycle is not None and not open_cycle.more_body):
             self._watch_idle(self._limits.head_s)  # it stands behind requests that are answered
             return
-        if asked is not None:
-            asked.disconnected = True
-            asked.message_event.set()
+        if open_cycle is not None:
+            open_cycle.disconnected = True
+            open_cycle.message_event.set()
         if self.is_last and partial.due(self._limits) - self.loop.time() > _TICK_S:
             self._refuse(stopping())  # an idle connection's limit ended, not this request's
             return
@@ -365,13 +367,13 @@ class EdgeProtocol(HttpToolsProtocol):
         self._lasting = LastingTransport(self, transport)
         self._idle_since = self.loop.time()
         self._watch_idle(self._idle_limit_s)
-        crowd: Crowd | None = getattr(self.app, "crowd", None)
-        if crowd is None:
+        limit: ConnectionLimit | None = getattr(self.app, "connection_limit", None)
+        if limit is None:
             return
         sock = transport.get_extra_info("socket")
         number = sock.fileno() if sock is not None else 0
-        guests: Any = self.connections
-        if not crowd.has_room(guests, self, number, self._idle_since):
+        connections: Any = self.connections
+        if not limit.has_room(connections, self, number, self._idle_since):
             self._refuse(too_many_connections())
             self.transport.close()  # no file is kept for it
 

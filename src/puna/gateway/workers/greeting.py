@@ -46,7 +46,7 @@ def lines_to_try(options: ServeOptions, directory: Directory, host: str) -> list
     reached = "localhost" if host in _LOCAL | _EVERYWHERE else _bracketed(host)
     url = f"{'https' if certificate else 'http'}://{reached}:{options.port}"
     model = _usable_name(directory)
-    asked = {"model": model, "messages": [{"role": "user", "content": "Name three colors."}]}
+    body = {"model": model, "messages": [{"role": "user", "content": "Name three colors."}]}
     variable = None if directory.is_open else _key_variable(directory)
     header = f' -H "Authorization: Bearer ${variable}"' if variable else ""
     trust = f" --cacert {shlex.quote(certificate)}" if certificate else ""
@@ -58,21 +58,21 @@ def lines_to_try(options: ServeOptions, directory: Directory, host: str) -> list
     ask = f"{url}/v1/chat/completions -H 'Content-Type: application/json'{header}"
     return [
         f"try{_remark(model, variable, directory)}:",
-        f"  curl{trust} {ask} -d {shlex.quote(json.dumps(asked, ensure_ascii=False))}",
+        f"  curl{trust} {ask} -d {shlex.quote(json.dumps(body, ensure_ascii=False))}",
         f"  curl{trust} {url}/v1/models{header}",
         f"  {chat}",
     ]
 
 
 def _remark(model: str, variable: str | None, directory: Directory) -> str:
-    said: list[str] = []
+    remarks: list[str] = []
     if model == _PLACEHOLDER:
-        said.append(f"{_PLACEHOLDER} is a name that a wildcard matches")
+        remarks.append(f"{_PLACEHOLDER} is a name that a wildcard matches")
     if variable is not None:
         of_file = directory.config.server.master_key_variable is None
         place = f" to general_settings.master_key of {directory.config.file}" if of_file else ""
-        said.append(f"where {variable} is set{place}")
-    return f" ({'; '.join(said)})" if said else ""
+        remarks.append(f"where {variable} is set{place}")
+    return f" ({'; '.join(remarks)})" if remarks else ""
 
 
 def _key_variable(directory: Directory) -> str:

@@ -64,7 +64,7 @@ class WorkerProcess:
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         self._process = _BeatingProcess(config, sockets)
-        self._is_asked = False
+        self._is_ping_sent = False
 
     @property
     def name(self) -> str:
@@ -82,10 +82,10 @@ class WorkerProcess:
         try:
             while pipe.poll():
                 answer = pipe.recv() is True
-                self._is_asked = False
-            if not self._is_asked:
+                self._is_ping_sent = False
+            if not self._is_ping_sent:
                 pipe.send(b"ping")
-                self._is_asked = True
+                self._is_ping_sent = True
         except (OSError, EOFError, pickle.UnpicklingError):
             return None  # it is ending; that shows by itself
         return answer

@@ -57,8 +57,7 @@ class WorkerPoolLimits:
     Attributes:
         start_s: from a worker's start until it must be ready.
         silent_s: how long the event loop of a ready worker may answer no ping. A blocked loop
-            serves
-            nobody; the longest legitimate step of a request takes a few seconds.
+            serves nobody; the longest legitimate step of a request takes a few seconds.
         end_s: from the request to end until the worker is killed.
         steady_s: a worker that lives shorter than this died quickly, and the next one waits:
         pause_s: the wait after the first quick death, doubled after each further one,
