@@ -157,6 +157,22 @@ def test_environment_variables_apply_before_the_rest_and_are_never_shown() -> No
     )
 
 
+@pytest.mark.parametrize(
+    "variable", ['"": x', '"A=B": x', '"A\\0B": x', 'A: "x\\0y"', 'A: "x\\ud800y"', '"=": true']
+)
+def test_a_variable_that_no_environment_can_hold_is_an_error_at_its_line(variable: str) -> None:
+    error = fail(f"{ONE}environment_variables:\n  {variable}\n")
+    assert error.line == 6
+    assert "environment variable" in str(error)
+
+
+@pytest.mark.parametrize("name", ["X Key", "a\\nb", "X:", "schl\u00fcssel"])
+def test_what_no_header_can_be_called_is_no_header_for_keys(name: str) -> None:
+    error = fail(f'{ONE}general_settings: {{litellm_key_header_name: "{name}"}}\n')
+    assert error.key == "general_settings.litellm_key_header_name"
+    assert "must be the name of a header" in str(error)
+
+
 @pytest.mark.case(162)
 def test_wildcards_serve_and_list() -> None:
     text = "model_list:\n  - model_name: meta_llama/*\n    litellm_params: {model: meta_llama/*}\n"

@@ -295,6 +295,9 @@ def test_stored_responses_stay_until_another_store_is_named(
         in_memory = json.loads(ask(connection, path, asked).body)["id"]
         live.reload(config_for(upstream, "new"))
         assert get(connection, in_memory) == 200
+        size = "{response_store_size_mb: 7, master_key"  # it is that of a file
+        live.reload(config_for(upstream).replace("{master_key", size))
+        assert get(connection, in_memory) == 200
         store = live.app.responses.store
         live.reload(filed)
         assert get(connection, in_memory) == 404

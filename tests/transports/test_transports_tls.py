@@ -38,3 +38,11 @@ def test_a_file_without_a_certificate_is_named_with_the_fix(tmp_path: Path) -> N
     for file in (empty, tmp_path / "gone.pem"):
         with pytest.raises(ConfigError, match=rf"`{file}`.*`SSL_CERT_FILE`"):
             TLSConfig(ca_file=str(file)).context()
+
+
+def test_a_file_that_the_environment_names_in_vain_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    with pytest.raises(ConfigError, match="`SSL_CERT_FILE`"):
+        TLSConfig().context()

@@ -157,16 +157,29 @@ def _read_environment(
     found: dict[str, Secret] = {}
     for name, value in section.values.items():
         at = section.at(name)
-        if isinstance(value, bool):
-            found[name] = Secret(document.texts[at])
-        elif (text := section.text(name)) is not None:
+        text = document.texts[at] if isinstance(value, bool) else section.text(name)
+        if text is None:
+            continue
+        fault = _fault_of_variable(name, text)
+        if fault is None:
             found[name] = Secret(text)
+        else:
+            source.refuse(source.error(at, f"`{printable(format_path(at))}` {fault}"))
     foreign = [
         source.notice(at, f"`{format_path(at)}` {explain_reference(variable)}")
         for at, text in texts_in(resolved.value, path)
         if at not in resolved.origins and (variable := unsupported_reference(text)) is not None
     ]
     return found, [*_report_unset(resolved, source), *foreign]
+
+
+def _fault_of_variable(name: str, value: str) -> str | None:
+    """Why an environment cannot hold a variable, as words that follow its name; None if it can."""
+    if not name or "=" in name:
+        return "is no name of an environment variable: it must not be empty or hold `=`"
+    if any(one == "\0" or "\ud800" <= one <= "\udfff" for one in name + value):
+        return "holds a null byte or half a surrogate pair: no environment variable can"
+    return None
 
 
 def _report_references(resolved: Resolved, source: Source) -> list[Notice]:

@@ -19,6 +19,10 @@ def _trimmed(section: Section, key: str) -> str | None:
 
 def _header_name(section: Section, key: str) -> str | None:
     name = _trimmed(section, key)
+    if name is not None and not kinds.HEADER_NAME.is_right(name):
+        path = section.at(key)
+        section.source.refuse(section.source.wrong(path, kinds.HEADER_NAME.words, name))
+        return None
     return name.lower() if name else None
 
 

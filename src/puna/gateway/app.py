@@ -101,6 +101,8 @@ class Gateway:
             transport,
             lane_transport,
         )
+        self.is_ending = False
+        """Whether the server has ended: no other configuration may be swapped in any more."""
         self._open_files = MANY_FILES
         self._retired: list[LoadedConfig] = []
         self._open_parts: dict[int, Closable] = {}
@@ -202,8 +204,9 @@ class Gateway:
                 gc.freeze()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                self.is_ending = True
                 await self.finish_visits()
-                for part in self._open_parts.values():
+                for part in tuple(self._open_parts.values()):
                     await part.close()
                 self._aside.close()
                 self._worker.pool.stop_all()

@@ -67,7 +67,7 @@ def _load(name: str, file: str | None) -> Hook:
     module_name, _, attribute = name.rpartition(".")
     try:
         found = getattr(_import(module_name, file), attribute)
-    except Exception as error:
+    except BaseException as error:  # a file that calls `sys.exit` must not end a running gateway
         raise ConfigError(
             f"the callback `{name}` cannot be loaded: {type(error).__name__}: {error}", file=file
         ) from error

@@ -242,14 +242,17 @@ def _unchanged(before: Directory, after: Directory) -> Iterable[str]:
 
 def _store_of(server: ServerConfig, before: LoadedConfig | None) -> ResponseStore:
     """The store of responses; the earlier one while the same file is named, or none."""
-    place = server.response_store, server.response_store_bytes
-    if before is not None:
-        earlier = before.server
-        if place == (earlier.response_store, earlier.response_store_bytes):
-            return before.parts.responses.store
+    if before is not None and _place_of(server) == _place_of(before.server):
+        return before.parts.responses.store
     if not server.response_store:
         return MemoryStore()
     return SQLiteStore(server.response_store, most_bytes=server.response_store_bytes)
+
+
+def _place_of(server: ServerConfig) -> tuple[str, int] | None:
+    """Where responses are stored, and how many bytes of them; None for the memory."""
+    place = server.response_store
+    return (place, server.response_store_bytes) if place else None
 
 
 class _Description:

@@ -19,7 +19,8 @@ class TLSConfig:
         """A fresh TLS context.
 
         Raises:
-            ConfigError: the file cannot be read or holds no certificate.
+            ConfigError: the file, or what `SSL_CERT_FILE` or `SSL_CERT_DIR` names, cannot be
+                read or holds no certificate.
         """
         if not self.is_verified:
             context = ssl.create_default_context()
@@ -36,4 +37,10 @@ class TLSConfig:
                 ) from error
         import httpx2
 
-        return httpx2.create_ssl_context()
+        try:
+            return httpx2.create_ssl_context()
+        except OSError as error:
+            raise ConfigError(
+                f"the certificates that `SSL_CERT_FILE` or `SSL_CERT_DIR` names cannot be read "
+                f"({error}); give a PEM file, or unset the variable."
+            ) from error

@@ -6,6 +6,7 @@ is read from a configuration file is in `config/options.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -21,6 +22,7 @@ _YEAR_S = 31_536_000
 _DAY_S = 86_400
 _MOST_RETRIES = 10
 _MOST_NAMES = 32
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Scope(Enum):
@@ -146,6 +148,10 @@ def _is_secret_text(value: Any) -> bool:
     return isinstance(value, str | Secret)
 
 
+def _is_header_name(value: Any) -> bool:
+    return isinstance(value, str) and _HEADER_NAME.fullmatch(value) is not None
+
+
 def _is_anything(_: Any) -> bool:
     return True
 
@@ -205,7 +211,7 @@ NUMBER = Kind("a number from 0", _is_anything)
 POSITIVE = Kind("a whole number from 1", _is_anything)
 PAUSE = Kind("a number of seconds from 0", _is_anything, unit=("_time", "_s"))
 MEGABYTES = Kind("a number of MB above 0", _is_anything, unit=("_size_mb", "_bytes"))
-HEADER_NAME = Kind("the name of a header", _is_text)
+HEADER_NAME = Kind("the name of a header", _is_header_name)
 FILE = Kind("the path of a file", _is_text)
 HOST_NAMES = Kind("a list of host names", _is_names)
 FALLBACK_NAMES = Kind("a list of names", _is_names)

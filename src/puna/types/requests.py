@@ -25,6 +25,7 @@ from puna.types.model_request import (
     check_model,
     sort_params,
 )
+from puna.types.option_kinds import HEADER_NAME
 from puna.types.request_source import RequestSource
 from puna.types.schema import strict_json_schema
 
@@ -35,7 +36,6 @@ _FRAMING_HEADERS = frozenset(
 )
 """Headers that the transport writes: a caller's own would let one request look like two."""
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
@@ -238,7 +238,7 @@ def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
     checked: dict[str, str] = {}
     for name, value in headers.items():
         path = f"extra_headers.{display(name)}"
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        if not HEADER_NAME.is_right(name):
             raise BadRequestError(f"`{display(name)}` is not a header name.", param=path)
         if name.lower() in _FRAMING_HEADERS:
             raise BadRequestError(f"The header `{name}` is set by Puna; remove it.", param=path)

@@ -63,6 +63,8 @@ def test_a_wrong_file_changes_nothing_and_the_log_says_why(
 ) -> None:
     file, config = tmp_path / "config.yaml", CONFIG.replace("UPSTREAM", up.url)
     file.write_text(config)
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "breaks.py").write_text("raise KeyboardInterrupt\n")
     options = ("--config", str(file), "--num_workers", str(workers))
     with Served(*options, LLAMA_API_KEY="k") as served:
         hang_up(served, RELOADED, times=workers)  # all have started
@@ -75,6 +77,9 @@ def test_a_wrong_file_changes_nothing_and_the_log_says_why(
                 config + "general_settings: {max_connections: no}\n",
                 f"{file}:8: `general_settings.max_connections` must be",
             ),
+            (config + 'environment_variables: {"A=B": x}\n', "`environment_variables.A=B` is no"),
+            (config + "litellm_settings: {callbacks: [exits.note]}\n", "SystemExit: 3"),
+            (config + "litellm_settings: {callbacks: [breaks.note]}\n", "KeyboardInterrupt"),
         ]:
             file.write_text(wrong)
             hang_up(served, said)
@@ -156,3 +161,38 @@ def test_without_a_file_there_is_nothing_to_reload_and_sighup_ends_the_gateway(
         assert served.stop(signal.SIGHUP) == 0
         assert not any(map(is_alive, processes))
         assert RELOADED not in served.log
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sighup_before_the_gateway_serves_ends_nothing_and_is_not_forgotten(
+    up: Upstream, tmp_path: Path, workers: int
+) -> None:
+    """Several workers read the file after it: they start later."""
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG.replace("UPSTREAM", up.url) + "litellm_settings: {callbacks: [h.note]}")
+    (tmp_path / "h.py").write_text(
+        "import multiprocessing, os, signal\n"
+        "if multiprocessing.parent_process() is None: os.kill(os.getpid(), signal.SIGHUP)\n"
+        "def note(event): ...\n"
+    )
+    options = ("--config", str(file), "--num_workers", str(workers))
+    with Served(*options, LLAMA_API_KEY="k") as served:
+        assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
+        assert becomes(lambda: workers > 1 or RELOADED in served.log, within_s=30), served.log
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_of_hooks_that_never_ends_keeps_no_gateway_from_ending(
+    up: Upstream, tmp_path: Path, workers: int
+) -> None:
+    file, config = tmp_path / "config.yaml", CONFIG.replace("UPSTREAM", up.url)
+    file.write_text(config)
+    (tmp_path / "waits.py").write_text(
+        "import threading\nprint('WAITS', flush=True)\nthreading.Event().wait()\n"
+    )
+    options = ("--config", str(file), "--num_workers", str(workers))
+    with Served(*options, LLAMA_API_KEY="k") as served:
+        file.write_text(config + "litellm_settings: {callbacks: [waits.note]}")
+        hang_up(served, "WAITS")
+        assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
+        assert served.stop(signal.SIGTERM) == 0

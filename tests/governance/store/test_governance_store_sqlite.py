@@ -14,7 +14,7 @@ from tests.support.asgi import CONFIG, MODEL, House
 from tests.support.upstream import Upstream
 
 from puna.bridges.responses.stored import StoredResponse
-from puna.errors import ServiceUnavailableError
+from puna.errors import ConfigError, ServiceUnavailableError
 from puna.governance.store.sqlite import SQLiteStore
 
 
@@ -60,6 +60,12 @@ def test_a_response_larger_than_the_store_is_refused_and_takes_nobodys_place(
         await store.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("path", ["a\0b", "~nobody-of-this-name/r.db", "/nowhere/r.db", "/"])
+def test_a_path_that_cannot_be_is_an_error_of_the_configuration(path: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be used"):
+        SQLiteStore(path)
 
 
 @pytest.mark.parametrize("before", [None, 0o644, 0o666])

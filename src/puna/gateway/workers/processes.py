@@ -8,15 +8,17 @@ import pickle
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import Final
 
 import uvicorn
 from typing_extensions import override
 from uvicorn.supervisors.multiprocess import Process
 
 from puna.gateway.logs.output import write_in_background
+from puna.gateway.workers.daemon_thread import start_in_thread
 from puna.gateway.workers.schedule import WorkerPool
 
 _TICK_S = 0.1
@@ -116,6 +118,7 @@ def run_pool(
     pool: WorkerPool,
     sockets: list[socket.socket],
     may_change: Callable[[], bool],
+    early: Collection[int],
     *,
     has_file: bool,
 ) -> None:
@@ -124,22 +127,46 @@ def run_pool(
     On SIGHUP they read the configuration again, on SIGUSR2 they are replaced, both unless
     `may_change` says no. Where there is no file to read (`has_file`), SIGHUP ends them, too. At the
     end the parent's `sockets` are closed first: who connects meanwhile is refused, not left to wait
-    for nobody.
+    for nobody. `early` are signals that came before.
     """
-    received: list[int] = []
-
-    for heard in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
-        signal.signal(heard, lambda number, _: received.append(number))
+    heard = set[int]()  # many alike count as one: the file is read after the last
+    ends = {signal.SIGINT, signal.SIGTERM} | (set() if has_file else {signal.SIGHUP})
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, lambda number, _: heard.add(number))
+    heard.update(early)
+    is_ending = False
     while not pool.is_over:
-        while received:
-            number = received.pop(0)
-            if number == signal.SIGUSR2 or (number == signal.SIGHUP and has_file):
-                if may_change():
-                    change = pool.replace if number == signal.SIGUSR2 else pool.reload
-                    change(time.monotonic())
-                continue
+        changes = heard - ends
+        if heard & ends:
+            heard.clear()
+            is_ending = True
             pool.end(time.monotonic())
             for one in sockets:
                 one.close()
+        elif changes and not is_ending:
+            heard.difference_update(changes)
+            if _asks(may_change, lambda: not heard.isdisjoint(ends)):
+                for number, change in _CHANGES:
+                    if number in changes:
+                        change(pool, time.monotonic())
         pool.tick(time.monotonic())
         time.sleep(_TICK_S)
+
+
+_CHANGES: Final = (
+    (signal.SIGHUP, WorkerPool.reload),
+    (signal.SIGUSR2, WorkerPool.replace),
+)
+
+
+def _asks(may_change: Callable[[], bool], is_ended: Callable[[], bool]) -> bool:
+    """What `may_change` says; False if the end comes before it has said anything.
+
+    No worker is started meanwhile: it would inherit the variables of the file that is being read.
+    """
+    answer = start_in_thread(may_change, "configuration")
+    while not answer.done():
+        if is_ended():
+            return False
+        time.sleep(_TICK_S / 10)
+    return answer.result()

@@ -15,12 +15,14 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping
+from functools import partial
 
 from puna.errors import ConfigError, PunaError
 from puna.gateway.app import Gateway
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.hooks import load_hooks
 from puna.gateway.logs.lines import set_up_logging
+from puna.gateway.workers.daemon_thread import start_in_thread
 from puna.gateway.workers.settings import (
     ServeOptions,
     check_address,
@@ -127,8 +129,10 @@ class Reloader:
         gateway, options = self._gateway, self._options
         before = gateway.config.directory
         try:
-            directory, hooks = await asyncio.to_thread(read_config, options, self._environment)
+            directory, hooks = await self._read()
             await gateway.warm_up(directory)
+            if gateway.is_ending:
+                return
             config = gateway.prepare(directory, hooks)
             if tls is not None and options.ssl_certfile_path is not None:
                 tls.load_cert_chain(options.ssl_certfile_path, options.ssl_keyfile_path)
@@ -138,6 +142,10 @@ class Reloader:
             return
         gateway.swap(config)
         self._report(before, directory)
+
+    async def _read(self) -> tuple[Directory, tuple[Hook, ...]]:
+        read = partial(read_config, self._options, self._environment)
+        return await asyncio.wrap_future(start_in_thread(read, "configuration"))
 
     def _report(self, before: Directory, after: Directory) -> None:
         """Log that the configuration has changed, what to know of it, and what has no effect."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import resource
 import signal
@@ -11,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -40,6 +41,8 @@ from puna.transports.proxies import environment_faults
 
 Announce = Callable[[str], None]
 
+_log = logging.getLogger("puna.gateway")
+
 _OPTIONS_VARIABLE = "PUNA_SERVE_OPTIONS"
 _PARENT_VARIABLE = "PUNA_SERVE_PARENT"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -58,6 +61,7 @@ def serve(options: ServeOptions, announce: Announce) -> None:
         ConfigError: the configuration or the certificate is wrong, or the port is taken.
         APIError: a model or an address in it is wrong.
     """
+    early = _keep_early_hangup() if options.config is not None else ()
     environment = Environment()
     directory, hooks = read_config(options, environment)
     raise_file_limit()
@@ -72,7 +76,7 @@ def serve(options: ServeOptions, announce: Announce) -> None:
     if options.num_workers > 1:
         # Each worker adds the file's variables by itself: those of a later file are another set.
         environment.add({})
-        _serve_many(options, directory, environment, sockets, announce)
+        _serve_many(options, directory, environment, sockets, announce, early)
         return
     pool = SupervisorPool(lambda model: Supervisor(model, progress=announce))
     gateway = _make_gateway(options, directory, hooks, pool)
@@ -81,6 +85,7 @@ def serve(options: ServeOptions, announce: Announce) -> None:
         _uvicorn_config(options, gateway),
         lambda: greet(options, directory, host, announce),
         reloader if options.config is not None else None,
+        early,
     )
     try:
         server.run(sockets=sockets)
@@ -88,6 +93,16 @@ def serve(options: ServeOptions, announce: Announce) -> None:
         pool.stop_all()
     if not server.started:
         sys.exit(1)
+
+
+def _keep_early_hangup() -> set[int]:
+    """From now on SIGHUP does not end the process; the set holds it once it has come.
+
+    The file may have been read before it was written, so the server reads it again at its start.
+    """
+    heard = set[int]()
+    signal.signal(signal.SIGHUP, lambda number, _: heard.add(number))
+    return heard
 
 
 def app_from_environment() -> Gateway:
@@ -146,9 +161,15 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, greet: Callable[[], None], reloader: Reloader | None
+        self,
+        config: uvicorn.Config,
+        greet: Callable[[], None],
+        reloader: Reloader | None,
+        early: Collection[int],
     ) -> None:
+        """`early` holds SIGHUP where it came before the server could hear it."""
         super().__init__(config)
+        self._early = early
         self._greet = greet
         self._reloader = reloader
 
@@ -164,11 +185,15 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._hear, number)
+        if self._early:
+            loop.call_soon(self._hear, signal.SIGHUP)
         try:
             yield
         finally:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
+            if self._reloader is not None:  # what ends has nothing to reload, and ends in order
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _hear(self, number: int) -> None:
         if number == signal.SIGHUP and self._reloader is not None:
@@ -183,6 +208,7 @@ def _serve_many(
     environment: Environment,
     sockets: list[socket.socket],
     announce: Announce,
+    early: Collection[int],
 ) -> None:
     """Several worker processes on the same sockets."""
     os.environ[_OPTIONS_VARIABLE] = options.to_json()
@@ -196,7 +222,7 @@ def _serve_many(
         limits=WorkerPoolLimits(end_s=options.drain_s + _AFTER_DRAIN_S),
     )
     may_change = partial(_is_loadable, options, environment, announce)
-    run_pool(pool, sockets, may_change, has_file=options.config is not None)
+    run_pool(pool, sockets, may_change, early, has_file=options.config is not None)
     if pool.has_failed:
         sys.exit(1)
 
@@ -207,6 +233,9 @@ def _is_loadable(options: ServeOptions, environment: Environment, announce: Anno
         directory, _ = read_config(options, environment)
     except PunaError as error:
         announce(f"error: {error}; the workers stay as they are")
+        return False
+    except Exception:  # noqa: BLE001 - whatever is wrong, the workers serve on
+        _log.exception("The configuration cannot be read; the workers stay as they are")
         return False
     finally:
         environment.add({})

@@ -89,7 +89,8 @@ class SQLiteStore:
             self._db.execute(_ITEMS)
             self._db.execute(_BY_AGE)
             self._db.execute(_ITEMS_BY_AGE)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, ValueError, RuntimeError, sqlite3.Error) as error:
+            # ValueError: a null byte in the path. RuntimeError: `~` of a user that there is not.
             raise ConfigError(
                 f"the response store `{path}` cannot be used: {error}. Give a file in a folder "
                 "that this process may write to",
