@@ -146,7 +146,9 @@ def test_a_prepared_exception_is_raised(face: Face) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("answer", ["a text", [], ["1"], [True], [float("nan")], {"a": 1}])
+@pytest.mark.parametrize(
+    "answer", ["a text", [], ["1"], [True], [float("nan")], [10**400], {"a": 1}]
+)
 def test_any_other_prepared_answer_is_refused(face: Face, answer: Any) -> None:
     with pytest.raises(BadRequestError) as caught:
         face.embed(SETTINGS, MODEL, "a", play=in_order(), mock_response=answer)

@@ -90,7 +90,7 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
             ready += rescue.close() if self._reader.error is None else rescue.release()
         return ready
 
-    def continue_after(self, firsts: bytes, since_calls: bytes = b"") -> None:
+    def continue_after(self, firsts: bytes, since_calls: bytes) -> None:
         """Begin after chunks that were passed on unread.
 
         `firsts` are the first event of each choice, `since_calls` all behind them since the first

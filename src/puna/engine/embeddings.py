@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from typing_extensions import override
@@ -16,6 +15,7 @@ from puna.engine.run import CallRun
 from puna.errors import BadRequestError, NotFoundError
 from puna.routing.deployment import Deployment
 from puna.types.common import Usage
+from puna.types.counts import is_finite_number
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.wire.http import HTTPReply
 
@@ -75,7 +75,7 @@ def read_canned_vector(answer: Any, request: EmbeddingRequest, delay_s: float) -
     """
     if isinstance(answer, Exception):
         return Canned(answer, delay_s)
-    if not isinstance(answer, list | tuple) or not answer or not all(map(_is_finite, answer)):
+    if not isinstance(answer, list | tuple) or not answer or not all(map(is_finite_number, answer)):
         raise BadRequestError(
             "`mock_response` of an embeddings call must be a list of finite numbers, the vector "
             "of every input, or an exception.",
@@ -84,10 +84,6 @@ def read_canned_vector(answer: Any, request: EmbeddingRequest, delay_s: float) -
     data = [{"index": i, "embedding": list(answer)} for i in range(len(request.inputs))]
     usage = {"prompt_tokens": _CANNED_TOKENS, "total_tokens": _CANNED_TOKENS}
     return Canned({"data": data, "usage": usage}, delay_s)
-
-
-def _is_finite(number: Any) -> bool:
-    return isinstance(number, int | float) and not isinstance(number, bool) and isfinite(number)
 
 
 def _estimate_usage(request: EmbeddingRequest) -> Usage:

@@ -13,6 +13,7 @@ from typing import Any
 from puna.dialects.base import ReadContext
 from puna.dialects.openai_plain import has_values
 from puna.dialects.openai_replies import made_call_id
+from puna.engine.thoughts import with_one_choice
 from puna.rescue.failed_generation import read_failed_generation
 from puna.rescue.stream import Piece, RescueStream, find_calls, join_pieces
 from puna.rescue.tools import FoundCall, KnownTools
@@ -174,9 +175,9 @@ class StreamRescue:
                 ChunkChoice(index=choice.index, delta=delta, finish_reason=None) for delta in first
             ]
             kept += [rest] if rest is not None else []
-        ready = [_chunk_like(chunk, choice) for choice in before]
+        ready = [with_one_choice(chunk, choice) for choice in before]
         if len(kept) < len(chunk.choices):
-            return ready + [_chunk_like(chunk, choice) for choice in kept]
+            return ready + [with_one_choice(chunk, choice) for choice in kept]
         chunk.choices = kept
         return [*ready, chunk]
 
@@ -191,7 +192,7 @@ class StreamRescue:
         if self._last is None:
             return []
         return [
-            _chunk_like(self._last, ChunkChoice(index=index, delta=delta, finish_reason=None))
+            with_one_choice(self._last, ChunkChoice(index=index, delta=delta, finish_reason=None))
             for index, deltas in ended
             for delta in deltas
         ]
@@ -312,8 +313,3 @@ def _with_content(choice: ChunkChoice, text: str) -> ChunkChoice:
 
 def _has_content(choice: ChunkChoice) -> bool:
     return bool(choice.logprobs) or has_values(choice.delta.model_dump(exclude_unset=True))
-
-
-def _chunk_like(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:
-    """A copy of a chunk with this choice as its only one."""
-    return chunk.model_copy(update={"choices": [choice]})

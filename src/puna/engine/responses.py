@@ -24,8 +24,8 @@ _OWNER = "self"
 class ResponseMemory:
     """The responses of a program's clients, which they may go on from. Safe between threads."""
 
-    def __init__(self, cache: TextCache[str] | None = None) -> None:
-        self._texts = cache or TextCache[str]()
+    def __init__(self) -> None:
+        self._texts = TextCache[str]()
         self._items = TextCache[str](most=20_000)
         self._lock = threading.Lock()
 

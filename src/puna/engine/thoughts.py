@@ -68,7 +68,7 @@ class StreamThoughts:
             return []
         last = self._last
         return [
-            _chunk_of(last, _made(index, piece))
+            with_one_choice(last, _made(index, piece))
             for index, tags in self._tags.items()
             for piece in tags.close()
         ]
@@ -98,7 +98,7 @@ class StreamThoughts:
         if thoughts:
             role = {"role": fields.pop("role")} if "role" in fields else {}
             before = [
-                _chunk_of(
+                with_one_choice(
                     chunk,
                     ChunkChoice(
                         index=choice.index,
@@ -112,7 +112,7 @@ class StreamThoughts:
         if not says_more:
             return before
         rest = choice.model_copy(update={"delta": Delta.model_validate(fields)})
-        return [*before, _chunk_of(chunk, rest)]
+        return [*before, with_one_choice(chunk, rest)]
 
 
 def _made(index: int, piece: Piece) -> ChunkChoice:
@@ -121,6 +121,6 @@ def _made(index: int, piece: Piece) -> ChunkChoice:
     return ChunkChoice(index=index, delta=Delta.model_validate({name: text}))
 
 
-def _chunk_of(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:
-    """A chunk of the same answer with one choice."""
+def with_one_choice(chunk: ChatCompletionChunk, choice: ChunkChoice) -> ChatCompletionChunk:
+    """A copy of a chunk with this choice as its only one."""
     return chunk.model_copy(update={"choices": [choice]})

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from puna.types.counts import is_number
+
 _Schema = Mapping[str, Any]
 
 
@@ -64,18 +66,14 @@ def _kinds_of(schema: _Schema) -> list[str]:
     return known if len(known) == len(kinds) else []
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _is_integer(value: Any) -> bool:
-    return _is_number(value) and value == value // 1
+    return is_number(value) and value == value // 1
 
 
 _IS: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "integer": _is_integer,
-    "number": _is_number,
+    "number": is_number,
     "boolean": lambda value: isinstance(value, bool),
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, Mapping),

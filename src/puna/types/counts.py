@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,14 @@ MOST_TOKENS: Final = 2**53
 def is_number(value: Any) -> bool:
     """Whether a value is a JSON number, and not a boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether a value is a JSON number that a float can hold, and neither infinite nor NaN."""
+    try:
+        return is_number(value) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def whole_number(value: Any) -> int | None:

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple, cast
 
 from puna.errors import BadRequestError
+from puna.types.counts import is_number
 from puna.types.display import display
 from puna.types.secret import Secret
 
@@ -122,8 +123,7 @@ def _is_whole(value: Any, most: int | None = None) -> bool:
 
 
 def _is_seconds(value: Any, most: int) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 < value <= most
+    return is_number(value) and 0 < value <= most
 
 
 def _is_list(value: Any) -> bool:

@@ -6,7 +6,6 @@ value is a `BadRequestError` that names the field by its path.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, cast
 from typing_extensions import TypeVar, override
 
 from puna.errors import BadRequestError
+from puna.types.counts import is_finite_number
 from puna.types.display import display, kind_of
 from puna.types.messages import read_messages
 from puna.types.messages_extras import MessagesExtras
@@ -92,15 +92,6 @@ _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 _OWN_FIELDS = ("model", "messages", "stream")
 
 
-def _is_number(value: Any) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond every float
-        return False
-
-
 def _is_int(value: Any) -> bool:
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return is_number and abs(value) < 2**63  # what any host's JSON reader takes
@@ -114,7 +105,7 @@ def _is_stop(value: Any) -> bool:
 
 PARAMS: ParamChecks = {
     "audio": (lambda v: isinstance(v, Mapping), "an object"),
-    "frequency_penalty": (_is_number, "a number"),
+    "frequency_penalty": (is_finite_number, "a number"),
     "function_call": (lambda v: isinstance(v, str | Mapping), "a string or an object"),
     "functions": (lambda v: isinstance(v, list | tuple), "a list"),
     "logit_bias": (lambda v: isinstance(v, Mapping), "an object"),
@@ -125,7 +116,7 @@ PARAMS: ParamChecks = {
     "n": (lambda v: _is_int(v) and v > 0, "a whole number above 0"),
     "parallel_tool_calls": (lambda v: isinstance(v, bool), "a boolean"),
     "prediction": (lambda v: isinstance(v, Mapping), "an object"),
-    "presence_penalty": (_is_number, "a number"),
+    "presence_penalty": (is_finite_number, "a number"),
     "prompt_cache_key": (lambda v: isinstance(v, str), "a string"),
     "prompt_cache_retention": (lambda v: isinstance(v, str), "a string"),
     "reasoning_effort": (lambda v: isinstance(v, str), "a string"),
@@ -136,12 +127,12 @@ PARAMS: ParamChecks = {
     "stop": (_is_stop, "a string or a list of strings"),
     "store": (lambda v: isinstance(v, bool), "a boolean"),
     "stream_options": (lambda v: isinstance(v, Mapping), "an object"),
-    "temperature": (_is_number, "a number"),
+    "temperature": (is_finite_number, "a number"),
     "thinking": (lambda v: isinstance(v, Mapping), "an object"),
     "tool_choice": (lambda v: isinstance(v, str | Mapping), "a string or an object"),
     "tools": (lambda v: isinstance(v, list | tuple), "a list"),
     "top_logprobs": (lambda v: _is_int(v) and 0 <= v <= 20, "a whole number from 0 to 20"),  # noqa: PLR2004 - OpenAI's limit
-    "top_p": (_is_number, "a number"),
+    "top_p": (is_finite_number, "a number"),
     "user": (lambda v: isinstance(v, str), "a string"),
     "verbosity": (lambda v: isinstance(v, str), "a string"),
     "web_search_options": (lambda v: isinstance(v, Mapping), "an object"),

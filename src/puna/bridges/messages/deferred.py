@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from puna.bridges.messages.plain_chat import CACHE_CONTROL
 from puna.bridges.messages_only import TOOL_REFERENCE
 from puna.bridges.tool_names import alias_of
 
 _DEFER = "defer_loading"
-_CACHE_CONTROL = "cache_control"
 _TOOL_FIELDS = ("type", "function")
 _CHOICE = "tool_choice"
 _ABOUT_TOOLS = (_CHOICE, "parallel_tool_calls")
@@ -36,7 +36,7 @@ def plain_tools(
     for tool in tools:
         for name in tool:
             if name not in _TOOL_FIELDS:
-                found[name if name == _CACHE_CONTROL else f"tools.{name}"] = None
+                found[name if name == CACHE_CONTROL else f"tools.{name}"] = None
         if tool.get(_DEFER) and tool.get("function", {}).get("name") not in named:
             continue
         plain.append({name: tool[name] for name in _TOOL_FIELDS if name in tool})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import UNSET, MsgspecError, Raw
 from msgspec.json import Decoder, Encoder, decode
@@ -19,6 +19,7 @@ from msgspec.structs import astuple
 
 from puna.bridges.messages.blocks import join_texts
 from puna.bridges.messages.plain_chat import BILLING, BILLING_NAME, CACHE_CONTROL, ERROR
+from puna.bridges.messages.tools import CHOICES
 from puna.bridges.messages.usual_request import (
     AssistantTurn,
     Base64Source,
@@ -65,12 +66,6 @@ from puna.wire.surrogates import parse_json
 _BILLING_MARK = b"x-anthropic-billing-header"
 _LONGEST_MARK = 8 * len(_BILLING_MARK)
 """The mark is within so many bytes of a text that begins with it, even if all of it is escaped."""
-_CHOICES: dict[str, Literal["none", "auto", "required"]] = {
-    "auto": "auto",
-    "any": "required",
-    "none": "none",
-}
-
 
 _body_decoder = Decoder(MessagesBody)
 _system_decoder = Decoder(list[TextBlock])
@@ -301,7 +296,7 @@ class _Reading:
         elif choice.name is not UNSET:
             raise UnusualRequestError
         else:
-            envelope.tool_choice = _CHOICES[choice.type]
+            envelope.tool_choice = CHOICES[choice.type]
         if choice.disable_parallel_tool_use:
             envelope.parallel_tool_calls = False
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from puna.bridges.omissions import Omissions
 from puna.bridges.tool_names import alias_of
@@ -18,7 +18,12 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CUSTOM = (None, "custom")
 _READ_FIELDS = frozenset(("type", "name", "description", "input_schema"))
 
-_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+CHOICES: Mapping[str, Literal["none", "auto", "required"]] = {
+    "auto": "auto",
+    "any": "required",
+    "none": "none",
+}
+"""What `tool_choice` is in chat, by its type here."""
 
 
 def read_tools(tools: object, omissions: Omissions) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -76,8 +81,8 @@ def read_tool_choice(choice: Any) -> dict[str, Any]:
     if kind == "tool":
         name = alias_of(_read_name(choice.get("name"), "tool_choice.name"))
         fields: dict[str, Any] = {"tool_choice": {"type": "function", "function": {"name": name}}}
-    elif isinstance(kind, str) and kind in _CHOICES:
-        fields = {"tool_choice": _CHOICES[kind]}
+    elif isinstance(kind, str) and kind in CHOICES:
+        fields = {"tool_choice": CHOICES[kind]}
     else:
         raise BadRequestError(
             '`tool_choice` must be an object such as {"type": "auto"}; the types are auto, any, '

@@ -29,9 +29,7 @@ _FINISH_REASONS: Mapping[str, str] = {
 """A reason that is not here is passed on as it came."""
 
 
-def message_fields(
-    blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any] | None = None
-) -> Fields:
+def message_fields(blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any]) -> Fields:
     """The fields of a chat message from the blocks of an answer.
 
     `message` are the Anthropic message's unknown fields.
@@ -65,9 +63,7 @@ def unknown_fields(message: Mapping[str, Any]) -> Fields:
     return {k: v for k, v in message.items() if k not in _KNOWN_FIELDS and v is not None}
 
 
-def other_fields(
-    blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any] | None = None
-) -> Fields:
+def other_fields(blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any]) -> Fields:
     """`provider_specific_fields`: citations, blocks without a place in chat, and unknown fields."""
     others = [dict(block) for block in blocks if block["type"] not in ("text", TOOL_USE, *THOUGHTS)]
     cited = [block["citations"] for block in blocks if block.get("citations")]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from puna.catalog.facts import list_models
-from puna.config.matching import expand_names, find_deployments
+from puna.config.matching import WILDCARD, expand_names, find_deployments
 from puna.config.reading import nearest
 from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
 from puna.embedded.weights import PACKAGED_MODELS
@@ -35,7 +35,6 @@ from puna.types.display import display
 
 _log = logging.getLogger("puna.gateway")
 
-WILDCARD = "*"
 _LONGEST_GUESSED = 100
 _MOST_PLANS = 4096
 """A wildcard serves any name: when so many were asked for, their plans are made anew."""

@@ -51,11 +51,6 @@ class CallDeltas:
         self._all_have_arguments = True
 
     @property
-    def have_begun(self) -> bool:
-        """Whether a call has begun."""
-        return bool(self._ids)
-
-    @property
     def are_whole(self) -> bool:
         """Whether every call has arguments: the dialect's reader gives `{}` to one without any."""
         return self._all_have_arguments and self._has_arguments
