@@ -201,7 +201,7 @@ class ContextWindowExceededError(BadRequestError):
 
 
 class UnsupportedParamsError(BadRequestError):
-    """A parameter that this model or host cannot honour; `drop_params=True` leaves it out."""
+    """A parameter that this model or host does not support; `drop_params=True` leaves it out."""
 
     code = "unsupported_parameter"
 

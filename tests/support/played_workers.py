@@ -28,7 +28,7 @@ class Played:
     def start(self) -> None:
         self.told.append("start")
 
-    def hear(self) -> bool | None:
+    def poll(self) -> bool | None:
         return None if self.is_silent else self.is_up
 
     def reload(self) -> None:

@@ -23,7 +23,7 @@ MANY: Final = 1_000
 
 
 async def run_step(is_long: bool, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: FBT001 - its condition, as in `if`
-    """What an act returns or raises; on a thread where it is long."""
+    """Call `act`, on a thread if `is_long`. Returns and raises what it does."""
     if not is_long:
         return act(*args, **kwargs)
     return await asyncio.to_thread(act, *args, **kwargs)

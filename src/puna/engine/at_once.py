@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-AskedT = TypeVar("AskedT")
+CallT = TypeVar("CallT")
 AnswerT = TypeVar("AnswerT")
 
 _AT_ONCE = 8
 
 
 async def ask_all(
-    ask: Callable[[AskedT], Coroutine[Any, Any, AnswerT]], calls: Sequence[AskedT]
+    ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]], calls: Sequence[CallT]
 ) -> list[AnswerT]:
     """The answers in the order of the calls; the first failure is raised and ends the others."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask_one(call: AskedT) -> AnswerT:
+    async def ask_one(call: CallT) -> AnswerT:
         async with gate:
             return await ask(call)
 

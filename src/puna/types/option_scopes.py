@@ -48,7 +48,7 @@ CHAT_OPTIONS = tuple(option.name for option in OPTIONS if option.is_chat)
 """Options that are arguments of `make_chat_request`."""
 
 HOST_SETTINGS = _names(one for one in OPTIONS if HOST_SETTING in one.kinds.values())
-"""What a host wants to be told beside its key and its address."""
+"""Settings that a host needs beside its key and its address."""
 
 LOGINS = _names(one for one in OPTIONS if LOGIN in one.kinds.values())
 """Ways to log in that are not built. A deployment with one is not used: it means other keys."""

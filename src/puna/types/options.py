@@ -27,9 +27,9 @@ def _each(kind: Kind, *scopes: Scope) -> dict[Scope, Kind]:
     return dict.fromkeys(scopes, kind)
 
 
-def _alike(kinds: Mapping[Scope, Kind], *rows: Row, is_chat: bool = False) -> tuple[Option, ...]:
+def _alike(by_scope: Mapping[Scope, Kind], *rows: Row, is_chat: bool = False) -> tuple[Option, ...]:
     """Rows that are of the same kinds, in the same scopes."""
-    return tuple(Option(name, kinds, about, is_chat=is_chat) for name, about in rows)
+    return tuple(Option(name, by_scope, about, is_chat=is_chat) for name, about in rows)
 
 
 _OF_HOSTS = (CALL, FALLBACK, DEPLOYMENT)
@@ -58,7 +58,7 @@ _HOST_NAMES = (
 )
 
 OPTIONS: tuple[Option, ...] = (
-    # The host, and what it wants to know
+    # The host, and its settings
     *_alike(
         _each(kinds.TEXT, *_OF_HOSTS),
         ("custom_llm_provider", "the provider, where `model` does not begin with it"),
@@ -98,7 +98,7 @@ OPTIONS: tuple[Option, ...] = (
         ("vertex_ai_credentials", _NOT_BUILT),
         ("vertex_credentials", _NOT_BUILT),
     ),
-    Option("ssl_verify", {CALL: kinds.TRUST}, "whom to trust; one wish for all calls of a client"),
+    Option("ssl_verify", {CALL: kinds.TRUST}, "whom to trust; one value for all calls of a client"),
     # Time and retries
     *_alike(
         _TIME,
@@ -120,11 +120,11 @@ OPTIONS: tuple[Option, ...] = (
         notes={ROUTER: _COUNT, SETTINGS: f"{_COUNT}; `router_settings` wins"},
     ),
     # What is sent
-    Option("drop_params", _FLAG, "leave out what a host cannot honour, instead of an error"),
+    Option("drop_params", _FLAG, "leave out what a host does not support, instead of an error"),
     Option(
         "allowed_openai_params",
         _PARAMS,
-        "parameters to send although the host is not known to take them",
+        "parameters to send although the host is not known to accept them",
         Merge.TOGETHER,
         "allowed_params",
     ),
@@ -255,7 +255,7 @@ OPTIONS: tuple[Option, ...] = (
         {GENERAL: kinds.BOOLEAN},
         (
             "always_include_stream_usage",
-            "ask hosts that take `stream_options` for a stream's usage",
+            "ask hosts that accept `stream_options` for a stream's usage",
         ),
     ),
     *_alike(

@@ -23,7 +23,7 @@ from tests.support.server import becomes, children_of
 
 from puna.gateway.logs.lines import LineFormatter, LineHandler
 from puna.gateway.logs.output import OperatorStream
-from puna.gateway.workers.processes import BeatingServer
+from puna.gateway.workers.processes import HeartbeatServer
 
 
 @contextlib.contextmanager
@@ -139,7 +139,7 @@ def test_the_event_loop_answers_pings_and_not_while_something_holds_it() -> None
     ours, theirs = Pipe()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, log_config=None, lifespan="off", http="httptools")
-        server = BeatingServer(config, theirs)
+        server = HeartbeatServer(config, theirs)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         ours.send(b"ping")

@@ -135,7 +135,7 @@ class FastLane:
     def begin(
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
     ) -> FastCycle | None:
-        """The cycle of a request, ready to start; None where the long way must answer."""
+        """The cycle of a request, ready to start; None where the full lane must answer."""
         is_short = len(body) <= self._short_bytes
         if not is_short and self._holds_too_much(body):
             return None

@@ -42,23 +42,23 @@ class Exchange(Protocol):
     """A request under way at the transport."""
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Stop reading the reply until `resume`."""
         ...
 
     def resume(self) -> None:
-        """Read on."""
+        """Read the reply again."""
         ...
 
     def cancel(self) -> None:
-        """Cut the connection; nothing is heard of it again."""
+        """Close the connection; its sink is not called again."""
         ...
 
 
 class Prepared(Protocol):
-    """A request that lacks its body only."""
+    """A request that is complete but for its body."""
 
     def start(self, body: bytes, sink: ReplySink, /) -> Exchange:
-        """Send it; `sink` hears of its reply, never before this returns."""
+        """Send it with a body; `sink` gets the reply, never before this returns."""
         ...
 
 
@@ -66,11 +66,11 @@ class CallbackTransport(Protocol):
     """A transport with callbacks."""
 
     def prepare(self, request: HTTPRequest, /) -> Prepared:
-        """Check a request that will be sent with many bodies. Raises ValueError."""
+        """Check a request that is sent with many bodies. Raises ValueError if it is malformed."""
         ...
 
     def start(self, request: HTTPRequest, sink: ReplySink, /) -> Exchange:
-        """Send a request; `sink` hears of its reply, never before this returns."""
+        """Send a request; `sink` gets the reply, never before this returns."""
         ...
 
     def can_send(self, url: str, /) -> bool:
@@ -82,8 +82,8 @@ class CallbackTransport(Protocol):
 class ReadyDeployment:
     """A deployment with all that does not differ from call to call.
 
-    `request` has no body, and `changes` says what its body has otherwise than the caller's;
-    `whole_lines` and `stream_lines` are the headers of a usual answer.
+    `request` has no body; `changes` makes its body from the caller's. `whole_lines` and
+    `stream_lines` are the headers of a usual answer.
     """
 
     deployment: Deployment
@@ -125,7 +125,7 @@ class FastRoutes:
         self._streamed: dict[str, PlainRoute | None] = {}
 
     def find(self, name: str, *, is_stream: bool) -> PlainRoute | None:
-        """The route of a public name; None where the long way must answer."""
+        """The route of a public name; None where the full lane must answer."""
         known = self._streamed if is_stream else self._plain
         try:
             return known[name]
@@ -147,11 +147,11 @@ class FastRoutes:
 def make_route(
     directory: Directory, name: str, transport: CallbackTransport, *, is_stream: bool
 ) -> PlainRoute | None:
-    """The route of a configured name; None where a deployment needs the long way."""
+    """The route of a configured name; None where a deployment needs the full lane."""
     try:
         plan = read_steering({}, is_stream=is_stream).apply(directory.plan(name))
     except APIError:
-        return None  # the long way says why
+        return None  # the full lane says why
     deployments = plan.deployments
     if not all(_adds_nothing(one) for one in deployments):
         return None
@@ -207,7 +207,7 @@ def _make_ready(
     try:
         prepared = transport.prepare(request)
     except ValueError:
-        return None  # the long way says why
+        return None  # the full lane says why
     target = one.target
     changes = default_changes(
         target.model,

@@ -270,9 +270,9 @@ class StreamCall(FastCall):
             self._timer.cancel()
         total_s = self._current.request.timeouts.total_s
         wait_s = limit_s if total_s is None else min(limit_s, total_s)
-        self._timer = self._context.loop.call_later(wait_s, self._guarded, self._end_unsaid)
+        self._timer = self._context.loop.call_later(wait_s, self._guarded, self._end_after_wait)
 
-    def _end_unsaid(self) -> None:
+    def _end_after_wait(self) -> None:
         """The time of `_await_end` is over: end the answer as if the body had ended here."""
         self._timer = None
         delivery = self._under_way

@@ -32,7 +32,7 @@ class ClientConnection(Protocol):
 
     @property
     def transport(self) -> Any:
-        """Its bytes."""
+        """The transport of its socket; closing it closes the connection."""
         ...
 
     @property

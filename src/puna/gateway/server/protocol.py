@@ -141,7 +141,7 @@ class GatewayProtocol(LimitedProtocol):
     def _read_fast_head(self) -> LaneHead | None:
         """The head, if the body is kept for the fast lane: one of known length, nothing going on.
 
-        A second request on a busy connection waits in uvicorn's queue, so it goes the long way.
+        A second request on a busy connection waits in uvicorn's queue, so it takes the full lane.
         """
         lane = self._lanes.fast_lane
         if (

@@ -1,4 +1,4 @@
-"""What a gateway says when it serves: where, how open, which models, and lines to try it."""
+"""The lines that a gateway prints at its start: address, access, models, and commands to try."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from puna.gateway.workers.schedule import WorkerPool
 _TICK_S = 0.1
 
 
-class BeatingServer(uvicorn.Server):
+class HeartbeatServer(uvicorn.Server):
     """uvicorn's server, whose event loop answers the parent's pings.
 
     uvicorn answers them in a thread, which goes on while a request holds the loop.
@@ -52,20 +52,20 @@ class BeatingServer(uvicorn.Server):
             asyncio.get_running_loop().remove_reader(self._pings.fileno())
 
 
-class _BeatingProcess(Process):
+class _HeartbeatProcess(Process):
     """A worker's process: output that cannot block it, and pings that its event loop answers."""
 
     @override
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         write_in_background()
-        BeatingServer(self.config, self.child_conn).run(sockets)
+        HeartbeatServer(self.config, self.child_conn).run(sockets)
 
 
 class WorkerProcess:
     """One worker: a process on the parent's sockets, whose event loop answers pings by a pipe."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
-        self._process = _BeatingProcess(config, sockets)
+        self._process = _HeartbeatProcess(config, sockets)
         self._is_ping_sent = False
 
     @property
@@ -77,7 +77,7 @@ class WorkerProcess:
         """Begin; a fresh interpreter, so that it reads the configuration anew."""
         self._process.start()
 
-    def hear(self) -> bool | None:
+    def poll(self) -> bool | None:
         """Whether it says that it is ready; None if it said nothing since it was last asked."""
         pipe = self._process.parent_conn
         answer: bool | None = None
@@ -129,23 +129,23 @@ def run_pool(
     end the parent's `sockets` are closed first: who connects meanwhile is refused, not left to wait
     for nobody. `early` are signals that came before.
     """
-    heard = set[int]()  # many alike count as one: the file is read after the last
+    received = set[int]()  # many alike count as one: the file is read after the last
     ends = {signal.SIGINT, signal.SIGTERM} | (set() if has_file else {signal.SIGHUP})
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
-        signal.signal(number, lambda number, _: heard.add(number))
-    heard.update(early)
+        signal.signal(number, lambda number, _: received.add(number))
+    received.update(early)
     is_ending = False
     while not pool.is_over:
-        changes = heard - ends
-        if heard & ends:
-            heard.clear()
+        changes = received - ends
+        if received & ends:
+            received.clear()
             is_ending = True
             pool.end(time.monotonic())
             for one in sockets:
                 one.close()
         elif changes and not is_ending:
-            heard.difference_update(changes)
-            if _asks(may_change, lambda: not heard.isdisjoint(ends)):
+            received.difference_update(changes)
+            if _asks(may_change, lambda: not received.isdisjoint(ends)):
                 for number, change in _CHANGES:
                     if number in changes:
                         change(pool, time.monotonic())

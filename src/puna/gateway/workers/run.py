@@ -100,9 +100,9 @@ def _keep_early_hangup() -> set[int]:
 
     The file may have been read before it was written, so the server reads it again at its start.
     """
-    heard = set[int]()
-    signal.signal(signal.SIGHUP, lambda number, _: heard.add(number))
-    return heard
+    received = set[int]()
+    signal.signal(signal.SIGHUP, lambda number, _: received.add(number))
+    return received
 
 
 def app_from_environment() -> Gateway:
@@ -167,7 +167,7 @@ class _Server(uvicorn.Server):
         reloader: Reloader | None,
         early: Collection[int],
     ) -> None:
-        """`early` holds SIGHUP where it came before the server could hear it."""
+        """`early` holds SIGHUP where it came before the server could handle it."""
         super().__init__(config)
         self._early = early
         self._greet = greet
@@ -184,9 +184,9 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._hear, number)
+            loop.add_signal_handler(number, self._on_signal, number)
         if self._early:
-            loop.call_soon(self._hear, signal.SIGHUP)
+            loop.call_soon(self._on_signal, signal.SIGHUP)
         try:
             yield
         finally:
@@ -195,7 +195,7 @@ class _Server(uvicorn.Server):
             if self._reloader is not None:  # what ends has nothing to reload, and ends in order
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    def _hear(self, number: int) -> None:
+    def _on_signal(self, number: int) -> None:
         if number == signal.SIGHUP and self._reloader is not None:
             self._reloader.request(self.config.ssl)
         else:

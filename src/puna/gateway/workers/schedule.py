@@ -29,7 +29,7 @@ class Worker(Protocol):
         """Start the process; called once."""
         ...
 
-    def hear(self) -> bool | None:
+    def poll(self) -> bool | None:
         """Its last report: whether it is ready; None if it sent nothing since the last call."""
         ...
 
@@ -52,7 +52,7 @@ class Worker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WorkerPoolLimits:
-    """Limits in seconds.
+    """Limits on the life of a worker, in seconds.
 
     Attributes:
         start_s: from a worker's start until it must be ready.
@@ -82,7 +82,7 @@ class _NotStarted:
     def start(self) -> None:
         """Do nothing: there is no process."""
 
-    def hear(self) -> bool | None:
+    def poll(self) -> bool | None:
         return None
 
     def reload(self) -> None:
@@ -102,7 +102,7 @@ class _NotStarted:
 class _Member:
     worker: Worker
     since: float
-    heard_at: float
+    reported_at: float
     is_ready: bool = False
     wants_reload: bool = False
     ends_by: float = 0.0
@@ -197,7 +197,7 @@ class WorkerPool:
     def tick(self, now: float) -> None:
         """Check all workers, and do what is due at `now`."""
         self._reap(now)
-        # All are heard before one is found dead: another, or the dead one, may be ready by now.
+        # All are polled before one is found dead: another, or the dead one, may be ready by now.
         for slot in self._slots:
             if slot.member is not None and not self._is_ending:
                 self._read_heartbeat(slot.member, now)
@@ -219,10 +219,10 @@ class WorkerPool:
 
     def _read_heartbeat(self, member: _Member, now: float) -> None:
         """Record a worker's report; the first worker that is ready calls `on_ready`."""
-        answer = member.worker.hear()
+        answer = member.worker.poll()
         if answer is None:
             return
-        member.heard_at = now
+        member.reported_at = now
         member.is_ready = member.is_ready or answer
         self._reload_ready(member)
         if member.is_ready and not self._was_ready:
@@ -288,7 +288,7 @@ class WorkerPool:
             return how
         if member.is_ready:
             problem = f"did not answer for {self.limits.silent_s:g} s (its event loop is blocked)"
-            due = member.heard_at + self.limits.silent_s
+            due = member.reported_at + self.limits.silent_s
         else:
             problem, due = "was not ready in time", member.since + self.limits.start_s
         if now <= due:
