@@ -32,6 +32,7 @@ def test_no_key_and_a_wrong_key_are_401(
     assert answer.error["code"] == code
     assert answer.error["type"] == "authentication_error"
     assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["x-should-retry"] == "false"
     assert KEY not in answer.text + str(answer.headers)
     assert upstream.requests == []
 

@@ -139,6 +139,7 @@ def error_reply(error: APIError) -> Reply:
         headers["retry-after"] = str(max(1, round(min(error.retry_after_s, _LONGEST_PAUSE_S))))
     if error.status_code == 401 and error_source(error) == "gateway":  # noqa: PLR2004 - RFC 9110
         headers["www-authenticate"] = 'Bearer realm="puna"'
+        headers["x-should-retry"] = "false"  # Claude Code would try again for minutes
     return json_reply(error_body(error), _status(error), headers)
 
 
