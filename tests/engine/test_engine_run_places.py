@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from tests.support.asgi import CHAT, CONFIG, House
-from tests.support.faces import BOTH, KEY, Face
+from tests.support.faces import BOTH, KEY, MODEL, ONCE, Face
 from tests.support.upstream import Reply, Upstream
 
 from puna import APIError, ClientSettings
+from puna.transports.failures import unreachable
+from puna.transports.replay import Recorded
+from puna.wire.http import HTTPRequest
 
 
 def error_of(face: Face, base: str) -> APIError:
@@ -67,6 +71,20 @@ def test_a_host_where_nothing_listens(face: Face) -> None:
 def test_a_name_that_is_none(face: Face) -> None:
     said = str(error_of(face, "http://no-such-host.invalid/v1"))
     assert "correct the address (`api_base`)" in said
+
+
+@BOTH
+@pytest.mark.parametrize("is_own", [True, False])
+def test_only_a_closed_service_that_is_not_reached_is_said_to_be_closed(
+    face: Face, *, is_own: bool
+) -> None:
+    def play(request: HTTPRequest) -> Recorded:
+        raise unreachable(request, OSError("Name or service not known"), was_sent=False)
+
+    address: dict[str, Any] = {} if is_own else {"api_base": "http://no-such-host.invalid/v1"}
+    with pytest.raises(APIError) as caught:
+        face.ask(ClientSettings(environ={}), MODEL, play=play, api_key=KEY, **ONCE, **address)
+    assert str(caught.value).count("Meta retired its hosted Llama API") == is_own
 
 
 @BOTH

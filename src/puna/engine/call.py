@@ -103,6 +103,9 @@ def attribute(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
     where = f" (deployment `{attempt.deployment.deployment_id}`)"
     if type(error) is APIConnectionError and where not in message:
         message += where
+    is_unreached = isinstance(error, APIConnectionError) and not error.was_sent
+    if is_unreached and target.retirement and target.retirement not in message:
+        message = f"{message.rstrip('.')}. {target.retirement}"
     _reword(error, message)
     return error
 
