@@ -121,14 +121,15 @@ def test_hooks_variables_and_keys_of_the_file_are_read_again(up: Upstream, tmp_p
         assert becomes(lambda: "two None\n" in served.log, within_s=10), served.log
 
 
+@pytest.mark.parametrize("host", [(), ("--host", "0.0.0.0")])  # noqa: S104 - as in a container
 def test_a_master_key_that_goes_does_not_open_the_gateway_to_all(
-    up: Upstream, tmp_path: Path
+    up: Upstream, tmp_path: Path, host: tuple[str, ...]
 ) -> None:
     """With a key it listens on every address; without one a fresh start would not."""
     file, config = tmp_path / "config.yaml", CONFIG.replace("UPSTREAM", up.url)
     keyed = config + "general_settings: {master_key: sk-1}\n"
     file.write_text(keyed)
-    with Served("--config", str(file), LLAMA_API_KEY="k") as served:
+    with Served("--config", str(file), *host, LLAMA_API_KEY="k") as served:
         file.write_text(config)
         hang_up(served, "there is no master key any more")
         assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 401
@@ -137,6 +138,16 @@ def test_a_master_key_that_goes_does_not_open_the_gateway_to_all(
         for key, status in (("sk-1", 401), ("sk-2", 200)):
             headers = {"authorization": f"Bearer {key}"}
             assert served.request("POST", "/v1/chat/completions", CHAT, headers)[0] == status
+
+
+def test_a_master_key_that_goes_on_one_machine_is_told(up: Upstream, tmp_path: Path) -> None:
+    file, config = tmp_path / "config.yaml", CONFIG.replace("UPSTREAM", up.url)
+    file.write_text(config + "general_settings: {master_key: sk-1}\n")
+    with Served("--config", str(file), "--host", "127.0.0.1", LLAMA_API_KEY="k") as served:
+        assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 401
+        file.write_text(config)
+        hang_up(served, "There is no master key any more")
+        assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
 
 
 def test_a_master_key_that_comes_holds_and_the_address_waits_for_a_restart(

@@ -8,10 +8,9 @@ from collections.abc import Callable
 
 from puna.errors import APIError
 from puna.gateway.deployments.directory import Directory
-from puna.gateway.workers.settings import EMBEDDED_NAME, ServeOptions
+from puna.gateway.workers.settings import EMBEDDED_NAME, LOCAL_HOSTS, ServeOptions
 from puna.version import __version__
 
-_LOCAL = frozenset(("127.0.0.1", "localhost", "::1"))
 _EVERYWHERE = frozenset(("0.0.0.0", "::", ""))  # noqa: S104 - to know it, not to listen there
 _PLACEHOLDER = "MODEL"
 _USUAL_VARIABLE = "PUNA_MASTER_KEY"
@@ -24,9 +23,11 @@ def greet(
     scheme = "https" if options.ssl_certfile_path else "http"
     announce(f"puna {__version__}: serving on {scheme}://{_bracketed(host)}:{options.port}")
     if directory.is_open:
-        where = "this machine only" if host in _LOCAL else "EVERYONE WHO CAN REACH THIS ADDRESS"
+        where = (
+            "this machine only" if host in LOCAL_HOSTS else "EVERYONE WHO CAN REACH THIS ADDRESS"
+        )
         announce(f"open: no master key is set, so every request is answered, for {where}")
-        if host not in _LOCAL:
+        if host not in LOCAL_HOSTS:
             announce("WARNING: set general_settings.master_key or PUNA_MASTER_KEY")
     names = directory.names()
     if names == (EMBEDDED_NAME,) and len(directory.config.deployments) > 1:
@@ -43,7 +44,7 @@ def greet(
 def lines_to_try(options: ServeOptions, directory: Directory, host: str) -> list[str]:
     """Commands that can be pasted into another terminal of this machine."""
     certificate = options.ssl_certfile_path
-    reached = "localhost" if host in _LOCAL | _EVERYWHERE else _bracketed(host)
+    reached = "localhost" if host in LOCAL_HOSTS | _EVERYWHERE else _bracketed(host)
     url = f"{'https' if certificate else 'http'}://{reached}:{options.port}"
     model = _usable_name(directory)
     body = {"model": model, "messages": [{"role": "user", "content": "Name three colors."}]}

@@ -153,6 +153,12 @@ class Reloader:
         if (was.json_logs, was.set_verbose) != (now.json_logs, now.set_verbose):
             apply_logging(self._options, after)
         _log.info("The configuration was reloaded: %d usable deployments", len(after.ready))
+        if after.is_open and not before.is_open:
+            _log.warning(
+                "There is no master key any more: every request is answered, for everyone who can "
+                "reach %s",
+                self._options.listens_on,
+            )
         wanted = host_of(self._options, after)
         if wanted != self._options.listens_on:
             _log.warning(

@@ -72,7 +72,8 @@ def serve(options: ServeOptions, announce: Announce) -> None:
         announce(f"warning: {fault}")
     host = host_of(options, directory)
     sockets = listen(host, options.port, announce)
-    options = replace(options, port=sockets[0].getsockname()[1], listens_on=host)
+    port, is_open = sockets[0].getsockname()[1], directory.is_open
+    options = replace(options, port=port, listens_on=host, began_open=is_open)
     if options.num_workers > 1:
         # Each worker adds the file's variables by itself: those of a later file are another set.
         environment.add({})

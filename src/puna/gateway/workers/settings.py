@@ -31,6 +31,7 @@ _OF_ONE_MODEL: tuple[str, ...] = (
 )
 
 OPEN_HOST = "127.0.0.1"
+LOCAL_HOSTS = frozenset((OPEN_HOST, "localhost", "::1"))
 KEYED_HOST = "0.0.0.0"  # noqa: S104 - with a master key the gateway is meant to be reached
 DEFAULT_PORT = 4000
 
@@ -46,6 +47,7 @@ class ServeOptions:
         record: a folder in which each worker writes a cassette of what upstreams answer; or, with
             one worker, the file itself.
         listens_on: the address that the running gateway is bound to; None before it is.
+        began_open: the running gateway began without a master key.
     """
 
     config: str | None = None
@@ -68,6 +70,7 @@ class ServeOptions:
     drain_s: int = 60
     record: str | None = None
     listens_on: str | None = None
+    began_open: bool = False
 
     def to_json(self) -> str:
         """The options as text, for worker processes. They hold no key."""
@@ -131,11 +134,12 @@ def check_address(options: ServeOptions, directory: Directory) -> None:
     Raises:
         ConfigError: the master key is gone, and everybody who can connect would be answered.
     """
-    if directory.is_open and options.listens_on not in (None, host_of(options, directory)):
+    is_reached = options.listens_on is not None and options.listens_on not in LOCAL_HOSTS
+    if directory.is_open and is_reached and not options.began_open:
         raise ConfigError(
             "there is no master key any more, and without one every request is answered, for "
             f"everyone who can reach {options.listens_on}. Set `general_settings.master_key`, or "
-            "restart the gateway, which then serves this machine only",
+            "restart the gateway to serve without one",
             file=directory.config.file,
             key="general_settings.master_key",
         )
