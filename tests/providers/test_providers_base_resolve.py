@@ -184,7 +184,8 @@ def test_a_target_carries_what_its_row_and_the_catalogue_know() -> None:
     assert (target.provider, target.model) == ("meta_llama", "Llama-3.3-8B-Instruct")
     assert (target.quirks, target.retirement) == (LLAMA.own_quirks, LLAMA.retirement)
     elsewhere = resolve_target(LLAMA, "m", {"LLAMA_API_BASE": "http://localhost:8000/v1"})
-    assert elsewhere.retirement is None
+    assert target.is_service
+    assert not elsewhere.is_service
     assert resolve_target(LLAMA, "unknown", {"LLAMA_API_KEY": "k"}).input_modalities is None
     assert "sk-llama" not in repr(resolve(LLAMA, EVERY_KEY))
 

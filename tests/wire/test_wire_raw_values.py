@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from puna.wire.raw_values import is_parseable
+from puna.wire.raw_values import are_objects, is_parseable
 from puna.wire.surrogates import parse_json
 
 # Of three digits in an exponent nobody asks which: such a number is refused.
@@ -53,3 +53,27 @@ def test_a_deep_value_is_parseable_below_180_lists_and_objects(depth: int) -> No
 def test_a_number_too_large_for_a_float_is_not(number: str) -> None:
     assert not math.isfinite(float(number))
     assert not is_parseable(Raw(f'{{"a":{number}}}'.encode()), b"{")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"{}",
+                b'{"a":\n1}',
+                b"[]",
+                b'"{"',
+                b'{"a":1e999}',
+                b'{"a":"7e1234"}',
+                b'{"a":' * 180 + b"1" + b"}" * 180,
+                b'{"a":[' + b",".join([b"{}"] * 200) + b"]}",
+                b'{"a":' + b"9" * 400 + b"}",
+                b'{"a":' + b"9" * 200 + b"}",
+            ]
+        ),
+        max_size=5,
+    )
+)
+def test_many_values_are_asked_like_each(values: list[bytes]) -> None:
+    raw = [Raw(value) for value in values]
+    assert are_objects(raw) == all(is_parseable(value, b"{") for value in raw)

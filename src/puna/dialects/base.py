@@ -41,6 +41,8 @@ class Target:
         max_output_tokens: the longest answer that this host gives; None when not known. It is the
             catalogue's figure at the provider's own host only, or the operator's.
         retirement: a sentence for errors that look like the service was shut down.
+        is_service: whether the address is the provider's own service, not a host that a call or the
+            environment names instead.
         model_end: a sentence about the day on which the host ends the model, for errors that look
             like the model is gone; None where no end is known.
         asks_usage: whether a stream's usage is requested even if the caller did not ask; then the
@@ -64,6 +66,7 @@ class Target:
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     retirement: str | None = None
+    is_service: bool = False
     model_end: str | None = None
     asks_usage: bool = False
     lacks_embeddings: bool = False

@@ -104,8 +104,9 @@ def attribute(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
     if type(error) is APIConnectionError and where not in message:
         message += where
     is_unreached = isinstance(error, APIConnectionError) and not error.was_sent
-    if is_unreached and target.retirement and target.retirement not in message:
-        message = f"{message.rstrip('.')}. {target.retirement}"
+    if is_unreached and target.is_service:
+        closed = target.retirement or ""
+        message = message if closed in message else f"{message.rstrip('.')}. {closed}"
     _reword(error, message)
     return error
 

@@ -185,7 +185,8 @@ def _resolve(
         context_tokens=facts.max_input_tokens if facts is not None else None,
         # Another host of the same model has limits of its own.
         max_output_tokens=facts.max_output_tokens if facts is not None and is_service else None,
-        retirement=provider.retirement if is_service else None,
+        retirement=provider.retirement,
+        is_service=is_service,
         model_end=_model_end(provider, name) if is_service else None,
         # Another host may refuse a field that it does not know.
         asks_usage=quirks.documents_stream_usage and (is_own_host or provider.is_self_hosted),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from puna.rescue.arguments import repair_arguments
+from puna.wire.surrogates import parse_json
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -44,6 +45,13 @@ class KnownTools:
         """
         self._tools = tools
         self._repairs = repairs
+
+    @classmethod
+    def undecoded(cls, schemas: Mapping[str, bytes], *, repairs: bool = False) -> Self:
+        """The tools of these names, whose schemas are JSON that is parsed when one is called."""
+        known = cls((), repairs=repairs)
+        known.schemas = _UndecodedSchemas(schemas)
+        return known
 
     @cached_property
     def schemas(self) -> Mapping[str, Mapping[str, Any]]:
@@ -89,6 +97,23 @@ class KnownTools:
         except (ValueError, RecursionError):
             return None
         return FoundCall(name, text, repaired)
+
+
+class _UndecodedSchemas(Mapping[str, Mapping[str, Any]]):
+    """Schemas by the names of their tools, each parsed when it is asked for."""
+
+    def __init__(self, encoded: Mapping[str, bytes]) -> None:
+        self._encoded = encoded
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        schema = parse_json(bytes(self._encoded[name]))
+        return cast("Mapping[str, Any]", schema) if isinstance(schema, Mapping) else _NOTHING
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._encoded)
+
+    def __len__(self) -> int:
+        return len(self._encoded)
 
 
 def _is_schema(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:

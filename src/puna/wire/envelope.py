@@ -17,7 +17,7 @@ from msgspec.json import Decoder, Encoder
 from msgspec.structs import astuple
 
 from puna.wire.octets import QUOTE, first_octet
-from puna.wire.raw_values import is_parseable
+from puna.wire.raw_values import are_objects, is_parseable
 from puna.wire.surrogates import parse_json
 
 _MOST = 2**63 - 1
@@ -362,10 +362,9 @@ def has_valid_values(envelope: ChatEnvelope) -> bool:
         names = ",".join([tool.function.name for tool in tools])
         if not _NAMES.fullmatch(names) or names.count(",") >= len(tools):
             return False
-        for tool in tools:
-            parameters = tool.function.parameters
-            if parameters is not UNSET and not _is_object(parameters):
-                return False
+        schemas = [one for tool in tools if (one := tool.function.parameters) is not UNSET]
+        if not are_objects(schemas):
+            return False
     if choice is not UNSET and not _fits_tools(choice, tools):
         return False
     if type(wanted) is SchemaFormat and not _is_object(wanted.json_schema.schema):

@@ -170,7 +170,7 @@ def test_without_a_file_there_is_nothing_to_reload_and_sighup_ends_the_gateway(
     with Served(*options, OPENAI_API_KEY="k") as served:
         processes = served.children
         assert served.stop(signal.SIGHUP) == 0
-        assert not any(map(is_alive, processes))
+        assert becomes(lambda: not any(map(is_alive, processes)), within_s=10)
         assert RELOADED not in served.log
 
 

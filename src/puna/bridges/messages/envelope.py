@@ -10,6 +10,7 @@ those two modules read it. A property test holds that both ways give the same ch
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,13 +85,13 @@ class BridgedMessages:
         envelope: the chat request, which `PassingRules.fit` may be asked about.
         stop_sequences: as the caller gave them.
         left_out: the names of what a host of chat does not get.
-        deferred_tools: the names of the tools that are not offered to the host.
+        deferred_tools: the tools that are not offered to the host.
     """
 
     envelope: ChatEnvelope
     stop_sequences: tuple[str, ...]
     left_out: tuple[str, ...]
-    deferred_tools: frozenset[str] = frozenset()
+    deferred_tools: Sequence[Tool] = ()
 
 
 def read_messages_envelope(body: bytes) -> BridgedMessages | None:
@@ -109,7 +110,7 @@ class _Reading:
     def __init__(self, given: MessagesBody) -> None:
         self._given = given
         self._found: dict[str, None] = {}
-        self._deferred: frozenset[str] = frozenset()
+        self._deferred: Sequence[Tool] = ()
 
     def bridge(self, body: bytes) -> BridgedMessages:
         """The request as a chat request.
@@ -285,7 +286,7 @@ class _Reading:
         envelope.tools = [_chat_tool(one) for one in given if one.name not in deferred]
         if not envelope.tools:
             raise UnusualRequestError
-        self._deferred = frozenset(deferred)
+        self._deferred = [_chat_tool(one) for one in given if one.name in deferred]
 
     def _add_choice(self, envelope: ChatEnvelope, choice: ToolChoice) -> None:
         """Convert `tool_choice` and add it to the chat request."""

@@ -7,8 +7,7 @@ The chat answer goes to a `BridgedWriter`, which converts it to the client's for
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ from puna.gateway.passing.runs import FastRun
 from puna.rescue.think_tags import OPEN
 from puna.types.report import CallReport
 from puna.types.requests import ChatRequest
-from puna.wire.envelope import ChatEnvelope
+from puna.wire.envelope import ChatEnvelope, Tool
 from puna.wire.plain_replies import PlainReply
 
 _DONE: Final = b"[DONE]"
@@ -39,14 +38,14 @@ class BridgedChat:
         complete: gives the chat request as the full lane makes it, for that of the envelope; called
             when hooks, counts or the dialect's reader need one.
         make_writer: makes what writes the answer of a run on the client's connection.
-        other_tools: the names of tools that hosts do not get, and whose calls are looked for.
+        other_tools: tools that hosts do not get, and whose calls in texts are found.
     """
 
     envelope: ChatEnvelope
     left_out: tuple[str, ...]
     complete: Callable[[ChatRequest], ChatRequest]
     make_writer: Callable[[FastCycle, FastRun], ReplyWriter]
-    other_tools: frozenset[str] = frozenset()
+    other_tools: Sequence[Tool] = ()
 
 
 class BridgedRun(FastRun):
@@ -61,11 +60,6 @@ class BridgedRun(FastRun):
             call = super().call
             self._made = replace(call, request=self.bridged.complete(call.request))
         return self._made
-
-    @property
-    @override
-    def tool_names(self) -> AbstractSet[str]:
-        return super().tool_names | self.bridged.other_tools
 
     @property
     @override

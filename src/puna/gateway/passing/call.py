@@ -30,7 +30,7 @@ from typing import Any, Protocol
 from puna.errors import APIError
 from puna.gateway.answers.replies import internal_error, out_of_memory
 from puna.gateway.passing.routes import Exchange, PlainRoute, ReadyDeployment
-from puna.gateway.passing.runs import LaneContext, LaneRun
+from puna.gateway.passing.runs import FastRun, LaneContext
 from puna.gateway.requests.free_memory import lacks_memory
 from puna.routing.attempts import GiveUp, Wait
 from puna.telemetry.events import Outcome
@@ -86,7 +86,7 @@ class FastCall(ABC):
         self,
         context: LaneContext,
         route: PlainRoute,
-        run: LaneRun,
+        run: FastRun,
         writer: ReplyWriter,
     ) -> None:
         """`run` knows the request, and keeps attempts, report and settlement."""

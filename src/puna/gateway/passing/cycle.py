@@ -21,7 +21,7 @@ from puna.gateway.answers.replies import Reply, error_event, error_reply, intern
 from puna.gateway.logs.access_log import CLIENT_LEFT
 from puna.gateway.passing.call import FastCall
 from puna.gateway.passing.heads import write_lines
-from puna.gateway.passing.runs import LaneRun
+from puna.gateway.passing.runs import FastRun
 from puna.gateway.visit import Visit
 from puna.types.report import CallReport
 
@@ -56,11 +56,11 @@ class FastCycle:
     more_body = False
 
     def __init__(
-        self, protocol: Any, visit: Visit, run: LaneRun, under_way: set[FastCycle]
+        self, protocol: Any, visit: Visit, run: FastRun, under_way: set[FastCycle]
     ) -> None:
         """`under_way` holds this cycle until it is done."""
         self._visit = visit
-        self._run: LaneRun | None = run
+        self._run: FastRun | None = run
         self._protocol = protocol
         self._transport = protocol.transport
         self._under_way = under_way

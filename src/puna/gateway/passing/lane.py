@@ -164,6 +164,7 @@ class FastLane:
         else:
             run = BridgedRun(context, route, envelope, fitted, head.principal, call_id)
             run.bridged, run.left_out = bridged, bridged.left_out
+            run.other_tools = bridged.other_tools
         visit = run.meter = Visit(
             self._visits,
             head.line,

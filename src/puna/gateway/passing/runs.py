@@ -7,7 +7,6 @@ made of it. `BridgedRun` (`passing/bridged.py`) is for a request that came in an
 from __future__ import annotations
 
 import asyncio
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -19,16 +18,16 @@ from typing_extensions import override
 from puna.engine.call import Attempt, Call
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
-from puna.engine.rescue import tools_to_rescue
 from puna.gateway.passing.routes import Exchange, PlainRoute, ReadyDeployment
 from puna.governance.keys import Principal
 from puna.rescue.stream import may_begin_call
+from puna.rescue.tools import KnownTools
 from puna.routing.attempts import Attempts, RetryPolicy
 from puna.routing.health import Health
 from puna.telemetry.events import Hook, HookTasks, Outcome, Texts
 from puna.transports.lean import ReplySink
 from puna.types.requests import make_chat_request
-from puna.wire.envelope import ChatEnvelope
+from puna.wire.envelope import ChatEnvelope, Tool
 from puna.wire.plain_replies import PlainReply
 
 
@@ -44,79 +43,16 @@ class LaneContext:
     hook_tasks: HookTasks
 
 
-class LaneRun(Run):
-    """A run whose request a `FastCall` sends, and whose end is not awaited.
+class FastRun(Run):
+    """A run that passes a chat request on, and whose end is not awaited.
 
-    It knows the request, so that the call need not: `FastRun` passes one on, `BridgedRun` has the
-    dialect write it.
+    It makes a `Call` only where somebody asks for one.
     """
-
-    _context: LaneContext
-
-    @abstractmethod
-    def send(self, ready: ReadyDeployment, sink: ReplySink) -> Exchange:
-        """Send the request to a deployment; `sink` gets the reply.
-
-        Raises:
-            APIError: the request cannot be sent to this deployment.
-        """
-
-    @property
-    @abstractmethod
-    def attempt(self) -> Attempt:
-        """The attempt that was sent last, for the dialect's reader."""
-
-    @property
-    @abstractmethod
-    def wants_usage(self) -> bool:
-        """Whether the client wants a stream's usage as a chunk."""
-
-    @property
-    @abstractmethod
-    def tool_names(self) -> AbstractSet[str]:
-        """The names of the request's tools."""
-
-    @property
-    def rescued_names(self) -> AbstractSet[str]:
-        """The names of the tools whose calls are looked for in texts."""
-        known = tools_to_rescue(self.attempt.context.request)
-        return known.schemas.keys() if known is not None else frozenset()
-
-    @property
-    def looks_for_thoughts(self) -> bool:
-        """Whether a text may begin with thoughts between tags."""
-        return False
-
-    def needs_reader(self, plain: PlainReply) -> bool:
-        """Whether a text of a whole answer may be a tool call, or hold thoughts."""
-        texts = _suspects(plain)
-        if not texts:
-            return False
-        names = self.rescued_names
-        return any("\\" in text or any(name in text for name in names) for text in texts)
-
-    @property
-    def calls(self) -> Sequence[Call]:
-        """What the admission is asked about (see `visit.PlannedCalls`)."""
-        return (self.call,)
-
-    @override
-    def texts(self, answer: Any) -> Texts:
-        """`answer` may be a function that builds it."""
-        return Texts(self.request_content, answer if callable(answer) else lambda: answer)
-
-    def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
-        """Settle; what hooks want awaited is awaited later."""
-        pending = self.settle(outcome, error=error, answer=answer)
-        if pending:
-            self._context.hook_tasks.start(pending)
-
-
-class FastRun(LaneRun):
-    """A run that passes a chat request on; it makes a `Call` only where somebody asks for one."""
 
     left_out: tuple[str, ...] = ()
     """The names of what a bridge from another shape left out of the request."""
+    other_tools: Sequence[Tool] = ()
+    """Tools of the request that hosts do not get, and whose calls in texts are found."""
     _made: Call | None = None
     _attempt: Attempt | None = None
     _ready: ReadyDeployment
@@ -141,8 +77,8 @@ class FastRun(LaneRun):
         self._begin(call_id, route.name, clock, context.hooks)
         self.report.lane = "fast"
 
-    @override
     def send(self, ready: ReadyDeployment, sink: ReplySink) -> Exchange:
+        """Send the request to a deployment; `sink` gets the reply."""
         self._ready, self._attempt = ready, None
         body, dropped = ready.changes.encode(self._fitted)
         self.note_attempt(ready.deployment)
@@ -151,9 +87,8 @@ class FastRun(LaneRun):
         return ready.prepared.start(body, sink)
 
     @property
-    @override
     def attempt(self) -> Attempt:
-        """Built when it is first needed: an answer that is plain needs none."""
+        """The attempt that was sent last, for the dialect's reader; a plain answer needs none."""
         if self._attempt is None:
             ready = self._ready
             body, _ = ready.changes.encode(self._fitted)
@@ -162,26 +97,63 @@ class FastRun(LaneRun):
         return self._attempt
 
     @property
-    @override
     def wants_usage(self) -> bool:
+        """Whether the client wants a stream's usage as a chunk."""
         return self._fitted.wants_usage
 
     @property
-    @override
     def tool_names(self) -> AbstractSet[str]:
-        tools = self._fitted.tools
-        return frozenset([tool.function.name for tool in tools]) if tools else frozenset()
+        """The names of the request's tools."""
+        return {tool.function.name for tool in self._tools}
 
     @property
-    @override
-    def rescued_names(self) -> AbstractSet[str]:
-        """The same without the request's values: `tools_to_rescue` asks those."""
-        is_off = self._ready.deployment.rescue_tool_calls is False
-        return frozenset() if is_off or self._fitted.tool_choice == "none" else self.tool_names
+    def tools_to_rescue(self) -> KnownTools | None:
+        """The tools whose calls are looked for in texts; None where nothing is.
+
+        It is what `engine.rescue.tools_to_rescue` gives for the whole request, without reading it.
+        """
+        tools = self._tools
+        deployment = self._ready.deployment
+        is_off = deployment.rescue_tool_calls is False or self._fitted.tool_choice == "none"
+        if not tools or is_off:
+            return None
+        schemas = {tool.function.name: tool.function.parameters or b"{}" for tool in tools}
+        repairs = bool(deployment.repair_tool_arguments)
+        return KnownTools.undecoded(schemas, repairs=repairs)
+
+    @property
+    def _tools(self) -> Sequence[Tool]:
+        tools = self._fitted.tools or ()
+        return (*tools, *self.other_tools) if self.other_tools else tools
+
+    @property
+    def looks_for_thoughts(self) -> bool:
+        """Whether a text may begin with thoughts between tags."""
+        return False
+
+    def needs_reader(self, plain: PlainReply) -> bool:
+        """Whether a text of a whole answer may be a tool call, or hold thoughts."""
+        if self._fitted.tools is UNSET:
+            return False
+        texts = _suspects(plain)
+        known = self.tools_to_rescue if texts else None
+        return known is not None and any(map(known.may_be_named_in, texts))
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """What the admission is asked about (see `visit.PlannedCalls`)."""
+        return (self.call,)
 
     @override
-    def needs_reader(self, plain: PlainReply) -> bool:
-        return self._fitted.tools is not UNSET and super().needs_reader(plain)
+    def texts(self, answer: Any) -> Texts:
+        """`answer` may be a function that builds it."""
+        return Texts(self.request_content, answer if callable(answer) else lambda: answer)
+
+    def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
+        """Settle; what hooks want awaited is awaited later."""
+        pending = self.settle(outcome, error=error, answer=answer)
+        if pending:
+            self._context.hook_tasks.start(pending)
 
     @property
     @override

@@ -21,13 +21,14 @@ event and the end.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from typing_extensions import override
 
 from puna.engine.call import attribute
 from puna.engine.delivery import Delivery, is_framed
-from puna.engine.rescue import CallScreen, tools_to_rescue
+from puna.engine.rescue import CallScreen
 from puna.engine.streams import ENDING_S, TAIL_S, USAGE_S
 from puna.errors import APIError
 from puna.gateway.answers.replies import DONE
@@ -83,14 +84,9 @@ class StreamCall(FastCall):
         names, may_think = run.tool_names, run.looks_for_thoughts
         if not names and not may_think:
             return NO_TOOLS
-        is_screened = bool(names) and bool(run.rescued_names)
-        return StreamTools(names, self._make_screen if is_screened else None, may_think)
-
-    def _make_screen(self) -> CallScreen:
-        """Make what looks for calls in texts; called at the first text that may hold one."""
-        known = tools_to_rescue(self._run.attempt.context.request)
-        assert known is not None, "asked only where calls are looked for"  # noqa: S101 - narrows
-        return CallScreen(known)
+        known = run.tools_to_rescue
+        make_screen = partial(CallScreen, known) if known is not None else None
+        return StreamTools(names, make_screen, may_think)
 
     def _note_headers(self, status: int, headers: Mapping[str, str]) -> None:
         """Note the reply's headers in the report, masked where they may hold a secret."""
