@@ -54,7 +54,7 @@ from puna.gateway.requests.body import (
     read_head,
     read_json,
 )
-from puna.gateway.requests.free_memory import SMALL_BODY, FreeMemory, lacks_memory
+from puna.gateway.requests.free_memory import FreeMemory, lacks_memory
 from puna.gateway.requests.heavy_steps import Aside
 from puna.gateway.requests.web_pages import preflight_headers
 from puna.gateway.server.client_limits import MANY_FILES, limits_of
@@ -315,22 +315,24 @@ class Gateway:
     async def _read(self, server: ServerConfig, caller: Caller, match: Match) -> dict[str, Any]:
         """The body, with the model that the path names."""
         head = caller.head
-        self._check_memory(head.body_bytes)
-        data = await read_body(caller.receive, head, server.max_request_bytes, self._check_memory)
-        self._check_memory(len(data))
         kind = head.headers.get("content-type", "")
-        if is_heavy(data):
-            caller.aside = self._aside
-            body = await caller.read(read_json, data, kind, server.max_request_values)
-        else:
-            body = read_json(data, kind, server.max_request_values)
+        with self._memory.hold() as fits:
+
+            def check(body_bytes: int) -> None:
+                if not fits(body_bytes):
+                    raise out_of_memory()
+
+            check(head.body_bytes)
+            data = await read_body(caller.receive, head, server.max_request_bytes, check)
+            check(len(data))
+            if is_heavy(data):
+                caller.aside = self._aside
+                body = await caller.read(read_json, data, kind, server.max_request_values)
+            else:
+                body = read_json(data, kind, server.max_request_values)
         if match.model:
             body["model"] = match.model
         return body
-
-    def _check_memory(self, body_bytes: int) -> None:
-        if body_bytes > SMALL_BODY and not self._memory.fits(body_bytes):
-            raise out_of_memory()
 
 
 def _failed(what: str, error: Exception) -> APIError:

@@ -53,6 +53,7 @@ def parse_json(data: bytes, *, allow_inf_nan: bool = True) -> Any:
 
     Raises:
         ValueError: it is not JSON, apart from them.
+        MemoryError: its values do not fit into the memory that is left.
     """
     try:
         return from_json(data, allow_inf_nan=allow_inf_nan)
@@ -61,6 +62,11 @@ def parse_json(data: bytes, *, allow_inf_nan: bool = True) -> Any:
         if mended == data:
             raise
         return from_json(mended, allow_inf_nan=allow_inf_nan)
+    except BaseException as error:
+        # The parser cannot make a value; its exception has no public name, and is no `Exception`.
+        if type(error).__name__ == "PanicException":
+            raise MemoryError from error
+        raise
 
 
 def repair_json(data: bytes) -> bytes:

@@ -151,8 +151,28 @@ def test_what_a_control_group_leaves(tmp_path: Path) -> None:
         },
     )
     assert free.left() == 40 * MB
-    assert free.fits(3 * MB)
-    assert not free.fits(3 * MB + 1)
+    assert free.fits(3 * MB // 2)
+    assert not free.fits(3 * MB // 2 + 1)
+
+
+def test_bodies_that_are_being_read_are_counted_until_they_are(tmp_path: Path) -> None:
+    files = {
+        "proc/self/cgroup": "0::/\n",
+        f"{V2}/memory.max": str(80 * MB),
+        f"{V2}/memory.current": "0",
+        f"{V2}/memory.stat": "",
+    }
+    free = tree(tmp_path, files)
+    with free.hold() as first, free.hold() as second:
+        assert first(MB)
+        assert first(2 * MB)  # the same body, of which more has come
+        assert second(2 * MB)
+        assert not second(2 * MB + 1)
+        assert first(4 * MB)  # what was refused is not held
+        assert not second(SMALL_BODY + 1)
+        assert second(SMALL_BODY)
+        assert not free.fits(SMALL_BODY + 1)
+    assert free.fits(4 * MB)
 
 
 def test_what_a_control_group_of_version_1_leaves(tmp_path: Path) -> None:

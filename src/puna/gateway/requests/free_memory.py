@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SMALL_BODY = 256 * 1024
 """Bytes of a body that is always read."""
 
 _FLOOR = 16 * 1024 * 1024
-_TIMES = 8
-"""What a body may need by its size, with all that is made of it."""
+_TIMES = 16
+"""What a body may need by its size, with all that is made of it: a body of short messages that the
+full lane reads needs that much."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _UNLIMITED = 1 << 60
@@ -32,9 +33,13 @@ def lacks_memory(error: BaseException | None) -> bool:
 
 
 class FreeMemory:
-    """Asks the kernel each time. `root` is where its files are."""
+    """Asks the kernel each time, and knows which bodies are being read.
+
+    `root` is where the kernel's files are.
+    """
 
     def __init__(self, root: Path = Path("/")) -> None:
+        self._held_bytes = 0
         self._process = root / "proc/self"
         self._groups = root / "sys/fs/cgroup"
 
@@ -43,7 +48,29 @@ class FreeMemory:
         if body_bytes <= SMALL_BODY:
             return True
         left = self.left()
-        return left is None or left >= _FLOOR + _TIMES * body_bytes
+        return left is None or left >= _FLOOR + _TIMES * (body_bytes + self._held_bytes)
+
+    @contextmanager
+    def hold(self) -> Iterator[Callable[[int], bool]]:
+        """For the time in which one body is read and parsed.
+
+        Gives a function that says whether the body still fits, beside the others that are being
+        read, when so many bytes of it are there or announced; they are held until the end.
+        """
+        held = 0
+
+        def grow(body_bytes: int) -> bool:
+            nonlocal held
+            self._held_bytes -= held
+            does_fit = self.fits(body_bytes)
+            held = body_bytes if does_fit and body_bytes > SMALL_BODY else 0
+            self._held_bytes += held
+            return does_fit
+
+        try:
+            yield grow
+        finally:
+            self._held_bytes -= held
 
     def left(self) -> int | None:
         """Bytes until the nearest limit; None where there is none, or the kernel does not tell."""
