@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class FreeMemory:
         return left is None or left >= _FLOOR + _TIMES * (body_bytes + self._held_bytes)
 
     @contextmanager
-    def hold(self) -> Iterator[Callable[[int], bool]]:
+    def hold(self) -> Generator[Callable[[int], bool]]:
         """For the time in which one body is read and parsed.
 
         Gives a function that says whether the body still fits, beside the others that are being
