@@ -53,40 +53,46 @@ class Price:
 FREE = Price(input_picos=0, output_picos=0, cached_input_picos=0)
 
 
-def price_from_dollars_per_token(dollars_per_token: str | float | Decimal) -> int:
-    """Whole picos per token from US dollars per token: `"0.00000125"` gives 1,250,000.
+def picos_from_dollars(amount: str | float | Decimal) -> int:
+    """Whole picos from US dollars, read from the decimal text of the number.
 
     A float counts as the decimal number it prints as, so 1.5e-07 is exactly 150,000. A number
     between two picos goes to the nearest one: that undoes the dust of float arithmetic, as in
     0.1 / 1_000_000.
 
-    Raises `ConfigError` for what is not a number or absurdly large, is below zero, or is above zero
-    and yet so small that it would be rounded to free.
+    Raises ValueError, whose text completes "The amount `x` …", for what is not a number or absurdly
+    large, is below zero, or is above zero and yet so small that it would be rounded to nothing.
     """
     try:
         with localcontext() as context:
             context.prec = _PRECISION
-            exact = Decimal(str(dollars_per_token)) * PICOS_PER_DOLLAR
+            exact = Decimal(str(amount)) * PICOS_PER_DOLLAR
     except ArithmeticError as problem:
-        raise _unusable(dollars_per_token) from problem
+        raise ValueError("is not a usable number") from problem
     if not exact.is_finite() or exact.adjusted() > _LARGEST_EXPONENT:
-        raise _unusable(dollars_per_token)
-    picos = int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
+        raise ValueError("is not a usable number")
     if exact < 0:
-        raise ConfigError(f"A price of `{dollars_per_token}` is below zero. Use 0 for free.")
+        raise ValueError("is below zero")
+    picos = int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
     if exact and not picos:
-        raise ConfigError(
-            f"A price of `{dollars_per_token}` US dollars per token is finer than 1e-12. "
-            "Use 0 for free."
-        )
+        raise ValueError("is finer than 1e-12 US dollars")
     return picos
 
 
-def _unusable(dollars_per_token: object) -> ConfigError:
-    return ConfigError(
-        f"A price of `{dollars_per_token}` is not a usable number. "
-        "Give US dollars per token, such as `0.00000125`."
-    )
+def price_from_dollars_per_token(dollars_per_token: str | float | Decimal) -> int:
+    """Whole picos per token from US dollars per token: `"0.00000125"` gives 1,250,000.
+
+    The number is read as `picos_from_dollars` does.
+
+    Raises `ConfigError` where that raises ValueError.
+    """
+    try:
+        return picos_from_dollars(dollars_per_token)
+    except ValueError as problem:
+        raise ConfigError(
+            f"A price of `{dollars_per_token}` US dollars per token {problem}. "
+            "Give a number such as `0.00000125`, or 0 for free."
+        ) from problem
 
 
 def price_from_dollars_per_million(dollars_per_million: str | float | Decimal) -> int:
@@ -141,6 +147,7 @@ __all__ = [
     "Price",
     "cost_picos",
     "dollars",
+    "picos_from_dollars",
     "price_from_dollars_per_million",
     "price_from_dollars_per_token",
 ]

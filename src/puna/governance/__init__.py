@@ -1,1 +1,1 @@
-"""Who may do what: the gateway's keys and stored responses; budgets and limits as they come."""
+"""Who may do what: the gateway's keys, budgets and stored responses."""

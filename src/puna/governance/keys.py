@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from puna.errors import AuthenticationError
+from puna.governance.budgets import Budget
 from puna.types.secret import Secret
 
 KEY_HEADERS = ("x-litellm-api-key", "authorization", "api-key", "x-api-key", "x-goog-api-key")
@@ -19,9 +20,16 @@ _BEARER = "bearer"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller that a request acts for. `key_id` names the key in logs without revealing it."""
+    """The caller that a request acts for.
+
+    Attributes:
+        key_id: names the key in logs without revealing it.
+        budgets: all budgets that the caller's requests count against, beside those of the gateway
+            and of the models.
+    """
 
     key_id: str
+    budgets: tuple[Budget, ...] = ()
 
 
 ANYONE = Principal("anyone")
