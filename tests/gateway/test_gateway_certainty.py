@@ -131,12 +131,73 @@ def test_who_leaves_a_stream_has_used_at_least_what_came(
     assert bool(report.completion_tokens) is bool(chunks)
 
 
+ALL_SHAPES = [
+    ("/v1/chat/completions", ASKED),
+    ("/v1/messages", {**ASKED, "max_tokens": 9}),
+    ("/v1/responses", {"model": "m", "input": "one two three", "instructions": "Be brief."}),
+]
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+@pytest.mark.parametrize(("path", "asked"), ALL_SHAPES)
+def test_who_leaves_before_anything_came_has_used_the_same_in_both_lanes(
+    path: str, asked: dict[str, Any], *, is_stream: bool
+) -> None:
+    pieces = [b": ping\n\n", b": ping\n\n"]
+    used = [
+        left(path, asked, pieces, is_stream=is_stream, is_fast=is_fast) for is_fast in (True, False)
+    ]
+    assert used[0] == used[1]
+    assert used[0][:1] == ("at_least",)
+    assert used[0][1] > 0
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize(("path", "asked"), ALL_SHAPES)
+def test_who_leaves_before_the_first_event_has_used_what_the_host_told(
+    path: str, asked: dict[str, Any], *, is_fast: bool
+) -> None:
+    pieces = [event(usage_chunk()), b": ping\n\n", b": ping\n\n"]
+    assert left(path, asked, pieces, is_stream=True, is_fast=is_fast) == ("at_least", 11, 4)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize(("events", "certainty"), [(0, "unknown"), (1, "at_least")])
+def test_what_nobody_foresaw_before_the_first_event_leaves_the_usage_unknown(
+    events: int, certainty: str, *, is_fast: bool
+) -> None:
+    not_bytes: Any = "a text"
+    pieces = [b": ping\n\n", *map(event, text_chunks()[:events]), not_bytes]
+    (report,) = reports_of(
+        iter([Recorded(200, EVENTS, pieces)]), is_stream=True, is_fast=is_fast, outcome="failure"
+    )
+    assert report.usage_certainty == certainty
+    assert bool(report.prompt_tokens) is bool(events)
+
+
 def test_the_least_certain_report_counts_for_several() -> None:
     reports = [CallReport("a"), CallReport("b", usage_certainty="at_least"), CallReport("c")]
     assert add_reports(reports).usage_certainty == "at_least"
     reports[2].usage_certainty = "unknown"
     assert add_reports(reports).usage_certainty == "unknown"
     assert add_reports(reports[:1]).usage_certainty == "exact"
+
+
+def left(
+    path: str, asked: dict[str, Any], pieces: list[bytes], *, is_stream: bool, is_fast: bool
+) -> tuple[str, int, int]:
+    """What a client used that left when all but the last piece had come."""
+    pauses_s = (0.0,) * len(pieces) + (3600.0,)
+    (report,) = reports_of(
+        iter([Recorded(200, EVENTS if is_stream else JSON, pieces, pauses_s=pauses_s)]),
+        path=path,
+        asked=asked,
+        is_stream=is_stream,
+        is_fast=is_fast,
+        outcome="cancelled",
+        leaves=True,
+    )
+    return report.usage_certainty, report.prompt_tokens, report.completion_tokens
 
 
 def reports_of(
@@ -147,6 +208,8 @@ def reports_of(
     outcome: Outcome,
     retries: int = 0,
     leaves: bool = False,
+    path: str = "/v1/chat/completions",
+    asked: dict[str, Any] = ASKED,
 ) -> list[CallReport]:
     """The reports of one request, whose calls all have this outcome."""
 
@@ -160,7 +223,7 @@ def reports_of(
         edge = Edge(play, config, is_fast=is_fast, ledger=ledger)
         edge.hot.is_silent = leaves
         data = request_bytes(
-            {**ASKED, "stream": True} if is_stream else ASKED, {"host": "127.0.0.1"}
+            {**asked, "stream": True} if is_stream else asked, {"host": "127.0.0.1"}, path
         )
         protocol, _ = edge.connect()
         protocol.data_received(data)

@@ -54,7 +54,6 @@ class OpenAIStreamReader:
         self._held: list[dict[str, Any]] = []
         self._usage: dict[str, Any] | None = None
         self._is_done = False
-        self._has_text = False
         self._is_ended = False
         self._most_choices = context.request.params.get("n") or 1
         self.has_finished = False
@@ -64,6 +63,8 @@ class OpenAIStreamReader:
         """Whether the host ended its answer well without a finish reason; see `_assume_finish`."""
         self.is_framed = False
         """Whether the end of the body is known to be the host's; see `_assume_finish`."""
+        self.has_text = False
+        """Whether text has come, here or before what was fed here; see `_assume_finish`."""
         self.error: APIError | None = None
 
     @property
@@ -122,8 +123,8 @@ class OpenAIStreamReader:
             plain = self.read_plain(event)
             if plain is not None:
                 chunks.append(plain)
-                if not self._has_text and plain.choices[0].delta.content:
-                    self._has_text = True
+                if not self.has_text and plain.choices[0].delta.content:
+                    self.has_text = True
                 continue
             try:
                 chunks += self._read_event(event)
@@ -205,7 +206,7 @@ class OpenAIStreamReader:
         for a connection that broke.
         """
         states = [state for state in self._choices.values() if state.finish_reason is None]
-        has_said = self._has_text or any(state.has_calls for state in self._choices.values())
+        has_said = self.has_text or any(state.has_calls for state in self._choices.values())
         if not all(state.has_whole_calls for state in states) or not (has_said or self._is_ended):
             return False
         self.is_finish_assumed = True
@@ -270,8 +271,8 @@ class OpenAIStreamReader:
         if failure is not None:
             self.error = self.read_error(failure)
             return chunks
-        if ready and not self._has_text:
-            self._has_text = any(one["delta"].get("content") for one in ready)
+        if ready and not self.has_text:
+            self.has_text = any(one["delta"].get("content") for one in ready)
         if held:
             self._held += held
             self.has_finished = self.has_all_finishes and len(self._choices) >= self._most_choices

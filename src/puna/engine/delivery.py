@@ -109,8 +109,10 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
                 self._rescue.calls_passed_on()
 
     def passed_on(self, text: str) -> None:
-        """Count a text that reached the caller unread, for a host that tells no usage."""
+        """Note a text that reached the caller unread: it counts where a host tells no usage."""
         self._tokens.add_text(text)
+        if text and isinstance(self._reader, OpenAIStreamReader):
+            self._reader.has_text = True
         if self._thoughts is not None and text:
             self._thoughts.passed_on()
         if self._rescue is not None:

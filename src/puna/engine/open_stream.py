@@ -59,6 +59,9 @@ class OpenStream:
                 await run_step(self._is_long, delivery.feed, await self._next())
         except APIError as error:
             raise delivery.broken(error) from error.__cause__
+        except asyncio.CancelledError:  # the caller left: what came so far was used
+            delivery.finish()
+            raise
 
     def stream(self) -> AsyncStream[Any]:
         """The chunks for their caller."""

@@ -245,6 +245,8 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
 
     @override
     def count_prompt(self) -> int:
+        if self._chat is not None and not self._is_native:
+            return self._chat.count_prompt()
         return estimate_request(self.call.request, 0).prompt_tokens
 
 

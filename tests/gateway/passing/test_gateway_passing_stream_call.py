@@ -7,7 +7,7 @@ import json
 
 import pytest
 from tests.support.asgi import Answer
-from tests.support.lane_pairs import AUTH, CONFIG
+from tests.support.lane_pairs import AUTH, CONFIG, ask_both
 from tests.support.lane_requests import STREAMED, ask_edge, chunk, ended
 from tests.support.lanes import Edge, request_bytes
 
@@ -37,3 +37,25 @@ def test_a_streams_head_says_what_it_took(is_fast: bool) -> None:  # noqa: FBT00
         return await edge.ask(request_bytes({**STREAMED, "model": "falls"}, AUTH))
 
     assert asyncio.run(run()).headers["x-litellm-attempted-fallbacks"] == "1"
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+@pytest.mark.parametrize("texts", [("", "Hello"), ("Hel", "lo"), ("", "Hel", "lo")])
+def test_a_host_that_ends_its_body_without_a_finish_has_finished_in_both_lanes(
+    texts: tuple[str, ...], *, is_asked: bool
+) -> None:
+    """opencode#43379: the end of a framed body ends the answer, wherever its text was read."""
+    first, *later = texts
+    pieces = [chunk(first, role="assistant"), *map(chunk, later)]
+    framed = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
+    asked = {**STREAMED, "stream_options": {"include_usage": is_asked}}
+
+    async def run() -> Answer:
+        data = request_bytes(asked, AUTH)
+        _, _, answer = await ask_both(lambda _: Recorded(200, framed, pieces), data)
+        return answer
+
+    answer = asyncio.run(run())
+    assert answer.said == "Hello"
+    assert '"finish_reason":"stop"' in answer.text
+    assert answer.events[-1] == "[DONE]"

@@ -80,6 +80,28 @@ def test_sigusr2_replaces_all_workers_and_loses_no_request(up: Upstream, tmp_pat
         assert "Traceback" not in served.log.partition("all workers are new")[0]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigusr2_ends_no_process_that_serves(up: Upstream, tmp_path: Path, workers: int) -> None:
+    """With one worker there is none to replace; systemd sends a signal to all processes."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.replace("UPSTREAM", up.url))
+    options = "--config", str(path), "--num_workers", str(workers)
+    with Served(*options, LLAMA_API_KEY="k") as served:
+        assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
+        up.plays(Reply.text_stream(*["a"] * 20, pause_s=0.05))
+        with served.connect() as held:
+            held.sendall(request_bytes(STREAM, headers="connection: close\r\n"))
+            assert held.recv(100).startswith(b"HTTP/1.1 200")
+            for pid in served.children or [served.process.pid]:
+                os.kill(pid, signal.SIGUSR2)
+            assert b"data: [DONE]" in read_all(held)
+        if workers == 1:
+            wait_for(served, "SIGUSR2 replaces workers, and there is only this process")
+        assert served.process.poll() is None
+        assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
+        assert "ended by SIGUSR2" not in served.log
+
+
 def test_a_worker_that_dies_is_replaced(up: Upstream, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.replace("UPSTREAM", up.url))

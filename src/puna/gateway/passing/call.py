@@ -79,6 +79,8 @@ class FastCall(ABC):
     their first value in the class.
     """
 
+    _has_begun = False
+    """Whether the client got the first event of a stream."""
     _ready: ReadyDeployment | None = None
     _timer: asyncio.TimerHandle | None = None
 
@@ -246,7 +248,8 @@ class FastCall(ABC):
         self._stop()
         error: APIError = out_of_memory() if is_memory else internal_error()
         if not self._is_over:
-            self._note_used_safely()
+            if self._has_begun:  # else it is a failed attempt, whose usage nobody knows
+                self._note_used_safely()
             self._settle("failure", error)
         self._writer.break_off(error)
 

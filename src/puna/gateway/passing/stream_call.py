@@ -50,7 +50,6 @@ class StreamCall(FastCall):
     _plain: PlainStream | None = None
     _plain_end: PlainEnd | None = None
     _whole: HTTPReply | None = None
-    _has_begun = False
     _has_limits = False
     _is_framed = False
     _ending_s: float | None = None

@@ -45,7 +45,7 @@ _log = logging.getLogger("puna.gateway")
 
 _OPTIONS_VARIABLE = "PUNA_SERVE_OPTIONS"
 _PARENT_VARIABLE = "PUNA_SERVE_PARENT"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2)
 _POLL_S = 0.25
 _BACKLOG = 2048
 _AFTER_DRAIN_S = 10.0
@@ -61,6 +61,7 @@ def serve(options: ServeOptions, announce: Announce) -> None:
         ConfigError: the configuration or the certificate is wrong, or the port is taken.
         APIError: a model or an address in it is wrong.
     """
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # what starts has nothing to replace
     early = _keep_early_hangup() if options.config is not None else ()
     environment = Environment()
     directory, hooks = read_config(options, environment)
@@ -110,8 +111,10 @@ def app_from_environment() -> Gateway:
     """The application of one worker of several; its options stand in the environment."""
     options = ServeOptions.from_json(os.environ[_OPTIONS_VARIABLE])
     end_with_parent(int(os.environ[_PARENT_VARIABLE]))
-    # Until it is ready, what a terminal that closes tells all of its processes is passed over.
+    # What a terminal that closes tells all of its processes is passed over until it is ready. That
+    # workers are to be replaced is for the parent, though systemd tells it to each process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     environment = Environment()
     try:
         directory, hooks = read_config(options, environment)
@@ -159,6 +162,7 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which after a signal ends like any other program: with status 0.
 
     SIGHUP reloads the configuration; without a file it ends the server, as when a terminal closes.
+    SIGUSR2 would replace workers, and there are none.
     """
 
     def __init__(
@@ -193,11 +197,18 @@ class _Server(uvicorn.Server):
         finally:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
-            if self._reloader is not None:  # what ends has nothing to reload, and ends in order
+            # What ends has nothing to reload or to replace, and ends in order.
+            signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+            if self._reloader is not None:
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _on_signal(self, number: int) -> None:
-        if number == signal.SIGHUP and self._reloader is not None:
+        if number == signal.SIGUSR2:
+            _log.warning(
+                "SIGUSR2 replaces workers, and there is only this process. Restart it after an "
+                "update; SIGHUP reloads the configuration."
+            )
+        elif number == signal.SIGHUP and self._reloader is not None:
             self._reloader.request(self.config.ssl)
         else:
             self.handle_exit(number, None)
