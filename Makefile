@@ -6,7 +6,7 @@ CONFIG ?=
 ARGS ?=
 SOURCES := src compat/litellm/src tests benchmarks examples docs
 
-.PHONY: help install serve test check fmt lint types contracts bench instructions instructions-record instructions-record-new mutants explore size docs lock clean
+.PHONY: help install serve test check fmt lint types contracts bench instructions instructions-record instructions-record-new mutants explore ledger-states size docs lock clean
 
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -59,6 +59,9 @@ explore: $(VENV)/.dev  ## Look for new examples with the property tests, for hou
 	@echo "puna: seed $(SEED); the same examples again: make explore SEED=$(SEED) ARGS='$(ARGS)'"
 	$(BIN)/python -m pytest --hypothesis-profile=explore --hypothesis-seed=$(SEED) \
 	    -m "hypothesis and not released_client" -o timeout=3600 -o faulthandler_timeout=3660 $(ARGS)
+
+ledger-states: $(VENV)/.dev  ## Check the ledger of budgets in all states of larger worlds (two minutes)
+	$(BIN)/python -m tests.support.ledger_worlds
 
 size: $(VENV)/.dev  ## Print files, lines and the longest functions of each layer; ARGS="--since COMMIT"
 	$(BIN)/python -m benchmarks.size $(ARGS)

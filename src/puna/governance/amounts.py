@@ -31,7 +31,7 @@ def pico_dollars(amount: Decimal | float | str) -> int:
 
 
 def dollars(picos: int) -> Decimal:
-    """The US dollars of so many pico-dollars, exactly; written with `:f`, without needless zeros."""
+    """The US dollars of so many pico-dollars, exactly; format it with `:f`."""
     sign = 1 if picos < 0 else 0
     digits = tuple(map(int, str(abs(picos))))
     exact = Decimal((sign, digits, -12))
