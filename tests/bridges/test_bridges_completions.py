@@ -159,7 +159,7 @@ def streamed(request: TextRequest, answers: list[ChatCompletion]) -> dict[int, s
     stream = TextStream(request)
     for position, whole in enumerate(answers):
         for chunk in unfold(whole.model_copy(update={"id": f"chatcmpl-{position}"}), piece=2):
-            text = stream.change(position, chunk)
+            text = stream.convert(position, chunk)
             assert text is not None
             assert (text.id, text.object) == ("cmpl-0", "text_completion")
             assert (text.created, text.model) == (17, "meta_llama/m")
@@ -191,7 +191,7 @@ def test_the_stream_says_the_same_as_the_whole(
 def test_the_usage_of_all_prompts_comes_in_one_last_chunk_without_choices() -> None:
     stream = TextStream(read_text_request(["a", "b"], {"echo": True}))
     chunks = unfold(answer("x", system_fingerprint="fp"), wants_usage=True)
-    *_, given = [stream.change(position, chunk) for chunk in chunks for position in (0, 1)]
+    *_, given = [stream.convert(position, chunk) for chunk in chunks for position in (0, 1)]
     assert given is None
     last = stream.last()
     assert last is not None

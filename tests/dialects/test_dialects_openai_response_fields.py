@@ -60,7 +60,7 @@ def read_stream(*events: dict[str, Any]) -> Response:
     told = NativeResponse(BEGUN, lambda: 8.5)
     frames = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
     for event in (*reader.feed(frames), *reader.close()):
-        told.change(event)
+        told.convert(event)
     assert reader.error is None
     (last,) = told.finish()
     assert last.response is not None
@@ -214,7 +214,7 @@ def test_a_failed_response_gets_whole_items_only() -> None:
     for event in reader.feed(
         "".join(f"data: {json.dumps(one)}\n\n" for one in (done(ITEM), said, failed)).encode()
     ):
-        told.change(event)
+        told.convert(event)
     assert told.response is not None
     assert told.response.to_dict()["output"] == [ITEM]
     assert told.response.completed_at is None

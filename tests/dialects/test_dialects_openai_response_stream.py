@@ -135,7 +135,7 @@ def test_a_whole_response_as_events_ends_in_itself(name: str) -> None:
     fixture = load(FIXTURES / "openai" / "responses" / f"{name}.json")
     response = Response.model_validate(fixture["body"])
     converter = NativeResponse(BEGUN, now)
-    events = [event for one in events_of(response) for event in converter.change(one)]
+    events = [event for one in events_of(response) for event in converter.convert(one)]
     events += converter.finish()
     assert [event.sequence_number for event in events] == list(range(len(events)))
     response.completed_at = response.completed_at or 8
@@ -157,7 +157,7 @@ def test_a_stream_that_breaks_fails_with_what_was_whole() -> None:
     fixture = load(FIXTURES / "openai" / "responses" / "function_call_stream.json")
     events, _, _ = read(["".join(fixture["pieces"][:9]).encode()])
     converter = NativeResponse(BEGUN, now)
-    told = [event for one in events for event in converter.change(one)]
+    told = [event for one in events for event in converter.convert(one)]
     told += converter.fail("stream_interrupted", "it broke")
     assert [event.sequence_number for event in told] == list(range(10))
     last = told[-1].response
@@ -176,7 +176,7 @@ def test_a_host_that_breaks_off_without_having_begun_a_response_fails_one_of_our
     delta = {"type": "response.output_text.delta", "delta": "Hel", "output_index": 0}
     events, error, _ = read([f"data: {json.dumps(delta)}\n\n".encode()])
     converter = NativeResponse(BEGUN, now)
-    told = [event for one in events for event in converter.change(one)]
+    told = [event for one in events for event in converter.convert(one)]
     told += converter.fail("stream_interrupted", str(error))
     last = told[-1].response
     assert last is not None

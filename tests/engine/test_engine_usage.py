@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from puna.catalog.estimates import estimate_tokens
-from puna.engine.usage import RunningEstimate, believable, estimate_answer
+from puna.engine.usage import RunningEstimate, checked_usage, estimate_answer
 from puna.types.chat import ChatCompletion, ChatCompletionChunk
 from puna.types.common import Usage
 from puna.types.counts import MOST_TOKENS
@@ -70,5 +70,5 @@ def test_a_count_below_zero_or_beyond_belief_is_none(
     counts: dict[str, Any], *, is_so: bool
 ) -> None:
     usage = Usage.model_validate(counts)
-    assert believable(usage) is (usage if is_so else None)
-    assert believable(None) is None
+    assert checked_usage(usage) is (usage if is_so else None)
+    assert checked_usage(None) is None

@@ -61,7 +61,7 @@ def streamed(
     chunks: list[ChatCompletionChunk], asked: BridgedRequest | None = None
 ) -> list[ResponseEvent]:
     stream = ResponseStream(asked or request(), "resp_7", 9, ended)
-    events = [event for one in chunks for event in stream.change(one)]
+    events = [event for one in chunks for event in stream.convert(one)]
     return events + stream.finish()
 
 

@@ -122,7 +122,7 @@ class TextStream:
         self._head: ChatCompletionChunk | None = None
         self._usages: list[Usage] = []
 
-    def change(self, position: int, chunk: ChatCompletionChunk) -> TextCompletion | None:
+    def convert(self, position: int, chunk: ChatCompletionChunk) -> TextCompletion | None:
         """Convert a chunk of the call for the prompt at `position`; None for its usage chunk.
 
         An echoed prompt is put before the text of each choice's first chunk.

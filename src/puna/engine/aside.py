@@ -1,4 +1,4 @@
-"""Long steps of a call on a thread, so that an event loop goes on meanwhile."""
+"""Runs long steps of a call, such as parsing a large body, on a thread beside the event loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ MANY: Final = 1_000
 
 
 async def run_step(is_long: bool, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: FBT001 - its condition, as in `if`
-    """Call `act`, on a thread if `is_long`. Returns and raises what it does."""
+    """Call `act` and return its result.
+
+    On a thread if `is_long`, so that the event loop goes on.
+    """
     if not is_long:
         return act(*args, **kwargs)
     return await asyncio.to_thread(act, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Several calls for one answer, a few at a time."""
+"""Several calls for one answer, a few of them at a time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ _AT_ONCE = 8
 async def ask_all(
     ask: Callable[[CallT], Coroutine[Any, Any, AnswerT]], calls: Sequence[CallT]
 ) -> list[AnswerT]:
-    """The answers in the order of the calls; the first failure is raised and ends the others."""
+    """Make several calls with `ask`, a few at a time.
+
+    Returns the answers in the order of the calls.
+
+    The first failure is raised and cancels the others. For calls that one request is split into.
+    """
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def ask_one(call: CallT) -> AnswerT:
+        """Make one call when there is room for it."""
         async with gate:
             return await ask(call)
 

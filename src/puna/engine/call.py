@@ -35,7 +35,7 @@ DialectT_co = TypeVarWithDefault("DialectT_co", default=Dialect, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Canned:
-    """An answer that is given instead of asking anybody: `mock_response`.
+    """An answer that is given without asking any host: the option `mock_response`, for tests.
 
     A text becomes a completion; an object is a reply's body; an exception is raised. `delay_s`
     passes before any of them.
@@ -47,18 +47,18 @@ class Canned:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[RequestT_co]):
-    """Everything one call needs.
+    """Everything that the engine needs to make one call.
 
     Attributes:
         request: what is asked.
-        plan: who may answer.
-        policy: how often and how patiently.
+        plan: the deployments to try, and the fallbacks.
+        policy: how often, and after which pauses, a try is repeated.
         timeouts: unless a deployment has its own.
         metadata: the caller's own; goes to hooks only.
         canned: answer with this and send nothing.
         call_id: given by a gateway, else made.
         left_out: what a bridge from another shape left out already; reported with the rest.
-        meter: hears of the call's report when it ends.
+        meter: gets the call's report when it ends.
     """
 
     request: RequestT_co
@@ -74,9 +74,12 @@ class Call(Generic[RequestT_co]):
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Generic[DialectT_co, RequestT_co]):
-    """One try: who is asked, in which dialect, with which bytes.
+    """One request of a call to one deployment.
 
-    `held` is the `response_format` that its answer is held to here, because the host does not.
+    Its dialect, the HTTP request, and how to read the reply.
+
+    `held` is the `response_format` that its answer is checked against here, because the host does
+    not.
     """
 
     deployment: Deployment
@@ -87,7 +90,7 @@ class Attempt(Generic[DialectT_co, RequestT_co]):
 
 
 def price_of(deployment: Deployment) -> Price | None:
-    """What a deployment's tokens cost: its own price, else the catalogue's."""
+    """The price of a deployment's tokens: its own if set, else the catalogue's; None if neither."""
     if deployment.price is not None:
         return deployment.price
     facts = find_model(deployment.target.provider, deployment.target.model)
@@ -95,7 +98,10 @@ def price_of(deployment: Deployment) -> Price | None:
 
 
 def attribute(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
-    """A transport's error with provider, model and deployment added and keys masked. Idempotent."""
+    """Add provider, model and deployment to a transport's error, and mask keys in it.
+
+    Idempotent.
+    """
     target = attempt.deployment.target
     error.provider = error.provider or target.provider
     error.model = error.model or attempt.context.model
@@ -112,7 +118,10 @@ def attribute(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
 
 
 def with_key_advice(error: APIError, attempt: Attempt[Any, ModelRequest]) -> APIError:
-    """A host's refusal of a key, with which deployment's key it is, and where it was sent."""
+    """For a host's refusal of a key.
+
+    Add to the error which deployment's key it is, and for which host.
+    """
     if not isinstance(error, AuthenticationError | PermissionDeniedError):
         return error
     deployment = attempt.deployment
@@ -126,13 +135,14 @@ def with_key_advice(error: APIError, attempt: Attempt[Any, ModelRequest]) -> API
 
 
 def _reword(error: APIError, message: str) -> None:
+    """Change an error's message."""
     if message != error.message:
         error.message = message
         error.args = (message,)
 
 
 def for_deployment(call: Call[RequestT], deployment: Deployment) -> RequestT:
-    """The request with a deployment's defaults; what the caller gave wins.
+    """The request for one deployment: its default parameters are added, the caller's own win.
 
     A header that is a credential is for the host that the call named: it never follows a fallback
     to another one.
@@ -162,7 +172,7 @@ def for_deployment(call: Call[RequestT], deployment: Deployment) -> RequestT:
 
 
 def timeouts_of(deployment: Deployment, timeouts: Timeouts) -> Timeouts:
-    """A deployment's own limits, and `timeouts` where it has none."""
+    """The timeouts of a request to a deployment: its own, else `timeouts`."""
     if deployment.timeout_s is None and deployment.stream_timeout_s is None:
         return timeouts
     total_s, idle_s = deployment.timeout_s, deployment.stream_timeout_s

@@ -1,4 +1,4 @@
-"""A chat call under way: what it has beyond every other kind of call."""
+"""One chat call from its first attempt to its settlement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from puna.dialects.request_rules import cap_max_tokens
 from puna.dialects.table import CANNED_DIALECT, DIALECTS
 from puna.engine.aside import MANY
 from puna.engine.call import Attempt, with_key_advice
-from puna.engine.formats import asked_again, held_format, unmet
+from puna.engine.formats import format_error, held_format, request_again
 from puna.engine.rescue import rescue_completion, rescue_failure
 from puna.engine.run import CallRun
 from puna.engine.spending import Spending
@@ -40,7 +40,7 @@ _SWITCHES: Mapping[str, Any] = {
 
 
 class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
-    """A chat call under way.
+    """The state of one chat call: builds its requests, reads its answers, counts their tokens.
 
     `_misfits` has the public name of the deployment for every answer that fitted no format.
     """
@@ -106,8 +106,8 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         self._misfits = (*self._misfits, deployment.public_name)
         misfits = self._misfits.count(deployment.public_name)
         if fault.is_final or misfits > held.retries:
-            raise unmet(fault, misfits, deployment.target, self.call.request.model)
-        request = asked_again(attempt.context.request, answer, fault)
+            raise format_error(fault, misfits, deployment.target, self.call.request.model)
+        request = request_again(attempt.context.request, answer, fault)
         return replace(self._build(deployment, request), held=held)
 
     @override
@@ -117,7 +117,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         return DIALECTS[CANNED_DIALECT if is_canned else deployment.target.dialect]
 
     def built_attempt(self, deployment: Deployment, http: HTTPRequest) -> Attempt:
-        """An attempt for a request of this call that was already built and counted elsewhere."""
+        """Make an attempt for a request that the fast lane built and sent, to read its reply."""
         target = deployment.target
         context = ReadContext(
             target=target,
@@ -131,7 +131,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
     @override
     def read_answer(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
         completion = attempt.dialect.read_reply(reply, attempt.context)
-        return self._noted(completion, attempt)
+        return self._note_answer(completion, attempt)
 
     @override
     def read_failure(self, attempt: Attempt, reply: HTTPReply) -> ChatCompletion:
@@ -139,9 +139,13 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         rescued = rescue_failure(reply, attempt.context, self.report)
         if rescued is None:
             raise with_key_advice(error, attempt)
-        return self._noted(rescued, attempt)
+        return self._note_answer(rescued, attempt)
 
-    def _noted(self, completion: ChatCompletion, attempt: Attempt) -> ChatCompletion:
+    def _note_answer(self, completion: ChatCompletion, attempt: Attempt) -> ChatCompletion:
+        """Complete a whole answer.
+
+        Usage, thoughts and rescued calls, and its figures in the report.
+        """
         if completion.usage is None:
             tokens = estimate_answer(completion)
             completion.usage = self._estimate_usage(attempt.context.request, tokens)
@@ -163,9 +167,10 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
         *,
         holds_whole_answer: bool,
     ) -> Usage:
-        """Note what a stream used; `streamed_tokens` were counted where the host does not say.
+        """Note what a stream used in the report. Returns the usage for the client.
 
-        `holds_whole_answer` is whether the answer came to its end.
+        `streamed_tokens` are counted here, for a host that reports no usage. `holds_whole_answer`
+        is whether the answer came to its end.
         """
         if usage is None:
             usage = self._estimate_usage(attempt.context.request, streamed_tokens)
@@ -204,6 +209,7 @@ class Run(CallRun[ChatRequest, Dialect, ChatCompletion]):
 
     @staticmethod
     def _estimate_usage(request: ChatRequest, completion_tokens: int) -> Usage:
+        """The usage of a call whose host reports none."""
         # No model is named: an estimate must not load a vocabulary in the middle of a call.
         tools = _offered_tools(request) or None
         prompt_tokens = count_message_tokens("", request.messages, tools).count

@@ -1,4 +1,4 @@
-"""What deliveries of chunks share: the chunks that are ready, and what their reader found."""
+"""The base of deliveries, which turn the bytes of one streamed reply into chunks for the caller."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ ChunkT = TypeVar("ChunkT")
 
 
 class ChunkDelivery(ABC, Generic[RunT, ChunkT]):
-    """`feed` it pieces until `is_over`, `drain` the chunks after each, then `check` and settle.
+    """Turns the bytes of one streamed reply into chunks.
 
-    Before the first chunk a fault is raised at once, so that another attempt may follow. After it
-    the chunks that came whole are delivered first, and `check` raises.
+    `feed` it pieces until `is_over`, `drain` the chunks after each, then `check` and settle. Before
+    the first chunk a fault is raised at once, so that another attempt may follow. After it the
+    chunks that came whole are delivered first, and `check` raises.
     """
 
     _run: RunT
@@ -41,12 +42,17 @@ class ChunkDelivery(ABC, Generic[RunT, ChunkT]):
         return bool(self._ready) or self._last is not None
 
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Note a reply's head; whether its body is no stream: an error, or a whole answer."""
+        """Note the head of a reply.
+
+        Returns whether its body is no stream: an error, or a whole answer.
+
+        Such a body must be read to its end, and given to `feed_reply`.
+        """
         self._run.note_head(self._attempt, status, headers)
         return is_no_stream(status, headers)
 
     def feed_reply(self, reply: HTTPReply) -> None:
-        """Read the reply of a host that answered a stream request as a whole; it becomes chunks.
+        """Read a body that is no stream, though a stream was asked for; the answer becomes chunks.
 
         Raises:
             APIError: the reply is an error, or holds no answer.
@@ -67,18 +73,18 @@ class ChunkDelivery(ABC, Generic[RunT, ChunkT]):
         return chunks
 
     def check(self) -> None:
-        """Raise what broke the stream, if anything did."""
+        """Raise the error that broke the stream, if any. Called when all chunks are drained."""
         if self._reader.error is not None:
             raise self._reader.error
 
     def _note_reading(self) -> None:
-        """Put into the report what the reader mended."""
+        """Note in the report what the reader had to correct."""
         report, reader = self._run.report, self._reader
         report.is_finish_assumed = reader.is_finish_assumed
         report.replaced_signs = max(report.replaced_signs, reader.replaced_signs)
 
 
 def is_no_stream(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the body of a reply to a stream request is an error, or a whole answer."""
+    """Whether the reply to a stream request is an error or a whole answer, by its head."""
     head = HTTPReply(status, headers)
     return not head.is_success or head.media_type not in STREAM_TYPES

@@ -1,4 +1,4 @@
-"""Time and chance, passed in so that tests hold them."""
+"""The source of time, randomness and ids. It is passed in, so that tests control it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the engine takes time, chance and ids from."""
+    """The engine's source of time, randomness and ids."""
 
     def now(self) -> float:
         """Unix time in seconds."""
@@ -22,15 +22,15 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float, /) -> None:
-        """Block the thread."""
+        """Wait by blocking the thread."""
         ...
 
     async def sleep_async(self, seconds: float, /) -> None:
-        """Pause the task."""
+        """Wait in an asyncio task."""
         ...
 
     def dice(self) -> float:
-        """A number from 0 up to 1."""
+        """A random number from 0 up to 1."""
         ...
 
     def make_id(self) -> str:

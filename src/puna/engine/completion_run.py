@@ -12,9 +12,9 @@ from puna.dialects.protocols import CompletionDialect
 from puna.dialects.table import COMPLETION_DIALECTS
 from puna.engine.call import Attempt
 from puna.engine.chunk_delivery import ChunkDelivery
-from puna.engine.delivery import broken_stream, ending_s
+from puna.engine.delivery import broken_stream, ending_limit_s
 from puna.engine.run import CallRun
-from puna.engine.usage import believable
+from puna.engine.usage import checked_usage
 from puna.errors import APIError
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
@@ -27,7 +27,10 @@ CompletionAttempt = Attempt[CompletionDialect, CompletionRequest]
 
 
 def has_endpoint(plan: Plan) -> bool:
-    """Whether all who may answer are known to have the endpoint; else all are asked over chat."""
+    """Whether all deployments of a plan are known to have the endpoint.
+
+    Else all are asked over chat.
+    """
     return all(
         one.target.has_completions
         and one.target.dialect in COMPLETION_DIALECTS
@@ -37,7 +40,10 @@ def has_endpoint(plan: Plan) -> bool:
 
 
 class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion]):
-    """One text-completion call: how its answer is read, its tokens counted and reported."""
+    """The state of one text completion at hosts with the endpoint.
+
+    Requests, answers, token counts.
+    """
 
     made_id_prefix = "cmpl-"
 
@@ -48,7 +54,7 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
     @override
     def read_answer(self, attempt: CompletionAttempt, reply: HTTPReply) -> TextCompletion:
         completion = attempt.dialect.read_reply(reply, attempt.context)
-        usage = believable(completion.usage)
+        usage = checked_usage(completion.usage)
         if usage is None:
             text = "".join(choice.text for choice in completion.choices)
             usage = completion.usage = _estimate(attempt.context.request, estimate_tokens(text))
@@ -58,7 +64,7 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
     def note_answer(
         self, attempt: CompletionAttempt, usage: Usage, finish_reason: str | None
     ) -> None:
-        """Note what an answer used and how it ended."""
+        """Note in the report what an answer used, and its finish reason."""
         self._note_tokens(usage, attempt)
         self.report.finish_reason = finish_reason
 
@@ -72,7 +78,7 @@ class CompletionRun(CallRun[CompletionRequest, CompletionDialect, TextCompletion
 
 
 class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
-    """Delivers the chunks of a text completion, as `Delivery` does those of chat.
+    """Turns the bytes of a streamed text completion into chunks, as `Delivery` does for chat.
 
     Tool calls are not looked for in the text.
     """
@@ -107,7 +113,7 @@ class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
                 self._tokens.add_text(choice.text)
         self._ready += chunks
         if reader.has_finished:
-            self.ending_s = ending_s(self._attempt, has_usage=reader.usage is not None)
+            self.ending_s = ending_limit_s(self._attempt, has_usage=reader.usage is not None)
         self.is_over = piece is None or reader.is_done
         if not self.is_over:
             return
@@ -118,18 +124,22 @@ class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
             self._add_usage()
 
     def finish(self) -> None:
-        """Note what the stream used, whether it came to its end or not."""
+        """Note what the stream used. Called at the end, also of a stream that broke or was left."""
         if not self._is_noted:
-            self._note()
+            self._note_end()
 
     def broken(self, error: APIError) -> APIError:
-        """What a failure is to the caller: before the first chunk it may be tried again."""
+        """The error for the caller after a failure.
+
+        Only before the first chunk may it be retried.
+        """
         return broken_stream(error, self._attempt, has_begun=self.has_begun)
 
-    def _note(self) -> Usage:
+    def _note_end(self) -> Usage:
+        """Note usage and finish reason in the report. Returns the usage."""
         self._is_noted = True
         self._note_reading()
-        usage = believable(self._reader.usage)
+        usage = checked_usage(self._reader.usage)
         if usage is None:
             usage = _estimate(self._attempt.context.request, self._tokens.total())
         self._run.note_answer(self._attempt, usage, self._reader.finish_reason)
@@ -139,6 +149,7 @@ class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
         return usage
 
     def _add_usage(self) -> None:
+        """Add the usage chunk that the caller asked for."""
         head = self._ready[-1] if self._ready else self._last
         if head is not None:
             self._ready.append(
@@ -148,7 +159,7 @@ class CompletionDelivery(ChunkDelivery[CompletionRun, TextCompletion]):
                     created=head.created,
                     model=head.model,
                     choices=[],
-                    usage=self._note(),
+                    usage=self._note_end(),
                 )
             )
 

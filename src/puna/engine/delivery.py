@@ -1,4 +1,4 @@
-"""One streamed reply between its bytes and its caller; both engines move the bytes."""
+"""Turns the bytes of one streamed chat reply into chunks. Both engines and the fast lane use it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ from puna.wire.fold import unfold
 
 
 class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
-    """Chunks of chat, after thoughts and calls have been found in their texts."""
+    """Turns the bytes of one streamed chat reply into chunks.
+
+    Finds thoughts and calls in the texts.
+    """
 
     def __init__(self, run: Run, attempt: Attempt, *, is_framed: bool = False) -> None:
-        """`is_framed` is for a reply whose head `needs_whole` does not get."""
+        """`is_framed` is for a reply whose head `needs_whole` does not get: see `is_framed`."""
         super().__init__()
         self._run = run
         self._attempt = attempt
@@ -66,9 +69,9 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
         if self._thoughts is not None:
             chunks = self._thoughts.feed(chunks) + (self._thoughts.close() if is_over else [])
         if reader.has_finished:
-            self.ending_s = ending_s(self._attempt, has_usage=reader.usage is not None)
+            self.ending_s = ending_limit_s(self._attempt, has_usage=reader.usage is not None)
         if self._rescue is not None:
-            chunks = self._rescued(self._rescue, chunks, is_over=is_over)
+            chunks = self._rescue_calls(self._rescue, chunks, is_over=is_over)
         self._ready += chunks
         if not is_over:
             return
@@ -82,16 +85,17 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
         if self._run.call.request.wants_usage and reader.usage is None:
             self._add_usage_chunk()
 
-    def _rescued(
+    def _rescue_calls(
         self, rescue: StreamRescue, chunks: list[ChatCompletionChunk], *, is_over: bool
     ) -> list[ChatCompletionChunk]:
+        """Search chunks for tool calls written as text. Returns the chunks to deliver now."""
         ready = rescue.feed(chunks)
         if is_over:
             ready += rescue.close() if self._reader.error is None else rescue.release()
         return ready
 
     def continue_after(self, firsts: bytes, since_calls: bytes) -> None:
-        """Begin after chunks that were passed on unread.
+        """Take over a stream whose first events the gateway passed on unread.
 
         `firsts` are the first event of each choice, `since_calls` all behind them since the first
         tool call.
@@ -104,28 +108,28 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
             self._last = calling[-1]
             self._tokens.add(calling)
             if self._thoughts is not None:
-                self._thoughts.passed_on()
+                self._thoughts.note_passed_text()
             if self._rescue is not None:
-                self._rescue.calls_passed_on()
+                self._rescue.note_passed_calls()
 
     def passed_on(self, text: str) -> None:
-        """Note a text that reached the caller unread: it counts where a host tells no usage."""
+        """Note a text that the gateway passed on unread: it counts where a host reports no usage."""
         self._tokens.add_text(text)
         if text and isinstance(self._reader, OpenAIStreamReader):
             self._reader.has_text = True
         if self._thoughts is not None and text:
-            self._thoughts.passed_on()
+            self._thoughts.note_passed_text()
         if self._rescue is not None:
             self._rescue.passed_on(text)
 
     def finish(self) -> None:
-        """Note what the stream used, whether it came to its end or not."""
+        """Note what the stream used. Called at the end, also of a stream that broke or was left."""
         self._note_reading()
         if not self._is_whole:
             self._note_usage()
 
     def broken(self, error: APIError) -> APIError:
-        """What a failure is to the caller: before the first chunk it may be tried again.
+        """The error for the caller after a failure: only before the first chunk may it be retried.
 
         After it, text that was held back is ready to `drain`, before the error is raised.
         """
@@ -136,6 +140,7 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
         return broken_stream(error, self._attempt, has_begun=self.has_begun)
 
     def _note_usage(self) -> Usage:
+        """Note the stream's usage and finish reason in the report, once. Returns the usage."""
         if self._usage is None:
             reader = self._reader
             reported = reader.usage
@@ -155,6 +160,7 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
         return self._usage
 
     def _add_usage_chunk(self) -> None:
+        """Add the usage chunk that the caller asked for."""
         head = self._ready[-1] if self._ready else self._last
         if head is None:
             return
@@ -172,6 +178,7 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
 
 
 def _has_calls(chunk: ChatCompletionChunk) -> bool:
+    """Whether a chunk holds a piece of a tool call."""
     return any(choice.delta.tool_calls for choice in chunk.choices)
 
 
@@ -185,8 +192,11 @@ def _has_content(chunk: ChatCompletionChunk) -> bool:
     )
 
 
-def ending_s(attempt: Attempt[Any, Any], *, has_usage: bool) -> float:
-    """How long a host may still take after its finish: no longer than the call's `timeout`."""
+def ending_limit_s(attempt: Attempt[Any, Any], *, has_usage: bool) -> float:
+    """How many seconds a host may still take after its finish reason.
+
+    At most the call's timeout.
+    """
     context = attempt.context
     is_asked = context.request.wants_usage or context.target.asks_usage
     limit_s = USAGE_S if is_asked and not has_usage else ENDING_S
@@ -195,14 +205,17 @@ def ending_s(attempt: Attempt[Any, Any], *, has_usage: bool) -> float:
 
 
 def is_framed(headers: Mapping[str, str]) -> bool:
-    """Whether the end of a body is known to be its host's, and not that of the connection."""
+    """Whether a reply's head has a length or chunks, so that a lost connection is no end."""
     return "transfer-encoding" in headers or "content-length" in headers
 
 
 def broken_stream(
     error: APIError, attempt: Attempt[Any, ModelRequest], *, has_begun: bool
 ) -> APIError:
-    """What a failure of a stream is to the caller: one that has not begun may be tried again."""
+    """Attribute a stream's error to its attempt.
+
+    It may be retried only where no chunk was delivered.
+    """
     attribute(error, attempt)
     if not has_begun:
         if isinstance(error, StreamInterruptedError):

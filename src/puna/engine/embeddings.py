@@ -1,4 +1,4 @@
-"""One embeddings call under way: what differs from chat, over the same attempts and settlement."""
+"""One embeddings call from its first attempt to its settlement."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CANNED_TOKENS = 10
 
 
 class EmbeddingRun(CallRun[EmbeddingRequest, EmbeddingDialect, EmbeddingResponse]):
-    """A call for vectors."""
+    """The state of one embeddings call: requests, answers, token counts."""
 
     @override
     def read_answer(self, attempt: EmbeddingAttempt, reply: HTTPReply) -> EmbeddingResponse:

@@ -1,4 +1,4 @@
-"""When an answer ends whose host does not say so."""
+"""Limits how long a stream may stay open after its answer is complete."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from puna.engine.clock import Clock
 
 
 class Ending:
-    """The moment at which a finished answer ends, whatever still comes."""
+    """The time at which a complete answer ends, though its host has not closed the body."""
 
     __slots__ = ("_at", "_clock", "_limit_s")
 
@@ -18,12 +18,12 @@ class Ending:
         self._at = math.inf
 
     def limit(self, limit_s: float) -> None:
-        """Note `Delivery.ending_s`; a shorter one counts from now on."""
+        """Set the limit to `limit_s` seconds from now, if that is earlier. See `ending_limit_s`."""
         if limit_s != self._limit_s:
             self._limit_s = limit_s
             self._at = min(self._at, self._clock.monotonic() + limit_s)
 
     @property
     def left_s(self) -> float:
-        """The seconds until then, none or fewer when it has passed."""
+        """The seconds left; 0 or fewer when the time is over."""
         return self._at - self._clock.monotonic()

@@ -1,7 +1,6 @@
-"""Holds an answer to a `response_format` that its host does not know: ask, check, ask again.
+"""Makes an answer fit a `response_format` that its host does not know.
 
-Only where the caller or the operator wishes it, for every further try is billed. The texts:
-`puna.bridges.structured`; the rules, in a table: docs/guides/structured-output.md.
+Instruct, check, ask again.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ _STREAM_ONLY = ("stream_options",)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with an answer: in a word for the caller, in full for the model.
+    """Why an answer does not fit: in a word for the caller, in full for the model.
 
-    The full one may quote the answer, which has no place in an error or a log. `is_final`: to ask
+    The full text may quote the answer, which has no place in an error or a log. `is_final`: asking
     again would change nothing.
     """
 
@@ -46,13 +45,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class HeldFormat:
-    """A format that Puna holds the answers to, and how often it asks again."""
+    """A `response_format` that Puna checks answers against, and how often it asks again."""
 
     wanted: Mapping[str, Any]
     retries: int
 
     def instruct(self, request: ChatRequest) -> ChatRequest:
-        """The request with the format in words, for a whole answer: only that can be checked.
+        """Add the format to the request in words, and ask for a whole answer.
+
+        Only that can be checked.
 
         Raises:
             BadRequestError: the schema is none, or several answers are wanted.
@@ -75,9 +76,11 @@ class HeldFormat:
         )
 
     def hold(self, answer: ChatCompletion) -> Fault | None:
-        """Cut the answer's content down to its JSON, in place; or tell what is wrong with it.
+        """Check an answer, and cut its content down to the JSON in place.
 
-        An answer that calls tools, or declines in so many words, is none to hold to a format.
+        Returns why it does not fit.
+
+        Returns None where it fits. An answer that calls tools, or refuses, is not checked.
         """
         choice = answer.choices[0]
         message = choice.message
@@ -86,12 +89,13 @@ class HeldFormat:
         if message.refusal and not message.content:
             return None
         found = find_json(message.content or "")
-        fault = _no_json(choice.finish_reason) if found is None else self._misfit(found)
+        fault = _no_json_fault(choice.finish_reason) if found is None else self._misfit(found)
         if fault is None:
             message.content = found
         return fault
 
     def _misfit(self, text: str) -> Fault | None:
+        """Why a text that is JSON does not fit the schema; None where it does."""
         value, schema = read_json(text), schema_of(self.wanted)
         if schema is None:
             is_object = isinstance(value, dict)
@@ -104,9 +108,11 @@ class HeldFormat:
 
 
 def held_format(request: ChatRequest, target: Target) -> HeldFormat | None:
-    """The format that a request's answers must be held to; None where the host does it, or nobody.
+    """The format that answers must be checked against here.
 
-    A parameter that is never to be sent (`additional_drop_params`) is one the host does not know.
+    None where the host does it, or none is set.
+
+    A parameter that is never to be sent (`additional_drop_params`) counts as unknown to the host.
     """
     wanted = request.params.get(_FORMAT)
     if not request.emulate_response_format or wanted is None:
@@ -117,14 +123,17 @@ def held_format(request: ChatRequest, target: Target) -> HeldFormat | None:
     return HeldFormat(wanted, _RETRIES if retries is None else retries)
 
 
-def asked_again(request: ChatRequest, answer: ChatCompletion, fault: Fault) -> ChatRequest:
-    """The request after an answer that is no good."""
+def request_again(request: ChatRequest, answer: ChatCompletion, fault: Fault) -> ChatRequest:
+    """The request to send next, after an answer that does not fit.
+
+    With that answer and its fault.
+    """
     content = answer.choices[0].message.content or ""
     return replace(request, messages=with_correction(request.messages, content, fault.full))
 
 
-def unmet(fault: Fault, tries: int, target: Target, model: str) -> MalformedReplyError:
-    """What is raised when no answer was good."""
+def format_error(fault: Fault, tries: int, target: Target, model: str) -> MalformedReplyError:
+    """Make the error for a call whose answers did not fit in `tries` tries."""
     times = "time" if tries == 1 else "times"
     return MalformedReplyError(
         f"`{model}` was asked {tries} {times} and gave no answer that fits `{_FORMAT}`; of the "
@@ -137,6 +146,7 @@ def unmet(fault: Fault, tries: int, target: Target, model: str) -> MalformedRepl
 
 
 def _is_sent(request: ChatRequest, target: Target, kind: str) -> bool:
+    """Whether the host gets the `response_format` itself, so that nothing is to be checked."""
     quirks = target.quirks
     if _FORMAT in request.unwanted_params:
         return False
@@ -147,6 +157,7 @@ def _is_sent(request: ChatRequest, target: Target, kind: str) -> bool:
 
 
 def _check_installed() -> None:
+    """Raise ConfigError where the package that checks schemas is not installed."""
     if not has_jsonschema():
         raise ConfigError(
             "`emulate_response_format` checks answers with the package `jsonschema`, which is not "
@@ -155,7 +166,8 @@ def _check_installed() -> None:
         )
 
 
-def _no_json(finish_reason: str | None) -> Fault:
+def _no_json_fault(finish_reason: str | None) -> Fault:
+    """The fault of an answer without JSON; final where the token limit cut it."""
     if finish_reason == "length":
         cut = "it was cut by the token limit before its JSON was complete; raise `max_tokens`"
         return Fault(cut, cut, is_final=True)
@@ -163,4 +175,5 @@ def _no_json(finish_reason: str | None) -> Fault:
 
 
 def _fault(message: str) -> Fault:
+    """A fault with the same text for the caller and the model."""
     return Fault(message, message)

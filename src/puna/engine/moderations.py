@@ -1,4 +1,4 @@
-"""One moderation call under way: what differs from chat, over the same attempts and settlement."""
+"""One moderation call from its first attempt to its settlement."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _MOST_CALLS = 256
 
 
 class ModerationRun(CallRun[ModerationRequest, ModerationDialect, ModerationResponse]):
-    """A call for verdicts: to a host's endpoint for them, or over chat to a Llama Guard."""
+    """The state of one moderation call.
+
+    At a host with the endpoint, or over chat at a Llama Guard.
+    """
 
     @override
     def dialect_for(self, deployment: Deployment) -> ModerationDialect:
@@ -66,7 +69,7 @@ class ModerationRun(CallRun[ModerationRequest, ModerationDialect, ModerationResp
 
 
 def calls_of(call: Call[ModerationRequest]) -> list[Call[ModerationRequest]]:
-    """The calls that the verdicts take: where a Llama Guard may be asked, one for each input.
+    """Split a moderation call into one for each input, where a Llama Guard may be asked.
 
     Raises:
         BadRequestError: those would be too many for one request.
@@ -84,7 +87,7 @@ def calls_of(call: Call[ModerationRequest]) -> list[Call[ModerationRequest]]:
 
 
 def join_verdicts(answers: Sequence[ModerationResponse]) -> ModerationResponse:
-    """The verdicts of several calls in one answer, with what all used and cost."""
+    """Join the answers of these calls to one, with the sum of usage and cost."""
     first, *others = answers
     if not others:
         return first

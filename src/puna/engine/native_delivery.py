@@ -1,4 +1,4 @@
-"""One streamed response of a host that speaks the API, between its bytes and its caller."""
+"""Turns the bytes of one streamed response of a host that has the Responses API into events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from puna.engine.chunk_delivery import is_no_stream
 from puna.engine.completion_run import CompletionDelivery, CompletionRun
 from puna.engine.delivery import Delivery, broken_stream
 from puna.engine.response_run import ResponseAttempt, ResponseRun
-from puna.engine.usage import RunningEstimate, believable, estimate_response
+from puna.engine.usage import RunningEstimate, checked_usage, estimate_response
 from puna.errors import APIError
 from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEvent
 from puna.wire.http import HTTPReply
@@ -21,7 +21,7 @@ _OPENING = frozenset(("response.created", "response.queued", "response.in_progre
 
 
 class NativeDelivery:
-    """Delivers the events of a host's own response, as `Delivery` does the chunks of chat."""
+    """Turns the bytes of a host's streamed response into events, as `Delivery` does for chat."""
 
     def __init__(self, run: ResponseRun, attempt: ResponseAttempt) -> None:
         self.is_over = False
@@ -37,12 +37,17 @@ class NativeDelivery:
         self._is_noted = False
 
     def needs_whole(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Note a reply's head; whether its body is no stream: an error, or a whole response."""
+        """Note the head of a reply.
+
+        Returns whether its body is no stream: an error, or a whole response.
+        """
         self._run.note_head(self._attempt, status, headers)
         return is_no_stream(status, headers)
 
     def feed_reply(self, reply: HTTPReply) -> None:
-        """Read the reply of a host that answered a stream request as a whole; it becomes events.
+        """Read a body that is no stream, though a stream was asked for.
+
+        The response becomes events.
 
         Raises:
             APIError: the reply is an error, or holds no response.
@@ -72,32 +77,36 @@ class NativeDelivery:
         return events
 
     def check(self) -> None:
-        """Raise what broke the stream, or what the host says went wrong."""
+        """Raise the error that broke the stream, or that the host reported in it."""
         if self._reader.error is not None:
             raise self._reader.error
 
     def finish(self) -> None:
-        """Note what the stream used, whether it came to its end or not."""
+        """Note what the stream used. Called at the end, also of a stream that broke or was left."""
         if not self._is_noted:
             self._is_noted = True
             reader = self._reader
             self._run.report.replaced_signs += reader.replaced_signs
-            usage = believable(reader.usage)
-            tokens = self._estimate() if usage is None else 0
+            usage = checked_usage(reader.usage)
+            tokens = self._estimate_tokens() if usage is None else 0
             self._run.note_answer(self._attempt, usage, tokens)
             if self._response is None:
                 self._run.report.usage_certainty = "at_least"
 
-    def _estimate(self) -> int:
-        """The tokens said, by the pieces or by the last event, which may know more."""
+    def _estimate_tokens(self) -> int:
+        """The tokens of the answer, by its pieces or by its last event, whichever are more."""
         whole = estimate_response(self._response) if self._response is not None else 0
         return max(self._tokens.total(), whole)
 
     def broken(self, error: APIError) -> APIError:
-        """What a failure is to the caller: before the answer begins it may be tried again."""
+        """The error for the caller after a failure.
+
+        Only before the answer begins may it be retried.
+        """
         return broken_stream(error, self._attempt, has_begun=self.has_begun)
 
     def _add_events(self, events: list[ResponseEvent]) -> None:
+        """Make events ready for the caller, and note from them what the report needs."""
         for event in events:
             if isinstance(event.delta, str):
                 self._tokens.add_text(event.delta)
@@ -114,7 +123,7 @@ AnyDelivery = Delivery | NativeDelivery | CompletionDelivery
 
 
 def delivery_of(run: Any, attempt: Attempt[Any, Any]) -> AnyDelivery:
-    """How the reply of an attempt is delivered; `run` is the part of the call that made it."""
+    """Make the delivery that fits the kind of call. `run` is the part that made the attempt."""
     if isinstance(run, CompletionRun):
         return CompletionDelivery(run, attempt)
     if isinstance(run, ResponseRun):

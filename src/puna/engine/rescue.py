@@ -1,8 +1,6 @@
-"""Rescues tool calls within answers. The rules of what is a call: `puna.rescue`.
+"""Turns tool calls that a model wrote as text into real ones.
 
-Nothing is done where the request has no tools or wants none called, and nothing in a choice that
-has calls of its own: a host that sends both means the same call twice. So rescued calls of a stream
-are handed on when their choice has ended, which is when a caller may act on them anyway.
+What counts as a call: `puna.rescue`.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ _TOOL_CALLS = "tool_calls"
 
 
 def tools_to_rescue(request: ChatRequest) -> KnownTools | None:
-    """The tools whose calls are looked for; None where nothing is."""
+    """The tools whose calls are looked for in texts; None where calls are not rescued."""
     tools = request.params.get("tools")
     if not tools or request.rescue_tool_calls is False:
         return None
@@ -48,7 +46,7 @@ def tools_to_rescue(request: ChatRequest) -> KnownTools | None:
 
 
 def rescue_completion(answer: ChatCompletion, context: ReadContext, report: CallReport) -> None:
-    """Turn calls in the text of a whole answer into tool calls, in place."""
+    """Turn the calls in the texts of a whole answer into tool calls, in place."""
     tools = tools_to_rescue(context.request)
     if tools is None:
         return
@@ -61,13 +59,13 @@ def rescue_completion(answer: ChatCompletion, context: ReadContext, report: Call
             message.content = rescued.text or None
             message.tool_calls = _calls_of(f"{context.made_id}_{choice.index}", rescued.calls)
             choice.finish_reason = _finish_of_calls(choice.finish_reason)
-            _note(report, rescued.calls)
+            _note_calls(report, rescued.calls)
 
 
 def rescue_failure(
     reply: HTTPReply, context: ReadContext, report: CallReport
 ) -> ChatCompletion | None:
-    """The answer that a host refused to give because it could not read the model's calls."""
+    """The answer in an error reply, where a host could not parse the calls in it; else None."""
     quirk = context.target.quirks.failed_generation
     if quirk is None or reply.status != quirk.status:
         return None
@@ -80,7 +78,7 @@ def rescue_failure(
         return None
     if rescued is None:
         return None
-    _note(report, rescued.calls)
+    _note_calls(report, rescued.calls)
     calls = _calls_of(f"{context.made_id}_0", rescued.calls)
     message = Message(role="assistant", content=rescued.text or None, tool_calls=calls)
     return ChatCompletion(
@@ -122,9 +120,10 @@ class CallScreen:
 
 
 class StreamRescue:
-    """Feed it the chunks of one stream, in order, then `close` or, for a broken one, `release`.
+    """Turns calls in the texts of one stream into tool calls: `feed` it the chunks in order.
 
-    The ids of its calls derive from `made_id`.
+    Then `close` it, or `release` it where the stream broke. The ids of its calls derive from
+    `made_id`.
     """
 
     def __init__(self, tools: KnownTools, made_id: str, report: CallReport) -> None:
@@ -146,27 +145,34 @@ class StreamRescue:
         return ready
 
     def passed_on(self, text: str) -> None:
-        """A text of the first choice that reached the caller already, all of it settled."""
+        """Note a text of the first choice that the caller already has.
+
+        It can be no call any more.
+        """
         self._rescue_of(0).passed_on(text)
 
-    def calls_passed_on(self) -> None:
-        """Calls of the first choice reached the caller already: it is done with."""
+    def note_passed_calls(self) -> None:
+        """Note that the caller already has calls of the first choice.
+
+        Nothing more is looked for in it.
+        """
         self._rescue_of(0).release()
 
     def close(self) -> list[ChatCompletionChunk]:
-        """The stream is complete: what was held back."""
+        """The stream is complete: return the chunks that were held back, calls included."""
         return self._end([(index, one.end()) for index, one in self._choices.items()])
 
     def release(self) -> list[ChatCompletionChunk]:
-        """The stream broke: what was held back, as text."""
+        """The stream broke: return the chunks that were held back, as text."""
         return self._end([(index, one.release()) for index, one in self._choices.items()])
 
     def finish_reason(self, host_reason: str | None) -> str | None:
-        """The finish reason of the first choice for the caller, for the one that the host sent."""
+        """The first choice's finish reason for the caller: `tool_calls` where calls were found."""
         first = self._choices.get(0)
         return first.finish_reason(host_reason) if first is not None else host_reason
 
     def _feed_chunk(self, chunk: ChatCompletionChunk) -> list[ChatCompletionChunk]:
+        """Search all choices of a chunk. Returns the chunks to deliver now."""
         before: list[ChunkChoice] = []
         kept: list[ChunkChoice] = []
         for choice in chunk.choices:
@@ -182,6 +188,7 @@ class StreamRescue:
         return [*ready, chunk]
 
     def _rescue_of(self, index: int) -> _ChoiceRescue:
+        """The state of one choice, made when it is first seen."""
         one = self._choices.get(index)
         if one is None:
             one = _ChoiceRescue(self._tools, self._report, f"{self._made_id}_{index}")
@@ -189,6 +196,7 @@ class StreamRescue:
         return one
 
     def _end(self, ended: list[tuple[int, list[Delta]]]) -> list[ChatCompletionChunk]:
+        """Make chunks of what the choices held back."""
         if self._last is None:
             return []
         return [
@@ -199,7 +207,7 @@ class StreamRescue:
 
 
 class _ChoiceRescue:
-    """One choice of a stream. `_stream` is None once nothing more is looked for."""
+    """The search in one choice of a stream. `_stream` is None once nothing more is looked for."""
 
     def __init__(self, tools: KnownTools, report: CallReport, made_id: str) -> None:
         self._stream: RescueStream | None = RescueStream(tools)
@@ -214,12 +222,15 @@ class _ChoiceRescue:
         return _finish_of_calls(host_reason) if self._has_rescued else host_reason
 
     def passed_on(self, text: str) -> None:
-        """A text that reached the caller already."""
+        """Note a text that the caller already has."""
         if self._stream is not None:
             self._stream.feed(text)
 
     def feed(self, choice: ChunkChoice) -> tuple[list[Delta], ChunkChoice | None]:
-        """What goes before a choice's share of a chunk, and what is left of the share."""
+        """Search a choice of a chunk.
+
+        Returns texts to deliver before it, and what is left of it to deliver.
+        """
         delta = choice.delta
         before: list[Delta] = []
         if delta.tool_calls or delta.function_call is not None:
@@ -240,7 +251,7 @@ class _ChoiceRescue:
         return before, choice
 
     def end(self) -> list[Delta]:
-        """The choice is complete: the text that was held back, then the calls."""
+        """The choice is complete: return the text that was held back, then the calls."""
         stream, self._stream = self._stream, None
         if stream is None:
             return []
@@ -249,13 +260,13 @@ class _ChoiceRescue:
         deltas = _text_delta(text + rescued.text)
         if rescued.calls:
             self._has_rescued = True
-            _note(self._report, rescued.calls)
+            _note_calls(self._report, rescued.calls)
             calls = _calls_of(self._made_id, rescued.calls)
-            deltas.append(Delta(tool_calls=[_piece_of(i, call) for i, call in enumerate(calls)]))
+            deltas.append(Delta(tool_calls=[_delta_of(i, call) for i, call in enumerate(calls)]))
         return deltas
 
     def release(self) -> list[Delta]:
-        """The text that was held back, as it came; from here on nothing is looked for."""
+        """Return the text that was held back, unchanged; nothing more is looked for."""
         stream, self._stream = self._stream, None
         if stream is None:
             return []
@@ -263,7 +274,7 @@ class _ChoiceRescue:
         return _text_delta("".join(piece.source for piece in held) + stream.release())
 
     def _visible(self, pieces: Iterable[Piece]) -> str:
-        """The text that may go out now: from the first call on it waits."""
+        """The text that may be delivered now: what follows the first call is held back."""
         texts: list[str] = []
         for piece in pieces:
             if self._held or piece.calls:
@@ -274,12 +285,15 @@ class _ChoiceRescue:
 
 
 def _finish_of_calls(host_reason: str | None) -> str | None:
-    """A choice's finish reason, now that it has calls; other words than `stop` stay."""
+    """The finish reason of a choice that has calls: `tool_calls` for `stop`; others stay."""
     return _TOOL_CALLS if host_reason in ("stop", None) else host_reason
 
 
 def _calls_of(made_id: str, calls: Sequence[FoundCall]) -> list[ToolCall]:
-    """Their ids derive from one of ours: a host may give two answers of a conversation one id."""
+    """Make tool calls of found ones. Their ids derive from `made_id`, which the gateway made.
+
+    A host may give two answers of a conversation the same id.
+    """
     return [
         ToolCall(
             id=made_call_id(f"{made_id}_{position}"),
@@ -290,21 +304,25 @@ def _calls_of(made_id: str, calls: Sequence[FoundCall]) -> list[ToolCall]:
     ]
 
 
-def _piece_of(position: int, call: ToolCall) -> DeltaToolCall:
+def _delta_of(position: int, call: ToolCall) -> DeltaToolCall:
+    """A whole tool call as the piece of a stream."""
     function = DeltaFunction(name=call.function.name, arguments=call.function.arguments)
     return DeltaToolCall(index=position, id=call.id, type=call.type, function=function)
 
 
-def _note(report: CallReport, calls: Sequence[FoundCall]) -> None:
+def _note_calls(report: CallReport, calls: Sequence[FoundCall]) -> None:
+    """Count rescued calls and repaired arguments in the report."""
     report.rescued_calls += len(calls)
     report.repaired_arguments += sum(len(call.repaired) for call in calls)
 
 
 def _text_delta(text: str) -> list[Delta]:
+    """A text as a delta; none for an empty one."""
     return [Delta(content=text)] if text else []
 
 
 def _with_content(choice: ChunkChoice, text: str) -> ChunkChoice:
+    """A copy of a choice with another text."""
     fields: dict[str, Any] = choice.delta.model_dump(exclude_unset=True, exclude={"content"})
     if text:
         fields["content"] = text
@@ -312,4 +330,5 @@ def _with_content(choice: ChunkChoice, text: str) -> ChunkChoice:
 
 
 def _has_content(choice: ChunkChoice) -> bool:
+    """Whether anything but text is left in a choice."""
     return bool(choice.logprobs) or has_values(choice.delta.model_dump(exclude_unset=True))

@@ -1,8 +1,4 @@
-"""A call of the Responses API under way: each deployment is asked natively, or over chat.
-
-Natively where the host is known to speak the API. Over chat everywhere else; and there, where its
-row prefers it, for tools that chat can do: see `Quirks.prefers_chat_for_tools`.
-"""
+"""One call of the Responses API. Each deployment is asked in that API, or over chat."""
 
 from __future__ import annotations
 
@@ -29,7 +25,7 @@ from puna.engine.call import Attempt, Call
 from puna.engine.chat_run import Run
 from puna.engine.clock import Clock
 from puna.engine.run import CallRun
-from puna.engine.usage import believable, estimate_request, estimate_response
+from puna.engine.usage import checked_usage, estimate_request, estimate_response
 from puna.errors import BadRequestError
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
@@ -52,30 +48,30 @@ _ENDED = ("completed", "incomplete")
 
 
 class EventConverter(Protocol):
-    """Makes the events for the caller of what came in a stream.
+    """Converts a stream's pieces (chunks, or a host's events) to the caller's events.
 
     `response` is the one in the last event, or None before that.
     """
 
     response: Response | None
 
-    def change(self, piece: Any, /) -> list[ResponseEvent]:
+    def convert(self, piece: Any, /) -> list[ResponseEvent]:
         """The events of a piece: of a chunk, or of an event of the host's."""
         ...
 
     def finish(self) -> list[ResponseEvent]:
-        """The stream has come to its end."""
+        """The stream is complete: return its last events."""
         ...
 
     def fail(self, code: str, message: str) -> list[ResponseEvent]:
-        """The stream broke: the response has failed."""
+        """The stream broke: return the events that end a failed response."""
         ...
 
 
 class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
-    """One call of the Responses API; asks hosts that speak it, and keeps the report.
+    """The state of one call of the Responses API, with its report.
 
-    Hosts that speak chat only are asked by a `_ChatPart`; this run settles the call either way.
+    Hosts that have only chat are asked by a `_ChatPart`; this run settles the call either way.
     """
 
     made_id_prefix = "resp_"
@@ -122,6 +118,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         return part
 
     def _speaks_natively(self, deployment: Deployment) -> bool:
+        """Whether a deployment is asked in the Responses API itself, not over chat."""
         target = deployment.target
         is_known = target.has_responses and target.dialect in RESPONSES_DIALECTS
         if not is_known or self.canned_for(deployment) is not None:
@@ -136,7 +133,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         return not (kinds <= CHAT_KINDS or may_drop)
 
     def response_of(self, answer: Answered) -> Response:
-        """What a part answered, as a response with the report."""
+        """Convert a part's answer to a response with the report."""
         if isinstance(answer, Response):
             return answer
         began_at = int(self.report.started_at)
@@ -149,14 +146,14 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         )
 
     def event_converter(self) -> EventConverter:
-        """Make what converts the stream that has just begun to the caller's events."""
+        """Make the converter for the stream that has just begun."""
         began_at = int(self.report.started_at)
         if self._is_native:
-            return NativeResponse(self._begun(began_at), self.clock.now)
+            return NativeResponse(self._in_progress(began_at), self.clock.now)
         return ResponseStream(self._bridged, self.response_id, began_at, self.clock.now)
 
-    def _begun(self, began_at: int) -> dict[str, Any]:
-        """The response as it stands before its host says anything of it."""
+    def _in_progress(self, began_at: int) -> dict[str, Any]:
+        """The fields of the response before its host has sent any."""
         request = self.call.request
         begun: dict[str, Any] = {
             "id": self.response_id,
@@ -172,6 +169,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
 
     @property
     def _bridged(self) -> BridgedRequest:
+        """The request as the chat part converted it."""
         assert self._chat is not None, "only the chat part answers so"  # noqa: S101 - narrows
         return self._chat.bridged
 
@@ -183,7 +181,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
     def prepare(self, deployment: Deployment) -> ResponseAttempt:
         request = self.request_for(deployment)
         earlier, left_out = items_to_resend(request.earlier, deployment.deployment_id)
-        items, left_out = self._items(request, deployment, left_out)
+        items, left_out = self._split_items(request, deployment, left_out)
         # A deployment's defaults are in chat's words, and not all are known here.
         of_chat = only_of_chat(deployment.params) - self.call.request.extra.keys()
         request = replace(
@@ -197,10 +195,13 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         return attempt
 
     @staticmethod
-    def _items(
+    def _split_items(
         request: ResponsesRequest, deployment: Deployment, left_out: tuple[str, ...]
     ) -> tuple[Items, tuple[str, ...]]:
-        """The new items, those of the store as earlier ones; and the names of what is left out."""
+        """The items for the host, those of the store as earlier ones.
+
+        And the names of what is left out.
+        """
         if not request.referenced:
             return request.items, left_out
         items: list[Mapping[str, Any]] = []
@@ -219,7 +220,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         if response.status not in _ENDED:
             what = f"a response that has not ended: its status is `{display(response.status)}`"
             raise malformed(what, attempt.context)
-        usage = believable(attempt.dialect.read_usage(response))
+        usage = checked_usage(attempt.dialect.read_usage(response))
         tokens = estimate_response(response) if usage is None else 0
         self.note_answer(attempt, usage, tokens)
         self.report.finish_reason = response.status
@@ -230,7 +231,10 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
     def note_answer(
         self, attempt: ResponseAttempt, usage: Usage | None, estimated_tokens: int
     ) -> None:
-        """Note what an answer used; its tokens are an estimate where the host reports none."""
+        """Note in the report what an answer used.
+
+        `estimated_tokens` where the host reports no usage.
+        """
         if usage is None:
             usage = estimate_request(attempt.context.request, estimated_tokens)
         self._note_tokens(usage, attempt)
@@ -251,11 +255,11 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
 
 
 class _ChatPart(Run):
-    """Asks over chat on behalf of a `ResponseRun`, whose report it fills; it never settles."""
+    """Asks deployments over chat on behalf of a `ResponseRun`, whose report it fills."""
 
     def __init__(self, head: ResponseRun) -> None:
         self._head = head
-        self._join(head)
+        self._join_call(head)
 
     @override
     def note_attempt(self, deployment: Deployment) -> None:
@@ -264,7 +268,7 @@ class _ChatPart(Run):
         self._head.active_deployment = None if is_canned else deployment
 
     def bridge_for(self, deployment: Deployment) -> None:
-        """Make the chat request that a deployment is to be asked.
+        """Convert the request to chat for a deployment. Called before its attempt.
 
         Raises:
             BadRequestError: chat cannot do what was asked.

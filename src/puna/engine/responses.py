@@ -1,4 +1,4 @@
-"""Responses for the clients of a program, which may go on from earlier ones."""
+"""Makes Responses API calls for the SDK's clients, and keeps the answers to continue from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OWNER = "self"
 
 
 class ResponseMemory:
-    """The responses of a program's clients, which they may go on from. Safe between threads."""
+    """The responses of a process's SDK clients, which calls may continue. Thread-safe."""
 
     def __init__(self) -> None:
         self._texts = TextCache[str]()
@@ -30,7 +30,7 @@ class ResponseMemory:
         self._lock = threading.Lock()
 
     def keep(self, request: ResponsesRequest, response: Response) -> None:
-        """Keep a response, unless it is not to be stored."""
+        """Keep a response, unless its request says `store: false`."""
         if request.is_stored:
             stored = stored_of(request, response, _OWNER)
             text = stored.to_json()
@@ -41,7 +41,7 @@ class ResponseMemory:
                         self._items.put(item_id, response.id)
 
     def items(self, item_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Those of these items that are kept, by their ids, and others of their conversations."""
+        """The kept items with these ids, and the others of their conversations, by id."""
         found: dict[str, Mapping[str, Any]] = {}
         for item_id in reversed(item_ids):  # the last one's conversation holds the others, too
             if item_id in found:
@@ -55,7 +55,7 @@ class ResponseMemory:
         return found
 
     def earlier(self, response_id: Any) -> Items:
-        """The items that `previous_response_id` stands for; none for None.
+        """The items of the conversation that `previous_response_id` continues; none for None.
 
         Raises:
             BadRequestError: the id is no text.
@@ -73,7 +73,7 @@ class ResponseMemory:
     def keep_last(
         self, request: ResponsesRequest, converter: EventConverter, report: CallReport
     ) -> list[ResponseEvent]:
-        """The last events of a stream that went well. The response is kept before."""
+        """Keep the response of a stream that went well. Returns the stream's last events."""
         last = converter.finish()
         if converter.response is not None:
             self.keep(request, converter.response.with_report(report))
@@ -81,7 +81,7 @@ class ResponseMemory:
 
 
 def respond(engine: Engine, call: Call[ResponsesRequest], memory: ResponseMemory) -> Response:
-    """The whole response.
+    """Ask for a whole response, and keep it in `memory`.
 
     Raises:
         APIError: after all attempts.
@@ -94,7 +94,9 @@ def respond(engine: Engine, call: Call[ResponsesRequest], memory: ResponseMemory
 def stream_response(
     engine: Engine, call: Call[ResponsesRequest], memory: ResponseMemory
 ) -> Stream[ResponseEvent]:
-    """The response as events. One that breaks ends with `response.failed`.
+    """Ask for a response as events, and keep it at the end.
+
+    One that breaks ends in `response.failed`.
 
     Raises:
         APIError: nothing came yet, after all attempts.
@@ -102,10 +104,11 @@ def stream_response(
     pieces, converter = engine.stream_response(call)
 
     def events() -> Generator[ResponseEvent, None, None]:
+        """Convert the pieces to events."""
         try:
             with pieces:
                 for piece in pieces:
-                    yield from converter.change(piece)
+                    yield from converter.convert(piece)
         except APIError as error:
             yield from converter.fail(error.code, str(error))
             return
@@ -130,10 +133,11 @@ async def stream_response_async(
     pieces, converter = await engine.stream_response(call)
 
     async def events() -> AsyncGenerator[ResponseEvent, None]:
+        """Convert the pieces to events."""
         try:
             async with pieces:
                 async for piece in pieces:
-                    for event in converter.change(piece):
+                    for event in converter.convert(piece):
                         yield event
         except APIError as error:
             for event in converter.fail(error.code, str(error)):

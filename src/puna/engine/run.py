@@ -1,4 +1,4 @@
-"""A call of any kind under way: its attempts, its report, and the one settlement at its end."""
+"""The base of calls under way: their attempts, their report, and the one settlement at the end."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _log = logging.getLogger("puna")
 
 
 class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
-    """A call of any kind under way, from the first try to the one settlement at its end."""
+    """The state of one call of any kind, from the first attempt to the settlement."""
 
     made_id_prefix = ""
     """How the id of an answer begins that the host sent without an id."""
@@ -61,9 +61,10 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self.meter = call.meter
         plan = suitable(call.plan, self.accepts)
         self.attempts = Attempts(plan, call.policy, health, clock.dice)
-        self._begin(call.call_id or clock.make_id(), call.request.model, clock, hooks)
+        self._init_state(call.call_id or clock.make_id(), call.request.model, clock, hooks)
 
-    def _begin(self, call_id: str, model: str, clock: Clock, hooks: Sequence[Hook]) -> None:
+    def _init_state(self, call_id: str, model: str, clock: Clock, hooks: Sequence[Hook]) -> None:
+        """Set the initial state: clock, hooks, an empty report. Called by the constructors."""
         self.clock = clock
         self._hooks = hooks
         # Set here, and not as the class's own values: these are read faster.
@@ -74,8 +75,8 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self.started_s = monotonic()
         self.report = CallReport.begin(call_id, model, now())
 
-    def _join(self, head: CallRun[Any, Any, Any]) -> None:
-        """Be a part of another call: its attempts, its report and its clock; the head settles."""
+    def _join_call(self, head: CallRun[Any, Any, Any]) -> None:
+        """Share the attempts, report and clock of another run, which settles the call."""
         self.attempts = head.attempts
         self.report = head.report
         self.clock = head.clock
@@ -88,24 +89,30 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         return self._call
 
     def request_for(self, deployment: Deployment) -> RequestT:
-        """The request as a deployment gets it, with that deployment's own parameters."""
+        """The request for a deployment, with that deployment's own parameters."""
         return for_deployment(self.call, deployment)
 
     def accepts(self, deployment: Deployment) -> bool:
-        """Whether a deployment accepts the whole request, as far as its provider's row says."""
+        """Whether a deployment's provider row accepts the whole request.
+
+        Others are tried only after these.
+        """
         return accepts_request(self.call.request, deployment.target)
 
     @abstractmethod
     def dialect_for(self, deployment: Deployment) -> DialectT:
-        """How this kind of call is spoken there. Raises APIError where it cannot be."""
+        """The dialect for this kind of call at a deployment. Raises APIError where it has none."""
 
     @abstractmethod
     def read_answer(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
-        """A success as the answer, with its report. Raises APIError for one that holds none."""
+        """Read a successful reply as the answer, with its report.
+
+        Raises APIError for a malformed one.
+        """
 
     @abstractmethod
     def request_content(self) -> Mapping[str, Any]:
-        """The content of the request, as `Texts.request_content` gives it to hooks."""
+        """The request's content for hooks, as in `Texts.request_content`."""
 
     @property
     def is_stream(self) -> bool:
@@ -118,27 +125,35 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         return self.call.metadata
 
     def texts(self, answer: Any) -> Texts:
-        """The content of request and answer, built only when a hook reads it."""
+        """The content of request and answer for hooks, built only when a hook reads it."""
         return Texts(self.request_content, lambda: answer)
 
     def part_for(self, deployment: Deployment) -> CallRun[Any, Any, Any]:
-        """The part of this call that asks a deployment. Raises BadRequestError as `prepare`."""
+        """The run that asks this deployment: this one, or a part in another shape of request.
+
+        Raises BadRequestError as `prepare`.
+        """
         del deployment  # only responses have two parts
         return self
 
     def is_long(self, deployment: Deployment) -> bool:
-        """Whether to build the request for a deployment, or to read its answer, may take long."""
+        """Whether building the request or reading its answer is slow, and belongs on a thread."""
         del deployment
         return False
 
     def prepare(self, deployment: Deployment) -> Attempt[DialectT, RequestT]:
-        """Build the request for a deployment. Raises BadRequestError for what it cannot do."""
+        """Build the attempt for a deployment.
+
+        Raises BadRequestError for what its host cannot do.
+        """
         return self._build(deployment, self.request_for(deployment))
 
     def ask_again(
         self, attempt: Attempt[DialectT, RequestT], answer: AnswerT
     ) -> Attempt[DialectT, RequestT] | None:
-        """What to ask the same deployment next, where its answer is not good enough.
+        """The next attempt at the same deployment, where its answer does not fit.
+
+        None where it does.
 
         Raises:
             APIError: it has been asked often enough.
@@ -147,6 +162,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         return None
 
     def _build(self, deployment: Deployment, request: RequestT) -> Attempt[DialectT, RequestT]:
+        """Have the dialect build the HTTP request, sign it, and note the attempt in the report."""
         target = deployment.target
         dialect = self.dialect_for(deployment)
         self.note_attempt(deployment)
@@ -167,7 +183,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         return Attempt(deployment, dialect, built, context)
 
     def read_whole(self, attempt: Attempt[DialectT, RequestT], reply: HTTPReply) -> AnswerT:
-        """A whole reply as the answer, with its report.
+        """Read a whole reply, successful or not, as the answer with its report.
 
         Raises:
             APIError: the reply is an error, or holds no answer.
@@ -183,7 +199,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         raise with_key_advice(attempt.dialect.read_error(reply, attempt.context), attempt)
 
     def canned_for(self, deployment: Deployment) -> Canned | None:
-        """What to answer with instead of asking anybody."""
+        """The canned answer of the call or the deployment; None where a host is asked."""
         if self.call.canned is not None:
             return self.call.canned
         answer = deployment.canned_answer
@@ -197,27 +213,33 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self.report.headers = scrub_headers(headers, attempt.context)
 
     def succeeded(self) -> None:
-        """Note that a deployment answers, and the retries and fallbacks before."""
+        """Note that a deployment has answered, and the retries and fallbacks before it."""
         attempts, report = self.attempts, self.report
         attempts.succeeded()
         report.retries = attempts.retries
         report.fallbacks = attempts.fallbacks
 
     def failed(self, error: APIError) -> None:
-        """Note that an attempt failed; another may follow."""
+        """Note that an attempt has failed. The attempt machine decides whether another follows."""
         if self.active_deployment is not None and _may_have_cost(error):
             self._has_lost = True
         self.active_deployment = None
         self.attempts.failed(error, self.clock.monotonic())
 
     def count_prompt(self) -> int:
-        """About how many tokens a host reads for this call, in bounded time."""
+        """Estimate the tokens of the prompt, for a call that was left early.
+
+        Its time is bounded.
+        """
         return 0
 
     def settle(
         self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None
     ) -> list[Awaitable[None]]:
-        """End the call, once: the first outcome counts. Returns what hooks want awaited."""
+        """End the call: complete the report, call meter and hooks. Only the first call counts.
+
+        Returns what hooks want awaited.
+        """
         if self._is_settled:
             return []
         self._is_settled = True
@@ -227,7 +249,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         if outcome != "success" or self._has_lost:
             report.retries = self.attempts.retries
             report.fallbacks = self.attempts.fallbacks
-            self._weigh_usage(outcome)
+            self._note_certainty(outcome)
         meter, self.meter = self.meter, None  # it may refer to this run
         if meter is not None:
             meter.note(report, outcome)
@@ -243,21 +265,22 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         )
         return notify(self._hooks, event)
 
-    def _weigh_usage(self, outcome: Outcome) -> None:
-        """Say how certain the tokens are of a call that did not go well, or not at once.
+    def _note_certainty(self, outcome: Outcome) -> None:
+        """Note how certain the usage is of a call that failed, was left, or took several attempts.
 
-        Of a call that was left before its host said anything, the prompt is counted.
+        If it was left before its host sent anything, the prompt is counted.
         """
         report = self.report
         if report.prompt_tokens or report.completion_tokens:  # who noted them said how certain
             if self._has_lost or (outcome == "cancelled" and report.format_tries):
                 report.usage_certainty = "at_least"
         elif outcome == "cancelled" and self.active_deployment is not None:
-            self._note_left(self.active_deployment)
+            self._count_left_prompt(self.active_deployment)
         elif self._has_lost or self.active_deployment is not None:
             report.usage_certainty = "unknown"
 
-    def _note_left(self, deployment: Deployment) -> None:
+    def _count_left_prompt(self, deployment: Deployment) -> None:
+        """Count the prompt as the usage of a call that was left before its host sent anything."""
         report = self.report
         report.usage_certainty = "unknown"
         try:
@@ -271,7 +294,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
             self.note_usage(price_of(deployment), tokens, 0, 0)
 
     def note_attempt(self, deployment: Deployment) -> None:
-        """Note the deployment that the next request goes to."""
+        """Note the deployment that the next request is sent to."""
         self.active_deployment = deployment
         report = self.report
         report.attempts += 1
@@ -281,10 +304,11 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         report.api_base = deployment.target.base_url
 
     def note_first_chunk(self) -> None:
-        """Note when a stream began."""
+        """Note the time of a stream's first chunk."""
         self.report.first_chunk_s = self.clock.monotonic() - self.started_s
 
     def _note_tokens(self, usage: Usage, attempt: Attempt[DialectT, RequestT]) -> None:
+        """Note an answer's usage and its cost in the report."""
         details = usage.prompt_tokens_details
         cached = (details.cached_tokens or 0) if details is not None else 0
         written = details.written_tokens if details is not None else (0, 0)
@@ -302,7 +326,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         cached_tokens: int,
         written_tokens: tuple[int, int] = (0, 0),
     ) -> None:
-        """Note the tokens of the answer, and what they cost where a price is known."""
+        """Note token counts in the report, and their cost where a price is known."""
         report = self.report
         report.prompt_tokens = prompt_tokens
         report.completion_tokens = completion_tokens
@@ -315,7 +339,7 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
 
 
 def _may_have_cost(error: APIError) -> bool:
-    """Whether a host may have worked, and charges, for a try that ended so.
+    """Whether a host may charge for an attempt that failed with this error.
 
     It does not for an error that it answers with, nor where no connection to it was made.
     """

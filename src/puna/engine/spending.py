@@ -1,4 +1,4 @@
-"""What a call used before the answer that counts: other answers of the same call are billed too."""
+"""Adds up what several answers of one call used, where one that does not fit is asked again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from puna.types.report import CallReport
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The tokens and the cost of the answers so far; a cost of None is not known."""
+    """The tokens and the cost of a call's answers so far; a cost of None is unknown."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -22,7 +22,7 @@ class Spending:
 
     @classmethod
     def of(cls, report: CallReport, usage: Usage) -> Spending:
-        """What a report tells of all answers so far; `usage` as the last of them tells it."""
+        """The sum up to now: the cost in the report, and `usage`, which sums all answers."""
         return cls(
             prompt_tokens=report.prompt_tokens,
             completion_tokens=report.completion_tokens,
@@ -34,7 +34,7 @@ class Spending:
         )
 
     def add_to(self, report: CallReport, cost_picos: int | None) -> None:
-        """Add it to a report on one more answer, which cost `cost_picos`.
+        """Add the sum to a report on one more answer, which cost `cost_picos`.
 
         A cost that is unknown for one is unknown for all.
         """

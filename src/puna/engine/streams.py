@@ -1,4 +1,4 @@
-"""What a caller iterates over. Leaving early closes the upstream and settles the call."""
+"""The iterators of chunks that callers get. Leaving one early closes the upstream and settles."""
 
 from __future__ import annotations
 
@@ -69,9 +69,10 @@ class Stream(Generic[T]):
             self._chunks.close()
 
     def map(self, change: Callable[[T], U]) -> Stream[U]:
-        """The same stream with every chunk changed."""
+        """A stream of `change(chunk)` for each chunk. Closing it closes this one."""
 
         def changed() -> Generator[U, None, None]:
+            """The changed chunks."""
             for chunk in self:
                 yield change(chunk)
 
@@ -94,7 +95,7 @@ class AsyncStream(Generic[T]):
         report: CallReport,
         has_ready: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`has_ready` tells whether the next chunk is there, so that nobody waits for it."""
+        """`has_ready` tells whether the next chunk is there already; those are sent together."""
         self._chunks = chunks
         self._close = close
         self.has_ready = has_ready
@@ -130,9 +131,10 @@ class AsyncStream(Generic[T]):
         self._is_closed = True
 
     def map(self, change: Callable[[T], U]) -> AsyncStream[U]:
-        """The same stream with every chunk changed."""
+        """A stream of `change(chunk)` for each chunk. Closing it closes this one."""
 
         async def changed() -> AsyncGenerator[U, None]:
+            """The changed chunks."""
             async for chunk in self:
                 yield change(chunk)
 
@@ -149,9 +151,10 @@ def _close_later(
     chunks: AsyncGenerator[T, None],
     close: Callable[[], Awaitable[None]],
 ) -> None:
-    """Close an abandoned stream from its own loop."""
+    """Close a stream that was garbage collected, on its own event loop."""
 
     async def finish() -> None:
+        """Close the call, then the generator."""
         await close()
         with suppress(RuntimeError):
             await chunks.aclose()

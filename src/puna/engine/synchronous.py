@@ -1,4 +1,4 @@
-"""The engine for synchronous callers."""
+"""The engine for synchronous callers: makes calls and blocks until they are answered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ AnyAttempt = Attempt[Any, ModelRequest]
 
 
 class Engine:
-    """Safe to share between threads: all state of a call is in its run."""
+    """Makes calls for synchronous callers. Thread-safe: all state of a call is in its run."""
 
     def __init__(
         self, transport: Transport, *, clock: Clock, health: Health, hooks: Sequence[Hook] = ()
@@ -55,7 +55,7 @@ class Engine:
         self._hooks = hooks
 
     def chat(self, call: Call) -> ChatCompletion:
-        """The whole answer.
+        """Make a chat call and return the whole answer.
 
         Raises:
             APIError: after all attempts that the plan and the policy allow.
@@ -63,7 +63,7 @@ class Engine:
         return self._whole(Run(call, self._health, self._clock, self._hooks))
 
     def embed(self, call: Call[EmbeddingRequest]) -> EmbeddingResponse:
-        """The vectors.
+        """Make an embeddings call and return the vectors.
 
         Raises:
             APIError: after all attempts that the plan and the policy allow.
@@ -72,7 +72,7 @@ class Engine:
         return self._whole(run)
 
     def moderate(self, call: Call[ModerationRequest]) -> ModerationResponse:
-        """The verdicts.
+        """Make a moderation call and return the verdicts.
 
         Raises:
             APIError: after all attempts that the plan and the policy allow.
@@ -84,7 +84,7 @@ class Engine:
         return join_verdicts([self._whole(run) for run in runs])
 
     def complete(self, call: Call[CompletionRequest]) -> TextCompletion:
-        """The text, of a host that has the endpoint for it.
+        """Make a text completion at a host that has the endpoint, and return the whole answer.
 
         Raises:
             APIError: after all attempts that the plan and the policy allow.
@@ -92,13 +92,16 @@ class Engine:
         return self._whole(CompletionRun(call, self._health, self._clock, self._hooks))
 
     def stream_text(self, call: Call[CompletionRequest]) -> Stream[TextCompletion]:
-        """The text as chunks, of a host that has the endpoint for it. Errors: `stream`."""
+        """Make a text completion at a host that has the endpoint, and return its chunks.
+
+        Raises as `stream`.
+        """
         run = CompletionRun(call, self._health, self._clock, self._hooks)
         opened = self._attempt(run, self._open_stream)
         return Stream(opened.chunks(), opened.abandon, run.report)
 
     def respond(self, call: Call[ResponsesRequest]) -> Response:
-        """The response.
+        """Make a call of the Responses API and return the whole response.
 
         Raises:
             APIError: after all attempts that the plan and the policy allow.
@@ -107,13 +110,18 @@ class Engine:
         return run.response_of(self._whole(run))
 
     def stream_response(self, call: Call[ResponsesRequest]) -> tuple[Stream[Any], EventConverter]:
-        """The pieces of the response, and what makes events of them. Errors: `stream`."""
+        """Make a call of the Responses API.
+
+        Returns its pieces and the converter of these to events.
+
+        Raises as `stream`.
+        """
         run = ResponseRun(call, self._health, self._clock, self._hooks)
         opened = self._attempt(run, self._open_stream)
         return Stream(opened.chunks(), opened.abandon, run.report), run.event_converter()
 
     def stream(self, call: Call) -> Stream[ChatCompletionChunk]:
-        """The answer as chunks; returns when the first one is there.
+        """Make a chat call and return its chunks. Returns when the first chunk has come.
 
         Raises:
             APIError: at once, or while iterating when the stream breaks later.
@@ -123,13 +131,13 @@ class Engine:
         return Stream(opened.chunks(), opened.abandon, run.report)
 
     def _whole(self, run: CallRun[RequestT, DialectT, AnswerT]) -> AnswerT:
-        """A call whose answer comes whole, to its end."""
+        """Make a call whose answer comes whole: all attempts, then the settlement."""
         answer = self._attempt(run, self._ask)
         _settle(run, "success", answer=answer)
         return answer
 
     def _attempt(self, run: RunT, ask: Callable[[RunT, Deployment], T]) -> T:
-        """The one loop over the attempt machine."""
+        """Run the attempt machine: try, wait or give up, until `ask` succeeds for a deployment."""
         try:
             while True:
                 step = run.attempts.next(self._clock.monotonic())
@@ -153,6 +161,7 @@ class Engine:
             raise
 
     def _ask(self, run: CallRun[RequestT, DialectT, AnswerT], deployment: Deployment) -> AnswerT:
+        """One attempt of a whole answer at one deployment."""
         part = run.part_for(deployment)
         answer: AnswerT = self._answer(part, part.prepare(deployment))
         return answer
@@ -160,7 +169,7 @@ class Engine:
     def _answer(
         self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
     ) -> AnswerT:
-        """The answer of one deployment, which may be asked more than once."""
+        """Get an answer from one deployment, asking again where it does not fit the format."""
         while True:
             answer = self._exchange(run, attempt)
             again = run.ask_again(attempt, answer)
@@ -171,6 +180,7 @@ class Engine:
     def _exchange(
         self, run: CallRun[RequestT, DialectT, AnswerT], attempt: Attempt[DialectT, RequestT]
     ) -> AnswerT:
+        """Send one HTTP request and read its whole reply as an answer."""
         try:
             reply = self._open(run, attempt)
             try:
@@ -182,6 +192,10 @@ class Engine:
         return run.read_whole(attempt, whole)
 
     def _open(self, run: AnyRun, attempt: AnyAttempt) -> OpenReply:
+        """Send an attempt's request, or produce its canned reply.
+
+        Returns when the head is there.
+        """
         canned = run.canned_for(attempt.deployment)
         if canned is None:
             return self._transport.open(attempt.built.http)
@@ -189,6 +203,7 @@ class Engine:
         return canned_transport(canned.answer).open(attempt.built.http)
 
     def _open_stream(self, run: AnyRun, deployment: Deployment) -> _OpenStream:
+        """One attempt of a stream at one deployment, up to its first chunk."""
         part = run.part_for(deployment)
         attempt = part.prepare(deployment)
         delivery = delivery_of(part, attempt)
@@ -209,7 +224,7 @@ class Engine:
 
 
 class _OpenStream:
-    """A streamed reply whose first chunk is there; no reply where the whole answer is."""
+    """A streamed reply whose first chunk has come; without a reply where the answer was whole."""
 
     def __init__(self, run: AnyRun, delivery: AnyDelivery, reply: OpenReply | None) -> None:
         self._run = run
@@ -220,7 +235,7 @@ class _OpenStream:
         self._ending = Ending(run.clock)
 
     def begin(self, reply: OpenReply) -> None:
-        """Read up to the first chunk, so that failures before it can be tried again."""
+        """Read the reply up to the first chunk, so that an earlier failure can be retried."""
         delivery = self._delivery
         try:
             if delivery.needs_whole(reply.status, reply.headers):
@@ -233,7 +248,7 @@ class _OpenStream:
             raise delivery.broken(error) from error.__cause__
 
     def chunks(self) -> Generator[Any, None, None]:
-        """All chunks, or events; at the end the upstream is closed and the call settled."""
+        """All chunks or events. At the end the upstream is closed and the call settled."""
         delivery = self._delivery
         try:
             while True:
@@ -265,7 +280,10 @@ class _OpenStream:
             self.abandon()
 
     def _last_piece(self, ending_s: float) -> bytes | None:
-        """The next bytes of an answer that is whole; None at the end, or after `ending_s`."""
+        """The next bytes after a complete answer.
+
+        None at the body's end, or after `ending_s` seconds.
+        """
         self._ending.limit(ending_s)
         left_s = self._ending.left_s
         if self._reply is None or left_s <= 0:
@@ -277,11 +295,12 @@ class _OpenStream:
             return None
 
     def abandon(self) -> None:
-        """Close the upstream; a call that has not ended is settled as cancelled."""
+        """Close the upstream. A call that has not ended is settled as cancelled."""
         self._close()
         _settle(self._run, "cancelled")
 
     def _close(self) -> None:
+        """Close the upstream and note what the stream used, once."""
         if not self._is_closed:
             self._is_closed = True
             if self._reply is not None:
@@ -290,4 +309,5 @@ class _OpenStream:
 
 
 def _settle(run: AnyRun, outcome: Outcome, **facts: Any) -> None:
+    """Settle a call and run its hooks."""
     run_hooks(run.settle(outcome, **facts))

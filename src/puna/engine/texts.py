@@ -1,4 +1,4 @@
-"""Text completions as chat calls: one for each prompt. Source of the rules: `puna.bridges`."""
+"""Text completions as chat calls, one for each prompt. Sources of the rules: `puna.bridges`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from puna.types.report import CallReport
 
 
 def calls_of(request: TextRequest, template: Call) -> list[Call]:
-    """The chat calls of a text completion; `template` is the first one."""
+    """Make the chat calls of a text completion, one for each prompt.
+
+    `template` is the first one.
+    """
     return [
         replace(template, request=replace(template.request, messages=tuple(messages_of(prompt))))
         for prompt in request.prompts
@@ -30,23 +33,24 @@ def calls_of(request: TextRequest, template: Call) -> list[Call]:
 
 
 def complete_texts(engine: Engine, request: TextRequest, calls: Sequence[Call]) -> TextCompletion:
-    """The whole texts, prompt after prompt."""
+    """Make the chat calls one after the other, and join the answers to one text completion."""
     return text_of(request, [engine.chat(call) for call in calls])
 
 
 def stream_texts(
     engine: Engine, request: TextRequest, calls: Sequence[Call]
 ) -> Stream[TextCompletion]:
-    """The texts as chunks, prompt after prompt, under one id."""
+    """Make the chat calls one after the other, and return their chunks as one text stream."""
     first = engine.stream(calls[0])
     reports = _Reports(request, first.report)
 
     def chunks() -> Generator[TextCompletion, None, None]:
+        """Convert the chunks of each call in turn."""
         texts = TextStream(request)
         for position, call in enumerate(calls):
             with first if position == 0 else engine.stream(call) as answer:
                 for chunk in answer:
-                    text = texts.change(position, chunk)
+                    text = texts.convert(position, chunk)
                     if text is not None:
                         yield text
             reports.add(answer.report)
@@ -60,24 +64,28 @@ def stream_texts(
 async def complete_texts_async(
     engine: AsyncEngine, request: TextRequest, calls: Sequence[Call]
 ) -> TextCompletion:
-    """The whole texts, a few prompts at a time; the first failure ends the others."""
+    """Make the chat calls, a few at a time, and join the answers.
+
+    The first failure cancels the others.
+    """
     return text_of(request, await ask_all(engine.chat, calls))
 
 
 async def stream_texts_async(
     engine: AsyncEngine, request: TextRequest, calls: Sequence[Call]
 ) -> AsyncStream[TextCompletion]:
-    """The texts as chunks, prompt after prompt, under one id."""
+    """Make the chat calls one after the other, and return their chunks as one text stream."""
     first = await engine.stream(calls[0])
     reports = _Reports(request, first.report)
 
     async def chunks() -> AsyncGenerator[TextCompletion, None]:
+        """Convert the chunks of each call in turn."""
         texts = TextStream(request)
         for position, call in enumerate(calls):
             answer = first if position == 0 else await engine.stream(call)
             async with answer:
                 async for chunk in answer:
-                    text = texts.change(position, chunk)
+                    text = texts.convert(position, chunk)
                     if text is not None:
                         yield text
             reports.add(answer.report)
@@ -89,7 +97,7 @@ async def stream_texts_async(
 
 
 class _Reports:
-    """The report of a stream over several calls: filled in again whenever one of them has ended."""
+    """Fills the report of a stream over several calls, whenever one of them has ended."""
 
     def __init__(self, request: TextRequest, first: CallReport) -> None:
         self._request = request
@@ -98,7 +106,7 @@ class _Reports:
         self.joined = join_reports(request, [first]) or first
 
     def add(self, report: CallReport) -> None:
-        """A call has ended."""
+        """Add the report of a call that has ended."""
         self._ended.append(report)
         joined = join_reports(self._request, self._ended) or report
         for one in fields(CallReport):

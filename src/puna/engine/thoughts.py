@@ -1,8 +1,4 @@
-"""`<think>` in the text of an answer becomes thoughts, for who has a place for them.
-
-Messages and Responses have one, so it is done there unless a switch says no; in chat it is done
-where the switch says yes. A choice whose host tells thoughts by itself is left as it is.
-"""
+"""Turns `<think>` in the text of an answer into thoughts, for callers whose API has them."""
 
 from __future__ import annotations
 
@@ -18,13 +14,13 @@ _FIELD = "reasoning_content"
 
 
 def reads_think_tags(request: ChatRequest) -> bool:
-    """Whether the thoughts in the text of an answer are looked for."""
+    """Whether `<think>` is looked for in the answer to a request."""
     wish = request.read_think_tags
     return request.source is not None if wish is None else wish
 
 
 def read_thoughts(answer: ChatCompletion) -> None:
-    """Take the thoughts out of the texts of a whole answer, in place."""
+    """Move the thoughts out of the texts of a whole answer, in place."""
     for choice in answer.choices:
         message = choice.message
         content = message.content
@@ -37,7 +33,10 @@ def read_thoughts(answer: ChatCompletion) -> None:
 
 
 class StreamThoughts:
-    """Feed it the chunks of one stream, in order, then `close`."""
+    """Moves thoughts out of the texts of one stream.
+
+    `feed` it the chunks in order, then `close`.
+    """
 
     def __init__(self) -> None:
         self._tags: dict[int, ThinkTags] = {}
@@ -58,28 +57,33 @@ class StreamThoughts:
                     ready += self._feed_choice(chunk, choice)
         return ready
 
-    def passed_on(self) -> None:
-        """The first choice's text has begun at the caller: no thought stands at its beginning."""
+    def note_passed_text(self) -> None:
+        """Note that the caller already has text of the first choice.
+
+        No thought begins there any more.
+        """
         self._tags.setdefault(0, ThinkTags()).stop()
 
     def close(self) -> list[ChatCompletionChunk]:
-        """The stream is complete, or broke: what was held back."""
+        """The stream is over or broke: return the chunks that were held back."""
         if self._last is None:
             return []
         last = self._last
         return [
-            with_one_choice(last, _made(index, piece))
+            with_one_choice(last, _choice_of(index, piece))
             for index, tags in self._tags.items()
             for piece in tags.close()
         ]
 
     def _is_over(self, choice: ChunkChoice) -> bool:
+        """Whether nothing more is looked for in a choice."""
         tags = self._tags.setdefault(choice.index, ThinkTags())
         return tags.is_over
 
     def _feed_choice(
         self, chunk: ChatCompletionChunk, choice: ChunkChoice
     ) -> list[ChatCompletionChunk]:
+        """Search one choice of a chunk. Returns the chunks to deliver now."""
         tags, delta = self._tags.setdefault(choice.index, ThinkTags()), choice.delta
         pieces: list[Piece] = []
         if reasoning_of(delta) or thinking_blocks_of(delta):
@@ -115,7 +119,8 @@ class StreamThoughts:
         return [*before, with_one_choice(chunk, rest)]
 
 
-def _made(index: int, piece: Piece) -> ChunkChoice:
+def _choice_of(index: int, piece: Piece) -> ChunkChoice:
+    """A found piece, a thought or a text, as a choice of a chunk."""
     kind, text = piece
     name = _FIELD if kind == "thought" else "content"
     return ChunkChoice(index=index, delta=Delta.model_validate({name: text}))

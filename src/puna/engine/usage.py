@@ -18,11 +18,11 @@ _WRITTEN = frozenset(("text", "refusal", "arguments", "input"))
 
 
 def estimate_answer(completion: ChatCompletion) -> int:
-    """Tokens of all choices of a whole answer."""
+    """Estimate the tokens of all choices of a whole answer."""
     return sum(estimate_tokens("".join(_texts(choice.message))) for choice in completion.choices)
 
 
-def believable(usage: Usage | None) -> Usage | None:
+def checked_usage(usage: Usage | None) -> Usage | None:
     """The usage that a host reports; None where a count is below 0, or above `MOST_TOKENS`."""
     if usage is None:
         return None
@@ -38,13 +38,13 @@ def believable(usage: Usage | None) -> Usage | None:
 
 
 def estimate_response(response: Response) -> int:
-    """Tokens of all that a response holds: texts, thoughts, and arguments of calls."""
+    """Estimate the tokens of a whole response: texts, thoughts, and arguments of calls."""
     items = [item.to_dict() for item in response.output]
     return estimate_tokens("".join(_all_texts(items)))
 
 
 def estimate_request(request: ResponsesRequest, completion_tokens: int) -> Usage:
-    """The usage of a response whose host reports none: its input is estimated as JSON."""
+    """The usage of a response whose host reports none: the input is estimated as JSON."""
     parts = [*request.earlier, *request.items, request.params.get("instructions") or ""]
     tools = request.params.get("tools")
     prompt_tokens = estimate_tokens(json.dumps([*parts, *(tools or ())], default=str))
@@ -52,7 +52,10 @@ def estimate_request(request: ResponsesRequest, completion_tokens: int) -> Usage
 
 
 class RunningEstimate:
-    """Tokens of a streamed answer, estimated in large pieces: each estimate has a fixed cost."""
+    """Estimates the tokens of a streamed answer, several chunks at a time.
+
+    Each estimate has a fixed cost.
+    """
 
     def __init__(self) -> None:
         self._tokens = 0
@@ -60,7 +63,7 @@ class RunningEstimate:
         self._length = 0
 
     def add(self, chunks: Sequence[ChatCompletionChunk]) -> None:
-        """Count the texts of these chunks."""
+        """Add the texts of these chunks."""
         for chunk in chunks:
             for choice in chunk.choices:
                 delta = choice.delta
@@ -77,14 +80,14 @@ class RunningEstimate:
                 self.add_text(text)
 
     def add_text(self, text: str) -> None:
-        """Count a text that the model wrote."""
+        """Add a text that the model wrote."""
         self._pending.append(text)
         self._length += len(text)
         if self._length > _AT_ONCE:
             self.total()
 
     def total(self) -> int:
-        """The estimate for everything so far."""
+        """The estimate for everything added so far."""
         self._tokens += estimate_tokens("".join(self._pending))
         self._pending = []
         self._length = 0

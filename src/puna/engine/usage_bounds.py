@@ -63,7 +63,7 @@ def bound_of(calls: Sequence[Call[Any]]) -> UsageBound:
     """
     tokens, picos, is_priced = 0, 0, True
     for call in calls:
-        for_each = [_bound(call, one) for one in call.plan.deployments]
+        for_each = [_bound_call(call, one) for one in call.plan.deployments]
         known = [one for one in for_each if one is not None]
         if not known or len(known) < len(for_each):
             return UsageBound(calls[0].request.model, None, None)
@@ -74,12 +74,15 @@ def bound_of(calls: Sequence[Call[Any]]) -> UsageBound:
     return UsageBound(calls[0].request.model, tokens, picos if is_priced else None)
 
 
-def _bound(call: Call[Any], deployment: Deployment) -> _CallBound | None:
+def _bound_call(call: Call[Any], deployment: Deployment) -> _CallBound | None:
     """The bound of a call where this deployment answers; None where nothing bounds it."""
     if call.canned is not None or deployment.canned_answer is not None:
         return _CallBound(0, 0)
     request: ModelRequest = for_deployment(call, deployment)
-    prompt, answer = _prompt(request, deployment), _answer(request, deployment)
+    prompt, answer = (
+        _most_prompt_tokens(request, deployment),
+        _most_answer_tokens(request, deployment),
+    )
     if prompt is None or answer is None:
         return None
     if isinstance(request, ChatRequest):
@@ -88,10 +91,10 @@ def _bound(call: Call[Any], deployment: Deployment) -> _CallBound | None:
             tries = held.retries + 1
             prompt, answer = tries * (2 * prompt + tries * answer), tries * answer
     price = price_of(deployment)
-    return _CallBound(prompt + answer, None if price is None else _cost(price, prompt, answer))
+    return _CallBound(prompt + answer, None if price is None else _most_cost(price, prompt, answer))
 
 
-def _prompt(request: ModelRequest, deployment: Deployment) -> int | None:
+def _most_prompt_tokens(request: ModelRequest, deployment: Deployment) -> int | None:
     """The most tokens of the prompt: the bytes of its JSON, or the context window if less."""
     window = deployment.target.context_tokens
     if isinstance(request, ModerationRequest):
@@ -104,7 +107,7 @@ def _prompt(request: ModelRequest, deployment: Deployment) -> int | None:
     return size if window is None else min(size, window)
 
 
-def _answer(request: ModelRequest, deployment: Deployment) -> int | None:
+def _most_answer_tokens(request: ModelRequest, deployment: Deployment) -> int | None:
     """The most tokens of all choices of the answer, by the request's limit or the model's."""
     if isinstance(request, EmbeddingRequest):
         return 0
@@ -120,7 +123,7 @@ def _answer(request: ModelRequest, deployment: Deployment) -> int | None:
     return min(limits) * max(1, choices)
 
 
-def _cost(price: Price, prompt: int, answer: int) -> int:
+def _most_cost(price: Price, prompt: int, answer: int) -> int:
     """The most that so many tokens cost: the prompt counts at its dearest class of price."""
     classes = (
         price.input_picos,

@@ -55,7 +55,7 @@ from puna.gateway.requests.body import (
     read_json,
 )
 from puna.gateway.requests.free_memory import FreeMemory, lacks_memory
-from puna.gateway.requests.heavy_steps import Aside
+from puna.gateway.requests.heavy_steps import HeavySteps
 from puna.gateway.requests.web_pages import preflight_headers
 from puna.gateway.server.client_limits import MANY_FILES, limits_of
 from puna.gateway.server.connection_limit import ConnectionLimit
@@ -75,7 +75,10 @@ _LOOK_AGAIN_S = 1.0
 
 
 class Gateway:
-    """The ASGI application. One for each worker process."""
+    """The ASGI application of one worker process.
+
+    It owns the configuration, and answers every request that the fast lane does not take.
+    """
 
     def __init__(  # noqa: PLR0913 - the parts of a gateway; all but one by keyword
         self,
@@ -89,7 +92,13 @@ class Gateway:
         admission: Admission | None = None,
         meters: Sequence[VisitMeter] = (),
     ) -> None:
-        """`admission` lets requests in that cost something; `meters` count requests and calls."""
+        """Compose a gateway that serves `directory`.
+
+        Arguments with a default replace parts in tests.
+
+        `admission` decides whether a request that costs something may go on. `meters` count
+        requests and calls.
+        """
         clock = clock or SystemClock()
         self._access_log = AccessLog()
         self.hook_tasks = HookTasks()
@@ -109,7 +118,7 @@ class Gateway:
         self._closing: set[asyncio.Task[None]] = set()
         self._next_look: asyncio.TimerHandle | None = None
         self._serve_with(make_config(self._worker, directory, hooks))
-        self._aside = Aside()
+        self._aside = HeavySteps()
         self._memory = FreeMemory()
         self.on_hangup: Callable[[ssl.SSLContext | None], None] | None = None
         """What a worker's process does on SIGHUP, with what the server offers to TLS clients."""
@@ -121,12 +130,12 @@ class Gateway:
 
     @property
     def keys(self) -> Keys:
-        """The keys that count now."""
+        """The keys of the current configuration, which new requests are checked against."""
         return self._config.keys
 
     @property
     def responses(self) -> ResponsesAPI:
-        """What the endpoints below `/responses` do now."""
+        """The handlers of the endpoints below `/responses` in the current configuration."""
         return self._config.parts.responses
 
     @property
@@ -135,7 +144,10 @@ class Gateway:
         return tuple(self._retired)
 
     def limit_clients(self, open_files: int) -> None:
-        """Set the limits on clients for a process that may have so many files open."""
+        """Set the limits on clients' connections, for a process that may open so many files.
+
+        Called at start and after each change of the configuration.
+        """
         self._open_files = open_files
         self.client_limits = limits_of(self._config.server, open_files)
         self.connection_limit = ConnectionLimit(self.client_limits)
@@ -158,13 +170,20 @@ class Gateway:
         self._drop_unused()
 
     def _serve_with(self, config: LoadedConfig) -> None:
+        """Make `config` the current configuration.
+
+        Fast lane, things to close at exit, limits on clients.
+        """
         self._config = config
         self.fast_lane = config.fast_lane
         self._open_parts.update((id(part), part) for part in config.open_parts)
         self.limit_clients(self._open_files)
 
     def _drop_unused(self) -> None:
-        """Drop earlier configurations that no request uses any more; look again while any is."""
+        """Close earlier configurations that no request uses any more.
+
+        Called after a swap; it calls itself again by a timer as long as one is in use.
+        """
         if self._next_look is not None:
             self._next_look.cancel()
             self._next_look = None
@@ -189,11 +208,15 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         elif scope["type"] == "http":
             await self._serve(read_head(scope), receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
+        """Handle ASGI's lifespan events.
+
+        Prepare the worker, and end visits and close all at shutdown.
+        """
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -224,12 +247,15 @@ class Gateway:
         self._access_log.close()
 
     def open_fast_lane(self) -> None:
-        """The fast lane needs a transport with callbacks and this loop; lines wait for it, too."""
+        """Add a fast lane to the current configuration, and start batching the access log.
+
+        Called at startup, because both need the running event loop.
+        """
         self._access_log.open(asyncio.get_running_loop())
         self._serve_with(with_fast_lane(self._config, self._worker))
 
     def change_keys(self, keys: Keys) -> None:
-        """From now on these keys count; a key that is withdrawn is refused at its next request."""
+        """Replace the keys. A key that is not among them is refused at its next request."""
         changed = replace(self._config, keys=keys, visits=set())
         self.swap(with_fast_lane(changed, self._worker) if changed.fast_lane else changed)
 
@@ -242,7 +268,11 @@ class Gateway:
                 _log.warning("The embedded model `%s` does not start: %s", model, error)
 
     async def _serve(self, head: Incoming, receive: Receive, send: Send) -> None:
-        """One request to its reply: a visit is opened, and closed whatever happens."""
+        """Serve one HTTP request over ASGI.
+
+        Open its visit, answer, and close the visit whatever happens. Errors become error replies
+        here.
+        """
         config, clock = self._config, self._worker.clock
         line = f"{head.method} {config.paths.show(head.path)}"
         call_id = read_call_id(head.headers.get("x-litellm-call-id", "")) or clock.make_id()
@@ -268,7 +298,7 @@ class Gateway:
                 refusal = error
                 await responder.reply(make_error(error))
             except Exception as error:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
-                await responder.reply(make_error(_failed(line, error)))
+                await responder.reply(make_error(_error_for(line, error)))
         finally:
             config.visits.discard(visit)
             visit.close(responder.status or CLIENT_LEFT, refusal)
@@ -281,6 +311,11 @@ class Gateway:
         receive: Receive,
         responder: Responder,
     ) -> None:
+        """Answer one HTTP request.
+
+        Find its endpoint, check page rules, key and body, call the handler, have the visit
+        admitted, and send the reply. Errors are raised to `_serve`.
+        """
         if head.method == "OPTIONS":
             headers = preflight_headers(head, methods_at(head.path))
             await responder.reply(Reply(204, b"", headers))
@@ -313,7 +348,10 @@ class Gateway:
             await responder.reply(reply)
 
     async def _read(self, server: ServerConfig, caller: Caller, match: Match) -> dict[str, Any]:
-        """The body, with the model that the path names."""
+        """Read and parse the request's body; a model name in the path is put into it.
+
+        Raises APIError for a body that is too large, not JSON, or too heavy for the free memory.
+        """
         head = caller.head
         kind = head.headers.get("content-type", "")
         with self._memory.hold() as fits:
@@ -335,8 +373,11 @@ class Gateway:
         return body
 
 
-def _failed(what: str, error: Exception) -> APIError:
-    """The answer to what nobody foresaw; the log says more."""
+def _error_for(what: str, error: Exception) -> APIError:
+    """The error that the client gets for an exception that is none of Puna's.
+
+    The exception is logged.
+    """
     if lacks_memory(error):
         _log.error("%s needs more memory than there is", what)
         return out_of_memory()

@@ -30,7 +30,10 @@ _TEXT: Final = "__puna_text__"
 
 
 def report_callbacks(config: GatewayConfig) -> list[Notice]:
-    """A warning for each callback that is the name of an integration: none is built yet."""
+    """A warning for each configured callback that names an integration of LiteLLM.
+
+    None is built yet.
+    """
     settings = config.settings
     names = (*settings.callbacks, *settings.success_callback, *settings.failure_callback)
     return [
@@ -43,7 +46,7 @@ def report_callbacks(config: GatewayConfig) -> list[Notice]:
 
 
 def load_hooks(config: GatewayConfig) -> tuple[Hook, ...]:
-    """The hooks of `callbacks`, `success_callback` and `failure_callback`.
+    """Import the functions that `callbacks`, `success_callback` and `failure_callback` name.
 
     Raises:
         ConfigError: one cannot be imported, or is no function of one event.
@@ -51,8 +54,8 @@ def load_hooks(config: GatewayConfig) -> tuple[Hook, ...]:
     settings = config.settings
     hooks = [
         *_load_all(settings.callbacks, config.file),
-        *(_only("success", one) for one in _load_all(settings.success_callback, config.file)),
-        *(_only("failure", one) for one in _load_all(settings.failure_callback, config.file)),
+        *(_only_on("success", one) for one in _load_all(settings.success_callback, config.file)),
+        *(_only_on("failure", one) for one in _load_all(settings.failure_callback, config.file)),
     ]
     if settings.turn_off_message_logging:
         hooks = [_without_texts(one) for one in hooks]
@@ -60,10 +63,15 @@ def load_hooks(config: GatewayConfig) -> tuple[Hook, ...]:
 
 
 def _load_all(names: Iterable[str], file: str | None) -> list[Hook]:
+    """Import the hooks of one list; a name without a dot is an integration, and left out."""
     return [_load(name, file) for name in names if "." in name]
 
 
 def _load(name: str, file: str | None) -> Hook:
+    """Import one hook by `module.attribute`.
+
+    Raises ConfigError where it fails or is no function.
+    """
     module_name, _, attribute = name.rpartition(".")
     try:
         found = getattr(_import(module_name, file), attribute)
@@ -79,9 +87,9 @@ def _load(name: str, file: str | None) -> Hook:
 
 
 def _import(name: str, file: str | None) -> ModuleType:
-    """A module in a file beside the configuration, else one that is installed.
+    """Import a module from a file beside the configuration, else an installed one.
 
-    A file is run once, and again where its text has changed since.
+    A file is run once, and again at a reload when its text has changed since.
     """
     folder = Path(file or "config.yaml").resolve().parent
     path = folder.joinpath(*name.split(".")).with_suffix(".py")
@@ -107,7 +115,10 @@ def _import(name: str, file: str | None) -> ModuleType:
 
 
 class _FreshLoader(SourceFileLoader):
-    """Compiles a file anew: byte code on disk is told apart by whole seconds only."""
+    """Compiles a file each time, and ignores cached byte code.
+
+    The cache compares times in whole seconds, so that it misses a quick change.
+    """
 
     @override
     def get_code(self, fullname: str) -> CodeType:
@@ -115,15 +126,21 @@ class _FreshLoader(SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
-def _only(outcome: Outcome, hook: Hook) -> Hook:
+def _only_on(outcome: Outcome, hook: Hook) -> Hook:
+    """Wrap a hook so that it is called only for calls with this outcome."""
+
     def note(event: CallEvent) -> Awaitable[None] | None:
+        """Call the hook if the outcome matches."""
         return hook(event) if event.outcome == outcome else None
 
     return note
 
 
 def _without_texts(hook: Hook) -> Hook:
+    """Wrap a hook so that it gets no texts of requests and answers (`turn_off_message_logging`)."""
+
     def note(event: CallEvent) -> Awaitable[None] | None:
+        """Call the hook with an event that has no texts."""
         return hook(replace(event, texts=Texts()))
 
     return note

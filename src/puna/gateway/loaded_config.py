@@ -51,10 +51,10 @@ _OF_CERTIFICATES: Final = frozenset(("SSL_CERT_FILE", "SSL_CERT_DIR"))
 
 
 class Closable(Protocol):
-    """What a configuration holds open: its transport, and its store of responses."""
+    """What a configuration holds open: its transport, or its store of responses."""
 
     def close(self) -> Coroutine[Any, Any, None]:
-        """Let go of connections and files."""
+        """Close connections and files."""
         ...
 
 
@@ -102,7 +102,7 @@ class LoadedConfig:
 
     @property
     def server(self) -> ServerConfig:
-        """How requests are read, and who may send them."""
+        """The section of the configuration about the server: keys, limits on bodies, store."""
         return self.directory.config.server
 
     @property
@@ -117,11 +117,14 @@ class LoadedConfig:
 
     @property
     def open_parts(self) -> tuple[Closable, ...]:
-        """What must be closed when nobody uses it any more."""
+        """The transport and store that must be closed when no configuration uses them any more."""
         return self.transport, self.parts.responses.store
 
     async def finish(self) -> None:
-        """End the calls of the fast lane, once the responses that are being stored are stored."""
+        """Wait for responses being stored, then end the calls of the fast lane.
+
+        Called at shutdown.
+        """
         if self.responses_shape is not None:
             await self.responses_shape.close()
         if self.fast_lane is not None:
@@ -134,7 +137,9 @@ def make_config(
     hooks: tuple[Hook, ...],
     before: LoadedConfig | None = None,
 ) -> LoadedConfig:
-    """Make the configuration that follows `before`, or the first one. Nothing is swapped.
+    """Build the configuration for a directory: keys, transport, health, store, endpoints.
+
+    `before` is the current one at a reload, of which unchanged parts are kept. Nothing is swapped.
 
     Raises:
         ConfigError: the store of responses cannot be used.
@@ -166,9 +171,9 @@ def make_config(
 
 
 def with_fast_lane(config: LoadedConfig, worker: WorkerParts) -> LoadedConfig:
-    """The configuration with a fast lane for the running loop, where its transport has callbacks.
+    """A copy of the configuration that has a fast lane, where its transport takes callbacks.
 
-    No request is under way with what is returned.
+    Called at startup and for each new configuration, before it serves requests.
     """
     to_hosts = worker.lane_transport
     if to_hosts is None and isinstance(config.transport, GatewayTransport):
@@ -205,17 +210,22 @@ def with_fast_lane(config: LoadedConfig, worker: WorkerParts) -> LoadedConfig:
 def _transport_of(
     worker: WorkerParts, directory: Directory, before: LoadedConfig | None
 ) -> AsyncTransport:
-    """The way to hosts. Its connections are kept while proxies and certificates are the same."""
+    """The transport of a configuration.
+
+    The earlier one, with its open connections, while proxies and certificates are the same.
+    """
     if worker.transport is not None:
         return worker.transport
     environ = directory.environ
-    if before is not None and _of_network(before.directory.environ) == _of_network(environ):
+    if before is not None and _network_variables(before.directory.environ) == _network_variables(
+        environ
+    ):
         return before.transport
     return GatewayTransport(ClientSettings(environ=environ), worker.pool)
 
 
-def _of_network(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The variables that decide how hosts are reached."""
+def _network_variables(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment variables that decide how hosts are reached: proxies, certificates."""
     return {
         name: value
         for name, value in environ.items()
@@ -224,6 +234,7 @@ def _of_network(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _health_of(directory: Directory, before: LoadedConfig | None) -> Health:
+    """The cooldown states: a reload keeps those of unchanged deployments."""
     router = directory.config.router
     policy = CooldownPolicy(
         allowed_fails=router.allowed_fails,
@@ -236,27 +247,33 @@ def _health_of(directory: Directory, before: LoadedConfig | None) -> Health:
 
 
 def _unchanged(before: Directory, after: Directory) -> Iterable[str]:
-    """The ids of the deployments that are alike in both, to the last parameter."""
+    """The ids of the deployments whose settings are equal in both directories."""
     return [one for one, made in after.ready.items() if before.ready.get(one) == made]
 
 
 def _store_of(server: ServerConfig, before: LoadedConfig | None) -> ResponseStore:
-    """The store of responses; the earlier one while the same file is named, or none."""
-    if before is not None and _place_of(server) == _place_of(before.server):
+    """The store of responses: the earlier one while the same file is named, else a new one."""
+    if before is not None and _store_location(server) == _store_location(before.server):
         return before.parts.responses.store
     if not server.response_store:
         return MemoryStore()
     return SQLiteStore(server.response_store, most_bytes=server.response_store_bytes)
 
 
-def _place_of(server: ServerConfig) -> tuple[str, int] | None:
-    """Where responses are stored, and how many bytes of them; None for the memory."""
+def _store_location(server: ServerConfig) -> tuple[str, int] | None:
+    """The file where responses are stored and its limit in bytes.
+
+    None where they are kept in memory.
+    """
     place = server.response_store
     return (place, server.response_store_bytes) if place else None
 
 
 class _Description:
-    """The OpenAPI document, made once: few ever ask, and making it takes a while."""
+    """The OpenAPI document of one configuration.
+
+    It is made at the first request, which takes a while.
+    """
 
     def __init__(self, directory: Directory) -> None:
         self._is_open = directory.is_open
@@ -264,7 +281,7 @@ class _Description:
         self._reply: Reply | None = None
 
     async def reply(self) -> Reply:
-        """The answer of the endpoint."""
+        """The reply with the document, for `GET /openapi.json`."""
         if self._reply is None:
             from puna.gateway.openapi import make_document
 

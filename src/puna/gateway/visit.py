@@ -27,7 +27,7 @@ from puna.engine.call import Call
 from puna.engine.clock import Clock
 from puna.engine.usage_bounds import UsageBound, bound_of
 from puna.errors import APIError
-from puna.gateway.logs.access_log import AccessLog, warn_of
+from puna.gateway.logs.access_log import AccessLog, log_refusal
 from puna.governance.keys import UNKNOWN, Principal
 from puna.telemetry.events import Outcome
 from puna.telemetry.meters import Meter
@@ -45,7 +45,7 @@ class Hold(Protocol):
 
 
 class Admission(Protocol):
-    """Decides whether a visit that will cost something may go on, before anything is sent."""
+    """Decides before anything is sent whether a visit that will cost something may go on."""
 
     def admit(self, visit: Visit) -> Hold | Awaitable[Hold | None] | None:
         """Accept a visit: return its hold, or None where nothing is reserved.
@@ -68,7 +68,7 @@ class VisitMeter(Meter, Protocol):
 
 
 class PlannedCalls(Protocol):
-    """What a visit asks to be admitted for."""
+    """What a visit is to be admitted for: the calls that it will make."""
 
     @property
     def calls(self) -> Sequence[Call[Any]]:
@@ -77,7 +77,7 @@ class PlannedCalls(Protocol):
 
 
 class Visits:
-    """What all visits of a worker share: admission, log, meters and clock."""
+    """What all visits of a worker share: admission, log, meters and clock. It opens visits."""
 
     __slots__ = ("_late", "access_log", "admission", "clock", "meters")
 
@@ -97,12 +97,13 @@ class Visits:
 
     def wait(self, visit: Visit, coming: Awaitable[Hold | None]) -> asyncio.Task[None]:
         """Start a task that waits for the hold of a visit. The caller need not await it."""
-        task = asyncio.get_running_loop().create_task(visit.receive(coming))
+        task = asyncio.get_running_loop().create_task(visit.receive_hold(coming))
         self._late.add(task)  # the loop itself keeps only a weak reference to a task
-        task.add_done_callback(self._decided)
+        task.add_done_callback(self._wait_ended)
         return task
 
-    def _decided(self, task: asyncio.Task[None]) -> None:
+    def _wait_ended(self, task: asyncio.Task[None]) -> None:
+        """The task of `wait` has ended: forget it, and mark its exception as retrieved."""
         self._late.discard(task)
         if not task.cancelled():
             task.exception()  # mark it as seen: nobody else does once the visit is closed
@@ -193,7 +194,7 @@ class Visit:
         self._hold = hold
         return None
 
-    async def receive(self, coming: Awaitable[Hold | None]) -> None:
+    async def receive_hold(self, coming: Awaitable[Hold | None]) -> None:
         """Wait for a hold and keep it; settle it at once where the visit is closed by then."""
         try:
             hold = await coming
@@ -236,7 +237,7 @@ class Visit:
         monotonic = visits.clock.monotonic
         self.spent_s = monotonic() - self.started_s
         if error is not None:
-            warn_of(self.line, error)
+            log_refusal(self.line, error)
         if self._planned is not None:
             if not self._is_coming:
                 self._planned = None  # it may refer to this visit; break the reference cycle
@@ -251,6 +252,7 @@ class Visit:
         visits.access_log.add(self)
 
     def _settle(self, hold: Hold) -> None:
+        """Settle the hold. A failure is logged, so that the meters still count the visit."""
         try:
             hold.settle(self)
         except Exception:  # noqa: BLE001 - the meters must count all the same

@@ -92,8 +92,8 @@ def test_a_call_of_a_tool_in_a_namespace_is_told_by_both_names() -> None:
     inner = [{"type": "function", "name": "find"}, {"type": "custom", "name": "edit"}]
     asked = request(tools=[{"type": "namespace", "name": "crm", "tools": inner}])
     stream = ResponseStream(asked, "resp_7", 9, ended)
-    events = stream.change(piece(0, "{}", id="c1", name="crm__find"))
-    events += stream.change(piece(1, '{"input":"x"}', id="c2", name="crm__edit"))
+    events = stream.convert(piece(0, "{}", id="c1", name="crm__find"))
+    events += stream.convert(piece(1, '{"input":"x"}', id="c2", name="crm__edit"))
     events += stream.finish()
     check_order(events)
     assert {e["name"] for e in events if e.type == "response.function_call_arguments.done"} == {
@@ -119,7 +119,7 @@ def test_a_free_form_call_is_told_in_one_piece() -> None:
 @pytest.mark.case(102)
 def test_a_stream_that_breaks_ends_with_a_failed_response() -> None:
     stream = ResponseStream(request(), "resp_7", 9, ended)
-    events = stream.change(chunk({"content": "Hel"}))
+    events = stream.convert(chunk({"content": "Hel"}))
     events += stream.fail("stream_interrupted", "it broke")
     assert [event.sequence_number for event in events] == list(range(len(events)))
     last = events[-1]

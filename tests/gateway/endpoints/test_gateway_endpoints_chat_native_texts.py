@@ -30,7 +30,7 @@ from puna.client.synchronous import Client
 from puna.engine.asynchronous import AsyncEngine
 from puna.errors import RateLimitError
 from puna.gateway.endpoints.chat import Pipeline
-from puna.gateway.requests.heavy_steps import Aside
+from puna.gateway.requests.heavy_steps import HeavySteps
 from puna.routing.health import Health
 from puna.telemetry.events import CallEvent
 from puna.transports.replay import AsyncReplayTransport, Recorded, ReplayTransport, in_order
@@ -289,7 +289,7 @@ def test_the_sdk_asks_natively_too() -> None:
     asyncio.run(run())
 
 
-class NotedAside(Aside):
+class NotedAside(HeavySteps):
     """Notes the names of its steps."""
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ from tests.support.lanes import Edge, read_answer, request_bytes
 
 from puna.engine.aside import A_PIECE, A_TURN
 from puna.gateway.requests.body import is_heavy
-from puna.gateway.requests.heavy_steps import Aside
+from puna.gateway.requests.heavy_steps import HeavySteps
 from puna.transports.replay import AsyncReplayTransport, Recorded
 from puna.wire.http import HTTPRequest
 
@@ -221,7 +221,7 @@ def test_a_heavy_body_is_read_on_a_thread_while_the_loop_goes_on() -> None:
     loop_turned = threading.Event()
 
     async def run() -> str:
-        aside = Aside()
+        aside = HeavySteps()
 
         def step() -> str:
             assert loop_turned.wait(20)

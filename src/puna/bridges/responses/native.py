@@ -13,7 +13,7 @@ from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEv
 class NativeResponse:
     """The events of a host's own response; it has the methods of `ResponseStream`.
 
-    Call `change` with each event, then `finish` or `fail`. Events are passed on unchanged. The last
+    Call `convert` with each event, then `finish` or `fail`. Events are passed on unchanged. The last
     one is held until `finish`, so that the response can be stored before the caller sees the end;
     where its output is empty, the streamed items are put in.
     """
@@ -34,7 +34,7 @@ class NativeResponse:
         self._items = StreamedItems()
         self._next_number = 0
 
-    def change(self, event: ResponseEvent) -> list[ResponseEvent]:
+    def convert(self, event: ResponseEvent) -> list[ResponseEvent]:
         """The event to send: the given one, or nothing while the last event is held."""
         self._next_number = event.sequence_number + 1
         if event.type in LAST_EVENTS:

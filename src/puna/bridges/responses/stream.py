@@ -59,7 +59,7 @@ class Place(NamedTuple):
 
 
 class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
-    """Converts one stream: `change` each chunk, then `finish` or `fail`.
+    """Converts one stream: `convert` each chunk, then `finish` or `fail`.
 
     All give the events to send. Subclasses say of what type events and responses are.
 
@@ -91,7 +91,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._usage: Usage | None = None
         self._tier: Any = None
 
-    def change(self, chunk: ChatCompletionChunk) -> list[EventT]:
+    def convert(self, chunk: ChatCompletionChunk) -> list[EventT]:
         """The events of a chunk; the first chunk also begins the response."""
         self._begin()
         self._usage = chunk.usage or self._usage
@@ -129,7 +129,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
 
     @property
     def open_text(self) -> Place | None:
-        """Where the next piece of text goes; None where that needs `change`."""
+        """Where the next piece of text goes; None where that needs `convert`."""
         items = self._open_items
         first = items[0] if len(items) == 1 else None
         if not isinstance(first, OpenText) or first.key != _TEXT_KEY or not first.is_open:
@@ -142,7 +142,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         return len(self._open_items) == 1 and isinstance(self._open_items[0], OpenCall)
 
     def open_call(self, index: int) -> Place | None:
-        """Where the next piece of a call's arguments goes; None where that needs `change`.
+        """Where the next piece of a call's arguments goes; None where that needs `convert`.
 
         `index` is the place of the call among the calls of the answer.
         """

@@ -35,14 +35,22 @@ def is_worth_retrying(error: APIError) -> bool:
 
 
 def overflow_words(error: APIError, message: str) -> str:
-    """The message of an error, with the words by which clients know a prompt that is too long."""
+    """The message of an error for the client.
+
+    Where the prompt was too long, it gets the words by which coding agents recognize that, so that
+    they shorten the conversation. Used for every error body.
+    """
     if not isinstance(error, ContextWindowExceededError):
         return message
     return _with_words(message, _OVERFLOW)
 
 
 def last_words(error: APIError, message: str) -> str:
-    """The message of an error that ends a stream, with the words by which clients know its kind."""
+    """The message of an error that ends a stream, which has no status any more.
+
+    It gets the words by which clients recognize whether to wait and try again, or to shorten the
+    prompt.
+    """
     if not is_worth_retrying(error):
         return overflow_words(error, message)
     if not isinstance(error, RateLimitError):
@@ -62,4 +70,5 @@ def reads_failures_in_streams(headers: Mapping[str, str]) -> bool:
 
 
 def _with_words(message: str, words: str) -> str:
+    """Append `words` in brackets, unless the message holds them already."""
     return message if words in message else f"{message} ({words})"

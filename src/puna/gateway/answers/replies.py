@@ -65,7 +65,7 @@ _UPSTREAM_WORDS = {401: "upstream_invalid_api_key", 403: "upstream_permission_de
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. `headers` stand besides content type and length."""
+    """A whole HTTP reply. `headers` are sent besides content type and length."""
 
     status: int
     body: bytes
@@ -94,10 +94,11 @@ _MOST_COPIED = 1_000_000
 
 
 def chat_body(answer: ChatCompletion) -> bytes:
-    """A chat completion as JSON, with the empty fields that OpenAI's have and hosts leave out.
+    """Serialize a chat completion for the client, with the empty fields that hosts leave out.
 
-    Sources: OpenAI's OpenAPI document, `CreateChatCompletionResponse`, read 2026-11-26, for
-    `refusal` and `logprobs`; the answers in its API reference, "Chat", for `annotations`.
+    Called for every whole answer that a dialect has read. Sources: OpenAI's OpenAPI document,
+    `CreateChatCompletionResponse`, read 2026-11-26, for `refusal` and `logprobs`; the answers in
+    its API reference, "Chat", for `annotations`.
     """
     body = answer.to_json_bytes()
     lacks = {
@@ -112,11 +113,14 @@ def chat_body(answer: ChatCompletion) -> bytes:
     if len(lacks) == 1 and len(body) <= _MOST_COPIED:
         filled = insert_fields(body, len(answer.choices), lacks.pop())
     del body  # a long one would lie in memory twice
-    return filled or _with_fields(answer).to_json_bytes()
+    return filled or _with_empty_fields(answer).to_json_bytes()
 
 
-def _with_fields(answer: ChatCompletion) -> ChatCompletion:
-    """A copy of an answer whose fields cannot be put in its bytes: the types write it anew."""
+def _with_empty_fields(answer: ChatCompletion) -> ChatCompletion:
+    """A copy of an answer with the empty fields added to its objects.
+
+    The slow way of `chat_body`, for an answer in whose bytes they cannot be inserted.
+    """
     choices: list[Choice] = []
     for one in answer.choices:
         said = one.message
@@ -132,7 +136,7 @@ def error_reply(error: APIError) -> Reply:
     A provider that refuses the gateway's own key keeps its status, with a code of its own
     (`upstream_invalid_api_key`), so that nobody takes it for a wrong gateway key.
     """
-    headers = {"x-puna-error-source": error_source(error), **_limits(error.headers)}
+    headers = {"x-puna-error-source": error_source(error), **_rate_limit_headers(error.headers)}
     if error_source(error) == "gateway":
         headers |= {name: error.headers[name] for name in _OWN_HEADERS if name in error.headers}
     if error.retry_after_s is not None:
@@ -161,7 +165,10 @@ def error_body(error: APIError) -> dict[str, Any]:
 
 
 def error_event(error: APIError) -> bytes:
-    """The last event of a stream that broke: OpenAI's SDKs raise on it, and no [DONE] follows."""
+    """The last event of a stream that broke: OpenAI's SDKs raise an error on it.
+
+    No `[DONE]` follows.
+    """
     return encode_event(json_reply(last_error_body(error)).body)
 
 
@@ -173,7 +180,7 @@ def last_error_body(error: APIError) -> dict[str, Any]:
 
 
 def internal_error() -> InternalServerError:
-    """For what nobody foresaw: the client learns that it failed, the log says why."""
+    """Make the error for an unforeseen exception (status 500). Its cause is in the log only."""
     return InternalServerError(
         "The gateway failed on this request; its log says why.",
         code="internal_error",
@@ -182,7 +189,10 @@ def internal_error() -> InternalServerError:
 
 
 def out_of_memory() -> ServiceUnavailableError:
-    """For a request that the process has no memory for; its parts are let go."""
+    """Make the error (status 503) for a request that the process has no memory for.
+
+    The memory of its parts is freed.
+    """
     return ServiceUnavailableError(
         "The gateway has not enough memory for this request now. Send a smaller one, or try again "
         "later.",
@@ -192,7 +202,7 @@ def out_of_memory() -> ServiceUnavailableError:
 
 
 def stopping() -> ServiceUnavailableError:
-    """For a request that outlasts the time that the gateway takes to end."""
+    """Make the error (status 503) for a request still running when the gateway has to exit."""
     return ServiceUnavailableError(
         "The gateway stops, and this answer took longer than it waits. Ask again.",
         code="gateway_stopping",
@@ -201,12 +211,18 @@ def stopping() -> ServiceUnavailableError:
 
 
 def _status(error: APIError) -> int:
-    """A status that HTTP knows as an error; some hosts answer with others."""
+    """The HTTP status for an error.
+
+    Its own, or 502 where a host answered with a number beyond 599.
+    """
     return error.status_code if 400 <= error.status_code < 600 else 502  # noqa: PLR2004 - RFC 9110
 
 
 def report_headers(report: CallReport) -> dict[str, str]:
-    """How a call went, as headers. Names are LiteLLM's; no address and no key is in them."""
+    """The headers of an answer that report its call: model, deployment, attempts, cost, duration.
+
+    Names are LiteLLM's. No address and no key is in them.
+    """
     headers = {
         "x-litellm-model-group": report.model,
         "x-litellm-model-id": report.deployment_id,
@@ -232,7 +248,7 @@ def report_headers(report: CallReport) -> dict[str, str]:
         headers["x-puna-usage"] = "estimated"
     if report.api_base.startswith(SCHEME):
         headers["x-puna-embedded-model"] = report.upstream_model
-    return {**headers, **_limits(report.headers)}
+    return {**headers, **_rate_limit_headers(report.headers)}
 
 
 def dropped_names(names: Sequence[str]) -> str:
@@ -252,8 +268,11 @@ def dropped_names(names: Sequence[str]) -> str:
     return ",".join(told)
 
 
-def _limits(headers: Mapping[str, str]) -> dict[str, str]:
-    """An upstream's rate-limit headers: the only ones of its that are handed on."""
+def _rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Pick the upstream's rate limit headers.
+
+    They are the only headers of a host that clients get.
+    """
     return {
         name: value
         for name, value in headers.items()
@@ -262,7 +281,7 @@ def _limits(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def event_headers(report: CallReport) -> Headers:
-    """The head of a stream of events."""
+    """The headers of a streamed answer: content type, no caching, and those of `report_headers`."""
     headers = report_headers(report)
     # Not known before the stream ends.
     for name in ("x-litellm-response-duration-ms", "x-litellm-response-cost", "x-puna-usage"):
@@ -276,7 +295,7 @@ def event_headers(report: CallReport) -> Headers:
 
 
 def encode_headers(headers: Mapping[str, str]) -> Headers:
-    """Text headers as bytes; what is no header text is left out rather than breaking a reply."""
+    """Encode headers for ASGI. One with characters that no header may hold is left out."""
     return [
         (name.encode("ascii", "ignore"), value[:_LONGEST_HEADER].encode("ascii", "replace"))
         for name, value in headers.items()

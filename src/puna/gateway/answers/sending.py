@@ -23,7 +23,7 @@ from puna.gateway.answers.replies import (
     stopping,
 )
 from puna.gateway.requests.body import ClientDisconnected, Incoming, Receive, Scope, Send
-from puna.gateway.requests.heavy_steps import Aside
+from puna.gateway.requests.heavy_steps import HeavySteps
 from puna.gateway.visit import Visit
 from puna.types.common import Answer
 from puna.types.report import CallReport
@@ -38,27 +38,34 @@ _log = logging.getLogger("puna.gateway")
 
 @dataclass(slots=True)
 class Caller:
-    """Who asks: the visit, the request's head, and the two ends of the connection."""
+    """The client of one ASGI request.
+
+    Its visit, the request's head, and the functions to receive its bytes and to send it an answer.
+    Every endpoint's handler gets one.
+    """
 
     visit: Visit
     head: Incoming = field(repr=False)
     receive: Receive
     send: Send
-    aside: Aside | None = field(default=None, repr=False)
+    aside: HeavySteps | None = field(default=None, repr=False)
     """Where a heavy request is read; None for one that is not heavy."""
 
     @property
     def key_id(self) -> str:
-        """Of the key that came with the request."""
+        """The id of the key that came with the request."""
         return self.visit.principal.key_id
 
     @property
     def call_id(self) -> str:
-        """Of the request."""
+        """The id of the request."""
         return self.visit.call_id
 
     async def read(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do a step that reads the request, and touches nothing else."""
+        """Run a step that only parses the request.
+
+        A heavy one runs on a thread of its own, so that it does not block the event loop.
+        """
         if self.aside is None:
             return step(*args, **kwargs)
         return await self.aside.run(step, *args, **kwargs)
@@ -66,9 +73,12 @@ class Caller:
 
 @dataclass(slots=True)
 class Work:
-    """Calls that an endpoint will make, once the visit is admitted: nothing is sent before.
+    """The calls that a request needs.
 
-    `run` makes them and sends the answer; or it gives the reply, for the router to send.
+    A handler returns it before anything is sent to a host, so that the visit can be admitted for
+    `calls` first.
+
+    Then `run` is awaited: it makes the calls and sends the answer, or returns a reply to send.
     """
 
     calls: Sequence[Call[Any]]
@@ -77,7 +87,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class StreamEncoding(Generic[T_contra]):
-    """How a stream is serialized for one client; each function gives bytes of events, or none.
+    """How a stream is serialized for one client. Each function returns bytes of events, or none.
 
     Attributes:
         encode: serializes a chunk.
@@ -97,7 +107,10 @@ async def send_reply(send: Send, reply: Reply, *, has_body: bool = True) -> None
 
 
 class Responder:
-    """Sends the reply, adds the headers of every reply, and remembers the status."""
+    """Sends the reply of one ASGI request.
+
+    It adds the headers that every reply has, and keeps the status for the log.
+    """
 
     def __init__(self, send: Send, headers: Mapping[str, str], method: str) -> None:
         self._send = send
@@ -106,14 +119,14 @@ class Responder:
         self.status = 0
 
     async def send(self, message: Scope) -> None:
-        """An ASGI message of a reply."""
+        """Send an ASGI message of a reply; the first one gets the headers of every reply."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message["headers"], *self._headers]}
         await self._send(message)
 
     async def reply(self, reply: Reply) -> None:
-        """A whole reply, unless one has begun."""
+        """Send a whole reply, unless another one has begun."""
         if self.status == 0:
             await send_reply(self.send, reply, has_body=not self._is_head)
 
@@ -123,7 +136,7 @@ async def send_answer(
     caller: Caller,
     encode: Callable[[AnswerT], bytes] = lambda answer: answer.to_json_bytes(),
 ) -> None:
-    """Wait for a whole answer and send it, with how the call went as headers.
+    """Wait for a whole answer, encode and send it. Headers report how the call went.
 
     Raises:
         APIError: from the work; nothing was sent.
@@ -138,7 +151,9 @@ async def send_answer(
 async def send_stream(
     opening: Coroutine[Any, Any, AsyncStream[T]], caller: Caller, encoding: StreamEncoding[T]
 ) -> None:
-    """Wait for a stream's first chunk and send all. A failure after it becomes the last event.
+    """Wait for a stream's first chunk, then send the stream as events.
+
+    A failure after the first chunk is sent as the last event.
 
     Raises:
         APIError: from the opening; nothing was sent.
@@ -148,7 +163,7 @@ async def send_stream(
 
 
 async def send_events(stream: AsyncStream[T], caller: Caller, encoding: StreamEncoding[T]) -> None:
-    """Send all of a stream whose first chunk is there.
+    """Send the events of a stream whose first chunk has come, up to its end or its error.
 
     Raises:
         ClientDisconnected: the client left; the stream was closed.
@@ -165,7 +180,7 @@ async def send_events(stream: AsyncStream[T], caller: Caller, encoding: StreamEn
 
 
 async def until_disconnect(work: Awaitable[T], receive: Receive) -> T:
-    """Run `work` to its end, or cancel it when the client leaves.
+    """Await `work` and return its result, or cancel it when the client leaves.
 
     Raises:
         ClientDisconnected: it left; `work` was cancelled and has ended.
@@ -178,23 +193,30 @@ async def until_disconnect(work: Awaitable[T], receive: Receive) -> T:
         result = await work
     except BaseException:
         # Another may have cancelled the task, too: then that counts, as in `asyncio.timeout`.
-        if _has_heard(watch) and task.uncancel() <= cancelled_before:
+        if _client_left(watch) and task.uncancel() <= cancelled_before:
             raise ClientDisconnected from None
         raise
     else:
-        if _has_heard(watch):  # the work did not heed it
+        if _client_left(watch):  # the work did not heed it
             task.uncancel()
         return result
     finally:
         watch.cancel()
 
 
-def _has_heard(watch: asyncio.Future[None]) -> bool:
-    """Whether the client left; at the end of the loop the watch itself is cancelled."""
+def _client_left(watch: asyncio.Future[None]) -> bool:
+    """Whether the task that watches for a disconnect has seen one.
+
+    It may have been cancelled instead, when the event loop ends.
+    """
     return watch.done() and not watch.cancelled()
 
 
 async def _cancel_on_disconnect(task: asyncio.Task[Any], receive: Receive) -> None:
+    """Wait for ASGI's `http.disconnect`, then cancel `task`.
+
+    Runs beside the work of `until_disconnect`.
+    """
     with suppress(Exception):  # a server that can hear nothing more of a client has lost it
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -202,7 +224,10 @@ async def _cancel_on_disconnect(task: asyncio.Task[Any], receive: Receive) -> No
 
 
 async def _send_all(stream: AsyncStream[T], send: Send, encoding: StreamEncoding[T]) -> None:
-    """Events of chunks that came together are sent together."""
+    """Send all chunks of an open stream as events, then its end.
+
+    Chunks that came in one read of the host are sent in one message.
+    """
     ready = bytearray()
     has_ready = stream.has_ready
     try:
@@ -222,4 +247,5 @@ async def _send_all(stream: AsyncStream[T], send: Send, encoding: StreamEncoding
 
 
 async def _send_last(send: Send, events: bytes) -> None:
+    """Send the last bytes of a stream and end the response."""
     await send({"type": "http.response.body", "body": events, "more_body": False})

@@ -34,7 +34,7 @@ that the host does not."""
 def make_target(
     one: DeploymentConfig, environ: Mapping[str, str], providers: Mapping[str, Provider]
 ) -> Target:
-    """Where a deployment's requests go.
+    """Resolve a deployment's provider, address, key and model name: where its requests are sent.
 
     Raises:
         AuthenticationError: its provider's own host asks for a key, and there is none.
@@ -58,7 +58,7 @@ def make_target(
         settings=settings,
     )
     # The operator knows which model was loaded, and how.
-    window, longest = (_count(one.model_info.get(name)) for name in _LIMITS)
+    window, longest = (_read_limit(one.model_info.get(name)) for name in _LIMITS)
     if window is not None:
         target = replace(target, context_tokens=window)
     if longest is not None:
@@ -68,8 +68,8 @@ def make_target(
     return replace(target, query={**target.query, "api-version": one.api_version})
 
 
-def _count(value: object) -> int | None:
-    """A limit that an operator wrote, or None for anything that is none."""
+def _read_limit(value: object) -> int | None:
+    """A limit from `model_info` as a whole number; None where the operator wrote something else."""
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if value > 0 else None
@@ -78,10 +78,10 @@ def _count(value: object) -> int | None:
 def may_lack_key(
     one: DeploymentConfig, environ: Mapping[str, str], providers: Mapping[str, Provider]
 ) -> bool:
-    """Whether a deployment is asked without the key whose variable is not set.
+    """Whether a deployment can be used although the variable of its key is not set.
 
-    Nobody is asked for a canned answer; and an address from the environment, in place of the
-    provider's own, is of a host that the file knows nothing of.
+    True for canned answers, which ask no host, and where the environment replaces the provider's
+    address: what that host wants is not known. Asked when a configuration is loaded.
     """
     if one.mock_response is not None:
         return True
@@ -123,18 +123,21 @@ def make_deployment(
         order=one.order or 0,
         price=price_of(one, target),
         canned_answer=one.mock_response,
-        **{name: _nearest(name, one, config.settings) for name in _SETTINGS_OF_ALL},
+        **{name: _own_or_shared(name, one, config.settings) for name in _SETTINGS_OF_ALL},
     )
 
 
-def _nearest(attribute: str, one: DeploymentConfig, settings: SettingsConfig) -> Any:
-    """A deployment's own wish, else the one for all deployments."""
+def _own_or_shared(attribute: str, one: DeploymentConfig, settings: SettingsConfig) -> Any:
+    """A deployment's own value of an option, else the one that `litellm_settings` has for all."""
     wish = getattr(one, attribute)
     return getattr(settings, attribute) if wish is None else wish
 
 
 def split_config(one: DeploymentConfig, providers: Mapping[str, Provider]) -> tuple[Provider, str]:
-    """The provider's row and the upstream's model name. Raises BadRequestError for no provider."""
+    """The provider's row, and the model's name at the host, from a deployment's `model`.
+
+    Raises BadRequestError where the provider is unknown.
+    """
     return split_model(
         one.model,
         provider=one.custom_llm_provider,
@@ -144,12 +147,18 @@ def split_config(one: DeploymentConfig, providers: Mapping[str, Provider]) -> tu
 
 
 def id_of(one: DeploymentConfig) -> str:
-    """Set for every deployment by `make_directory`; copies keep it, so that they rest together."""
+    """The deployment's id, which `make_directory` sets.
+
+    Copies of a deployment, as for a wildcard, have the same id, so that they share one cooldown.
+    """
     return one.deployment_id or ""
 
 
 def price_of(one: DeploymentConfig, target: Target) -> Price | None:
-    """What a token costs: as the operator wrote, else as the catalogue knows; None if nobody."""
+    """The price of a deployment's tokens: the operator's if set, else the catalogue's.
+
+    None if neither.
+    """
     if one.input_price is None and one.output_price is None:
         facts = find_model(target.provider, target.model)
         return facts.price if facts is not None else None

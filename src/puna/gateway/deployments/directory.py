@@ -44,7 +44,9 @@ _USER_INFO = re.compile(r"//[^/@]*@")
 
 @dataclass(frozen=True)
 class Directory:
-    """The models of a gateway. A value: a new configuration makes a new one.
+    """The models of a gateway, and the deployments that serve them.
+
+    Immutable: a reload makes a new one.
 
     Attributes:
         config: what the operator wrote.
@@ -54,7 +56,7 @@ class Directory:
         notices: what an operator should read at start.
         ready: the usable deployments by id, resolved once.
         problems: why the others cannot be used, by id.
-        waiting: what those wait for that a check with unset variables passes over, by id.
+        waiting: by id, which unset variables a deployment waits for, with `allow_unset` only.
     """
 
     config: GatewayConfig
@@ -70,7 +72,9 @@ class Directory:
     )
 
     def plan(self, name: str) -> Plan:
-        """Who may serve `name`, and what comes after each kind of failure.
+        """The deployments to try for the model `name`, and the fallbacks by kind of failure.
+
+        Called for each request; the plan of a configured name, by a wildcard too, is cached.
 
         Raises:
             NotFoundError: nothing serves it; the message names what is configured.
@@ -89,10 +93,15 @@ class Directory:
         return plan
 
     def _is_configured(self, name: str) -> bool:
+        """Whether a `model_name`, a wildcard or an alias of the configuration matches `name`.
+
+        Plans of other names are not cached, since clients could fill the memory with them.
+        """
         aliases = self.config.router.model_group_alias
         return bool(find_deployments(self.config.deployments, name, aliases))
 
     def _make_plan(self, name: str) -> Plan:
+        """Make the plan of `name`: its group and its three lists of fallback groups."""
         router = self.config.router
         return Plan(
             group=self._group(name),
@@ -102,11 +111,11 @@ class Directory:
         )
 
     def fallbacks(self, names: Sequence[str], asked: str) -> Sequence[Group]:
-        """The groups of fallback names that a request gave itself."""
+        """The groups to fall back to that a request names in its own `fallbacks`."""
         return [self._group(name) for name in names if name != asked]
 
     def names(self) -> tuple[str, ...]:
-        """The names to list, in written order."""
+        """The model names for `GET /models`, in the order of the configuration."""
         known = [
             f"{provider}/{facts.model}"
             for provider in self.providers
@@ -126,7 +135,10 @@ class Directory:
         return tuple(dict.fromkeys(models))
 
     def may_embed(self, model: str) -> bool:
-        """Whether a deployment may run this model inside, perhaps one with a wildcard."""
+        """Whether a deployment may run this embedded model, perhaps by a wildcard.
+
+        If none may, the model's process can be stopped after a reload.
+        """
         return any(
             one.target.base_url.startswith(SCHEME)
             and (one.target.model == model or WILDCARD in one.target.model)
@@ -149,6 +161,11 @@ class Directory:
         return groups
 
     def _group(self, name: str) -> Group:
+        """The usable deployments of one model name.
+
+        Raises NotFoundError where none is configured, and ServiceUnavailableError where none can be
+        used.
+        """
         found = find_deployments(
             self.config.deployments, name, self.config.router.model_group_alias
         )
@@ -168,7 +185,9 @@ class Directory:
         return [self._deployment(one) for one in usable]
 
     def _deployment(self, one: DeploymentConfig) -> Deployment:
-        """The deployment made at start, with the model that a wildcard or a loan stands for.
+        """The prepared deployment of a configured one.
+
+        For a wildcard, with the model's name filled in.
 
         Raises:
             NotFoundError: the name would be a file that the embedded engine opens.
@@ -185,10 +204,12 @@ class Directory:
         return replace(ready, public_name=one.public_name, target=target, price=price)
 
     def _unlisted(self, name: str) -> DeploymentConfig:
-        """Open mode's rule: a listed deployment of the same provider lends its key and address.
+        """In open mode, a deployment for a name that is not listed.
+
+        That of a listed model of the same provider, whose key and address it uses.
 
         Raises:
-            NotFoundError: nobody lends.
+            NotFoundError: there is none.
         """
         prefix, slash, rest = name.partition("/")
         if self.is_open and slash and rest and prefix in self.providers:
@@ -206,6 +227,10 @@ class Directory:
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> NotFoundError:
+        """Make the error for a model name that nothing serves.
+
+        It names what is configured, and how to add the model.
+        """
         names = self.names()
         listed = ", ".join(f"`{known}`" for known in names) or "none"
         near = nearest(name, names) if len(name) <= _LONGEST_GUESSED else None
@@ -223,13 +248,14 @@ class Directory:
         )
 
     def _problem(self, one: DeploymentConfig) -> str | None:
+        """Why a deployment cannot be used; None where it can."""
         return self.problems.get(id_of(one))
 
 
 def _with_ids(deployments: Sequence[DeploymentConfig]) -> tuple[DeploymentConfig, ...]:
-    """Each with an id that says who it is: the same wherever it stands in the list.
+    """Give each deployment an id made from its settings.
 
-    Two that are alike to the last word are told apart by their order.
+    It is the same wherever the deployment stands in the list; equal deployments are numbered.
     """
     seen: Counter[str] = Counter()
     named: list[DeploymentConfig] = []
@@ -251,10 +277,10 @@ def make_directory(
     providers: Mapping[str, Provider] = PROVIDERS,
     allow_unset: bool = False,
 ) -> Directory:
-    """Check every deployment against its provider's row, once, at start.
+    """Resolve and check every deployment of a configuration. Called at start and at each reload.
 
-    A deployment whose provider asks for a key, and that has none, is reported and not used. With
-    `allow_unset`, for a check only, one that lacks nothing but variables is in `waiting` instead.
+    A deployment that lacks its key is reported in `problems` and not used. With `allow_unset`,
+    which is for a check only, one that lacks nothing but variables is in `waiting` instead.
 
     Raises:
         ConfigError: a deployment names an unknown provider or a broken address; or deployments

@@ -41,7 +41,10 @@ class Loading:
     notices: list[Notice] = field(default_factory=list[Notice])
 
     def add(self, one: DeploymentConfig) -> None:
-        """Check one deployment."""
+        """Check one deployment, and note it as ready, unusable or waiting.
+
+        Called for each one in order.
+        """
         if self.allow_unset and one.unset_variables:
             self._wait(one)
             return
@@ -70,7 +73,10 @@ class Loading:
                 self.notices.append(Notice("error", problem, line=one.line or None))
 
     def check(self) -> None:
-        """Raise ConfigError for what is wrong, or where no deployment is left that can be used."""
+        """Raise ConfigError for all faults found, or where no deployment can be used.
+
+        Called after the last `add`.
+        """
         told = [*self.config.notices, *self.notices]
         if not (self.faults or self.ready or self.waiting) and self.problems:
             for one in self.config.deployments:
@@ -80,6 +86,7 @@ class Loading:
             raise ConfigError.joined(self.faults, told)
 
     def _wait(self, one: DeploymentConfig) -> None:
+        """Note a deployment whose variables are not set as waiting; check its provider's name."""
         names = ", ".join(f"`{display(name)}`" for name in one.unset_variables)
         self.waiting[id_of(one)] = (
             f"model `{display(one.public_name)}` needs variables that are not set: {names}"
@@ -92,4 +99,5 @@ class Loading:
             self._fault(one, f"model `{display(one.public_name)}`: {error.message}")
 
     def _fault(self, one: DeploymentConfig, message: str) -> None:
+        """Note an error in the configuration at the deployment's line."""
         self.faults.append(ConfigError(message, file=self.config.file, line=one.line or None))

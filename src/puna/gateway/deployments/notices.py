@@ -11,7 +11,10 @@ from puna.types.display import display
 
 
 def report_deployment(one: DeploymentConfig, deployment: Deployment) -> list[Notice]:
-    """Warnings about one deployment: its key, its address, the end of its model."""
+    """Warnings about a usable deployment: its key, its address, the end of its model.
+
+    Called when the configuration is loaded; the operator reads them in the log.
+    """
     target, name = deployment.target, f"model `{display(one.public_name)}`"
     told: list[str] = []
     if one.missing_variable is not None and one.mock_response is None:

@@ -20,10 +20,7 @@ from puna.wire.http import HTTPRequest
 
 
 class GatewayTransport:
-    """All upstreams of a gateway: hosts, and the embedded model's process.
-
-    `to_hosts` is the way in for callbacks.
-    """
+    """Sends a worker's requests, to hosts or to the process of an embedded model."""
 
     def __init__(self, settings: ClientSettings, pool: SupervisorPool) -> None:
         self._hosts = PerLoopTransport(partial(ProxyAwareTransport, settings.tls))
@@ -39,16 +36,19 @@ class GatewayTransport:
         await self._all.close()
 
     def to_hosts(self) -> ProxyAwareTransport:
-        """The running loop's way to hosts, for callbacks."""
+        """The running loop's transport to hosts, which the fast lane uses by callbacks."""
         return self._hosts.current()
 
 
 def recording_transport(
     place: str | None, environ: Mapping[str, str], pool: SupervisorPool
 ) -> AsyncTransport | None:
-    """All upstreams, recorded into a file, in a folder one of this process; None without a place.
+    """The transport for `puna record`.
 
-    It has no way in for callbacks, so every request takes the full lane.
+    It writes all replies to the file `place`, in a folder to one file for each process. None
+    without a place.
+
+    It takes no callbacks, so every request takes the full lane.
 
     Raises:
         ConfigError: the file cannot be written.

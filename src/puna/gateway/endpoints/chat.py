@@ -33,19 +33,21 @@ _MOST_PROMPTS = 256
 
 
 def _encode_chunk(chunk: ChatCompletionChunk | TextCompletion) -> bytes:
+    """Serialize a chunk as an event of a stream."""
     return encode_event(chunk.to_json_bytes())
 
 
-async def _done(_: CallReport) -> bytes:
+async def _end_marker(_: CallReport) -> bytes:
+    """`[DONE]`, the last event of a chat or text stream."""
     return DONE
 
 
-_CHUNKS = StreamEncoding(_encode_chunk, _done, error_event)
+_CHUNKS = StreamEncoding(_encode_chunk, _end_marker, error_event)
 """Chunks of chat and of text completions, as OpenAI's clients read them."""
 
 
 class RequestOptions(TypedDict):
-    """What a request's fields say about it, whatever its kind."""
+    """The options of Puna that a request's body sets, whatever the request's kind."""
 
     drop_params: bool
     allowed_params: Sequence[str]
@@ -54,13 +56,16 @@ class RequestOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What every call needs: the models, the engine, and the way of one call."""
+    """Makes calls from request bodies and has the engine run them.
+
+    One for each configuration; every endpoint that asks a model uses it.
+    """
 
     directory: Directory
     engine: AsyncEngine
 
     async def chat(self, body: Mapping[str, Any], caller: Caller) -> Work:
-        """Answer a chat completion.
+        """Handle `POST /chat/completions`: read the body and return the call to make.
 
         Raises:
             APIError: the request is wrong, or nobody serves the model.
@@ -71,7 +76,7 @@ class Pipeline:
         return Work((call,), lambda: send_answer(self.engine.chat(call), caller, chat_body))
 
     async def text(self, body: Mapping[str, Any], caller: Caller) -> Work:
-        """Answer a text completion: at a host that has the endpoint, else over chat.
+        """Handle `POST /completions`: at hosts that have the endpoint, else over chat.
 
         Raises:
             APIError: the request is wrong, or nobody serves the model.
@@ -92,6 +97,10 @@ class Pipeline:
     def _read_texts(
         self, body: Mapping[str, Any], caller: Caller
     ) -> tuple[TextRequest, Sequence[Call]]:
+        """Read a text completion that goes over chat.
+
+        The request, and one chat call for each prompt.
+        """
         others = ("prompt", "messages") if "prompt" in body else ("prompt",)
         fields = {name: value for name, value in body.items() if name not in others}
         may_drop = self.bridge_drops(body)
@@ -105,7 +114,7 @@ class Pipeline:
         return request, calls_of(request, first)
 
     def _has_endpoint(self, body: Mapping[str, Any]) -> bool:
-        """Whether all who may answer complete texts themselves."""
+        """Whether every deployment of the model and its fallbacks has the completions endpoint."""
         model = body.get("model")
         check_model_name(model)
         if not isinstance(model, str) or not model.strip():
@@ -117,6 +126,7 @@ class Pipeline:
         return has_endpoint(plan)
 
     async def _complete(self, body: Mapping[str, Any], caller: Caller) -> Work:
+        """Handle a text completion whose hosts have the endpoint."""
         call = await caller.read(self._read_completion, body, caller)
         if call.request.is_stream:
             return Work(
@@ -125,6 +135,7 @@ class Pipeline:
         return Work((call,), lambda: send_answer(self.engine.complete(call), caller))
 
     def _read_completion(self, body: Mapping[str, Any], caller: Caller) -> Call[CompletionRequest]:
+        """Read and check a text completion's body as a call for hosts that have the endpoint."""
         request = make_completion_request(
             body.get("model"),
             body.get("prompt"),
@@ -135,11 +146,14 @@ class Pipeline:
         return self.make_call(request, body, caller.visit)
 
     def read_call(self, body: Mapping[str, Any], messages: Any, visit: Visit) -> Call:
-        """A chat call from a request's fields, by the rules of `requests`."""
+        """Make a chat call from a body's fields and the given messages. Raises APIError."""
         return self.make_call(self.read_request(body, messages), body, visit)
 
     def read_request(self, body: Mapping[str, Any], messages: Any) -> ChatRequest:
-        """A chat request from its fields, likewise."""
+        """Make a checked chat request from a body's fields and the given messages.
+
+        Raises BadRequestError.
+        """
         sent = self.sent_fields(body, but=("model", "messages", "stream"))
         return make_chat_request(
             body.get("model"),
@@ -151,7 +165,9 @@ class Pipeline:
         )
 
     def sent_fields(self, body: Mapping[str, Any], *, but: Sequence[str]) -> Mapping[str, Any]:
-        """The fields that may go upstream, but for those that are read by themselves.
+        """The body's fields that may be sent to a host.
+
+        Those in `but` are left out: the caller reads them.
 
         Raises:
             BadRequestError: a field that only the operator may set, or a name that no model has.
@@ -161,7 +177,10 @@ class Pipeline:
         return {n: v for n, v in body.items() if n not in REQUEST_OPTIONS and n not in but}
 
     def request_options(self, body: Mapping[str, Any]) -> RequestOptions:
-        """What the fields say about a request of any kind."""
+        """Read the options of Puna in a body, such as `drop_params` and `tags`.
+
+        Raises BadRequestError.
+        """
         return {
             "drop_params": self.drops_params(body),
             "allowed_params": read_option(body, "allowed_openai_params", Scope.REQUEST, ()),
@@ -177,9 +196,10 @@ class Pipeline:
         plan: Plan | None = None,
         left_out: tuple[str, ...] = (),
     ) -> Call[RequestT]:
-        """A checked request as a call: with its deployments and hook data.
+        """Make a call from a checked request: adds deployments, retry policy, and data for hooks.
 
-        `plan` is the one for the request where that is known; `left_out` as in `Call`.
+        `plan` is the model's plan where the caller has it already. `left_out` are names of fields
+        that a bridge has dropped, as in `Call`.
         """
         return Call(
             request=request,
@@ -196,6 +216,10 @@ class Pipeline:
         )
 
     def _plan(self, request: ModelRequest, body: Mapping[str, Any]) -> Plan:
+        """The plan for a request.
+
+        Its model's, with the fallbacks, retries and timeouts that the request itself asks for.
+        """
         plan = self.directory.plan(request.model)
         own = read_option(body, "fallbacks", Scope.REQUEST, ())
         if own:
@@ -203,7 +227,9 @@ class Pipeline:
         return read_steering(body, is_stream=request.is_stream).apply(plan)
 
     def drops_params(self, body: Mapping[str, Any]) -> bool:
-        """Whether what cannot be done is left out: the request's wish, else the configuration's.
+        """Whether parameters that a host does not support are dropped.
+
+        By the request's `drop_params`, else by the configuration's.
 
         Raises:
             BadRequestError: the wish is neither true nor false.
@@ -212,9 +238,9 @@ class Pipeline:
         return bool(read_option(body, "drop_params", Scope.REQUEST, usual))
 
     def bridge_drops(self, body: Mapping[str, Any]) -> bool:
-        """The same for a bridge from another shape, which reads for all deployments at once.
+        """As `drops_params`, for a bridge, which converts once for all deployments.
 
-        Where the request says nothing, the model's deployments may say it, all of them.
+        Where the request does not set it, it is true if all deployments of the model set it.
 
         Raises:
             APIError: the wish is neither true nor false, or nobody serves the model.
@@ -227,7 +253,7 @@ class Pipeline:
 
 
 def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What the fields say about a chat request, as arguments of `make_chat_request`.
+    """The options of a body that only chat requests have, as arguments of `make_chat_request`.
 
     Raises:
         BadRequestError: one is not what it must be.
@@ -236,5 +262,5 @@ def chat_options(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def retry_policy(directory: Directory) -> RetryPolicy:
-    """How patiently the gateway's calls are tried again."""
+    """The retry policy of the configuration's `router_settings`."""
     return RetryPolicy(shortest_pause_s=directory.config.router.retry_after_s)

@@ -82,22 +82,22 @@ of the catalogue in place of its own, and refuses a catalogue without one."""
 
 
 def asks_catalog(query: str) -> bool:
-    """Whether the query of `GET /models` is Codex's; no other client says its version there."""
+    """Whether a query of `GET /models` is from Codex. No other client sends its version there."""
     return bool(parse_qs(query).get("client_version"))
 
 
 def codex_catalog(directory: Directory) -> dict[str, Any]:
-    """The models in Codex's form, in the order of `GET /models`."""
+    """The body of `GET /models` for Codex, in its own format, in the order of the usual list."""
     told = {id_of(one): one.model_info for one in directory.config.deployments}
     entries = [
-        _entry(name, one, place, told.get(one.deployment_id, {}))
-        for place, (name, one) in enumerate(_served(directory))
+        _catalog_entry(name, one, place, told.get(one.deployment_id, {}))
+        for place, (name, one) in enumerate(_served_models(directory))
     ]
     return {"models": entries}
 
 
-def _served(directory: Directory) -> list[tuple[str, Deployment]]:
-    """Each listed name with the first deployment that serves it; none for one that nobody can."""
+def _served_models(directory: Directory) -> list[tuple[str, Deployment]]:
+    """Each listed model name with its first deployment, without names that cannot be served."""
     found: list[tuple[str, Deployment]] = []
     for name in directory.names():
         try:
@@ -107,8 +107,10 @@ def _served(directory: Directory) -> list[tuple[str, Deployment]]:
     return found
 
 
-def _entry(name: str, one: Deployment, place: int, info: Mapping[str, Any]) -> dict[str, Any]:
-    """A model with every field that Codex's reader knows; `info` is the operator's."""
+def _catalog_entry(
+    name: str, one: Deployment, place: int, info: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One model, with every field that Codex requires. `info` is the operator's `model_info`."""
     target = one.target
     prompt = info.get(_INSTRUCTIONS)
     facts = find_model(target.provider, target.model)

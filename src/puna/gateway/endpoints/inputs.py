@@ -17,31 +17,35 @@ from puna.types.moderations import make_moderation_request
 
 
 async def serve_embedding(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> Work:
-    """Answer with vectors.
+    """Handle `POST /embeddings`: read the body, and return the call to make.
 
     Raises:
         APIError: the request is wrong, or nobody serves the model.
     """
-    call = await caller.read(_read, pipeline, body, caller, make_embedding_request)
+    call = await caller.read(_read_input_call, pipeline, body, caller, make_embedding_request)
     return Work((call,), lambda: send_answer(pipeline.engine.embed(call), caller))
 
 
 async def serve_moderation(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> Work:
-    """Answer with verdicts.
+    """Handle `POST /moderations`: read the body, and return the call to make.
 
     Raises:
         APIError: the request is wrong, or nobody serves the model.
     """
-    call = await caller.read(_read, pipeline, body, caller, make_moderation_request)
+    call = await caller.read(_read_input_call, pipeline, body, caller, make_moderation_request)
     return Work(calls_of(call), lambda: send_answer(pipeline.engine.moderate(call), caller))
 
 
-def _read(
+def _read_input_call(
     pipeline: Pipeline,
     body: Mapping[str, Any],
     caller: Caller,
     make_request: Callable[..., RequestT],
 ) -> Call[RequestT]:
+    """Read a body with `model` and `input` as a call.
+
+    `make_request` checks and builds the request.
+    """
     sent = pipeline.sent_fields(body, but=("model", "input"))
     options = pipeline.request_options(body)
     request = make_request(body.get("model"), body.get("input"), sent, **options)

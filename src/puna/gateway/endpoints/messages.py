@@ -33,7 +33,7 @@ _MOST_BETAS = 32
 
 
 async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> Work:
-    """Answer `POST /v1/messages`, whole or as a stream.
+    """Handle `POST /v1/messages`, whole or as a stream.
 
     Raises:
         APIError: the request is wrong, or nobody serves the model.
@@ -46,13 +46,14 @@ async def create_message(pipeline: Pipeline, body: Mapping[str, Any], caller: Ca
         return Work((call,), lambda: send_stream(engine.stream(call), caller, encoding))
 
     def encode(answer: ChatCompletion) -> bytes:
+        """Serialize the chat answer as a message."""
         return json_reply(message_of(request, answer)).body
 
     return Work((call,), lambda: send_answer(engine.chat(call), caller, encode))
 
 
 async def count_tokens(pipeline: Pipeline, body: Mapping[str, Any], caller: Caller) -> Reply:
-    """Answer `POST /v1/messages/count_tokens`; no host is asked.
+    """Handle `POST /v1/messages/count_tokens`. The tokens are counted here; no host is asked.
 
     Raises:
         APIError: the request is wrong, or nobody serves the model.
@@ -80,15 +81,18 @@ def read_message_call(
     plan: Plan | None = None,
     is_count: bool = False,
 ) -> tuple[MessagesRequest, Call]:
-    """A request's fields as a chat call. `betas` are the features that its head asks for.
+    """Convert the body of a Messages request to a chat call.
 
-    `plan` is the one for the request where that is known.
+    Returned with the request as it was read.
+
+    `betas` are the features named in its `anthropic-beta` header. `plan` is the model's plan where
+    it is known. `is_count` is whether only tokens are counted.
 
     Raises:
         APIError: the request is wrong, or nobody serves the model.
     """
     check_fields(body)
-    local = {name: value for name, value in body.items() if _is_local(name, value)}
+    local = {name: value for name, value in body.items() if _is_puna_option(name, value)}
     asked = {name: value for name, value in body.items() if name not in local or name == "metadata"}
     if plan is None:
         drops = pipeline.bridge_drops(body)
@@ -105,16 +109,20 @@ def read_message_call(
 
 
 def _read_betas(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """The features that the client asks a host of the same API for; what is no name is left out.
+    """The features that the `anthropic-beta` header names; malformed names are left out.
 
-    Only such a host gets them. The version is not passed on: the row names the one that Puna reads.
+    Only hosts of the same API get them. The version header is not passed on, since the provider's
+    row names the version that Puna reads.
     """
     named = [name.strip() for name in headers.get("anthropic-beta", "").split(",")]
     return tuple(name for name in named[:_MOST_BETAS] if _BETA.fullmatch(name))
 
 
-def _is_local(name: str, value: Any) -> bool:
-    """Whether a field steers the call here. Anthropic has `fallbacks`, too: a word, or objects."""
+def _is_puna_option(name: str, value: Any) -> bool:
+    """Whether a field is an option of Puna, which no host gets.
+
+    Anthropic has a `fallbacks` of its own, a word or a list of objects, which is not.
+    """
     if name != "fallbacks" or not isinstance(value, str | list):
         return name in REQUEST_OPTIONS
     return isinstance(value, list) and all(
@@ -123,10 +131,14 @@ def _is_local(name: str, value: Any) -> bool:
 
 
 def _message_encoding(bridge: MessageStream, call_id: str) -> StreamEncoding[ChatCompletionChunk]:
-    """A stream as Anthropic's clients read it."""
+    """How a chat stream is serialized as the events of the Messages API.
+
+    `bridge` converts the chunks.
+    """
 
     async def finish(report: CallReport) -> bytes:
-        return encode_events(bridge.finish(usage_in(report)))
+        """The events at the end of a stream."""
+        return encode_events(bridge.finish(usage_of_report(report)))
 
     return StreamEncoding(
         encode=lambda chunk: encode_events(bridge.add(chunk)),
@@ -135,8 +147,11 @@ def _message_encoding(bridge: MessageStream, call_id: str) -> StreamEncoding[Cha
     )
 
 
-def usage_in(report: CallReport) -> Usage:
-    """A stream's usage, from the report: not every host sends a usage chunk."""
+def usage_of_report(report: CallReport) -> Usage:
+    """The usage for a stream's last events.
+
+    It is taken from the report, because not every host sends a usage chunk.
+    """
     return Usage.model_validate(
         {
             "prompt_tokens": report.prompt_tokens,
@@ -150,7 +165,7 @@ def usage_in(report: CallReport) -> Usage:
 
 
 def encode_events(events: Iterable[Mapping[str, Any]]) -> bytes:
-    """Events as they go on the wire."""
+    """Serialize events of the Messages API as server-sent events."""
     return b"".join(
         encode_event(
             json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(), event["type"]

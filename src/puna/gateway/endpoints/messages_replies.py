@@ -43,7 +43,8 @@ _UNKNOWN_DATE = "1970-01-01T00:00:00Z"  # the reference: an epoch value where no
 def speaks_messages(head: Incoming) -> bool:
     """Whether a request comes from a client of Anthropic's API.
 
-    The lists of models have one path in both APIs: there the version header tells.
+    It gets errors and lists of models in that format. Known by the path, or by the version header
+    where both APIs share the path.
     """
     if head.path.startswith(_PATHS):
         return True
@@ -72,7 +73,10 @@ def messages_error_event(error: APIError, call_id: str) -> bytes:
 
 
 def messages_error_body(error: APIError, call_id: str) -> dict[str, Any]:
-    """`{"type": "error", "error": {type, message}, "request_id"}`; `details` for a thread."""
+    """The body `{"type": "error", "error".
+
+    {type, message}, "request_id"}`, with `details` if any.
+    """
     status = _status(error, error.status_code)
     message = str(error_body(error)["error"]["message"])
     if isinstance(error, ContextWindowExceededError):
@@ -89,8 +93,8 @@ def messages_error_body(error: APIError, call_id: str) -> dict[str, Any]:
 
 
 def list_messages_models(directory: Directory) -> dict[str, Any]:
-    """`GET /v1/models`: all on one page."""
-    data = [_model(one) for one in list_models(directory)["data"]]
+    """The body of `GET /v1/models` for Anthropic's clients: all models on one page."""
+    data = [_model_entry(one) for one in list_models(directory)["data"]]
     return {
         "data": data,
         "has_more": False,
@@ -100,15 +104,16 @@ def list_messages_models(directory: Directory) -> dict[str, Any]:
 
 
 def get_messages_model(directory: Directory, name: str) -> dict[str, Any]:
-    """`GET /v1/models/{id}`.
+    """The body of `GET /v1/models/{id}` for Anthropic's clients.
 
     Raises:
         NotFoundError: nothing serves it.
     """
-    return _model(get_model(directory, name))
+    return _model_entry(get_model(directory, name))
 
 
-def _model(one: Mapping[str, Any]) -> dict[str, Any]:
+def _model_entry(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert an entry of the usual list of models to Anthropic's format."""
     limits = {"max_input_tokens": "max_input_tokens", "max_tokens": "max_output_tokens"}
     return {
         "type": "model",
@@ -122,5 +127,6 @@ def _model(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _status(error: APIError, status: int) -> int:
+    """The status for Anthropic's clients: 529 for an unavailable host, else `status`."""
     is_overloaded = status == _UNAVAILABLE and error_source(error) == "upstream"
     return _OVERLOADED if is_overloaded else status

@@ -81,14 +81,17 @@ def find_endpoint(method: str, path: str) -> Match | tuple[str, ...]:
 
 
 def methods_at(path: str) -> tuple[str, ...]:
-    """The methods that the table has for a path; none means no such path."""
+    """The methods that the table has for a path, for answers to OPTIONS.
+
+    None means no such path.
+    """
     clean = path.rstrip("/") or "/"
     methods = _BY_PATH.get(clean) or [one.method for one, _, _ in _matching(clean)]
     return tuple(dict.fromkeys(methods))
 
 
 def _matching(path: str) -> Iterator[tuple[Endpoint, str, str]]:
-    """Rows with a variable in their path that match: row, name of the variable, its value."""
+    """The rows with a variable in their path that match: row, name of the variable, its value."""
     for endpoint, before, name, after in _PATTERNS:
         if path.startswith(before) and path.endswith(after):
             value = path[len(before) : len(path) - len(after)].strip("/")

@@ -38,7 +38,7 @@ from puna.gateway.answers.sending import (
     until_disconnect,
 )
 from puna.gateway.endpoints.chat import Pipeline, chat_options
-from puna.gateway.logs.access_log import warn_of
+from puna.gateway.logs.access_log import log_refusal
 from puna.governance.store.base import ResponseStore
 from puna.types.option_kinds import Scope
 from puna.types.option_scopes import read_option
@@ -66,14 +66,16 @@ _MOST_NUMBER_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class ResponsesAPI:
-    """What the endpoints below `/responses` do."""
+    """The handlers of the endpoints below `/responses`. One for each configuration."""
 
     pipeline: Pipeline
     store: ResponseStore
     clock: Clock
 
     async def create(self, body: Mapping[str, Any], caller: Caller) -> Work:
-        """Answer a request.
+        """Handle `POST /responses`, whole or as a stream.
+
+        The response is stored unless `store` is false.
 
         Raises:
             APIError: the request is wrong, or nobody serves the model.
@@ -84,6 +86,7 @@ class ResponsesAPI:
             return Work((call,), lambda: self._send_stream(call, caller))
 
         async def answer() -> Response:
+            """Have the engine answer, and store the response."""
             response = await engine.respond(call)
             await self._keep(call.request, response, caller)
             return response
@@ -91,7 +94,9 @@ class ResponsesAPI:
         return Work((call,), lambda: send_answer(answer(), caller))
 
     async def count(self, body: Mapping[str, Any], caller: Caller) -> Reply:
-        """Answer with the input tokens of a request that is not made.
+        """Handle `POST /responses/input_tokens`.
+
+        Count the input of a request without asking a host.
 
         Raises:
             APIError: the request is wrong, chat cannot do it, or nobody serves the model.
@@ -107,7 +112,9 @@ class ResponsesAPI:
         return json_reply(count, headers=headers)
 
     async def compact(self, body: Mapping[str, Any], caller: Caller) -> Work:
-        """Answer with a conversation as one item, which a model's summary of it is in.
+        """Handle `POST /responses/compact`.
+
+        Replace a conversation by one item that holds a summary, which the model writes.
 
         Raises:
             APIError: the request is wrong, or nobody serves the model.
@@ -125,6 +132,7 @@ class ResponsesAPI:
         call = replace(await self._read(summarized, caller), left_out=left_out)
 
         async def answer() -> Compaction:
+            """Have the model write the summary, and wrap it in an item."""
             response = await self.pipeline.engine.respond(call)
             report = response.report
             assert report is not None, "the engine sets it"  # noqa: S101 - narrows the type
@@ -133,9 +141,9 @@ class ResponsesAPI:
         return Work((call,), lambda: send_answer(answer(), caller))
 
     async def get(self, response_id: str, caller: Caller) -> Reply:
-        """A stored response: whole, or as the events of its stream (`stream=true`).
+        """Handle `GET /responses/{id}`: a stored response, whole or, with `stream=true`, as events.
 
-        Each text comes in one delta then. `starting_after` leaves out the events up to a number.
+        Each text comes in one delta then. `starting_after` leaves out the events up to that number.
 
         Raises:
             BadRequestError: `stream` or `starting_after` is wrong.
@@ -151,7 +159,7 @@ class ResponsesAPI:
         return Reply(200, body, {"cache-control": "no-cache"}, b"text/event-stream")
 
     async def delete(self, response_id: str, caller: Caller) -> Reply:
-        """Forget a stored response.
+        """Handle `DELETE /responses/{id}`.
 
         Raises:
             NotFoundError: this key has no such response.
@@ -162,7 +170,9 @@ class ResponsesAPI:
         return json_reply({"id": response_id, "object": "response", "deleted": True})
 
     async def input_items(self, response_id: str, caller: Caller) -> Reply:
-        """The new input of a stored response, last item first unless `order` says otherwise.
+        """Handle `GET /responses/{id}/input_items`.
+
+        A stored response's own input, the last item first unless `order` is `asc`.
 
         Raises:
             BadRequestError: `limit`, `order` or `after` is wrong.
@@ -170,10 +180,12 @@ class ResponsesAPI:
             ServiceUnavailableError: the store cannot be used.
         """
         stored = await self._find(response_id, caller)
-        return json_reply(_page(list(stored.input_items), caller.head.query))
+        return json_reply(_item_page(list(stored.input_items), caller.head.query))
 
     async def cancel(self, response_id: str, caller: Caller) -> Reply:
-        """Refuse: a response that has an id here has ended.
+        """Handle `POST /responses/{id}/cancel`.
+
+        Always an error: a response with an id here has ended.
 
         Raises:
             BadRequestError: always, for a response that is stored.
@@ -188,25 +200,26 @@ class ResponsesAPI:
         )
 
     async def _send_stream(self, call: Call[ResponsesRequest], caller: Caller) -> None:
-        """A stream as clients of this API read it; one that breaks ends in `response.failed`."""
+        """Answer a streamed request. A stream that breaks ends in the event `response.failed`."""
         opening = self.pipeline.engine.stream_response(call)
         try:
             pieces, converter = await until_disconnect(opening, caller.receive)
         except (ContextWindowExceededError, RateLimitError) as error:
             if not reads_failures_in_streams(caller.head.headers):
                 raise
-            warn_of("A response", error)
+            log_refusal("A response", error)
             await self._send_failure(error, call, caller)
             return
 
         async def finish(report: CallReport) -> bytes:
+            """Store the response, then give the last events."""
             last = converter.finish()
             if converter.response is not None:
                 await self._keep(call.request, converter.response.with_report(report), caller)
             return encode_response_events(last)
 
         encoding: StreamEncoding[Any] = StreamEncoding(
-            encode=lambda piece: encode_response_events(converter.change(piece)),
+            encode=lambda piece: encode_response_events(converter.convert(piece)),
             finish=finish,
             fail=lambda error: encode_response_events(converter.fail(*describe_failure(error))),
         )
@@ -215,7 +228,7 @@ class ResponsesAPI:
     async def _send_failure(
         self, error: APIError, call: Call[ResponsesRequest], caller: Caller
     ) -> None:
-        """A stream that is nothing but its failure; see `reads_failures_in_streams`."""
+        """Answer with a stream that is only `response.failed`: see `reads_failures_in_streams`."""
         begun = {
             "id": f"resp_{self.clock.make_id()}",
             "object": "response",
@@ -229,13 +242,19 @@ class ResponsesAPI:
         await caller.send({"type": "http.response.body", "body": events})
 
     async def _keep(self, request: ResponsesRequest, response: Response, caller: Caller) -> None:
-        """Store a response, unless it is not to be; one that cannot be was still answered."""
+        """Store the response to a request, unless the request says `store: false`.
+
+        Raises nothing.
+        """
         if not request.is_stored:
             return
         await self.keep(stored_of(request, response, caller.key_id))
 
     async def keep(self, stored: StoredResponse) -> None:
-        """Store a response; one that cannot be was still answered, so nothing is raised."""
+        """Store a response.
+
+        A failure is logged and not raised, because the client has its answer anyway.
+        """
         try:
             await self.store.put(stored)
         except ServiceUnavailableError as error:
@@ -244,17 +263,23 @@ class ResponsesAPI:
             _log.exception("The response `%s` was not stored", stored.response_id)
 
     async def _find(self, response_id: str, caller: Caller) -> StoredResponse:
+        """Get a stored response of the caller's key. Raises NotFoundError where there is none."""
         stored = await self.store.get(caller.key_id, response_id)
         if stored is None:
             raise unknown_response(response_id, param=None)
         return stored
 
     async def _read(self, body: Mapping[str, Any], caller: Caller) -> Call[ResponsesRequest]:
+        """Read and check a request's body as a call.
+
+        It gets the earlier conversation and the stored items that the body refers to.
+        """
         sent = self.pipeline.sent_fields(body, but=("model", "stream"))
-        earlier = await self._earlier(body.get("previous_response_id"), caller)
-        stored_items = await self._items(body.get("input"), caller)
+        earlier = await self._read_conversation(body.get("previous_response_id"), caller)
+        stored_items = await self._find_items(body.get("input"), caller)
 
         def read() -> Call[ResponsesRequest]:
+            """Build the call; a step without waiting, so that a thread can run it."""
             request = make_responses_request(
                 body.get("model"),
                 {**sent, "metadata": body.get("metadata")},
@@ -270,8 +295,8 @@ class ResponsesAPI:
 
         return await caller.read(read)
 
-    async def _items(self, asked: Any, caller: Caller) -> dict[str, Mapping[str, Any]]:
-        """The stored items that an input refers to, and others of their conversations, by id."""
+    async def _find_items(self, asked: Any, caller: Caller) -> dict[str, Mapping[str, Any]]:
+        """The stored items that an input refers to, and the others of their responses, by id."""
         found: dict[str, Mapping[str, Any]] = {}
         for item_id in reversed(references_in(asked)):
             if item_id in found:
@@ -283,11 +308,18 @@ class ResponsesAPI:
         return found
 
     def _has_strict_tools(self, body: Mapping[str, Any]) -> bool:
+        """Whether tools without `strict` are strict.
+
+        The request's option, else the configuration's.
+        """
         usual = self.pipeline.directory.config.settings.strict_tools
         return bool(read_option(body, "strict_tools", Scope.REQUEST, usual))
 
-    async def _earlier(self, response_id: Any, caller: Caller) -> Items:
-        """The items that `previous_response_id` stands for; none for None."""
+    async def _read_conversation(self, response_id: Any, caller: Caller) -> Items:
+        """The items of the conversation that `previous_response_id` continues.
+
+        None where it is None.
+        """
         if response_id is None:
             return ()
         known = check_response_id(response_id)
@@ -298,7 +330,10 @@ class ResponsesAPI:
 
 
 def _replay_after(query: str) -> int | None:
-    """The number after which the events of a stored response are wanted; None for no events.
+    """The query of `GET /responses/{id}`.
+
+    The number of the event to replay after, or None where the whole response is wanted, not its
+    events.
 
     Raises:
         BadRequestError: `stream` is neither true nor false, or `starting_after` is no number.
@@ -320,7 +355,11 @@ def _replay_after(query: str) -> int | None:
     return int(after)
 
 
-def _page(items: list[Mapping[str, Any]], query: str) -> dict[str, Any]:
+def _item_page(items: list[Mapping[str, Any]], query: str) -> dict[str, Any]:
+    """One page of a list of items by the query's `limit`, `order` and `after`.
+
+    Raises BadRequestError.
+    """
     given = {name: values[-1] for name, values in parse_qs(query).items()}
     limit = given.get("limit", str(_DEFAULT_ITEMS))
     if not limit.isdecimal() or len(limit) > _MOST_DIGITS or not 1 <= int(limit) <= _MOST_ITEMS:
@@ -349,11 +388,11 @@ def _page(items: list[Mapping[str, Any]], query: str) -> dict[str, Any]:
 
 
 def describe_failure(error: APIError) -> tuple[str, str]:
-    """The code and the message of an error that ends a stream."""
+    """The code and message of an error for the event `response.failed`."""
     told = last_error_body(error)["error"]
     return told["code"], told["message"]
 
 
 def encode_response_events(events: Iterable[ResponseEvent]) -> bytes:
-    """Events as they go on the wire."""
+    """Serialize events of the Responses API as server-sent events."""
     return b"".join(encode_event(event.to_json_bytes(), event.type) for event in events)

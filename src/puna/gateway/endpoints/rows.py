@@ -22,7 +22,10 @@ from puna.routing.health import Health
 
 @dataclass(frozen=True, slots=True)
 class GatewayParts:
-    """The parts of a gateway that handlers use. `describe` makes the OpenAPI document."""
+    """The parts of a gateway that handlers of endpoints use.
+
+    `describe` makes the OpenAPI document.
+    """
 
     directory: Directory
     pipeline: Pipeline
@@ -37,7 +40,7 @@ class EndpointRequest:
     """One request, as its handler gets it.
 
     Attributes:
-        caller: who asks, the head of the request, and the connection to answer on.
+        caller: the client: visit, head of the request, and the connection to answer on.
         body: the JSON object, with the model that the path names; empty where the row has no body.
         model, response_id: what the path names; empty where it names none.
     """
@@ -59,7 +62,7 @@ Access = Literal["anyone", "key"]
 
 @dataclass(frozen=True, slots=True)
 class BodyShape:
-    """A request's body: the name of its schema in `openapi/`, and the fields that it must have."""
+    """What OpenAPI says of an endpoint's body: the name of its schema, and its required fields."""
 
     schema: str
     required: tuple[str, ...]

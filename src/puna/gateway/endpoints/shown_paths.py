@@ -13,7 +13,10 @@ _KNOWN: Final = frozenset(one.path for one in ENDPOINTS)
 
 
 class ShownPaths:
-    """Knows the master key, and the keys of all deployments."""
+    """Masks keys in request paths before they are logged.
+
+    Knows the master key and all deployments'.
+    """
 
     def __init__(self, directory: Directory) -> None:
         master_key = directory.config.server.master_key
@@ -21,5 +24,5 @@ class ShownPaths:
         self._masker = Masker(secrets | ({master_key.reveal()} if master_key else set()))
 
     def show(self, path: str) -> str:
-        """The path with dots in the place of each key, whatever its form."""
+        """The path for the log, with dots in place of each key, whatever its encoding."""
         return path if path in _KNOWN else self._masker.mask_text(path)

@@ -30,26 +30,29 @@ _HEALTH_TIMEOUT_S = 20.0
 
 
 def list_models(directory: Directory) -> dict[str, Any]:
-    """`GET /models`: the configured names, wildcards expanded by the catalogue."""
+    """The body of `GET /models`.
+
+    The configured names, with wildcards expanded from the catalogue.
+    """
     return {
         "object": "list",
-        "data": [_model(directory, name) for name in directory.names()],
+        "data": [_model_entry(directory, name) for name in directory.names()],
     }
 
 
 def get_model(directory: Directory, name: str) -> dict[str, Any]:
-    """`GET /models/{id}`.
+    """The body of `GET /models/{id}`.
 
     Raises:
         NotFoundError: `model_not_found`.
     """
     if name not in directory.names():
         directory.plan(name)  # a wildcard may serve it; else this raises with the right text
-    return _model(directory, name)
+    return _model_entry(directory, name)
 
 
 def model_info(directory: Directory) -> dict[str, Any]:
-    """`GET /model/info`: what each deployment is, without its key and its address."""
+    """The body of `GET /model/info`: each deployment, without its key and its address."""
     return {
         "data": [
             {
@@ -57,7 +60,7 @@ def model_info(directory: Directory) -> dict[str, Any]:
                 "litellm_params": {"model": one.model},
                 "model_info": {
                     **_deployed_facts(directory, one),
-                    **_plain(one.model_info),
+                    **_without_secrets(one.model_info),
                     "id": id_of(one),
                 },
             }
@@ -67,15 +70,17 @@ def model_info(directory: Directory) -> dict[str, Any]:
 
 
 def known_health(directory: Directory, health: Health, now: float) -> dict[str, Any]:
-    """`GET /health`: what is known of every deployment without asking any host, so at no cost.
+    """The body of `GET /health`: the known state of every deployment.
 
-    Unhealthy are those that rest after failures, and those that cannot be used as configured.
+    No host is asked, so it is free.
+
+    Unhealthy are those that are in a cooldown, and those that cannot be used as configured.
     """
     results: list[tuple[dict[str, Any], str | None]] = []
     for one in directory.deployments():
         left_s = health.cooldown_until(one.deployment_id) - now
         rest = f"It rests for {left_s:.1f} s after failures." if left_s > 0 else None
-        results.append((_entry(one), rest))
+        results.append((_health_entry(one), rest))
     for config in directory.config.deployments:
         problem = directory.problems.get(id_of(config))
         if problem is not None:
@@ -85,29 +90,34 @@ def known_health(directory: Directory, health: Health, now: float) -> dict[str, 
 
 
 def ask_health(pipeline: Pipeline, caller: Caller) -> Work:
-    """`POST /health`: asks every deployment for one token. Wildcards have no one model to ask.
+    """Handle `POST /health`: ask every deployment for one token, except those with a wildcard.
 
-    What that costs is the spend of who asks.
+    The cost is charged to the caller's key.
     """
-    probes = [(_entry(one), _probe(one, caller)) for one in pipeline.directory.deployments()]
+    probes = [(_health_entry(one), _probe(one, caller)) for one in pipeline.directory.deployments()]
 
     async def ask() -> Reply:
+        """Run all probes, and reply with the result; cancelled when the client leaves."""
         asking = (_ask(pipeline.engine, call) for _, call in probes)
-        errors = await until_disconnect(_gather(asking), caller.receive)
+        errors = await until_disconnect(_run_all(asking), caller.receive)
         results = [(entry, error) for (entry, _), error in zip(probes, errors, strict=True)]
         return json_reply(_health(results, is_asked=True))
 
     return Work([call for _, call in probes], ask)
 
 
-async def _gather(asking: Iterable[Coroutine[Any, Any, str | None]]) -> list[str | None]:
+async def _run_all(asking: Iterable[Coroutine[Any, Any, str | None]]) -> list[str | None]:
+    """Run the probes at once and wait for all results."""
     return await asyncio.gather(*asking)
 
 
 def _health(
     results: Sequence[tuple[dict[str, Any], str | None]], *, is_asked: bool
 ) -> dict[str, Any]:
-    """LiteLLM's shape; `asked` says whether hosts were asked now."""
+    """The body of both health checks, in LiteLLM's format.
+
+    `is_asked` is whether hosts were asked now.
+    """
     healthy = [entry for entry, error in results if error is None]
     unhealthy = [{**entry, "error": error} for entry, error in results if error is not None]
     return {
@@ -119,7 +129,8 @@ def _health(
     }
 
 
-def _entry(one: Deployment) -> dict[str, Any]:
+def _health_entry(one: Deployment) -> dict[str, Any]:
+    """A deployment as an entry of a health check."""
     return {
         "model": one.public_name,
         "model_id": one.deployment_id,
@@ -128,6 +139,7 @@ def _entry(one: Deployment) -> dict[str, Any]:
 
 
 def _probe(one: Deployment, caller: Caller) -> Call:
+    """A call that asks one deployment for one token, without retries."""
     asked = replace(one, max_retries=0, timeout_s=_HEALTH_TIMEOUT_S)
     return Call(
         request=make_chat_request(
@@ -140,7 +152,7 @@ def _probe(one: Deployment, caller: Caller) -> Call:
 
 
 async def _ask(engine: AsyncEngine, call: Call) -> str | None:
-    """What is wrong with the deployment of a call, in words."""
+    """Run a probe. Returns what is wrong with its deployment, in words; None where it answers."""
     try:
         await engine.chat(call)
     except APIError as error:
@@ -148,7 +160,8 @@ async def _ask(engine: AsyncEngine, call: Call) -> str | None:
     return None
 
 
-def _model(directory: Directory, name: str) -> dict[str, Any]:
+def _model_entry(directory: Directory, name: str) -> dict[str, Any]:
+    """One model as `GET /models` lists it, with the known limits."""
     facts = _served_facts(directory, name)
     return {
         "id": name,
@@ -164,6 +177,7 @@ def _model(directory: Directory, name: str) -> dict[str, Any]:
 
 
 def _owner(directory: Directory, name: str) -> str:
+    """The provider that serves a model name; `puna` where none can."""
     try:
         return str(directory.plan(name).group[0].target.provider)
     except APIError:
@@ -171,35 +185,40 @@ def _owner(directory: Directory, name: str) -> str:
 
 
 def _served_facts(directory: Directory, name: str) -> dict[str, Any]:
-    """Of a public name: the facts of the model that serves it, whatever the name is."""
+    """The catalogue's facts about the model that serves a public name, for `GET /models`."""
     try:
         target = directory.plan(name).group[0].target
     except APIError:
-        return _facts(directory, name)
+        return _facts_of_name(directory, name)
     return _facts_at(target)
 
 
 def _deployed_facts(directory: Directory, one: DeploymentConfig) -> dict[str, Any]:
-    """Of a deployment: what is known of its model at its address."""
+    """What the catalogue knows of a deployment's model, as fields of `GET /model/info`."""
     ready = directory.ready.get(id_of(one))
-    return _facts_at(ready.target) if ready is not None else _facts(directory, one.model)
+    return _facts_at(ready.target) if ready is not None else _facts_of_name(directory, one.model)
 
 
 def _facts_at(target: Target) -> dict[str, Any]:
-    """The catalogue's facts of a model, with the limit that holds at the host which serves it."""
-    facts = _sections(find_model(target.provider, target.model))
+    """What the catalogue knows of a target's model, with the context limit of the target's host."""
+    facts = _fact_fields(find_model(target.provider, target.model))
     return {**facts, "max_output_tokens": target.max_output_tokens} if facts else {}
 
 
-def _facts(directory: Directory, name: str) -> dict[str, Any]:
+def _facts_of_name(directory: Directory, name: str) -> dict[str, Any]:
+    """The catalogue's facts about a model by its name `provider/model`.
+
+    None for an unknown provider.
+    """
     try:
         provider, model = split_model(name, providers=directory.providers, has_api_base=True)
     except APIError:
         return {}
-    return _sections(find_model(provider.name, model))
+    return _fact_fields(find_model(provider.name, model))
 
 
-def _sections(facts: ModelFacts | None) -> dict[str, Any]:
+def _fact_fields(facts: ModelFacts | None) -> dict[str, Any]:
+    """Facts about a model as fields of an entry."""
     if facts is None:
         return {}
     return {
@@ -210,8 +229,8 @@ def _sections(facts: ModelFacts | None) -> dict[str, Any]:
     }
 
 
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """An operator's notes, without what looks like a key."""
+def _without_secrets(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The operator's `model_info` for an answer, without values that look like keys."""
     return {
         name: item
         for name, item in value.items()

@@ -73,22 +73,22 @@ def _rows(  # noqa: PLR0913 - the columns of the table; all but two by keyword
     )
 
 
-def _both(path: str) -> tuple[str, str]:
+def _with_v1(path: str) -> tuple[str, str]:
     """A path without and with `/v1`: the base URL of a client may lack either."""
     return path, f"/v1{path}"
 
 
-def _at_model(path: str) -> tuple[str, str]:
+def _model_paths(path: str) -> tuple[str, str]:
     """The paths with the model's name, of older clients and of Azure's."""
     return f"/engines/{{model}}{path}", f"/openai/deployments/{{model}}{path}"
 
 
-def _responses(path: str) -> tuple[str, ...]:
+def _responses_paths(path: str) -> tuple[str, ...]:
     """A path below `/responses`, under the three prefixes that clients use."""
     return tuple(f"{place}/responses{path}" for place in ("", "/v1", "/openai/v1"))
 
 
-def _messages(path: str = "") -> tuple[str, ...]:
+def _messages_paths(path: str = "") -> tuple[str, ...]:
     """A path below `/messages`, under the three prefixes that clients use."""
     return tuple(f"{place}/messages{path}" for place in ("", "/v1", "/anthropic/v1"))
 
@@ -96,7 +96,7 @@ def _messages(path: str = "") -> tuple[str, ...]:
 ENDPOINTS: tuple[Endpoint, ...] = (
     *_rows(
         "POST",
-        (*_both("/chat/completions"), *_at_model("/chat/completions")),
+        (*_with_v1("/chat/completions"), *_model_paths("/chat/completions")),
         name="chat",
         summary="a chat completion, whole or as a stream of events",
         handler=lambda parts, request: parts.pipeline.chat(request.body, request.caller),
@@ -105,7 +105,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        (*_both("/completions"), *_at_model("/completions")),
+        (*_with_v1("/completions"), *_model_paths("/completions")),
         name="text",
         summary="a text completion, at a host that has them, else over chat",
         handler=lambda parts, request: parts.pipeline.text(request.body, request.caller),
@@ -114,7 +114,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        (*_both("/embeddings"), *_at_model("/embeddings")),
+        (*_with_v1("/embeddings"), *_model_paths("/embeddings")),
         name="embedding",
         summary="a vector for each text, whole",
         handler=lambda parts, request: serve_embedding(
@@ -125,7 +125,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        _both("/moderations"),
+        _with_v1("/moderations"),
         name="moderation",
         summary="a verdict on each text, from a host that gives them",
         handler=lambda parts, request: serve_moderation(
@@ -136,7 +136,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        _responses(""),
+        _responses_paths(""),
         name="respond",
         summary="a response, from hosts that speak the API, else over chat",
         handler=lambda parts, request: parts.responses.create(request.body, request.caller),
@@ -145,7 +145,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        _responses("/input_tokens"),
+        _responses_paths("/input_tokens"),
         name="count_input",
         summary="the tokens of a response's input",
         handler=lambda parts, request: parts.responses.count(request.body, request.caller),
@@ -154,7 +154,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        _responses("/compact"),
+        _responses_paths("/compact"),
         name="compact",
         summary="a conversation as one shorter item, by a summary of the model",
         handler=lambda parts, request: parts.responses.compact(request.body, request.caller),
@@ -163,7 +163,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "GET",
-        _responses("/{response_id}/input_items"),
+        _responses_paths("/{response_id}/input_items"),
         name="input_items",
         summary="the input of a stored response",
         handler=lambda parts, request: parts.responses.input_items(
@@ -178,7 +178,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        _responses("/{response_id}/cancel"),
+        _responses_paths("/{response_id}/cancel"),
         name="cancel_response",
         summary="refused: nothing runs in the background",
         handler=lambda parts, request: parts.responses.cancel(request.response_id, request.caller),
@@ -186,7 +186,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "GET",
-        _responses("/{response_id}"),
+        _responses_paths("/{response_id}"),
         name="response",
         summary="a stored response",
         handler=lambda parts, request: parts.responses.get(request.response_id, request.caller),
@@ -198,7 +198,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "DELETE",
-        _responses("/{response_id}"),
+        _responses_paths("/{response_id}"),
         name="forget_response",
         summary="deletes a stored response",
         handler=lambda parts, request: parts.responses.delete(request.response_id, request.caller),
@@ -206,19 +206,21 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "GET",
-        _both("/models"),
+        _with_v1("/models"),
         name="models",
         summary="the models by name",
-        handler=lambda parts, request: _models(parts.directory, request.caller.head),
+        handler=lambda parts, request: _list_models(parts.directory, request.caller.head),
         answer=AnswerShape(("Models", "MessagesModels"), _KEYED, errors=_OF_BOTH),
         parameters=(_VERSION,),
     ),
     *_rows(
         "GET",
-        _both("/models/{model}"),
+        _with_v1("/models/{model}"),
         name="model",
         summary="one model; its name may hold slashes",
-        handler=lambda parts, request: _model(parts.directory, request.model, request.caller.head),
+        handler=lambda parts, request: _get_model(
+            parts.directory, request.model, request.caller.head
+        ),
         answer=AnswerShape(
             ("Model", "MessagesModel"), ("400", "401", "403", "404", "500"), errors=_OF_BOTH
         ),
@@ -226,7 +228,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "GET",
-        _both("/model/info"),
+        _with_v1("/model/info"),
         name="model_info",
         summary="what each deployment is, without key and address",
         handler=lambda parts, _: json_reply(model_info(parts.directory)),
@@ -234,7 +236,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        _messages(),
+        _messages_paths(),
         name="messages",
         summary="a message in Anthropic's shape, over chat, whole or as a stream of events",
         handler=lambda parts, request: create_message(
@@ -247,7 +249,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     *_rows(
         "POST",
-        _messages("/count_tokens"),
+        _messages_paths("/count_tokens"),
         name="count_tokens",
         summary="the tokens of a message's request",
         handler=lambda parts, request: count_tokens(parts.pipeline, request.body, request.caller),
@@ -286,7 +288,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/health/readiness",),
         name="ready",
         summary="the gateway can take requests",
-        handler=lambda _, __: _ready(),
+        handler=lambda _, __: _reply_ready(),
         answer=AnswerShape(("Ready",), _PUBLIC),
         access="anyone",
     ),
@@ -295,7 +297,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/",),
         name="home",
         summary="the list of paths, as text",
-        handler=lambda _, __: _home(),
+        handler=lambda _, __: _reply_home(),
         answer=AnswerShape(("text",), _PUBLIC),
         access="anyone",
     ),
@@ -325,7 +327,7 @@ def list_paths() -> list[str]:
     return [f"{one.method} {one.path}" for one in ENDPOINTS]
 
 
-def _models(directory: Directory, head: Incoming) -> Reply:
+def _list_models(directory: Directory, head: Incoming) -> Reply:
     """The list of models in the format of the client's API: Anthropic's, Codex's or OpenAI's."""
     if speaks_messages(head):
         return json_reply(list_messages_models(directory))
@@ -334,18 +336,22 @@ def _models(directory: Directory, head: Incoming) -> Reply:
     return json_reply(list_models(directory))
 
 
-def _model(directory: Directory, name: str, head: Incoming) -> Reply:
+def _get_model(directory: Directory, name: str, head: Incoming) -> Reply:
     """One model, in the format of the client's API. Raises NotFoundError for an unknown name."""
     get_one = get_messages_model if speaks_messages(head) else get_model
     return json_reply(get_one(directory, name))
 
 
-def _ready() -> Reply:
+def _reply_ready() -> Reply:
+    """The answer of the health checks for orchestrators.
+
+    Always healthy, since no database is needed.
+    """
     facts = {"status": "healthy", "db": "Not connected", "puna_version": __version__}
     return json_reply(facts)
 
 
-def _home() -> Reply:
+def _reply_home() -> Reply:
     """The page at `/`: the version and all paths, as text."""
     lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *list_paths()]
     return Reply(200, "\n".join(lines).encode() + b"\n", {}, b"text/plain; charset=utf-8")

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from puna.errors import APIError
 from puna.gateway.error_source import error_source
-from puna.gateway.logs.lines import inform
+from puna.gateway.logs.lines import log_together
 from puna.telemetry.events import Outcome
 from puna.types.report import CallReport
 
@@ -28,7 +28,7 @@ _SERVER_ERROR: Final = 500
 
 
 class ClosedVisit(Protocol):
-    """What a line tells of a visit."""
+    """What the access log needs to know of a visit that has ended."""
 
     line: str
     started_at: float
@@ -38,7 +38,10 @@ class ClosedVisit(Protocol):
 
 
 def request_line(visit: ClosedVisit) -> str:
-    """`POST /path 200 1.2 ms name -> provider/model`; the model of the first call, if any."""
+    """The access log's line of a visit: `POST /path 200 1.2 ms name -> provider/model`.
+
+    The model is that of the visit's first call, if it made one.
+    """
     line = f"{visit.line} {visit.status} {visit.spent_s * 1000:.1f} ms"
     if not visit.reports:
         return line
@@ -48,16 +51,16 @@ def request_line(visit: ClosedVisit) -> str:
     return f"{line} {report.model} -> {report.provider}/{report.upstream_model}"
 
 
-def warn_of(what: str, error: APIError) -> None:
-    """Say why a request was refused, where that is not its own fault."""
+def log_refusal(what: str, error: APIError) -> None:
+    """Log why a request was refused, unless the request itself was wrong."""
     if error.status_code >= _SERVER_ERROR or error_source(error) == "upstream":
         _log.warning("%s: %s", what, error)
 
 
 class AccessLog:
-    """Keeps what is to be told and writes it together, each line with its own time.
+    """Collects lines of the access log and writes several at once, each with its own time.
 
-    Without a loop, whose timer writes what waits, each line is written at once.
+    Without an event loop, whose timer writes them, each line is written at once.
     """
 
     def __init__(self) -> None:
@@ -66,11 +69,11 @@ class AccessLog:
         self._timer: asyncio.TimerHandle | None = None
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From now on lines may wait for each other."""
+        """Start batching: from now on a timer of `loop` writes the lines. Called at startup."""
         self._loop = loop
 
     def add(self, visit: ClosedVisit) -> None:
-        """Note a request that was answered."""
+        """Log a visit that has ended."""
         waiting = self._waiting
         waiting.append(visit)
         if len(waiting) >= BATCH_LINES or self._loop is None:
@@ -79,15 +82,20 @@ class AccessLog:
             self._timer = self._loop.call_later(BATCH_S, self.flush)
 
     def close(self) -> None:
-        """Write what waits, and from now on each line at once: the loop is about to end."""
+        """Write the batched lines, and from now on each line at once.
+
+        Called before the loop ends.
+        """
         self._loop = None
         self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the batched lines now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
         if waiting and _log.isEnabledFor(logging.INFO):
-            inform(_log, [(one.started_at + one.spent_s, request_line(one)) for one in waiting])
+            log_together(
+                _log, [(one.started_at + one.spent_s, request_line(one)) for one in waiting]
+            )

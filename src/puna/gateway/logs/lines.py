@@ -18,7 +18,10 @@ Entry = tuple[float, str]
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, and a traceback if any."""
+    """Formats a log record as one JSON object.
+
+    Time (UTC), level, logger, message, and a traceback if any.
+    """
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -30,7 +33,7 @@ class JSONFormatter(logging.Formatter):
     def line(
         self, at: float, level: str, message: str, logger: str, traceback: str | None = None
     ) -> str:
-        """The line of what happened at a Unix time in seconds."""
+        """Serialize an event that happened `at` a Unix time, in seconds."""
         line = {
             "time": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
             "level": level.lower(),
@@ -39,18 +42,21 @@ class JSONFormatter(logging.Formatter):
         }
         if traceback is not None:
             line["traceback"] = traceback
-        return _escaped(json.dumps(line, ensure_ascii=False))
+        return _escape_control(json.dumps(line, ensure_ascii=False))
 
 
-def _escaped(line: str) -> str:
-    """JSON whose control and direction characters are escaped: a terminal obeys them."""
+def _escape_control(line: str) -> str:
+    """Escape control and direction characters in a line of JSON, because a terminal obeys them."""
     if line.isprintable():
         return line
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
 
 
 class LineFormatter(logging.Formatter):
-    """One line a record: control characters in what a client sent cannot make another."""
+    """Formats a log record as one line of text.
+
+    Control characters in what clients sent are escaped, so that they cannot forge a line.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
@@ -62,7 +68,7 @@ class LineFormatter(logging.Formatter):
         return self.line(record.created, record.levelname, record.message, record.name)
 
     def line(self, at: float, level: str, message: str, logger: str) -> str:  # noqa: ARG002 - as above
-        """The line of what happened at a Unix time in seconds."""
+        """Format an event that happened `at` a Unix time, in seconds."""
         second = int(at)
         if second != self._second:
             self._second = second
@@ -71,17 +77,18 @@ class LineFormatter(logging.Formatter):
         # `isprintable` looks each letter up; nearly every line is plain ASCII.
         if line.isascii() and not line.encode().translate(None, _PRINTABLE):
             return line
-        return _shown(line)
+        return _printable(line)
 
     @override
     def formatException(self, ei: Any) -> str:
-        return "\n".join(map(_shown, super().formatException(ei).split("\n")))
+        return "\n".join(map(_printable, super().formatException(ei).split("\n")))
 
 
 _PRINTABLE = bytes(range(0x20, 0x7F))
 
 
-def _shown(line: str) -> str:
+def _printable(line: str) -> str:
+    """Escape the characters of a line that cannot be printed."""
     if line.isprintable():
         return line
     return "".join(
@@ -98,7 +105,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
         self._line = formatter.line
 
     def emit_together(self, logger: str, entries: Sequence[Entry]) -> None:
-        """Write what was informed of, in order."""
+        """Write several entries of one logger in one write, in order."""
         with self.lock or nullcontext():
             lines = [self._line(at, "INFO", text, logger) for at, text in entries]
             try:
@@ -109,13 +116,13 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
     @override
     def handleError(self, record: logging.LogRecord) -> None:
-        """Nothing can be written about a stream that cannot be written."""
+        """Do nothing: a failure to write to the log cannot be logged."""
         if not isinstance(sys.exception(), OSError | ValueError):
             super().handleError(record)
 
 
-def inform(logger: logging.Logger, entries: Sequence[Entry]) -> None:
-    """`logger.info` for many entries at once, each with its own time."""
+def log_together(logger: logging.Logger, entries: Sequence[Entry]) -> None:
+    """Log many entries at level info, each with its own time, in one write if possible."""
     hearing: logging.Logger | None = logger
     while hearing is not None:
         for handler in hearing.handlers:
@@ -128,6 +135,7 @@ def inform(logger: logging.Logger, entries: Sequence[Entry]) -> None:
 
 
 def _record(logger: str, at: float, text: str) -> logging.LogRecord:
+    """A log record for an entry, for loggers that have other handlers."""
     record = logging.LogRecord(logger, logging.INFO, "", 0, text, (), None)
     record.created, record.msecs = at, (at % 1) * 1000
     return record

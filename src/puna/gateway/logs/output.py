@@ -54,11 +54,11 @@ class OperatorStream(io.TextIOBase):
                 self.lost += 1
             else:
                 if self.lost:
-                    self._add(
+                    self._enqueue(
                         b"(%d lines of this log could not be written)\n" % self.lost, self.lost
                     )
                     self.lost = 0
-                self._add(data, 1)
+                self._enqueue(data, 1)
                 self._change.notify_all()
             self._start_writer()
         return len(text)
@@ -87,11 +87,16 @@ class OperatorStream(io.TextIOBase):
         with self._change:
             return self._change.wait_for(lambda: self._size == 0, timeout_s)
 
-    def _add(self, data: bytes, writes: int) -> None:
+    def _enqueue(self, data: bytes, writes: int) -> None:
+        """Queue bytes for the writer thread; `writes` is how many writes they come from."""
         self._waiting.append((data, writes))
         self._size += len(data)
 
     def _start_writer(self) -> None:
+        """Start the writer thread with the first write.
+
+        Where no thread can be started, the next write tries again.
+        """
         if self._writer is None:
             writer = threading.Thread(target=self._write_all, name="operator output", daemon=True)
             try:
@@ -101,6 +106,7 @@ class OperatorStream(io.TextIOBase):
             self._writer = writer
 
     def _write_all(self) -> None:
+        """The writer thread: writes what is queued, for ever, and counts what is lost."""
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._waiting)
@@ -116,7 +122,10 @@ class OperatorStream(io.TextIOBase):
 
 
 def _write(descriptor: int, data: bytes) -> bool:
-    """Write all; waits for a slow reader. False where it is gone, or the disk is full."""
+    """Write all bytes to a file descriptor, waiting for a slow reader.
+
+    Returns False where the reader is gone or the disk is full.
+    """
     left = memoryview(data)
     while left:
         try:
@@ -132,10 +141,10 @@ def _write(descriptor: int, data: bytes) -> bool:
 
 
 def write_in_background() -> Callable[[], None]:
-    """Put such streams in the place of `sys.stdout` and `sys.stderr`; gives what undoes it.
+    """Replace `sys.stdout` and `sys.stderr` by such streams. Returns a function that undoes it.
 
-    Also for what others write there: tracebacks, warnings, `print` in a hook. Missing standard
-    descriptors are opened first, on nothing: else the next socket would be stderr.
+    All output goes this way: log lines, tracebacks, warnings, `print` in a hook. Missing standard
+    descriptors are opened on the null device first; else the next socket would become stderr.
     """
     _open_standard_files()
     before = sys.stdout, sys.stderr
@@ -145,10 +154,12 @@ def write_in_background() -> Callable[[], None]:
     sys.stdout, sys.stderr = streams
 
     def end() -> None:
+        """Wait until both streams are written. Called at exit."""
         for stream in streams:
             stream.drain()
 
     def undo() -> None:
+        """Write what is queued, and put the earlier streams back."""
         end()
         atexit.unregister(end)
         sys.stdout, sys.stderr = before
@@ -159,7 +170,10 @@ def write_in_background() -> Callable[[], None]:
 
 @contextmanager
 def operator_output() -> Generator[Callable[[str], None]]:
-    """Within it, stdout and stderr are such streams; gives a function that writes one line."""
+    """Context in which stdout and stderr do not block.
+
+    Gives a function that writes one line to stderr.
+    """
     undo = write_in_background()
     try:
         yield announce
@@ -168,11 +182,12 @@ def operator_output() -> Generator[Callable[[str], None]]:
 
 
 def announce(line: str) -> None:
-    """Write one line to stderr."""
+    """Write one line for the operator to stderr."""
     sys.stderr.write(f"{line}\n")
 
 
 def _flush(stream: io.TextIOBase | object) -> None:
+    """Flush a stream that may have been closed, or may have no `flush`."""
     flush = getattr(stream, "flush", None)
     if flush is not None:
         try:
@@ -182,6 +197,7 @@ def _flush(stream: io.TextIOBase | object) -> None:
 
 
 def _open_standard_files() -> None:
+    """Open missing standard file descriptors on the null device."""
     for descriptor in _STANDARD_FILES:
         try:
             os.fstat(descriptor)

@@ -81,6 +81,7 @@ def make_document(*, is_open: bool = False, key_header: str | None = None) -> Fi
 
 
 def _operation(one: Endpoint, security: list[dict[str, list[str]]]) -> Fields:
+    """One endpoint as an OpenAPI operation object."""
     operation: Fields = {
         "operationId": _operation_id(one),
         "summary": one.summary,
@@ -96,27 +97,30 @@ def _operation(one: Endpoint, security: list[dict[str, list[str]]]) -> Fields:
 
 
 def _operation_id(one: Endpoint) -> str:
+    """The unique id of an operation, made from its method and path."""
     return f"{one.method.lower()}_{re.sub('[^a-z0-9]+', '_', one.path).strip('_') or 'home'}"
 
 
 def _path_parameters(path: str) -> Iterable[Fields]:
+    """Describe the variables in an endpoint's path."""
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": _PATH_NAMES[name]}
 
 
 def _request_body(shape: BodyShape, *, has_model: bool) -> Fields:
-    """The body; where the path names the model, the body need not."""
+    """Describe an endpoint's body. `has_model`: the path names the model, so the body need not."""
     needed = [name for name in shape.required if name != "model" or not has_model]
-    schema = {"allOf": [_ref(shape.schema)], "type": "object", "required": needed}
+    schema = {"allOf": [_schema_ref(shape.schema)], "type": "object", "required": needed}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
 def _responses(one: Endpoint) -> Fields:
+    """Describe an endpoint's success and its error statuses."""
     responses: Fields = {}
     content = content_of(one.answer)
     if content:
         responses["200"] = {"description": one.summary, "content": content}
-    schemas = [_ref(name) for name in one.answer.errors]
+    schemas = [_schema_ref(name) for name in one.answer.errors]
     schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
     for status in one.answer.statuses:
         error = {"application/json": {"schema": schema}}
@@ -124,5 +128,6 @@ def _responses(one: Endpoint) -> Fields:
     return responses
 
 
-def _ref(name: str) -> Fields:
+def _schema_ref(name: str) -> Fields:
+    """A reference to a named schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}

@@ -40,13 +40,17 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
 """Fields with a default that the gateway's answers have all the same."""
 
 
-def _json(*names: str) -> Schema:
+def _json_content(*names: str) -> Schema:
+    """The content of a JSON reply: one of the named schemas."""
     schemas = [{"$ref": _REF.format(model=name)} for name in names]
     return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
 
 
-def _events(name: str, last: str | None = None) -> Schema:
-    """A stream, by one of its events: OpenAPI 3.1 has no words for the whole."""
+def _event_content(name: str, last: str | None = None) -> Schema:
+    """The content of a stream, described by one event.
+
+    OpenAPI 3.1 cannot describe the whole stream.
+    """
     data: Schema = {"type": "string", "contentMediaType": "application/json"}
     data["contentSchema"] = {"$ref": _REF.format(model=name)}
     if last is not None:
@@ -64,13 +68,13 @@ _PLAIN: Mapping[str, Schema] = {
 
 
 def content_of(answer: AnswerShape) -> Schema:
-    """What a success holds, by its media types; empty where there is none."""
+    """What a successful answer of an endpoint holds, by media type; empty where nothing does."""
     if not answer.whole:
         return {}
-    content = _PLAIN.get(answer.whole[0]) or _json(*answer.whole)
+    content = _PLAIN.get(answer.whole[0]) or _json_content(*answer.whole)
     if not answer.event:
         return content
-    return content | _events(answer.event, _DONE if answer.ends_with_done else None)
+    return content | _event_content(answer.event, _DONE if answer.ends_with_done else None)
 
 
 def reply_schemas() -> dict[str, Schema]:
@@ -89,15 +93,16 @@ _MAYBE_STRING: Schema = {"type": ["string", "null"]}
 _MAYBE_COUNTED: Schema = {"type": ["integer", "null"]}
 
 
-def _object(
+def _object_schema(
     needed: Mapping[str, Schema], beside: Mapping[str, Schema] | None = None, **more: Any
 ) -> Schema:
-    """An object with these fields, the first of which are always there."""
+    """The schema of an object. The fields `needed` are required, those of `beside` are not."""
     properties = {**needed, **(beside or {})}
     return {"type": "object", "properties": properties, "required": list(needed), **more}
 
 
-def _list_of(name: str) -> Schema:
+def _list_schema(name: str) -> Schema:
+    """The schema of a list of a named schema's values."""
     return {"type": "array", "items": {"$ref": _REF.format(model=name)}}
 
 
@@ -105,21 +110,21 @@ _ANY_OBJECT: Schema = {"type": "object"}
 _ANY_LIST: Schema = {"type": "array", "items": _ANY_OBJECT}
 
 _OTHERS: Mapping[str, Schema] = {
-    "Error": _object(
+    "Error": _object_schema(
         {
-            "error": _object(
+            "error": _object_schema(
                 {"message": _STRING, "type": _STRING, "param": _MAYBE_STRING, "code": _STRING}
             )
         }
     ),
-    "MessagesError": _object(
+    "MessagesError": _object_schema(
         {
             "type": {"const": "error"},
-            "error": _object({"type": _STRING, "message": _STRING}),
+            "error": _object_schema({"type": _STRING, "message": _STRING}),
             "request_id": _STRING,
         }
     ),
-    "MessagesMessage": _object(
+    "MessagesMessage": _object_schema(
         {
             "id": _STRING,
             "type": {"const": "message"},
@@ -127,19 +132,19 @@ _OTHERS: Mapping[str, Schema] = {
             "model": _STRING,
             "content": {
                 "type": "array",
-                "items": _object({"type": {"enum": ["text", "thinking", "tool_use"]}}),
+                "items": _object_schema({"type": {"enum": ["text", "thinking", "tool_use"]}}),
             },
             "stop_reason": _MAYBE_STRING,
             "stop_sequence": _MAYBE_STRING,
-            "usage": _object({"input_tokens": _COUNTED, "output_tokens": _COUNTED}),
+            "usage": _object_schema({"input_tokens": _COUNTED, "output_tokens": _COUNTED}),
         }
     ),
-    "MessagesEvent": _object({"type": _STRING}),
-    "MessagesTokens": _object({"input_tokens": _COUNTED}),
-    "DeletedResponse": _object(
+    "MessagesEvent": _object_schema({"type": _STRING}),
+    "MessagesTokens": _object_schema({"input_tokens": _COUNTED}),
+    "DeletedResponse": _object_schema(
         {"id": _STRING, "object": {"const": "response"}, "deleted": {"const": True}}
     ),
-    "InputItems": _object(
+    "InputItems": _object_schema(
         {
             "object": {"const": "list"},
             "data": _ANY_LIST,
@@ -148,10 +153,10 @@ _OTHERS: Mapping[str, Schema] = {
             "has_more": {"type": "boolean"},
         }
     ),
-    "InputTokens": _object(
+    "InputTokens": _object_schema(
         {"object": {"const": "response.input_tokens"}, "input_tokens": _COUNTED}
     ),
-    "Model": _object(
+    "Model": _object_schema(
         {
             "id": _STRING,
             "object": {"const": "model"},
@@ -164,8 +169,8 @@ _OTHERS: Mapping[str, Schema] = {
             "max_output_tokens": _MAYBE_COUNTED,
         },
     ),
-    "Models": _object({"object": {"const": "list"}, "data": _list_of("Model")}),
-    "MessagesModel": _object(
+    "Models": _object_schema({"object": {"const": "list"}, "data": _list_schema("Model")}),
+    "MessagesModel": _object_schema(
         {
             "type": {"const": "model"},
             "id": _STRING,
@@ -175,29 +180,29 @@ _OTHERS: Mapping[str, Schema] = {
             "max_tokens": _MAYBE_COUNTED,
         }
     ),
-    "MessagesModels": _object(
+    "MessagesModels": _object_schema(
         {
-            "data": _list_of("MessagesModel"),
+            "data": _list_schema("MessagesModel"),
             "has_more": {"const": False},
             "first_id": _MAYBE_STRING,
             "last_id": _MAYBE_STRING,
         }
     ),
-    "ModelInfo": _object(
+    "ModelInfo": _object_schema(
         {
             "data": {
                 "type": "array",
-                "items": _object(
+                "items": _object_schema(
                     {
                         "model_name": _STRING,
-                        "litellm_params": _object({"model": _STRING}),
-                        "model_info": _object({"id": _STRING}),
+                        "litellm_params": _object_schema({"model": _STRING}),
+                        "model_info": _object_schema({"id": _STRING}),
                     }
                 ),
             }
         }
     ),
-    "Health": _object(
+    "Health": _object_schema(
         {
             "healthy_endpoints": _ANY_LIST,
             "unhealthy_endpoints": _ANY_LIST,
@@ -207,6 +212,6 @@ _OTHERS: Mapping[str, Schema] = {
         }
     ),
     "Alive": _STRING,
-    "Ready": _object({"status": _STRING, "db": _STRING, "puna_version": _STRING}),
-    "Routes": _object({"routes": {"type": "array", "items": _STRING}}),
+    "Ready": _object_schema({"status": _STRING, "db": _STRING, "puna_version": _STRING}),
+    "Routes": _object_schema({"routes": {"type": "array", "items": _STRING}}),
 }

@@ -72,6 +72,7 @@ _CALL: Schema = {"type": "object", "properties": {"function": _OBJECT}, "require
 
 
 def _message(roles: list[str], *needed: str, **fields: Schema) -> Schema:
+    """The schema of a chat message with one of `roles`; `needed` are its required fields."""
     properties = {"role": {"enum": roles}, "content": _CONTENT, **fields}
     return {"type": "object", "properties": properties, "required": ["role", *needed]}
 
@@ -175,25 +176,26 @@ _RESPOND: Mapping[str, Schema] = {
 
 
 def request_schemas() -> dict[str, Schema]:
-    """The schema of every body, by name. A null says nothing, wherever a field may be absent."""
-    chat = _params(PARAMS)
+    """The schema of every request body, by name. A null stands for an absent optional field."""
+    chat = _param_schemas(PARAMS)
     text = {name: schema for name, schema in chat.items() if name not in _CHAT_ONLY}
     kinds: Mapping[str, Mapping[str, Schema]] = {
         "ChatRequest": {**chat, **_CHAT},
         "TextRequest": {**text, **_TEXT},
-        "EmbeddingRequest": {**_params(EMBEDDING_PARAMS), **_EMBEDDED},
+        "EmbeddingRequest": {**_param_schemas(EMBEDDING_PARAMS), **_EMBEDDED},
         "ModerationRequest": _JUDGED,
         "MessagesRequest": _ANTHROPIC,
         "ResponseRequest": _RESPOND,
         "ResponseInput": {name: one for name, one in _RESPOND.items() if name != "stream"},
     }
     return {
-        name: _body(fields, but=CHAT_OPTIONS if name in _NOT_CHAT else ())
+        name: _body_schema(fields, but=CHAT_OPTIONS if name in _NOT_CHAT else ())
         for name, fields in kinds.items()
     }
 
 
-def _params(checks: ParamChecks) -> dict[str, Schema]:
+def _param_schemas(checks: ParamChecks) -> dict[str, Schema]:
+    """The schemas of the parameters that a table of checks knows."""
     return {name: _KINDS[kind] for name, (_, kind) in checks.items()}
 
 
@@ -202,7 +204,8 @@ _NOT_CHAT = frozenset(("EmbeddingRequest", "ModerationRequest"))
 _NEVER_NULL = frozenset(("messages", "prompt", "input", "max_tokens"))
 
 
-def _body(fields: Mapping[str, Schema], *, but: Collection[str]) -> Schema:
+def _body_schema(fields: Mapping[str, Schema], *, but: Collection[str]) -> Schema:
+    """The schema of a body: `fields`, the options of Puna but `but`, and the refused fields."""
     kept = {
         option.name: dict(option.kinds[Scope.REQUEST].schema)
         for option in sorted(options_in(Scope.REQUEST))

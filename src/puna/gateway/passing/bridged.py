@@ -30,14 +30,14 @@ _DONE: Final = b"[DONE]"
 
 @dataclass(frozen=True, slots=True)
 class BridgedChat:
-    """A request of another shape as a chat request.
+    """A request of another API, converted to a chat request so that it can take the fast lane.
 
     Attributes:
         envelope: the chat request.
-        left_out: the names of what hosts of chat do not get.
+        left_out: the names of the fields that hosts of chat do not get.
         complete: gives the chat request as the full lane makes it, for that of the envelope; called
             when hooks, counts or the dialect's reader need one.
-        make_writer: makes what writes the answer of a run on the client's connection.
+        make_writer: makes the writer that converts the answer and sends it to the client.
         other_tools: tools that hosts do not get, and whose calls in texts are found.
     """
 
@@ -49,7 +49,7 @@ class BridgedChat:
 
 
 class BridgedRun(FastRun):
-    """The run of a `BridgedChat`. Thoughts in the texts of its answer are looked for."""
+    """The run of one `BridgedChat`. Thoughts in the texts of its answer are looked for."""
 
     bridged: BridgedChat
 
@@ -79,7 +79,7 @@ class BridgedRun(FastRun):
 
 
 class BridgedWriter(ReplyWriter):
-    """Converts the chat answer of one call, and writes it on the client's connection, `cycle`."""
+    """Converts the chat answer of one call, and writes it to the client through `cycle`."""
 
     def __init__(self, cycle: FastCycle) -> None:
         self._cycle = cycle
@@ -87,22 +87,22 @@ class BridgedWriter(ReplyWriter):
 
     @abstractmethod
     def convert_answer(self, body: bytes) -> bytes:
-        """The body for the client, for that of a whole chat completion."""
+        """Convert a whole chat completion to the body for the client."""
 
     @abstractmethod
     def convert_event(self, data: bytes) -> bytes:
-        """The client's events, perhaps none, for the data of one chat event."""
+        """Convert the data of one chat event to the client's events, perhaps none."""
 
     @abstractmethod
     def last_events(self, report: CallReport) -> bytes:
-        """The events that end a stream that went well."""
+        """The events that end a stream which went well."""
 
     def head_lines(self, lines: bytes) -> bytes:
-        """The headers of an answer, for those of a chat answer."""
+        """Convert the headers of a chat answer for the client."""
         return lines
 
     def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
-        """Write a whole answer; `body` is a chat completion."""
+        """Convert a chat completion, `body`, and write it as a whole answer."""
         self._cycle.reply(report, self.head_lines(lines), self.convert_answer(body))
 
     def refuse(self, error: APIError) -> None:

@@ -36,7 +36,7 @@ _MAY_OPEN = b"{[ \\"
 
 
 class CallDeltas:
-    """The tool calls of one choice, fed with their pieces in order.
+    """Checks the pieces of one choice's tool calls, in order, to be passed on unchanged.
 
     `tool_names` are the names of the request's tools. A piece with any other name is refused,
     because the next piece may go on with the name.
@@ -88,6 +88,7 @@ class CallDeltas:
 
     @property
     def _has_arguments(self) -> bool:
+        """Whether the last call has arguments so far."""
         return self._arguments.length > 0 or any(self._unread)
 
     def _begin(self, piece: CallPiece, call_id: str, text: str) -> bool:
@@ -120,10 +121,10 @@ class CallDeltas:
 
 
 class KeptEvents:
-    """The events of a stream since its first call, kept for a reader that may have to take over.
+    """The events of a stream since its first call, in case the dialect's reader has to read them.
 
-    Successive events that differ only in the text of the arguments are joined to one event with
-    all of the text, which a reader parses in a hundredth of the time.
+    Successive events that differ only in the text of the arguments are joined to one event with all
+    of the text, which a reader parses in a hundredth of the time.
     """
 
     def __init__(self) -> None:
@@ -138,13 +139,16 @@ class KeptEvents:
         return self._weight > _MOST_KEPT
 
     def add(self, event: bytes) -> None:
-        """Keep an event, whole."""
+        """Keep an event."""
         self._join()
         self._events.append(event)
         self._weight += _EVENT_WEIGHT * len(event)
 
     def add_arguments(self, start: bytes, text: bytes, end: bytes) -> None:
-        """Keep the events of which each is `start`, some of the arguments `text`, and `end`."""
+        """Keep events that differ only in their arguments.
+
+        Each is `start`, a part of `text`, and `end`.
+        """
         if start != self._start or end != self._end:
             self._join()
             self._start, self._end = start, end

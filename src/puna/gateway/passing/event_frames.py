@@ -21,9 +21,10 @@ Frames = tuple[tuple[bytes, bytes], tuple[bytes, bytes]]
 
 
 def frames_of_text(event: bytes, renamed: bytes, text: bytes) -> Frames | None:
-    """The bytes around the `content` of an event; None where its place is not certain.
+    """The bytes before and after the `content` of an event; None where its place is not certain.
 
-    `event` is the host's, `renamed` the same for the client; `text` is the decoded content.
+    Later events with the same bytes are passed on without parsing. `event` is the host's, `renamed`
+    the same for the client; `text` is the decoded content.
     """
     theirs, ours = _CONTENT.search(event), _CONTENT.search(renamed)
     # An escape could spell a second `content`.
@@ -38,7 +39,10 @@ def frames_of_text(event: bytes, renamed: bytes, text: bytes) -> Frames | None:
 
 
 def frames_of_arguments(event: bytes, renamed: bytes) -> Frames | None:
-    """The bytes around the `arguments` of an event; None where their place is not certain."""
+    """The bytes before and after the `arguments` of an event.
+
+    None where their place is not certain.
+    """
     theirs, ours = _ARGUMENTS.search(event), _ARGUMENTS.search(renamed)
     if theirs is None or ours is None or len(_ARGUMENTS.findall(event)) != 1:
         return None

@@ -18,13 +18,12 @@ _MOST_DIGITS: Final = 9
 
 
 class LaneHead:
-    """What the fast lane reads of a head: method and path, whose key it is, the client's call id.
+    """What the fast lane knows of a request's head.
 
-    `endpoint` is the name of the path's row.
+    Method and path, principal, the client's call id.
 
-    `reads_failures`: see `answers/recovery.py`.
-
-    It holds for the version of the keys under which it was read, and for no later one.
+    `endpoint` is the name of the path's row. `reads_failures`: see `answers/recovery.py`. It is
+    valid for the version of the keys under which it was read.
     """
 
     __slots__ = ("call_id", "endpoint", "keys", "line", "principal", "reads_failures")
@@ -48,7 +47,10 @@ class LaneHead:
 
 
 class KnownHead:
-    """Bytes that stand before and behind the digits, and what such a head means."""
+    """The bytes of a request head that this connection has sent before, and what the head means.
+
+    Only the digits of `content-length`, which stand between the two parts, may differ.
+    """
 
     __slots__ = ("_after", "_before", "_digits_at", "is_kept", "meaning")
 
@@ -61,7 +63,10 @@ class KnownHead:
         """Whether the connection serves on after the answer."""
 
     def find_body(self, data: bytes) -> tuple[int, int] | None:
-        """Where the body begins and how long it is, if `data` begins with such a head."""
+        """Where the body begins, and how long it is, if `data` begins with this head; else None.
+
+        Called for each read that may begin a request, so that the head need not be parsed again.
+        """
         if not data.startswith(self._before):
             return None
         at = self._digits_at
@@ -78,9 +83,9 @@ class KnownHead:
 
 
 def learn_head(data: bytes, body: bytes, meaning: LaneHead, *, is_kept: bool) -> KnownHead | None:
-    """The head that `data` begins with, to be known again; None where it is not worth it.
+    """Make the `KnownHead` of a request that the parser has read; None where it is not worth it.
 
-    `data` is the read that a request began with and `body` the body that the parser found: it
+    `data` is the read that a request began with, and `body` the body that the parser found, which
     proves where the head ends.
     """
     end = data.find(_HEAD_END)

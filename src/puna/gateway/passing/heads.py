@@ -17,26 +17,29 @@ _DURATION: Final = "x-litellm-response-duration-ms"
 
 
 def write_lines(headers: Headers | Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Headers as they go on the wire."""
+    """Serialize headers as lines of an HTTP/1.1 head."""
     return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def usual_whole_lines(model: str, deployment_id: str) -> bytes:
-    """The headers of a whole answer at the first try, but for its duration, price and length."""
-    headers = report_headers(_usual(model, deployment_id))
+    """The header lines of a whole answer at the first try, without duration, price and length.
+
+    Prepared once for each deployment.
+    """
+    headers = report_headers(_usual_report(model, deployment_id))
     del headers[_DURATION]
     return write_lines([_JSON, *encode_headers(headers)])
 
 
 def usual_stream_lines(model: str, deployment_id: str) -> bytes:
-    """The headers of a stream of events at the first try."""
-    return write_lines(event_headers(_usual(model, deployment_id)))
+    """The header lines of a streamed answer at the first try. Prepared once for each deployment."""
+    return write_lines(event_headers(_usual_report(model, deployment_id)))
 
 
 def whole_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
-    """The headers of a whole answer; without its length.
+    """The header lines of a whole answer, without its length.
 
-    `usual` are its deployment's; `has_limits` says whether the host told of limits.
+    `usual` are those prepared for its deployment. `has_limits`: the host sent rate limit headers.
     """
     # A usual call differs in nothing but duration and price from the deployment's calls before.
     if (
@@ -59,11 +62,12 @@ def whole_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
 
 
 def stream_lines(usual: bytes, report: CallReport, *, has_limits: bool) -> bytes:
-    """The headers of a stream of events."""
+    """The header lines of a streamed answer. Parameters as in `whole_lines`."""
     if has_limits or report.retries or report.fallbacks or report.dropped_params:
         return write_lines(event_headers(report))
     return usual
 
 
-def _usual(model: str, deployment_id: str) -> CallReport:
+def _usual_report(model: str, deployment_id: str) -> CallReport:
+    """The report of a call that went well at the first try, to prepare headers from."""
     return CallReport("", model=model, deployment_id=deployment_id, lane="fast")

@@ -56,7 +56,10 @@ Shape = Callable[[bytes, LaneHead], BridgedChat | None]
 
 
 class FastLane:
-    """One for each configuration of a worker."""
+    """Decides which requests are passed on unchanged, and starts their calls.
+
+    One for each configuration.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of a gateway that it needs
         self,
@@ -68,9 +71,10 @@ class FastLane:
         keys: Keys,
         shapes: Mapping[str, Shape],
     ) -> None:
-        """`shapes` convert requests to chat, by the names of their endpoints.
+        """Make the lane of a configuration.
 
-        `keys` is known by its identity: a head that was read under other keys is read anew.
+        `shapes` convert requests of other APIs to chat, by the names of their endpoints. Heads that
+        were read under other `keys` are read anew.
         """
         self._server = directory.config.server
         self.most_bytes = self._server.max_request_bytes
@@ -98,10 +102,10 @@ class FastLane:
         return bool(self._under_way)
 
     def read_head(self, path: bytes, headers: Sequence[tuple[bytes, bytes]]) -> LaneHead | None:
-        """What the lane needs of a head; None where it does not take the request.
+        """Read a request's head; None where the full lane must answer.
 
-        Names are lower-case. It has a told length within the limit, and a right key: only for such
-        a request the body is waited for.
+        `headers` have lower-case names. The head needs a body of known length within the limit, and
+        a valid key: only then is the body waited for.
         """
         named = dict(headers)  # of a repeated header the last counts, as everywhere
         length = named.get(b"content-length", b"")
@@ -135,7 +139,10 @@ class FastLane:
     def begin(
         self, protocol: Any, head: LaneHead, body: bytes, *, keeps_alive: bool
     ) -> FastCycle | None:
-        """The cycle of a request, ready to start; None where the full lane must answer."""
+        """Make the cycle of a request, ready to start, when its body is whole.
+
+        None for the full lane.
+        """
         is_short = len(body) <= self._short_bytes
         if not is_short and self._holds_too_much(body):
             return None
@@ -199,14 +206,14 @@ class FastLane:
         return is_counted and excess_in(body, most_values) is not None
 
     def close(self) -> None:
-        """End what is still under way."""
+        """End the requests that are still being answered. Called at shutdown."""
         for cycle in list(self._under_way):
             cycle.stop()
 
     def _knows_host(
         self, named: dict[bytes, bytes], headers: Sequence[tuple[bytes, bytes]]
     ) -> bool:
-        """Whether there is one `Host`, and one that this gateway answers to."""
+        """Whether there is exactly one `Host` header, and this gateway may answer to its name."""
         host = named.get(b"host")
         if host is None or len(named) != len(headers):
             return False
@@ -219,7 +226,7 @@ class FastLane:
         return True
 
     def _principal(self, headers: dict[bytes, bytes]) -> Principal | None:
-        """Who asks; None for who may not, or who must be told why not."""
+        """Who sends the request, by its key; None where the full lane has to refuse it."""
         if self.keys.master_key is None:
             return ANYONE
         given = tuple(map(headers.get, self._key_headers))

@@ -19,7 +19,7 @@ from puna.bridges.plain_answers import read_plain_answer
 from puna.engine.aside import MANY
 from puna.errors import APIError
 from puna.gateway.answers.replies import Reply, json_reply
-from puna.gateway.endpoints.messages import encode_events, usage_in
+from puna.gateway.endpoints.messages import encode_events, usage_of_report
 from puna.gateway.endpoints.messages_replies import messages_error_event, messages_error_reply
 from puna.gateway.passing.bridged import BridgedChat, BridgedWriter
 from puna.gateway.passing.cycle import FastCycle
@@ -32,7 +32,7 @@ from puna.wire.surrogates import parse_json
 
 
 def bridge_messages(body: bytes, head: LaneHead, make_id: Callable[[], str]) -> BridgedChat | None:
-    """The chat request of a Messages request; None where the full lane must read the body.
+    """Convert the body of a Messages request to a chat request; None for the full lane.
 
     `make_id` makes the id of the answer.
     """
@@ -44,23 +44,23 @@ def bridge_messages(body: bytes, head: LaneHead, make_id: Callable[[], str]) -> 
     return BridgedChat(
         bridged.envelope,
         bridged.left_out,
-        partial(_complete, body=body),
+        partial(_add_native_fields, body=body),
         lambda cycle, run: MessagesWriter(cycle, request, run.report.call_id),
         bridged.deferred_tools,
     )
 
 
-def _complete(request: ChatRequest, body: bytes) -> ChatRequest:
-    """The chat request with what only hosts of the same API get."""
+def _add_native_fields(request: ChatRequest, body: bytes) -> ChatRequest:
+    """The chat request with the fields of the Messages request that only hosts of that API get."""
     read = read_messages_request(parse_json(body), drop_params=True)
     whole = make_chat_request(request.model, read.messages, read.fields, stream=request.is_stream)
     return replace(whole, messages_extras=read.extras, source=read.source)
 
 
 class MessagesWriter(BridgedWriter):
-    """Writes the chat answer of one call to the client as a message, or as Anthropic's events.
+    """Converts the chat answer of one call to a message, or to Anthropic's events, for the client.
 
-    `request` is what the client asked for.
+    `request` is the client's.
     """
 
     def __init__(self, cycle: FastCycle, request: MessagesRequest, call_id: str) -> None:
@@ -108,7 +108,7 @@ class MessagesWriter(BridgedWriter):
 
     @override
     def last_events(self, report: CallReport) -> bytes:
-        return encode_events(self._bridge.finish(usage_in(report)))
+        return encode_events(self._bridge.finish(usage_of_report(report)))
 
 
 _TEXT_DELTA: Final = (
@@ -123,7 +123,7 @@ _JSON_DELTA: Final = (
 
 
 def _error_reply(error: APIError, call_id: str) -> Reply:
-    """An error in Anthropic's format, with the id of the request in its headers."""
+    """An error as a reply in Anthropic's format, with the request's id in its headers."""
     reply = messages_error_reply(error, call_id)
     headers: Mapping[str, str] = {**reply.headers, "request-id": call_id}
     return replace(reply, headers=headers)

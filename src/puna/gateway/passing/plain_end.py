@@ -23,7 +23,7 @@ _MOST_HELD = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a stream of one choice ended; `events` are the last events for the client."""
+    """The end of a stream of one choice; `events` are the last events for the client."""
 
     events: bytes
     finish_reason: str
@@ -80,6 +80,7 @@ class PlainEnd:
         return None
 
     def _read_event(self, event: bytes) -> None:
+        """Read one event: the one with the finish reason, then the one with the usage."""
         data = event[len(EVENT_START) :]
         if not event.startswith(EVENT_START) or LF in event or CR in event:
             self.is_odd = True
@@ -93,6 +94,7 @@ class PlainEnd:
                 self._usage, self._usage_data = chunk.usage, data
 
     def _read_finish(self, data: bytes) -> None:
+        """Read the event with the finish reason; sets `is_odd` where it is something else."""
         finish = read_finish(data)
         if finish is None:
             self.is_odd = True

@@ -83,7 +83,7 @@ NO_TOOLS: Final = StreamTools()
 
 
 class PlainStream:
-    """Passes on the events of one stream while they are plain.
+    """Passes on the events of one stream as bytes, as long as they are plain.
 
     Attributes:
         head: the first chunk; None before it has come.
@@ -151,7 +151,10 @@ class PlainStream:
 
     @property
     def unsent(self) -> bytes:
-        """The bytes held back; those of `_waiting` are given only once."""
+        """Take the bytes held back, for a reader that takes over.
+
+        The events in `_waiting` only once.
+        """
         return self._with_waiting(self.rest)
 
     def feed_known(self, data: bytes) -> bytes:
@@ -210,7 +213,7 @@ class PlainStream:
         return b"".join(texts).decode()
 
     def passed_events(self) -> tuple[bytes, bytes]:
-        """The first event of each choice, and all events since the first call, for a reader."""
+        """Each choice's first event, and all since the first call, for a reader that takes over."""
         return b"".join(self._firsts.values()), self._kept.to_bytes()
 
     def _with_waiting(self, data: bytes) -> bytes:
@@ -236,7 +239,10 @@ class PlainStream:
         return b""
 
     def _pass_arguments(self, calls: CallDeltas, inner: bytes) -> bytes:
-        """The same for events with arguments; `inner` is all between the first and last frame."""
+        """As `_pass_known`, for events with arguments.
+
+        `inner` is all between first and last frame.
+        """
         texts = inner.split(self._between)
         if self._kept.is_full or not calls.accept_escaped(texts):
             return b""

@@ -22,7 +22,7 @@ from puna.engine.aside import MANY
 from puna.engine.clock import Clock
 from puna.errors import APIError, ContextWindowExceededError, RateLimitError
 from puna.gateway.endpoints.responses import describe_failure, encode_response_events
-from puna.gateway.logs.access_log import warn_of
+from puna.gateway.logs.access_log import log_refusal
 from puna.gateway.passing.bridged import BridgedChat, BridgedWriter
 from puna.gateway.passing.cycle import FastCycle
 from puna.gateway.passing.head_cache import LaneHead
@@ -44,7 +44,7 @@ _FAILURE_LINES: Final = write_lines(
 
 
 class ResponsesShape:
-    """Converts requests of the Responses API. There is one for each configuration.
+    """Converts requests of the Responses API to chat, and stores responses. One per configuration.
 
     `keep` stores a response; it raises nothing. `is_strict`: see `read_responses_envelope`.
     """
@@ -62,47 +62,49 @@ class ResponsesShape:
         self._kept: set[asyncio.Task[None]] = set()
 
     def bridge(self, body: bytes, head: LaneHead) -> BridgedChat | None:
-        """The chat request of a request; None where the full lane must read the body."""
+        """Convert a request's body to a chat request; None where the full lane must read it."""
         bridged = read_responses_envelope(body, is_strict=self._is_strict)
         if bridged is None or len(bridged.envelope.messages) > MANY:
             return None  # the full lane reads very many items in a thread
         envelope = bridged.envelope
 
         def make_writer(cycle: FastCycle, run: FastRun) -> ResponsesWriter:
+            """Make the writer of this request's answer."""
             return ResponsesWriter(self, bridged, head, cycle, run)
 
         left_out = bridged.request.left_out
-        return BridgedChat(envelope, left_out, _complete, make_writer)
+        return BridgedChat(envelope, left_out, _mark_bridged, make_writer)
 
     @property
     def is_storing(self) -> bool:
-        """Whether a response is being stored."""
+        """Whether a response is being stored now."""
         return bool(self._kept)
 
     async def close(self) -> None:
-        """Wait for the responses that are being stored."""
+        """Wait for the responses that are being stored. Called before a configuration is closed."""
         if self._kept:
             await asyncio.wait(self._kept, timeout=_LAST_STORED_S)
 
     def store(self, stored: StoredResponse, then: Callable[[], None]) -> None:
-        """Store a response, then go on with `then`, whatever came of it."""
+        """Store a response in a task, then call `then`, also where storing failed."""
         task = asyncio.ensure_future(self.keep(stored))
         self._kept.add(task)  # the event loop itself keeps weak references only
 
         def go_on(done: asyncio.Task[None]) -> None:
+            """The task has ended: forget it, and call `then`."""
             self._kept.discard(done)
             then()
 
         task.add_done_callback(go_on)
 
 
-def _complete(request: ChatRequest) -> ChatRequest:
-    """The chat request, as one that came in another shape."""
+def _mark_bridged(request: ChatRequest) -> ChatRequest:
+    """The chat request, marked as one that came in another shape."""
     return replace(request, source=RequestSource())
 
 
 class ResponsesWriter(BridgedWriter):
-    """Writes the chat answer of one call to the client as a response, or as its events.
+    """Converts the chat answer of one call to a response, or to its events, for the client.
 
     A response that is to be stored is stored before the client reads its end.
     """
@@ -137,7 +139,7 @@ class ResponsesWriter(BridgedWriter):
         if not (self._is_stream and self._head.reads_failures and is_recovered):
             super().refuse(error)
             return
-        warn_of("A response", error)
+        log_refusal("A response", error)
         begun = {
             "id": self._id,
             "object": "response",
@@ -157,6 +159,7 @@ class ResponsesWriter(BridgedWriter):
         made = self.convert_answer(body)
 
         def go_on() -> None:
+            """Write the answer, once it is stored."""
             if not self._cycle.response_complete:
                 self._cycle.reply(report, lines, made)
 
@@ -171,6 +174,7 @@ class ResponsesWriter(BridgedWriter):
         response = self._bridge.response
 
         def go_on() -> None:
+            """Write the last events, once the response is stored."""
             if not self._cycle.response_complete:
                 self._cycle.send(last)
                 self._cycle.end(report)
@@ -225,12 +229,12 @@ class ResponsesWriter(BridgedWriter):
                     place.output_index,
                     encode(text),
                 )
-        return _encode(bridge.change(ChatCompletionChunk.model_validate_json(data)))
+        return _encode(bridge.convert(ChatCompletionChunk.model_validate_json(data)))
 
     def _note_tier(self, data: bytes) -> None:
-        """Note the tier that a chunk names; the value is not checked, as in `tier_of`."""
+        """Note the service tier that a chunk names. The value is not checked, as in `tier_of`."""
         if _TIER in data:
-            self._bridge.note_tier(decode(data, type=_Tiered).service_tier)
+            self._bridge.note_tier(decode(data, type=_TierChunk).service_tier)
 
     @override
     def last_events(self, report: CallReport) -> bytes:
@@ -239,7 +243,7 @@ class ResponsesWriter(BridgedWriter):
     def _store(
         self, response: Mapping[str, Any], report: CallReport, then: Callable[[], None]
     ) -> None:
-        """Store the response, then go on."""
+        """Store the response unless the request says not to, then call `then`."""
         stored = stored_fields(
             read_input(parse_json(bytes(self._bridged.given_input))),
             response,
@@ -253,7 +257,9 @@ class ResponsesWriter(BridgedWriter):
 _TIER: Final = b'"service_tier"'
 
 
-class _Tiered(Struct):
+class _TierChunk(Struct):
+    """A chunk of which only the service tier is read."""
+
     service_tier: Any = None
 
 
@@ -275,7 +281,7 @@ def _failed_event(bridge: PlainResponseStream, error: APIError) -> bytes:
 
 
 def _encode(events: Sequence[Mapping[str, Any]]) -> bytes:
-    """Events as they go on the wire."""
+    """Serialize events of the Responses API as server-sent events."""
     return b"".join(
         [b"event: %b\ndata: %b\n\n" % (one["type"].encode(), _encode_line(one)) for one in events]
     )

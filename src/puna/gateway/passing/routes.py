@@ -39,7 +39,7 @@ _MOST_ROUTES: Final = 4096
 
 
 class Exchange(Protocol):
-    """A request under way at the transport."""
+    """A request that was sent, and whose reply is being received by the transport."""
 
     def pause(self) -> None:
         """Stop reading the reply until `resume`."""
@@ -55,7 +55,7 @@ class Exchange(Protocol):
 
 
 class Prepared(Protocol):
-    """A request that is complete but for its body."""
+    """A request that is complete but for its body; many bodies are sent with it."""
 
     def start(self, body: bytes, sink: ReplySink, /) -> Exchange:
         """Send it with a body; `sink` gets the reply, never before this returns."""
@@ -63,7 +63,7 @@ class Prepared(Protocol):
 
 
 class CallbackTransport(Protocol):
-    """A transport with callbacks."""
+    """A transport that reports replies to a sink by callbacks, without tasks."""
 
     def prepare(self, request: HTTPRequest, /) -> Prepared:
         """Check a request that is sent with many bodies. Raises ValueError if it is malformed."""
@@ -74,13 +74,13 @@ class CallbackTransport(Protocol):
         ...
 
     def can_send(self, url: str, /) -> bool:
-        """Whether it reaches a URL: no proxy stands before it."""
+        """Whether it reaches a URL directly: no proxy is configured for it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyDeployment:
-    """A deployment with all that does not differ from call to call.
+    """A deployment with all that is the same for each call, prepared once.
 
     `request` has no body; `changes` makes its body from the caller's. `whole_lines` and
     `stream_lines` are the headers of a usual answer.
@@ -116,7 +116,7 @@ class PlainRoute:
 
 
 class FastRoutes:
-    """Finds and keeps routes. One for each worker."""
+    """Finds the route of a model name, and caches it. One for each configuration of a worker."""
 
     def __init__(self, directory: Directory, transport: CallbackTransport) -> None:
         self._directory = directory
@@ -132,10 +132,14 @@ class FastRoutes:
         except KeyError:
             if len(known) >= _MOST_ROUTES:
                 known.clear()
-            route = known[name] = self._make(name, is_stream=is_stream)
+            route = known[name] = self._make_route_of(name, is_stream=is_stream)
             return route
 
-    def _make(self, name: str, *, is_stream: bool) -> PlainRoute | None:
+    def _make_route_of(self, name: str, *, is_stream: bool) -> PlainRoute | None:
+        """Make the route of a name that clients sent.
+
+        None where it is not configured or not plain.
+        """
         config = self._directory.config
         if not name.isprintable() or not name.strip():
             return None
@@ -157,7 +161,7 @@ def make_route(
         return None
     ready: dict[str, ReadyDeployment] = {}
     for one in deployments:
-        made = _make_ready(one, name, transport, is_stream=is_stream)
+        made = _prepare_deployment(one, name, transport, is_stream=is_stream)
         if made is None:
             return None
         ready[one.deployment_id] = made
@@ -174,7 +178,7 @@ def make_route(
 
 
 def _adds_nothing(one: Deployment) -> bool:
-    """Whether a plain request reaches the host as it came, and a plain reply needs no reader."""
+    """Whether a deployment's host gets plain requests unchanged, and its replies need no reader."""
     return (
         type(DIALECTS[one.target.dialect]) is OpenAIChat  # not one that builds upon it
         and one.target.signing is None  # a signature holds for one body and some minutes
@@ -198,9 +202,10 @@ def _watches_defaults(one: Deployment) -> bool:
     return known is not None and any(n not in PARAMS and n not in known for n in names)
 
 
-def _make_ready(
+def _prepare_deployment(
     one: Deployment, name: str, transport: CallbackTransport, *, is_stream: bool
 ) -> ReadyDeployment | None:
+    """Prepare a deployment for a route; None where the full lane must serve it."""
     request = _empty_request(one, is_stream=is_stream)
     if not transport.can_send(request.url):
         return None
@@ -229,7 +234,7 @@ def _make_ready(
 
 
 def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
-    """What the dialect would send, without the body."""
+    """The HTTP request that the dialect would send to a deployment, without the body."""
     request = ChatRequest(
         one.public_name,
         ({"role": "user", "content": ""},),

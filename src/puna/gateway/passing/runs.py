@@ -33,7 +33,7 @@ from puna.wire.plain_replies import PlainReply
 
 @dataclass(frozen=True, slots=True)
 class LaneContext:
-    """What every call of a lane shares."""
+    """What all calls of a fast lane share: transport, engine parts, clock, hooks."""
 
     loop: asyncio.AbstractEventLoop
     clock: Clock
@@ -44,7 +44,7 @@ class LaneContext:
 
 
 class FastRun(Run):
-    """A run that passes a chat request on, and whose end is not awaited.
+    """The run of one call in the fast lane: it sends the request unchanged; its end is not awaited.
 
     It makes a `Call` only where somebody asks for one.
     """
@@ -74,7 +74,7 @@ class FastRun(Run):
         self.principal = principal
         clock = context.clock
         self.attempts = Attempts(route.plan, context.policy, context.health, clock.dice)
-        self._begin(call_id, route.name, clock, context.hooks)
+        self._init_state(call_id, route.name, clock, context.hooks)
         self.report.lane = "fast"
 
     def send(self, ready: ReadyDeployment, sink: ReplySink) -> Exchange:
@@ -123,6 +123,7 @@ class FastRun(Run):
 
     @property
     def _tools(self) -> Sequence[Tool]:
+        """The request's tools, with those that hosts do not get."""
         tools = self._fitted.tools or ()
         return (*tools, *self.other_tools) if self.other_tools else tools
 
@@ -135,22 +136,22 @@ class FastRun(Run):
         """Whether a text of a whole answer may be a tool call, or hold thoughts."""
         if self._fitted.tools is UNSET:
             return False
-        texts = _suspects(plain)
+        texts = _texts_with_calls(plain)
         known = self.tools_to_rescue if texts else None
         return known is not None and any(map(known.may_be_named_in, texts))
 
     @property
     def calls(self) -> Sequence[Call]:
-        """What the admission is asked about (see `visit.PlannedCalls`)."""
+        """The calls that the visit is to be admitted for: this one."""
         return (self.call,)
 
     @override
     def texts(self, answer: Any) -> Texts:
-        """`answer` may be a function that builds it."""
+        """The texts for hooks. `answer` may be a function that builds the answer."""
         return Texts(self.request_content, answer if callable(answer) else lambda: answer)
 
     def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
-        """Settle; what hooks want awaited is awaited later."""
+        """Settle the call. Hooks that must be awaited run in a task."""
         pending = self.settle(outcome, error=error, answer=answer)
         if pending:
             self._context.hook_tasks.start(pending)
@@ -187,6 +188,7 @@ class FastRun(Run):
         return self.call.metadata
 
     def _own_metadata(self) -> Mapping[str, Any]:
+        """The metadata that the gateway itself adds for hooks: the key's id."""
         return {"key_id": self.principal.key_id}
 
     @override
@@ -194,8 +196,11 @@ class FastRun(Run):
         return {"messages": tuple(self._envelope.to_messages())}
 
 
-def _suspects(plain: PlainReply) -> list[str]:
-    """The texts of a whole answer in which a tool call may begin; a choice with calls has none."""
+def _texts_with_calls(plain: PlainReply) -> list[str]:
+    """The texts of a whole answer in which a tool call may begin.
+
+    None of a choice that has calls.
+    """
     return [
         text
         for choice in plain.choices

@@ -44,17 +44,20 @@ _CALL_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def read_call_id(given: str) -> str | None:
-    """The id that a client gave its call, if it is one."""
+    """The id that a client gave its request in a header; None where it is not usable as one."""
     return given if _CALL_ID.fullmatch(given) else None
 
 
 class ClientDisconnected(Exception):  # noqa: N818 - not an error of anybody
-    """The client left before its request was read."""
+    """The client left before its request was read or answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One request's head. `headers` have lower-case names; the last of a repeated one counts."""
+    """The head of one request.
+
+    `headers` have lower-case names; the last of a repeated one counts.
+    """
 
     method: str
     path: str
@@ -63,13 +66,13 @@ class Incoming:
 
     @property
     def body_bytes(self) -> int:
-        """The length of the body that the head tells; 0 where it tells none."""
+        """The length of the body by its `content-length`; 0 where the head has none."""
         told = self.headers.get("content-length", "")
         return int(told) if told.isascii() and told.isdigit() else 0
 
     @property
     def wants_websocket(self) -> bool:
-        """Whether the client wants to go on in a WebSocket. Source: RFC 6455, section 4.1.
+        """Whether the client wants to upgrade to a WebSocket. Source: RFC 6455, section 4.1.
 
         The server's protocol takes the `upgrade` header out, and leaves the key.
         """
@@ -125,11 +128,10 @@ async def read_body(
 
 
 def excess_in(body: bytes, most_values: int) -> str | None:
-    """What a body holds too much of, in words for an error; None where all is well.
+    """What a body has too much of, in words for an error; None where it is within `json_limits`.
 
-    Lists and objects are few, since they are copied on their way. Schemas of tools are not, and
-    those that are generated from code are dense: `{"anyOf":[{"type":"string"},{"type":"null"}]}`
-    for each optional parameter. So objects that only name a type do not count at first.
+    Objects that only name a type do not count at first: schemas of tools that are generated from
+    code have many, `{"anyOf":[{"type":"string"},{"type":"null"}]}` for each optional parameter.
     """
     limits = json_limits(body, most_values)
     too_much = limits.exceeded_by(body)
@@ -160,12 +162,12 @@ def json_limits(body: bytes, most_values: int) -> JSONLimits:
 
 
 def is_heavy(body: bytes) -> bool:
-    """Whether to read a body takes so long that others would wait for it."""
+    """Whether a body is so large that it must be parsed on a thread, not on the event loop."""
     return len(body) > _HEAVY_BYTES or _HEAVY.may_be_exceeded(body)
 
 
 def read_json(body: bytes, content_type: str, most_values: int) -> dict[str, Any]:
-    """The body as a JSON object. A missing content type is no fault when the body is JSON.
+    """Parse a body as a JSON object. A missing content type is no fault when the body is JSON.
 
     Raises:
         BadRequestError: it is none, is nested too deeply, or (status 413) holds too many values.
@@ -209,7 +211,7 @@ def read_json(body: bytes, content_type: str, most_values: int) -> dict[str, Any
 
 
 def check_fields(body: Mapping[str, Any]) -> None:
-    """Refuse what only the operator may set. A null says nothing, as everywhere.
+    """Refuse fields that only the operator may set, such as an address. A null counts as absent.
 
     Raises:
         BadRequestError: `param` names the field.
@@ -220,7 +222,7 @@ def check_fields(body: Mapping[str, Any]) -> None:
 
 
 def check_model_name(name: Any) -> None:
-    """Refuse names that no model has: they end up in headers, logs and addresses.
+    """Refuse model names that could do harm in headers, logs and addresses.
 
     Raises:
         BadRequestError: it holds control characters, or is very long.

@@ -19,7 +19,7 @@ _SLICE = 65_536
 
 
 class BodyReader:
-    """`add` each piece of a body; `finish` gives the whole body without its encoding."""
+    """Decompresses one request body: `add` each piece, then `finish` gives the whole body."""
 
     def __init__(self, encoding: str, limit: int) -> None:
         """Begin a body.
@@ -48,7 +48,7 @@ class BodyReader:
         """The bytes that are kept: opened ones."""
 
     async def add(self, data: bytes) -> None:
-        """The next bytes.
+        """Add the next bytes of the body.
 
         Raises:
             BadRequestError: with status 413 where the body is too large; it is not in its encoding.
@@ -62,9 +62,9 @@ class BodyReader:
             return
         for at in range(0, len(data), _SLICE):
             try:
-                await self._open(self._decoder, data[at : at + _SLICE])
+                await self._decompress(self._decoder, data[at : at + _SLICE])
             except zlib.error as error:
-                raise _damaged(error) from None
+                raise _invalid_encoding(error) from None
             await asyncio.sleep(0)
 
     def finish(self) -> bytes:
@@ -73,10 +73,11 @@ class BodyReader:
             try:
                 self._decoder.check_end()
             except zlib.error as error:
-                raise _damaged(error) from None
+                raise _invalid_encoding(error) from None
         return b"".join(self._pieces)
 
-    async def _open(self, decoder: Decoder, data: bytes) -> None:
+    async def _decompress(self, decoder: Decoder, data: bytes) -> None:
+        """Decompress a piece in steps, between which other requests get their turn."""
         decoder.feed(data)
         steps = 0
         while piece := decoder.step():
@@ -90,7 +91,7 @@ class BodyReader:
 
 
 def too_large(limit: int) -> BadRequestError:
-    """For a body beyond the limit, as it came or as it opened."""
+    """Make the error (status 413) for a body beyond the limit, compressed or not."""
     return BadRequestError(
         f"The body is larger than this gateway's limit of {limit} bytes.",
         status_code=413,
@@ -98,7 +99,8 @@ def too_large(limit: int) -> BadRequestError:
     )
 
 
-def _damaged(error: zlib.error) -> BadRequestError:
+def _invalid_encoding(error: zlib.error) -> BadRequestError:
+    """Make the error for a body that is not in the encoding that its header names."""
     return BadRequestError(
         f"The body is not in the encoding that its `content-encoding` names: {error}.",
         code="invalid_encoding",

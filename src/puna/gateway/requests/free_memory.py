@@ -33,7 +33,7 @@ def lacks_memory(error: BaseException | None) -> bool:
 
 
 class FreeMemory:
-    """Asks the kernel each time, and knows which bodies are being read.
+    """Estimates whether a body still fits in this process's memory, beside those being read.
 
     `root` is where the kernel's files are.
     """
@@ -52,14 +52,15 @@ class FreeMemory:
 
     @contextmanager
     def hold(self) -> Generator[Callable[[int], bool]]:
-        """For the time in which one body is read and parsed.
+        """Context for reading and parsing one body.
 
-        Gives a function that says whether the body still fits, beside the others that are being
-        read, when so many bytes of it are there or announced; they are held until the end.
+        Gives a function `grow(body_bytes)`: whether the body, of which so many bytes have come or
+        are announced, still fits beside the others. They are reserved until the context ends.
         """
         held = 0
 
         def grow(body_bytes: int) -> bool:
+            """Whether the body fits with so many bytes; reserves them if so."""
             nonlocal held
             self._held_bytes -= held
             does_fit = self.fits(body_bytes)
@@ -77,6 +78,7 @@ class FreeMemory:
         return min((*self._left_of_process(), *self._left_of_groups()), default=None)
 
     def _left_of_process(self) -> Iterator[int]:
+        """The bytes left below each limit of the process itself (`ulimit`)."""
         with suppress(OSError, ValueError, IndexError):
             pages = [int(word) for word in (self._process / "statm").read_text().split()]
             for limit, used in ((resource.RLIMIT_AS, pages[0]), (resource.RLIMIT_DATA, pages[5])):
@@ -85,7 +87,10 @@ class FreeMemory:
                     yield soft - used * _PAGE
 
     def _left_of_groups(self) -> Iterator[int]:
-        """Of the process's group and those above it. The cache of files is not counted as used."""
+        """The bytes left below the limits of its control groups.
+
+        Cached files are not counted as used.
+        """
         for folder in self._group_folders():
             for names in (
                 ("memory.max", "memory.current", "inactive_file"),
@@ -94,9 +99,10 @@ class FreeMemory:
                 with suppress(OSError, ValueError):  # "max" is no number
                     limit, used = (int((folder / name).read_text()) for name in names[:2])
                     if limit < _UNLIMITED:
-                        yield limit - used + _stat(folder / "memory.stat", names[2])
+                        yield limit - used + _read_stat(folder / "memory.stat", names[2])
 
     def _group_folders(self) -> Iterator[Path]:
+        """The folders with the limits of the process's control group and those above it."""
         try:
             lines = (self._process / "cgroup").read_text().splitlines()
         except OSError:
@@ -114,7 +120,8 @@ class FreeMemory:
             yield root
 
 
-def _stat(path: Path, name: str) -> int:
+def _read_stat(path: Path, name: str) -> int:
+    """One number of a control group's file of statistics; 0 where it is missing."""
     for line in path.read_text().splitlines():
         if line.startswith(f"{name} "):
             return int(line.split()[1])

@@ -16,19 +16,22 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Aside:
-    """The thread of one gateway; it begins with the first heavy request."""
+class HeavySteps:
+    """Runs heavy parsing steps on one thread. The thread starts with the first step."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="heavy requests")
 
     async def run(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the step returns or raises. It must not touch the event loop."""
+        """Run a step on the thread and return its result.
+
+        The step must not touch the event loop.
+        """
         loop = asyncio.get_running_loop()
         made: Callable[[], Any] = partial(step, *args, **kwargs)
         result: T = await loop.run_in_executor(self._threads, made)
         return result
 
     def close(self) -> None:
-        """Begin no step any more; does not wait."""
+        """Start no more steps; does not wait for a running one. Called at shutdown."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -25,7 +25,7 @@ _UNREGISTERED: Final = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def host_fault(headers: Sequence[tuple[bytes, bytes]], *, is_required: bool) -> str | None:
-    """Why a request's `Host` is wrong; None where it is right.
+    """Check a request's `Host` header. Returns what is wrong in words, or None.
 
     `headers` have lower-case names. `is_required` is whether the version asks for one: 1.1 does
     (RFC 9112, section 3.2).
@@ -53,21 +53,23 @@ def read_host(value: str) -> str | None:
 
 
 def is_safe_host(host: str, allowed: Iterable[str] = ()) -> bool:
-    """Whether no outsider can have this name point at this machine.
+    """Whether a host name is one that an attacker's DNS cannot point at this machine.
 
-    `host` is as `read_host` gives it. Safe are addresses, names of one label, names below a domain
-    that nobody can register, and those `allowed`: `gateway.example.com`, `*.example.com`, `*`.
+    Asked to stop DNS rebinding. `host` is as `read_host` gives it. Safe are addresses, names of one
+    label, names below a domain that nobody can register, and those `allowed`:
+    `gateway.example.com`, `*.example.com`, `*`.
     """
     if "." not in host or host.endswith(_UNREGISTERED):
         return True
     try:
         ip_address(host)
     except ValueError:
-        return any(_fits(host, one.lower()) for one in allowed)
+        return any(_matches(host, one.lower()) for one in allowed)
     return True
 
 
-def _fits(host: str, allowed: str) -> bool:
+def _matches(host: str, allowed: str) -> bool:
+    """Whether a host is the allowed one, or below an allowed `*.domain`."""
     if allowed.startswith("*"):
         return host.endswith(allowed[1:])
     return host == allowed

@@ -16,7 +16,7 @@ _RETRIES = with_aliases("max_retries")
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """What a request says of retries and time; a deployment's own values yield to it."""
+    """The retries and timeouts that one request asks for; they replace a deployment's own."""
 
     is_stream: bool
     max_retries: int | None
@@ -24,20 +24,22 @@ class Steering:
     stream_timeout_s: float | None
 
     def apply(self, plan: Plan) -> Plan:
-        """The plan for this one request."""
+        """A copy of a plan with these values in every deployment."""
         if not self.is_stream and self.max_retries is None and self.timeout_s is None:
             return plan
         return Plan(
-            group=self._each(plan.group),
-            fallbacks=[self._each(group) for group in plan.fallbacks],
-            context_window_fallbacks=[self._each(g) for g in plan.context_window_fallbacks],
-            content_policy_fallbacks=[self._each(g) for g in plan.content_policy_fallbacks],
+            group=self._steer_group(plan.group),
+            fallbacks=[self._steer_group(group) for group in plan.fallbacks],
+            context_window_fallbacks=[self._steer_group(g) for g in plan.context_window_fallbacks],
+            content_policy_fallbacks=[self._steer_group(g) for g in plan.content_policy_fallbacks],
         )
 
-    def _each(self, group: Group) -> Group:
+    def _steer_group(self, group: Group) -> Group:
+        """The deployments of a group with these values."""
         return [self._steer(one) for one in group]
 
     def _steer(self, one: Deployment) -> Deployment:
+        """A deployment with these values; a stream has timeouts of its own."""
         total_s = self.timeout_s
         if self.is_stream:
             total_s = self.stream_timeout_s or self.timeout_s or one.stream_timeout_s
@@ -50,7 +52,7 @@ class Steering:
 
 
 def read_steering(body: Mapping[str, Any], *, is_stream: bool) -> Steering:
-    """What a request's fields say of retries and time. Raises BadRequestError."""
+    """Read the retries and timeouts in a request's fields. Raises BadRequestError."""
     return Steering(
         is_stream,
         read_first(body, _RETRIES, Scope.REQUEST),

@@ -24,7 +24,7 @@ _OWN_SITE: Final = ("same-origin", "none")
 
 @dataclass(frozen=True, slots=True)
 class PageRules:
-    """The rules of one gateway.
+    """Which browser pages may use this gateway.
 
     Attributes:
         is_open: no master key is set.
@@ -35,16 +35,16 @@ class PageRules:
     allowed_hosts: tuple[str, ...] = ()
 
     def knows_host(self, value: str) -> bool:
-        """Whether a request with this `Host` header is served, as far as that header goes."""
+        """Whether a `Host` header is acceptable; always with a master key."""
         host = read_host(value)
         if host is None:
             return False
         return not self.is_open or is_safe_host(host, self.allowed_hosts)
 
     def check(self, head: Incoming, *, is_public: bool) -> None:
-        """Refuse what a page of another site may have sent to an open gateway.
+        """Refuse what a page of another site may have sent to a gateway without a master key.
 
-        `is_public` is whether the path asks for no key: a link on any page may lead there.
+        `is_public` is whether the path needs no key: a link on any page may lead there.
 
         Raises:
             PermissionDeniedError: `host_not_allowed` or `origin_not_allowed`.
@@ -66,7 +66,7 @@ class PageRules:
             )
 
     def reply_headers(self, head: Incoming) -> Mapping[str, str]:
-        """What lets a page of another origin read the reply (CORS), where it may."""
+        """The CORS headers that let the requesting page read the reply; none where it may not."""
         origin = head.headers.get("origin", "")
         if not origin or not self._may_read(origin):
             return {}
@@ -77,6 +77,7 @@ class PageRules:
         }
 
     def _is_own_page(self, head: Incoming, *, is_public: bool) -> bool:
+        """Whether a request comes from an own page, or from a client that is no browser."""
         headers = head.headers
         if headers.get("origin"):
             return self._may_read(headers["origin"])
@@ -86,6 +87,10 @@ class PageRules:
         return is_public and headers.get("sec-fetch-mode") == "navigate"
 
     def _may_read(self, origin: str) -> bool:
+        """Whether a page of this origin may read replies.
+
+        Any with a master key, else local ones.
+        """
         if not self.is_open:
             return True
         try:
@@ -96,10 +101,10 @@ class PageRules:
 
 
 def preflight_headers(head: Incoming, methods: Sequence[str]) -> Mapping[str, str]:
-    """The answer to a browser that asks before it sends (CORS); `reply_headers` stand beside it.
+    """The CORS headers that answer a browser's OPTIONS request; `reply_headers` come beside them.
 
-    `methods` are those of the path. Where it has none, the page may send what it wants to and read
-    that there is no such path.
+    `methods` are those of the path. For an unknown path the page's own method is allowed, so that
+    it can read the error.
     """
     allowed = list(methods) or [head.headers.get("access-control-request-method", "GET")]
     if "GET" in allowed:
@@ -114,7 +119,7 @@ def preflight_headers(head: Incoming, methods: Sequence[str]) -> Mapping[str, st
 
 
 def _is_local(host: str) -> bool:
-    """Whether a page of this host comes from this machine."""
+    """Whether a host is this machine itself."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -13,16 +13,19 @@ from puna.gateway.passing.heads import write_lines
 class ClosesAfterReply(Protocol):
     """A connection that stays open until its client has read the last answer.
 
-    Closed while the client still sends, it would be reset, and the answer lost.
+    If it were closed while the client still sends, it would be reset, and the answer lost.
     """
 
     def close_after_reply(self) -> None:
-        """The answer was the connection's last."""
+        """Close the connection once the client has read this answer."""
         ...
 
 
 class LastingTransport:
-    """A connection as ASGI sees it; closed, it is still read until the client has its answer."""
+    """The transport that ASGI requests write to.
+
+    After `close`, the client's bytes are still read until it has its answer.
+    """
 
     def __init__(self, protocol: ClosesAfterReply, transport: asyncio.Transport) -> None:
         self._protocol: ClosesAfterReply | None = protocol
@@ -30,21 +33,25 @@ class LastingTransport:
         self.write = transport.write
         self.is_closing = transport.is_closing
 
-    def forward(self, cycle: Any) -> None:
-        """Be what a request's cycle writes to, and tell it when the connection is lost."""
+    def serve_cycle(self, cycle: Any) -> None:
+        """Become the transport of a request's cycle.
+
+        The cycle is informed when the connection is lost.
+        """
         self._cycles = [one for one in self._cycles if not one.response_complete]
         self._cycles.append(cycle)
         cycle.transport = self
 
     def close(self) -> None:
-        """No more is written."""
+        """Nothing more is written: close the connection once the client has its answer."""
         if self._protocol is not None:
             self._protocol.close_after_reply()
 
-    def forget(self) -> None:
-        """The connection is lost. Its cycles hold this: no work for the collector.
+    def detach_cycles(self) -> None:
+        """The connection is lost: inform the cycles, and drop the references to them.
 
-        uvicorn tells only the last of several pipelined requests, which is not the one under way.
+        uvicorn informs only the last of several pipelined requests, which is not the one being
+        answered.
         """
         self._protocol = None
         cycles, self._cycles = self._cycles, []
@@ -55,13 +62,16 @@ class LastingTransport:
 
 
 class PlainSend:
-    """ASGI's `send` for an HTTP/1.0 client, which knows no chunks: the end closes the body."""
+    """ASGI's `send` for an HTTP/1.0 client.
+
+    No chunked encoding, and the connection's end ends the body.
+    """
 
     def __init__(self, cycle: Any) -> None:
         self._cycle = cycle
 
     async def __call__(self, message: Any) -> None:
-        """Write a message of the reply."""
+        """Write an ASGI message of the reply."""
         cycle = self._cycle
         if cycle.flow.write_paused and not cycle.disconnected:
             await cycle.flow.drain()

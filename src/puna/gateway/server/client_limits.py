@@ -30,7 +30,7 @@ _RESERVED_SHARE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """Limits of one server.
+    """Limits on clients' time and number, for one server.
 
     Attributes:
         head_s: seconds for a request's head: of the first from when the client connected, of a
@@ -70,7 +70,7 @@ def limits_of(server: ServerConfig, files: int) -> ClientLimits:
 
 
 class PartialRequest:
-    """The request that a connection is in the middle of, if there is one."""
+    """The incomplete request of a connection: how much of it has come, and since when."""
 
     __slots__ = ("_answered_at", "_bytes", "_read_at", "_since", "in_body", "is_on")
 
@@ -86,11 +86,11 @@ class PartialRequest:
 
     @property
     def is_answered(self) -> bool:
-        """Whether the client has its answer, and still sends."""
+        """Whether the client was answered although it still sends the request."""
         return self._answered_at < math.inf
 
     def note(self, size: int, now: float, *, in_body: bool) -> None:
-        """Some bytes have come, and the request is still not whole."""
+        """Record that `size` bytes have come, and that the request is still incomplete."""
         if not self.is_on or in_body is not self.in_body:
             self.is_on, self.in_body = True, in_body
             self._since, self._bytes = now, 0
@@ -98,21 +98,24 @@ class PartialRequest:
         self._bytes += size
 
     def answered(self, now: float) -> None:
-        """From now on the rest is only read so that the client can read its answer."""
+        """Record that the request was answered.
+
+        The rest is read only so that the client gets the answer.
+        """
         self.is_on = True
         self._answered_at = self._read_at = now
 
     def end(self) -> None:
-        """The request is whole, or another one begins."""
+        """Forget the request: it is complete, or another one begins."""
         self.is_on = False
         self._answered_at = math.inf
 
     def postpone(self, now: float) -> None:
-        """The server itself does not read on: the client's time begins anew."""
+        """Restart the client's time, because the server itself has stopped reading."""
         self._since = self._read_at = now
 
     def due(self, limits: ClientLimits) -> float:
-        """Until when the rest must come."""
+        """The time by which the rest must have come, on the event loop's clock."""
         if self.is_answered:
             return min(self._answered_at + limits.linger_s, self._read_at + LINGER_SILENT_S)
         if not self.in_body:
@@ -122,7 +125,7 @@ class PartialRequest:
 
 
 def took_too_long(limits: ClientLimits, *, in_body: bool) -> BadRequestError:
-    """For a client that began a request and did not send the rest in time."""
+    """Make the error (status 408) for a client that did not send its whole request in time."""
     what, limit_s = ("body", limits.body_s) if in_body else ("head", limits.head_s)
     return BadRequestError(
         f"The request's {what} took too long: more than {limit_s:g} s of waiting.",

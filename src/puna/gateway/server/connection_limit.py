@@ -28,7 +28,7 @@ _WARN_AGAIN_S: Final = 10.0
 
 
 class ClientConnection(Protocol):
-    """What the limit on connections needs to know of a client's connection."""
+    """What the limit needs to know of a client's connection."""
 
     @property
     def transport(self) -> Any:
@@ -37,12 +37,12 @@ class ClientConnection(Protocol):
 
     @property
     def idle_since(self) -> float:
-        """Since when it has asked for nothing; infinite while it asks or is answered."""
+        """Since when the client has no request running; infinite while it has one."""
         ...
 
 
 class ConnectionLimit:
-    """The limit on the clients of one server. Times are seconds of the event loop's clock."""
+    """Limits the number of clients of one server. Times are seconds of the event loop's clock."""
 
     def __init__(self, limits: ClientLimits) -> None:
         self._limits = limits
@@ -56,9 +56,10 @@ class ConnectionLimit:
         file_number: int,
         now: float,
     ) -> bool:
-        """Whether `newest`, one of `connections`, may stay; idle ones are closed where it must be.
+        """Whether `newest`, one of `connections`, may stay. Idle ones are closed to make room.
 
-        `file_number` is its connection's: the system gives the lowest that is free.
+        Called for each new connection. `file_number` is its file descriptor's; the system gives the
+        lowest that is free.
         """
         limits = self._limits
         if len(connections) <= limits.connections and file_number < limits.files:
@@ -76,6 +77,7 @@ class ConnectionLimit:
         return True
 
     def _warn(self, count: int, now: float) -> None:
+        """Warn the operator that the limit is reached, at most once in a while."""
         if now < self._warn_again_at:
             return
         self._warn_again_at = now + _WARN_AGAIN_S
@@ -88,7 +90,7 @@ class ConnectionLimit:
 
 
 def too_many_connections() -> ServiceUnavailableError:
-    """For a client that connects while too many are being answered."""
+    """Make the error (status 503) for a client that connects when no connection is idle."""
     return ServiceUnavailableError(
         "The gateway has as many connections as it may; try again later.",
         code="too_many_connections",

@@ -20,11 +20,13 @@ class GatewayLoop(uvloop.Loop):
 
     @override
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Wait for the long steps under way, at most `timeout` seconds; None waits for their end.
+        """Wait for the threads of the default executor, at most `timeout` seconds.
 
-        asyncio and uvloop wait in one more thread. Under a memory limit there may be no room for
-        its stack, and the server would end with an error. This is the loop's last act, so it then
-        waits in place, without a limit.
+        None has no limit.
+
+        Called when the loop closes. asyncio and uvloop wait in one more thread. Under a memory
+        limit there may be no room for its stack, and the server would end with an error; then it
+        waits here, without a limit.
         """
         try:
             await super().shutdown_default_executor(timeout)

@@ -16,13 +16,13 @@ from puna.gateway.server.uvicorn_protocol import LimitedProtocol
 
 
 class _HasLane(Protocol):
-    """An application with a fast lane, or without one for now."""
+    """An application that has a fast lane, or None for now."""
 
     fast_lane: FastLane | None
 
 
 class _NoLane:
-    """Another application: it has none."""
+    """The fast lane's place for any other application, which has none."""
 
     fast_lane: FastLane | None = None
 
@@ -30,9 +30,9 @@ class _NoLane:
 class GatewayProtocol(LimitedProtocol):
     """One client connection.
 
-    A chat request is offered to the application's fast lane when its body is whole; what that does
-    not accept goes on as an ASGI request. A head that this connection has brought before is known
-    by its bytes, and the parser never hears of the request.
+    A request of chat, Messages or Responses is offered to the application's fast lane when its body
+    is whole; what that does not accept becomes an ASGI request. A head that this connection has
+    sent before is recognized by its bytes, and not parsed again.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -79,7 +79,7 @@ class GatewayProtocol(LimitedProtocol):
             super().data_received(data)
 
     def _read_known(self, known: KnownHead, data: bytes) -> bytes:
-        """Begin the request that `data` is, if its head is known. Returns what is to be parsed.
+        """Begin the request in `data`, whose head is known. Returns the bytes that must be parsed.
 
         The parser stands between two messages, and goes on from there.
         """
@@ -106,7 +106,10 @@ class GatewayProtocol(LimitedProtocol):
         return data
 
     def _read_missing(self, data: bytes) -> bytes:
-        """Read more of a request with a known head. Returns what is to be parsed."""
+        """Read more of the body of a request with a known head.
+
+        Returns the bytes that must be parsed.
+        """
         self._pieces.append(data)
         left = self._missing - len(data)
         self._missing = max(0, left)
@@ -125,7 +128,7 @@ class GatewayProtocol(LimitedProtocol):
         return self._known_start + body
 
     def _joined_pieces(self) -> bytes:
-        """The body whose pieces were kept; they are freed before anything is made of it."""
+        """Join the kept pieces of a body. They are freed before the body is parsed."""
         body = b"".join(self._pieces)
         self._pieces = []
         return body
@@ -139,7 +142,7 @@ class GatewayProtocol(LimitedProtocol):
             self._begin_asgi()
 
     def _read_fast_head(self) -> LaneHead | None:
-        """The head, if the body is kept for the fast lane: one of known length, nothing going on.
+        """Read the head, where the fast lane may take the request: length known, connection free.
 
         A second request on a busy connection waits in uvicorn's queue, so it takes the full lane.
         """
@@ -157,7 +160,7 @@ class GatewayProtocol(LimitedProtocol):
         return lane.read_head(path, self.headers)
 
     def _is_free(self) -> bool:
-        """Whether a request can begin at once. A client that does not read waits, as with ASGI."""
+        """Whether a request can begin now: none is running, and the client reads its answers."""
         cycle: Any = self.cycle  # None before the first request
         return (
             self._is_open
@@ -191,7 +194,7 @@ class GatewayProtocol(LimitedProtocol):
         super().on_message_complete()
 
     def _begin_fast(self, head: LaneHead, body: bytes, *, is_kept: bool) -> bool:
-        """Begin a request in the fast lane. Returns whether the lane accepts it."""
+        """Offer a request to the fast lane. Returns whether the lane has taken it."""
         lane = self._lanes.fast_lane
         if lane is None or head.keys is not lane.keys:  # of another configuration by now
             return False
@@ -254,11 +257,11 @@ class GatewayProtocol(LimitedProtocol):
     # --- what a cycle writes first
 
     def start_of(self, status: int) -> bytes:
-        """The first lines of a reply; uvicorn makes its headers anew each second."""
+        """The status line and the usual headers of a reply; uvicorn renews these each second."""
         return STATUS_LINE[status] + write_lines(self.server_state.default_headers)
 
     def start_of_ok(self) -> bytes:
-        """Those of a good reply, kept while they hold."""
+        """As `start_of` for status 200; cached until uvicorn renews its headers."""
         headers = self.server_state.default_headers
         if headers is not self._ok_headers:
             self._ok_headers, self._ok_start = headers, self.start_of(200)

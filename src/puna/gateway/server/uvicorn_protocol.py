@@ -63,7 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @property
     def _parser(self) -> Any:
-        """Never None while bytes come; httptools ships no types."""
+        """The HTTP parser. It exists while bytes come; httptools ships no types."""
         return self.parser
 
     # --- heads
@@ -109,15 +109,17 @@ class LimitedProtocol(HttpToolsProtocol):
             raise ValueError("this is no proxy")
 
     def _check_version(self) -> None:
+        """Refuse HTTP versions other than 1.0 and 1.1."""
         if self._parser.get_http_version() not in _VERSIONS:
             self._is_other_version = True
             raise ValueError("no version that is spoken here")
 
     def _begin_message(self) -> None:
-        """The head is whole."""
+        """The head is complete: begin the request."""
         self._begin_asgi()
 
     def _begin_asgi(self) -> None:
+        """Begin an ASGI request, once its `Host` header is checked."""
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         is_required = self._parser.get_http_version() != "1.0"
         fault = host_fault(headers, is_required=is_required)
@@ -129,7 +131,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.headers += headers  # the list that the scope holds
         super().on_headers_complete()
         self.cycle.keep_alive = self.cycle.keep_alive and not self.is_last
-        self._lasting.forward(self.cycle)
+        self._lasting.serve_cycle(self.cycle)
         if self.pipeline and len(self.pipeline) <= _MOST_QUEUED:
             self.flow.resume_reading()  # else nobody hears that the client leaves
         if self.scope["http_version"] == "1.0":
@@ -165,7 +167,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _note_read(self, size: int, idle_since: float) -> None:
-        """Bytes were parsed; `idle_since` is since when nothing was asked before they came."""
+        """Bytes were parsed, after an idle time since `idle_since`: update the time limits."""
         if not self._is_between:
             self._note_partial(size, in_body=self._in_body)
             return
@@ -177,7 +179,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._watch()
 
     def _note_partial(self, size: int, *, in_body: bool) -> None:
-        """Some of a request came, and it is not whole."""
+        """A part of a request has come: set the client's time for the rest."""
         self._partial.note(size, self.loop.time(), in_body=in_body)
         self._watch()
 
@@ -215,14 +217,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(out_of_memory() if self._lacks_memory else bad)
 
     def _refuse(self, error: APIError) -> None:
-        """Answer before any request is whole, and end the connection."""
+        """Answer with an error before a request is whole, and close the connection."""
         reply = error_reply(error)
         lines = write_lines([*reply.head(), (b"connection", b"close")])
         self.transport.write(STATUS_LINE[reply.status] + lines + b"\r\n" + reply.body)
         self._drain()
 
     def _answers_first(self) -> bool:
-        """Whether requests came whole before the bad bytes; the last one ends the connection."""
+        """Whether whole requests that came before the bad bytes are still to be answered."""
         known: Any = self.cycle
         if known is None or known.response_complete:
             return False
@@ -270,7 +272,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._give_up()
 
     def _due(self) -> float:
-        """Until when the client must have sent what is waited for."""
+        """The time by which the client must have sent what is awaited."""
         idle_due = self._idle_since + self._idle_limit_s
         if not self._partial.is_on:
             return idle_due
@@ -278,7 +280,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return min(due, idle_due) if self.is_last else due
 
     def _give_up(self) -> None:
-        """End a connection whose client took too long: 408 where it began a request."""
+        """Close a connection whose client took too long; status 408 if it had begun a request."""
         known: Any = self.cycle
         open_cycle: Any = known if known is not None and not known.response_complete else None
         partial = self._partial
@@ -300,12 +302,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(took_too_long(self._limits, in_body=partial.in_body))
 
     def _watch(self) -> None:
-        """See to it that the limits are looked at."""
+        """Start the timer that checks the time limits, unless it runs."""
         if self.timeout_keep_alive_task is None:
             self._watch_idle(self._due() - self.loop.time())
 
     def _watch_idle(self, seconds: float) -> None:
-        """Look again then; at least as often as an idle connection's limit asks for."""
+        """Start the timer again, for at most an idle connection's limit."""
         seconds = min(seconds, max(self.timeout_keep_alive, _LAST_CALL_S))
         self.timeout_keep_alive_task = self.loop.call_later(
             seconds, self.timeout_keep_alive_handler
@@ -319,9 +321,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._drain()
 
     def _drain(self) -> None:
-        """End the connection when the client has, or when it had time to read the answer.
+        """Close the connection when the client has closed it, or had time to read the answer.
 
-        What it still sends is thrown away. Closed at once, the connection would be reset, and the
+        What it still sends is discarded. Closed at once, the connection would be reset, and the
         client might lose an answer that it has not read while it writes.
         """
         if self.transport.is_closing() or self._is_draining:
@@ -357,7 +359,7 @@ class LimitedProtocol(HttpToolsProtocol):
             known.keep_alive = False  # else it is promised that one more may come
 
     def _is_head_out(self) -> bool:
-        """Whether the head of the reply under way was sent."""
+        """Whether the head of the current reply was sent."""
         known: Any = self.cycle
         return bool(known.response_started)
 
@@ -388,7 +390,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
-        self._lasting.forget()
+        self._lasting.detach_cycles()
 
 
 class _TooLargeError(ValueError):

@@ -19,6 +19,7 @@ def start_in_thread(work: Callable[[], T], name: str) -> Future[T]:
     result.set_running_or_notify_cancel()  # it cannot be cancelled
 
     def run() -> None:
+        """Do the work, and set the future's result."""
         try:
             value = work()
         except BaseException as error:  # noqa: BLE001 - it belongs to who reads the future

@@ -19,9 +19,12 @@ _USUAL_VARIABLE = "PUNA_MASTER_KEY"
 def greet(
     options: ServeOptions, directory: Directory, host: str, announce: Callable[[str], None]
 ) -> None:
-    """The start text, line by line. It never holds a key."""
+    """Print the start text for the operator, line by line, when the server is ready.
+
+    No key is in it.
+    """
     scheme = "https" if options.ssl_certfile_path else "http"
-    announce(f"puna {__version__}: serving on {scheme}://{_bracketed(host)}:{options.port}")
+    announce(f"puna {__version__}: serving on {scheme}://{_url_host(host)}:{options.port}")
     if directory.is_open:
         where = (
             "this machine only" if host in LOCAL_HOSTS else "EVERYONE WHO CAN REACH THIS ADDRESS"
@@ -42,9 +45,9 @@ def greet(
 
 
 def lines_to_try(options: ServeOptions, directory: Directory, host: str) -> list[str]:
-    """Commands that can be pasted into another terminal of this machine."""
+    """Commands that the operator can paste into another terminal of this machine."""
     certificate = options.ssl_certfile_path
-    reached = "localhost" if host in LOCAL_HOSTS | _EVERYWHERE else _bracketed(host)
+    reached = "localhost" if host in LOCAL_HOSTS | _EVERYWHERE else _url_host(host)
     url = f"{'https' if certificate else 'http'}://{reached}:{options.port}"
     model = _usable_name(directory)
     body = {"model": model, "messages": [{"role": "user", "content": "Name three colors."}]}
@@ -66,6 +69,7 @@ def lines_to_try(options: ServeOptions, directory: Directory, host: str) -> list
 
 
 def _remark(model: str, variable: str | None, directory: Directory) -> str:
+    """What the operator must fill in in a command, in brackets."""
     remarks: list[str] = []
     if model == _PLACEHOLDER:
         remarks.append(f"{_PLACEHOLDER} is a name that a wildcard matches")
@@ -77,11 +81,12 @@ def _remark(model: str, variable: str | None, directory: Directory) -> str:
 
 
 def _key_variable(directory: Directory) -> str:
+    """The environment variable that holds the master key."""
     return directory.config.server.master_key_variable or _USUAL_VARIABLE
 
 
 def _usable_name(directory: Directory) -> str:
-    """The first listed name that a deployment serves."""
+    """The first listed model name that can be served, for the commands."""
     for name in directory.names():
         try:
             directory.plan(name)
@@ -91,5 +96,6 @@ def _usable_name(directory: Directory) -> str:
     return _PLACEHOLDER
 
 
-def _bracketed(host: str) -> str:
+def _url_host(host: str) -> str:
+    """A host as it stands in a URL: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host

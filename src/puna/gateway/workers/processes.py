@@ -42,9 +42,13 @@ class HeartbeatServer(uvicorn.Server):
             reload = getattr(self.config.loaded_app, "on_hangup", None)
             if reload is not None:
                 loop.add_signal_handler(signal.SIGHUP, reload, self.config.ssl)
-            loop.add_reader(self._pings.fileno(), self._answer)
+            loop.add_reader(self._pings.fileno(), self._answer_ping)
 
-    def _answer(self) -> None:
+    def _answer_ping(self) -> None:
+        """Answer a ping of the parent.
+
+        Called by the event loop, so no answer means that it is blocked.
+        """
         try:
             self._pings.recv()
             self._pings.send(self.started)
@@ -53,7 +57,7 @@ class HeartbeatServer(uvicorn.Server):
 
 
 class _HeartbeatProcess(Process):
-    """A worker's process: output that cannot block it, and pings that its event loop answers."""
+    """The process of a worker: its output cannot block it, and its event loop answers pings."""
 
     @override
     def target(self, sockets: list[socket.socket] | None = None) -> None:
@@ -62,7 +66,7 @@ class _HeartbeatProcess(Process):
 
 
 class WorkerProcess:
-    """One worker: a process on the parent's sockets, whose event loop answers pings by a pipe."""
+    """One worker: a process on the parent's sockets, watched by pings over a pipe."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         self._process = _HeartbeatProcess(config, sockets)
@@ -70,15 +74,15 @@ class WorkerProcess:
 
     @property
     def name(self) -> str:
-        """What the operator reads."""
+        """The worker's name in lines for the operator."""
         return f"worker {self._process.pid}"
 
     def start(self) -> None:
-        """Begin; a fresh interpreter, so that it reads the configuration anew."""
+        """Start the process. It is a fresh interpreter, which reads the configuration itself."""
         self._process.start()
 
     def poll(self) -> bool | None:
-        """Whether it says that it is ready; None if it said nothing since it was last asked."""
+        """Whether the worker reports to be ready; None if it sent nothing since the last call."""
         pipe = self._process.parent_conn
         answer: bool | None = None
         try:
@@ -93,7 +97,7 @@ class WorkerProcess:
         return answer
 
     def reload(self) -> None:
-        """Have it read the configuration again."""
+        """Signal the worker to read the configuration again."""
         if self._process.pid is not None:
             with suppress(ProcessLookupError):  # it has ended; that shows by itself
                 os.kill(self._process.pid, signal.SIGHUP)
@@ -106,11 +110,11 @@ class WorkerProcess:
         return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
     def terminate(self) -> None:
-        """Tell it to finish what is under way, and end."""
+        """Signal the worker to finish its requests and exit."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process at once."""
         self._process.kill()
 
 
@@ -122,7 +126,7 @@ def run_pool(
     *,
     has_file: bool,
 ) -> None:
-    """Keep workers at work until SIGTERM or SIGINT. Blocks.
+    """Keep workers running until SIGTERM or SIGINT. Blocks. Runs in the parent of several workers.
 
     On SIGHUP they read the configuration again, on SIGUSR2 they are replaced, both unless
     `may_change` says no. Where there is no file to read (`has_file`), SIGHUP ends them, too. At the
@@ -145,7 +149,7 @@ def run_pool(
                 one.close()
         elif changes and not is_ending:
             received.difference_update(changes)
-            if _asks(may_change, lambda: not received.isdisjoint(ends)):
+            if _ask_until_end(may_change, lambda: not received.isdisjoint(ends)):
                 for number, change in _CHANGES:
                     if number in changes:
                         change(pool, time.monotonic())
@@ -159,8 +163,8 @@ _CHANGES: Final = (
 )
 
 
-def _asks(may_change: Callable[[], bool], is_ended: Callable[[], bool]) -> bool:
-    """What `may_change` says; False if the end comes before it has said anything.
+def _ask_until_end(may_change: Callable[[], bool], is_ended: Callable[[], bool]) -> bool:
+    """The result of `may_change`, which runs in a thread; False if the end comes first.
 
     No worker is started meanwhile: it would inherit the variables of the file that is being read.
     """

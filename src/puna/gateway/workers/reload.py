@@ -40,7 +40,7 @@ _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ER
 
 
 class Environment:
-    """The environment of this process, with the variables that the current file adds.
+    """Sets and unsets the variables of the configuration file in this process's environment.
 
     Attributes:
         own: the environment without them, as it was when this object was made.
@@ -51,7 +51,10 @@ class Environment:
         self._added: tuple[str, ...] = ()
 
     def add(self, variables: Mapping[str, Secret]) -> None:
-        """Set these, for libraries that read the environment; those added before are undone."""
+        """Set the variables of a file, for libraries that read the environment.
+
+        Unset the earlier ones.
+        """
         wanted = {name: self.own.get(name) for name in self._added}
         wanted |= {name: value.reveal() for name, value in variables.items()}
         self._added = tuple(variables)
@@ -66,7 +69,7 @@ class Environment:
 def read_config(
     options: ServeOptions, environment: Environment
 ) -> tuple[Directory, tuple[Hook, ...]]:
-    """Read the configuration as it stands now, with its hooks. Its variables are set.
+    """Read the configuration and its hooks, and set its variables. Called at start and on SIGHUP.
 
     Raises:
         ConfigError: it is wrong, or cannot be served at the present address.
@@ -80,7 +83,7 @@ def read_config(
 
 
 def apply_logging(options: ServeOptions, directory: Directory) -> None:
-    """Log as the options and the file want it."""
+    """Set up logging as the options and the file ask."""
     settings = directory.config.settings
     set_up_logging(is_debug=options.debug or settings.set_verbose, is_json=settings.json_logs)
 
@@ -108,15 +111,16 @@ class Reloader:
         self._is_wanted = False
 
     def request(self, tls: ssl.SSLContext | None) -> None:
-        """Reload soon. Called on the event loop; `tls` is what the server offers its clients.
+        """Start a reload, or another one after the present. Called on the event loop at SIGHUP.
 
-        Asked again meanwhile, it reads the file once more when it has read it.
+        `tls` is the server's own context, whose certificate is read again.
         """
         self._is_wanted = True
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(tls))
 
     async def _run(self, tls: ssl.SSLContext | None) -> None:
+        """Reload as long as a reload is wanted. One task at a time runs it."""
         try:
             while self._is_wanted:
                 self._is_wanted = False
@@ -144,11 +148,12 @@ class Reloader:
         self._report(before, directory)
 
     async def _read(self) -> tuple[Directory, tuple[Hook, ...]]:
+        """Read the configuration in a thread, because a hook's file may wait for a host."""
         read = partial(read_config, self._options, self._environment)
         return await asyncio.wrap_future(start_in_thread(read, "configuration"))
 
     def _report(self, before: Directory, after: Directory) -> None:
-        """Log that the configuration has changed, what to know of it, and what has no effect."""
+        """Log that the configuration has changed, its warnings, and what needs a restart."""
         was, now = before.config.settings, after.config.settings
         if (was.json_logs, was.set_verbose) != (now.json_logs, now.set_verbose):
             apply_logging(self._options, after)
@@ -175,6 +180,7 @@ class Reloader:
 
 
 def _report_failure(error: Exception) -> None:
+    """Log why a reload failed; the current configuration stays."""
     if not isinstance(error, PunaError | OSError):
         _log.error("The configuration is not reloaded", exc_info=error)
         return

@@ -98,7 +98,7 @@ def serve(options: ServeOptions, announce: Announce) -> None:
 
 
 def _keep_early_hangup() -> set[int]:
-    """From now on SIGHUP does not end the process; the set holds it once it has come.
+    """Ignore SIGHUP until the server runs, and note it: the returned set holds it once it has come.
 
     The file may have been read before it was written, so the server reads it again at its start.
     """
@@ -108,7 +108,7 @@ def _keep_early_hangup() -> set[int]:
 
 
 def app_from_environment() -> Gateway:
-    """The application of one worker of several; its options stand in the environment."""
+    """The application of one of several workers. Its options stand in the environment."""
     options = ServeOptions.from_json(os.environ[_OPTIONS_VARIABLE])
     end_with_parent(int(os.environ[_PARENT_VARIABLE]))
     # What a terminal that closes tells all of its processes is passed over until it is ready. That
@@ -129,6 +129,7 @@ def app_from_environment() -> Gateway:
 def _make_gateway(
     options: ServeOptions, directory: Directory, hooks: tuple[Hook, ...], pool: SupervisorPool
 ) -> Gateway:
+    """Make the gateway of this process, with its transport and its limit of open files."""
     transport = recording_transport(options.record, directory.environ, pool)
     gateway = Gateway(directory, transport=transport, hooks=hooks, pool=pool)
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -137,7 +138,7 @@ def _make_gateway(
 
 
 def raise_file_limit() -> None:
-    """Take all the open files that are allowed: a stream holds two, and 1,024 are usual at first.
+    """Raise the process's limit of open files to the allowed maximum: a stream takes two files.
 
     Workers inherit it.
     """
@@ -148,9 +149,10 @@ def raise_file_limit() -> None:
 
 
 def end_with_parent(parent_pid: int) -> None:
-    """End this process, in order, when the process that started it is gone."""
+    """Terminate this worker when the process that started it is gone. A thread watches for that."""
 
     def watch() -> None:
+        """Poll the parent's id, and send SIGTERM to this process when it changes."""
         while os.getppid() == parent_pid:
             time.sleep(_POLL_S)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -203,6 +205,7 @@ class _Server(uvicorn.Server):
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _on_signal(self, number: int) -> None:
+        """Reload on SIGHUP, warn of SIGUSR2; end the server on all other signals."""
         if number == signal.SIGUSR2:
             _log.warning(
                 "SIGUSR2 replaces workers, and there is only this process. Restart it after an "
@@ -222,7 +225,7 @@ def _serve_many(
     announce: Announce,
     early: Collection[int],
 ) -> None:
-    """Several worker processes on the same sockets."""
+    """Run several worker processes on the same sockets, as their parent. Blocks."""
     os.environ[_OPTIONS_VARIABLE] = options.to_json()
     os.environ[_PARENT_VARIABLE] = str(os.getpid())
     config = _uvicorn_config(options, "puna.gateway.workers.run:app_from_environment")
@@ -240,7 +243,7 @@ def _serve_many(
 
 
 def _is_loadable(options: ServeOptions, environment: Environment, announce: Announce) -> bool:
-    """Whether the configuration, as it stands now, can be served. Where not, says why."""
+    """Whether the configuration can be served as it stands now; if not, prints why."""
     try:
         directory, _ = read_config(options, environment)
     except PunaError as error:
@@ -257,6 +260,10 @@ def _is_loadable(options: ServeOptions, environment: Environment, announce: Anno
 
 
 def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
+    """The settings of uvicorn.
+
+    Its protocol and loop are the gateway's, its log and headers are off.
+    """
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -278,7 +285,10 @@ def _uvicorn_config(options: ServeOptions, app: Any) -> uvicorn.Config:
 
 
 def listen(host: str, port: int, announce: Announce) -> list[socket.socket]:
-    """Bound sockets. On this machine only, both loopback addresses: clients try either."""
+    """Bind the sockets of a host and port.
+
+    For `localhost` both loopback addresses: clients try either.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         sockets = [socket.create_server((host, port), family=family, backlog=_BACKLOG)]

@@ -83,12 +83,14 @@ class _NotStarted:
         """Do nothing: there is no process."""
 
     def poll(self) -> bool | None:
+        """None: it never reports."""
         return None
 
     def reload(self) -> None:
         """It has read nothing."""
 
     def ended(self) -> str | None:
+        """Why the process could not be started."""
         return self.problem
 
     def terminate(self) -> None:
@@ -100,6 +102,8 @@ class _NotStarted:
 
 @dataclass(slots=True)
 class _Member:
+    """A worker with what is known of it. Times are seconds of the clock passed in."""
+
     worker: Worker
     since: float
     reported_at: float
@@ -110,6 +114,8 @@ class _Member:
 
 @dataclass(slots=True, eq=False)
 class _Slot:
+    """The place of one worker in the pool, which a new worker takes when its worker has died."""
+
     member: _Member | None = None
     again_at: float = 0.0
     quick_deaths: int = 0
@@ -166,6 +172,7 @@ class WorkerPool:
                 slot.again_at = now
 
     def _reload_ready(self, member: _Member) -> None:
+        """Have a worker reload once it is ready, if it was asked to."""
         if member.is_ready and member.wants_reload:
             member.wants_reload = False
             member.worker.reload()
@@ -196,18 +203,22 @@ class WorkerPool:
 
     def tick(self, now: float) -> None:
         """Check all workers, and do what is due at `now`."""
-        self._reap(now)
+        self._kill_overdue(now)
         # All are polled before one is found dead: another, or the dead one, may be ready by now.
         for slot in self._slots:
             if slot.member is not None and not self._is_ending:
                 self._read_heartbeat(slot.member, now)
         for slot in self._slots:
             if not self._is_ending:
-                self._supervise(slot, now)
+                self._check_slot(slot, now)
         if self._is_replacing:
             self._continue_replacing(now)
 
-    def _supervise(self, slot: _Slot, now: float) -> None:
+    def _check_slot(self, slot: _Slot, now: float) -> None:
+        """Start the worker of an empty slot when its pause is over.
+
+        Replace a worker that has died.
+        """
         member = slot.member
         if member is None:
             if now >= slot.again_at:
@@ -230,7 +241,7 @@ class WorkerPool:
             self.on_ready()
 
     def _refill(self, slot: _Slot, lost: _Member, problem: str, now: float) -> None:
-        """Fill the slot of a lost worker, at once or after a pause."""
+        """Put a new worker in the slot of a lost one, at once or after a pause."""
         slot.member = None
         if not self._was_ready:
             self.announce(
@@ -257,6 +268,7 @@ class WorkerPool:
         self.announce(f"{lost.worker.name} {problem}; another one starts {when}")
 
     def _continue_replacing(self, now: float) -> None:
+        """The next step of `replace`: start a new worker, or check the one that is starting."""
         if self._leaving:
             return
         if not self._old:
@@ -268,6 +280,7 @@ class WorkerPool:
             self._check_next(self._next, now)
 
     def _check_next(self, coming: _Member, now: float) -> None:
+        """Put a new worker that is ready in an old one's place; stop replacing if it has died."""
         self._read_heartbeat(coming, now)
         problem = self._check(coming, now)
         if problem is not None:
@@ -282,7 +295,7 @@ class WorkerPool:
             self._next, slot.member, slot.quick_deaths = None, coming, 0
 
     def _check(self, member: _Member, now: float) -> str | None:
-        """Check a worker, and kill it if it does not answer. Returns what is wrong, or None."""
+        """What is wrong with a worker, or None. One that does not answer is killed."""
         how = member.worker.ended()
         if how is not None:
             return how
@@ -298,6 +311,7 @@ class WorkerPool:
         return problem
 
     def _start(self, now: float) -> _Member:
+        """Start a worker; one that could not be started counts as dead at once."""
         try:
             worker: Worker = self.make()
             worker.start()
@@ -306,11 +320,13 @@ class WorkerPool:
         return _Member(worker, now, now)
 
     def _terminate(self, member: _Member, now: float) -> None:
+        """Have a worker exit, and note until when it may take."""
         member.worker.terminate()
         member.ends_by = now + self.limits.end_s
         self._leaving.append(member)
 
-    def _reap(self, now: float) -> None:
+    def _kill_overdue(self, now: float) -> None:
+        """Forget workers that have exited, and kill those that take too long."""
         for member in tuple(self._leaving):
             if member.worker.ended() is not None:
                 self._leaving.remove(member)

@@ -85,7 +85,7 @@ class ServeOptions:
 def load_directory(
     options: ServeOptions, environ: Mapping[str, str], *, allow_unset: bool = False
 ) -> Directory:
-    """The models that these options serve.
+    """The models that these options serve: from the file, from `--model`, or the embedded one.
 
     With `allow_unset`, for a check only, variables that are not set are no errors.
 
@@ -122,14 +122,14 @@ def load_directory(
 
 
 def host_of(options: ServeOptions, directory: Directory) -> str:
-    """Where to listen: everywhere with a master key, on this machine only without one."""
+    """The address to listen on: all with a master key, loopback only without one."""
     if options.host is not None:
         return options.host
     return OPEN_HOST if directory.is_open else KEYED_HOST
 
 
 def check_address(options: ServeOptions, directory: Directory) -> None:
-    """Check that a gateway that already listens may serve these models there.
+    """Check that a running gateway may serve these models at its address. Called before a reload.
 
     Raises:
         ConfigError: the master key is gone, and everybody who can connect would be answered.
@@ -146,7 +146,7 @@ def check_address(options: ServeOptions, directory: Directory) -> None:
 
 
 def check_certificate(options: ServeOptions) -> None:
-    """Check the files of `--ssl_certfile_path` and `--ssl_keyfile_path`.
+    """Check the files of `--ssl_certfile_path` and `--ssl_keyfile_path` before a server starts.
 
     Raises:
         ConfigError: they cannot be used. uvicorn would only fail on them, in each worker.
@@ -169,6 +169,10 @@ def check_certificate(options: ServeOptions) -> None:
 def _read_config(
     options: ServeOptions, environ: Mapping[str, str], *, allow_unset: bool
 ) -> GatewayConfig:
+    """The configuration of these options.
+
+    The file's, else one for `--model`, else the embedded model.
+    """
     if options.config is not None:
         try:
             config = load_litellm_yaml(options.config, environ, allow_unset=allow_unset)
@@ -185,7 +189,7 @@ def _read_config(
 def _with_deployments(
     error: ConfigError, environ: Mapping[str, str], *, allow_unset: bool
 ) -> ConfigError:
-    """The error of a file that cannot be read, with what is wrong with the deployments in it."""
+    """Add to a file's error what is wrong with the deployments in it, so that one run shows all."""
     partial = error.partial
     if not isinstance(partial, GatewayConfig):
         return error
@@ -200,7 +204,7 @@ def _with_deployments(
 
 
 def _no_models(config: GatewayConfig) -> ConfigError:
-    """The error for a file that names no model. The embedded model never takes its place."""
+    """Make the error for a file without models. The embedded model never takes their place."""
     about = next(notice for notice in config.notices if notice.key == "model_list")
     reason = about.message.removesuffix(f" (line {about.line})")
     end = "" if reason.endswith("?") else "."
@@ -233,13 +237,14 @@ def _report_unused(options: ServeOptions) -> list[Notice]:
 
 
 def _embedded() -> tuple[DeploymentConfig, ...]:
-    """The embedded model by its name, and in the place of any other name."""
+    """Deployments of the embedded model: under its own name, and under any other."""
     return tuple(
         DeploymentConfig(public_name=name, model=EMBEDDED_NAME) for name in (EMBEDDED_NAME, "*")
     )
 
 
 def _one_model(options: ServeOptions, model: str) -> DeploymentConfig:
+    """The deployment of `--model` with its options."""
     params: dict[str, Any] = {}
     if options.temperature is not None:
         params["temperature"] = options.temperature
