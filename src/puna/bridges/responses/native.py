@@ -13,9 +13,9 @@ from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEv
 class NativeResponse:
     """The events of a host's own response; it has the methods of `ResponseStream`.
 
-    Call `convert` with each event, then `finish` or `fail`. Events are passed on unchanged. The last
-    one is held until `finish`, so that the response can be stored before the caller sees the end;
-    where its output is empty, the streamed items are put in.
+    Call `convert` with each event, then `finish` or `fail`. Events are passed on unchanged. The
+    last one is held until `finish`, so that the response can be stored before the caller sees the
+    end; where its output is empty, the streamed items are put in.
     """
 
     def __init__(self, begun: Mapping[str, Any], now: Callable[[], float]) -> None:
