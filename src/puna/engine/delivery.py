@@ -113,7 +113,7 @@ class Delivery(ChunkDelivery[Run, ChatCompletionChunk]):
                 self._rescue.note_passed_calls()
 
     def passed_on(self, text: str) -> None:
-        """Note a text that the gateway passed on unread: it counts where a host reports no usage."""
+        """Note a text that the gateway passed on unread: it counts where none is reported."""
         self._tokens.add_text(text)
         if text and isinstance(self._reader, OpenAIStreamReader):
             self._reader.has_text = True
