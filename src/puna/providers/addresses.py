@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from puna.errors import BadRequestError
@@ -37,18 +38,32 @@ def read_base_url(base: str, own: str | None) -> tuple[str, dict[str, str], Secr
     url = base.strip().rstrip("/")
     if url == own:
         return url, {}, None
-    try:
-        parts = urlsplit(url)
-        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
-        is_web = is_web and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
-        parts, is_web = urlsplit(""), False
-    if not is_web or not url.isprintable() or " " in url:
+    split = _split if "@" in url or "?" in url else _split_again
+    found = split(url)
+    if found is None:
         raise BadRequestError(
             "`api_base` must be an address such as http://localhost:8000/v1, not "
             f"`{display(_USER_INFO.sub('//…@', base))}`.",
             param="api_base",
         )
+    address, query, user = found
+    return address, dict(query), Secret(unquote(user)) if user else None
+
+
+def _split(url: str) -> tuple[str, tuple[tuple[str, str], ...], str] | None:
+    """The address, the query and the `user:password` of a URL; None where it is no web address."""
+    try:
+        parts = urlsplit(url)
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_web = is_web and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        return None
+    if not is_web or not url.isprintable() or " " in url:
+        return None
     user, _, host = parts.netloc.rpartition("@")
     address = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-    return address, dict(parse_qsl(parts.query)), Secret(unquote(user)) if user else None
+    return address, tuple(parse_qsl(parts.query)), user
+
+
+_split_again = lru_cache(maxsize=256)(_split)
+"""`_split` for addresses that hold no secret: a program names the same few in each call."""
