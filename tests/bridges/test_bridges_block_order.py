@@ -12,10 +12,10 @@ from puna.bridges.block_order import (
     THINKING,
     TOOL_USE,
     Entry,
-    cut_text,
-    is_usual,
+    is_usual_order,
     put_in_order,
     read_order,
+    split_text,
 )
 
 ENTRIES = st.lists(st.sampled_from([THINKING, TOOL_USE]) | st.integers(1, 5), max_size=8)
@@ -32,13 +32,13 @@ def test_blocks_come_back_in_the_order_in_which_they_were(order: list[Entry]) ->
 
 @given(ENTRIES, st.text("ab", max_size=20))
 def test_no_character_is_lost_whatever_the_lengths_say(order: list[Entry], text: str) -> None:
-    assert "".join(cut_text(text, order)) == text
+    assert "".join(split_text(text, order)) == text
 
 
 def test_a_text_is_cut_where_its_blocks_ended() -> None:
-    assert cut_text("abcde", [2, TOOL_USE, 3]) == ["ab", "cde"]
-    assert cut_text("abcde", [2]) == ["abcde"]
-    assert cut_text("", [2]) == []
+    assert split_text("abcde", [2, TOOL_USE, 3]) == ["ab", "cde"]
+    assert split_text("abcde", [2]) == ["abcde"]
+    assert split_text("", [2]) == []
 
 
 def test_an_order_that_fits_no_blocks_is_the_usual_one() -> None:
@@ -56,8 +56,8 @@ def test_an_order_that_fits_no_blocks_is_the_usual_one() -> None:
     ],
 )
 def test_the_usual_order_is_thoughts_one_text_calls(order: list[Entry], *, is_so: bool) -> None:
-    assert is_usual(order) is is_so
-    assert is_usual([5, 6], most_texts=2)
+    assert is_usual_order(order) is is_so
+    assert is_usual_order([5, 6], most_texts=2)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from puna.bridges.completions import (
     TextRequest,
     TextStream,
-    messages_of,
+    completion_of,
+    prompt_messages,
     read_text_request,
     text_id,
-    text_of,
 )
 from puna.errors import BadRequestError, UnsupportedParamsError
 from puna.types.chat import ChatCompletion
@@ -40,7 +40,7 @@ def answer(*texts: str | None, **fields: Any) -> ChatCompletion:
 @pytest.mark.parametrize("prompt", ["Once", "", "é🦙"])
 def test_a_prompt_becomes_one_user_message(prompt: str) -> None:
     assert read_text_request(prompt, {}).prompts == (prompt,)
-    assert messages_of(prompt) == [{"role": "user", "content": prompt}]
+    assert prompt_messages(prompt) == [{"role": "user", "content": prompt}]
 
 
 @pytest.mark.case(87)
@@ -113,7 +113,7 @@ def test_answers_become_one_text_completion_with_the_usage_summed() -> None:
     request = read_text_request(["a", "b"], {"n": 2})
     report = CallReport(call_id="1")
     first = answer("A0", "A1", system_fingerprint="fp").with_report(report)
-    text = text_of(request, [first, answer("B0", None)])
+    text = completion_of(request, [first, answer("B0", None)])
     assert text.model_dump(exclude_none=True) == {
         "id": "cmpl-7",
         "object": "text_completion",
@@ -129,24 +129,27 @@ def test_answers_become_one_text_completion_with_the_usage_summed() -> None:
         "usage": {"prompt_tokens": 2, "completion_tokens": 4, "total_tokens": 6},
     }
     assert text.report == report
-    assert "system_fingerprint" not in text_of(read_text_request("a", {}), [answer("x")]).to_dict()
+    assert (
+        "system_fingerprint"
+        not in completion_of(read_text_request("a", {}), [answer("x")]).to_dict()
+    )
 
 
 def test_usage_that_was_counted_here_says_so_and_none_stays_none() -> None:
     request = read_text_request(["a", "b"], {})
     counted = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "estimated": True}
-    usage = text_of(request, [answer("x"), answer("y", usage=counted)]).usage
+    usage = completion_of(request, [answer("x"), answer("y", usage=counted)]).usage
     assert usage is not None
     assert (usage.total_tokens, usage.is_estimate) == (5, True)
     nothing = [answer("x", usage=None), answer("y", usage=None)]
-    assert text_of(request, nothing).usage is None
-    assert "usage" not in text_of(request, nothing).to_dict()
+    assert completion_of(request, nothing).usage is None
+    assert "usage" not in completion_of(request, nothing).to_dict()
 
 
 @pytest.mark.case(89)
 def test_an_echo_puts_each_prompt_before_its_texts() -> None:
     request = read_text_request(["Once ", "Twice "], {"echo": True, "n": 2})
-    text = text_of(request, [answer("a", "b"), answer("c", "d")])
+    text = completion_of(request, [answer("a", "b"), answer("c", "d")])
     assert [choice.text for choice in text.choices] == ["Once a", "Once b", "Twice c", "Twice d"]
     with pytest.raises(BadRequestError, match="`echo` must be true or false"):
         read_text_request("a", {"echo": "yes"})
@@ -183,7 +186,7 @@ def test_the_stream_says_the_same_as_the_whole(
 ) -> None:
     request = read_text_request([prompt for prompt, _, _ in told], {"echo": echo, "n": 2})
     answers = [answer(*texts) for _, *texts in told]
-    whole = text_of(request, answers)
+    whole = completion_of(request, answers)
     assert streamed(request, answers) == {c.index: c.text for c in whole.choices}
 
 
@@ -219,12 +222,12 @@ def test_the_report_of_several_prompts_says_what_all_of_them_cost() -> None:
     ]
     reports[0].cache_creation_tokens, reports[1].cache_creation_tokens = 4, 5
     answers = [answer("a").with_report(report) for report in reports]
-    joined = text_of(read_text_request(["a", "b"], {}), answers).report
+    joined = completion_of(read_text_request(["a", "b"], {}), answers).report
     assert joined is not None
     assert (joined.call_id, joined.attempts, joined.retries) == ("first", 3, 1)
     assert (joined.prompt_tokens, joined.completion_tokens, joined.cost_picos) == (4, 2, 12)
     assert joined.cache_creation_tokens == 9
     answers[1].with_report(CallReport(call_id="unpriced"))
-    unpriced = text_of(read_text_request(["a", "b"], {}), answers).report
+    unpriced = completion_of(read_text_request(["a", "b"], {}), answers).report
     assert unpriced is not None
     assert unpriced.cost_picos is None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from puna.bridges.guard import message_of, parse_verdict
+from puna.bridges.guard import guarded_message, parse_verdict
 from puna.errors import BadRequestError
 
 CODES = tuple(f"S{number}" for number in range(1, 15))
@@ -41,13 +41,13 @@ def test_anything_else_is_no_verdict(text: str | None) -> None:
 
 
 def test_a_text_and_parts_become_a_message_of_the_user() -> None:
-    assert message_of("hi", reads_images=False) == {"role": "user", "content": "hi"}
+    assert guarded_message("hi", reads_images=False) == {"role": "user", "content": "hi"}
     given = [TEXT, IMAGE]
-    assert message_of(given, reads_images=True) == {"role": "user", "content": given}
+    assert guarded_message(given, reads_images=True) == {"role": "user", "content": given}
 
 
 @pytest.mark.parametrize("part", [IMAGE, {"type": "text"}, {"type": "audio"}, {}, None, "hi"])
 def test_what_the_model_cannot_judge_is_refused_by_its_place(part: Any) -> None:
     with pytest.raises(BadRequestError) as caught:
-        message_of([TEXT, part], reads_images=False)
+        guarded_message([TEXT, part], reads_images=False)
     assert caught.value.param == "input[1]"

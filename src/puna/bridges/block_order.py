@@ -23,14 +23,17 @@ T = TypeVar("T")
 Entry = str | int
 
 
-def is_usual(order: Sequence[Entry], *, most_texts: int = 1) -> bool:
-    """Whether an order is thoughts, then texts (at most `most_texts`), then calls."""
+def is_usual_order(order: Sequence[Entry], *, most_texts: int = 1) -> bool:
+    """Whether an order is thoughts, then texts (at most `most_texts`), then calls.
+
+    Only another order is recorded beside the message.
+    """
     ranks = [_rank(entry) for entry in order]
     return ranks == sorted(ranks) and ranks.count(1) <= most_texts
 
 
 def read_order(order: Any) -> list[Entry]:
-    """The `block_order` of a message, checked; empty where it is invalid."""
+    """Read the `block_order` of a message that is sent back; empty where it is invalid."""
     if not isinstance(order, list):
         return []
     entries = cast("list[Any]", order)
@@ -38,8 +41,8 @@ def read_order(order: Any) -> list[Entry]:
     return cast("list[Entry]", entries) if is_right else []
 
 
-def cut_text(text: str, order: Sequence[Entry]) -> list[str]:
-    """Cut an answer's text into the texts of its blocks, by the lengths in the order.
+def split_text(text: str, order: Sequence[Entry]) -> list[str]:
+    """Split an answer's text into the texts of its blocks, by the lengths in the order.
 
     The whole text as one where the lengths do not fit.
     """
@@ -53,7 +56,7 @@ def cut_text(text: str, order: Sequence[Entry]) -> list[str]:
 def put_in_order(
     order: Sequence[Entry], thoughts: Sequence[T], texts: Sequence[T], calls: Sequence[T]
 ) -> list[T]:
-    """The blocks of an answer in the given order.
+    """Arrange the blocks of an answer in the given order, to send them to their host again.
 
     Where the order does not fit these blocks, it is thoughts, texts, calls.
     """
@@ -71,4 +74,5 @@ def _rank(entry: Entry) -> int:
 
 
 def _is_length(entry: Any) -> bool:
+    """Whether an entry stands for a text, given as its length."""
     return isinstance(entry, int) and not isinstance(entry, bool) and entry > 0

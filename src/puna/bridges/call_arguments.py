@@ -14,7 +14,9 @@ BROKEN_INPUT = "INVALID_JSON"
 
 
 def parse_call_arguments(arguments: object) -> dict[str, Any] | None:
-    """The arguments as an object, from JSON text or from a mapping. Empty text is an empty object.
+    """Parse a call's arguments, JSON text or a mapping, to an object.
+
+    Empty text is an empty object.
 
     None where they are no JSON object (NaN and infinity are not JSON), or have more values than any
     model writes.

@@ -29,7 +29,7 @@ _IMPOSSIBLE: Mapping[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
-    """A text-completion request, checked, ready to become chat calls.
+    """A checked text-completion request that goes over chat: one chat call for each prompt.
 
     Attributes:
         prompts: at least one text.
@@ -79,12 +79,12 @@ def read_text_request(
     )
 
 
-def messages_of(prompt: str) -> list[dict[str, Any]]:
+def prompt_messages(prompt: str) -> list[dict[str, Any]]:
     """The messages of the chat call for one prompt."""
     return [{"role": "user", "content": prompt}]
 
 
-def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextCompletion:
+def completion_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextCompletion:
     """Build the text completion from the chat answers, which are in the order of the prompts."""
     choices = [
         TextChoice(
@@ -104,7 +104,7 @@ def text_of(request: TextRequest, answers: Sequence[ChatCompletion]) -> TextComp
         model=first.model,
         choices=choices,
         **_without_unset(
-            usage=_sum([answer.usage for answer in answers if answer.usage is not None]),
+            usage=_sum_all([answer.usage for answer in answers if answer.usage is not None]),
             system_fingerprint=first.system_fingerprint,
         ),
     )
@@ -145,8 +145,11 @@ class TextStream:
         return self._make(chunk, self._head, choices=choices)
 
     def last(self) -> TextCompletion | None:
-        """The final usage chunk; None where the caller did not ask for usage."""
-        usage = _sum(self._usages)
+        """The final usage chunk, after the last call.
+
+        None where the caller did not ask for usage.
+        """
+        usage = _sum_all(self._usages)
         if self._head is None or usage is None:
             return None
         return self._make(self._head, self._head, choices=[], usage=usage)
@@ -176,6 +179,7 @@ def _without_unset(**fields: Any) -> dict[str, Any]:
 
 
 def _read_prompts(prompt: Any) -> tuple[str, ...]:
+    """Read `prompt`, a text or a list of texts. Raises BadRequestError, also for token ids."""
     if isinstance(prompt, str):
         return (prompt,)
     if not isinstance(prompt, Sequence) or isinstance(prompt, bytes) or not prompt:
@@ -210,5 +214,5 @@ def join_reports(request: TextRequest, reports: Sequence[CallReport | None]) -> 
     return joined
 
 
-def _sum(usages: Sequence[Usage]) -> Usage | None:
+def _sum_all(usages: Sequence[Usage]) -> Usage | None:
     return reduce(sum_usages, usages) if usages else None

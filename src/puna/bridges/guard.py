@@ -29,8 +29,8 @@ _SEPARATORS = re.compile(r"[\s,]+")
 _TEXT, _IMAGE = "text", "image_url"
 
 
-def message_of(given: Any, *, reads_images: bool) -> dict[str, Any]:
-    """One moderation input as a user message: a text, or parts with texts and images.
+def guarded_message(given: Any, *, reads_images: bool) -> dict[str, Any]:
+    """Convert one moderation input, a text or parts, to the user message that the guard judges.
 
     Raises:
         BadRequestError: it is neither, or it holds an image and the model reads none.

@@ -21,7 +21,7 @@ class Omissions:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of what was left out so far."""
+        """The names of everything left out so far, for the report."""
         return tuple(self._names)
 
     def note(self, name: str) -> None:
@@ -29,7 +29,7 @@ class Omissions:
         self._names[name] = None
 
     def note_unread(self, given: Mapping[str, Any], read: Iterable[str], path: str) -> None:
-        """Record the fields of an object that are not among those read, unless they are empty.
+        """Note the fields of an object that the bridge does not read, unless they are empty.
 
         `path` is the object's path in the request.
         """
@@ -38,7 +38,7 @@ class Omissions:
                 self.note(f"{path}.{name}")
 
     def refuse(self, path: str, message: str, *, param: str | None = None) -> None:
-        """Record a feature that is left out because the caller set `drop_params`; else raise.
+        """Refuse a feature that cannot be had; under `drop_params` note it as left out instead.
 
         `param` is the exact path of what is wrong, where it is deeper than `path`.
 

@@ -31,7 +31,7 @@ class PlainCall(Struct):
 
 
 class PlainContent(Struct, forbid_unknown_fields=True):
-    """What was said: a text, calls, or both."""
+    """The message of a choice: a text, calls, or both."""
 
     role: str
     content: str | UnsetType | None = UNSET

@@ -89,21 +89,22 @@ def find_json(text: str) -> str | None:
     whole = text.strip()
     if _is_json(whole):
         return whole
-    fenced = list(islice(_fenced(text), 2))
+    fenced = list(islice(_fenced_parts(text), 2))
     if len(fenced) == 1 and _is_json(fenced[0]):
         return fenced[0]
-    return next((span for span in _bracketed(text) if _is_json(span)), None)
+    return next((span for span in _bracketed_parts(text) if _is_json(span)), None)
 
 
 def read_json(text: str) -> Any:
     """Parse a JSON text. Raises ValueError where it is invalid; `NaN` is."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
 
-def _refuse(constant: str) -> Any:
+def _refuse_constant(constant: str) -> Any:
+    """Raise ValueError for `NaN` and infinity. Called by the JSON decoder."""
     raise ValueError(constant)
 
 
@@ -115,7 +116,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _fenced(text: str) -> Iterator[str]:
+def _fenced_parts(text: str) -> Iterator[str]:
     """The content of each code fence, in one pass over the text."""
     opened = _FENCE_OPENS.search(text)
     while opened is not None:
@@ -126,7 +127,7 @@ def _fenced(text: str) -> Iterator[str]:
         opened = _FENCE_OPENS.search(text, closed.end())
 
 
-def _bracketed(text: str) -> Iterator[str]:
+def _bracketed_parts(text: str) -> Iterator[str]:
     """Each part of the text from an opening bracket to its closing one.
 
     A bracket that is never closed gives the last part.

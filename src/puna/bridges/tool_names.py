@@ -23,6 +23,6 @@ def alias_of(name: str) -> str:
 
 
 def joined_name(namespace: str, name: str) -> str:
-    """The function name of a tool in a namespace: `crm` and `find` give `crm__find`."""
+    """The function name for a tool in a namespace: `crm` and `find` give `crm__find`."""
     between = "" if namespace.endswith(_BETWEEN) else _BETWEEN
     return alias_of(f"{namespace}{between}{name}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, cast
 
-from puna.bridges.completions import TextRequest, messages_of, read_text_request
+from puna.bridges.completions import TextRequest, prompt_messages, read_text_request
 from puna.catalog.prices import Price, price_from_dollars_per_token
 from puna.client.settings import ClientSettings, tls_from
 from puna.engine.call import Call, Canned, RequestT
@@ -152,7 +152,7 @@ def read_text_calls(
     drop_params = read_option(keywords, "drop_params", Scope.CALL, settings.drop_params)
     request = read_text_request(prompt, keywords, drop_params=drop_params)
     first = read_call(
-        model, messages_of(request.prompts[0]), request.fields, settings, stream=stream
+        model, prompt_messages(request.prompts[0]), request.fields, settings, stream=stream
     )
     return request, calls_of(request, first)
 

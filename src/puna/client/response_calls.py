@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from puna.bridges.responses.compaction import expand
+from puna.bridges.responses.compaction import expand_compactions
 from puna.client.keywords import (
     make_call,
     read_canned,
@@ -53,5 +53,5 @@ def read_response_call(
         stored_items=memory.items(references_in(asked)),
         **read_options(own, settings),
     )
-    request = replace(request, items=expand(request.items))
+    request = replace(request, items=expand_compactions(request.items))
     return make_call(request, own, settings, read_canned(own))

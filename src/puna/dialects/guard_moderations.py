@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from puna.bridges.guard import message_of, parse_verdict
+from puna.bridges.guard import guarded_message, parse_verdict
 from puna.catalog.guards import GuardFacts
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import BuiltRequest, ReadContext, Target
@@ -70,7 +70,7 @@ class GuardModerations:
         (given,) = request.inputs
         return ChatRequest(
             request.model,
-            (message_of(given, reads_images=self.guard.reads_images),),
+            (guarded_message(given, reads_images=self.guard.reads_images),),
             params={"temperature": 0, **request.params},
             extra=request.extra,
             headers=request.headers,

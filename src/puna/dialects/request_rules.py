@@ -16,7 +16,7 @@ from puna.bridges.histories.rules import (
     ThoughtRule,
 )
 from puna.bridges.histories.thoughts import blocks_as_thoughts
-from puna.bridges.messages.deferred import plain_tools, with_tools
+from puna.bridges.messages.deferred import plain_tools, replace_tools
 from puna.bridges.messages.plain_chat import extra_names, plain_messages
 from puna.dialects.base import Target
 from puna.dialects.param_paths import without_paths
@@ -140,7 +140,7 @@ def to_plain_chat(
     plain, told = plain_messages(messages)
     params = request.params
     tools, untold = plain_tools(params.get("tools", ()), messages, params.get("tool_choice"))
-    params, lost = with_tools(params, tools)
+    params, lost = replace_tools(params, tools)
     found = dict.fromkeys((*told, *untold, *lost, *dropped, *extra_names(extras)))
     changed = replace(request, messages=tuple(plain), params=params, messages_extras=None)
     return changed, tuple(found)

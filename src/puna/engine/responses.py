@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from typing import Any
 
-from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
+from puna.bridges.responses.stored import StoredResponse, make_stored, unknown_response_error
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
 from puna.engine.response_run import EventConverter
@@ -32,7 +32,7 @@ class ResponseMemory:
     def keep(self, request: ResponsesRequest, response: Response) -> None:
         """Keep a response, unless its request says `store: false`."""
         if request.is_stored:
-            stored = stored_of(request, response, _OWNER)
+            stored = make_stored(request, response, _OWNER)
             text = stored.to_json()
             with self._lock:
                 self._texts.put(response.id, text)
@@ -67,7 +67,7 @@ class ResponseMemory:
         with self._lock:
             text = self._texts.get(known)
         if text is None:
-            raise unknown_response(known)
+            raise unknown_response_error(known)
         return StoredResponse.from_json(known, _OWNER, text).conversation
 
     def keep_last(

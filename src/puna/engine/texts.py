@@ -8,9 +8,9 @@ from dataclasses import fields, replace
 from puna.bridges.completions import (
     TextRequest,
     TextStream,
+    completion_of,
     join_reports,
-    messages_of,
-    text_of,
+    prompt_messages,
 )
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.at_once import ask_all
@@ -27,14 +27,16 @@ def calls_of(request: TextRequest, template: Call) -> list[Call]:
     `template` is the first one.
     """
     return [
-        replace(template, request=replace(template.request, messages=tuple(messages_of(prompt))))
+        replace(
+            template, request=replace(template.request, messages=tuple(prompt_messages(prompt)))
+        )
         for prompt in request.prompts
     ]
 
 
 def complete_texts(engine: Engine, request: TextRequest, calls: Sequence[Call]) -> TextCompletion:
     """Make the chat calls one after the other, and join the answers to one text completion."""
-    return text_of(request, [engine.chat(call) for call in calls])
+    return completion_of(request, [engine.chat(call) for call in calls])
 
 
 def stream_texts(
@@ -68,7 +70,7 @@ async def complete_texts_async(
 
     The first failure cancels the others.
     """
-    return text_of(request, await ask_all(engine.chat, calls))
+    return completion_of(request, await ask_all(engine.chat, calls))
 
 
 async def stream_texts_async(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from puna.bridges.messages.deferred import plain_tools, with_tools
+from puna.bridges.messages.deferred import plain_tools, replace_tools
 
 HI = {"role": "user", "content": "hi"}
 CHOICE = {"type": "function", "function": {"name": "later"}}
@@ -58,7 +58,7 @@ def test_fields_that_chat_has_not_are_told_by_their_names() -> None:
 
 def test_where_no_tool_is_left_nothing_is_said_of_tools() -> None:
     params = {"tools": [LATER], "tool_choice": "required", "parallel_tool_calls": False, "n": 1}
-    assert with_tools(params, []) == ({"n": 1}, ("tool_choice",))
-    assert with_tools({**params, "tool_choice": "auto"}, []) == ({"n": 1}, ())
-    assert with_tools(params, [NOW]) == ({**params, "tools": [NOW]}, ())
-    assert with_tools({"n": 1}, []) == ({"n": 1}, ())
+    assert replace_tools(params, []) == ({"n": 1}, ("tool_choice",))
+    assert replace_tools({**params, "tool_choice": "auto"}, []) == ({"n": 1}, ())
+    assert replace_tools(params, [NOW]) == ({**params, "tools": [NOW]}, ())
+    assert replace_tools({"n": 1}, []) == ({"n": 1}, ())

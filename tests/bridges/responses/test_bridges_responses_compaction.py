@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.bridges.responses.compaction import compaction_of, expand
+from puna.bridges.responses.compaction import compaction_of, expand_compactions
 from puna.errors import BadRequestError, MalformedReplyError
 from puna.types.report import CallReport
 from puna.types.responses import Response
@@ -27,7 +27,7 @@ def response(text: str, **fields: Any) -> Response:
 def test_the_summary_comes_back_as_a_turn_of_the_user(text: str) -> None:
     made = compaction_of(response(text), REPORT)
     (item,) = made.to_dict()["output"]
-    (turn,) = expand([item])
+    (turn,) = expand_compactions([item])
     assert (turn["type"], turn["role"]) == ("message", "user")
     assert turn["content"].endswith(text.encode("utf-8", "replace").decode())
 
@@ -61,10 +61,10 @@ def test_a_summary_that_would_lose_something_is_an_error(given_: Response, code:
 def test_a_damaged_item_is_refused_by_its_path(text: str) -> None:
     items = [{"type": "message"}, {"type": "compaction", "encrypted_content": text}]
     with pytest.raises(BadRequestError) as caught:
-        expand(items)
+        expand_compactions(items)
     assert caught.value.param == "input[1].encrypted_content"
 
 
 def test_items_of_another_service_stay() -> None:
     items = [{"type": "compaction", "encrypted_content": "gAAAAA"}, {"type": "compaction"}]
-    assert expand(items) == tuple(items)
+    assert expand_compactions(items) == tuple(items)

@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.bridges.responses.custom_tools import arguments_of, function_of, input_of
+from puna.bridges.responses.custom_tools import custom_arguments, custom_function, custom_input
 
 
 @given(st.text())
 def test_an_input_comes_back_as_it_was(text: str) -> None:
-    assert input_of(arguments_of(text)) == text
-    assert json.loads(arguments_of(text)) == {"input": text}
+    assert custom_input(custom_arguments(text)) == text
+    assert json.loads(custom_arguments(text)) == {"input": text}
 
 
 @pytest.mark.parametrize(
     "arguments", ["", "*** Begin Patch", "[1]", '{"input": 5}', '{"a": "b"}', "[" * 100_000]
 )
 def test_arguments_of_another_form_are_the_input_themselves(arguments: str) -> None:
-    assert input_of(arguments) == arguments
+    assert custom_input(arguments) == arguments
 
 
 def test_a_grammar_stands_in_the_description() -> None:
     grammar = {"type": "grammar", "syntax": "lark", "definition": "start: begin"}
-    function = function_of({"name": "patch", "description": "Edits.", "format": grammar})
+    function = custom_function({"name": "patch", "description": "Edits.", "format": grammar})
     assert function["description"].startswith("Edits.\n\n")
     assert "lark grammar:\nstart: begin" in function["description"]
     assert function["parameters"]["required"] == ["input"]
-    assert "description" not in function_of({"name": "patch"})
+    assert "description" not in custom_function({"name": "patch"})

@@ -27,8 +27,8 @@ def test_flat_tools_become_nested_ones_with_only_what_was_given() -> None:
 def test_a_free_form_tool_is_a_function_with_one_text() -> None:
     request = read(tools=[PATCH])
     (tool,) = request.fields["tools"]
-    assert request.called("apply_patch").is_custom
-    assert not request.called("other").is_custom
+    assert request.tool_of("apply_patch").is_custom
+    assert not request.tool_of("other").is_custom
     assert tool["function"]["parameters"]["required"] == ["input"]
     assert "Edit files" in tool["function"]["description"]
     assert 'start: "x"' in tool["function"]["description"]
@@ -46,8 +46,8 @@ def test_the_tools_of_a_namespace_are_functions_with_its_name() -> None:
     request = read(tools=[WEATHER, FILES])
     names = [tool["function"]["name"] for tool in request.fields["tools"]]
     assert names == ["get_weather", "mcp__files__list", "mcp__files__edit"]
-    assert request.called("mcp__files__list") == CalledTool("list", "mcp__files")
-    assert request.called("mcp__files__edit") == CalledTool("edit", "mcp__files", is_custom=True)
+    assert request.tool_of("mcp__files__list") == CalledTool("list", "mcp__files")
+    assert request.tool_of("mcp__files__edit") == CalledTool("edit", "mcp__files", is_custom=True)
     assert request.left_out == ("tools[1].description",)
     assert request.echo["tools"][1] == FILES
 
@@ -60,7 +60,7 @@ def test_a_long_name_in_a_namespace_gets_an_alias_that_its_calls_have_too() -> N
     alias = tool["function"]["name"]
     assert len(alias) == 64
     assert request.messages[0]["tool_calls"][0]["function"]["name"] == alias
-    assert request.called(alias) == CalledTool("n" * 60, "mcp__files")
+    assert request.tool_of(alias) == CalledTool("n" * 60, "mcp__files")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.support.upstream import (
     usage_chunk,
 )
 
-from puna.bridges.responses.stored import stored_of
+from puna.bridges.responses.stored import make_stored
 from puna.errors import NotFoundError
 from puna.gateway.answers.sending import Caller as GatewayCaller
 from puna.gateway.endpoints.responses import ResponsesAPI
@@ -360,5 +360,5 @@ def test_what_was_left_out_is_told_whatever_it_is_called_and_however_much(
 def test_what_is_stored_is_without_instructions() -> None:
     request = make_responses_request("m", {"input": "hi", "instructions": "I"})
     answer = {"id": "resp_1", "created_at": 1, "status": "completed", "model": "m", "output": []}
-    kept = stored_of(request, Response.model_validate(answer), "k")
+    kept = make_stored(request, Response.model_validate(answer), "k")
     assert kept.conversation == ({"type": "message", "role": "user", "content": "hi"},)

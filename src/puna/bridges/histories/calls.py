@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from puna.bridges.call_arguments import BROKEN_INPUT, parse_call_arguments
-from puna.bridges.histories.order import parts_of
+from puna.bridges.histories.order import content_parts
 
 Message = dict[str, Any]
 Dropped = dict[str, None]
@@ -25,14 +25,14 @@ def fit_arguments(message: Message, dropped: Dropped, *, accepts_any: bool) -> M
     Called for each assistant message of a history.
     """
     calls: list[Any] = message["tool_calls"]
-    fitted = [_fit(call, dropped, accepts_any=accepts_any) for call in calls]
+    fitted = [_fit_call(call, dropped, accepts_any=accepts_any) for call in calls]
     if all(after is before for after, before in zip(fitted, calls, strict=True)):
         return message
     return {**message, "tool_calls": fitted}
 
 
 def calls_as_text(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
-    """Calls and their results rewritten as texts, for a host that refuses calls without `tools`.
+    """Rewrite calls and their results as texts, for a host that refuses calls without `tools`.
 
     Agents leave the tools out when they ask for a summary of the conversation.
     """
@@ -47,35 +47,38 @@ def calls_as_text(messages: Sequence[Message], dropped: Dropped) -> list[Message
                 name = names[call["id"]] = str(function.get("name"))
                 texts.append(_text_part(f"[called `{name}` with {function.get('arguments')}]"))
             rest = {k: v for k, v in message.items() if k != "tool_calls"}
-            told.append({**rest, "content": [*parts_of(message.get("content")), *texts]})
+            told.append({**rest, "content": [*content_parts(message.get("content")), *texts]})
         elif message["role"] == "tool" and message.get("tool_call_id") in names:
             label = _text_part(f"[result of `{names[message['tool_call_id']]}`]")
-            told.append({"role": "user", "content": [label, *parts_of(message.get("content"))]})
+            told.append(
+                {"role": "user", "content": [label, *content_parts(message.get("content"))]}
+            )
         else:
             told.append(message)
     return told
 
 
 def _text_part(text: str) -> Message:
+    """A text as a content part."""
     return {"type": "text", "text": text}
 
 
-def _fit(call: Mapping[str, Any], dropped: Dropped, *, accepts_any: bool) -> Mapping[str, Any]:
-    """The call with its arguments as JSON text."""
+def _fit_call(call: Mapping[str, Any], dropped: Dropped, *, accepts_any: bool) -> Mapping[str, Any]:
+    """A call with its arguments as JSON text."""
     function = cast("Mapping[str, Any]", call["function"])
     given = function.get("arguments")
-    text = _text_of(given, dropped, accepts_any=accepts_any)
+    text = _arguments_text(given, dropped, accepts_any=accepts_any)
     if text == given:
         return call
     return {**call, "function": {**function, "arguments": text}}
 
 
-def _text_of(given: Any, dropped: Dropped, *, accepts_any: bool) -> str:
-    """The arguments as JSON text; adds to `dropped` where they had to be wrapped."""
+def _arguments_text(given: Any, dropped: Dropped, *, accepts_any: bool) -> str:
+    """The arguments as JSON text; notes in `dropped` where they had to be wrapped."""
     if given is None or (isinstance(given, str) and given.strip() in _NOTHING):
         return "{}"
     if isinstance(given, Mapping):
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=_to_json_value)
     if isinstance(given, str) and (accepts_any or parse_call_arguments(given) is not None):
         return given
     text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
@@ -85,6 +88,6 @@ def _text_of(given: Any, dropped: Dropped, *, accepts_any: bool) -> str:
     return json.dumps({BROKEN_INPUT: text}, ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
-    """A value that JSON does not have (such as a date) as text, since only a model reads it."""
+def _to_json_value(value: Any) -> Any:
+    """A value that JSON does not have (such as a date) as text. Called by the JSON encoder."""
     return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.histories.order import parts_of
+from puna.bridges.histories.order import content_parts
 from puna.bridges.histories.rules import THOUGHT_FIELDS, MessageRules
 
 Message = dict[str, Any]
@@ -43,7 +43,7 @@ def move_images(messages: Sequence[Message]) -> list[Message]:
 
 
 def fit_content(message: Message, rules: MessageRules, dropped: Dropped) -> Message | None:
-    """The message with its content as the host accepts it.
+    """Fit a message's content to a host. Called for each message of a history.
 
     None for a message that has no content left.
     """
@@ -59,7 +59,7 @@ def fit_content(message: Message, rules: MessageRules, dropped: Dropped) -> Mess
 
 
 def _fit_parts(message: Message, rules: MessageRules, dropped: Dropped) -> Any:
-    """The content with blanks dropped and text parts joined, as the host's rules say."""
+    """A content without blank texts, and with joined text parts, as the host's rules say."""
     content: list[Mapping[str, Any]] = message["content"]
     parts: Sequence[Mapping[str, Any]] = content
     if rules.refuses_blanks:
@@ -72,7 +72,7 @@ def _fit_parts(message: Message, rules: MessageRules, dropped: Dropped) -> Any:
 
 
 def _fit_empty(message: Message, rules: MessageRules, content: Any) -> Message | None:
-    """A message without content, with an empty text where the host needs one.
+    """A message that has no content, with an empty text where the host needs one.
 
     None where the message can be left out.
     """
@@ -90,7 +90,7 @@ def _fit_empty(message: Message, rules: MessageRules, content: Any) -> Message |
 
 def _with_leading_images(images: Sequence[Mapping[str, Any]], message: Message) -> Message:
     """A user message with images put before its own content."""
-    said = parts_of(message.get("content"))
+    said = content_parts(message.get("content"))
     return {**message, "content": [*images, *(part for part in said if part.get("text") != "")]}
 
 
@@ -103,7 +103,7 @@ def _with_content(message: Message, content: Any) -> Message:
 
 
 def _without_images(message: Message) -> tuple[Message, list[Mapping[str, Any]]]:
-    """A tool result whose other parts are replaced by a short text, and these parts."""
+    """Split a tool result: the result with a short text in place of images, and the images."""
     content = message.get("content")
     if not isinstance(content, list):
         return message, []

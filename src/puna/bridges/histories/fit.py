@@ -22,7 +22,9 @@ _PLAIN_FIELDS = 2
 def fit_history(
     messages: Sequence[Message], rules: MessageRules, dropped: Dropped, *, has_tools: bool = True
 ) -> Sequence[Message]:
-    """The messages as a host with these rules accepts them; the same object if nothing changes.
+    """Fit the messages of a request to a host's rules; the same object if nothing changes.
+
+    Called for each attempt, because each deployment may have other rules.
 
     Args:
         messages: chat messages, already checked.
@@ -62,7 +64,10 @@ def _is_plain(message: Message) -> bool:
 
 
 def _prepare(message: Message, rules: MessageRules, dropped: Dropped) -> Message:
-    """Fit the reasoning and the call arguments of an assistant message; others stay as they are."""
+    """Fit the reasoning and the arguments of calls in an assistant message.
+
+    Others stay as they are.
+    """
     if message["role"] != "assistant":
         return message
     message = fit_thoughts(message, rules.thoughts, dropped)

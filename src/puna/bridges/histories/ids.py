@@ -18,16 +18,10 @@ _INVALID = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
 class CallIds:
-    """The call ids of one request.
-
-    Each call gets one that the host accepts and no other call has.
-    """
+    """Assigns the calls of one request ids that the host accepts, each a different one."""
 
     def __init__(self, rule: IdRule, given: frozenset[str]) -> None:
-        """`given` are all ids in the caller's request.
-
-        None of them is generated for another call.
-        """
+        """`given` are all ids in the caller's request; none of them is made for another call."""
         self._rule = rule
         self._used: set[str] = set()
         self._given = given
@@ -40,13 +34,17 @@ class CallIds:
             self._used.add(call_id)
             return call_id
         count = self._counts.get(call_id, 0)
-        while (made := self._make(call_id, count)) in self._used or made in self._given:
+        while (made := self._make_id(call_id, count)) in self._used or made in self._given:
             count += 1
         self._counts[call_id] = count + 1
         self._used.add(made)
         return made
 
-    def _make(self, call_id: str, count: int) -> str:
+    def _make_id(self, call_id: str, count: int) -> str:
+        """Make an id by the host's rule.
+
+        It is derived from the caller's, and so the same in every request.
+        """
         told = f"{count}:{call_id}".encode("utf-8", "surrogatepass")
         number = int.from_bytes(hashlib.sha256(told).digest()[:12], "big")
         digits: list[str] = []

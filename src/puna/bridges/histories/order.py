@@ -38,14 +38,14 @@ class _Call:
 
 
 def order_messages(messages: Sequence[Message], rule: IdRule, dropped: Dropped) -> list[Message]:
-    """The messages in chat's order, with call ids that the host accepts.
+    """Put each result behind its call, as chat hosts require, and give calls accepted ids.
 
     `dropped` gets a name where a call has no result, or a result no call.
     """
-    calls = _calls_of(messages)
+    calls = _list_calls(messages)
     if not calls and not any(message["role"] == "tool" for message in messages):
         return list(messages)
-    orphans = _pair(messages, calls)
+    orphans = _assign_results(messages, calls)
     ids = CallIds(rule, frozenset(call.given_id for call in calls if call.given_id is not None))
     ordered: list[Message] = []
     waiting = iter(calls)
@@ -61,7 +61,7 @@ def order_messages(messages: Sequence[Message], rule: IdRule, dropped: Dropped) 
     return ordered
 
 
-def _calls_of(messages: Sequence[Message]) -> list[_Call]:
+def _list_calls(messages: Sequence[Message]) -> list[_Call]:
     """All calls of a conversation, in order."""
     return [
         _Call(
@@ -75,8 +75,8 @@ def _calls_of(messages: Sequence[Message]) -> list[_Call]:
     ]
 
 
-def _pair(messages: Sequence[Message], calls: Sequence[_Call]) -> set[int]:
-    """Assign the results to the calls; gives the indexes of the results that belong to none."""
+def _assign_results(messages: Sequence[Message], calls: Sequence[_Call]) -> set[int]:
+    """Assign each result to its call. Returns the indexes of the results that belong to no call."""
     by_id: dict[str | None, list[_Call]] = {}
     for call in calls:
         by_id.setdefault(call.given_id, []).append(call)
@@ -91,7 +91,7 @@ def _pair(messages: Sequence[Message], calls: Sequence[_Call]) -> set[int]:
             for call in by_id.get(None, ())
             if message.get("name") in (None, call.name) and not call.results
         ]
-        found = _pick(candidates, index, may_repeat=call_id in by_id)
+        found = _pick_call(candidates, index, may_repeat=call_id in by_id)
         if found is None:
             orphans.add(index)
         else:
@@ -99,7 +99,7 @@ def _pair(messages: Sequence[Message], calls: Sequence[_Call]) -> set[int]:
     return orphans
 
 
-def _pick(candidates: Sequence[_Call], index: int, *, may_repeat: bool) -> _Call | None:
+def _pick_call(candidates: Sequence[_Call], index: int, *, may_repeat: bool) -> _Call | None:
     """The call that a result at `index` belongs to, of those with its id.
 
     None where none is left.
@@ -135,22 +135,22 @@ def _with_ids(
 
 
 def _result_of(call: _Call, call_id: str, dropped: Dropped) -> Message:
-    """All results of a call as one message; it says so if the caller gave no result."""
+    """Join all results of a call to one message. A text says so where the caller gave none."""
     if not call.results:
         dropped[_NO_RESULT_NAME] = None
         return {"role": "tool", "tool_call_id": call_id, "content": NO_RESULT}
     first, *others = call.results
     if others:
-        content = parts_of(first.get("content"))
+        content = content_parts(first.get("content"))
         for other in others:
-            content += parts_of(other.get("content"))
+            content += content_parts(other.get("content"))
         first = {**first, "content": content}
         for other in others:
             first = {**other, **first}
     return first if first["tool_call_id"] == call_id else {**first, "tool_call_id": call_id}
 
 
-def parts_of(content: Any) -> list[Message]:
+def content_parts(content: Any) -> list[Message]:
     """A content as a list of parts; empty for an empty text."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
@@ -158,11 +158,11 @@ def parts_of(content: Any) -> list[Message]:
 
 
 def _as_user_message(message: Message, dropped: Dropped) -> Message:
-    """A result without a call as a user message, with a label that names the call."""
+    """A result whose call is missing, as a user message with a label that names the call."""
     name = f" of `{message['name']}`" if isinstance(message.get("name"), str) else ""
     label = f"[result of the tool call `{message['tool_call_id']}`{name}, which is not here]\n"
     dropped.update((f"messages[].{one}", None) for one in message if one not in _READ_FIELDS)
     content = message.get("content")
     if isinstance(content, str):
         return {"role": "user", "content": f"{label}{content}"}
-    return {"role": "user", "content": [{"type": "text", "text": label}, *parts_of(content)]}
+    return {"role": "user", "content": [{"type": "text", "text": label}, *content_parts(content)]}

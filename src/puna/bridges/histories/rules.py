@@ -24,7 +24,7 @@ class IdRule:
     has_marks: bool = True
 
     def accepts(self, call_id: str) -> bool:
-        """Whether the host accepts an id unchanged."""
+        """Whether the host accepts an id unchanged; others are replaced."""
         return re.fullmatch(self.pattern, call_id) is not None
 
 
@@ -46,7 +46,9 @@ class ThoughtRule:
 
 @dataclass(frozen=True, slots=True)
 class MessageRules:
-    """What a host accepts in messages. The defaults are what every chat host accepts.
+    """What a host accepts in messages; set in its provider's row.
+
+    Every chat host accepts the defaults.
 
     Attributes:
         call_ids: which ids of tool calls it accepts.

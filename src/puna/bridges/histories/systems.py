@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from puna.bridges.histories.order import parts_of
+from puna.bridges.histories.order import content_parts
 from puna.bridges.histories.rules import MessageRules
 
 Message = dict[str, Any]
@@ -19,7 +19,7 @@ _KEPT = ("role", "content")
 def fit_systems(
     messages: Sequence[Message], rules: MessageRules, dropped: Dropped
 ) -> Sequence[Message]:
-    """The messages with the system messages where the host accepts them.
+    """Place the system messages where the host accepts them.
 
     Leading ones are joined to one, with a blank line between; each later one becomes a user message
     with a label.
@@ -38,7 +38,7 @@ def fit_systems(
     if leading <= 1 and not any(later):
         return messages
     return [
-        *_joined(messages[:leading], dropped),
+        *_join_systems(messages[:leading], dropped),
         *(
             _as_user_message(message, dropped) if is_system else message
             for message, is_system in zip(messages[leading:], later, strict=True)
@@ -46,8 +46,8 @@ def fit_systems(
     ]
 
 
-def _joined(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
-    """The leading system messages as one, with a blank line between their texts."""
+def _join_systems(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
+    """Join the leading system messages to one, with a blank line between their texts."""
     if len(messages) <= 1:
         return list(messages)
     for message in messages:
@@ -56,12 +56,12 @@ def _joined(messages: Sequence[Message], dropped: Dropped) -> list[Message]:
     if all(isinstance(content, str) for content in contents):
         joined: Any = BETWEEN_SYSTEMS.join(str(content) for content in contents if content)
     else:
-        joined = [part for content in contents for part in parts_of(content)]
+        joined = [part for content in contents for part in content_parts(content)]
     return [{"role": messages[0]["role"], "content": joined}]
 
 
 def system_label(role: str) -> str:
-    """What stands before the text of a system message that became one of the user."""
+    """The label before the text of a system message that is sent as a user message."""
     return f"[{role} message]\n"
 
 
@@ -72,4 +72,4 @@ def _as_user_message(message: Message, dropped: Dropped) -> Message:
     content = message.get("content")
     if isinstance(content, str):
         return {"role": "user", "content": f"{label}{content}"}
-    return {"role": "user", "content": [{"type": "text", "text": label}, *parts_of(content)]}
+    return {"role": "user", "content": [{"type": "text", "text": label}, *content_parts(content)]}

@@ -23,7 +23,7 @@ _TEXTS = ("thinking", "text", "reasoning", "summary")
 
 
 def has_thoughts(message: Mapping[str, Any]) -> bool:
-    """Whether a message holds reasoning in any of these forms."""
+    """Whether a message holds reasoning, in any of the known fields."""
     if any(name in message for name in THOUGHT_FIELDS) or THINKING_BLOCKS in message:
         return True
     content = message.get("content")
@@ -33,37 +33,37 @@ def has_thoughts(message: Mapping[str, Any]) -> bool:
 
 
 def fit_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
-    """An assistant message with its reasoning in the field that the host reads, or without it.
+    """Move the reasoning of an assistant message to the field that the host reads, or drop it.
 
     `thinking_blocks` are left alone: dialects that have such blocks send them unchanged.
     """
     if has_thoughts(message):
-        message = _fit(message, rule, dropped)
+        message = _fit_fields(message, rule, dropped)
     if rule.is_needed and rule.field is not None and message.get("tool_calls"):
         message = message if rule.field in message else {**message, rule.field: ""}
     return message
 
 
 def blocks_as_thoughts(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
-    """The message with the text of its `thinking_blocks` in the host's field, or without them.
+    """Turn a message's `thinking_blocks` into text in the host's field, or drop them.
 
     For hosts that have no such blocks.
     """
     blocks: list[Mapping[str, Any]] = message[THINKING_BLOCKS]
     rest = {name: value for name, value in message.items() if name != THINKING_BLOCKS}
-    if any(block.get("signature") or not _text_of(block) for block in blocks):
+    if any(block.get("signature") or not _thought_text(block) for block in blocks):
         dropped[_BLOCKS_NAME] = None  # no other host can read what is signed or encrypted
     if any(rest.get(name) for name in rule.kept):
         return rest  # the same thoughts, in the host's own words
-    text = "".join(_text_of(block) for block in blocks)
+    text = "".join(_thought_text(block) for block in blocks)
     if rule.field is not None and text:
         return {**rest, rule.field: text}
     dropped[_BLOCKS_NAME] = None
     return {name: value for name, value in rest.items() if name not in THOUGHT_FIELDS}
 
 
-def _fit(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
-    """An assistant message with only the reasoning that the host's rule accepts."""
+def _fit_fields(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
+    """An assistant message with only the reasoning fields that the host accepts."""
     told = {name: message[name] for name in THOUGHT_FIELDS if message.get(name)}
     fitted = {name: value for name, value in message.items() if name not in THOUGHT_FIELDS}
     kept = {name: value for name, value in told.items() if name in rule.kept}
@@ -77,8 +77,8 @@ def _fit(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
             fitted["content"] = [p for p in parts if p.get("type") not in THOUGHT_PARTS]
     others = [name for name in told if name not in kept]
     if rule.field is not None and rule.field not in kept:
-        texts = [_text_of(told[name]) for name in THOUGHT_FIELDS if name in told]
-        text = next((one for one in texts if one), "") or "".join(map(_text_of, thoughts))
+        texts = [_thought_text(told[name]) for name in THOUGHT_FIELDS if name in told]
+        text = next((one for one in texts if one), "") or "".join(map(_thought_text, thoughts))
         if text:
             return {**fitted, rule.field: text}
     if kept or message.get(THINKING_BLOCKS):
@@ -89,13 +89,13 @@ def _fit(message: Message, rule: ThoughtRule, dropped: Dropped) -> Message:
     return fitted
 
 
-def _text_of(thought: Any) -> str:
+def _thought_text(thought: Any) -> str:
     """The reasoning text of a field's value, a block, or a content part."""
     if isinstance(thought, str):
         return thought
     if isinstance(thought, list):
-        return "".join(map(_text_of, cast("list[Any]", thought)))
+        return "".join(map(_thought_text, cast("list[Any]", thought)))
     if isinstance(thought, Mapping):
         fields = cast("Mapping[str, Any]", thought)
-        return next((text for name in _TEXTS if (text := _text_of(fields.get(name)))), "")
+        return next((text for name in _TEXTS if (text := _thought_text(fields.get(name)))), "")
     return ""

@@ -16,7 +16,7 @@ _BETWEEN = "\n\n"
 
 
 def list_blocks(content: object, path: str) -> Iterator[tuple[str, Block]]:
-    """Each block of a content with its path in the request; a string counts as one text block.
+    """List the blocks of a content, each with its path in the request; a string is one text block.
 
     Raises:
         BadRequestError: it is neither a string nor a list of blocks.
@@ -39,7 +39,7 @@ def list_blocks(content: object, path: str) -> Iterator[tuple[str, Block]]:
 
 
 def read_text(block: Block, path: str, field: str = "text") -> str:
-    """The text of a block, from its field `field`.
+    """Read the text field `field` of a block.
 
     Raises:
         BadRequestError: the field is missing or no text.
@@ -64,10 +64,10 @@ def read_part(block: Block, path: str, omissions: Omissions) -> Part | None:
     if kind == "text":
         return read_text_part(block, path)
     if kind == "image":
-        image = _image(block.get("source"), path, omissions)
+        image = _convert_image(block.get("source"), path, omissions)
         return image and {**image, **_unread_fields(block, ("source",))}
     if kind == "document":
-        return _document(block, path, omissions)
+        return _convert_document(block, path, omissions)
     omissions.refuse(
         path,
         f"`{path}.type` is `{display(kind)}`, which cannot be sent to a chat model; text, image, "
@@ -82,7 +82,7 @@ def read_text_part(block: Block, path: str) -> Part:
 
 
 def text_part(text: str) -> Part:
-    """A text as a chat content part."""
+    """A chat content part with this text."""
     return {"type": "text", "text": text}
 
 
@@ -91,16 +91,19 @@ def join_texts(texts: Sequence[str]) -> str:
     return _BETWEEN.join(text for text in texts if text)
 
 
-def keep_parts(parts: Sequence[Part]) -> str | list[Part]:
-    """Parts as a content that keeps them separate; a single plain text becomes a string."""
+def as_content(parts: Sequence[Part]) -> str | list[Part]:
+    """Parts as a content that keeps them separate; a single plain text becomes a string.
+
+    Used while a request is converted, since a host of the Messages API gets the parts as they are.
+    """
     said = [part for part in parts if part.get("text") != ""]
     if not said:
         return ""
     return said[0]["text"] if len(said) == 1 and set(said[0]) == {"type", "text"} else said
 
 
-def join_parts(parts: Sequence[Part]) -> str | list[Part]:
-    """Parts as a content: one string where all are texts, which every host reads; else a list."""
+def as_joined_content(parts: Sequence[Part]) -> str | list[Part]:
+    """Parts as a content for hosts of chat: one string where all are texts; else a list."""
     if all(part["type"] == "text" for part in parts):
         return join_texts([part["text"] for part in parts])
     return [part for part in parts if part.get("text") != ""]
@@ -112,8 +115,8 @@ def _unread_fields(block: Block, read: Sequence[str]) -> dict[str, Any]:
     return {name: block[name] for name in block if name not in known and block[name] is not None}
 
 
-def _image(source: object, path: str, omissions: Omissions) -> Part | None:
-    """An image's `source` as an `image_url` part."""
+def _convert_image(source: object, path: str, omissions: Omissions) -> Part | None:
+    """Convert the `source` of an image to an `image_url` part."""
     place = f"{path}.source"
     if not isinstance(source, Mapping):
         raise BadRequestError(f"`{place}` must be an object.", param=place)
@@ -133,8 +136,8 @@ def _image(source: object, path: str, omissions: Omissions) -> Part | None:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def _document(block: Block, path: str, omissions: Omissions) -> Part | None:
-    """A text document as a text part; others are left out or refused."""
+def _convert_document(block: Block, path: str, omissions: Omissions) -> Part | None:
+    """Convert a text document to a text part; others are left out or refused."""
     place = f"{path}.source"
     source = block.get("source")
     if not isinstance(source, Mapping):

@@ -12,12 +12,12 @@ from puna.bridges.block_order import (
     THOUGHTS,
     TOOL_USE,
     Entry,
-    is_usual,
+    is_usual_order,
 )
 from puna.bridges.messages.blocks import (
     Block,
     Part,
-    keep_parts,
+    as_content,
     list_blocks,
     read_part,
     read_text,
@@ -46,7 +46,7 @@ def read_system(system: object, omissions: Omissions) -> list[ChatMessage]:
     """Convert `system` to a list with one system message; empty where it holds no text."""
     if system is None:
         return []
-    return _system(list_blocks(system, "system"), omissions)
+    return _read_system_turn(list_blocks(system, "system"), omissions)
 
 
 def read_conversation(messages: object, omissions: Omissions) -> list[ChatMessage]:
@@ -69,7 +69,10 @@ def read_conversation(messages: object, omissions: Omissions) -> list[ChatMessag
 
 
 def image_paths(messages: object) -> tuple[str, ...]:
-    """The path of each image in the turns, in the order in which the chat messages have them."""
+    """The path of each image in the turns, in the order of the chat messages.
+
+    Errors about images use it.
+    """
     paths: list[str] = []
     for i, turn in enumerate(cast("list[Any]", messages) if isinstance(messages, list) else ()):
         content = turn.get("content") if isinstance(turn, Mapping) else None
@@ -91,6 +94,7 @@ def image_paths(messages: object) -> tuple[str, ...]:
 
 
 def _read_turn(turn: object, path: str, omissions: Omissions) -> list[ChatMessage]:
+    """Convert one turn, by its role, to chat messages."""
     if not isinstance(turn, Mapping):
         raise BadRequestError(
             f"`{path}` must be an object with `role` and `content`, not {kind_of(turn)}.",
@@ -98,7 +102,11 @@ def _read_turn(turn: object, path: str, omissions: Omissions) -> list[ChatMessag
         )
     given = cast("Mapping[str, Any]", turn)
     role = given.get("role")
-    readers = {"user": _user, "assistant": _assistant, "system": _system}
+    readers = {
+        "user": _read_user_turn,
+        "assistant": _read_assistant_turn,
+        "system": _read_system_turn,
+    }
     if not isinstance(role, str) or role not in readers:
         raise BadRequestError(
             f"`{path}.role` must be user, assistant or system, not `{display(role)}`.",
@@ -107,14 +115,15 @@ def _read_turn(turn: object, path: str, omissions: Omissions) -> list[ChatMessag
     return readers[role](list_blocks(given.get("content"), f"{path}.content"), omissions)
 
 
-def _system(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
+def _read_system_turn(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
+    """Convert a system turn to a message; none where it holds no text."""
     parts = [read_part(block, path, omissions) for path, block in blocks]
-    content = keep_parts([part for part in parts if part is not None])
+    content = as_content([part for part in parts if part is not None])
     return [{"role": "system", "content": content}] if content else []
 
 
-def _assistant(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
-    """An assistant turn as a message: its reasoning, texts and calls.
+def _read_assistant_turn(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
+    """Convert an assistant turn to a message with its reasoning, texts and calls.
 
     Blocks of tools that the host itself ran are left out.
     """
@@ -129,7 +138,7 @@ def _assistant(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
             texts += [part] if part["text"] else []
             order += [len(part["text"])] if part["text"] else []
         elif kind == "tool_use":
-            calls.append(_call(block, path))
+            calls.append(_convert_call(block, path))
             order.append(TOOL_USE)
             _note_unknown_fields(block, omissions)
         elif kind in THOUGHTS:
@@ -139,17 +148,18 @@ def _assistant(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
             omissions.note(f"messages.{kind}")
     if not order:
         return []
-    message: ChatMessage = {"role": "assistant", "content": keep_parts(texts) or None}
+    message: ChatMessage = {"role": "assistant", "content": as_content(texts) or None}
     if calls:
         message["tool_calls"] = calls
     if thoughts:
         message[THINKING_BLOCKS] = thoughts
-    if not is_usual(order, most_texts=len(texts)):
+    if not is_usual_order(order, most_texts=len(texts)):
         message[BLOCK_ORDER] = order
     return [message]
 
 
-def _call(block: Block, path: str) -> dict[str, Any]:
+def _convert_call(block: Block, path: str) -> dict[str, Any]:
+    """Convert a `tool_use` block to a tool call."""
     given = block.get("input", {})
     if not isinstance(given, Mapping):
         raise BadRequestError(
@@ -164,8 +174,8 @@ def _call(block: Block, path: str) -> dict[str, Any]:
     }
 
 
-def _user(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
-    """A user turn.
+def _read_user_turn(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
+    """Convert a user turn to messages.
 
     First the tool results, which must follow their calls, then one message with the rest.
     """
@@ -173,17 +183,17 @@ def _user(blocks: Placed, omissions: Omissions) -> list[ChatMessage]:
     parts: list[Part] = []
     for path, block in blocks:
         if block["type"] == "tool_result":
-            results.append(_result(block, path, omissions))
+            results.append(_convert_result(block, path, omissions))
             continue
         part = read_part(block, path, omissions)
         if part is not None:
             parts.append(part)
-    content = keep_parts(parts)
+    content = as_content(parts)
     return [*results, {"role": "user", "content": content}] if content else results
 
 
-def _result(block: Block, path: str, omissions: Omissions) -> ChatMessage:
-    """A tool result as a tool message.
+def _convert_result(block: Block, path: str, omissions: Omissions) -> ChatMessage:
+    """Convert a tool result to a tool message.
 
     Images are kept, and moved later for hosts that read none.
     """
@@ -197,7 +207,7 @@ def _result(block: Block, path: str, omissions: Omissions) -> ChatMessage:
     message: ChatMessage = {
         "role": "tool",
         "tool_call_id": read_text(block, path, "tool_use_id"),
-        "content": keep_parts(parts),
+        "content": as_content(parts),
     }
     for name in (IS_ERROR, CACHE_CONTROL):
         if block.get(name) is not None:

@@ -24,14 +24,14 @@ _ABOUT_TOOLS = (_CHOICE, "parallel_tool_calls")
 def plain_tools(
     tools: Sequence[Any], messages: Sequence[Mapping[str, Any]], choice: Any = None
 ) -> tuple[list[Any], tuple[str, ...]]:
-    """The tools to offer to a host of chat, and the names of the fields that were removed.
+    """Choose the tools to offer to a host of chat. Returns them, and the names of removed fields.
 
     Deferred tools are left out until the messages or `choice` (the request's `tool_choice`) name
     them.
     """
     found: dict[str, None] = {}
     is_deferred = any(tool.get(_DEFER) for tool in tools)
-    named = frozenset(_named(messages, choice)) if is_deferred else frozenset[str]()
+    named = frozenset(_named_tools(messages, choice)) if is_deferred else frozenset[str]()
     plain: list[Any] = []
     for tool in tools:
         for name in tool:
@@ -43,10 +43,10 @@ def plain_tools(
     return plain, tuple(found)
 
 
-def with_tools(
+def replace_tools(
     params: Mapping[str, Any], tools: Sequence[Any]
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The parameters with these tools, and the names of what that removed.
+    """Put these tools into the parameters. Returns them, and the names of what that removed.
 
     Where no tool is left, `tool_choice` and `parallel_tool_calls` are removed, too.
     """
@@ -57,7 +57,7 @@ def with_tools(
     return rest, (_CHOICE,) if lost else ()
 
 
-def _named(messages: Sequence[Mapping[str, Any]], choice: Any) -> Iterator[str]:
+def _named_tools(messages: Sequence[Mapping[str, Any]], choice: Any) -> Iterator[str]:
     """The names of all tools that the conversation refers to or has called."""
     for message in messages:
         content = message.get("content")

@@ -79,7 +79,7 @@ _write_arguments = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).e
 
 @dataclass(frozen=True, slots=True)
 class BridgedMessages:
-    """A Messages request as a chat request.
+    """A Messages request of the fast lane, converted to a chat request.
 
     Attributes:
         envelope: the chat request, which `PassingRules.fit` may be asked about.
@@ -95,7 +95,10 @@ class BridgedMessages:
 
 
 def read_messages_envelope(body: bytes) -> BridgedMessages | None:
-    """Parse the body of a usual Messages request; None for any other, valid or not."""
+    """Parse and convert the body of a usual Messages request, for the fast lane.
+
+    None for any other body, valid or not: the full lane must read it.
+    """
     try:
         if not body.isascii():
             body.decode()  # the decoder does not check the UTF-8 of raw values
@@ -105,7 +108,7 @@ def read_messages_envelope(body: bytes) -> BridgedMessages | None:
 
 
 class _Reading:
-    """One request being read. `found` has the names of what is left out, in order."""
+    """The conversion of one request. `found` has the names of what is left out, in order."""
 
     def __init__(self, given: MessagesBody) -> None:
         self._given = given
@@ -113,7 +116,7 @@ class _Reading:
         self._deferred: Sequence[Tool] = ()
 
     def bridge(self, body: bytes) -> BridgedMessages:
-        """The request as a chat request.
+        """Convert the request to a chat request.
 
         Raises:
             UnusualRequestError: it cannot be read here.
@@ -141,12 +144,12 @@ class _Reading:
             top_p=value_or_unset(given.top_p),
         )
         if astuple(given)[7:] != _NOTHING_MORE:
-            self._add_others(envelope, body)
+            self._add_options(envelope, body)
         stops = tuple(given.stop_sequences or ())
         return BridgedMessages(envelope, stops, tuple(self._found), self._deferred)
 
-    def _add_others(self, envelope: ChatEnvelope, body: bytes) -> None:
-        """Add to the chat request what few requests hold but those of agents."""
+    def _add_options(self, envelope: ChatEnvelope, body: bytes) -> None:
+        """Convert the fields that only requests of agents have, such as tools and metadata."""
         given = self._given
         if given.stop_sequences:
             envelope.stop = given.stop_sequences
@@ -162,10 +165,10 @@ class _Reading:
             raise UnusualRequestError
         if given.tools:
             self._leave_out_deferred(envelope, given.tools)
-        self._note_extras(body)
+        self._note_native_fields(body)
 
-    def _note_extras(self, body: bytes) -> None:
-        """Note what only a host of the same API gets."""
+    def _note_native_fields(self, body: bytes) -> None:
+        """Note the fields that only a host of the same API gets."""
         given = self._given
         config = given.output_config
         if is_given(config):
@@ -186,7 +189,7 @@ class _Reading:
         self._found.update(dict.fromkeys(extras))
 
     def _add_system(self, messages: list[Message], content: Raw) -> None:
-        """Add instructions, without the line that `BILLING` matches."""
+        """Convert instructions to a message, without the line that `BILLING` matches."""
         if bytes(content) == EMPTY_TEXT:
             return
         if not is_text(content):
@@ -200,13 +203,13 @@ class _Reading:
         if any(rest != block.text for rest, block in zip(rests, blocks, strict=True)):
             self._found[BILLING_NAME] = None
         # A block of nothing but that line is left out, with its marks.
-        self._note_marks([block for block, rest in zip(blocks, rests, strict=True) if rest])
+        self._note_cache_marks([block for block, rest in zip(blocks, rests, strict=True) if rest])
         text = join_texts(rests)
         if text:
             messages.append(SystemMessage(content=text_content(text)))
 
     def _add_user(self, messages: list[Message], content: Raw) -> None:
-        """Add a turn of the user: results first, for they must follow their calls."""
+        """Convert a user turn to messages: results first, because they must follow their calls."""
         if is_text(content):
             if bytes(content) != EMPTY_TEXT:
                 messages.append(UserMessage(content=content))
@@ -214,33 +217,33 @@ class _Reading:
         parts: list[TextBlock | ImageBlock] = []
         for block in _user_decoder.decode(content):
             if type(block) is ToolResultBlock:
-                messages.append(self._result(block))
+                messages.append(self._convert_result(block))
             elif type(block) is not TextBlock or block.text:
                 parts.append(block)  # type: ignore[arg-type]  # the other two of the union
         if not parts:
             return
-        self._note_marks(parts)
+        self._note_cache_marks(parts)
         if all(type(part) is TextBlock for part in parts):
             text = join_texts([part.text for part in parts])  # type: ignore[union-attr]
             messages.append(UserMessage(content=text_content(text)))
         else:
-            messages.append(UserMessage(content=Raw(_encoder.encode([*map(_part, parts)]))))
+            messages.append(UserMessage(content=Raw(_encoder.encode([*map(_convert_part, parts)]))))
 
-    def _result(self, block: ToolResultBlock) -> ToolMessage:
-        """The result of a tool as a chat message."""
+    def _convert_result(self, block: ToolResultBlock) -> ToolMessage:
+        """Convert a tool result to a tool message."""
         content = block.content if is_given(block.content) else Raw(EMPTY_TEXT)
         if not is_text(content):
             inner = [one for one in _result_decoder.decode(content) if one.text]
-            self._note_marks(inner)
+            self._note_cache_marks(inner)
             content = text_content(join_texts([one.text for one in inner]))
         if block.cache_control is not UNSET:
-            self._note_marks([block])
+            self._note_cache_marks([block])
         if block.is_error:
             content = text_content(ERROR + decode(content, type=str))
         return ToolMessage(content=content, tool_call_id=block.tool_use_id)
 
     def _add_answer(self, messages: list[Message], content: Raw) -> None:
-        """Add a turn of the model: texts, then calls."""
+        """Convert an assistant turn to a message: texts, then calls."""
         if is_text(content):
             if bytes(content) != EMPTY_TEXT:
                 messages.append(AssistantMessage(content=content))
@@ -249,19 +252,19 @@ class _Reading:
         calls: list[ToolCall] = []
         for block in _assistant_decoder.decode(content):
             if type(block) is ToolUseBlock:
-                calls.append(self._call(block))
+                calls.append(self._convert_call(block))
             elif type(block) is TextBlock and block.text:
                 if calls:
                     raise UnusualRequestError
                 texts.append(block)
         if not texts and not calls:
             return
-        self._note_marks(texts)
+        self._note_cache_marks(texts)
         text = text_content(join_texts([one.text for one in texts])) if texts else UNSET
         messages.append(AssistantMessage(content=text, tool_calls=calls or UNSET))
 
-    def _call(self, block: ToolUseBlock) -> ToolCall:
-        """A tool call as chat has it."""
+    def _convert_call(self, block: ToolUseBlock) -> ToolCall:
+        """Convert a `tool_use` block to a tool call."""
         if block.cache_control is not UNSET or not is_parseable(block.input, b"{"):
             raise UnusualRequestError
         arguments = _write_arguments(parse_json(bytes(block.input)))
@@ -270,7 +273,7 @@ class _Reading:
 
     def _leave_out_deferred(self, envelope: ChatEnvelope, given: list[MessagesTool]) -> None:
         """Leave out deferred tools that the conversation does not name (see `deferred.py`)."""
-        self._note_marks(given)
+        self._note_cache_marks(given)
         if all(one.defer_loading is None or one.defer_loading is UNSET for one in given):
             return
         self._found["tools.defer_loading"] = None
@@ -301,8 +304,8 @@ class _Reading:
         if choice.disable_parallel_tool_use:
             envelope.parallel_tool_calls = False
 
-    def _note_marks(self, blocks: Any) -> None:
-        """Note the marks for caches, which chat does not have."""
+    def _note_cache_marks(self, blocks: Any) -> None:
+        """Note the `cache_control` marks of blocks, which chat does not have."""
         if CACHE_CONTROL not in self._found and any(
             is_given(block.cache_control) for block in blocks
         ):
@@ -318,14 +321,14 @@ def _may_have_billing(content: bytes) -> bool:
 
 
 def _chat_tool(given: MessagesTool) -> Tool:
-    """A tool as chat has it."""
+    """Convert a tool to a chat function."""
     description = value_or_unset(given.description)
     function = ToolFunction(given.name, description, given.input_schema)
     return Tool(type="function", function=function)
 
 
-def _part(given: TextBlock | ImageBlock) -> TextPart | ImagePart:
-    """A block of the user as a part of chat."""
+def _convert_part(given: TextBlock | ImageBlock) -> TextPart | ImagePart:
+    """Convert a block of the user to a content part."""
     if type(given) is TextBlock:
         return TextPart(given.text)
     source: Base64Source | URLSource = given.source  # type: ignore[union-attr]  # not the text

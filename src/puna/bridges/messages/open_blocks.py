@@ -18,9 +18,9 @@ Event = dict[str, Any]
 
 
 class Blocks:
-    """Emits the events of the content blocks.
+    """Emits the events of the content blocks of one message.
 
-    Numbers them, and closes one before the next opens.
+    Numbers the blocks, and closes one before the next opens.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Blocks:
 
     @property
     def open_text(self) -> int | None:
-        """The index of the open text block; None where none is open."""
+        """The index of the open text block; None where no text block is open."""
         return self.index if self._is_open and self._kind == TEXT else None
 
     def add_text(self, kind: str, text: str) -> Iterator[Event]:
@@ -79,7 +79,7 @@ class Blocks:
         yield from self.close()
 
     def open(self, block: dict[str, Any], kind: str | None = None) -> Iterator[Event]:
-        """The events that close the open block, if any, and begin the next one."""
+        """The events that close the open block, if any, and open the given one."""
         yield from self.close()
         self.index += 1
         self._kind = kind
@@ -92,14 +92,14 @@ class Blocks:
             yield {"type": "content_block_delta", "index": self.index, "delta": delta}
 
     def close(self) -> Iterator[Event]:
-        """The event that ends the open block; nothing if none is open."""
+        """The event that closes the open block; nothing if none is open."""
         if self._is_open:
             self._is_open = False
             yield {"type": "content_block_stop", "index": self.index}
 
 
 class OpenCall:
-    """A tool call that is still streaming, and the part of its arguments that may be sent.
+    """Buffers a tool call that is still streaming, and decides which of its arguments may be sent.
 
     Clients parse the arguments after every piece. So nothing is sent before a JSON object begins,
     and arguments that turn out to be no object are sent at the end, wrapped into one.
@@ -118,7 +118,7 @@ class OpenCall:
 
     @property
     def is_sent(self) -> bool:
-        """Whether each further piece of its arguments may go out at once."""
+        """Whether each further piece of its arguments may be sent at once."""
         return self._is_object is True and not self._unsent
 
     def add(self, piece: DeltaToolCall) -> None:
@@ -134,22 +134,22 @@ class OpenCall:
                 self._is_object = text.lstrip().startswith("{")
 
     def block(self, request: MessagesRequest) -> dict[str, Any]:
-        """The call's `tool_use` block, still with empty input."""
+        """The call as a `tool_use` block with empty input, to open the block with."""
         return tool_block(request, self._id, self._name, {})
 
     def pop_ready(self) -> str:
-        """The arguments that can be sent now; they are removed from the buffer."""
-        return self._flush() if self._is_object else ""
+        """Remove the arguments that can be sent now from the buffer, and return them."""
+        return self._pop_all() if self._is_object else ""
 
     def pop_rest(self) -> str:
-        """The remaining arguments at the end of the call."""
-        text = self._flush()
+        """Return the remaining arguments, when the call is complete."""
+        text = self._pop_all()
         if self._is_object:
             return text
         return json.dumps(parse_arguments(text), ensure_ascii=False)
 
-    def _flush(self) -> str:
-        """The buffered arguments; the buffer is empty afterwards."""
+    def _pop_all(self) -> str:
+        """Empty the buffer and return what was in it."""
         text = "".join(self._unsent)
         self._unsent = []
         return text
@@ -161,5 +161,6 @@ def json_delta(text: str) -> dict[str, Any] | None:
 
 
 def _signature_delta(block: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The delta with a thinking block's signature; None without one."""
     signature = block.get("signature")
     return {"type": "signature_delta", "signature": signature} if signature else None

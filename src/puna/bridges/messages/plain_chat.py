@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from puna.bridges.messages.blocks import join_parts, text_part
+from puna.bridges.messages.blocks import as_joined_content, text_part
 from puna.bridges.messages_only import TOOL_REFERENCE
 from puna.bridges.tool_names import alias_of
 from puna.types.messages_extras import MessagesExtras
@@ -27,10 +27,10 @@ _OUTPUT_CONFIG = "output_config"
 
 
 def plain_messages(messages: Sequence[Message]) -> tuple[Sequence[Message], tuple[str, ...]]:
-    """Make plain chat of the messages of a request that came in the Messages shape.
+    """Remove from messages what only hosts of the Messages API understand, for hosts of chat.
 
-    Parts lose the fields that chat does not have; their names are the second result. Content that
-    is all text becomes one string, which every host reads. References to tools become text.
+    Returns the messages, and the names of the fields that they lost. Content that is all text
+    becomes one string, which every host reads. References to tools become text.
     """
     found: dict[str, None] = {}
     plain = [_plain_message(message, found) for message in messages]
@@ -38,7 +38,7 @@ def plain_messages(messages: Sequence[Message]) -> tuple[Sequence[Message], tupl
 
 
 def extra_names(extras: MessagesExtras) -> tuple[str, ...]:
-    """The names of the request's top-level extras, which hosts of other protocols do not get."""
+    """The names of a request's fields outside its messages that hosts of chat do not get."""
     names: list[str] = []
     for name, value in extras.fields.items():
         if name == _OUTPUT_CONFIG:
@@ -49,6 +49,10 @@ def extra_names(extras: MessagesExtras) -> tuple[str, ...]:
 
 
 def _plain_message(message: Message, found: dict[str, None]) -> Message:
+    """One message without what only hosts of the Messages API understand.
+
+    Lost names go to `found`.
+    """
     content = message.get("content")
     if message["role"] == "system":
         content = _without_billing(content, found)
@@ -61,9 +65,9 @@ def _plain_message(message: Message, found: dict[str, None]) -> Message:
     plain["content"] = content
     if isinstance(content, list):
         parts = [_plain_part(part, found) for part in cast("list[Mapping[str, Any]]", content)]
-        plain["content"] = join_parts(parts)
+        plain["content"] = as_joined_content(parts)
     if message.get(IS_ERROR) is True:
-        plain["content"] = _as_error(plain["content"] or "")
+        plain["content"] = _mark_error(plain["content"] or "")
     return plain
 
 
@@ -89,8 +93,8 @@ def _without_billing(content: Any, found: dict[str, None]) -> Any:
     return [part for part in rests if part.get("text") != ""]
 
 
-def _as_error(content: Any) -> str | list[dict[str, Any]]:
-    """The result of a failed tool as text with a leading word, since chat has no mark for it."""
+def _mark_error(content: Any) -> str | list[dict[str, Any]]:
+    """Put a word before the result of a failed tool, since chat has no field for the failure."""
     if isinstance(content, str):
         return f"{ERROR}{content}"
     first = content[0] if content else text_part("")
@@ -100,6 +104,7 @@ def _as_error(content: Any) -> str | list[dict[str, Any]]:
 
 
 def _plain_part(part: Mapping[str, Any], found: dict[str, None]) -> dict[str, Any]:
+    """One content part without fields that chat does not have; lost names go to `found`."""
     if part["type"] == TOOL_REFERENCE:
         return text_part(f"[the tool `{alias_of(part['tool_name'])}` is available now]")
     kept = ("type", str(part["type"]))

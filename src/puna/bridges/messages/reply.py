@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
+from puna.bridges.block_order import BLOCK_ORDER, put_in_order, read_order, split_text
 from puna.bridges.call_arguments import BROKEN_INPUT, parse_call_arguments
 from puna.bridges.messages.request import MessagesRequest
 from puna.bridges.messages_only import EXTRA_FIELDS, MESSAGE_FIELDS
@@ -26,19 +26,19 @@ _STOP_REASONS: Mapping[str, str] = {
 
 
 def message_of(request: MessagesRequest, answer: ChatCompletion) -> dict[str, Any]:
-    """Build the message from the first choice; the Messages API has no others."""
+    """Convert a chat completion to a message. Its first choice counts; the API has no others."""
     choice = answer.choices[0]
     return {
         **message_head(request, answer.id, answer.model),
         "content": content_of(request, choice.message),
-        **_stop_of(request, choice),
+        **_choice_stop_fields(request, choice),
         **messages_only_fields(choice.message),
         "usage": usage_of(answer.usage),
     }
 
 
 def plain_message_of(request: MessagesRequest, answer: PlainAnswer) -> dict[str, Any]:
-    """The same for an answer of texts and calls only."""
+    """As `message_of`, for an answer of texts and calls that the fast lane has read."""
     choice, usage = answer.choices[0], answer.usage
     said = choice.message
     content = [text_block(said.content)] if said.content else []
@@ -49,7 +49,7 @@ def plain_message_of(request: MessagesRequest, answer: PlainAnswer) -> dict[str,
     return {
         **message_head(request, answer.id, answer.model),
         "content": content,
-        **stop_of(request, choice.finish_reason, choice.stop_reason, is_refusal=False),
+        **stop_reason_fields(request, choice.finish_reason, choice.stop_reason, is_refusal=False),
         "usage": usage_fields(
             usage.prompt_tokens,
             usage.completion_tokens,
@@ -60,27 +60,27 @@ def plain_message_of(request: MessagesRequest, answer: PlainAnswer) -> dict[str,
 
 
 def content_of(request: MessagesRequest, said: Message | Delta) -> list[dict[str, Any]]:
-    """The content of a chat message or delta as Anthropic blocks, in the order they were produced.
+    """Convert the content of a chat message or delta to blocks, in the order they were produced.
 
     Opaque thinking blocks stay unchanged; other reasoning becomes one thinking block.
     """
     thought = reasoning_of(said)
     thoughts = thinking_blocks_of(said) or ([thinking_block(thought)] if thought else [])
     order = read_order((said.model_extra or {}).get(BLOCK_ORDER))
-    texts = [*cut_text(said.content or "", order), *([said.refusal] if said.refusal else [])]
-    calls = [_tool_use(request, call) for call in said.tool_calls or ()]
+    texts = [*split_text(said.content or "", order), *([said.refusal] if said.refusal else [])]
+    calls = [_convert_call(request, call) for call in said.tool_calls or ()]
     return put_in_order(order, thoughts, [text_block(text) for text in texts], calls)
 
 
 def messages_only_fields(said: Message | Delta) -> dict[str, Any]:
-    """The fields of a message that a host of the Messages API gave and chat does not have."""
+    """The fields of a message from a host of the Messages API that chat does not have."""
     others = (said.model_extra or {}).get(EXTRA_FIELDS)
     fields = others.get(MESSAGE_FIELDS) if isinstance(others, Mapping) else None
     return dict(fields) if isinstance(fields, Mapping) else {}
 
 
 def message_head(request: MessagesRequest, chat_id: str, model: str) -> dict[str, Any]:
-    """The message of a `message_start` event: no content yet, usage zero.
+    """The message in the event `message_start`: no content yet, usage zero.
 
     The id is the host's if it has the form of this API, else the request's `made_id`.
     """
@@ -132,10 +132,10 @@ def parse_arguments(text: str) -> dict[str, Any]:
     return arguments if arguments is not None else {BROKEN_INPUT: text}
 
 
-def stop_of(
+def stop_reason_fields(
     request: MessagesRequest, finish_reason: str | None, matched: object, *, is_refusal: bool
 ) -> dict[str, Any]:
-    """The fields that say why a message ended.
+    """The fields that say why a message ended, from chat's finish reason.
 
     `matched` is the stop sequence that some hosts report: chat says `stop` both for it and for a
     natural end.
@@ -151,10 +151,7 @@ def stop_of(
 
 
 def stop_fields(reason: str | None, sequence: str | None = None) -> dict[str, Any]:
-    """`stop_reason`, `stop_sequence` and the other fields that Anthropic's schema requires.
-
-    Those without a value are null.
-    """
+    """`stop_reason`, `stop_sequence`, and null for the other fields that Anthropic requires."""
     return {
         "stop_reason": reason,
         "stop_sequence": sequence,
@@ -164,7 +161,7 @@ def stop_fields(reason: str | None, sequence: str | None = None) -> dict[str, An
 
 
 def usage_of(usage: Usage | None) -> dict[str, Any]:
-    """Usage in Anthropic's counting; all zero for None."""
+    """Convert chat's usage to Anthropic's counting; all zero for None."""
     if usage is None:
         return usage_fields(0, 0)
     details, made = usage.prompt_tokens_details, usage.completion_tokens_details
@@ -201,16 +198,16 @@ def usage_fields(
     }
 
 
-def _tool_use(request: MessagesRequest, call: ToolCall | DeltaToolCall) -> dict[str, Any]:
-    """A tool call as a `tool_use` block."""
+def _convert_call(request: MessagesRequest, call: ToolCall | DeltaToolCall) -> dict[str, Any]:
+    """Convert a tool call to a `tool_use` block."""
     name = call.function.name if call.function is not None else None
     arguments = call.function.arguments if call.function is not None else None
     return tool_block(request, call.id, name, parse_arguments(arguments or ""))
 
 
-def _stop_of(request: MessagesRequest, choice: Choice) -> dict[str, Any]:
+def _choice_stop_fields(request: MessagesRequest, choice: Choice) -> dict[str, Any]:
     """The fields that say why a choice ended."""
-    return stop_of(
+    return stop_reason_fields(
         request,
         choice.finish_reason,
         (choice.model_extra or {}).get("stop_reason"),

@@ -38,7 +38,7 @@ NO_THREADS = "thread_unsupported_request"
 
 @dataclass(frozen=True, slots=True)
 class MessagesRequest:
-    """A Messages request, ready to become a chat call.
+    """A Messages request, converted to what a chat call needs.
 
     Attributes:
         messages: chat messages.
@@ -101,7 +101,7 @@ def read_messages_request(
         )
     omissions = Omissions(may_drop=drop_params)
     tools, names = read_tools(given.get("tools"), omissions)
-    stops = _read_stops(given.get("stop_sequences"))
+    stops = _read_stop_sequences(given.get("stop_sequences"))
     fields = {
         **{name: given[name] for name in _SAME if name in given},
         **({"tools": tools} if tools else {}),
@@ -128,7 +128,7 @@ def read_messages_request(
 def _read_choice(
     given: Mapping[str, Any], tools: Sequence[Any], omissions: Omissions
 ) -> dict[str, Any]:
-    """`tool_choice` as chat's fields; none where all tools were left out."""
+    """Convert `tool_choice` to chat's fields; none where all tools were left out."""
     fields = read_tool_choice(given.get("tool_choice"))
     is_free = fields.get("tool_choice") in (None, "auto", "none")
     if not is_free and given.get("tools") and not tools:
@@ -138,7 +138,7 @@ def _read_choice(
 
 
 def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a request that only a host of the Messages API gets."""
+    """Pick the fields that only a host of the Messages API gets."""
     thinking = given.get("thinking", {})
     if not isinstance(thinking, Mapping):
         raise BadRequestError("`thinking` must be an object.", param="thinking")
@@ -148,7 +148,7 @@ def _read_extras(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**({"output_config": beside} if beside else {}), **carried}
 
 
-def _read_stops(stops: object) -> tuple[str, ...]:
+def _read_stop_sequences(stops: object) -> tuple[str, ...]:
     """Check `stop_sequences`. Raises BadRequestError where it is no list of strings."""
     if stops is None:
         return ()
@@ -160,7 +160,7 @@ def _read_stops(stops: object) -> tuple[str, ...]:
 
 
 def _read_user(metadata: object) -> dict[str, Any]:
-    """`metadata.user_id` as chat's `user`."""
+    """Convert `metadata.user_id` to chat's `user`."""
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping):
@@ -172,7 +172,7 @@ def _read_user(metadata: object) -> dict[str, Any]:
 
 
 def _read_format(given: Mapping[str, Any]) -> dict[str, Any]:
-    """`output_config.format`, or the older `output_format`, as `response_format`."""
+    """Convert `output_config.format`, or the older `output_format`, to `response_format`."""
     config = given.get("output_config", {})
     if not isinstance(config, Mapping):
         raise BadRequestError("`output_config` must be an object.", param="output_config")

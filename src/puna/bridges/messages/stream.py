@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from puna.bridges.block_order import BLOCK_ORDER, TEXT, THINKING, cut_text, read_order
+from puna.bridges.block_order import BLOCK_ORDER, TEXT, THINKING, read_order, split_text
 from puna.bridges.messages.open_blocks import Blocks, Event, OpenCall, json_delta
 from puna.bridges.messages.reply import (
     content_of,
     message_head,
     messages_only_fields,
-    stop_of,
+    stop_reason_fields,
     usage_of,
 )
 from puna.bridges.messages.request import MessagesRequest
@@ -53,7 +53,7 @@ class MessageStream:
         self._messages_only: dict[str, Any] = {}
 
     def add(self, chunk: ChatCompletionChunk) -> list[Event]:
-        """The events of the next chunk; the first chunk also begins the message."""
+        """Convert the next chunk to events; the first chunk also begins the message."""
         events = [] if self._has_begun else self._begin(chunk)
         self._usage = chunk.usage or self._usage
         for choice in chunk.choices:
@@ -65,13 +65,13 @@ class MessageStream:
     def open_text(self) -> int | None:
         """The index of the open text block, if more text would be added to it; else None.
 
-        The gateway's passing path writes such text deltas itself.
+        The fast lane writes the deltas of such a text itself.
         """
         return self._blocks.open_text if self._has_begun and self._open_call is None else None
 
     @property
     def has_open_call(self) -> bool:
-        """Whether the arguments of a call go out as they come."""
+        """Whether a call's arguments are sent as they come; then the fast lane may write them."""
         return self._open_call is not None
 
     def open_call(self, index: int) -> int | None:
@@ -88,11 +88,11 @@ class MessageStream:
     def finish(self, usage: Usage | None = None) -> list[Event]:
         """The last events: buffered blocks, stop reason, usage.
 
-        `usage` is used where no chunk had one.
+        `usage` is the report's, for a stream in which no chunk had one.
         """
         if not self._has_begun:
             return []
-        stop = stop_of(
+        stop = stop_reason_fields(
             self._request, self._finish_reason, self._matched, is_refusal=self._is_refusal
         )
         return [
@@ -187,7 +187,7 @@ def holds_whole_answer(delta: Delta) -> bool:
         says_more = bool(delta.content or delta.refusal or calls or reasoning_of(delta))
         return says_more or len(thoughts) > 1
     order = read_order((delta.model_extra or {}).get(BLOCK_ORDER))
-    texts = cut_text(delta.content or "", order)
+    texts = split_text(delta.content or "", order)
     return len(order) > 1 and len(order) == len(texts) + len(calls)
 
 

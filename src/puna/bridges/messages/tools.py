@@ -27,7 +27,9 @@ CHOICES: Mapping[str, Literal["none", "auto", "required"]] = {
 
 
 def read_tools(tools: object, omissions: Omissions) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Convert `tools` to functions; also gives the caller's names by their aliases.
+    """Convert `tools` to chat functions.
+
+    Returns them, and the caller's tool names by their aliases.
 
     Fields that a function does not have stay beside it, for hosts of the Messages API. A tool with
     a `type` of its own is one that Anthropic runs, or that only its models know.
@@ -49,15 +51,16 @@ def read_tools(tools: object, omissions: Omissions) -> tuple[list[dict[str, Any]
         given = cast("Mapping[str, Any]", tool)
         kind = given.get("type")
         if kind not in _CUSTOM:
-            omissions.refuse(f"{path}.type", _wrong_type(kind, path))
+            omissions.refuse(f"{path}.type", _tool_type_error(kind, path))
             continue
         name = _read_name(given.get("name"), f"{path}.name")
         names[alias_of(name)] = name
-        functions.append(_function(given, name, path))
+        functions.append(_to_function(given, name, path))
     return functions, names
 
 
-def _wrong_type(kind: Any, path: str) -> str:
+def _tool_type_error(kind: Any, path: str) -> str:
+    """The error message for a tool of a type that only Anthropic knows."""
     if kind == "function":
         return (
             f"`{path}` has the shape of OpenAI's chat API; in the Messages API a tool is "
@@ -98,8 +101,8 @@ def read_tool_choice(choice: Any) -> dict[str, Any]:
     return {**fields, "parallel_tool_calls": False} if is_single else fields
 
 
-def _function(tool: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
-    """A tool as a chat function."""
+def _to_function(tool: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
+    """Convert a tool to a chat function under the name `name`."""
     schema = tool.get("input_schema")
     if not isinstance(schema, Mapping):
         raise BadRequestError(
@@ -119,6 +122,7 @@ def _function(tool: Mapping[str, Any], name: str, path: str) -> dict[str, Any]:
 
 
 def _read_name(name: object, path: str) -> str:
+    """Check the name of a tool. Raises BadRequestError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise BadRequestError(
             f"`{path}` must be 1 to 128 letters, digits, `_` or `-`, not `{display(name)}`.",

@@ -44,7 +44,7 @@ class ImageBlock(Strict, tag_field="type", tag="image"):
 
 
 class Caller(Strict):
-    """Who made a call: the model itself."""
+    """The `caller` of a tool call: the model itself. Other callers make the request unusual."""
 
     type: Literal["direct"]
 
@@ -112,7 +112,7 @@ class Metadata(Struct):
 
 
 class Typed(Struct):
-    """An object of which only the type is read."""
+    """Any object, of which only `type` is read."""
 
     type: str | _Absent = UNSET
 

@@ -18,7 +18,7 @@ _PDF = "application/pdf"
 
 
 def blocks_of(content: object, path: str, omissions: Omissions) -> list[Block]:
-    """A message's content as blocks. Empty texts are left out, because no block may be empty.
+    """Convert a chat message's content to blocks. Empty texts are left out: no block may be empty.
 
     Extra fields of a part are kept: `cache_control`, `citations`.
 
@@ -33,7 +33,7 @@ def blocks_of(content: object, path: str, omissions: Omissions) -> list[Block]:
     return [block for block in blocks if block is not None and block.get("text") != ""]
 
 
-def simplify(blocks: list[Block]) -> str | list[Block]:
+def as_content(blocks: list[Block]) -> str | list[Block]:
     """The blocks as a content: a single plain text becomes a string, which means the same."""
     is_text = len(blocks) == 1 and set(blocks[0]) == {"type", "text"}
     return blocks[0]["text"] if is_text else blocks
@@ -45,7 +45,7 @@ def text_block(text: str) -> Block:
 
 
 def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block | None:
-    """A content part as a block; None for one that is left out."""
+    """Convert a content part to a block; None for one that is left out."""
     kind = part["type"]
     if kind in ("text", TOOL_REFERENCE):
         return dict(part)
@@ -56,9 +56,13 @@ def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block
         image = part["image_url"]
         if image.get("detail") not in (None, "auto"):
             omissions.note("messages.image_url.detail")
-        return {"type": "image", "source": _source(image["url"], f"{path}.image_url.url"), **extra}
+        return {
+            "type": "image",
+            "source": _image_source(image["url"], f"{path}.image_url.url"),
+            **extra,
+        }
     if kind == "file":
-        return _document(part.get("file"), f"{path}.file", extra)
+        return _document_block(part.get("file"), f"{path}.file", extra)
     omissions.refuse(
         path,
         f"`{path}.type` is `{display(kind)}`; the Messages API takes text, image_url and file.",
@@ -66,7 +70,7 @@ def _block_of(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block
     return None
 
 
-def _source(url: str, path: str) -> dict[str, str]:
+def _image_source(url: str, path: str) -> dict[str, str]:
     """The `source` of an image block: inline data or a URL."""
     found = read_data_url(url)
     if found is not None:
@@ -78,8 +82,8 @@ def _source(url: str, path: str) -> dict[str, str]:
     )
 
 
-def _document(file: object, path: str, extra: Mapping[str, Any]) -> Block:
-    """A PDF as a document block; the API accepts no other files as data."""
+def _document_block(file: object, path: str, extra: Mapping[str, Any]) -> Block:
+    """Convert a PDF to a document block; the API accepts no other files as data."""
     given = cast("Mapping[str, Any]", file) if isinstance(file, Mapping) else {}
     found = read_data_url(str(given.get("file_data", "")))
     if found is None or found[0] != _PDF:

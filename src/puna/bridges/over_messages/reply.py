@@ -6,7 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from puna.bridges.block_order import BLOCK_ORDER, THINKING, THOUGHTS, TOOL_USE, Entry, is_usual
+from puna.bridges.block_order import (
+    BLOCK_ORDER,
+    THINKING,
+    THOUGHTS,
+    TOOL_USE,
+    Entry,
+    is_usual_order,
+)
 from puna.bridges.messages_only import EXTRA_FIELDS, MESSAGE_FIELDS
 from puna.types.counts import read_counts, whole_number
 from puna.types.messages import THINKING_BLOCKS
@@ -30,7 +37,7 @@ _FINISH_REASONS: Mapping[str, str] = {
 
 
 def message_fields(blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any]) -> Fields:
-    """The fields of a chat message from the blocks of an answer.
+    """Convert the blocks of an answer to the fields of a chat message.
 
     `message` are the Anthropic message's unknown fields.
 
@@ -39,7 +46,7 @@ def message_fields(blocks: Sequence[Mapping[str, Any]], message: Mapping[str, An
     """
     texts = [block["text"] for block in blocks if block["type"] == "text" and block["text"]]
     thoughts = [dict(block) for block in blocks if block["type"] in THOUGHTS]
-    calls = [call_fields(block) for block in blocks if block["type"] == TOOL_USE]
+    calls = [tool_call_fields(block) for block in blocks if block["type"] == TOOL_USE]
     has_more = bool(thoughts or calls)
     said: Fields = {"role": "assistant", "content": "".join(texts) or (None if has_more else "")}
     thought = "".join(block.get("thinking") or "" for block in thoughts)
@@ -48,18 +55,21 @@ def message_fields(blocks: Sequence[Mapping[str, Any]], message: Mapping[str, An
         **({"reasoning_content": thought} if thought else {}),
         **({THINKING_BLOCKS: thoughts} if thoughts else {}),
         **({"tool_calls": calls} if calls else {}),
-        **order_fields([_entry(block) for block in blocks if _has_place(block)]),
+        **order_fields([_order_entry(block) for block in blocks if _is_chat_block(block)]),
         **other_fields(blocks, message),
     }
 
 
 def order_fields(order: Sequence[Entry]) -> Fields:
-    """The field `block_order` where the order of blocks is not the usual one; else nothing."""
-    return {} if is_usual(order) else {BLOCK_ORDER: list(order)}
+    """The field `block_order`, where the blocks have an unusual order; else nothing."""
+    return {} if is_usual_order(order) else {BLOCK_ORDER: list(order)}
 
 
 def unknown_fields(message: Mapping[str, Any]) -> Fields:
-    """The fields of a message, or of its last event, that are unknown here."""
+    """The fields of a message, or of its last event, that Puna does not know.
+
+    They are passed on.
+    """
     return {k: v for k, v in message.items() if k not in _KNOWN_FIELDS and v is not None}
 
 
@@ -76,8 +86,8 @@ def other_fields(blocks: Sequence[Mapping[str, Any]], message: Mapping[str, Any]
     return {EXTRA_FIELDS: found} if found else {}
 
 
-def call_fields(block: Mapping[str, Any]) -> Fields:
-    """A `tool_use` block as a tool call."""
+def tool_call_fields(block: Mapping[str, Any]) -> Fields:
+    """Convert a `tool_use` block to a tool call."""
     arguments = json.dumps(block["input"], ensure_ascii=False, separators=(",", ":"))
     return {
         "id": block["id"],
@@ -87,7 +97,7 @@ def call_fields(block: Mapping[str, Any]) -> Fields:
 
 
 def choice_fields(stop: Mapping[str, Any]) -> Fields:
-    """`finish_reason`, and the stop sequence as vLLM reports it (`stop_reason`)."""
+    """Convert a stop reason to `finish_reason`, and a stop sequence to vLLM's `stop_reason`."""
     reason = stop.get("stop_reason")
     matched = stop.get("stop_sequence")
     return {
@@ -98,7 +108,7 @@ def choice_fields(stop: Mapping[str, Any]) -> Fields:
 
 
 def usage_fields(usage: Mapping[str, Any]) -> Fields | None:
-    """Usage in chat's counting, where cached tokens are part of the prompt tokens.
+    """Convert usage to chat's counting, where cached tokens are part of the prompt tokens.
 
     None without usage.
     """
@@ -130,13 +140,13 @@ _COUNTS = (
 )
 
 
-def _has_place(block: Mapping[str, Any]) -> bool:
-    """Whether chat has a place for a block."""
+def _is_chat_block(block: Mapping[str, Any]) -> bool:
+    """Whether chat has a field for a block: text, thinking, a call."""
     return block["type"] in (*THOUGHTS, TOOL_USE) or bool(block["type"] == "text" and block["text"])
 
 
-def _entry(block: Mapping[str, Any]) -> Entry:
-    """A block's entry in the block order."""
+def _order_entry(block: Mapping[str, Any]) -> Entry:
+    """The entry for a block in `block_order`."""
     if block["type"] in THOUGHTS:
         return THINKING
     return TOOL_USE if block["type"] == TOOL_USE else len(block["text"])

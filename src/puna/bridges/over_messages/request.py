@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from puna.bridges.omissions import Omissions
-from puna.bridges.over_messages.parts import simplify
+from puna.bridges.over_messages.parts import as_content
 from puna.bridges.over_messages.thinking import thinking_of
 from puna.bridges.over_messages.tools import choice_of, tools_of
 from puna.bridges.over_messages.turns import split_system, turns_of
@@ -45,9 +45,10 @@ def build_messages_body(
     traits: ModelTraits,
     omissions: Omissions,
 ) -> dict[str, Any]:
-    """Build the body, but for `model` and `stream`. Unknown parameters are passed through.
+    """Build the body of a Messages request from a chat request, but for `model` and `stream`.
 
-    `extras` are fields that the caller gave for this API itself; they win over chat's parameters.
+    Unknown parameters are passed through. `extras` are fields that the caller gave for this API
+    itself; they win over chat's parameters.
 
     Raises:
         BadRequestError: a field is malformed; `param` is its path.
@@ -68,20 +69,20 @@ def build_messages_body(
     return {
         "max_tokens": max_tokens,
         "messages": turns,
-        **({"system": simplify(system)} if system else {}),
-        **_sampling(params),
-        **_stops(params.get("stop")),
-        **_metadata(params),
+        **({"system": as_content(system)} if system else {}),
+        **_sampling_fields(params),
+        **_stop_fields(params.get("stop")),
+        **_metadata_fields(params),
         **({"tools": tools_of(params["tools"])} if "tools" in params else {}),
         **choice_of(params),
-        **_tier(params.get("service_tier"), omissions),
-        **_steering(params, max_tokens, extras, traits, omissions),
+        **_tier_fields(params.get("service_tier"), omissions),
+        **_output_fields(params, max_tokens, extras, traits, omissions),
         **{name: value for name, value in params.items() if name not in _READ},
     }
 
 
-def _sampling(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that the API has under the same name.
+def _sampling_fields(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The sampling parameters, which have the same names in the API.
 
     Raises BadRequestError for a temperature above the API's limit.
     """
@@ -94,23 +95,23 @@ def _sampling(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: params[name] for name in _SAME if name in params}
 
 
-def _stops(stop: str | Sequence[str] | None) -> dict[str, Any]:
-    """`stop` as `stop_sequences`."""
+def _stop_fields(stop: str | Sequence[str] | None) -> dict[str, Any]:
+    """Convert `stop` to `stop_sequences`."""
     if not stop:
         return {}
     return {"stop_sequences": [stop] if isinstance(stop, str) else list(stop)}
 
 
-def _metadata(params: Mapping[str, Any]) -> dict[str, Any]:
-    """`user` as `metadata.user_id`."""
+def _metadata_fields(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert `user` to `metadata.user_id`."""
     metadata = {**params.get("metadata", {})}
     if "user" in params:
         metadata["user_id"] = params["user"]
     return {"metadata": metadata} if metadata else {}
 
 
-def _tier(tier: str | None, omissions: Omissions) -> dict[str, Any]:
-    """`service_tier` under the API's names; unknown ones are refused or left out."""
+def _tier_fields(tier: str | None, omissions: Omissions) -> dict[str, Any]:
+    """Convert `service_tier` to the API's names; unknown ones are refused or left out."""
     if tier is None:
         return {}
     if tier not in _TIERS:
@@ -122,7 +123,7 @@ def _tier(tier: str | None, omissions: Omissions) -> dict[str, Any]:
     return {"service_tier": _TIERS[tier]}
 
 
-def _steering(
+def _output_fields(
     params: Mapping[str, Any],
     max_tokens: int,
     extras: MessagesExtras,
@@ -140,13 +141,13 @@ def _steering(
         **given,
         **fields.pop("output_config", {}),
         **own.pop("output_config", {}),
-        **_format(params.get("response_format"), omissions),
+        **_format_fields(params.get("response_format"), omissions),
     }
     return {**fields, **own, **({"output_config": config} if config else {})}
 
 
-def _format(wanted: Mapping[str, Any] | None, omissions: Omissions) -> dict[str, Any]:
-    """A `response_format` as `output_config.format`."""
+def _format_fields(wanted: Mapping[str, Any] | None, omissions: Omissions) -> dict[str, Any]:
+    """Convert a `response_format` to `output_config.format`."""
     if wanted is None or wanted["type"] == "text":
         return {}
     if wanted["type"] != "json_schema":

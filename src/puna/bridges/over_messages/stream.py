@@ -20,7 +20,7 @@ from puna.bridges.block_order import (
     THOUGHTS,
     TOOL_USE,
     Entry,
-    is_usual,
+    is_usual_order,
 )
 from puna.bridges.over_messages.reply import (
     Fields,
@@ -72,7 +72,9 @@ class MessageEvents:
         return choice_fields(self.stop)["finish_reason"] if self.stop else None
 
     def read(self, event: Event) -> list[Fields]:
-        """The deltas of the next event. Events of unknown types are ignored, as the API demands.
+        """Convert the next event to deltas.
+
+        Events of unknown types are ignored, as the API demands.
 
         Raises:
             ValueError, TypeError, KeyError: the event is malformed.
@@ -85,7 +87,7 @@ class MessageEvents:
             case "content_block_start":
                 return [*self._start(event["index"], dict(event["content_block"]))]
             case "content_block_delta":
-                return [*self._add(self._block_of(event), event["delta"])]
+                return [*self._add_delta(self._block_of(event), event["delta"])]
             case "content_block_stop":
                 return [*self._end(self._open.pop(event["index"]))]
             case "message_delta":
@@ -100,12 +102,12 @@ class MessageEvents:
         return []
 
     def last(self) -> Fields:
-        """The fields of the last delta: block order, and what chat has no place for."""
+        """The fields of the last delta: block order, and what chat has no field for."""
         order = order_fields([entry for entry in self._order if entry != TEXT])
         return {**order, **other_fields(self._unknown_blocks, self._unknown)}
 
     def _start(self, index: int, fields: Fields) -> Iterator[Fields]:
-        """The deltas for the start of a block."""
+        """The deltas when a block starts."""
         block = self._open[index] = _Block(fields)
         match block.kind:
             case "text":
@@ -116,7 +118,7 @@ class MessageEvents:
                     block.call = self._call_ids[fields["id"]] = len(self._call_ids)
                     self._note_order(TOOL_USE)
                 head = {"name": fields["name"], "arguments": ""}
-                yield self._marked(
+                yield self._with_order(
                     {
                         "tool_calls": [
                             {
@@ -131,12 +133,12 @@ class MessageEvents:
             case kind if kind in THOUGHTS:
                 self._note_order(THINKING)
                 if fields.get("thinking"):
-                    yield self._marked({"reasoning_content": fields["thinking"]})
+                    yield self._with_order({"reasoning_content": fields["thinking"]})
             case _:
                 pass
 
     def _block_of(self, event: Event) -> _Block:
-        """The block of a delta event.
+        """The block that a delta event belongs to.
 
         Call arguments under an unknown index belong to the last open call.
         """
@@ -146,8 +148,8 @@ class MessageEvents:
             return calls[-1] if calls else self._open[event["index"]]
         return block if block is not None else self._open[event["index"]]
 
-    def _add(self, block: _Block, delta: Event) -> Iterator[Fields]:
-        """The deltas for a delta of a block."""
+    def _add_delta(self, block: _Block, delta: Event) -> Iterator[Fields]:
+        """Convert a delta of a block to chat deltas."""
         kind = delta["type"]
         if kind == "text_delta" and block.kind == TEXT:
             yield from self._add_text(block, delta["text"])
@@ -155,7 +157,7 @@ class MessageEvents:
             name = _ADDED[kind]
             block.fields[name] = (block.fields.get(name) or "") + delta[name]
             if kind == "thinking_delta" and delta[name]:
-                yield self._marked({"reasoning_content": delta[name]})
+                yield self._with_order({"reasoning_content": delta[name]})
         elif kind == "input_json_delta":
             text = delta["partial_json"]
             block.json.append(text)
@@ -166,9 +168,9 @@ class MessageEvents:
             block.fields["citations"] = [*cited, delta["citation"]]
 
     def _end(self, block: _Block) -> Iterator[Fields]:
-        """The deltas at the end of a block."""
+        """The deltas when a block ends."""
         if block.kind in THOUGHTS:
-            yield self._marked({THINKING_BLOCKS: [block.fields]})
+            yield self._with_order({THINKING_BLOCKS: [block.fields]})
         elif block.call is not None:
             if not any(block.json):
                 given = block.fields.get("input") or {}
@@ -191,16 +193,16 @@ class MessageEvents:
             self._note_order(TEXT)
         known = self._order[block.place]
         self._order[block.place] = len(text) + (known if isinstance(known, int) else 0)
-        yield self._marked({"content": text})
+        yield self._with_order({"content": text})
 
     def _note_order(self, entry: Entry) -> None:
         """Record that a block began. Where the order is unusual, the next delta carries it."""
         self._order.append(entry)
-        if not is_usual(self._order):
+        if not is_usual_order(self._order):
             self._mark = {BLOCK_ORDER: list(self._order)}
 
-    def _marked(self, delta: Fields) -> Fields:
-        """A delta with the block order, if a change of it was not given yet."""
+    def _with_order(self, delta: Fields) -> Fields:
+        """A delta with the block order, if that has changed since it was last sent."""
         mark, self._mark = self._mark, {}
         return {**delta, **mark}
 

@@ -16,11 +16,11 @@ def tools_of(tools: Sequence[Mapping[str, Any]]) -> list[Fields]:
 
     Extra fields beside a function are kept, such as `cache_control`.
     """
-    return [_tool(tool) if tool.get("type") == "function" else dict(tool) for tool in tools]
+    return [_convert_tool(tool) if tool.get("type") == "function" else dict(tool) for tool in tools]
 
 
 def choice_of(params: Mapping[str, Any]) -> Fields:
-    """`tool_choice` and `parallel_tool_calls` as the API's one field.
+    """Convert `tool_choice` and `parallel_tool_calls` to the API's one field.
 
     Empty where neither is given.
     """
@@ -40,7 +40,8 @@ def choice_of(params: Mapping[str, Any]) -> Fields:
     return {"tool_choice": choice}
 
 
-def _tool(tool: Mapping[str, Any]) -> Fields:
+def _convert_tool(tool: Mapping[str, Any]) -> Fields:
+    """Convert a chat function to a tool of the API."""
     function = tool["function"]
     schema = function.get("parameters") or _NO_PARAMETERS
     made: Fields = {"name": function["name"], "input_schema": {"type": "object", **schema}}

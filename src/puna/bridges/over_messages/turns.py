@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from puna.bridges.block_order import BLOCK_ORDER, cut_text, put_in_order, read_order
+from puna.bridges.block_order import BLOCK_ORDER, put_in_order, read_order, split_text
 from puna.bridges.call_arguments import parse_call_arguments
 from puna.bridges.omissions import Omissions
-from puna.bridges.over_messages.parts import Block, blocks_of, simplify, text_block
+from puna.bridges.over_messages.parts import Block, as_content, blocks_of, text_block
 from puna.errors import BadRequestError
 from puna.types.messages import THINKING_BLOCKS
 
@@ -29,7 +29,10 @@ _SIGNED = {"thinking": "signature", "redacted_thinking": "data"}
 
 
 def split_system(messages: Sequence[Message], omissions: Omissions) -> tuple[list[Block], int]:
-    """The blocks of the leading system messages, and how many messages these are."""
+    """Convert the leading system messages to blocks.
+
+    Returns them, and how many messages these are.
+    """
     blocks: list[Block] = []
     for i, message in enumerate(messages):
         if message["role"] not in _SYSTEM_ROLES:
@@ -40,7 +43,7 @@ def split_system(messages: Sequence[Message], omissions: Omissions) -> tuple[lis
 
 
 def turns_of(messages: Sequence[Message], begin: int, omissions: Omissions) -> list[Turn]:
-    """The turns for the messages from index `begin` on. A message without content gives no turn.
+    """Convert the messages from index `begin` on to turns. One without content gives no turn.
 
     Tool results and the user message after them become one turn, as the API requires.
 
@@ -60,7 +63,7 @@ def turns_of(messages: Sequence[Message], begin: int, omissions: Omissions) -> l
                 param=f"{path}.role",
             )
         _note_unknown(message, omissions)
-        blocks = _blocks(message, path, omissions)
+        blocks = _turn_blocks(message, path, omissions)
         if not blocks:
             continue
         its_role = {"tool": "user", "developer": "system"}.get(role, role)
@@ -69,40 +72,44 @@ def turns_of(messages: Sequence[Message], begin: int, omissions: Omissions) -> l
         else:
             turns.append({"role": its_role, "content": blocks})
         is_open = role == "tool"
-    return [{**turn, "content": simplify(turn["content"])} for turn in turns]
+    return [{**turn, "content": as_content(turn["content"])} for turn in turns]
 
 
-def _blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
-    """The blocks of a user, assistant or tool message."""
+def _turn_blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
+    """Convert a user, assistant or tool message to blocks."""
     if message["role"] == "tool":
-        return [_result(message, path, omissions)]
+        return [_result_block(message, path, omissions)]
     if message["role"] == "assistant":
         return _assistant_blocks(message, path, omissions)
     return blocks_of(message.get("content"), f"{path}.content", omissions)
 
 
-def _result(message: Message, path: str, omissions: Omissions) -> Block:
+def _result_block(message: Message, path: str, omissions: Omissions) -> Block:
+    """Convert a tool message to a `tool_result` block."""
     blocks = blocks_of(message.get("content"), f"{path}.content", omissions)
     return {
         "type": "tool_result",
         "tool_use_id": message["tool_call_id"],
-        **({"content": simplify(blocks)} if blocks else {}),
+        **({"content": as_content(blocks)} if blocks else {}),
         **{name: message[name] for name in _BESIDE_RESULT if name in message},
     }
 
 
 def _assistant_blocks(message: Message, path: str, omissions: Omissions) -> list[Block]:
-    """The blocks of an assistant message: reasoning, texts and calls, in their recorded order."""
+    """Convert an assistant message to blocks.
+
+    Reasoning, texts and calls, in their recorded order.
+    """
     order = read_order(message.get(BLOCK_ORDER))
     content = message.get("content")
     if isinstance(content, str):
-        texts = [text_block(text) for text in cut_text(content, order)]
+        texts = [text_block(text) for text in split_text(content, order)]
     else:
         texts = blocks_of(content, f"{path}.content", omissions)
     if message.get("refusal"):
         texts.append(text_block(message["refusal"]))
     calls = [
-        _call(call, f"{path}.tool_calls[{i}]")
+        _call_block(call, f"{path}.tool_calls[{i}]")
         for i, call in enumerate(message.get("tool_calls", ()))
     ]
     thoughts: list[Block] = []
@@ -114,7 +121,11 @@ def _assistant_blocks(message: Message, path: str, omissions: Omissions) -> list
     return put_in_order(order, thoughts, texts, calls)
 
 
-def _call(call: Message, path: str) -> Block:
+def _call_block(call: Message, path: str) -> Block:
+    """Convert a tool call to a `tool_use` block.
+
+    Raises BadRequestError for arguments that are no object.
+    """
     function = call["function"]
     arguments = parse_call_arguments(function.get("arguments"))
     if arguments is None:

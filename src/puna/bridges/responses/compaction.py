@@ -36,7 +36,7 @@ _LABEL = "Summary of the conversation so far:\n\n"
 
 
 def compaction_of(response: Response, report: CallReport) -> Compaction:
-    """Build the compacted conversation from the response that holds the summary.
+    """Build the answer of `/responses/compact` from the response that holds the summary.
 
     Raises:
         MalformedReplyError: there is no summary, or an incomplete one. The item replaces the
@@ -67,32 +67,33 @@ def compaction_of(response: Response, report: CallReport) -> Compaction:
             "object": "response.compaction",
             "created_at": response.created_at,
             "output": [item],
-            "usage": _usage(report),
+            "usage": _usage_fields(report),
         }
     ).with_report(report)
 
 
-def expand(items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+def expand_compactions(items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
     """Replace each compaction item that was made here by a user message with its text.
 
-    Items of another service stay: its own hosts can read them.
+    Called for each request's input. Items of another service stay: its own hosts can read them.
 
     Raises:
         BadRequestError: an item that was made here is damaged; `param` is its path.
     """
     return tuple(
-        _message(item, f"input[{i}]") if _is_ours(item) else item for i, item in enumerate(items)
+        _as_user_message(item, f"input[{i}]") if _is_made_here(item) else item
+        for i, item in enumerate(items)
     )
 
 
-def _is_ours(item: Mapping[str, Any]) -> bool:
+def _is_made_here(item: Mapping[str, Any]) -> bool:
     """Whether a compaction item was made here."""
     text = item.get("encrypted_content")
     return item.get("type") == COMPACTION and isinstance(text, str) and text.startswith(_MARK)
 
 
-def _message(item: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-    """A compaction item that was made here as a user message with its text."""
+def _as_user_message(item: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Convert a compaction item that was made here to a user message with its text."""
     encoded: str = item["encrypted_content"].removeprefix(_MARK)
     try:
         summary = base64.b64decode(encoded, b"-_", validate=True).decode()
@@ -104,7 +105,8 @@ def _message(item: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     return {"type": "message", "role": "user", "content": _LABEL + summary}
 
 
-def _usage(report: CallReport) -> dict[str, Any]:
+def _usage_fields(report: CallReport) -> dict[str, Any]:
+    """The usage of the call that made the summary."""
     return {
         "input_tokens": report.prompt_tokens,
         "input_tokens_details": {"cached_tokens": report.cached_tokens},

@@ -21,7 +21,7 @@ _NO_FILES = "hosts of Llama take no files; send its text, or its pages as images
 def read_content(
     content: Any, path: str, omissions: Omissions, *, is_joined: bool = False
 ) -> str | list[dict[str, Any]]:
-    """A content as a string or a list of parts.
+    """Convert an item's content to a chat content: a string or a list of parts.
 
     A single text becomes a string, which every host reads. Several texts do where `is_joined`: in
     all messages but the user's.
@@ -44,6 +44,7 @@ def read_content(
 
 
 def _read_part(part: Any, path: str, omissions: Omissions) -> dict[str, Any]:
+    """Convert one content part. Raises BadRequestError where it is malformed."""
     given = as_mapping(part)
     kind = given.get("type") if given is not None else None
     if given is None or not isinstance(kind, str):
@@ -69,6 +70,7 @@ def _read_part(part: Any, path: str, omissions: Omissions) -> dict[str, Any]:
 
 
 def _read_image(given: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Convert an image part. Raises BadRequestError where it has no address."""
     url = given.get("image_url")
     if not isinstance(url, str) or not url:
         has_file = given.get("file_id") is not None

@@ -20,7 +20,7 @@ _PARAMETERS: Mapping[str, Any] = {
 }
 
 
-def function_of(tool: Mapping[str, Any]) -> dict[str, Any]:
+def custom_function(tool: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a checked custom tool to a function. A grammar goes into the description."""
     parts = [tool.get("description") or ""]
     form = tool.get("format") or {}
@@ -37,13 +37,13 @@ def function_of(tool: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def arguments_of(text: str) -> str:
-    """The input of a custom call as a function's JSON arguments."""
+def custom_arguments(text: str) -> str:
+    """Wrap the input of a custom call as a function's JSON arguments."""
     return json.dumps({_FIELD: text}, ensure_ascii=False)
 
 
-def input_of(arguments: str) -> str:
-    """A function's JSON arguments as the input of a custom call.
+def custom_input(arguments: str) -> str:
+    """Unwrap a function's JSON arguments to the input of a custom call.
 
     Where the model did not write the expected object, the text is returned as it is.
     """

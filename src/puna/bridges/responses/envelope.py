@@ -68,7 +68,7 @@ _encoder = Encoder()
 
 @dataclass(frozen=True, slots=True)
 class BridgedResponse:
-    """A Responses request as a chat request.
+    """A Responses request of the fast lane, converted to a chat request.
 
     Attributes:
         envelope: the chat request, which `PassingRules.fit` may be asked about.
@@ -85,9 +85,10 @@ class BridgedResponse:
 
 
 def read_responses_envelope(body: bytes, *, is_strict: bool) -> BridgedResponse | None:
-    """Parse the body of a usual Responses request; None for any other, valid or not.
+    """Parse and convert the body of a usual Responses request, for the fast lane.
 
-    `is_strict`: tools that no host runs over chat are refused, not left out.
+    None for any other body, valid or not: the full lane must read it. `is_strict`: tools that no
+    host runs over chat are refused, not left out.
     """
     try:
         if not body.isascii():
@@ -105,7 +106,7 @@ def read_responses_envelope(body: bytes, *, is_strict: bool) -> BridgedResponse 
 
 
 class _Reading:
-    """One request being read."""
+    """The conversion of one request."""
 
     def __init__(self, given: ResponsesBody, *, is_strict: bool) -> None:
         self._given = given
@@ -115,7 +116,7 @@ class _Reading:
         self._echo: dict[str, Any] = {}
 
     def bridge(self) -> BridgedResponse:
-        """The request as a chat request.
+        """Convert the request to a chat request.
 
         Raises:
             UnusualRequestError: it cannot be read here.
@@ -146,9 +147,9 @@ class _Reading:
             user=value_or_unset(given.user),
         )
         is_stored = given.store is not False
-        self._repeat(is_stored=is_stored)
+        self._note_echo(is_stored=is_stored)
         self._add_tools(envelope)
-        self._add_others(envelope)
+        self._add_options(envelope)
         if not has_valid_values(envelope):
             raise UnusualRequestError
         request = BridgedRequest(
@@ -161,8 +162,8 @@ class _Reading:
         )
         return BridgedResponse(envelope, request, is_stored, given.input)
 
-    def _repeat(self, *, is_stored: bool) -> None:
-        """Note what the response repeats of the request as it was given."""
+    def _note_echo(self, *, is_stored: bool) -> None:
+        """Note the fields of the request that the response repeats unchanged."""
         given = self._given
         self._echo |= {
             "metadata": {},
@@ -178,8 +179,8 @@ class _Reading:
             if _has_value(value):
                 self._echo[name] = value
 
-    def _add_others(self, envelope: ChatEnvelope) -> None:
-        """Add to the chat request and the echo what few requests hold."""
+    def _add_options(self, envelope: ChatEnvelope) -> None:
+        """Convert the fields that few requests have."""
         given, note = self._given, self._omissions.note
         if given.text and given.text.verbosity:
             envelope.verbosity = given.text.verbosity
@@ -199,7 +200,7 @@ class _Reading:
             envelope.metadata = self._echo["metadata"] = given.metadata
 
     def _add_tools(self, envelope: ChatEnvelope) -> None:
-        """Add the tools, and the choice among them."""
+        """Convert the tools and `tool_choice`."""
         given, raw = self._given, self._given.tools
         tools: list[Tool] = []
         if is_given(raw):
@@ -208,8 +209,8 @@ class _Reading:
             except MsgspecError:
                 tools = self._other_tools(raw)
             else:
-                tools = [_tool(one) for one in functions]
-                self._echo["tools"] = [_shown(one) for one in functions]
+                tools = [_convert_tool(one) for one in functions]
+                self._echo["tools"] = [_echoed_tool(one) for one in functions]
         if tools:
             envelope.tools = tools
         choice = given.tool_choice
@@ -236,8 +237,8 @@ class _Reading:
         return _tools_decoder.decode(_encoder.encode(read.chat))
 
 
-def _tool(given: FunctionTool) -> Tool:
-    """A tool as chat has it."""
+def _convert_tool(given: FunctionTool) -> Tool:
+    """Convert a function to a chat tool."""
     parameters = given.parameters if is_given(given.parameters) else UNSET
     description, strict = value_or_unset(given.description), value_or_unset(given.strict)
     function = ToolFunction(given.name, description, parameters, strict)
@@ -245,12 +246,12 @@ def _tool(given: FunctionTool) -> Tool:
 
 
 def _has_value(value: Any) -> bool:
-    """Whether a field of any type is there, and not null."""
+    """Whether a field, of any type, is given and not null."""
     return value is not None and value is not UNSET and (type(value) is not Raw or is_given(value))
 
 
-def _shown(given: FunctionTool) -> dict[str, Any]:
-    """A tool as the response repeats it."""
+def _echoed_tool(given: FunctionTool) -> dict[str, Any]:
+    """A tool in the form in which the response repeats it."""
     fields = ("name", "description", "parameters", "strict")
     values = {name: getattr(given, name) for name in fields}
     return {"type": "function", **{n: v for n, v in values.items() if v is not UNSET}}

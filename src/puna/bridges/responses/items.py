@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from puna.bridges.omissions import Omissions
 from puna.bridges.responses.content import read_content
-from puna.bridges.responses.custom_tools import arguments_of
+from puna.bridges.responses.custom_tools import custom_arguments
 from puna.bridges.tool_names import joined_name
 from puna.errors import BadRequestError
 from puna.types.display import display
@@ -50,9 +50,9 @@ def messages_of(
     omissions: Omissions,
     earlier: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Convert items to chat messages; `earlier` items, which were checked before, come first.
+    """Convert input items to chat messages; `earlier` items, which were checked before, come first.
 
-    Also gives the paths of the images, in their order.
+    Returns the messages, and the paths of the images in their order.
 
     Raises:
         BadRequestError: `param` is the path of what is malformed.
@@ -95,9 +95,9 @@ class _Messages:
         if kind == "message":
             self._add_message(item, path)
         elif kind == "function_call":
-            self._add_call(item, path, _text(item, "arguments", path))
+            self._add_call(item, path, _read_text(item, "arguments", path))
         elif kind == "custom_tool_call":
-            self._add_call(item, path, arguments_of(_text(item, "input", path)))
+            self._add_call(item, path, custom_arguments(_read_text(item, "input", path)))
         elif kind in _OUTPUTS:
             self._add_output(item, path)
         elif kind == _REASONING:
@@ -113,24 +113,24 @@ class _Messages:
 
     def end(self) -> None:
         """Flush reasoning that no message followed; called after the last item."""
-        self._leave_thoughts()
+        self._drop_thoughts()
 
     def _add_thought(self, item: Mapping[str, Any]) -> None:
-        """Keep a reasoning item's text for the model's next message."""
+        """Keep a reasoning item's text until the model's next message, which gets it."""
         text = thought_of(item)
         if text:
             self._thoughts.append({"type": "thinking", "thinking": text})
         else:
             self.omissions.note(f"input.{_REASONING}")  # encrypted, or nothing but an id
 
-    def _leave_thoughts(self) -> None:
-        """Drop pending reasoning that no message of the model follows, and report it."""
+    def _drop_thoughts(self) -> None:
+        """Drop kept reasoning that no message of the model follows, and report it."""
         if self._thoughts:
             self._thoughts = []
             self.omissions.note(f"input.{_REASONING}")
 
-    def _think(self, message: dict[str, Any]) -> None:
-        """Put pending reasoning into a message of the model."""
+    def _attach_thoughts(self, message: dict[str, Any]) -> None:
+        """Put kept reasoning into a message of the model."""
         if self._thoughts:
             message[THINKING_BLOCKS] = [*message.get(THINKING_BLOCKS, ()), *self._thoughts]
             self._thoughts = []
@@ -142,6 +142,7 @@ class _Messages:
                 self.image_paths.append(f"{path}[{i}]")
 
     def _add_message(self, item: Mapping[str, Any], path: str) -> None:
+        """Convert a message item."""
         role = item.get("role")
         if not isinstance(role, str) or role not in _ROLES:
             raise BadRequestError(
@@ -156,21 +157,22 @@ class _Messages:
         message: dict[str, Any] = {"role": _ROLES[role], "content": content}
         self._current = message if role == "assistant" else None
         if self._current is None:
-            self._leave_thoughts()
+            self._drop_thoughts()
         else:
-            self._think(message)
+            self._attach_thoughts(message)
         self.messages.append(message)
 
     def _add_call(self, item: Mapping[str, Any], path: str, arguments: str) -> None:
-        call_id, name = _text(item, "call_id", path), _text(item, "name", path)
+        """Add a call to the model's current message, or to a new one."""
+        call_id, name = _read_text(item, "call_id", path), _read_text(item, "name", path)
         if item.get("namespace"):
-            name = joined_name(_text(item, "namespace", path), name)
+            name = joined_name(_read_text(item, "namespace", path), name)
         if self._current is None:
             self._current = {"role": "assistant", "content": None}
             self.messages.append(self._current)
         if not self._current["content"]:
             self._current["content"] = None  # some hosts refuse an empty text beside calls
-        self._think(self._current)
+        self._attach_thoughts(self._current)
         self._current.setdefault("tool_calls", []).append(
             {
                 "id": call_id,
@@ -180,7 +182,11 @@ class _Messages:
         )
 
     def _add_output(self, item: Mapping[str, Any], path: str) -> None:
-        call_id = _text(item, "call_id", path)
+        """Convert a call's output to a tool message.
+
+        Raises BadRequestError where its call is missing.
+        """
+        call_id = _read_text(item, "call_id", path)
         if call_id not in self._calls:
             raise BadRequestError(
                 f"`{path}.call_id` is `{display(call_id)}`, which no call has; send the "
@@ -190,7 +196,7 @@ class _Messages:
         content = read_content(item.get("output"), f"{path}.output", self.omissions, is_joined=True)
         self._note_images(content, f"{path}.output")
         self._current = None
-        self._leave_thoughts()
+        self._drop_thoughts()
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
 
 
@@ -208,7 +214,7 @@ def thought_of(item: Mapping[str, Any]) -> str:
     return ""
 
 
-def _text(item: Mapping[str, Any], name: str, path: str) -> str:
+def _read_text(item: Mapping[str, Any], name: str, path: str) -> str:
     """A required text field of an item. Raises BadRequestError where it is none."""
     value = item.get(name)
     if not isinstance(value, str):

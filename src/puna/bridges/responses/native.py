@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from puna.bridges.responses.output import COMPLETED, FAILED, failed
+from puna.bridges.responses.output import COMPLETED, FAILED, failure_fields
 from puna.bridges.responses.streamed_items import StreamedItems
 from puna.types.responses import FAILED_EVENT, LAST_EVENTS, Response, ResponseEvent
 
@@ -35,7 +35,10 @@ class NativeResponse:
         self._next_number = 0
 
     def convert(self, event: ResponseEvent) -> list[ResponseEvent]:
-        """The event to send: the given one, or nothing while the last event is held."""
+        """The event to send: the given one.
+
+        Nothing for the last event, which is held until `finish`.
+        """
         self._next_number = event.sequence_number + 1
         if event.type in LAST_EVENTS:
             self._end(event)
@@ -52,7 +55,9 @@ class NativeResponse:
     def fail(self, code: str, message: str) -> list[ResponseEvent]:
         """The host's own last event if it sent one, else a failed response with complete items."""
         if self._last is None:
-            self.response = self._made(FAILED, self._items.whole(), failed(code, message))
+            self.response = self._make_response(
+                FAILED, self._items.done_items(), failure_fields(code, message)
+            )
             self._last = ResponseEvent(
                 type=FAILED_EVENT, sequence_number=self._next_number, response=self.response
             )
@@ -65,7 +70,7 @@ class NativeResponse:
             if status == FAILED:
                 self._next_number = event.sequence_number  # `fail` knows what went wrong
                 return
-            response = self._made(status, self._items.complete([]), {})
+            response = self._make_response(status, self._items.complete([]), {})
         else:
             response = self._with_items(event.response, status)
         if status == COMPLETED and response.completed_at is None:
@@ -74,19 +79,21 @@ class NativeResponse:
         self.response = response
 
     def _with_items(self, response: Response, status: str) -> Response:
-        """The response, with the streamed items where its output is empty."""
+        """The response of the last event; where its output is empty, with the streamed items."""
         told = [item.to_dict() for item in response.output]
         output = (
-            self._items.whole() if status == FAILED and not told else (self._items.complete(told))
+            self._items.done_items()
+            if status == FAILED and not told
+            else (self._items.complete(told))
         )
         if output == told:
             return response
         return Response.model_validate({**response.to_dict(), "output": output})
 
-    def _made(
+    def _make_response(
         self, status: str, output: list[dict[str, Any]], fields: Mapping[str, Any]
     ) -> Response:
-        """A response made here, for a host that gave none."""
+        """Make a response, for a host whose last event had none."""
         return Response.model_validate(
             {**self._begun, "status": status, "output": output, **fields}
         )

@@ -29,7 +29,7 @@ Event = tuple[str, dict[str, Any]]
 
 
 class OpenItem(Protocol):
-    """An output item that is still streaming.
+    """An output item that is still streaming. The stream of events is made of these.
 
     `add` takes pieces; `new_events` gives the events not emitted yet, `close` the final ones.
     """
@@ -108,7 +108,7 @@ class OpenText:
         return str(self._position["item_id"])
 
     def add_sent(self, text: str) -> None:
-        """Add a piece whose event the caller has written; only while no other piece waits."""
+        """Add a piece whose event the fast lane has written; only while no other piece waits."""
         self._texts.append(text)
 
     def new_events(self) -> Iterator[Event]:
@@ -116,7 +116,7 @@ class OpenText:
         kind = self._kind
         if not self.is_open:
             self.is_open = True
-            yield "response.output_item.added", {"item": self._item([], IN_PROGRESS)}
+            yield "response.output_item.added", {"item": self._to_item([], IN_PROGRESS)}
             yield "response.content_part.added", {**self._position, "part": kind.make_part("")}
         text, logprobs = "".join(self._new), self._new_logprobs
         self._new, self._new_logprobs = [], []
@@ -125,34 +125,39 @@ class OpenText:
             self._logprobs += logprobs
             yield (
                 f"response.{kind.event_name}.delta",
-                {**self._position, "delta": text, **self._sent(logprobs)},
+                {**self._position, "delta": text, **self._logprobs_field(logprobs)},
             )
 
     def close(self, status: str) -> Iterator[Event]:
         """The events that end the text, the part and the item."""
         kind = self._kind
-        text = {kind.field: "".join(self._texts), **self._sent(self._logprobs)}
+        text = {kind.field: "".join(self._texts), **self._logprobs_field(self._logprobs)}
         yield f"response.{kind.event_name}.done", {**self._position, **text}
-        yield "response.content_part.done", {**self._position, "part": self._part()}
+        yield "response.content_part.done", {**self._position, "part": self._to_part()}
         yield "response.output_item.done", {"item": self.to_item(status)}
 
     def to_item(self, status: str) -> dict[str, Any]:
         """The item with the text emitted so far."""
-        return self._item([self._part()], status)
+        return self._to_item([self._to_part()], status)
 
-    def _item(self, parts: list[dict[str, Any]], status: str) -> dict[str, Any]:
+    def _to_item(self, parts: list[dict[str, Any]], status: str) -> dict[str, Any]:
+        """The item with these parts."""
         return self._kind.make_item(self._response_id, self.index, parts, status)
 
-    def _part(self) -> dict[str, Any]:
-        return {**self._kind.make_part("".join(self._texts)), **self._sent(self._logprobs)}
+    def _to_part(self) -> dict[str, Any]:
+        """The part with the text emitted so far."""
+        return {
+            **self._kind.make_part("".join(self._texts)),
+            **self._logprobs_field(self._logprobs),
+        }
 
-    def _sent(self, logprobs: list[Any]) -> dict[str, Any]:
+    def _logprobs_field(self, logprobs: list[Any]) -> dict[str, Any]:
         """The field `logprobs`, for kinds that have it."""
         return {"logprobs": list(logprobs)} if self._kind.has_logprobs else {}
 
 
 class OpenCall:
-    """A tool call.
+    """A tool call that is still streaming.
 
     The input of a free-form tool is inside JSON, so it is emitted only when complete.
     """
@@ -190,7 +195,7 @@ class OpenCall:
         return item_id("fc", self._response_id, self.index) if is_sent else None
 
     def add_sent(self, text: str) -> None:
-        """Add a piece whose event the caller has written; only while `sent_item_id` is known."""
+        """Add a piece whose event the fast lane has written; only while `sent_item_id` is known."""
         self._sent.append(text)
         self._is_whole = None
 
@@ -202,7 +207,7 @@ class OpenCall:
         yield from self._emit_arguments()
 
     def close(self, status: str) -> Iterator[Event]:
-        """The events that end the call."""
+        """The events that end the call's item with a status."""
         yield from self._open()
         yield from self._emit_arguments()
         item = self.to_item(status)
@@ -247,6 +252,7 @@ class OpenCall:
 
 
 def _is_object(text: str) -> bool:
+    """Whether a text is a complete JSON object, so that a call's arguments are complete."""
     try:
         check_nested_json(text)
         return isinstance(json.loads(text), dict)

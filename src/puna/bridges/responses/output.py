@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from puna.bridges.responses.custom_tools import input_of
+from puna.bridges.responses.custom_tools import custom_input
 from puna.bridges.responses.request import BridgedRequest
 from puna.bridges.responses.required import fill_required
 from puna.bridges.responses.tools import CalledTool
@@ -92,7 +92,7 @@ def call_item(
     """A call item of a function or of a free-form tool."""
     made = item_id("ctc" if tool.is_custom else "fc", response_id, index)
     kind = (
-        {"type": "custom_tool_call", "input": input_of(arguments) if arguments else ""}
+        {"type": "custom_tool_call", "input": custom_input(arguments) if arguments else ""}
         if tool.is_custom
         else {"type": "function_call", "arguments": arguments}
     )
@@ -137,22 +137,22 @@ def tier_of(answer: ChatCompletion | ChatCompletionChunk) -> Any:
     return (answer.model_extra or {}).get("service_tier")
 
 
-def ended(
+def final_fields(
     finish_reason: str | None, usage: Usage | None, tier: Any, completed_at: int
 ) -> dict[str, Any]:
-    """The final fields of a response that ended at `completed_at` (Unix time in seconds).
+    """The fields that a complete response gets at its end.
 
-    `tier` is what `tier_of` read: the tier that served the answer, which may differ from the
-    requested one.
+    `completed_at` is Unix time in seconds. `tier` is what `tier_of` read: the tier that served the
+    answer, which may differ from the requested one.
     """
     used = usage_of(usage) if usage is not None else None
-    return ended_with(finish_reason, used, tier, completed_at)
+    return final_fields_with(finish_reason, used, tier, completed_at)
 
 
-def ended_with(
+def final_fields_with(
     finish_reason: str | None, usage: Mapping[str, Any] | None, tier: Any, completed_at: int
 ) -> dict[str, Any]:
-    """The same with the usage under this API's names (`usage_fields`)."""
+    """As `final_fields`, with the usage under this API's names (`usage_fields`)."""
     reason = incomplete_reason(finish_reason)
     return {
         "status": INCOMPLETE if reason else COMPLETED,
@@ -193,8 +193,8 @@ def usage_fields(
     }
 
 
-def failed(code: str, message: str) -> dict[str, Any]:
-    """The final fields of a failed response.
+def failure_fields(code: str, message: str) -> dict[str, Any]:
+    """The fields that a failed response gets at its end.
 
     OpenAI's schema allows few error codes, so the message names the real one.
     """

@@ -10,8 +10,8 @@ from puna.bridges.responses.output import (
     COMPLETED,
     INCOMPLETE,
     call_item,
-    ended,
-    ended_with,
+    final_fields,
+    final_fields_with,
     incomplete_reason,
     message_item,
     reasoning_item,
@@ -35,7 +35,7 @@ def response_of(
     *,
     completed_at: int,
 ) -> Response:
-    """Build the response: reasoning, text and calls, in this order.
+    """Convert a whole chat answer to a response: reasoning, text and calls, in this order.
 
     The times are Unix time in seconds.
     """
@@ -51,12 +51,12 @@ def response_fields_of(
     *,
     completed_at: int,
 ) -> dict[str, Any]:
-    """The fields of the response that `response_of` makes."""
+    """As `response_of`, but the fields as a dict."""
     choice = answer.choices[0]
-    output = _output(request, response_id, choice)
+    output = _output_items(request, response_id, choice)
     if incomplete_reason(choice.finish_reason):  # it was cut: so was its last item
         output[-1]["status"] = INCOMPLETE
-    fields = ended(choice.finish_reason, answer.usage, tier_of(answer), completed_at)
+    fields = final_fields(choice.finish_reason, answer.usage, tier_of(answer), completed_at)
     status = fields.pop("status")
     return response_fields(request, response_id, created_at, status, output, **fields)
 
@@ -69,7 +69,7 @@ def plain_response_of(
     *,
     completed_at: int,
 ) -> dict[str, Any]:
-    """The fields of the same response for an answer of texts and calls only."""
+    """As `response_fields_of`, for an answer of texts and calls that the fast lane has read."""
     choice, usage = answer.choices[0], answer.usage
     said = choice.message
     calls = said.tool_calls or ()
@@ -77,7 +77,7 @@ def plain_response_of(
     if said.content or not calls:
         output.append(message_item(response_id, 0, [text_part(said.content or "")], COMPLETED))
     for call in calls:
-        tool, arguments = request.called(call.function.name), call.function.arguments
+        tool, arguments = request.tool_of(call.function.name), call.function.arguments
         output.append(call_item(response_id, len(output), call.id, tool, arguments, COMPLETED))
     if incomplete_reason(choice.finish_reason):
         output[-1]["status"] = INCOMPLETE
@@ -88,7 +88,7 @@ def plain_response_of(
         cached=usage.cached_tokens,
         thought=usage.reasoning_tokens or 0,
     )
-    fields = ended_with(choice.finish_reason, used, answer.service_tier, completed_at)
+    fields = final_fields_with(choice.finish_reason, used, answer.service_tier, completed_at)
     status = fields.pop("status")
     return response_fields(request, response_id, created_at, status, output, **fields)
 
@@ -100,7 +100,9 @@ def logprobs_of(choice: Any) -> list[Any]:
     return list(tokens) if isinstance(tokens, list) else []
 
 
-def _output(request: BridgedRequest, response_id: str, choice: Choice) -> list[dict[str, Any]]:
+def _output_items(
+    request: BridgedRequest, response_id: str, choice: Choice
+) -> list[dict[str, Any]]:
     """The output items of an answer's choice."""
     message, output = choice.message, list[dict[str, Any]]()
     thought = reasoning_of(message)
@@ -117,7 +119,7 @@ def _output(request: BridgedRequest, response_id: str, choice: Choice) -> list[d
     for part in parts:
         output.append(message_item(response_id, len(output), [part], COMPLETED))
     for call in calls:
-        tool, arguments = request.called(call.function.name or ""), call.function.arguments
+        tool, arguments = request.tool_of(call.function.name or ""), call.function.arguments
         place = len(output)
         output.append(call_item(response_id, place, call.id, tool, arguments, COMPLETED))
     return output

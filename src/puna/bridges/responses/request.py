@@ -53,7 +53,7 @@ _NAMES = {"messages.thinking": "input.reasoning"}
 
 @dataclass(frozen=True, slots=True)
 class BridgedRequest:
-    """A request, ready to become one chat call.
+    """A request of the Responses API, converted to what one chat call needs.
 
     Attributes:
         model: the requested model name.
@@ -73,8 +73,8 @@ class BridgedRequest:
     left_out: tuple[str, ...] = ()
     source: RequestSource = RequestSource()
 
-    def called(self, name: str) -> CalledTool:
-        """The tool that the caller gave for the function name that a host called."""
+    def tool_of(self, name: str) -> CalledTool:
+        """The caller's tool behind a function name that a host has called."""
         return self.special_tools.get(name) or CalledTool(name)
 
 
@@ -109,7 +109,7 @@ def bridge_request(request: ResponsesRequest) -> BridgedRequest:
 
 
 def to_chat(request: ResponsesRequest, bridged: BridgedRequest) -> ChatRequest:
-    """The chat request of a bridged request.
+    """Build the chat request of a bridged request.
 
     Raises:
         BadRequestError: chat refuses a field; `param` is its name in chat.
@@ -129,7 +129,7 @@ def to_chat(request: ResponsesRequest, bridged: BridgedRequest) -> ChatRequest:
 
 
 class _Reading:
-    """One request being converted: each step removes the fields that it has read from `given`."""
+    """The conversion of one request. Each step removes the fields that it has read from `given`."""
 
     def __init__(
         self, request: ResponsesRequest, given: dict[str, Any], omissions: Omissions
@@ -149,7 +149,7 @@ class _Reading:
         }
 
     def read_tools(self) -> Tools:
-        """`tools`, `tool_choice`, `parallel_tool_calls`."""
+        """Convert `tools`, `tool_choice` and `parallel_tool_calls`."""
         given = self._given
         tools = read_tools(
             given.pop("tools", None), self._omissions, is_strict=self._has_strict_tools
@@ -168,7 +168,7 @@ class _Reading:
         return tools
 
     def read_text(self) -> None:
-        """`text.format` and `text.verbosity`."""
+        """Convert `text.format` and `text.verbosity`."""
         text: Mapping[str, Any] = self._given.pop("text", {})
         self._omissions.note_unread(text, ("format", "verbosity"), "text")
         wanted = _typed(text, "format", Mapping, "an object", "text.format")
@@ -181,7 +181,7 @@ class _Reading:
             self.echo["text"] = {**self.echo["text"], "verbosity": verbosity}
 
     def read_reasoning(self) -> None:
-        """`reasoning.effort`, as `reasoning_effort`.
+        """Convert `reasoning.effort` to `reasoning_effort`.
 
         Summaries are left out, as no chat host makes them.
         """
@@ -193,7 +193,7 @@ class _Reading:
         self.echo["reasoning"] = {"effort": effort, "summary": None}
 
     def read_include(self) -> None:
-        """`include` and `top_logprobs`."""
+        """Convert `include` and `top_logprobs`."""
         include = self._given.pop("include", ())
         for i, one in enumerate(include):
             if one not in _INCLUDABLE:
@@ -206,9 +206,9 @@ class _Reading:
             self._fields["logprobs"] = True
 
     def read_limits(self) -> None:
-        """Read `max_output_tokens`, `truncation` and `stream_options`.
+        """Convert `max_output_tokens` to `max_tokens`; report `truncation` and `stream_options`.
 
-        The first becomes `max_tokens`; the others have no counterpart in chat and are reported.
+        The last two have no counterpart in chat.
         """
         given = self._given
         if "max_output_tokens" in given:
@@ -229,12 +229,12 @@ class _Reading:
             self._fields["stream_options"] = {"include_usage": True}
 
     def chat_fields(self) -> dict[str, Any]:
-        """All fields for the chat call."""
+        """All fields for the chat call, after the other steps."""
         return {**self._given, **self._fields}
 
 
 def _response_format(wanted: Mapping[str, Any], omissions: Omissions) -> dict[str, Any]:
-    """`text.format` as `response_format`; plain text needs none."""
+    """Convert `text.format` to `response_format`; plain text needs none."""
     kind = wanted.get("type")
     if kind in ("text", "json_object"):
         omissions.note_unread(wanted, ("type",), "text.format")
@@ -253,7 +253,7 @@ def _response_format(wanted: Mapping[str, Any], omissions: Omissions) -> dict[st
 
 
 def _typed(given: Mapping[str, Any], name: str, kind: type, what: str, path: str) -> Any:
-    """A field that must have a type; None where it is absent."""
+    """Read a field that must have a type; None where it is absent. Raises BadRequestError."""
     value = given.get(name)
     if value is not None and not isinstance(value, kind):
         raise BadRequestError(f"`{path}` must be {what}, not `{display(value)}`.", param=path)

@@ -47,7 +47,7 @@ _OF_A_FUNCTION = ("description", "parameters", "strict")
 
 
 def fill_required(response: dict[str, Any], said: Mapping[str, Any]) -> None:
-    """Add the fields that a response lacks: from its request, else the default, else null.
+    """Add the required fields that a response lacks: from its request, else the default, else null.
 
     Args:
         response: changed in place. Existing values stay, but a null where none is allowed is

@@ -17,7 +17,7 @@ _KEEP_IDS = ("message", "function_call", "custom_tool_call", _REASONING)
 
 
 def with_maker(item: Mapping[str, Any], deployment_id: str) -> dict[str, Any]:
-    """An output item as it is stored: reasoning is marked with the deployment that made it."""
+    """An output item for the store: reasoning is marked with the deployment that made it."""
     made = {_MAKER: deployment_id} if item["type"] == _REASONING else {}
     return {**item, **made}
 

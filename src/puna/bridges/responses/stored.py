@@ -18,7 +18,7 @@ _CONTENT = {"assistant": "output_text"}
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A response with what a following request needs.
+    """A response in the store, with what a request that continues it needs.
 
     Attributes:
         response_id: its id.
@@ -45,7 +45,7 @@ class StoredResponse:
         return tuple(dict.fromkeys(one for one in ids if isinstance(one, str)))
 
     def items_by_id(self) -> dict[str, Mapping[str, Any]]:
-        """All items of the conversation that have an id, by it."""
+        """All items of the conversation that have an id, by that id."""
         items = (*self.input_items, *self.conversation)
         return {item["id"]: item for item in items if isinstance(item.get("id"), str)}
 
@@ -62,21 +62,24 @@ class StoredResponse:
             ValueError, TypeError, RecursionError: it is something else.
         """
         conversation, response, items = json.loads(text)
-        if not (isinstance(response, dict) and _are_items(conversation) and _are_items(items)):
+        if not (
+            isinstance(response, dict) and _is_item_list(conversation) and _is_item_list(items)
+        ):
             raise ValueError("no stored response")
         return cls(response_id, owner, tuple(conversation), response, tuple(items))
 
 
-def _are_items(value: Any) -> bool:
+def _is_item_list(value: Any) -> bool:
+    """Whether a value is a list of objects."""
     return isinstance(value, list) and all(
         isinstance(one, dict) for one in cast("list[Any]", value)
     )
 
 
-def stored_of(request: ResponsesRequest, response: Response, owner: str) -> StoredResponse:
-    """Build the stored form of a response, to be put into a store."""
+def make_stored(request: ResponsesRequest, response: Response, owner: str) -> StoredResponse:
+    """Make the stored form of a response and its request."""
     report = response.report
-    return stored_fields(
+    return make_stored_fields(
         request.items,
         response.to_dict(),
         owner=owner,
@@ -86,7 +89,7 @@ def stored_of(request: ResponsesRequest, response: Response, owner: str) -> Stor
     )
 
 
-def stored_fields(
+def make_stored_fields(
     items: Items,
     response: Mapping[str, Any],
     *,
@@ -95,7 +98,7 @@ def stored_fields(
     made_at: int,
     earlier: Items = (),
 ) -> StoredResponse:
-    """A response, given by its fields, as it is stored.
+    """As `make_stored`, for a response given by its fields.
 
     `items` are the new input, `earlier` those before it; `maker` is the deployment that answered,
     `made_at` Unix time in seconds.
@@ -112,10 +115,10 @@ def stored_fields(
     )
 
 
-def unknown_response(
+def unknown_response_error(
     response_id: Any, *, param: str | None = "previous_response_id"
 ) -> NotFoundError:
-    """The error for an id that is unknown, deleted or expired, or that belongs to another key."""
+    """Make the error for an id that is unknown, deleted, expired, or another key's."""
     return NotFoundError(
         f"There is no response `{str(response_id)[:80]}`: it was never made here, not stored "
         "(`store: false`), forgotten, deleted, or made with another key.",
@@ -125,7 +128,7 @@ def unknown_response(
 
 
 def _listed_item(item: Mapping[str, Any], response_id: str, index: int) -> dict[str, Any]:
-    """An input item as the list of input items shows it: with an id, and its text as a part."""
+    """An input item in the form of `GET /responses/{id}/input_items`: with an id, and parts."""
     listed = {"id": item_id("in", response_id, index), "status": "completed", **item}
     content = listed.get("content")
     if item["type"] == "message" and isinstance(content, str):

@@ -32,8 +32,8 @@ from puna.bridges.responses.output import (
     FAILED,
     IN_PROGRESS,
     INCOMPLETE,
-    ended,
-    failed,
+    failure_fields,
+    final_fields,
     incomplete_reason,
     response_fields,
     tier_of,
@@ -51,7 +51,10 @@ ResponseT = TypeVar("ResponseT")
 
 
 class Place(NamedTuple):
-    """Where the next piece of a text, or of a call's arguments, goes: the only open item."""
+    """Which item the next piece of a text, or of a call's arguments, is added to.
+
+    The fast lane writes the events of such pieces itself.
+    """
 
     item_id: str
     output_index: int
@@ -59,11 +62,10 @@ class Place(NamedTuple):
 
 
 class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
-    """Converts one stream: `convert` each chunk, then `finish` or `fail`.
+    """Converts one chat stream: `convert` each chunk, then `finish` or `fail`. All return events.
 
-    All give the events to send. Subclasses say of what type events and responses are.
-
-    `response` is the final response once there is one.
+    Subclasses say of what type events and responses are. `response` is the final response once
+    there is one.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._tier: Any = None
 
     def convert(self, chunk: ChatCompletionChunk) -> list[EventT]:
-        """The events of a chunk; the first chunk also begins the response."""
+        """Convert a chunk to events; the first chunk also begins the response."""
         self._begin()
         self._usage = chunk.usage or self._usage
         self.note_tier(tier_of(chunk))
@@ -115,7 +117,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         while self._open_items:
             is_last = len(self._open_items) == 1
             self._close_first(INCOMPLETE if is_cut and is_last else COMPLETED)
-        fields = ended(self._finish_reason, self._usage, self._tier, int(self._now()))
+        fields = final_fields(self._finish_reason, self._usage, self._tier, int(self._now()))
         status = fields.pop("status")
         self._end(status, fields)
         return self._pop_events()
@@ -124,12 +126,12 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         """The last events of a stream that broke: a failed response."""
         self._begin()
         self._output += [item.to_item(INCOMPLETE) for item in self._open_items if item.is_open]
-        self._end(FAILED, failed(code, message))
+        self._end(FAILED, failure_fields(code, message))
         return self._pop_events()
 
     @property
     def open_text(self) -> Place | None:
-        """Where the next piece of text goes; None where that needs `convert`."""
+        """The place of the next piece of text; None where `convert` must be called."""
         items = self._open_items
         first = items[0] if len(items) == 1 else None
         if not isinstance(first, OpenText) or first.key != _TEXT_KEY or not first.is_open:
@@ -142,7 +144,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         return len(self._open_items) == 1 and isinstance(self._open_items[0], OpenCall)
 
     def open_call(self, index: int) -> Place | None:
-        """Where the next piece of a call's arguments goes; None where that needs `convert`.
+        """The place of the next piece of a call's arguments; None where `convert` must be called.
 
         `index` is the place of the call among the calls of the answer.
         """
@@ -154,7 +156,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         return Place(item_id, call.index, call) if item_id is not None else None
 
     def next_number(self) -> int:
-        """The number of the next event, which is then used up."""
+        """Use up and return the number of the next event."""
         number = self._made
         self._made += 1
         return number
@@ -186,7 +188,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._emit(f"response.{status}", response=self.response)
 
     def _add_choice(self, choice: ChunkChoice) -> None:
-        """Add the delta of the first choice."""
+        """Convert the delta of the first choice."""
         delta = choice.delta
         self._finish_reason = choice.finish_reason or self._finish_reason
         thought = reasoning_of(delta)
@@ -219,7 +221,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
             call = self._calls[piece.index] = OpenCall(str(piece.index), self._id, self._items)
             self._append_item(call)
         name = function.name if function else None
-        call.add(piece.id, self._request.called(name) if name else None, arguments)
+        call.add(piece.id, self._request.tool_of(name) if name else None, arguments)
         if call in self._open_items:  # what follows a whole JSON object can only be blanks
             self._advance_to(call)
 
@@ -229,7 +231,10 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
         self._open_items.append(item)
 
     def _advance_to(self, item: OpenItem) -> None:
-        """Close the complete items before this one; if it is the first now, emit what it has."""
+        """Close the complete items before this one.
+
+        If it is then the first, emit its new events.
+        """
         while self._open_items[0] is not item and self._open_items[0].is_whole:
             self._close_first(COMPLETED)
         if self._open_items[0] is item:
@@ -259,7 +264,7 @@ class AnyResponseStream(ABC, Generic[EventT, ResponseT]):
 
 
 class ResponseStream(AnyResponseStream[ResponseEvent, Response]):
-    """Gives values of the API's types."""
+    """Gives events and responses as values of the API's types, for the SDK and the full lane."""
 
     @override
     def _make_event(self, kind: str, number: int, fields: dict[str, Any]) -> ResponseEvent:
@@ -271,7 +276,7 @@ class ResponseStream(AnyResponseStream[ResponseEvent, Response]):
 
 
 class PlainResponseStream(AnyResponseStream[dict[str, Any], dict[str, Any]]):
-    """Gives dicts, whose values `msgspec` serializes."""
+    """Gives events and responses as dicts, which the fast lane serializes."""
 
     @override
     def _make_event(self, kind: str, number: int, fields: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class StreamedItems:
         self._indexes: dict[str, int] = {}
 
     def add(self, event: ResponseEvent) -> None:
-        """Read what an event says of an item."""
+        """Note what an event says of an item."""
         if event.item is not None:
             item = event.item.to_dict()
             index = self._index_of(event, item.get("id"))
@@ -56,7 +56,7 @@ class StreamedItems:
         if isinstance(whole, str) and whole:
             self._texts[key] = [whole]
 
-    def whole(self) -> list[Item]:
+    def done_items(self) -> list[Item]:
         """The items that the host marked as done."""
         return [self._done[index] for index in sorted(self._done)]
 
@@ -64,7 +64,7 @@ class StreamedItems:
         """The output of the host's last event, with empty items replaced by the streamed ones."""
         if output and all(_has_content(item) for item in output):
             return output
-        streamed = self._all()
+        streamed = self._all_items()
         if not output:
             return [streamed[index] for index in sorted(streamed)]
         return [
@@ -72,7 +72,7 @@ class StreamedItems:
             for index, item in enumerate(output)
         ]
 
-    def _all(self) -> dict[int, Item]:
+    def _all_items(self) -> dict[int, Item]:
         """Every item; those never marked as done are built from their pieces."""
         found = {index: {**item} for index, item in self._begun.items()}
         for key in sorted(self._texts):

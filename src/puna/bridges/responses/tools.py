@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from puna.bridges.omissions import Omissions
-from puna.bridges.responses.custom_tools import function_of
+from puna.bridges.responses.custom_tools import custom_function
 from puna.bridges.tool_names import joined_name
 from puna.errors import BadRequestError
 from puna.types.display import display, kind_of
@@ -51,7 +51,7 @@ _READ: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class CalledTool:
-    """A tool as the caller knows it: name, namespace, and whether it is free-form."""
+    """The caller's name for a tool: name, namespace, and whether it is free-form."""
 
     name: str
     namespace: str | None = None
@@ -78,7 +78,7 @@ class Tools:
         """The names of all tools that are sent."""
         return [tool["function"]["name"] for tool in self.chat]
 
-    def only(self, names: Sequence[str]) -> list[dict[str, Any]]:
+    def only_named(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """The tools with these names, in chat's shape."""
         return [tool for tool in self.chat if tool["function"]["name"] in names]
 
@@ -121,7 +121,7 @@ def read_tools(tools: Any, omissions: Omissions, *, is_strict: bool = False) -> 
 
 
 class _Reading:
-    """Collects the converted tools."""
+    """Collects the converted tools of one request."""
 
     def __init__(self, omissions: Omissions) -> None:
         self.given: list[dict[str, Any]] = []
@@ -132,7 +132,7 @@ class _Reading:
 
     def add(self, tool: Mapping[str, Any], path: str, namespace: str | None = None) -> None:
         """Add a function or a free-form tool."""
-        _check(tool, path)
+        _check_tool(tool, path)
         is_custom = tool["type"] == "custom"
         self._omissions.note_unread(tool, _READ[tool["type"]], path)
         name = tool["name"] if namespace is None else joined_name(namespace, tool["name"])
@@ -144,7 +144,7 @@ class _Reading:
         if not is_plain:
             self._special[name] = CalledTool(tool["name"], namespace, is_custom)
         self._names.add(name)
-        self._chat.append({"type": "function", "function": {**_function(tool), "name": name}})
+        self._chat.append({"type": "function", "function": {**_to_chat_tool(tool), "name": name}})
 
     def add_namespace(self, tool: Mapping[str, Any], path: str) -> None:
         """Add the tools of a namespace."""
@@ -182,11 +182,11 @@ def read_tool_choice(choice: Any, tools: Tools, omissions: Omissions) -> dict[st
         return fields
     if isinstance(choice, str):
         if choice not in _MODES:
-            raise _wrong_choice(choice)
+            raise _choice_error(choice)
         return {**fields, "tool_choice": choice}
     given = as_mapping(choice)
     if given is None:
-        raise _wrong_choice(choice)
+        raise _choice_error(choice)
     kind = given.get("type")
     if kind in ("function", "custom"):
         name = given.get("name")
@@ -199,7 +199,7 @@ def read_tool_choice(choice: Any, tools: Tools, omissions: Omissions) -> dict[st
         return {**fields, "tool_choice": {"type": "function", "function": {"name": name}}}
     if kind == "allowed_tools":
         omissions.note_unread(given, ("type", "mode", "tools"), "tool_choice")
-        return _allowed(given, tools)
+        return _allowed_fields(given, tools)
     omissions.refuse(
         "tool_choice",
         f"`tool_choice.type` is `{display(kind)}`: only functions and custom tools can be had.",
@@ -208,8 +208,8 @@ def read_tool_choice(choice: Any, tools: Tools, omissions: Omissions) -> dict[st
     return fields
 
 
-def _allowed(choice: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
-    """The fields for a choice among some of the tools.
+def _allowed_fields(choice: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
+    """The fields for a choice among some of the tools (`allowed_tools`).
 
     The others are not sent, as chat has no such choice.
     """
@@ -223,7 +223,7 @@ def _allowed(choice: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
     if not isinstance(listed, Sequence) or isinstance(listed, str | bytes):
         raise BadRequestError("`tool_choice.tools` must be a list.", param="tool_choice.tools")
     wanted = [(as_mapping(one) or {}).get("name") for one in cast("Sequence[Any]", listed)]
-    kept = tools.only([name for name in wanted if isinstance(name, str)])
+    kept = tools.only_named([name for name in wanted if isinstance(name, str)])
     if not kept:
         raise BadRequestError(
             "`tool_choice.tools` names none of `tools`.", param="tool_choice.tools"
@@ -231,7 +231,8 @@ def _allowed(choice: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
     return {"tools": kept, "tool_choice": mode}
 
 
-def _wrong_choice(choice: Any) -> BadRequestError:
+def _choice_error(choice: Any) -> BadRequestError:
+    """Make the error for a malformed `tool_choice`."""
     return BadRequestError(
         "`tool_choice` must be none, auto, required, or an object such as "
         f'{{"type": "function", "name": …}}, not `{display(choice)}`.',
@@ -240,6 +241,7 @@ def _wrong_choice(choice: Any) -> BadRequestError:
 
 
 def _name_of(tool: Mapping[str, Any], path: str) -> str:
+    """The name of a tool. Raises BadRequestError where it is malformed."""
     name = tool.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         nested = (
@@ -255,7 +257,7 @@ def _name_of(tool: Mapping[str, Any], path: str) -> str:
     return name
 
 
-def _check(tool: Mapping[str, Any], path: str) -> None:
+def _check_tool(tool: Mapping[str, Any], path: str) -> None:
     """Refuse a tool whose parameters or format are malformed."""
     _name_of(tool, path)
     for part, kind, what in (
@@ -269,8 +271,8 @@ def _check(tool: Mapping[str, Any], path: str) -> None:
             raise BadRequestError(f"`{path}.{part}` must be {what}.", param=f"{path}.{part}")
 
 
-def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """A flat function as chat's nested one."""
+def _to_chat_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a function to chat's form, in which its fields are nested."""
     if tool["type"] == "custom":
-        return function_of(tool)
+        return custom_function(tool)
     return {name: tool[name] for name in _FUNCTION_FIELDS if tool.get(name) is not None}

@@ -64,7 +64,7 @@ def read_usual_input(given: Raw, omissions: Omissions) -> list[Message]:
     """The answer that calls are added to, if they follow it at once."""
     for item in items:
         kind = item.type or "message"
-        if any(getattr(item, name) not in (None, UNSET) for name in _others(kind)):
+        if any(getattr(item, name) not in (None, UNSET) for name in _unknown_fields(kind)):
             raise UnusualRequestError
         if kind == "reasoning":
             if not (_is_empty(item.content) and _is_empty(item.summary)):
@@ -77,14 +77,14 @@ def read_usual_input(given: Raw, omissions: Omissions) -> list[Message]:
                 messages.append(answer)
             _add_call(answer, item)
             continue
-        message = _message(item) if kind == "message" else _result(item, call_ids)
+        message = _convert_message(item) if kind == "message" else _convert_result(item, call_ids)
         messages.append(message)
         answer = message if type(message) is AssistantMessage else None
     return messages
 
 
-def _others(kind: str) -> tuple[str, ...]:
-    """The fields that an item of a type does not have."""
+def _unknown_fields(kind: str) -> tuple[str, ...]:
+    """The fields that an item of this type does not have; one of these makes the item unusual."""
     names = _OF_OTHERS.get(kind)
     if names is None:
         raise UnusualRequestError
@@ -103,21 +103,21 @@ def _add_call(answer: AssistantMessage, item: Item) -> None:
         answer.tool_calls = [call]
 
 
-def _result(item: Item, call_ids: set[str | UnsetType | None]) -> ToolMessage:
-    """The result of a call; `call_ids` are those of all calls."""
+def _convert_result(item: Item, call_ids: set[str | UnsetType | None]) -> ToolMessage:
+    """Convert a call's output to a tool message; `call_ids` are those of all calls."""
     if not item.call_id or item.call_id not in call_ids or not is_given(item.output):
         raise UnusualRequestError
-    return ToolMessage(content=_joined(item.output), tool_call_id=item.call_id)
+    return ToolMessage(content=_join_texts(item.output), tool_call_id=item.call_id)
 
 
-def _message(item: Item) -> Message:
-    """A message item as a chat message."""
+def _convert_message(item: Item) -> Message:
+    """Convert a message item to a chat message."""
     content = item.content
     if not is_given(content):
         raise UnusualRequestError
     if item.role == "user":
-        return UserMessage(content=_user_content(content))
-    text = _joined(content)
+        return UserMessage(content=_convert_user_content(content))
+    text = _join_texts(content)
     if bytes(text) == EMPTY_TEXT:
         raise UnusualRequestError
     if item.role == "assistant":
@@ -127,31 +127,31 @@ def _message(item: Item) -> Message:
     raise UnusualRequestError
 
 
-def _user_content(content: Raw) -> Raw:
-    """The content of a message of the user: a text, or parts where there are several."""
+def _convert_user_content(content: Raw) -> Raw:
+    """Convert a user message's content: a text, or parts where there are several."""
     if is_text(content):
         if bytes(content) == EMPTY_TEXT:
             raise UnusualRequestError
         return content
-    parts = _parts(content)
+    parts = _read_parts(content)
     first = parts[0]
     if len(parts) == 1 and type(first) is not InputImage:
         return text_content(first.text)  # type: ignore[union-attr]  # a text
-    return Raw(_encoder.encode([*map(_chat_part, parts)]))
+    return Raw(_encoder.encode([*map(_convert_part, parts)]))
 
 
-def _joined(content: Raw) -> Raw:
-    """The content of any other message: its texts as one."""
+def _join_texts(content: Raw) -> Raw:
+    """Convert any other message's content: its texts are joined."""
     if is_text(content):
         return content
-    parts = _parts(content)
+    parts = _read_parts(content)
     if any(type(part) is InputImage for part in parts):
         raise UnusualRequestError
     return text_content("".join([part.text for part in parts]))  # type: ignore[union-attr]
 
 
-def _parts(content: Raw) -> list[Part]:
-    """The parts of a content that is a list."""
+def _read_parts(content: Raw) -> list[Part]:
+    """Parse a content that is a list."""
     parts: list[Part] = _parts_decoder.decode(content)
     for part in parts:
         if type(part) is OutputText and not (
@@ -161,8 +161,8 @@ def _parts(content: Raw) -> list[Part]:
     return parts
 
 
-def _chat_part(part: Part) -> TextPart | ImagePart:
-    """A part as chat has it."""
+def _convert_part(part: Part) -> TextPart | ImagePart:
+    """Convert a part to a chat content part."""
     if type(part) is not InputImage:
         return TextPart(part.text)  # type: ignore[union-attr]  # a text
     detail = part.detail or UNSET

@@ -21,7 +21,7 @@ Fields = dict[str, Any]
 
 
 def events_of(response: Response) -> list[ResponseEvent]:
-    """All events of the response, numbered from 0, with each text as one delta."""
+    """Build all events of a response, numbered from 0, with each text as one delta."""
     whole = response.to_dict()
     begun = {**whole, "status": IN_PROGRESS, "output": [], "usage": None}
     told: list[Fields] = [
@@ -38,8 +38,8 @@ def events_of(response: Response) -> list[ResponseEvent]:
 
 
 def _item_events(item: Fields) -> Iterator[Fields]:
-    """The events for one item of the output."""
-    yield {"type": "response.output_item.added", "item": _begun(item)}
+    """The events of one output item."""
+    yield {"type": "response.output_item.added", "item": _added_item(item)}
     place = {"item_id": item.get("id")}
     if item.get("type") == "message":
         for index, part in enumerate(item.get("content") or ()):
@@ -53,8 +53,8 @@ def _item_events(item: Fields) -> Iterator[Fields]:
     yield {"type": "response.output_item.done", "item": item}
 
 
-def _begun(item: Fields) -> Fields:
-    """The item as it is when it is added: without its content; unknown types as they are."""
+def _added_item(item: Fields) -> Fields:
+    """The item in the event `output_item.added`: without its content; unknown types as they are."""
     kind = item.get("type")
     if kind == "message":
         return {**item, "status": IN_PROGRESS, "content": []}
@@ -64,7 +64,7 @@ def _begun(item: Fields) -> Fields:
 
 
 def _part_events(part: Fields, place: Fields) -> Iterator[Fields]:
-    """The events for one part of a message."""
+    """The events of one part of a message."""
     word = part.get("type")
     field = _PARTS.get(str(word))
     lists: Fields = {name: [] for name in ("annotations", "logprobs") if name in part}

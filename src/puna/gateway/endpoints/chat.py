@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-from puna.bridges.completions import TextRequest, messages_of, read_text_request
+from puna.bridges.completions import TextRequest, prompt_messages, read_text_request
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call, RequestT
 from puna.engine.completion_run import has_endpoint
@@ -110,7 +110,9 @@ class Pipeline:
                 f"`prompt` holds `{len(request.prompts)}` texts; send at most {_MOST_PROMPTS}.",
                 param="prompt",
             )
-        first = self.read_call({**request.fields}, messages_of(request.prompts[0]), caller.visit)
+        first = self.read_call(
+            {**request.fields}, prompt_messages(request.prompts[0]), caller.visit
+        )
         return request, calls_of(request, first)
 
     def _has_endpoint(self, body: Mapping[str, Any]) -> bool:

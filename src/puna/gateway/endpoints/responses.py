@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from puna.bridges.responses.compaction import ASK, compaction_of, expand
+from puna.bridges.responses.compaction import ASK, compaction_of, expand_compactions
 from puna.bridges.responses.native import NativeResponse
 from puna.bridges.responses.request import bridge_request
-from puna.bridges.responses.stored import StoredResponse, stored_of, unknown_response
+from puna.bridges.responses.stored import StoredResponse, make_stored, unknown_response_error
 from puna.bridges.responses.whole_events import events_of
 from puna.catalog.tokens import count_message_tokens
 from puna.engine.call import Call, for_deployment
@@ -166,7 +166,7 @@ class ResponsesAPI:
             ServiceUnavailableError: the store cannot be used.
         """
         if not await self.store.delete(caller.key_id, response_id):
-            raise unknown_response(response_id, param=None)
+            raise unknown_response_error(response_id, param=None)
         return json_reply({"id": response_id, "object": "response", "deleted": True})
 
     async def input_items(self, response_id: str, caller: Caller) -> Reply:
@@ -248,7 +248,7 @@ class ResponsesAPI:
         """
         if not request.is_stored:
             return
-        await self.keep(stored_of(request, response, caller.key_id))
+        await self.keep(make_stored(request, response, caller.key_id))
 
     async def keep(self, stored: StoredResponse) -> None:
         """Store a response.
@@ -266,7 +266,7 @@ class ResponsesAPI:
         """Get a stored response of the caller's key. Raises NotFoundError where there is none."""
         stored = await self.store.get(caller.key_id, response_id)
         if stored is None:
-            raise unknown_response(response_id, param=None)
+            raise unknown_response_error(response_id, param=None)
         return stored
 
     async def _read(self, body: Mapping[str, Any], caller: Caller) -> Call[ResponsesRequest]:
@@ -290,7 +290,7 @@ class ResponsesAPI:
                 stored_items=stored_items,
                 **self.pipeline.request_options(body),
             )
-            request = replace(request, items=expand(request.items))
+            request = replace(request, items=expand_compactions(request.items))
             return self.pipeline.make_call(request, body, caller.visit)
 
         return await caller.read(read)
@@ -325,7 +325,7 @@ class ResponsesAPI:
         known = check_response_id(response_id)
         stored = await self.store.get(caller.key_id, known)
         if stored is None:
-            raise unknown_response(known)
+            raise unknown_response_error(known)
         return stored.conversation
 
 

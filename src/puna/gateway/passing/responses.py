@@ -16,7 +16,7 @@ from puna.bridges.plain_answers import read_plain_answer
 from puna.bridges.responses.envelope import BridgedResponse, read_responses_envelope
 from puna.bridges.responses.native import NativeResponse
 from puna.bridges.responses.reply import plain_response_of, response_fields_of
-from puna.bridges.responses.stored import StoredResponse, stored_fields
+from puna.bridges.responses.stored import StoredResponse, make_stored_fields
 from puna.bridges.responses.stream import PlainResponseStream
 from puna.engine.aside import MANY
 from puna.engine.clock import Clock
@@ -244,7 +244,7 @@ class ResponsesWriter(BridgedWriter):
         self, response: Mapping[str, Any], report: CallReport, then: Callable[[], None]
     ) -> None:
         """Store the response unless the request says not to, then call `then`."""
-        stored = stored_fields(
+        stored = make_stored_fields(
             read_input(parse_json(bytes(self._bridged.given_input))),
             response,
             owner=self._run.principal.key_id,
