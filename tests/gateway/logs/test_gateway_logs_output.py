@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -63,6 +65,21 @@ def test_a_full_pipe_holds_nobody_and_gets_the_lines_when_there_is_room(
         assert stream.drain(20)
         assert read_exactly(reader, 13) == b"first\nsecond\n"
         os.close(writer)
+
+
+def test_lines_of_two_workers_stay_whole_in_a_pipe_that_is_read_slowly() -> None:
+    texts = {sign: "".join(f"{sign * 60} {n}\n" for n in range(1_000)) for sign in "ab"}
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, select.PIPE_BUF)  # full after each write
+    streams = [OperatorStream(os.dup(writer)) for _ in texts]
+    for stream, text in zip(streams, texts.values(), strict=True):
+        stream.write(text)
+    data = b"".join(read_exactly(reader, 1) for _ in range(sum(map(len, texts.values()))))
+    assert all(stream.drain() for stream in streams)
+    for descriptor in (reader, writer, *(stream.fileno() for stream in streams)):
+        os.close(descriptor)
+    lines = data.decode().splitlines(keepends=True)
+    assert {sign: "".join(x for x in lines if x[0] == sign) for sign in "ab"} == texts
 
 
 def test_what_waits_is_bounded_and_the_lost_lines_are_counted() -> None:

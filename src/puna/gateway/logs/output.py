@@ -124,12 +124,15 @@ class OperatorStream(io.TextIOBase):
 def _write(descriptor: int, data: bytes) -> bool:
     """Write all bytes to a file descriptor, waiting for a slow reader.
 
-    Returns False where the reader is gone or the disk is full.
+    Returns False where the reader is gone or the disk is full. Workers share a pipe, which accepts
+    up to `PIPE_BUF` bytes at once or not at all: with more at once, lines of one worker would stand
+    within those of another. Source: POSIX, `write`.
     """
-    left = memoryview(data)
-    while left:
+    at = 0
+    while at < len(data):
+        end = data.rfind(b"\n", at, at + select.PIPE_BUF) + 1 or at + select.PIPE_BUF
         try:
-            left = left[os.write(descriptor, left) :]
+            at += os.write(descriptor, data[at:end])
         except BlockingIOError:  # somebody made the descriptor non-blocking
             try:
                 select.select((), (descriptor,), (), _AGAIN_S)
