@@ -18,7 +18,7 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.json import decode
 from msgspec.structs import replace
 
-from puna.bridges.call_arguments import parse_call_arguments
+from puna.bridges.call_arguments import are_call_arguments
 from puna.bridges.histories.rules import CHAT
 from puna.bridges.histories.systems import BETWEEN_SYSTEMS, system_label
 from puna.dialects.base import Target
@@ -32,6 +32,7 @@ from puna.wire.envelope import (
     Message,
     SystemMessage,
     TextPart,
+    ToolCall,
     ToolMessage,
     UserMessage,
     is_text,
@@ -175,7 +176,7 @@ class PassingRules:
         messages = envelope.messages
         fitted: list[Message] = []
         waiting: list[str] = []
-        ids: set[str] = set()
+        calls: list[ToolCall] = []
         images = 0
         is_changed = False
         for given in messages:
@@ -185,8 +186,10 @@ class PassingRules:
             if not self._may_follow(given, waiting):
                 return None
             if type(given) is AssistantMessage and not given.is_text:
-                message = self._fit_answer(given, ids)
-                waiting = [call.id for call in reversed(given.tool_calls or ())]
+                message = _fit_answer(given)
+                if given.tool_calls:
+                    calls += given.tool_calls
+                    waiting = [call.id for call in reversed(given.tool_calls)]
             if message is not None and not _is_text(message.content):
                 parts = read_parts(message.content) or []
                 images += sum(1 for part in parts if type(part) is ImagePart)
@@ -195,7 +198,9 @@ class PassingRules:
                 return None
             is_changed = is_changed or message is not given
             fitted.append(message)
-        if waiting or (self.images is not None and images > self.images):
+        if waiting or (calls and not self._accepts_calls(calls)):
+            return None
+        if self.images is not None and images > self.images:
             return None
         return replace(envelope, messages=fitted) if is_changed else envelope
 
@@ -210,42 +215,22 @@ class PassingRules:
             return bool(waiting) and waiting.pop() == message.tool_call_id
         return not waiting
 
-    def _fit_answer(self, message: AssistantMessage, ids: set[str]) -> AssistantMessage | None:
-        """An earlier answer in a form that the hosts accept; None where the full lane must read it.
+    def _accepts_calls(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether the hosts accept all calls of a history: their ids, all new, and arguments.
 
-        `ids` holds the ids of all calls so far; those of this message are added.
+        The full lane makes `{}` of arguments that are empty.
         """
-        calls = message.tool_calls
-        if message.annotations is not UNSET:
-            if not is_parseable(message.annotations, b"["):
-                return None
-            message = replace(message, annotations=UNSET)
-        if not calls:
-            if calls is not UNSET:  # an empty list, which OpenAI refuses
-                message = replace(message, tool_calls=UNSET)
-            # Some hosts refuse an empty answer: the full lane leaves it out.
-            return message if _has_content(message) else None
-        if not self._accepts_call_ids([call.id for call in calls], ids):
-            return None
-        if not all(self._accepts_arguments(call.function.arguments) for call in calls):
-            return None
-        return message if _has_content(message) else replace(message, content=UNSET)
-
-    def _accepts_call_ids(self, given: Sequence[str], known: set[str]) -> bool:
-        """Whether the hosts accept these ids of calls, and all are new; adds them to `known`."""
         if not self.accepts_calls:
             return False
-        count = len(known) + len(given)
-        known.update(given)
-        return len(known) == count and all(
-            pattern.fullmatch(call_id) for pattern in self.call_ids for call_id in given
-        )
-
-    def _accepts_arguments(self, arguments: str) -> bool:
-        """Whether the hosts accept a call's arguments; the full lane makes `{}` of empty ones."""
-        if arguments.strip() in ("", "null"):
+        ids = [call.id for call in calls]
+        if len(set(ids)) < len(ids):
             return False
-        return self.accepts_any_arguments or parse_call_arguments(arguments) is not None
+        if not all(all(map(pattern.fullmatch, ids)) for pattern in self.call_ids):
+            return False
+        given = [call.function.arguments for call in calls]
+        if self.accepts_any_arguments:
+            return all(text.strip() not in ("", "null") for text in given)
+        return are_call_arguments(given)
 
     def _fit_parts(self, message: Message, parts: Sequence[TextPart | ImagePart]) -> Message | None:
         """A message with a list of parts in a form that all hosts accept; None without one."""
@@ -264,6 +249,23 @@ class PassingRules:
     def _knows_fields(self, message: Message) -> bool:
         """Whether the message has no field that one of the hosts does not know."""
         return all(getattr(message, name, UNSET) is UNSET for name in self.unknown_fields)
+
+
+def _fit_answer(message: AssistantMessage) -> AssistantMessage | None:
+    """An earlier answer in a form that hosts accept; None where the full lane must read it.
+
+    Its calls are checked with all others, by `PassingRules._accepts_calls`.
+    """
+    if message.annotations is not UNSET:
+        if not is_parseable(message.annotations, b"["):
+            return None
+        message = replace(message, annotations=UNSET)
+    if not message.tool_calls:
+        if message.tool_calls is not UNSET:  # an empty list, which OpenAI refuses
+            message = replace(message, tool_calls=UNSET)
+        # Some hosts refuse an empty answer: the full lane leaves it out.
+        return message if _has_content(message) else None
+    return message if _has_content(message) else replace(message, content=UNSET)
 
 
 def _is_text(content: Raw | UnsetType) -> bool:

@@ -66,10 +66,17 @@ def are_objects(values: Sequence[Raw]) -> bool:
     """
     if len(values) == 1:
         return is_parseable(values[0], b"{")
-    joined = b",".join(values)
-    if brackets_in(joined) >= _MOST_DEPTH or _may_hold_large_number(joined):
+    if not is_plain_json(b",".join(values)):
         return all(is_parseable(value, b"{") for value in values)
     return all(first_octet(value)[0] == _OPENER for value in values)
+
+
+def is_plain_json(data: bytes) -> bool:
+    """Whether some JSON is certainly not nested too deeply and holds no number too large.
+
+    It is for JSON that is read by a parser which accepts both. False where that is not sure.
+    """
+    return brackets_in(data) < _MOST_DEPTH and not _may_hold_large_number(data)
 
 
 def _may_hold_large_number(data: bytes) -> bool:
