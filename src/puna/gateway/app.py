@@ -21,8 +21,8 @@ from puna.engine.clock import Clock, SystemClock
 from puna.errors import APIError, PunaError
 from puna.gateway.answers.replies import (
     Reply,
+    crash_error,
     error_reply,
-    internal_error,
     out_of_memory,
     stopping,
 )
@@ -380,6 +380,6 @@ def _error_for(what: str, error: Exception) -> APIError:
     """
     if lacks_memory(error):
         _log.error("%s needs more memory than there is", what)
-        return out_of_memory()
-    _log.error("%s failed", what, exc_info=error)
-    return internal_error()
+    else:
+        _log.error("%s failed", what, exc_info=error)
+    return crash_error(error)

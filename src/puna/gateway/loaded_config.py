@@ -25,7 +25,8 @@ from puna.config.schema import ServerConfig
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock
-from puna.gateway.answers.replies import Reply, json_reply
+from puna.engine.drive import DriveContext
+from puna.gateway.answers.replies import Reply, crash_error, json_reply
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.deployments.transport import GatewayTransport
 from puna.gateway.endpoints.chat import Pipeline, retry_policy
@@ -36,7 +37,6 @@ from puna.gateway.passing.lane import FastLane, Shape
 from puna.gateway.passing.messages import bridge_messages
 from puna.gateway.passing.responses import ResponsesShape
 from puna.gateway.passing.routes import CallbackTransport, FastRoutes
-from puna.gateway.passing.runs import LaneContext
 from puna.gateway.requests.web_pages import PageRules
 from puna.gateway.visit import Visit, Visits
 from puna.governance.keys import Keys
@@ -192,13 +192,14 @@ def with_fast_lane(config: LoadedConfig, worker: WorkerParts) -> LoadedConfig:
         directory,
         FastRoutes(directory, to_hosts),
         config.pages,
-        LaneContext(
+        DriveContext(
             asyncio.get_running_loop(),
             worker.clock,
             retry_policy(directory),
             parts.health,
             config.hooks,
             worker.hook_tasks,
+            crash_error,
         ),
         worker.visits,
         config.keys,

@@ -20,6 +20,7 @@ from puna.errors import (
 )
 from puna.gateway.answers.recovery import last_words, overflow_words
 from puna.gateway.error_source import error_source
+from puna.gateway.requests.free_memory import lacks_memory
 from puna.transports.embedded import SCHEME
 from puna.types.chat import ChatCompletion, Choice
 from puna.types.report import CallReport
@@ -199,6 +200,11 @@ def out_of_memory() -> ServiceUnavailableError:
         code="out_of_memory",
         fault="operator",
     )
+
+
+def crash_error(error: BaseException | None) -> APIError:
+    """What the client gets for an exception that nobody foresaw."""
+    return out_of_memory() if lacks_memory(error) else internal_error()
 
 
 def stopping() -> ServiceUnavailableError:

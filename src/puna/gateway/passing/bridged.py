@@ -15,8 +15,7 @@ from typing_extensions import override
 
 from puna.engine.call import Call
 from puna.errors import APIError
-from puna.gateway.passing.call import ReplyWriter
-from puna.gateway.passing.cycle import FastCycle
+from puna.gateway.passing.cycle import FastCycle, ReplyWriter
 from puna.gateway.passing.plain_stream import EVENT_END, EVENT_START
 from puna.gateway.passing.runs import FastRun
 from puna.rescue.think_tags import OPEN
@@ -64,7 +63,7 @@ class BridgedRun(FastRun):
     @property
     @override
     def looks_for_thoughts(self) -> bool:
-        return self._ready.deployment.read_think_tags is not False
+        return self.ready.deployment.read_think_tags is not False
 
     @override
     def needs_reader(self, plain: PlainReply) -> bool:

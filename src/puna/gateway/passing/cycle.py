@@ -14,12 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
+from puna.engine.drive import AnswerSink, CallDrive
 from puna.errors import APIError
 from puna.gateway.answers.replies import Reply, error_event, error_reply, internal_error, stopping
 from puna.gateway.logs.access_log import CLIENT_LEFT
-from puna.gateway.passing.call import FastCall
 from puna.gateway.passing.heads import write_lines
 from puna.gateway.passing.runs import FastRun
 from puna.gateway.visit import Visit
@@ -31,10 +31,30 @@ _GOES_ON = b"\r\n"
 _CLOSES = b"connection: close\r\n\r\n"
 
 
+class ReplyWriter(AnswerSink, Protocol):
+    """Writes the answer of one call to the client. `lines` are headers, each with its line end.
+
+    It gets `reply`; or `refuse`; or `begin`, `send`s and `end`, with `fail` before the end of a
+    broken stream; or `break_off` at any time; or nothing more, once the client has left.
+    """
+
+    def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
+        """Write a whole answer. It ends the reply."""
+        ...
+
+    def begin(self, lines: bytes) -> None:
+        """Begin a stream of events."""
+        ...
+
+    def send(self, events: bytes) -> None:
+        """Write some events of the stream."""
+        ...
+
+
 class FastCycle:
     """Serves one request: has its visit admitted, starts its call, and writes the reply."""
 
-    call: FastCall | None = None
+    call: CallDrive[Any, Any] | None = None
     keep_alive = False
     """Whether the connection stays open after the answer. The lane sets it."""
 

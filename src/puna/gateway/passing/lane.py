@@ -12,16 +12,16 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from puna.engine.drive import DriveContext
 from puna.errors import APIError
 from puna.gateway.answers.recovery import reads_failures_in_streams
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.endpoints.table import ENDPOINTS
 from puna.gateway.passing.bridged import BridgedChat, BridgedRun
-from puna.gateway.passing.call import ReplyWriter
-from puna.gateway.passing.cycle import FastCycle
+from puna.gateway.passing.cycle import FastCycle, ReplyWriter
 from puna.gateway.passing.head_cache import LaneHead
 from puna.gateway.passing.routes import FastRoutes
-from puna.gateway.passing.runs import FastRun, LaneContext
+from puna.gateway.passing.runs import FastRun
 from puna.gateway.passing.stream_call import StreamCall
 from puna.gateway.passing.whole_call import WholeCall
 from puna.gateway.requests.body import excess_in, is_heavy, json_limits, read_call_id
@@ -66,7 +66,7 @@ class FastLane:
         directory: Directory,
         routes: FastRoutes,
         pages: PageRules,
-        context: LaneContext,
+        context: DriveContext,
         visits: Visits,
         keys: Keys,
         shapes: Mapping[str, Shape],
@@ -185,7 +185,7 @@ class FastLane:
         cycle.keep_alive = keeps_alive
         writer: ReplyWriter = cycle if bridged is None else bridged.make_writer(cycle, run)
         kind = StreamCall if is_stream else WholeCall
-        cycle.call = kind(context, route, run, writer)
+        cycle.call = kind(context, run, writer)
         return cycle
 
     def _holds_too_much(self, body: bytes) -> bool:

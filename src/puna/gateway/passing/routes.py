@@ -18,6 +18,7 @@ from puna.dialects.passing import PassingRules, dropped_hints
 from puna.dialects.secrets import secrets_of
 from puna.dialects.table import DIALECTS
 from puna.engine.call import price_of, timeouts_of
+from puna.engine.drive import Exchange
 from puna.errors import APIError
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.passing.heads import usual_stream_lines, usual_whole_lines
@@ -36,22 +37,6 @@ _ROLES: Final = frozenset(("system", "user", "assistant", "tool"))
 
 _MOST_ROUTES: Final = 4096
 """A wildcard serves any name: when so many were asked for, they are found anew."""
-
-
-class Exchange(Protocol):
-    """A request that was sent, and whose reply is being received by the transport."""
-
-    def pause(self) -> None:
-        """Stop reading the reply until `resume`."""
-        ...
-
-    def resume(self) -> None:
-        """Read the reply again."""
-        ...
-
-    def cancel(self) -> None:
-        """Close the connection; its sink is not called again."""
-        ...
 
 
 class Prepared(Protocol):

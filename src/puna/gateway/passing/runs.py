@@ -6,45 +6,31 @@ made of it. `BridgedRun` (`passing/bridged.py`) is for a request that came in an
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from msgspec import UNSET
 from typing_extensions import override
 
 from puna.engine.call import Attempt, Call
-from puna.engine.chat_run import Run
-from puna.engine.clock import Clock
-from puna.gateway.passing.routes import Exchange, PlainRoute, ReadyDeployment
+from puna.engine.drive import DriveContext, DrivenRun, Exchange
+from puna.gateway.passing.routes import PlainRoute, ReadyDeployment
 from puna.governance.keys import Principal
 from puna.rescue.stream import may_begin_call
 from puna.rescue.tools import KnownTools
-from puna.routing.attempts import Attempts, RetryPolicy
-from puna.routing.health import Health
-from puna.telemetry.events import Hook, HookTasks, Outcome, Texts
+from puna.routing.attempts import Attempts
+from puna.routing.deployment import Deployment
+from puna.telemetry.events import Texts
 from puna.transports.lean import ReplySink
 from puna.types.requests import make_chat_request
 from puna.wire.envelope import ChatEnvelope, Tool
 from puna.wire.plain_replies import PlainReply
 
 
-@dataclass(frozen=True, slots=True)
-class LaneContext:
-    """What all calls of a fast lane share: transport, engine parts, clock, hooks."""
-
-    loop: asyncio.AbstractEventLoop
-    clock: Clock
-    policy: RetryPolicy
-    health: Health
-    hooks: tuple[Hook, ...]
-    hook_tasks: HookTasks
-
-
-class FastRun(Run):
-    """The run of one call in the fast lane: it sends the request unchanged; its end is not awaited.
+class FastRun(DrivenRun):
+    """The run of one call in the fast lane: it sends the request unchanged.
 
     It makes a `Call` only where somebody asks for one.
     """
@@ -55,11 +41,12 @@ class FastRun(Run):
     """Tools of the request that hosts do not get, and whose calls in texts are found."""
     _made: Call | None = None
     _attempt: Attempt | None = None
-    _ready: ReadyDeployment
+    ready: ReadyDeployment
+    """The deployment that the request was sent to last."""
 
     def __init__(
         self,
-        context: LaneContext,
+        context: DriveContext,
         route: PlainRoute,
         envelope: ChatEnvelope,
         fitted: ChatEnvelope,
@@ -68,7 +55,7 @@ class FastRun(Run):
     ) -> None:
         """`envelope` is the client's request, `fitted` the same as the hosts get it."""
         self._context = context
-        self._route = route
+        self.route = route
         self._envelope = envelope
         self._fitted = fitted
         self.principal = principal
@@ -77,9 +64,10 @@ class FastRun(Run):
         self._init_state(call_id, route.name, clock, context.hooks)
         self.report.lane = "fast"
 
-    def send(self, ready: ReadyDeployment, sink: ReplySink) -> Exchange:
-        """Send the request to a deployment; `sink` gets the reply."""
-        self._ready, self._attempt = ready, None
+    @override
+    def send(self, deployment: Deployment, sink: ReplySink, /) -> Exchange:
+        self.ready = ready = self.route.ready[deployment.deployment_id]
+        self._attempt = None
         body, dropped = ready.changes.encode(self._fitted)
         self.note_attempt(ready.deployment)
         if dropped or self.left_out:
@@ -87,10 +75,10 @@ class FastRun(Run):
         return ready.prepared.start(body, sink)
 
     @property
+    @override
     def attempt(self) -> Attempt:
-        """The attempt that was sent last, for the dialect's reader; a plain answer needs none."""
         if self._attempt is None:
-            ready = self._ready
+            ready = self.ready
             body, _ = ready.changes.encode(self._fitted)
             http = replace(ready.request, body=body)
             self._attempt = self.built_attempt(ready.deployment, http)
@@ -113,7 +101,7 @@ class FastRun(Run):
         It is what `engine.rescue.tools_to_rescue` gives for the whole request, without reading it.
         """
         tools = self._tools
-        deployment = self._ready.deployment
+        deployment = self.ready.deployment
         is_off = deployment.rescue_tool_calls is False or self._fitted.tool_choice == "none"
         if not tools or is_off:
             return None
@@ -150,12 +138,6 @@ class FastRun(Run):
         """The texts for hooks. `answer` may be a function that builds the answer."""
         return Texts(self.request_content, answer if callable(answer) else lambda: answer)
 
-    def end(self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None) -> None:
-        """Settle the call. Hooks that must be awaited run in a task."""
-        pending = self.settle(outcome, error=error, answer=answer)
-        if pending:
-            self._context.hook_tasks.start(pending)
-
     @property
     @override
     def call(self) -> Call:
@@ -168,7 +150,7 @@ class FastRun(Run):
                 request=make_chat_request(
                     model, self._envelope.to_messages(), fields, stream=fields.pop("stream", False)
                 ),
-                plan=self._route.plan,
+                plan=self.route.plan,
                 policy=self._context.policy,
                 metadata={**metadata, **self._own_metadata()},
                 call_id=self.report.call_id,

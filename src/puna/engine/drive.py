@@ -1,20 +1,18 @@
-"""One call of the fast lane: attempts at hosts, driven by callbacks instead of a task.
+"""A call under way that callbacks drive, without a task: its attempts, up to the settlement.
 
-Attempts, dialect, reading and settlement are the engine's. A reply that is plain
-(`wire/plain_replies.py`) is passed on as bytes, under the public name of the model. From the first
-bytes that are not plain the dialect's reader reads, and the client sees no difference.
+`WholeDrive` and `StreamDrive` read the replies; the gateway's calls are subclasses of these.
 
-States of a `FastCall`: *waiting* (for its start, or with a timer for the next attempt), *asking* (a
-host has the request, `_exchange` is set), *over* (`_is_over`). Events:
+States of a `CallDrive`: *waiting* (for its start, or with a timer for the next attempt), *asking*
+(a host has the request, `_exchange` is set), *over* (`_is_over`). Events:
 
 - `start` and the timer ask the attempt machine what to do: send, wait, or give up.
 - The transport reports the reply: `on_head`, `on_piece`, `on_end`; or `on_whole`; or `on_error`.
 - The client leaves (`client_left`), reads slowly (`pause`), or has caught up (`resume`).
 
 What always holds: at most one exchange is under way. The run is settled exactly once, when the call
-becomes over. No attempt begins after the client got a byte. No exception leaves a callback of
-the transport: one that nobody foresaw ends the call with an error. The writer gets `reply`; or
-`refuse`; or `begin`, `send`s and `end`, with `fail` before the end of a broken stream; or
+becomes over. No attempt begins after the client got a part of the answer. No exception leaves a
+callback of the transport: one that nobody foresaw ends the call with an error. The sink gets
+`refuse`; or an answer; or the chunks of one, `end`, and `fail` before it for a broken stream; or
 `break_off` at any time; or nothing more, once the client has left.
 """
 
@@ -25,84 +23,118 @@ import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
+from puna.engine.call import Attempt, attribute
+from puna.engine.chat_run import Run
+from puna.engine.clock import Clock
 from puna.errors import APIError
-from puna.gateway.answers.replies import internal_error, out_of_memory
-from puna.gateway.passing.routes import Exchange, PlainRoute, ReadyDeployment
-from puna.gateway.passing.runs import FastRun, LaneContext
-from puna.gateway.requests.free_memory import lacks_memory
-from puna.routing.attempts import GiveUp, Wait
-from puna.telemetry.events import Outcome
-from puna.transports.lean import WholeReply
+from puna.routing.attempts import GiveUp, RetryPolicy, Wait
+from puna.routing.deployment import Deployment
+from puna.routing.health import Health
+from puna.telemetry.events import Hook, HookTasks, Outcome
+from puna.transports.lean import ReplySink, WholeReply
 from puna.types.report import CallReport
 
-_log = logging.getLogger("puna.gateway")
+_log = logging.getLogger("puna")
 
 
-class ReplyWriter(Protocol):
-    """Writes the answer of one call to the client. `lines` are headers, each with its line end."""
+class Exchange(Protocol):
+    """A request that was sent, and whose reply is being received by the transport."""
 
-    def reply(self, report: CallReport, lines: bytes, body: bytes) -> None:
-        """Write a whole answer. It ends the reply."""
+    def pause(self) -> None:
+        """Stop reading the reply until `resume`."""
         ...
+
+    def resume(self) -> None:
+        """Read the reply again."""
+        ...
+
+    def cancel(self) -> None:
+        """Close the connection; its sink is not called again."""
+        ...
+
+
+class AnswerSink(Protocol):
+    """Gets the end of a call. What comes before, each kind of drive gives to its subclass."""
 
     def refuse(self, error: APIError) -> None:
-        """Write an error, before any byte was sent. It ends the reply."""
-        ...
-
-    def begin(self, lines: bytes) -> None:
-        """Begin a stream of events."""
-        ...
-
-    def send(self, events: bytes) -> None:
-        """Write some events of the stream."""
+        """The call failed before any part of the answer came. It ends the call."""
         ...
 
     def fail(self, error: APIError) -> None:
-        """Write the error event of a stream that broke; `end` follows."""
+        """The stream broke after it had begun; `end` follows."""
         ...
 
     def end(self, report: CallReport) -> None:
-        """End the stream."""
+        """The stream is complete, or has failed."""
         ...
 
     def break_off(self, error: APIError) -> None:
-        """End the reply with an error, whatever was written; does nothing after its end."""
+        """The call ends with an error, whatever came; does nothing after its end."""
         ...
 
 
-class FastCall(ABC):
+@dataclass(frozen=True, slots=True)
+class DriveContext:
+    """What all driven calls of one event loop share.
+
+    `crash_error` gives the error that the client gets for an exception that nobody foresaw.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    clock: Clock
+    policy: RetryPolicy
+    health: Health
+    hooks: tuple[Hook, ...]
+    hook_tasks: HookTasks
+    crash_error: Callable[[BaseException | None], APIError]
+
+
+class DrivenRun(Run):
+    """A run that sends its requests with callbacks."""
+
+    @abstractmethod
+    def send(self, deployment: Deployment, sink: ReplySink, /) -> Exchange:
+        """Send the request to a deployment; `sink` gets the reply, never before this returns.
+
+        Raises:
+            APIError: this request cannot be sent there.
+        """
+
+    @property
+    @abstractmethod
+    def attempt(self) -> Attempt:
+        """The attempt that was sent last, for the dialect's reader."""
+
+
+RunT = TypeVar("RunT", bound=DrivenRun)
+SinkT = TypeVar("SinkT", bound=AnswerSink)
+
+
+class CallDrive(ABC, Generic[RunT, SinkT]):
     """A call under way. The transport reports the reply of each attempt to it, one after another.
 
-    `WholeCall` and `StreamCall` say what is done with a reply. Fields that few calls ever set have
-    their first value in the class.
+    Fields that few calls ever set have their first value in the class.
     """
 
     _has_begun = False
-    """Whether the client got the first event of a stream."""
-    _ready: ReadyDeployment | None = None
+    """Whether the client got the first part of a stream."""
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(
-        self,
-        context: LaneContext,
-        route: PlainRoute,
-        run: FastRun,
-        writer: ReplyWriter,
-    ) -> None:
+    def __init__(self, context: DriveContext, run: RunT, sink: SinkT) -> None:
         """`run` knows the request, and keeps attempts, report and settlement."""
         self._context = context
-        self._route = route
         self._run = run
-        self._writer = writer
+        self._sink = sink
         # Set here, and not as the class's own values: every call reads them, which is faster so.
         self._is_over = False
         self._is_paused = False
         self._exchange: Exchange | None = None
 
     def start(self) -> None:
-        """Begin the first attempt. Called once, when the visit is admitted."""
+        """Begin the first attempt. Called once."""
         try:
             self._step()
         except Exception:  # noqa: BLE001 - as in `_guarded`, a call cheaper
@@ -169,19 +201,12 @@ class FastCall(ABC):
     def _read_end(self) -> None:
         """Read what is left at the end of the body. Not called once the call is over."""
 
-    @abstractmethod
     def _handle_error(self, error: APIError) -> None:
-        """Try again, or end the reply with the error. Not called once the call is over."""
+        """Try again, or end the call with the error. Not called once the call is over."""
+        self._failed(attribute(error, self._run.attempt))
 
-    @abstractmethod
     def _note_used(self) -> None:
         """Note in the run what was used so far. Called before a settlement."""
-
-    @property
-    def _current(self) -> ReadyDeployment:
-        """The deployment of the attempt under way."""
-        assert self._ready is not None, "a reply without a try"  # noqa: S101 - narrows
-        return self._ready
 
     def _step(self) -> None:
         """Do what the attempt machine says: send, wait, or give up."""
@@ -191,11 +216,11 @@ class FastCall(ABC):
         if isinstance(step, Wait):
             self._timer = self._context.loop.call_later(step.seconds, self._guarded, self._step)
         elif isinstance(step, GiveUp):
-            self._fail(step.error)
+            self._settle("failure", error=step.error)
+            self._sink.refuse(step.error)
         else:
-            self._ready = ready = self._route.ready[step.deployment_id]
             try:
-                self._exchange = self._run.send(ready, self)
+                self._exchange = self._run.send(step, self)
             except APIError as error:  # this request cannot be sent to this deployment
                 self._failed(error)
                 return
@@ -203,55 +228,58 @@ class FastCall(ABC):
                 self._exchange.pause()
 
     def _failed(self, error: APIError) -> None:
-        """An attempt failed before the client got a byte: another may follow."""
+        """An attempt failed before any part of the answer came: another may follow."""
         drop_frames(error)
         self._run.failed(error)
         self._step()
 
-    def _fail(self, error: APIError) -> None:
-        """End the call with an error, before the client got a byte."""
-        self._settle("failure", error)
-        self._writer.refuse(error)
-
-    def _settle(self, outcome: Outcome, error: Exception | None = None) -> None:
-        """Make the call over, and end its run."""
+    def _settle(
+        self, outcome: Outcome, *, error: Exception | None = None, answer: Any = None
+    ) -> None:
+        """Make the call over, and end its run. What hooks want awaited is awaited later."""
         self._is_over = True
-        self._run.end(outcome, error=error)
+        pending = self._run.settle(outcome, error=error, answer=answer)
+        if pending:
+            self._context.hook_tasks.start(pending)
 
     def _leave_exchange(self) -> None:
         """The transport has finished with the exchange: forget it, and its timer."""
         self._exchange = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
 
     def _stop(self) -> None:
         """Cut the exchange, if one is under way, and its timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
+        self._cut()
+
+    def _cut(self) -> None:
+        """Cut the exchange, if one is under way."""
         if self._exchange is not None:
             self._exchange.cancel()
             self._exchange = None
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _guarded(self, act: Callable[..., None], *facts: Any) -> None:
         """Call `act`; an exception ends the call with an error, and does not leave here."""
         try:
             act(*facts)
-        except Exception:  # noqa: BLE001 - the outermost shell of the fast lane
+        except Exception:  # noqa: BLE001 - the outermost shell of a driven call
             self._crashed()
 
     def _crashed(self) -> None:
         """End the call after an exception that nobody foresaw: log, settle, and answer."""
-        is_memory = lacks_memory(sys.exc_info()[1])
+        error = self._context.crash_error(sys.exc_info()[1])
         _log.exception("A call failed")
         self._stop()
-        error: APIError = out_of_memory() if is_memory else internal_error()
         if not self._is_over:
             if self._has_begun:  # else it is a failed attempt, whose usage nobody knows
                 self._note_used_safely()
-            self._settle("failure", error)
-        self._writer.break_off(error)
+            self._settle("failure", error=error)
+        self._sink.break_off(error)
 
     def _note_used_safely(self) -> None:
         """Note what was used. A failure here is logged, so that the settlement still comes."""

@@ -1,4 +1,4 @@
-"""A call of the fast lane: retries, settlement, hooks, and that it leaves nothing behind."""
+"""Calls of the fast lane: retries, settlement, hooks, and that they leave nothing behind."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.support.lane_requests import (
 )
 from tests.support.lanes import Edge, Wire, read_answer, request_bytes
 
+from puna.engine.drive import CallDrive
 from puna.errors import APIConnectionError
-from puna.gateway.passing.call import FastCall
 from puna.gateway.passing.cycle import FastCycle
 from puna.gateway.server.protocol import GatewayProtocol
 from puna.telemetry.events import CallEvent, Hook
@@ -238,7 +238,7 @@ def test_a_request_and_its_connection_leave_no_work_for_the_collector(body: Any)
             edge.events.clear()
             edge.hot.exchanges.clear()
             await turns(3)
-            kinds = (FastCycle, GatewayProtocol, FastCall)
+            kinds = (FastCycle, GatewayProtocol, CallDrive)
             return sum(isinstance(one, kinds) for one in gc.get_objects())
         finally:
             gc.enable()
@@ -266,10 +266,10 @@ BROKEN_STREAMS: list[tuple[Any, Recorded]] = [
 
 @pytest.mark.parametrize(("body", "reply"), BROKEN_BODIES + BROKEN_STREAMS)
 def test_a_call_that_failed_is_gone_with_all_that_it_read(body: Any, reply: Recorded) -> None:
-    calls: list[weakref.ref[FastCall]] = []
+    calls: list[weakref.ref[CallDrive[Any, Any]]] = []
 
     def play(_: HTTPRequest) -> Recorded:
-        calls.extend(weakref.ref(one) for one in gc.get_objects() if isinstance(one, FastCall))
+        calls.extend(weakref.ref(one) for one in gc.get_objects() if isinstance(one, CallDrive))
         return reply
 
     async def run() -> tuple[Answer, int]:
