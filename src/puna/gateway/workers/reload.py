@@ -139,6 +139,8 @@ class Reloader:
                 return
             config = gateway.prepare(directory, hooks)
             if tls is not None and options.ssl_certfile_path is not None:
+                # Once more: where it fails on the context that serves, no client can connect.
+                check_certificate(options)
                 tls.load_cert_chain(options.ssl_certfile_path, options.ssl_keyfile_path)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, the gateway serves on
             self._environment.add(before.config.environment)
