@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.lane_pairs import AUTH, CONFIG
+from tests.support.lane_requests import HI, STREAMED, ended, plain_reply
+from tests.support.lanes import Edge, request_bytes
+from tests.support.ledger import Ledger
 from tests.support.served_files import LIST
 
 from puna.config.litellm_yaml import parse_litellm_yaml
@@ -91,3 +96,49 @@ def test_the_name_of_an_integration_is_a_warning(config_file: Path) -> None:
     (notice,) = directory.notices
     assert "`otel`" in notice.message
     assert load_hooks(directory.config) == ()
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("asked", [HI, STREAMED])
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), BaseException("x")]
+)
+def test_a_hook_that_tries_to_end_the_program_ends_neither_it_nor_an_answer(
+    error: BaseException,
+    asked: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    *,
+    is_async: bool,
+    is_fast: bool,
+) -> None:
+    """`sys.exit` in a hook, or in a library that it calls."""
+
+    def at_once(_: CallEvent) -> None:
+        raise error
+
+    async def awaited(_: CallEvent) -> None:
+        raise error
+
+    async def run() -> None:
+        ledger = Ledger()
+        edge = Edge(
+            lambda _: ended() if asked is STREAMED else plain_reply(),
+            CONFIG,
+            is_fast=is_fast,
+            hooks=(awaited if is_async else at_once, later),
+            ledger=ledger,
+        )
+        answer = await edge.ask(request_bytes(asked, AUTH))
+        assert answer.status == 200
+        assert len(ledger.closed_visits) == len(ledger.settled) == 1
+        await edge.app.hook_tasks.close(5)
+
+    seen: list[CallEvent] = []
+
+    async def later(event: CallEvent) -> None:
+        seen.append(event)
+
+    asyncio.run(run())
+    assert [event.outcome for event in seen] == ["success"]
+    assert "A hook failed" in caplog.text

@@ -9,6 +9,7 @@ litellm_settings: {callbacks: [hooks.note]}
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import sys
@@ -60,6 +61,45 @@ def load_hooks(config: GatewayConfig) -> tuple[Hook, ...]:
     if settings.turn_off_message_logging:
         hooks = [_without_texts(one) for one in hooks]
     return tuple(hooks)
+
+
+def contained(hook: Hook) -> Hook:
+    """Wrap a hook so that whatever it raises is an `Exception`, which is logged like any other.
+
+    A hook that calls `sys.exit` would end the gateway, or leave its client without an answer: the
+    event loop ends at once for `SystemExit` and `KeyboardInterrupt`, and others would count as the
+    end of a task. SIGINT raises nothing in a gateway, so none of these is meant for it.
+    """
+
+    def note(event: CallEvent) -> Awaitable[None] | None:
+        """Call the hook."""
+        try:
+            pending = hook(event)
+        except Exception:
+            raise
+        except BaseException as error:
+            raise _ended(error) from error
+        return _contained(pending) if pending is not None else None
+
+    return note
+
+
+async def _contained(pending: Awaitable[None]) -> None:
+    """Await what an asynchronous hook returned. Only a cancellation from outside stays one."""
+    try:
+        await pending
+    except Exception:
+        raise
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        raise _ended(error) from error
+
+
+def _ended(error: BaseException) -> RuntimeError:
+    """The error for a hook that tried to end more than itself."""
+    return RuntimeError(f"the hook raised {type(error).__name__}: {error}")
 
 
 def _load_all(names: Iterable[str], file: str | None) -> list[Hook]:

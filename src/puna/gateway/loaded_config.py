@@ -33,6 +33,7 @@ from puna.gateway.endpoints.chat import Pipeline, retry_policy
 from puna.gateway.endpoints.responses import ResponsesAPI
 from puna.gateway.endpoints.rows import GatewayParts
 from puna.gateway.endpoints.shown_paths import ShownPaths
+from puna.gateway.hooks import contained
 from puna.gateway.passing.lane import FastLane, Shape
 from puna.gateway.passing.messages import bridge_messages
 from puna.gateway.passing.responses import ResponsesShape
@@ -145,6 +146,7 @@ def make_config(
         ConfigError: the store of responses cannot be used.
     """
     server = directory.config.server
+    hooks = tuple(map(contained, hooks))
     transport = _transport_of(worker, directory, before)
     health = _health_of(directory, before)
     engine = AsyncEngine(
