@@ -12,7 +12,7 @@ from puna.wire.json_size import (
     JSONLimits,
     TooManyValuesError,
     check_nested_json,
-    depth_of,
+    nesting_depth,
     parse_answer,
 )
 
@@ -105,7 +105,7 @@ def test_a_text_is_counted_alike_wherever_its_windows_are_cut(value: Any, lead: 
     assert fewer.exceeded_by(longer) == f"{texts - 1:,} strings"
     fewer = JSONLimits(values - 1, containers)
     assert fewer.exceeded_by(longer) == f"{values - 1:,} values"
-    assert depth_of(longer) == depth([0, value])
+    assert nesting_depth(longer) == depth([0, value])
 
 
 def depth(value: Any) -> int:
@@ -128,7 +128,7 @@ def depth(value: Any) -> int:
     ],
 )
 def test_how_deeply_a_text_is_nested(data: bytes, deep: int) -> None:
-    assert depth_of(data) == deep
+    assert nesting_depth(data) == deep
 
 
 @pytest.mark.parametrize("before", range(4_086, 4_098))

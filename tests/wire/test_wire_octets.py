@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.wire.octets import brackets_in, first_octet
+from puna.wire.octets import count_brackets, first_octet
 
 
 @given(st.binary(max_size=40) | st.text('[{"]}a', max_size=40).map(str.encode))
 def test_every_opening_bracket_counts(data: bytes) -> None:
-    assert brackets_in(data) == data.count(b"[") + data.count(b"{")
+    assert count_brackets(data) == data.count(b"[") + data.count(b"{")
 
 
 @given(st.binary(min_size=1, max_size=5))

@@ -28,7 +28,7 @@ from puna.wire.surrogates import (
     is_well_formed,
     parse_json,
     repair_json,
-    well_formed,
+    repair_text,
 )
 
 LETTERS = st.sampled_from(["a", "é", "世", "🦙", "\ud83e", "\udd99", "\\", '"', "\n", "\udca9"])
@@ -38,7 +38,7 @@ SIGN = "\ufffd"
 
 @given(TEXTS)
 def test_a_text_costs_its_halves_only(text: str) -> None:
-    mended = well_formed(text)
+    mended = repair_text(text)
     assert mended.encode().decode() == mended
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     assert mended.replace(SIGN, "") == joined
@@ -50,10 +50,10 @@ def test_json_with_halves_is_read_as_the_same_with_signs(value: Any) -> None:
     escaped = json.dumps([value]).encode()
     raw = json.dumps([value], ensure_ascii=False).encode("utf-8", "surrogatepass")
     # Keys that were different may be one now: the last counts, as everywhere.
-    wanted = json.loads(well_formed(json.dumps([value], ensure_ascii=False)))
+    wanted = json.loads(repair_text(json.dumps([value], ensure_ascii=False)))
     assert parse_json(escaped) == parse_json(raw) == wanted
     signs = json.dumps([value], ensure_ascii=False)
-    assert count_replacements(raw) == well_formed(signs).count(SIGN)
+    assert count_replacements(raw) == repair_text(signs).count(SIGN)
     for data in (escaped, raw):
         assert is_well_formed(repair_json(data))
         assert is_well_formed(data) == (repair_json(data) == data)
@@ -248,7 +248,7 @@ def test_whatever_halves_stand_in_a_stream_it_costs_them_alone(
 ) -> None:
     if name == "calls":
         texts = texts[:1]  # what comes between may end the wait
-    assert read(name, texts, cuts) == well_formed("".join(texts))
+    assert read(name, texts, cuts) == repair_text("".join(texts))
 
 
 @pytest.mark.parametrize("name", ["chat", "anthropic", "llama"])
@@ -320,7 +320,7 @@ def test_half_a_character_in_a_whole_answer_costs_that_sign(text: str) -> None:
     choice = {"message": {**message, "tool_calls": [call]}, "finish_reason": "stop", "z": text}
     body = json.dumps({"id": text, "choices": [choice]}).encode()
     answer = DIALECTS["openai_chat"].read_reply(HTTPReply(200, {}, body), context_for())
-    mended = well_formed(text)
+    mended = repair_text(text)
     (made,) = answer.choices[0].message.tool_calls or []
     assert answer.choices[0].message.content == made.id == made.function.name == mended
     assert json.loads(made.function.arguments) == {"x": mended}

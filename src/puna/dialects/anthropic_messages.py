@@ -31,7 +31,7 @@ from puna.dialects.finish_reasons import failure_body, is_failure_reason
 from puna.dialects.json_http import (
     build_post,
     build_url,
-    encode,
+    encode_body,
     first_problem,
     malformed,
     parse_object,
@@ -39,9 +39,9 @@ from puna.dialects.json_http import (
 from puna.dialects.openai_replies import with_unique_ids
 from puna.dialects.request_rules import (
     choose_params,
-    client_names,
     fit_messages,
     pop_stream_options,
+    to_client_names,
 )
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
@@ -83,11 +83,11 @@ class AnthropicMessages:
             left_out += tuple({_EFFORT} & params.keys())  # the caller's own `thinking` won
         body = {"model": target.model, **bridged, **({"stream": True} if request.is_stream else {})}
         request = _with_betas(request, target, extras)
-        http = build_post(build_url(target, _PATH), encode(body), request, target, timeouts)
-        return BuiltRequest(http, client_names((*left_out, *omissions.names), request))
+        http = build_post(build_url(target, _PATH), encode_body(body), request, target, timeouts)
+        return BuiltRequest(http, to_client_names((*left_out, *omissions.names), request))
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """Parse a success.
+        """Parse a success of the Messages API to a chat completion.
 
         Raises:
             APIError: it holds an error, or no message.
@@ -133,7 +133,7 @@ class AnthropicMessages:
 
 
 def _traits_of(target: Target) -> ModelTraits:
-    """The properties of the target's model that requests depend on."""
+    """What requests depend on: the model's default `max_tokens`, and how it limits reasoning."""
     facts = find_model(target.provider, target.model)
     known = facts.max_output_tokens if facts is not None else None
     limit = target.max_output_tokens or known or _DEFAULT_MAX_TOKENS

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.dialects.base import ReadContext
-from puna.dialects.openai_replies import is_nameless, nameless_call
+from puna.dialects.openai_replies import is_nameless, nameless_call_error
 
 
 def check_calls(calls: Sequence[Mapping[str, Any]], context: ReadContext) -> None:
     """Raise MalformedReplyError for a call, or the beginning of one, without a function name."""
     if any("id" in call and is_nameless(call) for call in calls):
-        raise nameless_call(context)
+        raise nameless_call_error(context)
 
 
 def check_end(event: Mapping[str, Any]) -> None:

@@ -18,8 +18,8 @@ from puna.dialects.anthropic_replies import check_calls, check_end
 from puna.dialects.base import ReadContext
 from puna.dialects.finish_reasons import failure_body, is_failure_reason
 from puna.dialects.json_http import first_problem
-from puna.dialects.openai_replies import made_call_id
-from puna.dialects.stream_faults import interrupted, malformed_frame
+from puna.dialects.openai_replies import make_call_id
+from puna.dialects.stream_faults import interrupted_error, malformed_frame
 from puna.dialects.tool_call_identity import ToolCallTracker
 from puna.errors import APIError, MalformedReplyError
 from puna.types.chat import ChatCompletionChunk
@@ -83,14 +83,14 @@ class AnthropicStreamReader:
         rest = [] if self.is_done else self._decoder.close()
         chunks = self._read_events(rest)
         if rest and isinstance(self.error, MalformedReplyError):
-            self.error = interrupted("in the middle of a frame", self._context)
+            self.error = interrupted_error("in the middle of a frame", self._context)
         if self.is_done:
             return chunks
         if self._events.stop:
-            return chunks + self._flush()
+            return chunks + self._last_chunks()
         what = "before the answer was finished" if self._events.has_begun else "without any content"
         told = f"{what}: no stop_reason and no message_stop came"
-        self.error = interrupted(told, self._context)
+        self.error = interrupted_error(told, self._context)
         return chunks
 
     def _read_events(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
@@ -129,14 +129,14 @@ class AnthropicStreamReader:
             deltas = self._events.read(fields)
             for delta in deltas:
                 check_calls(delta.get("tool_calls", ()), self._context)
-            chunks = [self._chunk(said) for delta in deltas if (said := self._place(delta))]
+            chunks = [self._chunk(said) for delta in deltas if (said := self._assign_calls(delta))]
         except ValidationError as error:
             what = f"fields of the wrong kind: {first_problem(error)}"
             raise malformed_frame(what, self._context) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = "an event that is not what its type says"
             raise malformed_frame(what, self._context, event.data) from error
-        return chunks + self._flush() if self._events.is_over else chunks
+        return chunks + self._last_chunks() if self._events.is_over else chunks
 
     def _check_end(self, event: dict[str, Any]) -> None:
         """Raise the error of an event that ends the message because the host failed."""
@@ -145,25 +145,28 @@ class AnthropicStreamReader:
         if is_failure_reason(reason):
             raise read_messages_error(failure_body(reason), self._context)
 
-    def _place(self, delta: dict[str, Any]) -> dict[str, Any]:
-        """A delta with its tool-call pieces assigned to their calls; empty if it adds nothing."""
-        pieces = [made for one in delta.pop("tool_calls", ()) if (made := self._place_piece(one))]
+    def _assign_calls(self, delta: dict[str, Any]) -> dict[str, Any]:
+        """Assign the call pieces in a delta to their calls.
+
+        Returns an empty delta if it adds nothing.
+        """
+        pieces = [made for one in delta.pop("tool_calls", ()) if (made := self._assign_piece(one))]
         return {**delta, "tool_calls": pieces} if pieces else delta
 
-    def _place_piece(self, piece: dict[str, Any]) -> dict[str, Any] | None:
-        """A piece of a call, assigned to its call; None where it adds nothing."""
+    def _assign_piece(self, piece: dict[str, Any]) -> dict[str, Any] | None:
+        """A piece of a call with its index and id; None where it adds nothing."""
         function = piece["function"]
-        placed = self._calls.place(
+        placed = self._calls.assign(
             piece.get("id"), piece["index"], function.get("name", ""), function["arguments"]
         )
         call, said = placed.call, {"arguments": placed.text}
         if placed.is_new:
-            made = made_call_id(f"{self._context.made_id}_0_{call.index}")
+            made = make_call_id(f"{self._context.made_id}_0_{call.index}")
             head = {"id": call.host_id or made, "type": "function"}
             return {"index": call.index, **head, "function": {"name": call.name, **said}}
         return {"index": call.index, "function": said} if placed.text else None
 
-    def _flush(self) -> list[ChatCompletionChunk]:
+    def _last_chunks(self) -> list[ChatCompletionChunk]:
         """The finish chunk, then the usage chunk if it was requested."""
         if not self._events.has_begun:
             raise malformed_frame("an end without a message", self._context)

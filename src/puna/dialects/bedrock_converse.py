@@ -12,7 +12,7 @@ from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
 from puna.dialects.converse_replies import read_completion, read_error
 from puna.dialects.converse_requests import build_body
 from puna.dialects.converse_stream import ConverseStreamReader
-from puna.dialects.json_http import build_post, build_url, encode, model_segment, parse_object
+from puna.dialects.json_http import build_post, build_url, encode_body, model_segment, parse_object
 from puna.errors import APIError
 from puna.types.chat import ChatCompletion
 from puna.types.requests import ChatRequest
@@ -36,7 +36,9 @@ class BedrockConverse:
             request = replace(request, is_stream=False)
         action = "converse-stream" if request.is_stream else "converse"
         url = build_url(target, f"/model/{model_segment(target)}/{action}")
-        http = build_post(url, encode(body), request, target, timeouts, stream_type=_STREAM_TYPE)
+        http = build_post(
+            url, encode_body(body), request, target, timeouts, stream_type=_STREAM_TYPE
+        )
         return BuiltRequest(http, dropped)
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:

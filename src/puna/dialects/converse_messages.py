@@ -35,7 +35,7 @@ Turn = dict[str, Any]
 def build_turns(
     messages: Sequence[Mapping[str, Any]], omissions: Omissions
 ) -> tuple[list[Block], list[Turn]]:
-    """The system blocks, from wherever they stood, and the turns.
+    """Convert messages to Converse's system blocks, from wherever they stood, and turns.
 
     Neighbours of one role are merged.
 
@@ -66,6 +66,7 @@ def has_tool_blocks(turns: Sequence[Turn]) -> bool:
 def _read_message(
     message: Mapping[str, Any], path: str, omissions: Omissions
 ) -> tuple[str, list[Block]]:
+    """Convert a message to a role and its blocks."""
     role, content = message["role"], message.get("content")
     if role == "function":
         raise BadRequestError(
@@ -88,6 +89,7 @@ def _read_message(
 
 
 def _read_call(call: Mapping[str, Any], path: str, omissions: Omissions) -> Block:
+    """Convert a tool call to a `toolUse` block. Raises BadRequestError where it is malformed."""
     function = call["function"]
     for name in sorted(function.keys() - {"name", "arguments"}):
         omissions.note(f"messages[].tool_calls[].function.{name}")
@@ -103,6 +105,7 @@ def _read_call(call: Mapping[str, Any], path: str, omissions: Omissions) -> Bloc
 
 
 def _read_content(content: Any, path: str, omissions: Omissions) -> Iterator[Block]:
+    """Convert a content, a text or parts, to blocks."""
     if isinstance(content, str):
         yield {"text": content}
         return
@@ -111,6 +114,10 @@ def _read_content(content: Any, path: str, omissions: Omissions) -> Iterator[Blo
 
 
 def _read_part(part: Mapping[str, Any], path: str, omissions: Omissions) -> Block:
+    """Convert a content part to a block.
+
+    Raises BadRequestError for a type that Converse does not have.
+    """
     kind = part["type"]
     for name in sorted(part.keys() - {"type", kind}):
         omissions.note(f"messages[].content[].{name}")
@@ -126,6 +133,7 @@ def _read_part(part: Mapping[str, Any], path: str, omissions: Omissions) -> Bloc
 
 
 def _read_image(image: Mapping[str, Any], path: str, omissions: Omissions) -> Block:
+    """Convert an image part to a block. Raises BadRequestError for one that is no data URL."""
     for name in sorted(image.keys() - {"url"}):
         omissions.note(f"messages[].content[].image_url.{name}")
     found = read_data_url(image["url"])

@@ -16,7 +16,7 @@ from puna.dialects.base import ReadContext
 from puna.dialects.error_replies import read_error_frame, read_error_reply
 from puna.dialects.finish_reasons import failure_body, is_failure_reason
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_replies import nameless_call, with_unique_ids
+from puna.dialects.openai_replies import nameless_call_error, with_unique_ids
 from puna.errors import APIError, AuthenticationError, InternalServerError
 from puna.types.chat import ChatCompletion
 from puna.types.counts import read_counts
@@ -165,6 +165,7 @@ def read_reasoning(content: Any) -> str:
 
 
 def _read_call(call: dict[str, Any], context: ReadContext) -> dict[str, Any]:
+    """Convert a `toolUse` block to a tool call."""
     return {
         "id": call_id(call),
         "type": "function",
@@ -185,7 +186,7 @@ def call_name(call: Mapping[str, Any], context: ReadContext) -> str:
     """The function name of a call. Raises MalformedReplyError where there is none."""
     name = call.get("name")
     if not isinstance(name, str) or not name:
-        raise nameless_call(context)
+        raise nameless_call_error(context)
     return name
 
 
@@ -193,20 +194,20 @@ def read_error(reply: HTTPReply, context: ReadContext[ModelRequest]) -> APIError
     """The typed error for a reply whose status is no success. Its kind stands in a header."""
     error = read_error_reply(reply, context)
     kind = reply.headers.get("x-amzn-errortype", "").partition(":")[0]
-    return _by_kind(error, kind, reply.status, context)
+    return _classify(error, kind, reply.status, context)
 
 
 def read_exception(kind: str, payload: bytes, context: ReadContext) -> APIError:
     """The typed error for an exception inside a stream."""
     status = _STATUSES.get(kind, 500)
     error = read_error_reply(HTTPReply(status, {}, payload), context)
-    return _by_kind(error, kind, status, context)
+    return _classify(error, kind, status, context)
 
 
-def _by_kind(
+def _classify(
     error: APIError, kind: str, status: int, context: ReadContext[ModelRequest]
 ) -> APIError:
-    """The error in the class that fits the exception: a refused key, or a model that failed."""
+    """Change an error to the class that its AWS exception stands for, such as a refused key."""
     cls: type[APIError] | None = AuthenticationError if kind in _REFUSED_KEYS else None
     if status == _MODEL_FAILED:
         cls = InternalServerError  # the model failed, not the request

@@ -40,7 +40,7 @@ _PLAIN: Mapping[str, Any] = {"n": 1, "response_format": {"type": "text"}}
 
 
 def build_body(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The JSON body as a dict, and the names of what was left out.
+    """Build the JSON body as a dict. Returns it, and the names of what was left out.
 
     Parameters that neither OpenAI nor Converse knows go into `additionalModelRequestFields`.
 
@@ -78,7 +78,10 @@ def build_body(request: ChatRequest, target: Target) -> tuple[dict[str, Any], tu
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """`additionalModelRequestFields`, checked. Raises BadRequestError where it is no object."""
+    """Check the value of `additionalModelRequestFields`.
+
+    Raises BadRequestError where it is no object.
+    """
     if value is not None and not isinstance(value, Mapping):
         raise BadRequestError(
             "`additionalModelRequestFields` must be an object.",
@@ -122,6 +125,7 @@ def _build_tools(
 
 
 def _build_choice(choice: Any) -> dict[str, Any]:
+    """Convert `tool_choice`. Raises BadRequestError for one that Converse does not have."""
     if isinstance(choice, Mapping):
         fields = cast("Mapping[str, Any]", choice)
         if fields.get("type", "function") != "function":
@@ -134,6 +138,7 @@ def _build_choice(choice: Any) -> dict[str, Any]:
 
 
 def _build_tool(tool: Mapping[str, Any], path: str, omissions: Omissions) -> dict[str, Any]:
+    """Convert a function to a `toolSpec`; fields that Converse does not have are noted."""
     if tool["type"] != "function":
         raise BadRequestError(
             f"`{path}` is a tool of the type `{tool['type']}`; this host knows functions.",

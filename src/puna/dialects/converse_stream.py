@@ -26,9 +26,9 @@ from puna.dialects.converse_replies import (
 from puna.dialects.error_replies import read_error_frame
 from puna.dialects.finish_reasons import failure_body, is_failure_reason
 from puna.dialects.json_http import first_problem, malformed
-from puna.dialects.openai_replies import is_index, made_call_id
-from puna.dialects.stream_faults import interrupted
-from puna.dialects.tool_call_identity import Placed, ToolCallTracker, TrackedCall
+from puna.dialects.openai_replies import is_index, make_call_id
+from puna.dialects.stream_faults import interrupted_error
+from puna.dialects.tool_call_identity import AssignedPiece, ToolCallTracker, TrackedCall
 from puna.errors import APIError
 from puna.types.chat import ChatCompletionChunk
 from puna.types.common import Usage
@@ -114,12 +114,12 @@ class ConverseStreamReader:
         if self.is_done:
             return chunks
         if not self._decoder.is_at_message_end:
-            self.error = interrupted("in the middle of a frame", self._context)
+            self.error = interrupted_error("in the middle of a frame", self._context)
         elif self._stop_reason is not None:
             return chunks + self._end()
         else:
             what = "before the answer was finished" if self._has_begun else "without any content"
-            self.error = interrupted(f"{what}: no `messageStop` came", self._context)
+            self.error = interrupted_error(f"{what}: no `messageStop` came", self._context)
         return chunks
 
     def _read(self, message: EventStreamMessage) -> list[ChatCompletionChunk]:
@@ -163,7 +163,7 @@ class ConverseStreamReader:
             self._extra.update({key: data[key] for key in _KEPT if data.get(key) is not None})
             if self._stop_reason is None:
                 what = "before the answer was finished: no `messageStop` came"
-                raise interrupted(what, self._context)
+                raise interrupted_error(what, self._context)
             return self._end()
         return []  # what nobody knows
 
@@ -188,8 +188,8 @@ class ConverseStreamReader:
         fields = cast("dict[str, Any]", call)
         name, count = call_name(fields, self._context), len(self._calls.calls)
         # A block that begins is another call, also where it has no id.
-        host_id = call_id(fields) or made_call_id(f"{self._context.made_id}_0_{count}")
-        placed = self._calls.place(host_id, _block_of(data), name, "")
+        host_id = call_id(fields) or make_call_id(f"{self._context.made_id}_0_{count}")
+        placed = self._calls.assign(host_id, _block_of(data), name, "")
         self._open[_block_of(data)] = placed.call
         return self._call_chunk(placed)
 
@@ -209,16 +209,16 @@ class ConverseStreamReader:
             return []
         if not self._calls.calls:
             raise malformed("a piece of a call that did not begin in its stream", self._context)
-        return self._call_chunk(self._calls.place(None, _block_of(data), "", written))
+        return self._call_chunk(self._calls.assign(None, _block_of(data), "", written))
 
-    def _call_chunk(self, placed: Placed) -> list[ChatCompletionChunk]:
+    def _call_chunk(self, placed: AssignedPiece) -> list[ChatCompletionChunk]:
         """The chunk for a piece of a call, if it adds anything.
 
         The first one has id, type and name.
         """
         index, function = placed.call.index, {"arguments": placed.text}
         if placed.is_new:
-            made = made_call_id(f"{self._context.made_id}_0_{index}")
+            made = make_call_id(f"{self._context.made_id}_0_{index}")
             head = {"id": placed.call.host_id or made, "type": "function"}
             named = {"name": placed.call.name, **function}
             return [
@@ -236,7 +236,7 @@ class ConverseStreamReader:
         call = self._open.pop(_block_of(data), None)
         if call is None or call.arguments.has_begun:
             return []
-        return self._call_chunk(self._calls.place(None, _block_of(data), "", "{}"))
+        return self._call_chunk(self._calls.assign(None, _block_of(data), "", "{}"))
 
     def _delta_chunk(self, delta: dict[str, Any]) -> ChatCompletionChunk:
         """A chunk with one delta of the first choice."""

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from typing_extensions import override
 
 from puna.dialects.base import BuiltRequest, ReadContext, StreamReader, Target
-from puna.dialects.json_http import build_post, encode
+from puna.dialects.json_http import build_post, encode_body
 from puna.dialects.openai_chat import OpenAIChat
 from puna.dialects.openai_stream import OpenAIStreamReader
 from puna.dialects.request_rules import pop_stream_options
@@ -49,7 +49,7 @@ class EmbeddedChat(OpenAIChat):
         constrained, dropped = self._constrain(request, target)
         url = f"embedded://{quote(target.model, safe='')}/v1{self.path}"
         return BuiltRequest(
-            build_post(url, encode(constrained.body), request, target, timeouts),
+            build_post(url, encode_body(constrained.body), request, target, timeouts),
             dropped,
             constrained,
         )
@@ -57,14 +57,14 @@ class EmbeddedChat(OpenAIChat):
     @override
     def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
         """Convert a decoded body to a completion, and check it against the requested schema."""
-        with _attributed(context.target, context.model):
-            completion = read_completion(data, self._constrained(context))
+        with _attributing(context.target, context.model):
+            completion = read_completion(data, self._sent_request(context))
         return super().read_body(completion, context)
 
     @override
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
         """Parse a success, also where the server had to stream it."""
-        if not self._constrained(context).is_folded:
+        if not self._sent_request(context).is_folded:
             return super().read_reply(reply, context)
         reader = self.stream_reader(context)
         chunks = [*reader.feed(reply.body), *reader.close()]
@@ -81,20 +81,20 @@ class EmbeddedChat(OpenAIChat):
             body: Any = from_json(reply.body)
         except ValueError:
             body = None
-        return _server_error(reply.status, body, context, self._constrained(context))
+        return _server_error(reply.status, body, context, self._sent_request(context))
 
     @override
     def read_error_body(self, data: dict[str, Any], context: ReadContext) -> APIError:
         """The typed error for a decoded error body with a success status."""
-        return _server_error(_status_of(data), data, context, self._constrained(context))
+        return _server_error(_status_of(data), data, context, self._sent_request(context))
 
     @override
     def stream_reader(self, context: ReadContext) -> StreamReader:
         """A new reader for one streamed reply."""
-        return EmbeddedStreamReader(context, self._constrained(context))
+        return EmbeddedStreamReader(context, self._sent_request(context))
 
-    def _constrained(self, context: ReadContext) -> Constrained:
-        """The request as it was sent, with the schema that its answer must fit.
+    def _sent_request(self, context: ReadContext) -> Constrained:
+        """The request as it was sent to the server, with the schema that its answer must fit.
 
         The context of an attempt has it; for another context it is built again.
         """
@@ -106,11 +106,11 @@ class EmbeddedChat(OpenAIChat):
     def _constrain(
         self, request: ChatRequest, target: Target
     ) -> tuple[Constrained, tuple[str, ...]]:
-        """Convert a request for the server; gives also the names of what was left out."""
+        """Convert a request for the server. Returns it, and the names of what was left out."""
         body, dropped = self.build_body(request, target)
         # Decoded again, the body holds plain JSON values only, whatever the caller gave.
-        plain = from_json(encode(body))
-        with _attributed(target, request.model):
+        plain = from_json(encode_body(body))
+        with _attributing(target, request.model):
             constrained = constrain(plain)
         # The server has its own way to tell the usage.
         untold = pop_stream_options({**body}, request)
@@ -123,7 +123,7 @@ class EmbeddedStreamReader(OpenAIStreamReader):
 
     def __init__(self, context: ReadContext, constrained: Constrained) -> None:
         super().__init__(context)
-        self._constrained = constrained
+        self._sent_request = constrained
         self._server = ServerStream(constrained)
 
     @override
@@ -132,7 +132,7 @@ class EmbeddedStreamReader(OpenAIStreamReader):
 
     @override
     def read_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
-        with _attributed(self._context.target, self._context.model):
+        with _attributing(self._context.target, self._context.model):
             made = self._server.feed(data)
         chunks: list[ChatCompletionChunk] = []
         for chunk in made:
@@ -141,12 +141,13 @@ class EmbeddedStreamReader(OpenAIStreamReader):
 
     @override
     def read_error(self, frame: Any) -> APIError:
-        return _server_error(_status_of(frame), frame, self._context, self._constrained)
+        return _server_error(_status_of(frame), frame, self._context, self._sent_request)
 
 
 def _server_error(
     status: int, body: Any, context: ReadContext, constrained: Constrained
 ) -> APIError:
+    """The typed error for an error of the embedded model's server."""
     error = read_server_error(status, body, param=constrained.param)
     return _attribute(error, context.target, context.model)
 
@@ -159,8 +160,8 @@ def _status_of(body: Any) -> int:
 
 
 @contextmanager
-def _attributed(target: Target, model: str) -> Generator[None]:
-    """A context that adds the provider's and model's names to errors of the embedded package."""
+def _attributing(target: Target, model: str) -> Generator[None]:
+    """Context that adds the provider's and model's names to errors raised in it."""
     try:
         yield
     except APIError as error:

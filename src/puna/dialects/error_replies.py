@@ -116,11 +116,11 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
     `now` is Unix time in seconds, for dates. None where there is no such header.
     """
-    milliseconds = _number(headers.get("retry-after-ms", ""))
+    milliseconds = _parse_number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return max(0.0, milliseconds / 1000)
     value = headers.get("retry-after", "")
-    seconds = _number(value)
+    seconds = _parse_number(value)
     if seconds is not None:
         return max(0.0, seconds)
     try:
@@ -130,7 +130,8 @@ def read_retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return None  # a day that no calendar has
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
+    """Parse a number; None where the text is none, or NaN."""
     try:
         number = float(text)
     except ValueError:
@@ -152,7 +153,7 @@ def _make(
 ) -> APIError:
     """Build the typed error from the details of a reply."""
     target = context.target
-    said = details.get("message") or _plain(text) or f"status {status} with an empty body"
+    said = details.get("message") or _short_text(text) or f"status {status} with an empty body"
     message = f"{target.provider} answered {status}: {scrub(said, context)}"
     is_redirect = 300 <= status < 400  # noqa: PLR2004 - RFC 9110
     is_page = _is_html(text) or is_redirect
@@ -174,7 +175,7 @@ def _make(
         message = f"{message.rstrip('.')}. It speaks TLS there: write `https://` in `api_base`."
     error = cls(
         message,
-        status_code=_kept_status(cls, status),
+        status_code=_status_for(cls, status),
         code=_code_of(cls, details),
         param=details.get("param"),
         provider=target.provider,
@@ -188,8 +189,8 @@ def _make(
     return _decide_retry(error, headers, details)
 
 
-def _kept_status(cls: type[APIError], status: int) -> int | None:
-    """The host's status if it fits this class of error; None for the class's own."""
+def _status_for(cls: type[APIError], status: int) -> int | None:
+    """The host's status, if this class of error may have it; None for the class's own."""
     is_wrong_family = status >= 500 and issubclass(cls, BadRequestError)  # noqa: PLR2004 - RFC 9110
     return status if status >= 400 and not is_wrong_family else None  # noqa: PLR2004 - RFC 9110
 
@@ -320,10 +321,11 @@ _STATUSES: Mapping[str, int] = {
 
 
 def _is_html(text: str) -> bool:
+    """Whether an error body is an HTML page, as proxies send."""
     return text.lstrip()[:200].lower().startswith(("<!doctype html", "<html"))
 
 
-def _plain(text: str) -> str:
+def _short_text(text: str) -> str:
     """An error body as short text: an HTML page by its title, everything else by its beginning."""
     text = text.lstrip()[:_PAGE_LIMIT]
     if _is_html(text):

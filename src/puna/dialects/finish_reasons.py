@@ -60,7 +60,7 @@ def is_failure_reason(reason: Any) -> bool:
 
 
 def failed_choice_error(choice: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The error body for a choice that failed; None for any other choice."""
+    """The error body for a choice whose finish reason is a failure; None for any other choice."""
     error, finish = choice.get("error"), choice.get("finish_reason")
     if type(finish) is str and finish in _OWN and not (error or choice.get("native_finish_reason")):
         return None

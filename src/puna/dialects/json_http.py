@@ -17,7 +17,7 @@ from puna.errors import BadRequestError, MalformedReplyError
 from puna.types.model_request import ModelRequest
 from puna.wire.http import HTTPReply, HTTPRequest, Timeouts
 from puna.wire.json_size import describe_fault, parse_answer
-from puna.wire.surrogates import well_formed
+from puna.wire.surrogates import repair_text
 
 _BODY_LIMIT = 1_000
 
@@ -48,7 +48,7 @@ def build_post(
 def malformed(
     what: str, context: ReadContext[ModelRequest], *, body: str | None = None
 ) -> MalformedReplyError:
-    """The error for a success that does not hold what was requested."""
+    """Make the error for a success that does not hold what was requested."""
     return MalformedReplyError(
         f"{context.target.provider} answered with {what}.",
         provider=context.target.provider,
@@ -109,6 +109,7 @@ def model_segment(target: Target) -> str:
 
 
 def _headers(request: ModelRequest, target: Target, accept: str) -> dict[str, str]:
+    """The headers of a request: the target's, the caller's over them, and the credentials."""
     headers = {
         "accept": accept,
         "content-type": "application/json",
@@ -136,7 +137,7 @@ def _credentials(target: Target) -> tuple[str, str] | None:
     return None
 
 
-def encode(body: Mapping[str, Any]) -> bytes:
+def encode_body(body: Mapping[str, Any]) -> bytes:
     """Serialize a body. Halves of surrogate pairs become U+FFFD.
 
     Raises:
@@ -151,7 +152,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair
-        return well_formed(text).encode()
+        return repair_text(text).encode()
 
 
 def _to_text(body: Mapping[str, Any]) -> str:
@@ -171,16 +172,18 @@ def _to_text(body: Mapping[str, Any]) -> str:
 
 
 def _is_long(value: Any) -> bool:
+    """Whether a value is a list so long that it is serialized by batches."""
     return isinstance(value, list | tuple) and len(cast("Sequence[Any]", value)) > _BATCH
 
 
 def _list_text(values: Sequence[Any]) -> str:
+    """The JSON text of a long list."""
     batches = range(0, len(values), _BATCH)
     return f"[{','.join([_ENCODER.encode(values[at : at + _BATCH])[1:-1] for at in batches])}]"
 
 
-def _as_json(value: Any) -> Any:
-    """A value that is not plain JSON, converted for `encode`."""
+def _to_json_value(value: Any) -> Any:
+    """Convert a value that JSON does not have. Called by the JSON encoder."""
     dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
     if callable(dump):
         return dump(mode="json", exclude_none=True)
@@ -193,6 +196,6 @@ def _as_json(value: Any) -> Any:
 
 _BATCH = 256
 _ENCODER = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_json
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_to_json_value
 )
 """It keeps nothing of a body, and making it takes longer than a small body."""

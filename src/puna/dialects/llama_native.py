@@ -108,7 +108,10 @@ def _build_message(
     target: Target,
     dropped: dict[str, None],
 ) -> _Fields:
-    """A message with the fields that its role has in this protocol; others go to `dropped`."""
+    """Convert a message to the fields that its role has in this protocol.
+
+    Others go to `dropped`.
+    """
     known = _MESSAGE_FIELDS.get(given["role"])
     if known is None:
         raise unsupported_part(
@@ -140,6 +143,10 @@ def _build_part(
     target: Target,
     dropped: dict[str, None],
 ) -> _Fields:
+    """Convert a content part.
+
+    Raises BadRequestError for a type that this protocol does not have.
+    """
     known = _PART_FIELDS.get(part["type"])
     if known is None:
         raise unsupported_part(f"{path}.type", "reads text and images only", request, target)
@@ -156,7 +163,7 @@ def _build_part(
 
 
 def _build_format(wanted: Mapping[str, Any], dropped: dict[str, None]) -> Any:
-    """A `response_format` with the fields it has in this protocol: a name and a schema."""
+    """Convert a `response_format` to this protocol's: a name and a schema."""
     given = wanted.get("json_schema")
     if not isinstance(given, Mapping):
         return wanted
@@ -168,7 +175,7 @@ def _build_format(wanted: Mapping[str, Any], dropped: dict[str, None]) -> Any:
 
 
 def _delta_of(given: Any) -> _Fields:
-    """A piece of an answer in OpenAI's fields. Pieces of calls have no index in either."""
+    """Convert a piece of an answer to OpenAI's delta. Pieces of calls have no index in either."""
     delta = cast("_Fields", given) if isinstance(given, dict) else {}
     if delta.get("type") != "tool_call":
         return {"content": delta["text"]} if "text" in delta else {}

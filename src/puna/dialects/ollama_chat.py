@@ -126,7 +126,7 @@ def sort_options(
     """
     own = params.get("options", {})
     if not isinstance(own, Mapping):
-        raise _bad("options", f"must be an object, not `{display(own)}`", request, target)
+        raise _wrong_value("options", f"must be an object, not `{display(own)}`", request, target)
     fields: dict[str, Any] = {}
     options: dict[str, Any] = dict(cast("Mapping[str, Any]", own))
     left_out: list[str] = []
@@ -154,12 +154,12 @@ def _translate(given: str, value: Any, request: ModelRequest, target: Target) ->
         }
         if value["type"] not in kinds:
             said = f"must be of a type of {', '.join(kinds)}, not `{display(value['type'])}`"
-            raise _bad(given, said, request, target)
+            raise _wrong_value(given, said, request, target)
         return kinds[value["type"]]
     if given == "reasoning_effort":
         if value not in _EFFORTS:
             said = f"must be one of {', '.join(_EFFORTS)}, not `{display(value)}`"
-            raise _bad(given, said, request, target)
+            raise _wrong_value(given, said, request, target)
         if _always_thinks(given, value, target):
             raise UnsupportedParamsError(
                 f"`{target.model}` always thinks: give `{given}` low, medium or high, or set "
@@ -179,7 +179,7 @@ def _always_thinks(given: str, value: Any, target: Target) -> bool:
     return given == "reasoning_effort" and value == "none" and _KNOWS_LEVELS in target.model
 
 
-def _bad(name: str, message: str, request: ModelRequest, target: Target) -> BadRequestError:
+def _wrong_value(name: str, message: str, request: ModelRequest, target: Target) -> BadRequestError:
     """The error for a parameter with a wrong value."""
     return BadRequestError(
         f"`{name}` {message}.", param=name, provider=target.provider, model=request.model

@@ -12,7 +12,7 @@ from typing import Any
 from puna.catalog.estimates import estimate_tokens
 from puna.catalog.tokens import count_message_tokens
 from puna.dialects.base import Target
-from puna.dialects.json_http import encode
+from puna.dialects.json_http import encode_body
 from puna.errors import BadRequestError, ContextWindowExceededError
 from puna.types.display import display
 from puna.types.messages import image_parts
@@ -81,7 +81,7 @@ def _count_tools(tools: Any) -> int:
     """The tokens of tools as the templates of Ollama's library write them: each as JSON."""
     if not tools:
         return 0
-    return estimate_tokens(encode({"tools": tools}).decode())
+    return estimate_tokens(encode_body({"tools": tools}).decode())
 
 
 def _too_long(

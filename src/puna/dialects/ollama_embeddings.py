@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from puna.catalog.estimates import MOST_READ, estimate_tokens
 from puna.dialects.base import BuiltRequest, ReadContext, Target
-from puna.dialects.json_http import build_post, encode
+from puna.dialects.json_http import build_post, encode_body
 from puna.dialects.ollama_chat import ollama_url, sort_options
 from puna.dialects.ollama_context import SIZE, context_for
 from puna.dialects.openai_embeddings import OpenAIEmbeddings
@@ -52,7 +52,7 @@ class OllamaEmbeddings(OpenAIEmbeddings):
         if "truncate" not in request.unwanted_params:
             fields.setdefault("truncate", False)
         body = {"model": target.model, "input": texts, **fields, "options": options}
-        http = build_post(self.url(target), encode(body), request, target, timeouts)
+        http = build_post(self.url(target), encode_body(body), request, target, timeouts)
         return BuiltRequest(http, (*dropped, *doubled), reading=params.get("dimensions"))
 
     @override
@@ -76,13 +76,13 @@ def _most_tokens(texts: list[str]) -> int:
     Only the largest inputs are estimated: of many, an estimate of each would take seconds.
     """
     most = read = 0
-    for text in sorted(texts, key=_size, reverse=True):
+    for text in sorted(texts, key=_byte_count, reverse=True):
         most, read = max(most, estimate_tokens(text)), read + len(text)
         if read > MOST_READ:
             break
     return most
 
 
-def _size(text: str) -> int:
+def _byte_count(text: str) -> int:
     """The size of a text in UTF-8 bytes."""
     return len(text.encode("utf-8", "surrogatepass"))

@@ -25,12 +25,12 @@ _Fields = dict[str, Any]
 def build_messages(
     request: ChatRequest, target: Target
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """The messages in Ollama's form, and the names of fields left out of them.
+    """Convert the messages to Ollama's form. Returns them, and the names of fields left out.
 
     Raises:
         BadRequestError: Ollama has no place for a part of a message.
     """
-    building = _Building(request, target)
+    building = _Conversion(request, target)
     built = [
         building.message(message, f"messages[{i}]") for i, message in enumerate(request.messages)
     ]
@@ -46,7 +46,7 @@ def check_tools(tools: Any, request: ChatRequest, target: Target) -> None:
             )
 
 
-class _Building:
+class _Conversion:
     """The conversion of one request's messages; results refer to the calls before them."""
 
     def __init__(self, request: ChatRequest, target: Target) -> None:
@@ -69,7 +69,7 @@ class _Building:
             made["images"] = images
         if "tool_calls" in given:
             made["tool_calls"] = [
-                self._call(call, f"{path}.tool_calls[{i}]")
+                self._convert_call(call, f"{path}.tool_calls[{i}]")
                 for i, call in enumerate(given["tool_calls"])
             ]
         unread = given.keys() - _READ_FIELDS
@@ -84,20 +84,23 @@ class _Building:
         self._leave_out(f"messages[].{name}" for name in sorted(unread))
         return made
 
-    def _call(self, given: Mapping[str, Any], path: str) -> _Fields:
-        """A call with its arguments as an object."""
+    def _convert_call(self, given: Mapping[str, Any], path: str) -> _Fields:
+        """Convert a call: Ollama has its arguments as an object."""
         function = given["function"]
         name = function.get("name")
         more = sorted(function.keys() - {"name", "arguments"})
         self._leave_out(f"messages[].tool_calls[].function.{one}" for one in more)
-        made: _Fields = {"function": {"name": name, "arguments": self._arguments(function, path)}}
+        made: _Fields = {
+            "function": {"name": name, "arguments": self._parse_arguments(function, path)}
+        }
         call_id = given.get("id")
         if isinstance(call_id, str):
             made = {"id": call_id, **made}
             self._names[call_id] = str(name)
         return made
 
-    def _arguments(self, function: Mapping[str, Any], path: str) -> _Fields:
+    def _parse_arguments(self, function: Mapping[str, Any], path: str) -> _Fields:
+        """The arguments of a call as an object. Raises BadRequestError where they are none."""
         arguments = parse_call_arguments(function.get("arguments"))
         if arguments is not None:
             return arguments
@@ -108,6 +111,7 @@ class _Building:
         )
 
     def _read_content(self, content: Any, path: str) -> tuple[str, list[str]]:
+        """Split a content into its text and its images, as base64."""
         if isinstance(content, str):
             return content, []
         texts: list[str] = []
@@ -118,12 +122,13 @@ class _Building:
             if part["type"] == "text":
                 texts.append(part["text"])
             elif part["type"] == "image_url":
-                images.append(self._image(part["image_url"], f"{path}[{i}].image_url"))
+                images.append(self._read_image(part["image_url"], f"{path}[{i}].image_url"))
             else:
                 raise self._unsupported(f"{path}[{i}].type", "reads text and images only")
         return "\n".join(texts), images
 
-    def _image(self, given: Mapping[str, Any], path: str) -> str:
+    def _read_image(self, given: Mapping[str, Any], path: str) -> str:
+        """The base64 of an image. Raises BadRequestError where it is no data URL."""
         found = read_data_url(given["url"])
         if found is None:
             raise self._unsupported(
@@ -139,4 +144,5 @@ class _Building:
         self._dropped.update(dict.fromkeys(names))
 
     def _unsupported(self, path: str, message: str) -> BadRequestError:
+        """Make the error for a part that Ollama does not support."""
         return unsupported_part(path, message, self._request, self._target)

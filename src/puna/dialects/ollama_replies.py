@@ -33,7 +33,7 @@ def as_completion(data: _Fields) -> _Fields:
     choice: _Fields = {
         "index": 0,
         "message": _read_message(cast("_Fields", message)) if isinstance(message, dict) else None,
-        "finish_reason": _finish_of(data),
+        "finish_reason": _finish_reason_of(data),
         **_logprobs_of(data),
     }
     return {**_other_fields(data), "choices": [choice]}
@@ -69,7 +69,7 @@ class OllamaStreamReader(OpenAIStreamReader):
         choice: _Fields = {"index": 0, "delta": delta, **_logprobs_of(data)}
         if not data.get("done"):
             return super().read_frame({"choices": [choice]})
-        choice["finish_reason"] = _finish_of(data)
+        choice["finish_reason"] = _finish_reason_of(data)
         chunks = super().read_frame({**_other_fields(data), "choices": [choice]})
         return chunks if self.error is not None else chunks + self._read_done()
 
@@ -83,23 +83,26 @@ def _read_message(message: _Fields) -> _Fields:
         made["reasoning_content"] = thinking
     if isinstance(calls, list):
         given = cast("list[Any]", calls)
-        made["tool_calls"] = [_call(call) for call in given if isinstance(call, dict)]
+        made["tool_calls"] = [_convert_call(call) for call in given if isinstance(call, dict)]
     return made
 
 
-def _call(call: _Fields) -> _Fields:
+def _convert_call(call: _Fields) -> _Fields:
+    """Convert a tool call to chat's form."""
     function = call.get("function")
     fields = cast("_Fields", function) if isinstance(function, dict) else {}
     kept = {name: value for name, value in fields.items() if name != "index"}
     return {**call, "type": "function", "function": kept}  # it has no others
 
 
-def _finish_of(data: _Fields) -> str | None:
+def _finish_reason_of(data: _Fields) -> str | None:
+    """OpenAI's finish reason for Ollama's; None while the answer goes on."""
     reason = data.get("done_reason")
     return _FINISHES.get(reason, reason) if isinstance(reason, str) and reason else None
 
 
 def _logprobs_of(data: _Fields) -> _Fields:
+    """The field `logprobs` in OpenAI's form; nothing where there are none."""
     given = data.get("logprobs")
     return {"logprobs": {"content": given}} if isinstance(given, list) and given else {}
 

@@ -15,7 +15,7 @@ from puna.dialects.error_replies import is_error_body, read_error_frame, read_er
 from puna.dialects.json_http import (
     build_post,
     build_url,
-    encode,
+    encode_body,
     first_problem,
     malformed,
     parse_object,
@@ -46,7 +46,7 @@ class OpenAIChat:
         stream's usage.
         """
         body, dropped = self.build_body(request, target)
-        http = build_post(self.url(target), encode(body), request, target, timeouts)
+        http = build_post(self.url(target), encode_body(body), request, target, timeouts)
         return BuiltRequest(http, dropped)
 
     def url(self, target: Target) -> str:
@@ -56,7 +56,7 @@ class OpenAIChat:
     def build_body(
         self, request: ChatRequest, target: Target
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The JSON body as a dict, and the names of parameters left out."""
+        """Build the JSON body as a dict. Returns it, and the names of parameters left out."""
         request, params, dropped = fit_chat(request, target)
         body: dict[str, Any] = {
             "model": target.model,
@@ -72,7 +72,7 @@ class OpenAIChat:
         return body, dropped
 
     def read_reply(self, reply: HTTPReply, context: ReadContext) -> ChatCompletion:
-        """Parse a success.
+        """Parse a success to a chat completion.
 
         Raises:
             APIError: it holds an error, or no completion.
@@ -84,6 +84,8 @@ class OpenAIChat:
 
     def read_body(self, data: dict[str, Any], context: ReadContext) -> ChatCompletion:
         """Convert a decoded body, which is changed in place, to a completion.
+
+        Other dialects override it.
 
         Raises:
             MalformedReplyError: it is none.

@@ -18,14 +18,14 @@ from puna.dialects.finish_reasons import failed_choice_error, normalize_finish_r
 from puna.dialects.json_http import (
     build_post,
     build_url,
-    encode,
+    encode_body,
     first_problem,
     malformed,
     parse_object,
 )
 from puna.dialects.openai_replies import is_index, mend_envelope, mend_text
 from puna.dialects.request_rules import choose_params
-from puna.dialects.stream_faults import interrupted
+from puna.dialects.stream_faults import interrupted_error
 from puna.errors import APIError
 from puna.types.common import Usage
 from puna.types.completion_request import CompletionRequest
@@ -63,10 +63,10 @@ class OpenAICompletions:
         elif body.pop("stream_options", None) is not None:
             dropped = (*dropped, "stream_options")
         url = build_url(target, self.path)
-        return BuiltRequest(build_post(url, encode(body), request, target, timeouts), dropped)
+        return BuiltRequest(build_post(url, encode_body(body), request, target, timeouts), dropped)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> TextCompletion:
-        """Parse a success.
+        """Parse a success to a text completion.
 
         Raises:
             APIError: it holds an error, or no completion.
@@ -120,7 +120,7 @@ def read_completion(
 
 
 def failed_text(data: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The error body for a completion in which a text failed, see `finish_reasons.py`.
+    """The error body for a completion in which a text failed (see `finish_reasons.py`).
 
     Else None.
     """
@@ -189,7 +189,7 @@ class CompletionStreamReader:
                 what = (
                     "before the text was finished" if self._last is not None else "without any text"
                 )
-                self.error = interrupted(what, self._context)
+                self.error = interrupted_error(what, self._context)
         return chunks
 
     def _read_frames(self, frames: list[SSEEvent]) -> list[TextCompletion]:
@@ -202,7 +202,7 @@ class CompletionStreamReader:
             if not data:
                 continue  # a heartbeat
             if data == _DONE:
-                chunks += self._end()
+                chunks += self._read_done()
                 break
             try:
                 chunk = self._read(frame)
@@ -214,11 +214,11 @@ class CompletionStreamReader:
                     chunks.append(chunk)
         return chunks
 
-    def _end(self) -> list[TextCompletion]:
+    def _read_done(self) -> list[TextCompletion]:
         """Handle `[DONE]`: end each text that has no finish reason with `stop`, as in chat."""
         last = self._last
         if last is None:
-            self.error = interrupted("without any text", self._context)
+            self.error = interrupted_error("without any text", self._context)
             return []
         self._is_done = True
         if not self._open:
@@ -250,7 +250,7 @@ class CompletionStreamReader:
         chunk = read_completion(fields, self._context, is_chunk=True)
         if failed is not None:
             self.error = read_error_frame(failed, self._context)
-            return self._without_ends(chunk)
+            return self._without_finishes(chunk)
         self._id = chunk.id = self._id or chunk.id
         for choice in chunk.choices:
             self._last = chunk
@@ -267,7 +267,7 @@ class CompletionStreamReader:
                 chunk.model_fields_set.discard("usage")
         return chunk if chunk.choices or chunk.usage is not None else None
 
-    def _without_ends(self, chunk: TextCompletion) -> TextCompletion | None:
+    def _without_finishes(self, chunk: TextCompletion) -> TextCompletion | None:
         """The rest of a chunk in which a text failed, without its finish reasons.
 
         None if nothing is left.

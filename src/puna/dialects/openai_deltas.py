@@ -15,7 +15,7 @@ from puna.dialects.finish_reasons import failed_choice_error, normalize_finish_r
 from puna.dialects.openai_plain import has_values
 from puna.dialects.openai_replies import (
     is_index,
-    made_call_id,
+    make_call_id,
     mend_arguments,
     mend_function_call,
     mend_logprobs,
@@ -29,7 +29,7 @@ _Fields = dict[str, Any]
 
 
 class ChoiceState:
-    """Corrects the choices of one index.
+    """Corrects the deltas of one choice of a stream, so that their pieces fit together.
 
     `read` is called with the choice of each chunk, in order.
     """
@@ -76,8 +76,11 @@ class ChoiceState:
         """Whether the arguments of all calls are complete; true without calls."""
         return self._calls is None or self._calls.is_whole
 
-    def reached_cap(self) -> None:
-        """Change the finish reason from `stop` to `length`: the host reports a reached limit so."""
+    def mark_cap_reached(self) -> None:
+        """The answer has reached its `max_tokens`.
+
+        Change the finish reason from `stop` to `length`.
+        """
         self._finish = "length"
 
     @property
@@ -86,7 +89,9 @@ class ChoiceState:
         return "tool_calls" if self.has_calls and self._finish == "stop" else self._finish
 
     def read(self, choice: _Fields) -> tuple[_Fields | None, _Fields | None]:
-        """Split a choice into the part to deliver now and the finish to deliver last.
+        """Correct a choice of a chunk.
+
+        Returns the part to deliver now and the finish to deliver last.
 
         Each may be None.
         """
@@ -126,8 +131,8 @@ class ChoiceState:
         ]
         mended = [piece for piece in mended if piece is not None]
         if choice.get("finish_reason") and self._calls is not None:
-            mended += [_name_alone(call) for call in self._calls.unsent_names()]
-            mended += [_no_arguments(call) for call in self._calls.without_arguments()]
+            mended += [_name_piece(call) for call in self._calls.unsent_names()]
+            mended += [_empty_arguments(call) for call in self._calls.empty_calls()]
         if mended:
             delta["tool_calls"] = mended
         role = delta.pop("role", None)
@@ -143,7 +148,7 @@ class ChoiceState:
         name, text = function.pop("name", None), mend_arguments(function.get("arguments"))
         named = name if given is not None else _custom_name(piece)
         host_id, index, kind = piece.pop("id", None), piece.get("index"), piece.pop("type", None)
-        placed = self._tracker.place(
+        placed = self._tracker.assign(
             host_id if isinstance(host_id, str) and host_id.strip() else None,
             index if is_index(index) else None,
             str(named or ""),
@@ -155,7 +160,7 @@ class ChoiceState:
             self.has_calls = True
             if isinstance(kind, str) and kind:
                 call.kind = kind
-            mended["id"] = call.host_id or made_call_id(f"{self._made_id}_{call.index}")
+            mended["id"] = call.host_id or make_call_id(f"{self._made_id}_{call.index}")
             mended["type"] = call.kind
         elif text and not placed.text and not placed.name and len(mended) == 1:
             return None  # said before
@@ -166,6 +171,7 @@ class ChoiceState:
 
     @property
     def _tracker(self) -> ToolCallTracker:
+        """What assigns pieces to calls; made with the first piece."""
         if self._calls is None:
             tools = self._request.params.get("tools") if self._request is not None else None
             self._calls = ToolCallTracker(_names_of(tools))
@@ -173,7 +179,7 @@ class ChoiceState:
 
 
 def _names_of(tools: Any) -> frozenset[str]:
-    """The names of the functions among a request's tools."""
+    """The names of the functions in a request's tools."""
     given = cast("list[Any]", tools) if isinstance(tools, list | tuple) else ()
     functions = [tool.get("function") for tool in given if isinstance(tool, Mapping)]
     names = [one.get("name") for one in functions if isinstance(one, Mapping)]
@@ -186,13 +192,13 @@ def _custom_name(piece: _Fields) -> Any:
     return cast("_Fields", custom).get("name") if isinstance(custom, dict) else None
 
 
-def _name_alone(call: TrackedCall) -> _Fields:
-    """A piece with the name of a call, for a name that was held until the end."""
+def _name_piece(call: TrackedCall) -> _Fields:
+    """A piece with only a call's name, for a name that was held until the end."""
     return {"index": call.index, "function": {"name": call.name, "arguments": ""}}
 
 
-def _no_arguments(call: TrackedCall) -> _Fields:
-    """The last piece of a call without arguments: an empty object, which every client can parse."""
+def _empty_arguments(call: TrackedCall) -> _Fields:
+    """The last piece of a call without arguments: `{}`, which every client can parse."""
     return {"index": call.index, "function": {"arguments": "{}"}}
 
 

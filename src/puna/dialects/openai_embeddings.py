@@ -15,7 +15,7 @@ from puna.dialects.error_replies import is_error_body, read_error_frame, read_er
 from puna.dialects.json_http import (
     build_post,
     build_url,
-    encode,
+    encode_body,
     first_problem,
     malformed,
     parse_object,
@@ -45,7 +45,7 @@ class OpenAIEmbeddings:
         params, dropped = choose_params(request, target)
         body = {"model": target.model, "input": request.input, **params}
         url = self.url(target)
-        http = build_post(url, encode(body), request, target, timeouts)
+        http = build_post(url, encode_body(body), request, target, timeouts)
         return BuiltRequest(http, dropped, reading=params.get("dimensions"))
 
     def url(self, target: Target) -> str:
@@ -53,7 +53,7 @@ class OpenAIEmbeddings:
         return build_url(target, self.path)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> EmbeddingResponse:
-        """Parse a success.
+        """Parse a success to vectors.
 
         Raises:
             APIError: it holds an error, or not exactly one vector for each input.
@@ -116,7 +116,7 @@ def _read_items(given: Any, context: Context) -> list[dict[str, Any]]:
 
 
 def _read_vector(given: Any, context: Context) -> tuple[list[float] | str, int]:
-    """A vector in the requested form, and its number of dimensions."""
+    """Convert a vector to the requested form. Returns it, and its number of dimensions."""
     try:
         if isinstance(given, str):
             numbers = decode_vector(given)
@@ -146,10 +146,7 @@ def _check_sizes(sizes: set[int], context: Context) -> None:
 
 
 def _mend_usage(data: dict[str, Any]) -> None:
-    """Convert the counts to ints.
-
-    Remove a usage whose counts are invalid, so that Puna estimates it.
-    """
+    """Convert the counts to ints. Invalid ones remove the usage, so that Puna estimates it."""
     given = data.pop("usage", None)
     usage = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     asked = whole_number(usage.get("prompt_tokens"))

@@ -9,7 +9,7 @@ from puna.dialects.error_replies import is_error_body, read_error_frame, read_er
 from puna.dialects.json_http import (
     build_post,
     build_url,
-    encode,
+    encode_body,
     first_problem,
     malformed,
     parse_object,
@@ -34,10 +34,10 @@ class OpenAIModerations:
         params, dropped = choose_params(request, target)
         body = {"model": target.model, "input": request.input, **params}
         url = build_url(target, self.path)
-        return BuiltRequest(build_post(url, encode(body), request, target, timeouts), dropped)
+        return BuiltRequest(build_post(url, encode_body(body), request, target, timeouts), dropped)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> ModerationResponse:
-        """Parse a success, under the public name of the model.
+        """Parse a success to verdicts, under the public name of the model.
 
         Raises:
             APIError: it holds an error, or no result: a missing one must not count as harmless.

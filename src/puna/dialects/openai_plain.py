@@ -25,7 +25,7 @@ _NULLS = {"role": None, "tool_calls": None, "function_call": None}
 
 
 def read_plain_chunk(frame: bytes, envelope: Mapping[str, Any]) -> ChatCompletionChunk | None:
-    """The chunk of an event that needs no correction, else None.
+    """Parse an event that needs no correction to a chunk; None for any other event.
 
     `envelope` holds what all chunks of the stream share: id, object, created and model. The choice
     must have had its role already.
@@ -43,7 +43,7 @@ def read_plain_chunk(frame: bytes, envelope: Mapping[str, Any]) -> ChatCompletio
 
 
 def has_values(values: Mapping[str, Any]) -> bool:
-    """Whether any field of a delta holds something for the caller."""
+    """Whether a delta has any field with a value, besides null and empty ones."""
     return any(value not in _NOTHING for value in values.values())
 
 

@@ -48,7 +48,7 @@ def mend_completion(data: dict[str, Any], context: ReadContext) -> None:
             model=context.model,
         )
     if len(cast("list[Any]", choices)) > MOST_CHOICES:
-        raise too_many("choices", MOST_CHOICES, context)
+        raise too_many_error("choices", MOST_CHOICES, context)
     for position, choice in enumerate(cast("list[Any]", choices)):
         if not isinstance(choice, dict):
             raise MalformedReplyError(
@@ -70,7 +70,7 @@ def mend_envelope(data: dict[str, Any], context: ReadContext) -> None:
     usage, parent = data.get("usage"), context.target.quirks.usage_parent
     if parent is not None and not usage:
         usage = _find_usage(data, parent)
-    if isinstance(usage, dict) and _mend_usage(cast("dict[str, Any]", usage)):
+    if isinstance(usage, dict) and _convert_counts(cast("dict[str, Any]", usage)):
         data["usage"] = usage
     else:
         data.pop("usage", None)
@@ -94,10 +94,7 @@ def mend_text(content: Any) -> str | None:
 
 
 def mend_arguments(arguments: Any) -> str:
-    """A call's arguments as JSON text. An object is serialized.
-
-    Nothing at all is an empty string.
-    """
+    """A call's arguments as JSON text: an object is serialized, nothing becomes an empty string."""
     if isinstance(arguments, str):
         return arguments
     if arguments is None:
@@ -164,9 +161,9 @@ def _mend_choice(choice: dict[str, Any], position: int, context: ReadContext) ->
 def _check_calls(calls: Sequence[Mapping[str, Any]], context: ReadContext) -> None:
     """Raise where an answer has too many calls, or one without a name."""
     if len(calls) > MOST_CALLS:
-        raise too_many("tool calls", MOST_CALLS, context)
+        raise too_many_error("tool calls", MOST_CALLS, context)
     if any(is_nameless(call) for call in calls):
-        raise nameless_call(context)
+        raise nameless_call_error(context)
 
 
 def _mend_call(call: dict[str, Any]) -> dict[str, Any]:
@@ -196,7 +193,7 @@ def with_unique_ids(calls: Sequence[dict[str, Any]], made_id: str) -> list[dict[
             if {**call, "index": None} == {**known[given], "index": None}:
                 continue
             given = None
-        apart.append({**call, "id": given or made_call_id(f"{made_id}_{len(apart)}")})
+        apart.append({**call, "id": given or make_call_id(f"{made_id}_{len(apart)}")})
     return apart
 
 
@@ -208,7 +205,7 @@ def is_nameless(call: Mapping[str, Any]) -> bool:
     return bool(call.get("type", "function") == "function")
 
 
-def nameless_call(context: ReadContext) -> MalformedReplyError:
+def nameless_call_error(context: ReadContext) -> MalformedReplyError:
     """The error for a call without a name; it is retryable."""
     return MalformedReplyError(
         f"{context.target.provider} answered with a tool call that names no function.",
@@ -217,7 +214,7 @@ def nameless_call(context: ReadContext) -> MalformedReplyError:
     )
 
 
-def too_many(what: str, most: int, context: ReadContext) -> MalformedReplyError:
+def too_many_error(what: str, most: int, context: ReadContext) -> MalformedReplyError:
     """The error for an answer with more than `most` of something (`what`)."""
     return MalformedReplyError(
         f"{context.target.provider} answered with more than {most} {what}.",
@@ -231,13 +228,13 @@ def is_index(value: Any) -> TypeIs[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def made_call_id(made_id: str) -> str:
+def make_call_id(made_id: str) -> str:
     """A generated tool-call id, from an answer's id and the call's position in it."""
     return "call_" + made_id.removeprefix("chatcmpl-").replace("-", "")
 
 
-def _mend_usage(usage: dict[str, Any]) -> bool:
-    """Convert the counts of a usage to ints from 0; False where the usage is empty or absurd.
+def _convert_counts(usage: dict[str, Any]) -> bool:
+    """Convert the counts of a usage to ints; False where the usage is empty or a count is absurd.
 
     If one count is absurd the others cannot be trusted either.
     """

@@ -41,14 +41,14 @@ def mend_fields(data: Fields, *, now: float, made_id: str, event: str = "") -> N
         event: the type of the event around it, which implies the status where the host gives none.
     """
     data["object"] = "response"
-    created = _whole(data.get("created_at"))
+    created = _to_int(data.get("created_at"))
     data["created_at"] = int(now) if created is None else created
     if "completed_at" in data:
-        data["completed_at"] = _whole(data["completed_at"])
-    data["error"] = _error(data.get("error"))
-    data["incomplete_details"] = _incomplete(data.get("incomplete_details"))
+        data["completed_at"] = _to_int(data["completed_at"])
+    data["error"] = _mend_error(data.get("error"))
+    data["incomplete_details"] = _mend_incomplete(data.get("incomplete_details"))
     if not isinstance(data.get("status"), str):
-        data["status"] = _STATUS_OF_EVENTS.get(event) or _status(data)
+        data["status"] = _STATUS_OF_EVENTS.get(event) or _guess_status(data)
     output = data.get("output")
     if output is None:
         data["output"] = []
@@ -58,14 +58,14 @@ def mend_fields(data: Fields, *, now: float, made_id: str, event: str = "") -> N
             mend_item(item, f"{made_id}_{place}")
         data["output"] = items
     if "usage" in data:
-        data["usage"] = _usage(data["usage"])
+        data["usage"] = _mend_usage(data["usage"])
 
 
 def mend_event(fields: Fields, made_id: str) -> None:
     """Correct the fields of an event, except for its response; changed in place."""
     for name in ("output_index", "content_index"):
-        if name in fields and not _is_whole(fields[name]):
-            place = _whole(fields.pop(name))
+        if name in fields and not _is_int(fields[name]):
+            place = _to_int(fields.pop(name))
             if place is not None:
                 fields[name] = place
     if "item_id" in fields:
@@ -98,18 +98,21 @@ def mend_item(item: Any, made_id: str) -> None:
 
 
 def _mend_message(item: Fields) -> None:
+    """Correct the role, status and content of a message item."""
     item.setdefault("status", "completed")
     if not isinstance(item.get("role"), str):
         item["role"] = "assistant"
-    item["content"] = _parts(item.get("content"))
+    item["content"] = _mend_parts(item.get("content"))
 
 
 def _mend_reasoning(item: Fields) -> None:
+    """Correct the summary of a reasoning item."""
     if not isinstance(item.get("summary"), list):
         item["summary"] = []
 
 
 def _mend_call(item: Fields) -> None:
+    """Correct the ids, name and arguments of a call item."""
     item.setdefault("status", "completed")
     item["call_id"] = _call_id(item) or item["id"]
     if not isinstance(item.get("name"), str):
@@ -128,12 +131,13 @@ _ITEMS: Mapping[str, Callable[[Fields], None]] = {
 
 
 def _call_id(item: Fields) -> str | None:
+    """The id of a call, as a text; None where it has none."""
     _make_text(item, "call_id")
     return item.get("call_id")
 
 
-def _parts(content: Any) -> list[Any]:
-    """The parts of a message's content; a bare text becomes one part."""
+def _mend_parts(content: Any) -> list[Any]:
+    """The parts of a message's content, corrected; a bare text becomes one part."""
     if isinstance(content, str):
         return [{"type": "output_text", "text": content, "annotations": []}]
     if not isinstance(content, list):
@@ -146,6 +150,7 @@ def _parts(content: Any) -> list[Any]:
 
 
 def _mend_part(part: Fields) -> None:
+    """Correct the type, text and lists of a content part."""
     if not isinstance(part.get("type"), str):
         part["type"] = "refusal" if "refusal" in part else "output_text"
     if part["type"] == "output_text":
@@ -168,8 +173,8 @@ def _make_text(fields: Fields, name: str) -> None:
         fields.pop(name, None)
 
 
-def _error(error: Any) -> Fields | None:
-    """The error of a failed response as code and message; None where it says nothing."""
+def _mend_error(error: Any) -> Fields | None:
+    """The error of a failed response as code and message; None where it is empty."""
     if isinstance(error, str) and error:
         return {"code": "server_error", "message": error}
     if not isinstance(error, dict) or not error:
@@ -183,7 +188,8 @@ def _error(error: Any) -> Fields | None:
     }
 
 
-def _incomplete(details: Any) -> Fields | None:
+def _mend_incomplete(details: Any) -> Fields | None:
+    """The `incomplete_details` as an object with a reason; None where they are empty."""
     if isinstance(details, str) and details:
         return {"reason": details}
     if not isinstance(details, dict) or not details:
@@ -192,21 +198,21 @@ def _incomplete(details: Any) -> Fields | None:
     return {**told, "reason": str(told["reason"])} if told.get("reason") is not None else None
 
 
-def _status(data: Fields) -> str:
+def _guess_status(data: Fields) -> str:
     """The status of a whole response that has none, from its other fields."""
     if data["error"] is not None:
         return "failed"
     return "incomplete" if data["incomplete_details"] is not None else "completed"
 
 
-def _usage(usage: Any) -> Fields | None:
+def _mend_usage(usage: Any) -> Fields | None:
     """A usage with counts as ints and with details; None where a count is invalid."""
     if not isinstance(usage, dict):
         return None
     told = cast("Fields", usage)
     for name in _COUNTS:
-        if name in told and not _is_whole(told[name]):
-            count = _whole(told[name])
+        if name in told and not _is_int(told[name]):
+            count = _to_int(told[name])
             if count is None and told[name] is not None:
                 return None
             told.pop(name) if count is None else told.update({name: count})
@@ -215,15 +221,16 @@ def _usage(usage: Any) -> Fields | None:
     for outer, inner in _DETAILS:
         details = told.get(outer)
         given = cast("Fields", details) if isinstance(details, dict) else {}
-        told[outer] = {**given, inner: _whole(given.get(inner)) or 0}
+        told[outer] = {**given, inner: _to_int(given.get(inner)) or 0}
     return told
 
 
-def _is_whole(value: Any) -> bool:
+def _is_int(value: Any) -> bool:
+    """Whether a value is an int, and not a boolean."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _whole(value: Any) -> int | None:
+def _to_int(value: Any) -> int | None:
     """A number, or a numeric text, as an int; None for anything else."""
     if isinstance(value, str):
         try:

@@ -17,7 +17,7 @@ from puna.dialects.error_replies import is_error_body
 from puna.dialects.json_http import first_problem, malformed
 from puna.dialects.openai_response_body import has_failed, mend_response, read_failure, usage_of
 from puna.dialects.openai_response_fields import mend_event
-from puna.dialects.stream_faults import interrupted
+from puna.dialects.stream_faults import interrupted_error
 from puna.errors import APIError, StreamInterruptedError
 from puna.types.common import Usage
 from puna.types.response_request import ResponsesRequest
@@ -63,7 +63,7 @@ class OpenAIResponseStreamReader:
         """End the input; gives the remaining events. An end that is too early sets `error`."""
         events = [] if self.is_done else self._read_frames(self._decoder.close())
         if not self.is_done:
-            self.error = self._interrupted()
+            self.error = self._interrupted_error()
         return events
 
     def _read_frames(self, frames: list[SSEEvent]) -> list[ResponseEvent]:
@@ -85,7 +85,7 @@ class OpenAIResponseStreamReader:
         """One event, corrected."""
         context = self._context
         if frame.data.strip() == _DONE:
-            raise self._interrupted()
+            raise self._interrupted_error()
         try:
             data = parse_answer(frame.data)
         except ValueError as error:
@@ -122,10 +122,10 @@ class OpenAIResponseStreamReader:
             raise malformed(what, self._context) from error
         self._made += 1
         if event.type in LAST_EVENTS:
-            self._end(event)
+            self._note_last_event(event)
         return event
 
-    def _end(self, event: ResponseEvent) -> None:
+    def _note_last_event(self, event: ResponseEvent) -> None:
         """Record that the last event came, its usage, and the error of a failed response."""
         self._has_ended = True
         if event.response is not None:
@@ -134,7 +134,7 @@ class OpenAIResponseStreamReader:
             failed = event.response.to_dict() if event.response is not None else {}
             self.error = read_failure({"error": failed.get("error") or {}}, self._context)
 
-    def _interrupted(self) -> StreamInterruptedError:
+    def _interrupted_error(self) -> StreamInterruptedError:
         """The error for a stream that ended without its last event."""
         what = "before the response was finished" if self._made else "without any event"
-        return interrupted(what, self._context)
+        return interrupted_error(what, self._context)

@@ -14,7 +14,7 @@ from puna.dialects.error_replies import is_error_body, read_error_frame, read_er
 from puna.dialects.json_http import (
     build_post,
     build_url,
-    encode,
+    encode_body,
     first_problem,
     malformed,
     parse_object,
@@ -61,10 +61,10 @@ class OpenAIResponses:
         elif body.pop("stream_options", None) is not None:
             dropped = (*dropped, "stream_options")
         url = build_url(target, self.path)
-        return BuiltRequest(build_post(url, encode(body), request, target, timeouts), dropped)
+        return BuiltRequest(build_post(url, encode_body(body), request, target, timeouts), dropped)
 
     def read_reply(self, reply: HTTPReply, context: Context) -> Response:
-        """Parse a success.
+        """Parse a success to a response.
 
         Raises:
             APIError: it holds an error, a failed response, or no response.

@@ -24,10 +24,10 @@ from puna.dialects.openai_replies import (
     MOST_CHOICES,
     is_index,
     mend_envelope,
-    nameless_call,
-    too_many,
+    nameless_call_error,
+    too_many_error,
 )
-from puna.dialects.stream_faults import interrupted, malformed_frame
+from puna.dialects.stream_faults import interrupted_error, malformed_frame
 from puna.errors import APIError, MalformedReplyError
 from puna.rescue.tools import MOST_CALLS
 from puna.types.chat import ChatCompletionChunk
@@ -100,7 +100,7 @@ class OpenAIStreamReader:
         rest = [] if self.is_done else self._decoder.close()
         chunks = self._read_events(rest)
         if rest and isinstance(self.error, MalformedReplyError):
-            self.error = interrupted("in the middle of a frame", self._context)
+            self.error = interrupted_error("in the middle of a frame", self._context)
         if self.is_done:
             return chunks
         if self.has_all_finishes or (self.is_framed and self._assume_finish(chunks)):
@@ -111,7 +111,7 @@ class OpenAIStreamReader:
                 return chunks
         what = "before the answer was finished" if self._choices else "without any content"
         told = f"{what}: no finish_reason and no [DONE] came"
-        self.error = interrupted(told, self._context)
+        self.error = interrupted_error(told, self._context)
         return chunks
 
     def _read_events(self, events: list[SSEEvent]) -> list[ChatCompletionChunk]:
@@ -173,7 +173,7 @@ class OpenAIStreamReader:
         return is_error_body(data)
 
     def read_error(self, frame: Any) -> APIError:
-        """The typed error for an error event, decoded or as text."""
+        """The typed error for an error event, decoded or as text. Other dialects override it."""
         return read_error_frame(frame, self._context)
 
     def _read_done(self) -> list[ChatCompletionChunk]:
@@ -187,7 +187,7 @@ class OpenAIStreamReader:
         self._is_ended = True
         chunks: list[ChatCompletionChunk] = []
         if not self.has_all_finishes and not self._assume_finish(chunks):
-            raise interrupted("with `[DONE]` in the middle of a tool call", self._context)
+            raise interrupted_error("with `[DONE]` in the middle of a tool call", self._context)
         return chunks + self._finish()
 
     @property
@@ -220,15 +220,21 @@ class OpenAIStreamReader:
         return True
 
     def _finish(self) -> list[ChatCompletionChunk]:
-        """Complete the answer. Raises MalformedReplyError if one of its calls has no name."""
+        """The last chunks of a complete answer.
+
+        Raises MalformedReplyError if a call has no name.
+        """
         if any(state.has_nameless_call for state in self._choices.values()):
-            raise nameless_call(self._context)
+            raise nameless_call_error(self._context)
         self._is_done = True
         self.capped_tokens = self._tokens_at_cap()
-        return self._flush()
+        return self._last_chunks()
 
     def _tokens_at_cap(self) -> int | None:
-        """The `max_tokens` that the answer reached, at a host that then omits the usage."""
+        """The answer's `max_tokens`, if it has reached them at a host that then omits the usage.
+
+        Else None.
+        """
         request, target = self._context.request, self._context.target
         is_asked = request.wants_usage or target.asks_usage
         if not target.quirks.omits_usage_at_cap or not is_asked or self._usage is not None:
@@ -238,11 +244,11 @@ class OpenAIStreamReader:
         if not is_index(cap) or not stopped or self.is_finish_assumed:
             return None
         for state in stopped:
-            state.reached_cap()
+            state.mark_cap_reached()
         return cap
 
     def read_frame(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
-        """Read one decoded event, which is changed in place; gives the chunks that it completes.
+        """Read one decoded event, which is changed in place. Returns the chunks that it completes.
 
         Raises:
             MalformedReplyError: it is no chunk.
@@ -259,7 +265,7 @@ class OpenAIStreamReader:
             state = self._state_of(fields, position)
             content, finish = state.read(fields)
             if state.has_too_many_calls:
-                raise too_many("tool calls", MOST_CALLS, self._context)
+                raise too_many_error("tool calls", MOST_CALLS, self._context)
             failure = failure or state.failure
             if content is not None:
                 ready.append(content)
@@ -286,7 +292,7 @@ class OpenAIStreamReader:
         state = self._choices.get(index)
         if state is None:
             if len(self._choices) >= MOST_CHOICES:
-                raise too_many("choices", MOST_CHOICES, self._context)
+                raise too_many_error("choices", MOST_CHOICES, self._context)
             reasons = self._context.target.quirks.rename_finish_reasons
             made_id = f"{self._context.made_id}_{index}"
             state = ChoiceState(made_id, reasons, self._context.request)
@@ -309,7 +315,7 @@ class OpenAIStreamReader:
         if usage is not None:
             self._usage = usage
 
-    def _flush(self) -> list[ChatCompletionChunk]:
+    def _last_chunks(self) -> list[ChatCompletionChunk]:
         """The held finish chunks, then the usage chunk if it was requested."""
         for data in self._held:
             last = data["choices"][0]

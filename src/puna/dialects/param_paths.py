@@ -18,7 +18,9 @@ _MISSING: Any = object()
 def without_paths(
     params: Mapping[str, Any], paths: Iterable[str]
 ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The parameters without the fields at these paths, and the paths that were found.
+    """Remove the fields at these paths from parameters.
+
+    Returns them, and the paths that were found.
 
     The given parameters are not changed; plain names without a path are ignored here.
     """

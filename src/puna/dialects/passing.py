@@ -103,7 +103,7 @@ class PassingRules:
         )
 
     def fit(self, envelope: ChatEnvelope) -> ChatEnvelope | None:
-        """The request in a form that all hosts accept: nearly always the same object.
+        """Check a request, and fit it where that is cheap; nearly always it is returned unchanged.
 
         A copy has its text parts joined or its annotations dropped. None where a host needs any
         other change, or refuses the request: then the full lane must read it. Called once for each
@@ -126,7 +126,7 @@ class PassingRules:
         return self._fit_history(envelope) if self.unknown_fields else envelope
 
     def _fit_systems(self, envelope: ChatEnvelope) -> ChatEnvelope | None:
-        """Like `fit`, for instructions in other messages than the first.
+        """As `fit`, for a request with instructions in other messages than the first.
 
         They are moved as by `bridges/histories/systems.py`: leading ones are joined, later ones
         become messages of the user.
@@ -168,7 +168,7 @@ class PassingRules:
         return envelope.n is UNSET or envelope.n == 1
 
     def _fit_history(self, envelope: ChatEnvelope) -> ChatEnvelope | None:
-        """Like `fit`, for a history with more than texts: parts, images, calls and results.
+        """As `fit`, for a history with more than texts: parts, images, calls and results.
 
         The order is checked, too: the results of a message's calls must follow the message, in the
         order of the calls.
@@ -183,7 +183,7 @@ class PassingRules:
             message: Message | None = given
             if type(given) is SystemMessage and fitted and self.needs_leading_system:
                 return self._fit_systems(envelope)
-            if not self._may_follow(given, waiting):
+            if not self._is_in_order(given, waiting):
                 return None
             if type(given) is AssistantMessage and not given.is_text:
                 message = _fit_answer(given)
@@ -194,7 +194,7 @@ class PassingRules:
                 parts = read_parts(message.content) or []
                 images += sum(1 for part in parts if type(part) is ImagePart)
                 message = self._fit_parts(message, parts)
-            if message is None or (self.unknown_fields and not self._knows_fields(message)):
+            if message is None or (self.unknown_fields and not self._has_known_fields(message)):
                 return None
             is_changed = is_changed or message is not given
             fitted.append(message)
@@ -205,11 +205,11 @@ class PassingRules:
         return replace(envelope, messages=fitted) if is_changed else envelope
 
     @staticmethod
-    def _may_follow(message: Message, waiting: list[str]) -> bool:
-        """Whether a message may stand here.
+    def _is_in_order(message: Message, waiting: list[str]) -> bool:
+        """Whether a message may follow the ones before it.
 
-        `waiting` holds the ids of the calls without a result, the next one last. A result takes
-        its id away.
+        `waiting` holds the ids of the calls without a result, the next one last. A result removes
+        its id.
         """
         if type(message) is ToolMessage:
             return bool(waiting) and waiting.pop() == message.tool_call_id
@@ -233,7 +233,7 @@ class PassingRules:
         return are_call_arguments(given)
 
     def _fit_parts(self, message: Message, parts: Sequence[TextPart | ImagePart]) -> Message | None:
-        """A message with a list of parts in a form that all hosts accept; None without one."""
+        """Fit a message whose content is a list of parts; None where the full lane must read it."""
         texts = [part.text for part in parts if type(part) is TextPart]
         if len(texts) < len(parts):
             return message if type(message) is UserMessage else None
@@ -246,7 +246,7 @@ class PassingRules:
         text = between.join(texts)
         return replace(message, content=text_content(text)) if text else None
 
-    def _knows_fields(self, message: Message) -> bool:
+    def _has_known_fields(self, message: Message) -> bool:
         """Whether the message has no field that one of the hosts does not know."""
         return all(getattr(message, name, UNSET) is UNSET for name in self.unknown_fields)
 

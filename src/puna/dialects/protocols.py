@@ -41,7 +41,7 @@ class CallDialect(Protocol[RequestT_contra, AnswerT_co]):
         ...
 
     def read_reply(self, reply: HTTPReply, context: ReadContext[RequestT_contra]) -> AnswerT_co:
-        """Parse a success. Raises MalformedReplyError where it holds no answer.
+        """Parse a success to the answer. Raises MalformedReplyError where it holds none.
 
         An answer that says that it failed raises the fitting typed error.
         """

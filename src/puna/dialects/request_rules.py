@@ -45,7 +45,9 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The parameters to send, and the names of those left out by request, by rule or `drop_params`.
+    """Choose the parameters to send. Returns them, and the names of those left out.
+
+    Parameters are left out by request, by the host's rules, or under `drop_params`.
 
     Raises:
         UnsupportedParamsError: the host does not accept a parameter.
@@ -82,8 +84,8 @@ def choose_params(request: ModelRequest, target: Target) -> tuple[dict[str, Any]
 def cap_max_tokens(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
     """Lower the `max_tokens` of a Messages request to what the host can give.
 
-    That API requires a limit, and coding agents send one that few models reach. Also gives the
-    names of what was lowered, for the report; other requests stay as they are.
+    That API requires a limit, and coding agents send one that few models reach. Returns the
+    request, and the names of what was lowered, for the report; other requests stay as they are.
     """
     limit, asked = target.max_output_tokens, request.params.get("max_tokens")
     if limit is None or request.messages_extras is None or asked is None or asked <= limit:
@@ -125,9 +127,10 @@ def accepts_request(request: ModelRequest, target: Target) -> bool:
 def to_plain_chat(
     request: ChatRequest, thoughts: ThoughtRule = NO_THOUGHTS
 ) -> tuple[ChatRequest, tuple[str, ...]]:
-    """The request without what only a host of the Messages API understands, and the names of that.
+    """Remove from a request what only hosts of the Messages API understand.
 
-    `thoughts` says what of opaque thinking blocks a host accepts as text.
+    Returns the request and the names of what was removed. `thoughts` says what of opaque thinking
+    blocks a host accepts as text.
     """
     dropped: dict[str, None] = {}
     messages, extras = request.messages, request.messages_extras
@@ -149,10 +152,11 @@ def to_plain_chat(
 def fit_chat(
     request: ChatRequest, target: Target, protocol: MessageRules = CHAT
 ) -> tuple[ChatRequest, dict[str, Any], tuple[str, ...]]:
-    """Fit a chat request to a host: its messages, and the parameters to send.
+    """Fit a chat request to a host.
+
+    Returns it, the parameters to send, and the names of what was left out.
 
     `protocol` says what hosts of the dialect accept in messages, where the host's row says nothing.
-    The third result are the names of what was left out.
 
     Raises:
         UnsupportedParamsError: the host does not accept a parameter, a field or an image.
@@ -162,13 +166,15 @@ def fit_chat(
     request, changed = fit_messages(request, target, rules)
     request, cut = _fit_fields(request, target)
     params, left_out = choose_params(request, target)
-    return request, params, client_names((*beyond, *changed, *cut, *left_out), request)
+    return request, params, to_client_names((*beyond, *changed, *cut, *left_out), request)
 
 
 def fit_messages(
     request: ChatRequest, target: Target, rules: MessageRules
 ) -> tuple[ChatRequest, tuple[str, ...]]:
-    """The request with images and messages as the host accepts them, and what was left out of them.
+    """Fit the images and messages of a request to a host.
+
+    Returns it, and what was left out of them.
 
     Raises:
         UnsupportedParamsError: the host does not accept an image of the newest turn.
@@ -182,8 +188,8 @@ def fit_messages(
     return replace(request, messages=tuple(messages)), tuple(dropped)
 
 
-def client_names(names: tuple[str, ...], request: ChatRequest) -> tuple[str, ...]:
-    """The names of what was left out, as they are called in the shape that the client used."""
+def to_client_names(names: tuple[str, ...], request: ChatRequest) -> tuple[str, ...]:
+    """Rename what was left out to the names in the API that the client used, for the report."""
     source = request.source
     if source is None or not source.names:
         return names
@@ -191,7 +197,7 @@ def client_names(names: tuple[str, ...], request: ChatRequest) -> tuple[str, ...
 
 
 def _rules_for(request: ChatRequest, rules: MessageRules) -> MessageRules:
-    """The host's rules, with the reasoning fields that `allowed_params` names."""
+    """The host's rules for messages, with the reasoning fields that `allowed_params` names."""
     if not request.allowed_params:
         return rules
     allowed = request.allowed_params.intersection(THOUGHT_FIELDS)
@@ -205,7 +211,7 @@ def _rules_for(request: ChatRequest, rules: MessageRules) -> MessageRules:
 def _without_blocks(
     message: dict[str, Any], thoughts: ThoughtRule, dropped: dict[str, None]
 ) -> dict[str, Any]:
-    """A message without `block_order`, and with its thinking blocks as text or left out."""
+    """A message without `block_order`; its thinking blocks become text or are left out."""
     if BLOCK_ORDER in message:
         message = {name: value for name, value in message.items() if name != BLOCK_ORDER}
     if THINKING_BLOCKS in message:
@@ -214,7 +220,7 @@ def _without_blocks(
 
 
 def _fit_fields(request: ChatRequest, target: Target) -> tuple[ChatRequest, tuple[str, ...]]:
-    """The request without message fields that the host does not know, and the names of those."""
+    """Remove message fields that the host does not know. Returns the request and their names."""
     quirks = target.quirks
     names, unknown = quirks.rename_roles, quirks.unsupported_message_fields
     if not names and not unknown:
@@ -273,7 +279,10 @@ def _kind_of_choice(value: Any) -> str:
 
 
 def _is_default(name: str, value: Any) -> bool:
-    """Whether a value is what hosts do without the parameter, so that it can be left out."""
+    """Whether a value is what hosts do without the parameter, such as `n.
+
+    1`, so that it can be left out.
+    """
     if name == "response_format":
         return bool(value.get("type") == _TEXT)
     if name == "modalities":

@@ -11,8 +11,8 @@ _SHOWN = 120
 _KEPT = 500
 
 
-def interrupted(what: str, context: ReadContext[ModelRequest]) -> StreamInterruptedError:
-    """The error for a stream that ended too early; `what` says where."""
+def interrupted_error(what: str, context: ReadContext[ModelRequest]) -> StreamInterruptedError:
+    """Make the error for a stream that ended too early; `what` says where."""
     provider = context.target.provider
     return StreamInterruptedError(
         f"The stream of {provider} ended {what}. What was received may be cut.",
@@ -24,7 +24,7 @@ def interrupted(what: str, context: ReadContext[ModelRequest]) -> StreamInterrup
 def malformed_frame(
     what: str, context: ReadContext[ModelRequest], frame: bytes = b""
 ) -> MalformedReplyError:
-    """The error for an invalid frame; the message quotes the frame's beginning."""
+    """Make the error for an invalid frame; the message quotes the frame's beginning."""
     provider = context.target.provider
     text = scrub(frame.decode("utf-8", "replace"), context)
     return MalformedReplyError(

@@ -143,8 +143,11 @@ class TrackedCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A piece with its call, and what it adds: the call's name (once), and arguments."""
+class AssignedPiece:
+    """A piece with the call that it belongs to, and what it adds.
+
+    The name (once), and arguments.
+    """
 
     call: TrackedCall
     is_new: bool
@@ -153,7 +156,7 @@ class Placed:
 
 
 class ToolCallTracker:
-    """Assigns the pieces of one answer's tool calls, in order.
+    """Assigns the pieces of one answer's tool calls, whatever ids and indexes the host gives.
 
     `tool_names` are the tools of the request. They decide only about names that a host splits in
     two or repeats longer: such a name is given once it is a tool's, or once arguments come.
@@ -167,7 +170,7 @@ class ToolCallTracker:
         self._repeated: dict[tuple[int | None, int], int] = {}
         """How much of a call's arguments came again: by the host's index and the call's."""
 
-    def place(self, host_id: str | None, index: int | None, name: str, text: str) -> Placed:
+    def assign(self, host_id: str | None, index: int | None, name: str, text: str) -> AssignedPiece:
         """Assign a piece to its call, or begin a new one; `text` are its arguments."""
         known = self._find(host_id, index, name, text)
         if known is not None:
@@ -176,7 +179,7 @@ class ToolCallTracker:
             if added is not None:
                 known.arguments.add(added)
                 known.name = self._join_names(known, name) or known.name
-                return Placed(known, False, self._name_to_send(known, added), added)
+                return AssignedPiece(known, False, self._name_to_send(known, added), added)
             # The same id, but other arguments.
             at = self._repeated.pop((index, known.index), 0)
             if at < known.arguments.length:
@@ -185,7 +188,7 @@ class ToolCallTracker:
         elif not name:
             name = self._name_before(host_id, index)
         call = self._begin(host_id, index, name, text)
-        return Placed(call, True, self._name_to_send(call, text), text)
+        return AssignedPiece(call, True, self._name_to_send(call, text), text)
 
     def _name_before(self, host_id: str | None, index: int | None) -> str:
         """The function name of a call that begins without one: that of the call it follows."""
@@ -212,7 +215,7 @@ class ToolCallTracker:
             call.is_name_sent = True
         return waiting
 
-    def without_arguments(self) -> list[TrackedCall]:
+    def empty_calls(self) -> list[TrackedCall]:
         """The function calls without arguments at the end of the answer. Each is given once."""
         bare = [call for call in self.calls if call.name and not call.arguments.length]
         for call in bare:

@@ -10,7 +10,7 @@ from typing import Any
 
 from puna.dialects.base import ReadContext
 from puna.dialects.openai_plain import has_values
-from puna.dialects.openai_replies import made_call_id
+from puna.dialects.openai_replies import make_call_id
 from puna.engine.thoughts import with_one_choice
 from puna.rescue.failed_generation import read_failed_generation
 from puna.rescue.stream import Piece, RescueStream, find_calls, join_pieces
@@ -296,7 +296,7 @@ def _calls_of(made_id: str, calls: Sequence[FoundCall]) -> list[ToolCall]:
     """
     return [
         ToolCall(
-            id=made_call_id(f"{made_id}_{position}"),
+            id=make_call_id(f"{made_id}_{position}"),
             type="function",
             function=Function(name=call.name, arguments=call.arguments),
         )

@@ -37,7 +37,12 @@ class BodyChanges:
     added: bytes = b""
 
     def encode(self, envelope: ChatEnvelope) -> tuple[bytes, tuple[str, ...]]:
-        """Write the body for the host; also give the caller's parameters that were left out."""
+        """Serialize the request for the host.
+
+        Returns the body, and the parameters that were left out.
+
+        Called for each attempt of the fast lane.
+        """
         dropped: tuple[str, ...] = ()
         if self.dropped and not (  # most requests have none of these four
             envelope.store is UNSET

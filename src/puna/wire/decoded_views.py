@@ -95,19 +95,19 @@ def decoded_views(view: View, shortest: int, *, only_ascii: bool) -> Iterator[Vi
         return
     text = patterns.ascii_text if only_ascii else patterns.any_text
     for skipped in range(4):
-        yield from _texts(view, spans, text, _Base64(skipped))
+        yield from _decoded_texts(view, spans, text, _Base64(skipped))
     runs = b"\n".join(view.data[begin:end] for begin, end in spans)
     for pattern, codes in ((patterns.hex_digits, _HEX), (patterns.base32, _BASE32)):
         if pattern.search(runs) is not None:
             inner = [found.span() for found in pattern.finditer(view.data)]
             for code in codes:
-                yield from _texts(view, inner, text, code)
+                yield from _decoded_texts(view, inner, text, code)
 
 
 def may_hold_encoded(data: bytes, shortest: int) -> bool:
     """Whether bytes hold an escape, or a run that may decode to `shortest` bytes. Cheap."""
     signs = data.translate(_SIGNS)
-    return PERCENT in signs or signs.find(b"A" * _of_64(shortest)) >= 0
+    return PERCENT in signs or signs.find(b"A" * _base64_length(shortest)) >= 0
 
 
 class _Codec(Protocol):
@@ -129,10 +129,12 @@ class _Base64:
         self._skipped = skipped
 
     def read(self, run: bytes) -> bytes:
+        """Decode a run from the offset; missing characters count as `A`."""
         part = run[self._skipped :].translate(_STANDARD)
         return a2b_base64(part + b"A" * (-len(part) % 4))
 
     def source_span(self, begin: int, end: int, length: int) -> tuple[int, int]:
+        """The characters in the run that the bytes `begin` to `end` come from."""
         groups, at = divmod(end - 1, 3)
         stop = min(length, self._skipped + groups * 4 + at + 2)
         return self._skipped + begin // 3 * 4 + begin % 3, stop
@@ -145,10 +147,12 @@ class _Hex:
         self._skipped = skipped
 
     def read(self, run: bytes) -> bytes:
+        """Decode a run from the offset, without an odd last digit."""
         part = run[self._skipped :]
         return a2b_hex(part[: len(part) // 2 * 2])
 
     def source_span(self, begin: int, end: int, length: int) -> tuple[int, int]:  # noqa: ARG002 - the protocol gives it
+        """The digits in the run that the bytes `begin` to `end` come from."""
         return self._skipped + 2 * begin, self._skipped + 2 * end
 
 
@@ -159,11 +163,13 @@ class _Base32:
         self._surplus = surplus
 
     def read(self, run: bytes) -> bytes:
+        """Decode a run, without its surplus bits."""
         bits = len(run) * 5 - self._surplus
         number = int(run.translate(_DIGITS_OF_32), 32) >> self._surplus
         return (number & ((1 << (bits // 8 * 8)) - 1)).to_bytes(bits // 8, "big")
 
     def source_span(self, begin: int, end: int, length: int) -> tuple[int, int]:
+        """The characters in the run that the bytes `begin` to `end` come from."""
         missing = (length * 5 - self._surplus) % 8
         return (missing + begin * 8) // 5, -(-(missing + end * 8) // 5)
 
@@ -182,7 +188,7 @@ class _Runs(NamedTuple):
     any_text: re.Pattern[bytes]
 
 
-def _of_64(shortest: int) -> int:
+def _base64_length(shortest: int) -> int:
     """How many base64 characters hold so many bytes."""
     return (shortest * 4 + 2) // 3
 
@@ -190,7 +196,7 @@ def _of_64(shortest: int) -> int:
 @lru_cache(maxsize=32)
 def _runs(shortest: int) -> _Runs:
     """The patterns of runs that can hold so many bytes."""
-    of_64, of_32 = _of_64(shortest), (shortest * 8 + 4) // 5
+    of_64, of_32 = _base64_length(shortest), (shortest * 8 + 4) // 5
     return _Runs(
         re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % of_64),
         re.compile(rb"[0-9a-fA-F]{%d,}" % (shortest * 2)),
@@ -200,7 +206,7 @@ def _runs(shortest: int) -> _Runs:
     )
 
 
-def _texts(
+def _decoded_texts(
     view: View, spans: list[tuple[int, int]], text: re.Pattern[bytes], code: _Codec
 ) -> Iterator[View]:
     """The texts that runs decode to, as one view with a line for each.
@@ -214,11 +220,13 @@ def _texts(
         return
 
     def make_origin() -> Origin:
+        """Compute the mapping from the joined texts to the original text, on first use."""
         places = [found.start() for found in text.finditer(bytes_read)]
         starts = _starts(lines)
         begins = _starts(read)
 
         def origin(begin: int, end: int) -> tuple[int, int]:
+            """The original range of the view's bytes `begin` to `end`."""
             line = bisect_right(starts, begin) - 1
             moved = places[line] - starts[line]
             run = bisect_right(begins, begin + moved) - 1
@@ -242,6 +250,7 @@ def _unescaped_origin(view: View) -> Callable[[], Origin]:
     """The mapping from a view's bytes after one round of unescaping to the bytes before it."""
 
     def make_origin() -> Origin:
+        """Compute the mapping from unescaped to escaped bytes, on first use."""
         news, olds, ends = [0], [0], [0]  # of each segment; an end of 0: it is as it was
         at = size = 0
         for found in _ESCAPE.finditer(view.data):
@@ -255,6 +264,7 @@ def _unescaped_origin(view: View) -> Callable[[], Origin]:
             at = end
 
         def origin(begin: int, end: int) -> tuple[int, int]:
+            """The original range of the view's bytes `begin` to `end`."""
             first = bisect_right(news, begin) - 1
             last = bisect_right(news, end - 1) - 1
             start = olds[first] if ends[first] else olds[first] + begin - news[first]

@@ -68,7 +68,7 @@ class EventStreamDecoder:
         return messages
 
     def _end_of_message(self, begin: int) -> int:
-        """The offset at which the message from `begin` on ends; 0 while it is incomplete."""
+        """The offset at which the message beginning at `begin` ends; 0 while it is incomplete."""
         available = len(self._data) - begin
         if not self._checked:
             if available < _PRELUDE.size:

@@ -28,7 +28,7 @@ _JOINED = ("content", "refusal", "reasoning_content", "reasoning")
 
 @dataclass(slots=True)
 class _Call:
-    """A tool call that is being folded."""
+    """The pieces of one tool call so far."""
 
     id: str | None = None
     type: str = "function"
@@ -40,7 +40,7 @@ class _Call:
 
 @dataclass(slots=True)
 class _Answer:
-    """One choice that is being folded."""
+    """The pieces of one choice so far."""
 
     role: str = "assistant"
     texts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -98,7 +98,7 @@ class Fold:
 
 
 def fold(chunks: Iterable[ChatCompletionChunk]) -> ChatCompletion:
-    """Fold all chunks of one stream to the whole answer."""
+    """Join all chunks of one stream to the whole answer."""
     folding = Fold()
     for chunk in chunks:
         folding.add(chunk)
@@ -108,7 +108,7 @@ def fold(chunks: Iterable[ChatCompletionChunk]) -> ChatCompletion:
 def unfold(
     completion: ChatCompletion, *, wants_usage: bool = False, piece: int | None = None
 ) -> Iterator[ChatCompletionChunk]:
-    """Split a whole answer into the chunks of a stream.
+    """Split a whole answer into the chunks of a stream, for a host that could not stream it.
 
     `piece` splits the content into deltas of so many characters; None gives it in one.
     """
@@ -123,6 +123,7 @@ def unfold(
         head["system_fingerprint"] = completion.system_fingerprint
 
     def chunk(**fields: Any) -> ChatCompletionChunk:
+        """A chunk with the answer's id, time and model."""
         return ChatCompletionChunk.model_validate({**head, **fields})
 
     for choice in completion.choices:
@@ -148,7 +149,7 @@ def unfold(
 
 
 def _cut(text: str, piece: int | None) -> list[str]:
-    """A text in pieces of `piece` characters."""
+    """Cut a text into pieces of `piece` characters; one piece where that is None."""
     size = piece or len(text) or 1
     return [text[start : start + size] for start in range(0, len(text), size)] or [""]
 
@@ -203,7 +204,7 @@ def _add_call(call: _Call, piece: DeltaToolCall) -> None:
 
 
 def _with_input(known: Any, more: Any) -> dict[str, Any]:
-    """A call of a free-form tool, with another piece of its text."""
+    """A call of a free-form tool, with another piece of its input."""
     texts = (fields.get("input") for fields in (known, more))
     text = "".join(one for one in texts if isinstance(one, str))
     return {**known, **more, "input": text}
@@ -217,7 +218,8 @@ def _add_function(call: _Call, piece: DeltaFunction) -> None:
         call.arguments.append(piece.arguments)
 
 
-def _function_of(call: _Call) -> dict[str, Any]:
+def _function_fields(call: _Call) -> dict[str, Any]:
+    """The function of a call, with all pieces of its arguments joined."""
     return {**call.function_extra, "name": call.name, "arguments": "".join(call.arguments)}
 
 
@@ -232,12 +234,12 @@ def _finish(index: int, answer: _Answer) -> dict[str, Any]:
                 **call.extra,
                 "id": call.id,
                 "type": call.type,
-                "function": _function_of(call),
+                "function": _function_fields(call),
             }
             for _, call in sorted(answer.calls.items())
         ]
     if answer.legacy_call is not None:
-        message["function_call"] = _function_of(answer.legacy_call)
+        message["function_call"] = _function_fields(answer.legacy_call)
     choice: dict[str, Any] = {
         **answer.choice_extra,
         "index": index,

@@ -49,7 +49,7 @@ class HTTPRequest:
         return f"HTTPRequest({self.method} {self.url.partition('?')[0]}, {len(self.body)} bytes)"
 
     def to(self, url: str, headers: Mapping[str, str]) -> HTTPRequest:
-        """This request for another address, with more headers."""
+        """A copy of this request for another URL, with more headers."""
         return replace(self, url=url, headers={**self.headers, **headers})
 
 
@@ -81,9 +81,9 @@ def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class HeaderLines(Mapping[str, str]):
-    """The headers of a checked head, parsed only when one is looked up: most calls never do.
+    """A reply's headers, parsed only when one is looked up, which few calls do.
 
-    Names are lower-case; repeated ones are joined.
+    Names are lower-case; repeated ones are joined. The lines were checked by the HTTP parser.
     """
 
     __slots__ = ("_lines", "_read")
@@ -95,21 +95,21 @@ class HeaderLines(Mapping[str, str]):
 
     @override
     def __getitem__(self, name: str) -> str:
-        return self._named()[name]
+        return self._parsed()[name]
 
     @override
     def __iter__(self) -> Iterator[str]:
-        return iter(self._named())
+        return iter(self._parsed())
 
     @override
     def __len__(self) -> int:
-        return len(self._named())
+        return len(self._parsed())
 
     @override
     def __repr__(self) -> str:
-        return repr(self._named())
+        return repr(self._parsed())
 
-    def _named(self) -> dict[str, str]:
+    def _parsed(self) -> dict[str, str]:
         """The parsed headers."""
         if self._read is None:
             named: dict[str, str] = {}
@@ -118,12 +118,12 @@ class HeaderLines(Mapping[str, str]):
                 name, _, value = line.partition(":")
                 name, value = name.lower(), value.strip(" \t")
                 named[name] = f"{named[name]}, {value}" if name in named else value
-            self._read = self._kept(named)
+            self._read = self._visible(named)
         return self._read
 
     @staticmethod
-    def _kept(headers: dict[str, str]) -> dict[str, str]:
-        """Those of the parsed headers that this mapping shows."""
+    def _visible(headers: dict[str, str]) -> dict[str, str]:
+        """The parsed headers that this mapping has; all of them here."""
         return headers
 
 
@@ -134,5 +134,5 @@ class SafeHeaderLines(HeaderLines):
 
     @staticmethod
     @override
-    def _kept(headers: dict[str, str]) -> dict[str, str]:
+    def _visible(headers: dict[str, str]) -> dict[str, str]:
         return safe_headers(headers)

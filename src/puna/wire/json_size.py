@@ -46,7 +46,7 @@ class JSONLimits:
     strings: int = sys.maxsize
 
     def for_answer(self, size: int, *, has_vectors: bool = False) -> JSONLimits:
-        """The limits for a host's text of `size` bytes: a longer one may hold more.
+        """The limits for a host's JSON of `size` bytes: a longer one may hold more.
 
         With `has_vectors` the text may consist of lists of numbers.
         """
@@ -69,17 +69,17 @@ class JSONLimits:
         """Whether a text may exceed a limit. Cheap: characters within strings are counted, too."""
         if len(data) <= min(self.containers, self.objects, self.members, self.items, self.strings):
             return False
-        objects = _count(data, b"{")
-        openers = objects + _count(data, b"[")
+        objects = _count_byte(data, b"{")
+        openers = objects + _count_byte(data, b"[")
         if openers > self.containers or objects > self.objects:
             return True
-        if len(data) > self.members and _count(data, b":") > self.members:
+        if len(data) > self.members and _count_byte(data, b":") > self.members:
             return True
-        if len(data) > self.strings and _count(data, b'"') > 2 * self.strings:
+        if len(data) > self.strings and _count_byte(data, b'"') > 2 * self.strings:
             return True
         if len(data) <= min(self.values, self.items):
             return False
-        commas = _count(data, b",")
+        commas = _count_byte(data, b",")
         return commas + openers > self.values or commas > self.items
 
     def exceeded_by(self, data: bytes) -> str | None:
@@ -171,7 +171,7 @@ _BYTES_AN_ITEM, _BYTES_A_STRING = 12, 20
 """Of a text completion with log probabilities: one list of tokens, others of numbers."""
 
 
-def _count(data: bytes, sign: bytes) -> int:
+def _count_byte(data: bytes, sign: bytes) -> int:
     """How often a byte occurs in a text.
 
     CPython's `replace` searches by `memchr`, many bytes at once; its `count` looks at each byte.
@@ -185,8 +185,8 @@ _STEPS = bytes(2 if octet in b"[{" else 0 for octet in range(256))
 _NO_BRACKETS = bytes(octet for octet in range(256) if octet not in b"[]{}")
 
 
-def depth_of(data: bytes) -> int:
-    """How deeply lists and objects stand within each other in valid JSON; 0 where there are none.
+def nesting_depth(data: bytes) -> int:
+    """How deeply lists and objects are nested in valid JSON; 0 without any.
 
     Takes one step for each string and each bracket.
     """
@@ -227,8 +227,5 @@ def check_nested_json(text: str) -> None:
 
 
 def describe_fault(error: ValueError, default: str) -> str:
-    """The words for an error that `parse_answer` raised.
-
-    What there was too much of, or `default`.
-    """
+    """The words for an error of `parse_answer`: what there was too much of, or `default`."""
     return f"JSON that {error}" if isinstance(error, TooManyValuesError) else default

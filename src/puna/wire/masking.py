@@ -92,7 +92,7 @@ def pair_secrets(pair: str) -> Iterator[str]:
 
 
 class Masker:
-    """Replaces a set of secrets in texts with dots."""
+    """Replaces the secrets of one request, or one deployment, in texts with dots."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         """Prepare the search.
@@ -140,17 +140,17 @@ class Masker:
             view, depth = waiting.pop()
             for form in unescaped_views(view):
                 work -= len(form.data)
-                found += self._found(form)
+                found += self._find_in(form)
                 view = form
             if depth < _MOST_DEPTH:
                 waiting += (
                     (one, depth + 1)
                     for one in decoded_views(view, self._shortest, only_ascii=ascii_only)
                 )
-        return _merged(found)
+        return _merge_spans(found)
 
-    def _found(self, view: View) -> Iterator[tuple[int, int]]:
-        """The ranges of secrets in one view, in the original text."""
+    def _find_in(self, view: View) -> Iterator[tuple[int, int]]:
+        """The ranges of secrets in one view of a text, as ranges of the original text."""
         folded = view.data.translate(_FOLD)
         for needle in self._needles:
             at = folded.find(needle.prefix)
@@ -174,7 +174,7 @@ class Masker:
 
 
 def cut_spans(data: bytes, begin: int, end: int, spans: Iterable[tuple[int, int]]) -> bytes:
-    """The bytes from begin to end with each span replaced by dots; those stand where it begins."""
+    """The bytes from `begin` to `end`, with dots in place of each span."""
     kept: list[bytes] = []
     at = begin
     for first, last in spans:
@@ -221,15 +221,15 @@ def _needles(secret: str) -> Iterator[_Needle]:
     """The forms of a secret to search for."""
     for raw in (_encoded(secret), secret.encode("latin-1", "replace")):
         cut = _encoded(secret[:_CUT]) if raw == _encoded(secret) else raw[:_CUT]
-        for form, prefix in ((raw, cut), (_plain(raw), _plain(cut))):
+        for form, prefix in ((raw, cut), (_unescaped(raw), _unescaped(cut))):
             if len(prefix) >= _SHORTEST:
                 yield _Needle(prefix.translate(_FOLD), form.translate(_FOLD))
         if raw.isascii():
             return
 
 
-def _plain(raw: bytes) -> bytes:
-    """A secret after unescaping, for one that happens to look escaped itself."""
+def _unescaped(raw: bytes) -> bytes:
+    """A secret with its escapes undone, for one that happens to look escaped itself."""
     *_, last = unescaped_views(plain_view(raw))
     return last.data
 
@@ -259,8 +259,8 @@ def _matching_bytes(data: bytes, at: int, secret: bytes) -> int:
     return next(n for n in range(length) if data[at + n] != secret[n])
 
 
-def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The ranges sorted, with overlapping ones merged."""
+def _merge_spans(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sort the ranges and merge overlapping ones."""
     joined: list[tuple[int, int]] = []
     for begin, end in sorted(spans):
         if joined and begin < joined[-1][1]:
@@ -271,5 +271,5 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _encoded(text: str) -> bytes:
-    """A text as bytes; halves of surrogate pairs are kept."""
+    """Encode a text; halves of surrogate pairs are kept."""
     return text.encode("utf-8", "surrogatepass")

@@ -9,7 +9,9 @@ from puna.wire.sse import ENDLESS, MOST_HELD, SSEEvent
 
 
 class LineDecoder:
-    """Fed bytes in pieces of any size, it gives each complete line as an event without a name.
+    """Splits bytes, in pieces of any size, into lines.
+
+    Each complete line is an event without a name.
 
     The cost is linear in the input. The last line needs no line end. A line that is too long is a
     `fault`.
@@ -23,7 +25,7 @@ class LineDecoder:
         self.fault: str | None = None
 
     def feed(self, data: bytes) -> list[SSEEvent]:
-        """Add bytes; gives the lines that they complete, in order."""
+        """Add bytes. Returns the lines that they complete, in order."""
         if self.fault is not None:
             return []
         lines = data.split(b"\n")
@@ -39,11 +41,12 @@ class LineDecoder:
         return _events(lines)
 
     def close(self) -> list[SSEEvent]:
-        """End the input; gives an unfinished last line."""
+        """End the input. Returns an unfinished last line."""
         rest = b"".join(self._line)
         self._line = []
         return _events([rest])
 
 
 def _events(lines: list[bytes]) -> list[SSEEvent]:
+    """Make events of lines; blank ones are skipped."""
     return [SSEEvent("", text) for line in lines if (text := line.strip())]

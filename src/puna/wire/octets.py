@@ -20,8 +20,10 @@ first_octet = Struct("B").unpack_from
 long."""
 
 
-def brackets_in(data: bytes) -> int:
-    """How many lists and objects a JSON text may open: its opening brackets, those in strings too.
+def count_brackets(data: bytes) -> int:
+    """Count the opening brackets in a JSON text, those in strings too.
+
+    At most so many lists and objects.
 
     `replace` finds them by `memchr`, where `data.count(b"[")` looks at each byte.
     """

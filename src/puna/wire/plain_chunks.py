@@ -62,7 +62,7 @@ class Chunk(Struct):
 
     @property
     def nulls(self) -> int:
-        """How many fields are null; such fields are removed."""
+        """How many fields are null. Such fields are removed from the bytes for the client."""
         return (self.usage is None) + (self.system_fingerprint is None)
 
 
@@ -171,7 +171,10 @@ def read_chunk(data: bytes) -> PlainChunk | None:
 
 
 def read_checked_chunk(data: bytes) -> PlainChunk | None:
-    """Parse like `read_chunk` what was checked before: without the checks of UTF-8 and depth."""
+    """As `read_chunk`, for data that it has accepted before.
+
+    UTF-8 and depth are not checked again.
+    """
     try:
         return _chunk_decoder.decode(data)
     except MsgspecError:
@@ -184,7 +187,7 @@ def read_call_chunk(data: bytes) -> CallChunk | None:
 
 
 def read_checked_call(data: bytes) -> CallChunk | None:
-    """Parse like `read_call_chunk` what was checked before: as in `read_checked_chunk`."""
+    """As `read_call_chunk`, for data that it has accepted before."""
     try:
         return _call_decoder.decode(data)
     except MsgspecError:
@@ -207,7 +210,7 @@ def finish_event(data: bytes, head: Chunk, public_name: str) -> bytes:
     `data` is what `read_finish` accepted, `head` the first chunk of the stream, whose id and time
     the event gets. The event has an empty delta and no usage.
     """
-    chunk = _renamed(data, head, public_name)
+    chunk = _prepare_chunk(data, head, public_name)
     chunk["choices"][0]["delta"] = {}
     return b"data: %b\n\n" % _encoder.encode(chunk)
 
@@ -217,7 +220,7 @@ def with_arguments(data: bytes, head: Chunk, public_name: str) -> bytes:
 
     `data` is what `read_call_chunk` accepted, without `arguments`; `head` as in `finish_event`.
     """
-    chunk = _renamed(data, head, public_name)
+    chunk = _prepare_chunk(data, head, public_name)
     chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] = ""
     return b"data: %b\n\n" % _encoder.encode(chunk)
 
@@ -239,8 +242,8 @@ def usage_event(data: bytes, head: Chunk, public_name: str) -> bytes:
     return b"data: %b\n\n" % _encoder.encode(chunk)
 
 
-def _renamed(data: bytes, head: Chunk, public_name: str) -> dict[str, Any]:
-    """A chunk as a value, with the stream's id and time, without usage and empty fingerprint."""
+def _prepare_chunk(data: bytes, head: Chunk, public_name: str) -> dict[str, Any]:
+    """A chunk as a dict, with the stream's id and time, without usage and empty fingerprint."""
     chunk: dict[str, Any] = decode(data)
     chunk.pop("usage", None)
     if chunk.get("system_fingerprint", "") is None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from msgspec import MsgspecError, Raw
 from msgspec.json import decode
 
-from puna.wire.json_size import depth_of
-from puna.wire.octets import brackets_in, first_octet
+from puna.wire.json_size import nesting_depth
+from puna.wire.octets import count_brackets, first_octet
 
 _MOST_DEPTH = 180
 """A raw value that is nested so deeply is refused: parsers have a limit of about 200."""
@@ -44,8 +44,8 @@ def is_parseable(value: Raw, opener: bytes) -> bool:
         return False
     if (
         len(data) >= _DEEP_BYTES
-        and brackets_in(data) >= _MOST_DEPTH
-        and depth_of(data) >= _MOST_DEPTH
+        and count_brackets(data) >= _MOST_DEPTH
+        and nesting_depth(data) >= _MOST_DEPTH
     ):
         return False
     if not _may_hold_large_number(data):

@@ -49,14 +49,14 @@ class Signing:
 
 
 def sign(request: HTTPRequest, signing: Signing, now: float) -> HTTPRequest:
-    """The request with `authorization`, `x-amz-date` and, for a session, its token.
+    """Sign a request: a copy with `authorization`, `x-amz-date` and, for a session, its token.
 
     `now` is Unix time in seconds. AWS accepts a signature for five minutes, so every attempt is
     signed anew. A request with its own `authorization` header stays as it is.
     """
     if request.headers.get("authorization"):
         return request
-    stamp = _stamp(now)
+    stamp = _format_time(now)
     headers = {**request.headers, "x-amz-date": stamp}
     if signing.session_token is not None:
         headers["x-amz-security-token"] = signing.session_token.reveal()
@@ -67,10 +67,10 @@ def sign(request: HTTPRequest, signing: Signing, now: float) -> HTTPRequest:
     }
     names = ";".join(sorted(signed))
     scope = f"{stamp[:8]}/{signing.region}/{signing.service}/{_END}"
-    canonical = _canonical(request.method, parts, signed, names, request.body)
+    canonical = _canonical_request(request.method, parts, signed, names, request.body)
     digest = sha256(canonical.encode()).hexdigest()
     to_sign = f"{SCHEME}\n{stamp}\n{scope}\n{digest}"
-    signature = _hmac(_key(signing, stamp[:8]), to_sign).hex()
+    signature = _hmac(_signing_key(signing, stamp[:8]), to_sign).hex()
     headers["authorization"] = (
         f"{SCHEME} Credential={signing.access_key_id.reveal()}/{scope}, "
         f"SignedHeaders={names}, Signature={signature}"
@@ -78,13 +78,13 @@ def sign(request: HTTPRequest, signing: Signing, now: float) -> HTTPRequest:
     return request.to(request.url, headers)
 
 
-def _stamp(now: float) -> str:
+def _format_time(now: float) -> str:
     """The time as `20150830T123600Z`, computed without reading a clock."""
     _, day, month, year, clock, _ = formatdate(now, usegmt=True).split()
     return f"{year}{_MONTHS.index(month) // 3 + 1:02}{day}T{clock.replace(':', '')}Z"
 
 
-def _canonical(
+def _canonical_request(
     method: str, parts: SplitResult, signed: Mapping[str, str], names: str, body: bytes
 ) -> str:
     """The canonical request, which the signature covers."""
@@ -109,7 +109,7 @@ def _authority(parts: SplitResult) -> str:
     return host if port is None or port == _PORTS.get(parts.scheme) else f"{host}:{port}"
 
 
-def _key(signing: Signing, day: str) -> bytes:
+def _signing_key(signing: Signing, day: str) -> bytes:
     """The signing key for a day."""
     key = b"AWS4" + signing.secret_access_key.reveal().encode()
     for part in (day, signing.region, signing.service, _END):
@@ -118,4 +118,5 @@ def _key(signing: Signing, day: str) -> bytes:
 
 
 def _hmac(key: bytes, text: str) -> bytes:
+    """The HMAC-SHA256 of a text."""
     return hmac.new(key, text.encode(), sha256).digest()

@@ -32,15 +32,15 @@ Missing = tuple[bool, bool, bool]
 """Whether a choice missing `message.refusal`, `message.annotations` and `logprobs`."""
 
 
-def _filled(no_refusal: bool, no_annotations: bool, no_logprobs: bool) -> bytes:  # noqa: FBT001 - the parts of `Missing`
-    """The bytes of the missing fields, up to and including the opening bracket of the message."""
+def _missing_bytes(no_refusal: bool, no_annotations: bool, no_logprobs: bool) -> bytes:  # noqa: FBT001 - the parts of `Missing`
+    """The bytes to insert for missing fields, up to and including the message's opening bracket."""
     refusal = b'"refusal":null,' if no_refusal else b""
     annotations = b'"annotations":[],' if no_annotations else b""
     logprobs = b'"logprobs":null,' if no_logprobs else b""
     return b'%b"message":{%b%b' % (logprobs, refusal, annotations)
 
 
-_FILLED = {missing: _filled(*missing) for missing in product((False, True), repeat=3)}
+_FILLED = {missing: _missing_bytes(*missing) for missing in product((False, True), repeat=3)}
 
 
 def fill_fields(data: bytes, plain: PlainReply) -> bytes | None:
@@ -74,7 +74,7 @@ def insert_fields(data: bytes, choices: int, missing: Missing) -> bytes | None:
 
 
 class Renaming:
-    """Replaces a model's upstream name with its public name in plain replies and chunks.
+    """Replaces a host's model name with the public one, in the bytes of plain replies and chunks.
 
     It remembers how the host writes the name and its null fields, so that a later reply or chunk is
     edited without a search.
@@ -131,7 +131,10 @@ class Renaming:
         return filled
 
     def _without_nulls(self, data: bytes, plain: PlainReply) -> bytes | None:
-        """The reply without null fields, if the host writes the same ones as in its last reply."""
+        """The reply without null fields, if the host writes the same ones as in its last reply.
+
+        Else None.
+        """
         if plain.nulls != len(self._upstream_nulls):
             return None
         for null in self._upstream_nulls:
@@ -149,7 +152,7 @@ class Renaming:
             self._upstream_start = found[0]
             named = found[0]
             if plain.model != self.public_name:
-                named = _MODEL.sub(self._make, named)
+                named = _MODEL.sub(self._name_field, named)
             self._public_start = fill_fields(named, plain) or named
             self._no_refusal = choice.message.refusal is UNSET
             given = choice.message.annotations
@@ -174,9 +177,9 @@ class Renaming:
             self._upstream_field = b'"model":' + encode(plain.model)
         if data.count(b'"model"') == 1 and data.find(self._upstream_field) >= 0:
             return data.replace(self._upstream_field, self._field)
-        data, renamed = _MODEL.subn(self._make, data)
+        data, renamed = _MODEL.subn(self._name_field, data)
         return data if renamed == 1 else None
 
-    def _make(self, _: re.Match[bytes]) -> bytes:
-        """The bytes of the field `model` with the public name."""
+    def _name_field(self, _: re.Match[bytes]) -> bytes:
+        """The field `model` with the public name. Called for each match of the pattern."""
         return self._field

@@ -39,11 +39,11 @@ class EventDecoder(Protocol):
     """An incremental decoder: bytes in pieces of any size in, complete events out."""
 
     def feed(self, data: bytes, /) -> list[SSEEvent]:
-        """Add bytes; gives the events that they complete, in order."""
+        """Add bytes. Returns the events that they complete, in order."""
         ...
 
     def close(self) -> list[SSEEvent]:
-        """End the input; gives an unfinished last event."""
+        """End the input. Returns an unfinished last event."""
         ...
 
     @property
@@ -53,7 +53,7 @@ class EventDecoder(Protocol):
 
 
 class SSEDecoder:
-    """Fed bytes in pieces of any size, it gives complete events.
+    """Splits bytes, in pieces of any size, into complete server-sent events.
 
     State: the unfinished line in parts, the `data` lines and the type of the unfinished event, and
     whether a CR may be followed by its LF. The cost is linear in the input, however it is cut. An
@@ -82,7 +82,7 @@ class SSEDecoder:
         self.fault: str | None = None
 
     def feed(self, data: bytes) -> list[SSEEvent]:
-        """Add bytes; gives the events that they complete, in order."""
+        """Add bytes. Returns the events that they complete, in order."""
         if data.startswith(_DATA) and data.endswith(_BLANK_LINE) and CR not in data:
             texts = data[6:-2].split(_BETWEEN)
             # Without other line ends these are events of one line each, and nothing else.
@@ -99,7 +99,7 @@ class SSEDecoder:
         if LF not in data:
             if data:
                 self._line.append(data)
-                self._hold(len(data))
+                self._count_unfinished(len(data))
             return []
         lines = data.split(b"\n")
         self._line.append(lines[0])
@@ -110,10 +110,10 @@ class SSEDecoder:
         if events or not (self._line or self._data or self._unnamed):
             self._held = len(rest)
         else:
-            self._hold(len(data))
+            self._count_unfinished(len(data))
         return events
 
-    def _hold(self, size: int) -> None:
+    def _count_unfinished(self, size: int) -> None:
         """Count bytes of the unfinished event; sets `fault` when there are too many."""
         self._held += size
         if self._held > MOST_HELD:
@@ -122,7 +122,7 @@ class SSEDecoder:
             self._line, self._data, self._unnamed = [], [], []
 
     def close(self) -> list[SSEEvent]:
-        """End the input; gives an unfinished last event."""
+        """End the input. Returns an unfinished last event."""
         rest = b"".join(self._line)
         self._line = []
         return self._read_lines([rest, b""])
@@ -132,7 +132,7 @@ class SSEDecoder:
         return not (self._line or self._data or self._unnamed or self._event or self._after_cr)
 
     def _read_lines(self, lines: list[bytes]) -> list[SSEEvent]:
-        """Read complete lines; gives the events that they end."""
+        """Read complete lines. Returns the events that they end."""
         events: list[SSEEvent] = []
         if self._is_first_line and lines:
             self._is_first_line = False
@@ -142,7 +142,7 @@ class SSEDecoder:
                 if self._unnamed:
                     events += self._end_unnamed()
                 if self._data:
-                    events.append(SSEEvent(self._event, _joined(self._data)))
+                    events.append(SSEEvent(self._event, _join_lines(self._data)))
                     self._data = []
                 self._event = ""
                 continue
@@ -156,9 +156,9 @@ class SSEDecoder:
         return events
 
     def _read_unnamed_line(self, line: bytes) -> list[SSEEvent]:
-        """Read a line without a field name: part of a JSON event, or nothing.
+        """Read a line without a field name: part of a JSON event, as some hosts send, or nothing.
 
-        Gives the JSON event that it ends, if any.
+        Returns the JSON event that it ends, if any.
         """
         ended = self._end_unnamed() if self._unnamed and line.startswith((b"{", b"[")) else []
         if self._unnamed or line.lstrip()[:1] in (b"{", b"["):
@@ -167,7 +167,7 @@ class SSEDecoder:
 
     def _end_unnamed(self) -> list[SSEEvent]:
         """The event of the lines without field names, where they are JSON."""
-        text, self._unnamed = _joined(self._unnamed), []
+        text, self._unnamed = _join_lines(self._unnamed), []
         try:
             is_json = isinstance(from_json(text), dict | list)
         except ValueError:
@@ -182,8 +182,8 @@ def encode_event(data: bytes, event: str = "") -> bytes:
     return b"data: " + data + b"\n\n"
 
 
-def _joined(lines: list[bytes]) -> bytes:
-    """The `data` lines of an event, joined by LF.
+def _join_lines(lines: list[bytes]) -> bytes:
+    """Join the `data` lines of an event by LF.
 
     `join` needs 80 bytes for each line, so many lines are joined by hand.
     """

@@ -41,7 +41,7 @@ _LAST_WORDS = ("completed", "done", "failed", "incomplete", "stop")
 Path = tuple[Any, ...]
 
 
-def well_formed(text: str) -> str:
+def repair_text(text: str) -> str:
     """The text with halves of surrogate pairs joined, or replaced by U+FFFD."""
     if not _HALF.search(text):
         return text
@@ -74,7 +74,7 @@ def repair_json(data: bytes) -> bytes:
     try:
         data.decode()
     except UnicodeDecodeError:
-        data = well_formed(_decode(data, "replace")).encode()
+        data = repair_text(_decode(data, "replace")).encode()
     mended = bytearray()  # `join` takes 80 bytes for each piece
     at = 0
     for found in _ESCAPES.finditer(data):
@@ -99,16 +99,16 @@ def is_well_formed(data: bytes) -> bool:
 
 def count_replacements(data: bytes) -> int:
     """How many characters `repair_json` replaces by U+FFFD."""
-    return 0 if is_well_formed(data) else _replaced(data, repair_json(data))
+    return 0 if is_well_formed(data) else _count_new(data, repair_json(data))
 
 
-def _replaced(data: bytes, mended: bytes) -> int:
-    """How many more U+FFFD the repaired text has."""
-    return _replacements(mended) - _replacements(data)
+def _count_new(data: bytes, mended: bytes) -> int:
+    """How many more U+FFFD the repaired JSON has."""
+    return _count_marks(mended) - _count_marks(data)
 
 
-def _replacements(data: bytes) -> int:
-    """How many U+FFFD a text has."""
+def _count_marks(data: bytes) -> int:
+    """How many U+FFFD some JSON has."""
     return data.count(_REPLACEMENT) + data.lower().count(rb"\ufffd")
 
 
@@ -168,9 +168,9 @@ class _CutText:
         self._key = key
 
     def join(self, text: str) -> tuple[str, bool]:
-        """Join the first half with the next text of the same place.
+        """Join the first half with the next text of the same part of the answer.
 
-        Gives what remains of that text, and whether this cut is repaired.
+        Returns the rest of that text, and whether this cut is repaired.
         """
         said: str = self._holder[self._key]
         found = _OPEN_END.search(said)
@@ -191,26 +191,27 @@ class _CutText:
         return text[taken:], is_settled
 
     def settle(self) -> None:
-        """Replace the half by U+FFFD, because the other half does not come."""
+        """Replace the half by U+FFFD, because the other half did not come."""
         self._holder[self._key] = _repair_halves(self._holder[self._key])
 
 
 def _repair_halves(text: str) -> str:
+    """Join or replace all halves in a text."""
     return _PARTS.sub(lambda found: _repair_part(found[0]), text)
 
 
 def _repair_part(part: str) -> str:
-    """A part of a text with halves joined or replaced."""
+    """Join or replace the halves in a part of a text that has some."""
     if "\udc80" <= part[0] <= "\udcff":
         return part.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return well_formed(part)
+    return repair_text(part)
 
 
 class HalfJoiner(Generic[T]):
     """Joins the halves of surrogate pairs that a stream split between two events.
 
-    An event whose text ends with half of a character is held until more text of the same place
-    comes, until another text or the end comes, or until some events have passed.
+    An event whose text ends with half of a character is held until more text of the same part of
+    the answer comes, until another text or the end comes, or until some events have passed.
     """
 
     def __init__(self, data_of: Callable[[T], bytes], with_data: Callable[[T, bytes], T]) -> None:
@@ -223,7 +224,7 @@ class HalfJoiner(Generic[T]):
         self._ends: dict[Path, _CutText] = {}
 
     def add(self, events: Sequence[T]) -> list[T]:
-        """Add the next events; gives those that are ready."""
+        """Add the next events. Returns those that are ready."""
         if not self.held and all(is_well_formed(self._data_of(event)) for event in events):
             return list(events)
         ready: list[T] = []
@@ -241,19 +242,19 @@ class HalfJoiner(Generic[T]):
         return ready
 
     def close(self) -> list[T]:
-        """End the stream; gives the events that were held."""
+        """End the stream. Returns the events that were held."""
         for end in self._ends.values():
             end.settle()
         held, self.held, self._ends = self.held, [], {}
         ready: list[T] = []
         for event, value in held:
             data = _serialize(value)
-            self.replaced_signs += _replaced(self._data_of(event), data)
+            self.replaced_signs += _count_new(self._data_of(event), data)
             ready.append(self._with_data(event, data))
         return ready
 
     def _repair(self, value: Any) -> bool:
-        """Repair the texts of an event; gives whether it must be held."""
+        """Repair the texts of an event. Returns whether it must be held."""
         texts = list(_texts_of(value, _position_of(value)))
         waiting = {_names_in(path) for path in self._ends}
         goes_on = any(_names_in(path) in waiting for path, _, _ in texts)
@@ -294,8 +295,9 @@ def _read_halves(data: bytes) -> Any:
 
 
 def _serialize(value: Any) -> bytes:
+    """Serialize a repaired event."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return well_formed(text).encode()
+    return repair_text(text).encode()
 
 
 def _position_of(value: Any) -> Path:

@@ -58,8 +58,8 @@ from puna.wire.envelope import (
     has_valid_values,
     is_given,
     is_text,
+    null_to_unset,
     text_content,
-    value_or_unset,
 )
 from puna.wire.raw_values import is_parseable
 from puna.wire.surrogates import parse_json
@@ -140,8 +140,8 @@ class _Reading:
             messages=messages,
             stream=bool(given.stream),
             max_tokens=given.max_tokens,
-            temperature=value_or_unset(given.temperature),
-            top_p=value_or_unset(given.top_p),
+            temperature=null_to_unset(given.temperature),
+            top_p=null_to_unset(given.top_p),
         )
         if astuple(given)[7:] != _NOTHING_MORE:
             self._add_options(envelope, body)
@@ -322,7 +322,7 @@ def _may_have_billing(content: bytes) -> bool:
 
 def _chat_tool(given: MessagesTool) -> Tool:
     """Convert a tool to a chat function."""
-    description = value_or_unset(given.description)
+    description = null_to_unset(given.description)
     function = ToolFunction(given.name, description, given.input_schema)
     return Tool(type="function", function=function)
 

@@ -39,7 +39,7 @@ from puna.wire.envelope import (
     has_valid_values,
     is_given,
     is_text,
-    value_or_unset,
+    null_to_unset,
 )
 from puna.wire.raw_values import is_parseable
 from puna.wire.surrogates import parse_json
@@ -140,11 +140,11 @@ class _Reading:
             model=given.model,
             messages=messages,
             stream=is_stream,
-            max_tokens=value_or_unset(given.max_output_tokens),
+            max_tokens=null_to_unset(given.max_output_tokens),
             stream_options=_USAGE if is_stream else UNSET,
-            temperature=value_or_unset(given.temperature),
-            top_p=value_or_unset(given.top_p),
-            user=value_or_unset(given.user),
+            temperature=null_to_unset(given.temperature),
+            top_p=null_to_unset(given.top_p),
+            user=null_to_unset(given.user),
         )
         is_stored = given.store is not False
         self._note_echo(is_stored=is_stored)
@@ -186,7 +186,7 @@ class _Reading:
             envelope.verbosity = given.text.verbosity
             self._echo["text"] = {**self._echo["text"], "verbosity": given.text.verbosity}
         if given.reasoning:
-            effort = value_or_unset(given.reasoning.effort)
+            effort = null_to_unset(given.reasoning.effort)
             envelope.reasoning_effort = effort
             if effort is not UNSET:
                 self._echo["reasoning"] = {"effort": effort, "summary": None}
@@ -240,7 +240,7 @@ class _Reading:
 def _convert_tool(given: FunctionTool) -> Tool:
     """Convert a function to a chat tool."""
     parameters = given.parameters if is_given(given.parameters) else UNSET
-    description, strict = value_or_unset(given.description), value_or_unset(given.strict)
+    description, strict = null_to_unset(given.description), null_to_unset(given.strict)
     function = ToolFunction(given.name, description, parameters, strict)
     return Tool("function", function)
 
