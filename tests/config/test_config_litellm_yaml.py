@@ -13,7 +13,7 @@ from puna.config.litellm_keys import SECTIONS
 from puna.config.litellm_yaml import load_litellm_yaml
 from puna.config.matching import expand_names, find_deployments
 from puna.config.schema import GatewayConfig
-from puna.config.usable import unusable
+from puna.config.usable import why_unusable
 from puna.errors import ConfigError
 from puna.types.secret import Secret
 
@@ -62,7 +62,7 @@ def test_the_pages_config_loads_without_its_variable_and_remembers_it(
         assert deployment.api_key is None
         assert deployment.missing_variable == "LLAMA_API_KEY"
         assert deployment.unset_variables == ("LLAMA_API_KEY",)
-        assert unusable(deployment, may_lack_key=True) is None
+        assert why_unusable(deployment, may_lack_key=True) is None
 
 
 # Variables
@@ -71,7 +71,7 @@ def test_the_pages_config_loads_without_its_variable_and_remembers_it(
 @pytest.mark.case(159)
 def test_a_missing_key_names_variable_and_model() -> None:
     config = parse(SEED)
-    reason = unusable(config.deployments[0])
+    reason = why_unusable(config.deployments[0])
     assert reason is not None
     assert "`LLAMA_API_KEY`" in reason
     assert "`meta_llama/Llama-3.3-70B-Instruct`" in reason
@@ -95,7 +95,7 @@ def test_an_unset_address_makes_a_deployment_unusable(line: str) -> None:
     config = parse(text + second)
     first, other = config.deployments
     assert first.problem is not None
-    assert unusable(first, may_lack_key=True) == first.problem
+    assert why_unusable(first, may_lack_key=True) == first.problem
     assert other.problem is None
     assert any("`NOT_SET`" in text and "(line 5)" in text for text in messages(config))
 

@@ -17,7 +17,7 @@ from tests.support.faces import BOTH, KEY, MODEL, ONCE, Face
 from tests.support.upstream import Reply, Upstream
 
 from puna import APIError, ClientSettings
-from puna.transports.failures import unreachable
+from puna.transports.failures import connection_error
 from puna.transports.replay import Recorded
 from puna.wire.http import HTTPRequest
 
@@ -79,7 +79,7 @@ def test_only_a_closed_service_that_is_not_reached_is_said_to_be_closed(
     face: Face, *, is_own: bool
 ) -> None:
     def play(request: HTTPRequest) -> Recorded:
-        raise unreachable(request, OSError("Name or service not known"), was_sent=False)
+        raise connection_error(request, OSError("Name or service not known"), was_sent=False)
 
     address: dict[str, Any] = {} if is_own else {"api_base": "http://no-such-host.invalid/v1"}
     with pytest.raises(APIError) as caught:

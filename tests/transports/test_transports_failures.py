@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from puna.transports.failures import (
-    least,
-    not_connected,
+    connect_timeout_error,
+    connection_error,
     origin_of,
-    timed_out,
-    unreachable,
+    smallest_limit,
+    timeout_error,
 )
 from puna.wire.http import HTTPRequest, Timeouts
 
@@ -38,7 +38,7 @@ def request(
 def test_a_timeout_names_the_limit_that_ended_it(
     *, is_stream: bool, is_head: bool, words: str
 ) -> None:
-    error = timed_out(request(is_stream=is_stream), is_head=is_head)
+    error = timeout_error(request(is_stream=is_stream), is_head=is_head)
     assert words in str(error)
     assert not error.is_retryable
     assert KEY not in str(error)
@@ -48,7 +48,7 @@ def test_a_timeout_names_the_limit_that_ended_it(
 def test_a_connection_that_does_not_come_is_tried_again_while_the_caller_has_time(
     connect_s: float | None, *, may_retry: bool
 ) -> None:
-    error = not_connected(request(connect_s=connect_s))
+    error = connect_timeout_error(request(connect_s=connect_s))
     assert error.is_retryable is may_retry
     assert not error.was_sent
     assert f"within {min(connect_s or 30.0, 30.0):g} s" in str(error)
@@ -66,15 +66,17 @@ def test_a_connection_that_does_not_come_is_tried_again_while_the_caller_has_tim
     ],
 )
 def test_a_known_cause_is_told_with_the_fix(scheme: str, reason: str, advice: str) -> None:
-    error = unreachable(request(f"{scheme}://me:{KEY}@host/v1"), OSError(reason))
+    error = connection_error(request(f"{scheme}://me:{KEY}@host/v1"), OSError(reason))
     assert str(error).startswith(f"Cannot reach `{scheme}://host`: {reason}")
     assert advice in str(error)
     assert KEY not in str(error)
 
 
 def test_an_unknown_cause_is_told_in_its_own_words() -> None:
-    assert str(unreachable(request(), OSError("odd."))) == "Cannot reach `http://host:8000`: odd."
-    assert str(unreachable(request(), OSError())).endswith(": OSError")
+    assert (
+        str(connection_error(request(), OSError("odd."))) == "Cannot reach `http://host:8000`: odd."
+    )
+    assert str(connection_error(request(), OSError())).endswith(": OSError")
 
 
 def test_an_origin_holds_no_credentials() -> None:
@@ -83,5 +85,5 @@ def test_an_origin_holds_no_credentials() -> None:
 
 
 def test_the_least_of_limits_leaves_out_those_that_are_none() -> None:
-    assert least(None, 3.0, 2.0) == 2.0
-    assert least(None, None) is None
+    assert smallest_limit(None, 3.0, 2.0) == 2.0
+    assert smallest_limit(None, None) is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from puna.types.counts import MOST_TOKENS, read_counts, whole_number
+from puna.types.counts import MOST_TOKENS, read_count, read_counts
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from puna.types.counts import MOST_TOKENS, read_counts, whole_number
     ],
 )
 def test_a_count_is_a_whole_number_that_can_be_believed(given: object, read: int | None) -> None:
-    assert whole_number(given) == read
+    assert read_count(given) == read
 
 
 @pytest.mark.parametrize(

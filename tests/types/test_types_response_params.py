@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from puna.types.response_params import flat_format, from_chat, only_of_chat
+from puna.types.response_params import chat_only_params, flat_format, from_chat
 
 SCHEMA = {"name": "s", "schema": {"type": "object"}, "strict": True}
 NESTED = {"type": "json_schema", "json_schema": SCHEMA}
@@ -40,7 +40,7 @@ def test_what_is_given_stays_as_it_was() -> None:
 
 def test_only_what_this_api_has_under_no_name_is_only_of_chat() -> None:
     names = ("stop", "logit_bias", "max_tokens", "temperature", "top_k")
-    assert only_of_chat(names) == {"stop", "logit_bias"}
+    assert chat_only_params(names) == {"stop", "logit_bias"}
 
 
 def test_a_format_without_a_schema_stays() -> None:

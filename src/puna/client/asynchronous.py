@@ -31,15 +31,15 @@ from puna.types.responses import Response, ResponseEvent
 
 
 class AsyncClient:
-    """Calls models from asyncio, in one event loop after another if need be.
+    """Calls models from asyncio; it may be used in one event loop after another.
 
-    `transport` and `clock` are for tests and special networks; the defaults are real ones.
-    `pool` shares the embedded model's process between clients, `memory` the responses that later
-    ones may go on from.
+    `transport` and `clock` are for tests and special networks; the defaults are real ones. `pool`
+    shares the embedded model's process between clients, `memory` the responses that later ones may
+    continue.
 
     `record` names a file into which all exchanges are written, without secrets; `replay` one that
     answers in place of hosts, at `replay_speed` times the recorded pace (0: without pauses);
-    `faults` says what goes wrong on the way.
+    `faults` are injected.
     """
 
     def __init__(  # noqa: PLR0913 - what a client is made of; all by keyword
@@ -154,7 +154,7 @@ class AsyncClient:
         input: str | Sequence[Any],  # noqa: A002 - OpenAI's name
         **keywords: Any,
     ) -> ModerationResponse:
-        """Verdicts on texts and images; see `puna.moderation`."""
+        """Classify texts and images as harmful or not; see `puna.moderation`."""
         call = read_moderation_call(model, input, keywords, self.settings)
         return await self._engine.moderate(call)
 
@@ -196,7 +196,7 @@ class AsyncClient:
         return await run(self._engine, call, self._memory)
 
     async def close(self) -> None:
-        """Close the connections of the running loop."""
+        """Close the connections of the running event loop."""
         await self._transport.close()
         if self._owns_pool:
             self._pool.stop_all()

@@ -1,4 +1,4 @@
-"""The transports of a client: hosts over HTTP, and the embedded model's process."""
+"""Builds the transport of a client: to hosts over HTTP, and to the embedded model's process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from puna.transports.standard import StandardTransport
 
 
 def make_transport(settings: ClientSettings, pool: SupervisorPool) -> Transport:
-    """The standard transport; `embedded://` goes to the processes of `pool`."""
+    """Build a synchronous client's transport.
+
+    `embedded://` requests go to the processes of `pool`.
+    """
     local = StandardTransport(settings.tls, uses_proxies=False)
     return EmbeddedTransport(StandardTransport(settings.tls), pool, local)
 

@@ -1,7 +1,4 @@
-"""The keywords of `completion()` read into one frozen call. Pure: the environment is given.
-
-Names are OpenAI's, and LiteLLM's for what goes beyond them, so that calls move over unchanged.
-"""
+"""Reads the keywords of `completion()` into one frozen call. Pure: the environment is passed in."""
 
 from __future__ import annotations
 
@@ -42,7 +39,7 @@ from puna.wire.http import Timeouts
 
 
 class RequestOptions(TypedDict):
-    """What the keywords say about a request of any kind."""
+    """The options of a request of any kind, as keywords set them."""
 
     headers: Mapping[str, str]
     extra_body: Mapping[str, Any] | None
@@ -67,13 +64,13 @@ def read_call(
     *,
     stream: Any = False,
 ) -> Call:
-    """One call from what `completion()` was given.
+    """Make the call from the arguments of `completion()`.
 
     Raises:
         BadRequestError: a keyword is wrong; `param` names it.
         AuthenticationError: the host needs a key and there is none.
     """
-    own, body = read_own(keywords, settings)
+    own, body = split_keywords(keywords, settings)
     request = make_chat_request(
         model,
         messages,
@@ -85,10 +82,10 @@ def read_call(
     return make_call(request, own, settings, read_canned(own))
 
 
-def read_own(
+def split_keywords(
     keywords: Mapping[str, Any], settings: ClientSettings
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The keywords that steer the call, without nulls; and those of the body.
+    """Split keywords into the options of Puna, without nulls, and the body's parameters.
 
     Raises:
         BadRequestError: an option is set that is none of a call.
@@ -108,7 +105,7 @@ def read_own(
 
 
 def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOptions:
-    """What `own` says about the request itself, whatever its kind."""
+    """Read the options of a request of any kind, with the client's settings as defaults."""
     added, headers = (read_option(own, name, Scope.CALL, {}) for name in _HEADERS)
     return {
         "headers": {**headers, **added},
@@ -120,7 +117,7 @@ def read_options(own: Mapping[str, Any], settings: ClientSettings) -> RequestOpt
 
 
 def read_chat_options(own: Mapping[str, Any], settings: ClientSettings) -> dict[str, Any]:
-    """What `own` says about a chat request, as arguments of `make_chat_request`."""
+    """Read the options of a chat request, as arguments of `make_chat_request`."""
     wishes = {name: own.get(name, getattr(settings, name)) for name in CHAT_OPTIONS}
     return {name: read_option(wishes, name, Scope.CALL) for name in CHAT_OPTIONS}
 
@@ -128,7 +125,10 @@ def read_chat_options(own: Mapping[str, Any], settings: ClientSettings) -> dict[
 def make_call(
     request: RequestT, own: Mapping[str, Any], settings: ClientSettings, canned: Canned | None
 ) -> Call[RequestT]:
-    """A checked request as a call: with its deployments, retries, timeouts and hook data."""
+    """Make a call from a checked request.
+
+    Adds deployments, retries, timeouts, and data for hooks.
+    """
     retries = read_first(own, _RETRIES, Scope.CALL)
     return Call(
         request=request,
@@ -148,7 +148,7 @@ def read_text_calls(
     *,
     stream: Any = None,
 ) -> tuple[TextRequest, list[Call]]:
-    """A text completion as the chat calls it takes, one for each prompt. Errors: `read_call`."""
+    """Make the chat calls of a text completion, one for each prompt. Raises as `read_call`."""
     drop_params = read_option(keywords, "drop_params", Scope.CALL, settings.drop_params)
     request = read_text_request(prompt, keywords, drop_params=drop_params)
     first = read_call(
@@ -165,11 +165,13 @@ def read_completion_call(
     *,
     stream: Any = None,
 ) -> Call[CompletionRequest] | None:
-    """A text completion as one call; None where a host that may be asked has no endpoint for it.
+    """Make the call of a text completion.
 
-    Errors: `read_call`.
+    None where a host that may be asked has no endpoint for it.
+
+    Raises as `read_call`.
     """
-    own, body = read_own(keywords, settings)
+    own, body = split_keywords(keywords, settings)
     if not isinstance(model, str) or own.get("mock_response") is not None:
         return None
     call = make_call(CompletionRequest(model, ""), own, settings, None)
@@ -183,6 +185,7 @@ def read_completion_call(
 
 
 def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSettings) -> Plan:
+    """The plan of a call: the deployment of its model, and those of its fallbacks."""
     is_canned = own.get("mock_response") is not None
     route = settings.routes.get(request.model)
     first = (
@@ -192,6 +195,7 @@ def _read_plan(request: ModelRequest, own: Mapping[str, Any], settings: ClientSe
     )
 
     def group_of(item: Any, field: str) -> Group:
+        """The deployments that a fallback stands for."""
         if isinstance(item, str) and item in settings.routes:
             return settings.routes[item].group
         model, keywords = _read_fallback(item, field, first, own, settings)
@@ -214,10 +218,10 @@ def _read_fallback(
     own: Mapping[str, Any],
     settings: ClientSettings,
 ) -> tuple[str, Mapping[str, Any]]:
-    """A fallback is a model name, or an object with `model`, its own host and parameters.
+    """Read a fallback, a model name or an object, as model and keywords.
 
-    A mere name shares the call's key and base only with the same provider: a key never follows
-    to another one's host.
+    An object has its own host and parameters. A mere name shares the call's key and base only with
+    the same provider: a key never follows to another one's host.
     """
     if isinstance(item, Mapping) and isinstance(item.get("model"), str):
         fields = cast("Mapping[str, Any]", item)
@@ -227,14 +231,14 @@ def _read_fallback(
         return str(fields["model"]), fields
     if not isinstance(item, str):
         raise BadRequestError(f"`{field}` must be a list of model names.", param=field)
-    is_same = _goes_to_the_same(item, first, own, settings)
+    is_same = _is_same_host(item, first, own, settings)
     return item, {k: own[k] for k in HOST_OPTIONS if k in own} if is_same else {}
 
 
-def _goes_to_the_same(
+def _is_same_host(
     item: str, first: Deployment, own: Mapping[str, Any], settings: ClientSettings
 ) -> bool:
-    """Whether a fallback's name is one of the call's own provider, or of the server it names."""
+    """Whether a fallback's name belongs to the call's own provider, or to the server it names."""
     prefix, slash, _ = item.partition("/")
     if prefix in settings.providers:
         return prefix == first.target.provider
@@ -253,7 +257,7 @@ def make_deployment(
     *,
     is_canned: bool,
 ) -> Deployment:
-    """Whom a model's name and the keywords of a call mean; `is_canned` where nobody is asked."""
+    """The deployment for a model name and the keywords of a call; `is_canned`: no host is asked."""
     base = read_first({n: own[n] or None for n in _ADDRESSES if n in own}, _ADDRESSES, _HOST)
     provider, upstream = split_model(
         model,
@@ -286,7 +290,10 @@ def make_deployment(
 
 
 def _read_host_settings(own: Mapping[str, Any]) -> Mapping[str, Secret]:
-    """What the host is told beside key and address; some of it is secret, so all is."""
+    """The keywords that a host needs beside key and address, such as a region.
+
+    All count as secret.
+    """
     settings = {name: read_option(own, name, _HOST) for name in _HOST_KEYS.intersection(own)}
     return {
         name: value if isinstance(value, Secret) else Secret(value)
@@ -296,14 +303,17 @@ def _read_host_settings(own: Mapping[str, Any]) -> Mapping[str, Secret]:
 
 
 def _read_overrides(own: Mapping[str, Any], request: ModelRequest) -> Mapping[str, Any]:
-    """A fallback's own request parameters, checked like a call's; they replace the call's."""
+    """The request parameters of a fallback, checked like a call's; they replace the call's."""
     given = {k: v for k, v in own.items() if k not in CALL_OPTIONS and k != "model"}
     request.split(given)
     return given
 
 
 def _check_trust(ssl_verify: object, settings: ClientSettings) -> None:
-    """Connections are shared by all calls of a client, so whom they trust is the client's."""
+    """Check `ssl_verify`: it must be the client's, since all its calls share connections.
+
+    Raises BadRequestError for another value.
+    """
     if ssl_verify is not None and tls_from(ssl_verify, settings.environ) != settings.tls:
         raise BadRequestError(
             "`ssl_verify` is set for a whole client: give `ClientSettings(tls=TLSConfig(…))`.",
@@ -312,12 +322,13 @@ def _check_trust(ssl_verify: object, settings: ClientSettings) -> None:
 
 
 def _read_timeouts(own: Mapping[str, Any], settings: ClientSettings) -> Timeouts:
+    """The timeouts of a call, with the client's as default."""
     total_s = read_option(own, "timeout", Scope.CALL, settings.timeout_s)
     return Timeouts(total_s=total_s, idle_s=read_option(own, "stream_timeout", Scope.CALL, total_s))
 
 
 def read_canned(own: Mapping[str, Any]) -> Canned | None:
-    """`mock_response`: a text, an exception, or the body of a completion.
+    """Read `mock_response`: a text, an exception, or the body of a completion; None without one.
 
     Raises:
         BadRequestError: it is none of these.
@@ -343,7 +354,7 @@ def read_delay(own: Mapping[str, Any]) -> float:
 
 
 def read_price(own: Mapping[str, Any]) -> Price | None:
-    """A call's own price; None where it gives none."""
+    """Read the price of tokens that a call sets itself; None where it sets none."""
     given_name, made_name = "input_cost_per_token", "output_cost_per_token"
     if own.get(given_name) is None and own.get(made_name) is None:
         return None
@@ -352,6 +363,7 @@ def read_price(own: Mapping[str, Any]) -> Price | None:
 
 
 def _read_picos(own: Mapping[str, Any], name: str) -> int:
+    """A price for one token in 1e-12 US dollars. Raises BadRequestError."""
     try:
         return price_from_dollars_per_token(own.get(name) or 0)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""The keywords of `responses()` read into one frozen call. Pure, as for chat."""
+"""Reads the keywords of `responses()` into one frozen call. Pure, as for chat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from puna.client.keywords import (
     read_canned,
     read_chat_options,
     read_options,
-    read_own,
+    split_keywords,
 )
 from puna.client.settings import ClientSettings
 from puna.engine.call import Call
@@ -35,14 +35,14 @@ def read_response_call(
     *,
     stream: Any = None,
 ) -> Call[ResponsesRequest]:
-    """One call from what `responses()` was given; `asked` is the input.
+    """Make the call from the arguments of `responses()`; `asked` is the input.
 
     Raises:
         BadRequestError: a keyword is wrong; `param` names it.
         AuthenticationError: the host needs a key and there is none.
         NotFoundError: `previous_response_id` is no response of this memory.
     """
-    own, body = read_own(keywords, settings)
+    own, body = split_keywords(keywords, settings)
     request = make_responses_request(
         model,
         {**body, "input": asked, "metadata": own.get("metadata")},

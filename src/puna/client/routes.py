@@ -1,4 +1,4 @@
-"""Deployments for `ClientSettings.routes`: names of a client's own."""
+"""Makes deployments for `ClientSettings.routes`, the model names of a client's own."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from puna.types.option_scopes import CALL_OPTIONS, read_option, with_aliases
 def read_deployment(
     public_name: str, model: str, keywords: Mapping[str, Any], settings: ClientSettings
 ) -> Deployment:
-    """A deployment of a client's own (`ClientSettings.routes`), from the keywords of a call.
+    """Make a deployment for a route of a client, from a model name and keywords as for a call.
 
-    What is no keyword of Puna's is a default of its requests. Raises as `read_call` does.
+    Keywords that are no options of Puna become defaults of its requests. Raises as `read_call`.
     """
     own = {k: v for k, v in keywords.items() if k in CALL_OPTIONS and v is not None}
     answer = own.get("mock_response")

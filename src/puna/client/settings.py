@@ -18,7 +18,7 @@ from puna.transports.tls import TLSConfig
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Defaults of a client; what a call names wins.
+    """The settings of a client; a call's own keywords win over them.
 
     Attributes:
         environ: where keys and base URLs are looked up, at each call.
@@ -34,9 +34,9 @@ class ClientSettings:
         format_retries: how often another answer is asked for then.
         strict_tools: refuse tools of a response that no host runs over chat, such as `web_search`,
             instead of leaving them out.
-        hooks: told of every call's end.
-        tls: whom to trust.
-        cooldown: when a failing deployment rests.
+        hooks: called at the end of every call.
+        tls: which certificates are trusted.
+        cooldown: when a failing deployment is not asked for a while.
         routes: model names that stand for deployments of the client's own.
     """
 
@@ -59,7 +59,7 @@ class ClientSettings:
     def with_provider(self, name: str, base_url: str, key_variable: str) -> Mapping[str, Provider]:
         """The known providers and one more: an OpenAI-compatible host under a name of its own.
 
-        `key_variable` is the environment variable that holds its key.
+        Used to make other settings. `key_variable` is the environment variable that holds its key.
         """
         row = Provider(
             name=name,
@@ -73,7 +73,7 @@ class ClientSettings:
 
 
 def tls_from(ssl_verify: object, environ: Mapping[str, str]) -> TLSConfig:
-    """`ssl_verify` as LiteLLM spells it: True, False, a CA file, or None for `SSL_VERIFY`.
+    """Convert `ssl_verify` as LiteLLM spells it: True, False, a CA file, or None for `SSL_VERIFY`.
 
     `SSL_CERT_FILE` names a CA file when nothing else does.
     """

@@ -31,15 +31,15 @@ from puna.types.responses import Response, ResponseEvent
 
 
 class Client:
-    """Calls models. Safe to share between threads; close it, or use it in a `with`.
+    """Calls models and blocks until they answer. Thread-safe; close it, or use it in a `with`.
 
-    `transport` and `clock` are for tests and special networks; the defaults are real ones.
-    `pool` shares the embedded model's process between clients, `memory` the responses that later
-    ones may go on from.
+    `transport` and `clock` are for tests and special networks; the defaults are real ones. `pool`
+    shares the embedded model's process between clients, `memory` the responses that later ones may
+    continue.
 
     `record` names a file into which all exchanges are written, without secrets; `replay` one that
     answers in place of hosts, at `replay_speed` times the recorded pace (0: without pauses);
-    `faults` says what goes wrong on the way.
+    `faults` are injected.
     """
 
     def __init__(  # noqa: PLR0913 - what a client is made of; all by keyword
@@ -150,7 +150,7 @@ class Client:
         input: str | Sequence[Any],  # noqa: A002 - OpenAI's name
         **keywords: Any,
     ) -> ModerationResponse:
-        """Verdicts on texts and images; see `puna.moderation`."""
+        """Classify texts and images as harmful or not; see `puna.moderation`."""
         call = read_moderation_call(model, input, keywords, self.settings)
         return self._engine.moderate(call)
 

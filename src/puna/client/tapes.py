@@ -1,4 +1,4 @@
-"""Record, replay and faults: what a client's transport does besides, or in place of, carrying."""
+"""Wraps or replaces a client's transport, to record, to replay, or to inject faults."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from puna.types.display import display
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """What a client was told about cassettes.
+    """The cassettes and faults of one client.
 
     Attributes:
-        record: a file to write what passes into; it begins empty.
+        record: a file to write all exchanges into; it begins empty.
         replay: a file to answer from; no host is asked, and no key is needed.
         speed: 0 replays without pauses, 1 with those that were recorded, 2 with half of them.
         faults: what goes wrong.
@@ -44,21 +44,21 @@ class Tape:
             )
 
     def settings(self, settings: ClientSettings) -> ClientSettings:
-        """The same; for a replay with rows that need no key."""
+        """The settings to use: for a replay with provider rows that need no key, else unchanged."""
         if self.replay is None:
             return settings
         rows = {name: replace(row, needs_key=False) for name, row in settings.providers.items()}
         return replace(settings, providers=rows)
 
     def transport(self, make: Callable[[], Transport], clock: Clock) -> Transport:
-        """The transport that `make` gives, or what the tape puts around it or in its place.
+        """The transport that `make` gives, wrapped for recording or faults, or a replay instead.
 
         Raises:
             ConfigError: the file cannot be written, or is no cassette.
         """
         if self.replay is not None:
             carrier: Transport = ReplayTransport(
-                _player(self.replay, self.speed), sleep=clock.sleep
+                _make_player(self.replay, self.speed), sleep=clock.sleep
             )
         elif self.record is not None:
             from puna.transports.recorder import Recorder
@@ -76,7 +76,7 @@ class Tape:
     def async_transport(self, make: Callable[[], AsyncTransport], clock: Clock) -> AsyncTransport:
         """`transport` for asyncio."""
         if self.replay is not None:
-            player = _player(self.replay, self.speed)
+            player = _make_player(self.replay, self.speed)
             carrier: AsyncTransport = AsyncReplayTransport(player, sleep=clock.sleep_async)
         elif self.record is not None:
             from puna.transports.recorder import Recorder
@@ -94,10 +94,12 @@ class Tape:
 
 
 def _is_speed(value: object) -> bool:
+    """Whether a value is a finite number from 0."""
     return isinstance(value, int | float) and 0 <= value < float("inf")
 
 
-def _player(path: str | PathLike[str], speed: float) -> Player:
+def _make_player(path: str | PathLike[str], speed: float) -> Player:
+    """Read a cassette, and make what replays it."""
     from puna.transports.cassette import read_cassette
     from puna.transports.cassette_player import CassettePlayer
 

@@ -66,9 +66,10 @@ def variable_name(value: object) -> str | None:
 
 
 def unsupported_reference(text: str, *, is_whole: bool = True) -> str | None:
-    """The variable that a text seems to refer to in another program's spelling; None for none.
+    """The variable that a text seems to refer to in another program's spelling, such as `${NAME}`.
 
-    With `is_whole` false the reference may be a part of the text, as in `http://${HOST}/v1`.
+    None for no such text. With `is_whole` false the reference may be a part of it, as in
+    `http://${HOST}/v1`.
     """
     if variable_name(text) is not None:
         return None
@@ -102,6 +103,7 @@ def resolve(value: Any, environ: Mapping[str, str], path: KeyPath = ()) -> Resol
     unset: list[Unset] = []
 
     def walk(node: Any, at: KeyPath) -> Any:
+        """A copy of a value with its references replaced; notes which were unset."""
         if isinstance(node, dict):
             return {key: walk(child, (*at, key)) for key, child in node.items()}
         if isinstance(node, list):

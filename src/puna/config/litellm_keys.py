@@ -17,7 +17,7 @@ from puna.types.option_scopes import LOGINS, options_in
 
 @dataclass(frozen=True, slots=True)
 class SectionKeys:
-    """One section's keys.
+    """The keys that LiteLLM knows in one section of a configuration.
 
     `supported` maps a key to what it does here; `always` maps one to what Puna does whatever its
     value; `planned` are known to LiteLLM and not built, so they are reported and ignored.
@@ -34,11 +34,12 @@ class SectionKeys:
 
 
 def _options(scope: Scope) -> dict[str, str]:
-    """The options of a section, and what each does there."""
+    """The options of a section, with what each does there."""
     return {o.name: o.notes.get(scope, o.about) for o in options_in(scope) if o.name not in LOGINS}
 
 
-def _words(text: str) -> frozenset[str]:
+def _names(text: str) -> frozenset[str]:
+    """The names in a text, which spaces separate."""
     return frozenset(text.split())
 
 
@@ -50,7 +51,7 @@ TOP = SectionKeys(
         "router_settings": "picking, retries, fallbacks",
         "environment_variables": "variables set before anything else in the file is resolved",
     },
-    planned=_words(
+    planned=_names(
         "agent_list assistant_settings callback_settings credential_list files_settings "
         "finetune_settings guardrails include mcp_servers mcp_tools policies prompts search_tools "
         "vector_store_registry worker_registry"
@@ -65,7 +66,7 @@ MODEL = SectionKeys(
         "`supported_endpoints` and `base_instructions` (Codex's prompt) are used; all is kept for "
         "`/model/info`",
     },
-    planned=_words("rpm tpm"),
+    planned=_names("rpm tpm"),
 )
 
 PARAMS = SectionKeys(
@@ -73,7 +74,7 @@ PARAMS = SectionKeys(
         "model": "`provider/model`; a `*` is filled with what `model_name` caught",
         **_options(Scope.DEPLOYMENT),
     },
-    planned=_words(
+    planned=_names(
         "adaptive_router_config adaptive_router_default_model allow_client_keepalive_override "
         "auto_router_config auto_router_config_path auto_router_default_model "
         "auto_router_embedding_model budget_duration cache_control_injection_points client_id "
@@ -103,7 +104,7 @@ HOST_PREFIXES = (
 
 # Parameters of a request, which a deployment may give as its defaults. They are sent as written;
 # the list only tells a parameter from a slip of the pen.
-REQUEST_PARAMS = _words(
+REQUEST_PARAMS = _names(
     "audio best_of chat_template chat_template_kwargs documents dimensions encoding_format "
     "extra_body frequency_penalty function_call functions grammar guided_choice guided_grammar "
     "guided_json guided_regex ignore_eos input keep_alive length_penalty logit_bias logprobs "
@@ -124,7 +125,7 @@ LITELLM = SectionKeys(
         "suppress_debug_info": "no banner is printed on errors",
         "telemetry": "nothing is reported to anybody",
     },
-    planned=_words(
+    planned=_names(
         "add_function_to_prompt allowed_fails alias_map api_base api_key "
         "audit_log_callbacks cache cache_params cooldown_time custom_provider_map "
         "default_internal_user_params default_team_params default_team_settings "
@@ -149,7 +150,7 @@ GENERAL = SectionKeys(
         "cancel_on_disconnect": "a caller that leaves ends the upstream request",
         "dangerously_permit_weak_or_unset_master_key": "an open gateway starts, with a warning",
     },
-    planned=_words(
+    planned=_names(
         "admin_only_routes alert_to_webhook_url alert_types alerting alerting_args "
         "alerting_threshold allow_client_side_credentials allow_requests_on_db_unavailable "
         "allow_user_auth allowed_ips allowed_routes background_health_checks block_robots "
@@ -182,7 +183,7 @@ GENERAL = SectionKeys(
 
 ROUTER = SectionKeys(
     supported=_options(Scope.ROUTER),
-    planned=_words(
+    planned=_names(
         "alerting_config allowed_fails_policy assistants_config cache_kwargs cache_responses "
         "caching_groups client_ttl debug_level default_litellm_params "
         "default_max_parallel_requests default_priority deployment_affinity_ttl_seconds "

@@ -146,8 +146,8 @@ class _EntryReader:
 
     def read(self) -> DeploymentConfig:
         """The entry as a deployment."""
-        name = self._required(self.entry, "model_name")
-        model = self._required(self.params, "model")
+        name = self._required_text(self.entry, "model_name")
+        model = self._required_text(self.params, "model")
         self._check_wildcards(name, model)
         problem, unset = self._report_missing(name)
         foreign = self._find_reference(name)
@@ -172,7 +172,11 @@ class _EntryReader:
             **as_attributes(fold_aliases(given)),
         )
 
-    def _required(self, section: Section, key: str) -> str:
+    def _required_text(self, section: Section, key: str) -> str:
+        """Read a required text, such as `model`.
+
+        Notes an error where it is missing or a bad reference.
+        """
         path = section.at(key)
         where = format_path(path)
         if path in self.missing:
@@ -222,9 +226,9 @@ class _EntryReader:
             )
 
     def _find_reference(self, name: str) -> str | None:
-        """Why a deployment with a reference in another program's spelling cannot be used.
+        """Why a deployment cannot be used: a reference in another program's spelling.
 
-        Else None.
+        None without one.
         """
         problem: str | None = None
         for key in (*sorted(_VITAL), "api_key"):
@@ -306,7 +310,7 @@ class _EntryReader:
             if key in REQUEST_PARAMS:
                 found[key] = value
                 continue
-            text = self._refuse(key)
+            text = self._refusal(key)
             if text is not None:
                 self.notices.append(self.source.notice(path, text))
                 continue
@@ -320,7 +324,7 @@ class _EntryReader:
             found[key] = value
         return found
 
-    def _refuse(self, key: str) -> str | None:
+    def _refusal(self, key: str) -> str | None:
         """Why a key cannot be a request parameter, or None if it may be one."""
         where = format_path(self.params.at(key))
         if key in PARAMS.planned or key.startswith(HOST_PREFIXES):

@@ -106,6 +106,7 @@ def report_names(
     notices: list[Notice] = []
 
     def check_names(what: str, names: Sequence[str], path: KeyPath) -> None:
+        """Add a warning for each of these names that no deployment serves."""
         for name in names:
             if not find_deployments(deployments, name, router.model_group_alias):
                 text = f"{what} names the model `{printable(name)}`, which no deployment serves"
@@ -133,5 +134,6 @@ def report_names(
 
 
 def _fallbacks_path(source: Source, key: str) -> KeyPath:
+    """The path of a list of fallbacks in the file, which may stand in either section."""
     of_router: KeyPath = ("router_settings", key)
     return of_router if of_router in source.lines else ("litellm_settings", key)

@@ -226,14 +226,16 @@ def _report_unset(
 
 
 def _read_settings(section: Section) -> SettingsConfig:
+    """Read `litellm_settings`."""
     found = read_options(section, Scope.SETTINGS)
     return SettingsConfig(**as_attributes(found))
 
 
 def _read_server(section: Section, *, is_key_unset: bool) -> tuple[ServerConfig, list[Notice]]:
-    """`is_key_unset`: the master key refers to a variable that is not set.
+    """Read `general_settings`. Returns it with its warnings.
 
-    That is reported elsewhere.
+    `is_key_unset`: the master key refers to a variable that is not set, which is reported
+    elsewhere.
     """
     notices: list[Notice] = []
     found = as_attributes(read_options(section, Scope.GENERAL))

@@ -40,7 +40,7 @@ def find_deployments(
     """The deployments that serve `name`, in their written order; empty if none does.
 
     Each has a concrete `model`; `public_name` stays as written. `aliases` maps a name to another,
-    once: an alias of an alias is not followed. A name that holds a `*` is nobody's.
+    once: an alias of an alias is not followed. No deployment serves a name that holds a `*`.
     """
     if WILDCARD in name:
         return ()

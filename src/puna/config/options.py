@@ -13,12 +13,14 @@ from puna.types.option_scopes import BY_NAME, options_in
 _BYTES_PER_MB = 1024 * 1024
 
 
-def _trimmed(section: Section, key: str) -> str | None:
+def _read_trimmed(section: Section, key: str) -> str | None:
+    """Read a text without the white space around it; None for a blank one."""
     return (section.text(key) or "").strip() or None
 
 
-def _header_name(section: Section, key: str) -> str | None:
-    name = _trimmed(section, key)
+def _read_header_name(section: Section, key: str) -> str | None:
+    """Read the name of a header, in lower case. Notes an error where it is none."""
+    name = _read_trimmed(section, key)
     if name is not None and not kinds.HEADER_NAME.is_right(name):
         path = section.at(key)
         section.source.refuse(section.source.wrong(path, kinds.HEADER_NAME.words, name))
@@ -26,23 +28,24 @@ def _header_name(section: Section, key: str) -> str | None:
     return name.lower() if name else None
 
 
-def _bytes(section: Section, key: str) -> int | None:
+def _read_bytes(section: Section, key: str) -> int | None:
+    """Read a number of megabytes as bytes, at least one."""
     megabytes = section.number(key)
     return None if megabytes is None else max(1, int(megabytes * _BYTES_PER_MB))
 
 
 _READERS: Mapping[Kind, Callable[[Section, str], Any]] = {
-    kinds.ADDRESS: _trimmed,
+    kinds.ADDRESS: _read_trimmed,
     kinds.ANSWER_TEXT: Section.text,
     kinds.BOOLEAN: Section.flag,
     kinds.COUNT: Section.whole,
-    kinds.FILE: _trimmed,
-    kinds.HEADER_NAME: _header_name,
+    kinds.FILE: _read_trimmed,
+    kinds.HEADER_NAME: _read_header_name,
     kinds.HEADERS: Section.texts,
     kinds.HOST_NAMES: lambda section, key: tuple(name.lower() for name in section.names(key)),
     kinds.HOST_SETTING: Section.secret,
     kinds.LOGIN: Section.secret,
-    kinds.MEGABYTES: _bytes,
+    kinds.MEGABYTES: _read_bytes,
     kinds.NAMES: Section.names,
     kinds.NUMBER: lambda section, key: section.number(key, is_zero_fine=True),
     kinds.PAUSE: lambda section, key: section.number(key, is_zero_fine=True),

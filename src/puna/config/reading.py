@@ -76,30 +76,35 @@ class Source:
         return Notice(severity, f"{message} (line {line})", line=line, key=format_path(path))
 
     def wrong(self, path: KeyPath, expected: str, found: object) -> ConfigError:
-        """The error for a wrong value at `path`.
+        """Make the error for a wrong value at `path`.
 
-        What was expected and, if it may be shown, what was found.
+        What was expected and, unless secret, what was found.
         """
         return self.error(
             path, f"`{format_path(path)}` must be {expected}, not {self._describe(path, found)}"
         )
 
     def refuse(self, error: ConfigError) -> None:
-        """Collect an error; reading continues as if the value were absent."""
+        """Note an error for the report at the end.
+
+        Reading continues as if the value were absent.
+        """
         self.problems.append(error)
 
     def wrong_type(self, path: KeyPath, expected: str, found: object) -> ConfigError:
-        """The error for a value of a wrong type, of which only the type is shown."""
-        return self.error(path, f"`{format_path(path)}` must be {expected}, not {_kind(found)}")
+        """Make the error for a value of a wrong type, of which only the type is shown."""
+        return self.error(
+            path, f"`{format_path(path)}` must be {expected}, not {_type_name(found)}"
+        )
 
     def _describe(self, path: KeyPath, found: object) -> str:
         """What was found, in words, without showing a secret."""
         if found is None or isinstance(found, dict | list):
-            return _kind(found)
+            return _type_name(found)
         if path in self.origins:
             return f"what the variable `{printable(self.origins[path])}` holds"
         if any(isinstance(part, str) and looks_secret(part) for part in path):
-            return f"{_kind(found)} (not shown)"
+            return f"{_type_name(found)} (not shown)"
         if isinstance(found, bool):
             return f"the truth value `{str(found).lower()}`"
         kind = "the number" if isinstance(found, int | float) else "the text"
@@ -229,6 +234,7 @@ class Section:
         return {name: text for name, text in found.items() if text is not None}
 
     def _mapping(self, path: KeyPath, found: object) -> dict[str, Any]:
+        """A value as a mapping; empty when it is absent or, which is noted, of another type."""
         if found is None:
             return {}
         if not isinstance(found, dict):
@@ -238,6 +244,7 @@ class Section:
 
 
 def _parse_number(found: object) -> float | None:
+    """A finite number from a number or a text; None for anything else."""
     if isinstance(found, bool) or not isinstance(found, int | float | str):
         return None
     try:
@@ -247,7 +254,8 @@ def _parse_number(found: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _kind(found: object) -> str:
+def _type_name(found: object) -> str:
+    """The YAML type of a value, in words for errors."""
     for kind, name in _KINDS:
         if isinstance(found, kind):
             return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from puna.config.schema import DeploymentConfig
 
 
-def unusable(deployment: DeploymentConfig, *, may_lack_key: bool = False) -> str | None:
+def why_unusable(deployment: DeploymentConfig, *, may_lack_key: bool = False) -> str | None:
     """Why a deployment cannot be used, as one sentence that names the model; None if it can.
 
     A deployment whose key refers to an unset variable is not used, even if its host might need no

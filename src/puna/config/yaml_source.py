@@ -62,10 +62,13 @@ def load_yaml(text: str, file: str | None = None) -> YAMLDocument:
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = mark.line + 1 if mark is not None else None
-        raise ConfigError(f"{_explain(problem)}{_hint(text, line)}", file=file, line=line) from None
+        raise ConfigError(
+            f"{_explain(problem)}{_reference_hint(text, line)}", file=file, line=line
+        ) from None
 
 
 def _read_document(text: str) -> YAMLDocument:
+    """Parse the one document, and convert it. Raises `_Unreadable`."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -142,7 +145,8 @@ class _Reader:
         self.count = 0
 
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
-        self._admit(node, len(path))
+        """Convert a node to a value, and record its line."""
+        self._count_node(node, len(path))
         self.lines.setdefault(path, _line_of(node))
         if isinstance(node, yaml.MappingNode):
             return self.read_mapping(node, path)
@@ -152,6 +156,10 @@ class _Reader:
         return self._read_scalar(node, path)
 
     def read_mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        """Convert a mapping with its merges (`<<`).
+
+        Raises `_Unreadable` for a key that is given twice.
+        """
         _check_tag(node, "map")
         values: dict[str, Any] = {}
         merged: list[yaml.Node] = []
@@ -176,7 +184,7 @@ class _Reader:
 
     def _merge(self, source: yaml.Node, values: dict[str, Any], path: KeyPath) -> None:
         """Add the keys of a `<<` source that the mapping does not have itself."""
-        self._admit(source, len(path) + 1)
+        self._count_node(source, len(path) + 1)
         if isinstance(source, yaml.SequenceNode):
             for part in source.value:
                 self._merge(part, values, path)
@@ -195,6 +203,10 @@ class _Reader:
                 values[key] = self.read(value_node, (*path, key))
 
     def _read_scalar(self, node: yaml.Node, path: KeyPath) -> Any:
+        """Convert a scalar; dates stay texts.
+
+        Raises `_Unreadable` for a value that does not fit its tag.
+        """
         self.texts[path] = node.value
         if node.tag in (_DATE_TAG, _VALUE_TAG, _MERGE_TAG):
             return node.value
@@ -210,7 +222,7 @@ class _Reader:
                 _line_of(node),
             ) from None
 
-    def _admit(self, node: yaml.Node, depth: int) -> None:
+    def _count_node(self, node: yaml.Node, depth: int) -> None:
         """Count a node, and refuse too many or too deep ones."""
         self.count += 1
         if self.count > MAX_NODES:
@@ -223,6 +235,7 @@ class _Reader:
 
 
 def _read_key(node: yaml.Node) -> str:
+    """The key of a mapping. Raises `_Unreadable` unless it is a text."""
     if not isinstance(node, yaml.ScalarNode):
         raise _Unreadable("a key must be a text, not a list or a mapping", _line_of(node))
     if node.tag != _TAG + "str":
@@ -241,11 +254,13 @@ _UNSUPPORTED_TAG = (
 
 
 def _check_tag(node: yaml.Node, name: str) -> None:
+    """Raise `_Unreadable` for a node with a tag of its own."""
     if node.tag != _TAG + name:
         raise _Unreadable(_UNSUPPORTED_TAG, _line_of(node))
 
 
 def _line_of(node: yaml.Node) -> int:
+    """The line of a node, from 1."""
     return int(node.start_mark.line) + 1
 
 
@@ -267,7 +282,7 @@ def _explain(problem: yaml.MarkedYAMLError) -> str:
     return f"not valid YAML: {' '.join(plain.split())}"
 
 
-def _hint(text: str, line: int | None) -> str:
+def _reference_hint(text: str, line: int | None) -> str:
     """What to write where the faulty line has a reference in another program's spelling."""
     lines = text.splitlines()
     if line is None or line > len(lines):

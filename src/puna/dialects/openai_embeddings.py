@@ -23,7 +23,7 @@ from puna.dialects.json_http import (
 from puna.dialects.openai_replies import is_index
 from puna.dialects.request_rules import choose_params
 from puna.errors import APIError
-from puna.types.counts import whole_number
+from puna.types.counts import read_count
 from puna.types.embeddings import EmbeddingRequest, EmbeddingResponse
 from puna.wire.http import HTTPReply, Timeouts
 from puna.wire.vectors import check_finite, decode_vector, encode_vector
@@ -149,8 +149,8 @@ def _mend_usage(data: dict[str, Any]) -> None:
     """Convert the counts to ints. Invalid ones remove the usage, so that Puna estimates it."""
     given = data.pop("usage", None)
     usage = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-    asked = whole_number(usage.get("prompt_tokens"))
-    total = whole_number(usage.get("total_tokens"))
+    asked = read_count(usage.get("prompt_tokens"))
+    total = read_count(usage.get("total_tokens"))
     if asked is None:
         asked = total
     if not asked:  # no input has no tokens: a host that says so has not counted

@@ -18,7 +18,7 @@ from puna.dialects.finish_reasons import failed_choice_error, normalize_finish_r
 from puna.errors import MalformedReplyError
 from puna.rescue.tools import MOST_CALLS
 from puna.types.common import CompletionTokensDetails, PromptTokensDetails
-from puna.types.counts import read_counts, whole_number
+from puna.types.counts import read_count, read_counts
 
 _TOOL_CALLS = "tool_calls"
 
@@ -63,7 +63,7 @@ def mend_envelope(data: dict[str, Any], context: ReadContext) -> None:
     """Correct the fields around the choices, of a whole reply or a chunk."""
     if not data.get("id") or not isinstance(data["id"], str):
         data["id"] = context.made_id
-    data["created"] = whole_number(data.get("created")) or int(context.now)
+    data["created"] = read_count(data.get("created")) or int(context.now)
     data["model"] = context.model
     if not isinstance(data.get("system_fingerprint"), str):
         data.pop("system_fingerprint", None)
@@ -250,7 +250,7 @@ def _convert_counts(usage: dict[str, Any]) -> bool:
             usage.pop(name, None)
             continue
         for kind in kinds:
-            count = whole_number(details.pop(kind, None))
+            count = read_count(details.pop(kind, None))
             if count is not None:
                 details[kind] = count
     return True

@@ -17,7 +17,7 @@ from puna.dialects.openai_response_fields import mend_fields
 from puna.dialects.secrets import scrub
 from puna.errors import APIError
 from puna.types.common import Usage
-from puna.types.counts import read_counts, whole_number
+from puna.types.counts import read_count, read_counts
 from puna.types.response_request import ResponsesRequest
 from puna.types.responses import Response
 
@@ -102,8 +102,8 @@ def usage_of(response: Response) -> Usage | None:
     asked, made, total = read_counts(dict(told), names)
     if asked is None or made is None or total is None:
         return None
-    cached = whole_number(told.input_tokens_details.cached_tokens)
-    thought = whole_number(told.output_tokens_details.reasoning_tokens)
+    cached = read_count(told.input_tokens_details.cached_tokens)
+    thought = read_count(told.output_tokens_details.reasoning_tokens)
     return Usage.model_validate(
         {
             "prompt_tokens": asked,

@@ -34,7 +34,7 @@ from puna.types.chat import ChatCompletion
 from puna.types.common import Usage
 from puna.types.display import display
 from puna.types.requests import ChatRequest
-from puna.types.response_params import only_of_chat
+from puna.types.response_params import chat_only_params
 from puna.types.response_request import Items, ResponsesRequest
 from puna.types.responses import Response, ResponseEvent
 from puna.wire.http import HTTPReply
@@ -183,7 +183,7 @@ class ResponseRun(CallRun[ResponsesRequest, ResponsesDialect, Answered]):
         earlier, left_out = items_to_resend(request.earlier, deployment.deployment_id)
         items, left_out = self._split_items(request, deployment, left_out)
         # A deployment's defaults are in chat's words, and not all are known here.
-        of_chat = only_of_chat(deployment.params) - self.call.request.extra.keys()
+        of_chat = chat_only_params(deployment.params) - self.call.request.extra.keys()
         request = replace(
             request,
             earlier=tuple(earlier),

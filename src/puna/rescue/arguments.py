@@ -26,6 +26,10 @@ def repair_arguments(
 def _repair_fields(
     fields: Mapping[str, Any], schema: _Schema, path: str, changed: list[str]
 ) -> dict[str, Any]:
+    """Repair the members of an object by its schema.
+
+    The paths of changed ones are added to `changed`.
+    """
     declared = schema.get("properties")
     known = cast("_Schema", declared) if isinstance(declared, Mapping) else {}
     return {
@@ -67,6 +71,7 @@ def _kinds_of(schema: _Schema) -> list[str]:
 
 
 def _is_integer(value: Any) -> bool:
+    """Whether a value is a number without a fraction."""
     return is_number(value) and value == value // 1
 
 
@@ -81,8 +86,8 @@ _IS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def _read(value: Any, kind: str) -> Any:
-    """Parse a JSON text; None unless the value has this type."""
+def _parse_as(value: Any, kind: str) -> Any:
+    """Parse a JSON text; None unless the value is of this type."""
     if not isinstance(value, str):
         return None
     try:
@@ -100,7 +105,7 @@ def _make_text(value: Any, _: _Schema) -> str | None:
 
 def _make_list(value: Any, schema: _Schema) -> list[Any] | None:
     """A list parsed from its JSON text, or with the given value as its one item."""
-    made = _read(value, "array")
+    made = _parse_as(value, "array")
     if made is not None:
         return cast("list[Any]", made)
     items = schema.get("items")
@@ -110,10 +115,10 @@ def _make_list(value: Any, schema: _Schema) -> list[Any] | None:
 
 _MAKE: Mapping[str, Callable[[Any, _Schema], Any]] = {
     "string": _make_text,
-    "integer": lambda value, _: _read(value, "integer"),
-    "number": lambda value, _: _read(value, "number"),
-    "boolean": lambda value, _: _read(str(value).lower(), "boolean"),
+    "integer": lambda value, _: _parse_as(value, "integer"),
+    "number": lambda value, _: _parse_as(value, "number"),
+    "boolean": lambda value, _: _parse_as(str(value).lower(), "boolean"),
     "array": _make_list,
-    "object": lambda value, _: _read(value, "object"),
+    "object": lambda value, _: _parse_as(value, "object"),
     "null": lambda _value, _schema: None,
 }

@@ -47,11 +47,11 @@ class BracketScan:
                 self._position = max(self._position, min(len(text), self._stop))
                 return None
             self._position = found.end()
-            self._add(found.group())
+            self._read_mark(found.group())
             if self.is_broken or not (self._open or self._quote):
                 return self._position
 
-    def _add(self, mark: str) -> None:
+    def _read_mark(self, mark: str) -> None:
         """Read a bracket or a quote."""
         if mark == "\\":
             self._position += 1  # an escaped character, which may not have come yet

@@ -17,7 +17,7 @@ _FUNCTION_END = "</function>"
 
 @dataclass(frozen=True, slots=True)
 class FailedGeneration:
-    """How such an error looks.
+    """How a host's error looks in which it returns an answer that it could not parse.
 
     Its status, its `error.code`, and the field of `error` with the text.
     """
@@ -28,10 +28,7 @@ class FailedGeneration:
 
 
 def read_failed_generation(body: Any, rule: FailedGeneration, tools: KnownTools) -> Rescued | None:
-    """The calls in a decoded error body that matches the host's `rule`.
-
-    None where it holds none.
-    """
+    """Find the calls in a decoded error body that matches the host's `rule`; None without any."""
     error = cast("Mapping[str, Any]", body).get("error") if isinstance(body, Mapping) else None
     if not isinstance(error, Mapping) or error.get("code") != rule.code:
         return None

@@ -36,12 +36,13 @@ def read_json_calls(text: str, tools: KnownTools) -> list[FoundCall] | None:
 def read_json(text: str) -> Any:
     """Parse JSON, allowing line breaks in strings; None where it is invalid."""
     try:
-        return json.loads(text, strict=False, parse_constant=_refuse)
+        return json.loads(text, strict=False, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
 
 
-def _refuse(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
+    """Raise ValueError for `NaN` and infinity. Called by the JSON decoder."""
     raise ValueError(constant)  # NaN and its kin are no JSON
 
 

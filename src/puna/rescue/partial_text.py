@@ -30,7 +30,7 @@ LONGEST = 262_144
 
 
 class NoCall(Exception):  # noqa: N818 - it says where to read on, and never leaves the package
-    """There is no call at this position.
+    """Raised by parsers of calls: there is no call at this position.
 
     `resume` is the index from which the next may begin; None where no call can follow.
     """
@@ -41,7 +41,10 @@ class NoCall(Exception):  # noqa: N818 - it says where to read on, and never lea
 
 
 class PartialText:
-    """The text received so far. `forget` drops its beginning, and indexes count from there."""
+    """The text received so far, with parsers that wait for more of it.
+
+    Indexes count from its start.
+    """
 
     def __init__(self) -> None:
         self.text = ""
@@ -50,7 +53,7 @@ class PartialText:
         """Characters within brackets that were rejected through and are no call."""
 
     def forget(self, count: int) -> None:
-        """Drop the first characters, which are done with."""
+        """Drop the first characters, which were decided; later indexes count from there."""
         self.text = self.text[count:]
 
     def peek(self, at: int) -> Parsing[str]:
@@ -60,9 +63,9 @@ class PartialText:
         return self.text[at : at + 1]
 
     def skip_blank(self, at: int) -> Parsing[int]:
-        """Skip white space.
+        """Skip white space: the index of the next character.
 
-        Gives the index of the next character, or stops after too many blanks.
+        Raises `NoCall` after too many blanks.
         """
         most = at + LONGEST
         while True:
@@ -140,7 +143,7 @@ class PartialText:
         self, at: int, missing: str, read: Callable[[str], Calls | None], *, needs_tag: bool
     ) -> Found:
         """The calls of a bracketed text whose last bracket is missing."""
-        body, has_tag = _without_end(self.text[at:])
+        body, has_tag = _strip_end(self.text[at:])
         calls = read(body + missing) if missing in "]}" and has_tag >= needs_tag else None
         if not missing or not calls:
             raise NoCall(None)
@@ -153,7 +156,7 @@ def end_of_blank(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _without_end(text: str) -> tuple[str, bool]:
+def _strip_end(text: str) -> tuple[str, bool]:
     """A text without the end tokens and closing tags behind it, and whether there was a tag."""
     has_tag = False
     while True:

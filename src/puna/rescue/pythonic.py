@@ -69,18 +69,19 @@ def read_pythonic_call(text: str, tools: KnownTools) -> FoundCall | None:
 
 
 def _skip_blank(text: str, position: int) -> int:
+    """The index after white space."""
     found = _BLANK.match(text, position)
     return found.end() if found else position
 
 
 def _read_keywords(source: str) -> dict[str, Any]:
     """The keyword arguments of a call. Raises `_NoLiteral` for anything else."""
-    node = ast.parse(_MENDED.sub(_mend, source), mode="eval").body
+    node = ast.parse(_MENDED.sub(_mend_syntax, source), mode="eval").body
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.args:
         raise _NoLiteral
     arguments: dict[str, Any] = {}
     for keyword in node.keywords:
-        name = _name_of(keyword.arg or "")
+        name = _keyword_name(keyword.arg or "")
         if not name or name in arguments:
             raise _NoLiteral
         arguments[name] = _read_literal(keyword.value)
@@ -106,12 +107,13 @@ def _read_literal(node: ast.expr) -> Any:
 
 
 def _read_key(node: ast.expr | None) -> str:
+    """The key of a dict. Raises `_NoLiteral` unless it is a text."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     raise _NoLiteral
 
 
-def _mend(found: re.Match[str]) -> str:
+def _mend_syntax(found: re.Match[str]) -> str:
     """Replace what Python refuses: line breaks and odd escapes in strings, keywords as names."""
     text: str | None = found["text"]
     if text is None:
@@ -120,7 +122,7 @@ def _mend(found: re.Match[str]) -> str:
     return kept.replace("\r", "\\r").replace("\n", "\\n")
 
 
-def _name_of(given: str) -> str:
+def _keyword_name(given: str) -> str:
     """An argument's name; undoes the prefix that keeps Python's keywords from being one."""
     name = given.removeprefix(_SAFE)
     return name if iskeyword(name) else given

@@ -36,7 +36,7 @@ _EXTRA_CLOSERS = re.compile(r"[)\]}\"']{0,2}")
 
 @dataclass(frozen=True, slots=True)
 class _Tail:
-    """What follows calls: where it ends, and what it shows about them."""
+    """What follows calls: the index where it ends, and whether text or a closing tag is in it."""
 
     end: int
     is_last: bool
@@ -54,7 +54,7 @@ class Shapes:
         self._text = known
         self._tools = tools
 
-    def untagged(self, at: int, *, is_first: bool) -> Parsing[Found]:
+    def parse_untagged(self, at: int, *, is_first: bool) -> Parsing[Found]:
         """Parse JSON calls, or a list of Python calls, without a tag.
 
         They must be the whole message, its beginning (then text follows on another line) or its
@@ -66,15 +66,15 @@ class Shapes:
             return tail.end, calls
         raise NoCall(end)
 
-    def single_python_call(self, at: int) -> Parsing[Found]:
+    def parse_single_python_call(self, at: int) -> Parsing[Found]:
         """Parse one Python call without brackets, which must be the whole message."""
-        end, calls = yield from self._python_call(at, at)
+        end, calls = yield from self._parse_python_call(at, at)
         tail = yield from self._parse_tail(end)
         if not tail.is_last:
             raise NoCall(end)
         return tail.end, calls
 
-    def fenced(self, at: int) -> Parsing[Found]:
+    def parse_fenced(self, at: int) -> Parsing[Found]:
         """Parse a code fence at the end of the message that holds only calls.
 
         `at` is at its language.
@@ -91,7 +91,7 @@ class Shapes:
             raise NoCall(at)
         return tail.end, calls
 
-    def python_tag(self, at: int) -> Parsing[Found]:
+    def parse_python_tag(self, at: int) -> Parsing[Found]:
         """Parse what follows `<|python_tag|>`: calls in any untagged shape.
 
         Other code is no call.
@@ -107,7 +107,7 @@ class Shapes:
             return tail.end, calls
         raise NoCall(at)
 
-    def function_tag(self, at: int) -> Parsing[Found]:
+    def parse_function_tag(self, at: int) -> Parsing[Found]:
         """Parse what follows `<function=`: `name>{…}</function>`.
 
         Quotes around the name, other characters before the arguments and a wrong end are accepted.
@@ -119,11 +119,12 @@ class Shapes:
         if name not in tools:
             raise NoCall(at)
         start = at + len(name)
-        start += len((yield from known.match_while(start, _NOT_NAME, _always)))
+        start += len((yield from known.match_while(start, _NOT_NAME, _any_text)))
         if (yield from known.peek(start)) != "{":
             raise NoCall(at)
 
         def read(text: str) -> Calls | None:
+            """The call with these arguments; None where they are no object."""
             arguments = read_json(text)
             if not isinstance(arguments, dict):
                 return None
@@ -133,7 +134,7 @@ class Shapes:
         end, calls = yield from known.read_brackets(start, read, needs_tag=True)
         return (yield from self._end_of_tagged(end, _FUNCTION_ENDS, (FUNCTION_TAG,))), calls
 
-    def call_tag(self, at: int) -> Parsing[Found]:
+    def parse_call_tag(self, at: int) -> Parsing[Found]:
         """Parse what follows `<tool_call>`: JSON, as Hermes writes it."""
         try:
             end, calls = yield from self._parse_calls((yield from self._text.skip_blank(at)))
@@ -144,12 +145,12 @@ class Shapes:
     def _end_of_tagged(
         self, at: int, ends: tuple[str, ...], next_tags: tuple[str, ...]
     ) -> Parsing[int]:
-        """Where a tagged call ends.
+        """The index where a tagged call ends.
 
-        At its closing tag, at the end of the message, or at the next call.
+        Its closing tag, the message's end, or the next call.
         """
         known = self._text
-        stray = yield from known.match_while(at, _EXTRA_CLOSERS, _always)
+        stray = yield from known.match_while(at, _EXTRA_CLOSERS, _any_text)
         start = yield from known.skip_blank(at + len(stray))
         if (yield from known.peek(start)) == ">":
             start += 1
@@ -195,16 +196,17 @@ class Shapes:
                 )
                 return found
         elif allows_names:
-            return (yield from self._python_call(at, at))
+            return (yield from self._parse_python_call(at, at))
         else:
             raise NoCall(at + 1)
         return (yield from known.read_brackets(at, lambda text: read_json_calls(text, tools)))
 
-    def _python_call(self, at: int, start: int) -> Parsing[Found]:
+    def _parse_python_call(self, at: int, start: int) -> Parsing[Found]:
         """Parse one call written as Python."""
         bracket = yield from self._check_name(at, start)
 
         def read(arguments: str) -> Calls | None:
+            """The call with these arguments; None where they are none."""
             call = read_pythonic_call(self._text.text[at:bracket] + arguments, self._tools)
             return [call] if call is not None else None
 
@@ -215,6 +217,7 @@ class Shapes:
         tools = self._tools
 
         def begins_call(part: str) -> bool:
+            """Whether a part of a name may become a tool's."""
             return tools.has_prefix(part, ".call")
 
         name = yield from self._text.match_while(at, NAME, begins_call)
@@ -271,7 +274,8 @@ class Shapes:
         raise NoCall(None)
 
 
-def _always(_: str) -> bool:
+def _any_text(_: str) -> bool:
+    """True: any text matches."""
     return True
 
 
@@ -281,4 +285,5 @@ def _begins(words: frozenset[str], part: str) -> bool:
 
 
 def _begins_language(line: str) -> bool:
+    """Whether a line may be the beginning of a fence's language."""
     return any(language.startswith(line.strip()) for language in _LANGUAGES)

@@ -110,12 +110,12 @@ class RescueStream:
         self._work: Generator[None, None, None] = self._read()
 
     def feed(self, text: str) -> list[Piece]:
-        """Add text; gives the pieces that are decided by it."""
+        """Add text. Returns the pieces that are decided now."""
         self._known.text += text
         return self._advance()
 
     def close(self) -> list[Piece]:
-        """End the message; gives the remaining pieces."""
+        """End the message. Returns the remaining pieces."""
         self._known.is_whole = True
         pieces = self._advance()
         blank = self._pop_blank()
@@ -124,7 +124,7 @@ class RescueStream:
         return pieces
 
     def release(self) -> str:
-        """Stop searching; gives the text that is held, unchanged. Further text is not accepted."""
+        """Stop searching. Returns the text that is held, unchanged; no further text is accepted."""
         held = self._pop_blank() + self._known.text[self._at :]
         self._known.text = ""
         self._at = 0
@@ -132,7 +132,7 @@ class RescueStream:
         return held
 
     def _advance(self) -> list[Piece]:
-        """Run the scanner until it needs more text; gives the pieces that are ready."""
+        """Run the scanner until it needs more text. Returns the pieces that are ready."""
         next(self._work, None)
         self._end_text()
         ready, self._ready = self._ready, []
@@ -160,7 +160,7 @@ class RescueStream:
             return _TICKS
         return _MARKS if self._begins_line and not self._in_code else _MARKS_IN_LINE
 
-    def _spend(self, steps: int) -> None:
+    def _count_steps(self, steps: int) -> None:
         """Count work. Beyond a limit the rest is plain text, so that hostile texts cost little."""
         known = self._known
         self._steps += steps + known.rejected // _CHARACTERS_A_STEP
@@ -168,16 +168,17 @@ class RescueStream:
         self._is_plain = self._is_plain or self._steps > _MOST_STEPS
 
     def _read_single_python_call(self) -> Parsing[None]:
+        """Parse the message as one Python call without brackets, where it begins like one."""
         at = yield from self._known.skip_blank(0)
         first = yield from self._known.peek(at)
         if first in ("", "<", "`", "{", "["):
             return
         try:
-            end, calls = yield from self._shapes.single_python_call(at)
+            end, calls = yield from self._shapes.parse_single_python_call(at)
         except NoCall as error:
             self._is_plain = error.resume is None
         else:
-            self._found(end, calls)
+            self._end_calls(end, calls)
 
     def _read_mark(self, mark: str, end: int) -> Parsing[None]:
         """Decide what the character at the present index begins."""
@@ -191,7 +192,9 @@ class RescueStream:
         elif mark == "<":
             yield from self._read_tag()
         elif self._begins_line:
-            yield from self._settle(self._shapes.untagged(self._at, is_first=not self._has_text))
+            yield from self._run_parser(
+                self._shapes.parse_untagged(self._at, is_first=not self._has_text)
+            )
         else:
             self._emit_text(self._at + 1)
 
@@ -200,18 +203,18 @@ class RescueStream:
         tags = (*PYTHON_TAGS, FUNCTION_TAG, *CALL_TAGS)
         tag = yield from self._known.match_one(self._at, tags)
         if not tag:
-            self._spend(1)
+            self._count_steps(1)
             self._emit_text(self._at + 1)
             return
         shapes = self._shapes
         ask: Callable[[int], Parsing[Found]]
         if tag in PYTHON_TAGS:
-            ask = shapes.python_tag
+            ask = shapes.parse_python_tag
         elif tag == FUNCTION_TAG:
-            ask = shapes.function_tag
+            ask = shapes.parse_function_tag
         else:
-            ask = shapes.call_tag
-        yield from self._settle(ask(self._at + len(tag)))
+            ask = shapes.parse_call_tag
+        yield from self._run_parser(ask(self._at + len(tag)))
 
     def _read_ticks(self) -> Parsing[None]:
         """Read backquotes: inline code, or a fence that may hold calls."""
@@ -225,28 +228,28 @@ class RescueStream:
             self._emit_text(end)
         else:
             try:
-                found, calls = yield from self._shapes.fenced(end)
+                found, calls = yield from self._shapes.parse_fenced(end)
             except NoCall as error:
                 self._is_plain = error.resume is None
-                self._spend(_STEPS_OF_OPENING)
+                self._count_steps(_STEPS_OF_OPENING)
                 self._in_fence = True
                 self._emit_text(end)
             else:
-                self._found(found, calls)
+                self._end_calls(found, calls)
 
-    def _settle(self, parsing: Parsing[Found]) -> Parsing[None]:
+    def _run_parser(self, parsing: Parsing[Found]) -> Parsing[None]:
         """Run a parser; add its calls, or go on behind the position."""
         try:
             end, calls = yield from parsing
         except NoCall as error:
             self._is_plain = error.resume is None
-            self._spend(_STEPS_OF_OPENING)
+            self._count_steps(_STEPS_OF_OPENING)
             self._emit_text(error.resume or self._at)
         else:
-            self._found(end, calls)
+            self._end_calls(end, calls)
 
     def _emit_text(self, end: int) -> None:
-        """Everything up to this index is text."""
+        """Everything up to this index is text: make it ready."""
         text = self._known.text[self._at : end]
         self._at = max(self._at, end)
         if not text:
@@ -276,14 +279,14 @@ class RescueStream:
             self._pending = []
             self._ready.append(Piece(text, text))
 
-    def _found(self, end: int, calls: list[FoundCall]) -> None:
+    def _end_calls(self, end: int, calls: list[FoundCall]) -> None:
         """Make a piece of the calls that end at this index."""
         if self._calls + len(calls) > MOST_CALLS:
             self._is_plain = True
             return
         self._end_text()
         self._calls += len(calls)
-        self._spend(_STEPS_OF_OPENING * len(calls))
+        self._count_steps(_STEPS_OF_OPENING * len(calls))
         source = self._pop_blank() + self._known.text[self._at : end]
         self._at = end
         self._holds_blank = True

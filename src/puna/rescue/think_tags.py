@@ -4,8 +4,8 @@ Only at the beginning of an answer: elsewhere the tags are part of the text. Rea
 closed goes to the end. White space around it belongs to neither side.
 
 States, each a method: `_before_tag` (white space and perhaps a tag), `_after_opening`,
-`_inside_thoughts`, `_after_thoughts`, `_text`. A piece that may still become a tag is held, so the
-text may be cut anywhere.
+`_inside_thoughts`, `_after_thoughts`, `_all_text`. A piece that may still become a tag is held, so
+the text may be cut anywhere.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Piece = tuple[Kind, str]
 
 
 class ThinkTags:
-    """Separates one text that is fed in pieces.
+    """Separates thoughts from one text that is fed in pieces.
 
-    Gives pairs of kind (`thought` or `text`) and text.
+    Gives pairs of kind (`thought` or `text`) and text. The state is a method: what to do next.
     """
 
     def __init__(self) -> None:
@@ -32,10 +32,10 @@ class ThinkTags:
     @property
     def is_over(self) -> bool:
         """Whether all further input is text."""
-        return self._state == self._text
+        return self._state == self._all_text
 
     def feed(self, text: str) -> list[Piece]:
-        """Add a piece; gives what is decided."""
+        """Add a piece. Returns what is decided."""
         pieces: list[Piece] = []
         self._held += text
         state = None
@@ -45,13 +45,16 @@ class ThinkTags:
         return [piece for piece in pieces if piece[1]]
 
     def stop(self) -> list[Piece]:
-        """Treat all further input as text; gives what was held."""
+        """Treat all further input as text, because the host sends thoughts itself.
+
+        Returns what was held.
+        """
         pieces = self.close()
-        self._state = self._text
+        self._state = self._all_text
         return pieces
 
     def close(self) -> list[Piece]:
-        """End the text; gives what was held."""
+        """End the text. Returns what was held."""
         held, self._held = self._held, ""
         kind: Kind = "thought" if self._state == self._inside_thoughts else "text"
         if self._state in (self._after_thoughts, self._after_opening):
@@ -59,24 +62,24 @@ class ThinkTags:
         return [(kind, held)] if held else []
 
     def _before_tag(self) -> list[Piece]:
-        """Skip white space, and look for the opening tag."""
+        """First state: skip white space, and look for the opening tag."""
         said = self._held.lstrip()
         if said.startswith(OPEN):
             self._held = said[len(OPEN) :]
             self._state = self._after_opening
         elif said and not OPEN.startswith(said):
-            self._state = self._text
+            self._state = self._all_text
         return []
 
     def _after_opening(self) -> list[Piece]:
-        """Skip line breaks behind the opening tag."""
+        """State: skip line breaks after the opening tag."""
         self._held = self._held.lstrip("\n")
         if self._held:
             self._state = self._inside_thoughts
         return []
 
     def _inside_thoughts(self) -> list[Piece]:
-        """Give reasoning until the closing tag; line breaks before the tag are dropped."""
+        """State: give thoughts until the closing tag; line breaks before the tag are dropped."""
         thought, tag, rest = self._held.partition(CLOSE)
         if tag:
             self._held = rest
@@ -90,14 +93,14 @@ class ThinkTags:
         return [("thought", ready)]
 
     def _after_thoughts(self) -> list[Piece]:
-        """Skip white space behind the closing tag."""
+        """State: skip white space after the closing tag."""
         self._held = self._held.lstrip()
         if self._held:
-            self._state = self._text
+            self._state = self._all_text
         return []
 
-    def _text(self) -> list[Piece]:
-        """Give everything as text."""
+    def _all_text(self) -> list[Piece]:
+        """Last state: give everything as text."""
         text, self._held = self._held, ""
         return [("text", text)]
 
@@ -111,5 +114,5 @@ def split_thoughts(text: str) -> tuple[str, str]:
 
 
 def _may_become(tag: str, text: str) -> int:
-    """How many characters at the end of a text may be the beginning of a tag."""
+    """How many characters at the end of a text may be the beginning of the tag."""
     return next((n for n in range(len(tag) - 1, 0, -1) if text.endswith(tag[:n])), 0)

@@ -80,10 +80,7 @@ class KnownTools:
         return any(f"{name}{suffix}".startswith(text) for name in self.schemas)
 
     def make_call(self, name: str, arguments: Mapping[str, Any]) -> FoundCall | None:
-        """Build a call.
-
-        None where JSON cannot hold the arguments, or where they repeat the definition.
-        """
+        """Build a call; None where JSON cannot hold the arguments, or they repeat a definition."""
         schema = self.schemas[name]
         if _is_schema(arguments, schema):
             return None
@@ -117,7 +114,7 @@ class _UndecodedSchemas(Mapping[str, Mapping[str, Any]]):
 
 
 def _is_schema(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
-    """Whether the model repeated the tool's definition instead of calling it, as small ones do."""
+    """Whether the arguments repeat the tool's definition, which small models write instead."""
     if arguments.get("type") != "object" or not isinstance(arguments.get("properties"), Mapping):
         return False
     own = schema.get("properties")

@@ -158,17 +158,17 @@ class Attempts:
             self._finish(error)
 
     def _allowed_retries(self) -> int:
-        """The retries that the present name's deployments allow."""
+        """How many retries the current name's deployments allow."""
         own = self._group[0].max_retries
         return own if own is not None else self.policy.max_retries
 
     def _may_retry(self, deployment: Deployment, error: APIError) -> bool:
-        """Whether the present name may be asked again after this error."""
+        """Whether the current name may be tried again after this error."""
         is_its_own = isinstance(error, _OWN_TROUBLE)
         return error.is_retryable or (is_its_own and self._has_other(deployment))
 
     def _has_other(self, deployment: Deployment) -> bool:
-        """Whether the name has a deployment that has not failed in this call yet."""
+        """Whether the current name has a deployment that has not failed in this call yet."""
         avoid = self._avoid | {deployment.deployment_id}
         return any(d.deployment_id not in avoid for d in self._group)
 
@@ -182,7 +182,7 @@ class Attempts:
         self._pause_s = self._pause_after(error)
 
     def _pause_after(self, error: APIError) -> float:
-        """The pause in seconds before the same deployment is asked again."""
+        """The pause in seconds before the same deployment is tried again."""
         policy = self.policy
         if error.retry_after_s is not None:
             asked = min(error.retry_after_s, policy.longest_retry_after_s)

@@ -44,7 +44,7 @@ class Health:
         return self._kinds.setdefault(kind, Health(self.policy))
 
     def with_policy(self, policy: CooldownPolicy, deployment_ids: Iterable[str]) -> Health:
-        """The health under a new configuration, with what is known of these deployments.
+        """The health under a reloaded configuration; it keeps the records of these deployments.
 
         Both share their records: a call that began before, and ends later, counts for both.
         """
@@ -68,7 +68,7 @@ class Health:
 
     def failed(self, deployment_id: str, error: APIError, now: float) -> None:
         """Count a failure, unless it is the caller's fault; may begin a cooldown."""
-        if not self.policy.is_enabled or not _counts(error):
+        if not self.policy.is_enabled or not _counts_as_failure(error):
             return
         record = self._records.setdefault(deployment_id, _Record())
         record.fails += 1
@@ -84,7 +84,7 @@ class Health:
             record.fails, record.cooldown_until = 0, 0.0
 
 
-def _counts(error: APIError) -> bool:
+def _counts_as_failure(error: APIError) -> bool:
     """Whether an error counts as a failure of the deployment."""
     if isinstance(error, BadRequestError) or error.code == UNMET_FORMAT:
         return False  # whatever the status: the request is wrong, the host is well

@@ -13,21 +13,21 @@ Accepts = Callable[[Deployment], bool]
 
 
 def suitable(plan: Plan, accepts: Accepts) -> Plan:
-    """The plan without the deployments that would refuse or lose a part of the request.
+    """Leave out of a plan the deployments that would refuse or lose a part of the request.
 
-    A name of which no deployment accepts it keeps all; then the error, or the report, says what was
-    lost.
+    Called once for each call. A name of which no deployment accepts the request keeps all; then the
+    error, or the report, says what was lost.
     """
     if len(plan.group) == 1 and not plan.fallbacks:
         return plan
     groups = (plan.group, *plan.fallbacks)
-    kept = [_suitable(group, accepts) for group in groups]
+    kept = [_suitable_group(group, accepts) for group in groups]
     if all(after is before for after, before in zip(kept, groups, strict=True)):
         return plan
     return replace(plan, group=kept[0], fallbacks=tuple(kept[1:]))
 
 
-def _suitable(group: Group, accepts: Accepts) -> Group:
+def _suitable_group(group: Group, accepts: Accepts) -> Group:
     """The deployments that accept the request; all where none does."""
     first = group[0].target if group else None
     if first is None or all(

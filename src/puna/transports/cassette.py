@@ -52,14 +52,14 @@ def write_cassette(path: Path, exchanges: Iterable[str]) -> None:
     )
     try:
         if path.exists() and not path.is_file():  # a file in its place would take a device away
-            raise _unwritable(path, "it is there and is no file")
+            raise _unwritable_error(path, "it is there and is no file")
         # JSON has an escape for the halves of characters that UTF-8 cannot write.
-        _replace(path, text.encode("utf-8", "backslashreplace"))
+        _replace_file(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise _unwritable(path, str(error.strerror)) from error
+        raise _unwritable_error(path, str(error.strerror)) from error
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace_file(path: Path, data: bytes) -> None:
     """Write a file beside the old one, and move it into its place."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -87,29 +87,32 @@ def read_cassette(path: Path) -> list[RecordedExchange]:
     try:
         content: Any = json.loads(path.read_bytes())
     except OSError as error:
-        raise _unusable(path, f"cannot be read: {error.strerror}; record it first") from error
+        raise _unusable_error(path, f"cannot be read: {error.strerror}; record it first") from error
     except (ValueError, RecursionError) as error:
-        raise _unusable(path, f"is no JSON: {error}") from error
+        raise _unusable_error(path, f"is no JSON: {error}") from error
     if not isinstance(content, dict):
-        raise _unusable(path, "is no cassette: it must be an object")
+        raise _unusable_error(path, "is no cassette: it must be an object")
     if "exchanges" not in content:
-        return [_read(path, 0, {**content, "request": None})]
+        return [_read_exchange(path, 0, {**content, "request": None})]
     if content.get("version") != VERSION:
-        raise _unusable(
+        raise _unusable_error(
             path, f"has version `{content.get('version')}`, this Puna reads {VERSION}: record again"
         )
     exchanges = content["exchanges"]
     if not isinstance(exchanges, list):
-        raise _unusable(path, "is broken: `exchanges` must be a list")
-    return [_read(path, place, given) for place, given in enumerate(cast("list[Any]", exchanges))]
+        raise _unusable_error(path, "is broken: `exchanges` must be a list")
+    return [
+        _read_exchange(path, place, given)
+        for place, given in enumerate(cast("list[Any]", exchanges))
+    ]
 
 
-def _read(path: Path, place: int, given: Any) -> RecordedExchange:
+def _read_exchange(path: Path, place: int, given: Any) -> RecordedExchange:
     """Parse one exchange; an error names its position in the file."""
     try:
         return _exchange_from_json(given)
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise _unusable(path, f"is broken in `exchanges[{place}]`: {error!r}") from error
+        raise _unusable_error(path, f"is broken in `exchanges[{place}]`: {error!r}") from error
 
 
 def _exchange_to_json(exchange: RecordedExchange) -> dict[str, Any]:
@@ -146,11 +149,13 @@ def _exchange_from_json(given: Mapping[str, Any]) -> RecordedExchange:
 
 
 def _request_from_json(request: Mapping[str, Any]) -> RecordedRequest:
+    """A request from JSON fields."""
     body = b64decode(request["body_base64"]) if "body_base64" in request else request.get("body")
     return RecordedRequest(str(request["method"]), str(request["url"]), body)
 
 
 def _body_to_json(body: Any) -> dict[str, Any]:
+    """A request's body as JSON fields: JSON values as they are, bytes as base64."""
     if body is None:
         return {}
     if isinstance(body, bytes):
@@ -159,6 +164,7 @@ def _body_to_json(body: Any) -> dict[str, Any]:
 
 
 def _pieces_to_json(pieces: Sequence[tuple[float, bytes]]) -> dict[str, Any]:
+    """The pieces of a reply's body as JSON fields: one that is JSON as its value, else as texts."""
     if len(pieces) == 1:
         at_ms, body = pieces[0]
         value = parse_exact_json(body)
@@ -168,6 +174,7 @@ def _pieces_to_json(pieces: Sequence[tuple[float, bytes]]) -> dict[str, Any]:
 
 
 def _piece_to_json(piece: bytes) -> dict[str, str]:
+    """A piece as JSON fields: as text, or as base64 where it is no UTF-8."""
     try:
         return {"text": piece.decode()}
     except UnicodeDecodeError:
@@ -175,6 +182,7 @@ def _piece_to_json(piece: bytes) -> dict[str, str]:
 
 
 def _pieces_from_json(given: Mapping[str, Any]) -> list[tuple[float, bytes]]:
+    """The pieces of a reply's body from JSON fields, each with its time in milliseconds."""
     if "body" in given:
         body = given["body"]
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
@@ -183,6 +191,7 @@ def _pieces_from_json(given: Mapping[str, Any]) -> list[tuple[float, bytes]]:
 
 
 def _piece_from_json(piece: Any) -> tuple[float, bytes]:
+    """A piece and its time in milliseconds, from JSON fields."""
     if isinstance(piece, str):
         return 0.0, piece.encode()
     data = b64decode(piece["base64"]) if "base64" in piece else piece["text"].encode()
@@ -190,16 +199,18 @@ def _piece_from_json(piece: Any) -> tuple[float, bytes]:
 
 
 def _failure_to_json(failure: RecordedFailure) -> dict[str, Any]:
+    """An error as JSON fields."""
     facts = asdict(failure)
     return {"error": facts.pop("name"), **facts}
 
 
 def _failure_from_json(given: Mapping[str, Any]) -> RecordedFailure:
+    """An error from JSON fields."""
     facts = {**given}
     return RecordedFailure(str(facts.pop("error")), str(facts.pop("message", "It broke.")), **facts)
 
 
-def _unwritable(path: Path, why: str) -> ConfigError:
+def _unwritable_error(path: Path, why: str) -> ConfigError:
     """The error for a file that cannot be written."""
     return ConfigError(
         f"the cassette cannot be written: {why}; name a file in a folder that is there.",
@@ -208,6 +219,6 @@ def _unwritable(path: Path, why: str) -> ConfigError:
     )
 
 
-def _unusable(path: Path, what: str) -> ConfigError:
+def _unusable_error(path: Path, what: str) -> ConfigError:
     """The error for a file that is no cassette."""
     return ConfigError(f"the cassette {what}.", file=str(path), key="replay")

@@ -52,7 +52,7 @@ class CassettePlayer:
             place = next((i for i, one in enumerate(self._left) if _matches(one, sent)), None)
             if place is None:
                 raise self._not_recorded(sent)
-            return _recorded(self._left.pop(place), self._speed)
+            return _to_recorded(self._left.pop(place), self._speed)
 
     def _not_recorded(self, sent: RecordedRequest) -> BadRequestError:
         """The error for a request without a recording: names what differs from the nearest one."""
@@ -60,7 +60,7 @@ class CassettePlayer:
         request = f"`{sent.method} {sent.path}`"
         if same:
             replies = "one reply" if same == 1 else f"{same} replies"
-            return _refused(
+            return _refusal(
                 f"The cassette `{self._name}` has {replies} to this {request}, played already; "
                 "record again with as many calls as are made now."
             )
@@ -70,14 +70,14 @@ class CassettePlayer:
             if one.sent is not None
         ]
         if not found:
-            return _refused(
+            return _refusal(
                 f"The cassette `{self._name}` holds no request, so {request} is not in it; "
                 "record it first."
             )
         differences, place = min(found, key=lambda pair: (len(pair[0]), pair[1]))
         told = "; ".join(_describe(one) for one in islice(differences, _MOST_SHOWN))
         more = len(differences) - _MOST_SHOWN
-        return _refused(
+        return _refusal(
             f"{request} is not in the cassette `{self._name}`. The closest is "
             f"`exchanges[{place}]`; what differs: {told}"
             f"{f'; and {more} more' if more > 0 else ''}. Send what was "
@@ -86,22 +86,23 @@ class CassettePlayer:
         )
 
 
-def _refused(message: str, param: str | None = None) -> BadRequestError:
+def _refusal(message: str, param: str | None = None) -> BadRequestError:
+    """Make the error for a request that was not recorded."""
     return BadRequestError(message, code="not_recorded", param=param)
 
 
 def _matches(exchange: RecordedExchange, sent: RecordedRequest) -> bool:
     """Whether an exchange was recorded for such a request."""
     own = exchange.sent
-    return own is None or _key(own) == _key(sent)
+    return own is None or _match_key(own) == _match_key(sent)
 
 
-def _key(sent: RecordedRequest) -> tuple[str, str, str]:
+def _match_key(sent: RecordedRequest) -> tuple[str, str, str]:
     """What must be equal for a recording to match: method, path and body."""
     return sent.method, sent.path, comparable_text(sent.body)
 
 
-def _recorded(exchange: RecordedExchange, speed: float) -> Recorded:
+def _to_recorded(exchange: RecordedExchange, speed: float) -> Recorded:
     """The exchange as a reply to replay, with its pauses scaled."""
     end = exchange.end
     error = end.to_error() if isinstance(end, RecordedFailure) else None
@@ -166,4 +167,5 @@ def _describe(difference: Difference) -> str:
 
 
 def _quoted(value: Any) -> str:
+    """A value as a difference shows it."""
     return "not there" if value is _NOTHING else f"`{display(value)}`"

@@ -17,7 +17,7 @@ def render(content: object, margin: str) -> str:
 
     `margin` is a line break and the indent that each further line begins with.
     """
-    return _rendered(content, margin, is_item=False)
+    return _render_value(content, margin, is_item=False)
 
 
 def parse_exact_json(body: bytes) -> Any:
@@ -30,8 +30,8 @@ def parse_exact_json(body: bytes) -> Any:
         value: Any = json.loads(
             body.decode(),
             object_pairs_hook=_without_duplicates,
-            parse_float=_finite,
-            parse_constant=_finite,
+            parse_float=_parse_finite,
+            parse_constant=_parse_finite,
         )
     except (ValueError, RecursionError):
         return None
@@ -61,16 +61,16 @@ def comparable_text(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=repr)
 
 
-def _rendered(value: object, margin: str, *, is_item: bool) -> str:
+def _render_value(value: object, margin: str, *, is_item: bool) -> str:
     """A value as JSON at a margin; items of lists get one line if they are plain."""
     if not isinstance(value, dict | list) or not value or (is_item and _is_plain(value)):
         return json.dumps(value, ensure_ascii=False)
     inner = margin + _INDENT
     if isinstance(value, list):
-        items = [_rendered(item, inner, is_item=True) for item in cast("list[object]", value)]
+        items = [_render_value(item, inner, is_item=True) for item in cast("list[object]", value)]
         return f"[{inner}{f',{inner}'.join(items)}{margin}]"
     fields = [
-        f"{json.dumps(name, ensure_ascii=False)}: {_rendered(item, inner, is_item=False)}"
+        f"{json.dumps(name, ensure_ascii=False)}: {_render_value(item, inner, is_item=False)}"
         for name, item in cast("dict[str, object]", value).items()
     ]
     return f"{{{inner}{f',{inner}'.join(fields)}{margin}}}"
@@ -90,7 +90,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _finite(digits: str) -> float:
+def _parse_finite(digits: str) -> float:
     """Parse a number. Raises ValueError where a float cannot hold it."""
     value = float(digits)
     if not math.isfinite(value):

@@ -33,7 +33,7 @@ _NO_ENCODING = frozenset(("", "identity", "none", "utf-8", "utf8"))
 
 
 class Decoder:
-    """Decompresses one body, incrementally: `feed` adds input, `step` gives the next output."""
+    """Decompresses one body: `feed` it bytes as they come, then call `step` until it gives none."""
 
     def __init__(self, encoding: str) -> None:
         """Begin. Raises ValueError for an encoding other than gzip and deflate."""
@@ -51,7 +51,9 @@ class Decoder:
         self._opened = 0
 
     def check_ratio(self) -> None:
-        """Check that the body did not expand far more than any answer of a model does.
+        """Check that the body did not expand far more than any answer of a model.
+
+        A decompression bomb.
 
         Raises:
             zlib.error: it did.
@@ -62,13 +64,13 @@ class Decoder:
     def feed(self, data: bytes) -> None:
         """Add bytes of the compressed body."""
         self._fed += len(data)
-        self._left = self._left[self._at :] + data if self._holds else data
+        self._left = self._left[self._at :] + data if self._has_input else data
         self._at = 0
 
     @property
     def has_output(self) -> bool:
         """Whether `step` may give bytes without more input."""
-        return self._holds or self._is_full
+        return self._has_input or self._is_full
 
     def step(self) -> bytes:
         """Decompress at most `MAX_STEP` bytes; an empty result means that more input is needed.
@@ -77,11 +79,11 @@ class Decoder:
             zlib.error: the bytes do not fit their encoding, or there are too many empty gzip
                 members.
         """
-        while self._holds or self._is_full:
+        while self._has_input or self._is_full:
             opener = self._opener or self._deflate_decoder()
             if opener.eof:
                 self._skip_padding()
-                if not self._holds:
+                if not self._has_input:
                     break
                 opener = self._next_member()
             self._has_begun = True
@@ -99,7 +101,7 @@ class Decoder:
         return b""
 
     @property
-    def _holds(self) -> bool:
+    def _has_input(self) -> bool:
         """Whether there is input that was not decompressed yet."""
         return self._at < len(self._left)
 
@@ -139,9 +141,9 @@ class Decoder:
             self._at = zeros.end()
 
     def _next_member(self) -> Any:
-        """The decompressor for the next gzip member. Deflate has only one.
+        """The decompressor for the next gzip member.
 
-        Further bytes are an error.
+        Deflate has only one: further bytes are an error.
         """
         if not self._is_gzip:
             raise zlib.error("bytes follow the compressed body")

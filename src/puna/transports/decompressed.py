@@ -28,9 +28,9 @@ class DecompressedBody:
         self._decoder: Decoder | None = None
 
     def check_ratio(self) -> None:
-        """Check the ratio of what was read so far, see `Decoder.check_ratio`.
+        """Check the ratio of what was read so far, for bodies kept in memory.
 
-        For bodies kept in memory.
+        See `Decoder.check_ratio`.
 
         Raises:
             zlib.error: the body expanded too much.
@@ -69,5 +69,9 @@ class DecompressedBody:
         decoder.check_end()
 
     def _begin(self) -> Decoder:
+        """Make the decoder for the reply's encoding.
+
+        Raises ValueError for one that is not supported.
+        """
         decoder = self._decoder = Decoder(self._reply.headers["content-encoding"].strip().lower())
         return decoder

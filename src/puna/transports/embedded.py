@@ -88,7 +88,10 @@ class _EmbeddedReply:
         self._reply.finish(within_s)
 
     def close(self) -> None:
-        """Give back or cut the connection; the server stops an answer that nobody reads."""
+        """Return or close the connection.
+
+        The server stops generating an answer that nobody reads.
+        """
         self._reply.close()
 
 
@@ -147,7 +150,10 @@ class _AsyncEmbeddedReply:
             raise await asyncio.to_thread(_explain, error, self._supervisor) from error
 
     async def close(self) -> None:
-        """Give back or cut the connection; the server stops an answer that nobody reads."""
+        """Return or close the connection.
+
+        The server stops generating an answer that nobody reads.
+        """
         await self._reply.close()
 
 
@@ -158,12 +164,13 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _rewrite(request: HTTPRequest, address: ChildAddress, path: str) -> HTTPRequest:
+    """The request for the process's HTTP server, with the key that it requires."""
     key = f"Bearer {address.api_key.reveal()}"
     return request.to(address.base_url + path, {"authorization": key})
 
 
 def _explain(error: APIConnectionError, supervisor: Supervisor) -> APIConnectionError:
-    """The error for a broken connection to the process: whether the process died.
+    """The error for a broken connection to the process, which says whether the process died.
 
     May wait a moment for the process to end.
     """

@@ -9,8 +9,8 @@ from puna.errors import APIConnectionError, APITimeoutError
 from puna.wire.http import HTTPRequest
 
 
-def timed_out(request: HTTPRequest, *, is_head: bool) -> APITimeoutError:
-    """The error for a reply that did not come in the caller's time. It is not retryable.
+def timeout_error(request: HTTPRequest, *, is_head: bool) -> APITimeoutError:
+    """Make the error for a reply that did not come in the caller's time. It is not retryable.
 
     `is_head` is whether the head was awaited; else a stream paused for too long.
     """
@@ -20,23 +20,23 @@ def timed_out(request: HTTPRequest, *, is_head: bool) -> APITimeoutError:
     return _timeout_after(limit_s, f"No answer from `{origin_of(request.url)}`", keyword)
 
 
-def not_connected(request: HTTPRequest) -> APITimeoutError:
-    """The error for a connection that was not made in time.
+def connect_timeout_error(request: HTTPRequest) -> APITimeoutError:
+    """Make the error for a connection that was not made in time.
 
     Retryable where the connect timeout ended, and not the caller's total time.
     """
     connect_s, total_s = request.timeouts.connect_s, request.timeouts.total_s
-    limit_s = least(connect_s, total_s)
+    limit_s = smallest_limit(connect_s, total_s)
     error = _timeout_after(limit_s, f"No connection to `{origin_of(request.url)}`", "timeout")
     error.was_sent = False
     error.is_retryable = limit_s != total_s
     return error
 
 
-def unreachable(
+def connection_error(
     request: HTTPRequest, error: Exception, *, was_sent: bool = True
 ) -> APIConnectionError:
-    """The error for a connection that failed or broke; known causes get a clause with the fix.
+    """Make the error for a connection that failed or broke; known causes get a clause with the fix.
 
     `was_sent` is whether the host may have received the request.
     """
@@ -75,12 +75,12 @@ _CAUSES = tuple(
 """Scheme, words of the reason, and what to look at. The first that fits counts."""
 
 
-def too_long(limit: int) -> str:
-    """The text for a reply that is longer than `limit` bytes."""
+def too_long_text(limit: int) -> str:
+    """The error text for a reply that is longer than `limit` bytes."""
     return f"the reply is longer than {limit} bytes"
 
 
-def least(*limits: float | None) -> float | None:
+def smallest_limit(*limits: float | None) -> float | None:
     """The smallest of some limits in seconds; None means no limit."""
     known = [limit for limit in limits if limit is not None]
     return min(known) if known else None
@@ -96,5 +96,6 @@ def origin_of(url: str) -> str:
 
 
 def _timeout_after(limit_s: float | None, what: str, keyword: str) -> APITimeoutError:
+    """Make a timeout error; `keyword` is the argument that sets the limit."""
     within = f"within {limit_s:g} s; raise `{keyword}` or try again" if limit_s else "in time"
     return APITimeoutError(f"{what} {within}.", is_retryable=False)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from puna.errors import APIError, BadRequestError
-from puna.transports.failures import least, timed_out, unreachable
+from puna.transports.failures import connection_error, smallest_limit, timeout_error
 from puna.transports.replay import Recorded
 from puna.types.display import display, kind_of
 from puna.wire.http import HTTPRequest
@@ -41,7 +41,7 @@ class Faults:
         for name in ("rate_limited", "refused", "cut", "slow"):
             given: Any = getattr(self, name)
             _check_form(name, given)
-            _check(name, dict.fromkeys(given, 0) if name == "refused" else given)
+            _check_numbers(name, dict.fromkeys(given, 0) if name == "refused" else given)
 
 
 def _check_form(name: str, given: object) -> None:
@@ -54,7 +54,7 @@ def _check_form(name: str, given: object) -> None:
         )
 
 
-def _check(name: str, given: Mapping[Any, Any]) -> None:
+def _check_numbers(name: str, given: Mapping[Any, Any]) -> None:
     """Refuse request numbers and amounts that are out of range."""
     for number, amount in given.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
@@ -114,7 +114,7 @@ class PlannedFault:
         """
         if self.is_refused:
             reason = ConnectionRefusedError("connection refused")
-            refusal = unreachable(self.request, reason, was_sent=False)
+            refusal = connection_error(self.request, reason, was_sent=False)
             return Recorded(error=refusal, is_refused=True)
         if self.retry_after_s is None:
             return None
@@ -132,7 +132,9 @@ class PlannedFault:
         limit_s = timeouts.idle_s if self.request.is_stream else timeouts.total_s
         if limit_s is None or self.pause_s <= limit_s:
             return self.pause_s, None
-        return least(self.pause_s, limit_s) or 0.0, timed_out(self.request, is_head=False)
+        return smallest_limit(self.pause_s, limit_s) or 0.0, timeout_error(
+            self.request, is_head=False
+        )
 
     def pass_on(self, piece: bytes) -> tuple[bytes, APIError | None]:
         """The part of a piece that still arrives, and the error if the connection is cut in it."""
@@ -141,4 +143,4 @@ class PlannedFault:
             return piece, None
         kept = piece[: max(0, len(piece) - (self._passed - self.cut_after))]
         reason = ConnectionResetError(f"the connection was cut after {self.cut_after} bytes")
-        return kept, unreachable(self.request, reason)
+        return kept, connection_error(self.request, reason)

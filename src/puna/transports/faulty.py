@@ -71,10 +71,11 @@ class _FaultyReply:
         self._reply.finish(within_s)
 
     def close(self) -> None:
-        """Give back or cut the connection."""
+        """Return or close the connection."""
         self._reply.close()
 
     def _pause(self) -> None:
+        """Wait for the planned time. Raises the planned timeout."""
         seconds, error = self._fault.pause()
         if seconds:
             self._sleep(seconds)
@@ -137,10 +138,11 @@ class _AsyncFaultyReply:
                 raise error
 
     async def close(self) -> None:
-        """Give back or cut the connection."""
+        """Return or close the connection."""
         await self._reply.close()
 
     async def _pause(self) -> None:
+        """Wait for the planned time. Raises the planned timeout."""
         seconds, error = self._fault.pause()
         if seconds:
             await self._sleep(seconds)

@@ -32,17 +32,14 @@ _CACHED_ADDRESSES = 64
 
 
 class Connections(NamedTuple):
-    """A connection pool.
-
-    `send` gives a reply whose body is unread, `close` closes all connections.
-    """
+    """A pool of connections: `send` gives a reply whose body is unread, `close` closes all."""
 
     send: Callable[[httpx2.Request], httpx2.Response]
     close: Callable[[], None]
 
 
 class AsyncConnections(NamedTuple):
-    """Sends and closes asynchronously. `is_direct` is true if no request goes through a proxy."""
+    """As `Connections`, for asyncio. `is_direct` is true if no request goes through a proxy."""
 
     send: Callable[[httpx2.Request], Awaitable[httpx2.Response]]
     close: Callable[[], Awaitable[None]]
@@ -85,6 +82,7 @@ def make_connections(tls: ssl.SSLContext, *, uses_proxies: bool) -> Connections:
     lock = threading.Lock()
 
     def send(request: httpx2.Request) -> httpx2.Response:
+        """Send a request, directly or through the host's proxy."""
         address = proxies.find(str(request.url))
         if address is None:
             return direct.handle_request(request)
@@ -97,6 +95,7 @@ def make_connections(tls: ssl.SSLContext, *, uses_proxies: bool) -> Connections:
         return by_proxy[address].handle_request(request)
 
     def close() -> None:
+        """Close the connections to hosts and proxies."""
         for one in (direct, *by_proxy.values()):
             one.close()
 
@@ -112,6 +111,7 @@ def make_async_connections(tls: ssl.SSLContext, *, uses_proxies: bool) -> AsyncC
     by_proxy: dict[str, httpx2.AsyncHTTPTransport] = {}
 
     async def send(request: httpx2.Request) -> httpx2.Response:
+        """Send a request, directly or through the host's proxy."""
         address = proxies.find(str(request.url))
         if address is None:
             return await direct.handle_async_request(request)
@@ -123,6 +123,7 @@ def make_async_connections(tls: ssl.SSLContext, *, uses_proxies: bool) -> AsyncC
         return await by_proxy[address].handle_async_request(request)
 
     async def close() -> None:
+        """Close the connections to hosts and proxies."""
         for one in (direct, *by_proxy.values()):
             await one.aclose()
 
@@ -131,6 +132,7 @@ def make_async_connections(tls: ssl.SSLContext, *, uses_proxies: bool) -> AsyncC
 
 @contextmanager
 def _usable_proxy() -> Generator[None]:
+    """Context that turns errors about a proxy's address into ConfigError."""
     try:
         yield
     except (ImportError, ValueError, httpx2.InvalidURL) as error:

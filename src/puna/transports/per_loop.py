@@ -22,10 +22,7 @@ class LoopTransport(AsyncTransport, Protocol):
     """A transport that can be closed after its event loop was."""
 
     def abandon(self) -> None:
-        """Close the sockets without the event loop, which is closed.
-
-        Nothing may be sent afterwards.
-        """
+        """Close the sockets of an event loop that is closed. Nothing may be sent afterwards."""
         ...
 
 
@@ -58,23 +55,20 @@ class PerLoopTransport(Generic[T]):
         if held is None:
             self._abandon_closed()
             transport = self._make()
-            closer = self._closer(loop, transport)
+            closer = self._close_at_exit(loop, transport)
             held = self._by_loop[loop] = (transport, closer)
             with suppress(StopIteration):  # it awaits nothing before its `yield`
                 closer.asend(None).send(None)
         return held[0]
 
     def _abandon_closed(self) -> None:
-        """Drop the transports of closed loops.
-
-        A transport refers to its loop, so nothing else would.
-        """
+        """Close and forget the transports of closed loops, which nothing else would."""
         for loop, (transport, _) in tuple(self._by_loop.items()):
             if loop.is_closed():
                 del self._by_loop[loop]
                 transport.abandon()
 
-    async def _closer(
+    async def _close_at_exit(
         self, loop: asyncio.AbstractEventLoop, transport: T
     ) -> AsyncGenerator[None, None]:
         """A suspended generator that closes the transport.

@@ -17,12 +17,12 @@ _SOCKS: Final = ("socks5", "socks5h")
 
 
 class EnvironmentProxies:
-    """The proxies that the environment names when this is made; later changes are not seen."""
+    """The proxies of the environment, as they were when this was made."""
 
     def __init__(self) -> None:
         named = getproxies()
         self._proxies = named if any(named.get(one) for one in _SCHEMES) else {}
-        self._find_for = lru_cache(_MOST_HOSTS)(self._find)
+        self._find_for = lru_cache(_MOST_HOSTS)(self._find_uncached)
 
     @property
     def is_any_set(self) -> bool:
@@ -44,7 +44,11 @@ class EnvironmentProxies:
         except ValueError:  # no URL: the transport says why
             return None
 
-    def _find(self, scheme: str, host: str, port: int | None) -> str | None:
+    def _find_uncached(self, scheme: str, host: str, port: int | None) -> str | None:
+        """The proxy for a scheme and host, by the variables.
+
+        None where the host is reached directly.
+        """
         proxy = self._proxies.get(scheme) or self._proxies.get("all")
         if not proxy or proxy_bypass(host if port is None else f"{host}:{port}", self._proxies):
             return None
@@ -72,4 +76,5 @@ def environment_faults(environ: Mapping[str, str]) -> list[str]:
 
 
 def _is_usable(scheme: str) -> bool:
+    """Whether proxies of this scheme can be used; SOCKS needs a package."""
     return scheme in _USABLE or (scheme in _SOCKS and find_spec("socksio") is not None)

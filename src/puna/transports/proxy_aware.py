@@ -23,10 +23,7 @@ class ProxyAwareTransport:
         self.proxies = EnvironmentProxies()
 
     async def open(self, request: HTTPRequest) -> AsyncOpenReply:
-        """Send the request, through the host's proxy if it has one.
-
-        Wait for the reply's headers.
-        """
+        """Send the request, if need be through a proxy, and wait for the reply's headers."""
         if not self.is_proxied(request.url):
             return await self.lean.open(request)
         if self._standard is None:

@@ -18,7 +18,7 @@ from puna.wire.http import HTTPRequest
 class RecordedRequest:
     """A request as a cassette stores it: no headers, no secrets.
 
-    Its body is JSON, text or bytes.
+    The body is JSON, text or bytes.
     """
 
     method: str
@@ -98,6 +98,7 @@ class RecordedExchange:
 
 
 def _read_body(body: bytes) -> Any:
+    """A body as JSON if that loses nothing, else as text, else as bytes."""
     if not body:
         return None
     value = parse_exact_json(body)

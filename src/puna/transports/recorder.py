@@ -63,7 +63,7 @@ class Recorder:
     def _write(self) -> None:
         """Write all finished exchanges to the file."""
         with self._lock:
-            texts = [self._text_of(recording) for recording in tuple(self._recordings)]
+            texts = [self._serialize(recording) for recording in tuple(self._recordings)]
             try:
                 write_cassette(self._path, [text for text in texts if text is not None])
             except ConfigError as error:
@@ -73,7 +73,11 @@ class Recorder:
             else:
                 self._has_failed = False
 
-    def _text_of(self, recording: ExchangeRecording) -> str | None:
+    def _serialize(self, recording: ExchangeRecording) -> str | None:
+        """The text of a finished exchange.
+
+        None while it is open, or where it cannot be recorded.
+        """
         try:
             return recording.serialize(self._scrubber)
         except Exception:  # noqa: BLE001 - a recording is not worth a call
@@ -83,7 +87,7 @@ class Recorder:
 
 
 class ExchangeRecording:
-    """Collects one exchange while it runs.
+    """Collects one exchange while it runs, for the cassette.
 
     It is open until `finish`, `fail` or `leave` is called; only the first of these counts, and
     makes the recorder write its file.
@@ -114,17 +118,20 @@ class ExchangeRecording:
             self._pieces.append((_ms(self._now() - self._head_at), piece))
 
     def finish(self) -> None:
-        """The body was read to its end."""
-        self._ended("whole")
+        """Note that the body was read to its end."""
+        self._end_with("whole")
 
     def fail(self, error: APIError) -> None:
-        """The reply broke, or there was none."""
-        self._ended(error)
+        """Note that the reply broke, or that there was none."""
+        self._end_with(error)
 
     def leave(self) -> None:
-        """The reader stopped early. A request whose reply had not begun is not recorded."""
+        """Note that the reader stopped early.
+
+        A request whose reply had not begun is not recorded.
+        """
         if self._status is not None:
-            self._ended("left")
+            self._end_with("left")
 
     def serialize(self, scrubber: Scrubber) -> str | None:
         """The exchange as JSON text without secrets; None while it is open."""
@@ -134,11 +141,12 @@ class ExchangeRecording:
         if self._text is None or self._text[0] != scrubber.secret_count:
             self._text = (
                 scrubber.secret_count,
-                serialize_exchange(self._exchange(self._end, scrubber)),
+                serialize_exchange(self._to_recorded(self._end, scrubber)),
             )
         return self._text[1]
 
-    def _exchange(self, end: APIError | End, scrubber: Scrubber) -> RecordedExchange:
+    def _to_recorded(self, end: APIError | End, scrubber: Scrubber) -> RecordedExchange:
+        """The exchange as values for the cassette, without secrets."""
         times = [at_ms for at_ms, _ in self._pieces]
         cleaned = scrubber.scrub_pieces([piece for _, piece in self._pieces])
         return RecordedExchange(
@@ -150,12 +158,13 @@ class ExchangeRecording:
             end=RecordedFailure.of(end, scrubber) if isinstance(end, APIError) else end,
         )
 
-    def _ended(self, end: APIError | End) -> None:
-        """Record the end, if it is the first, and have the file written."""
+    def _end_with(self, end: APIError | End) -> None:
+        """Note the end, if it is the first, and have the file written."""
         if self._end is None:
             self._end = end
             self._write()
 
 
 def _ms(seconds: float) -> float:
+    """Seconds as milliseconds, rounded."""
     return round(seconds * 1_000, 1)

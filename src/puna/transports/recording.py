@@ -75,7 +75,7 @@ class _RecordingReply:
         self._recording.finish()
 
     def close(self) -> None:
-        """Give back or cut the connection."""
+        """Return or close the connection; note a reply that was not read to its end."""
         self._reply.close()
         self._recording.leave()
 

@@ -76,12 +76,13 @@ class ReplayTransport:
         if recorded.error is not None and recorded.is_refused:
             raise recorded.error
         self.open_replies += 1
-        return _ReplayReply(recorded, self._closed, self._sleep)
+        return _ReplayReply(recorded, self._count_closed, self._sleep)
 
     def close(self) -> None:
         """Do nothing: there are no connections."""
 
-    def _closed(self) -> None:
+    def _count_closed(self) -> None:
+        """Count a reply as closed."""
         self.open_replies -= 1
 
 
@@ -92,7 +93,7 @@ class _ReplayReply:
         self, recorded: Recorded, closed: Callable[[], None], sleep: Callable[[float], None]
     ) -> None:
         self.recorded = recorded
-        self._closed = closed
+        self._count_closed = closed
         self._sleep = sleep
         self._is_open = True
         self.status = recorded.status
@@ -123,7 +124,7 @@ class _ReplayReply:
         """Count the reply as closed."""
         if self._is_open:
             self._is_open = False
-            self._closed()
+            self._count_closed()
 
 
 class AsyncReplayTransport:

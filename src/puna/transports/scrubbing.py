@@ -86,6 +86,7 @@ class Scrubber:
 
 
 def _secrets_of(request: HTTPRequest) -> Iterator[str]:
+    """The secrets in a request's headers and URL."""
     for name, value in request.headers.items():
         if is_sensitive_header(name):
             yield from header_secrets(name, value)

@@ -102,17 +102,15 @@ class DeadlineBackend:
         return DeadlineStream(self._opener.connect_tcp(address, port, timeout=left_s, **options))
 
     def _addresses(self, host: str, port: int, end: float) -> list[str]:
-        """The addresses of a host.
-
-        The system's resolver takes no timeout, so it runs in a thread.
-        """
+        """Resolve a host's addresses in a thread: the system's resolver takes no timeout."""
         with suppress(OSError):  # a name, not an address
-            return _unique(socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST))
+            return _unique_addresses(socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST))
         if end == math.inf:
-            return _unique(self._resolve(host, port))
+            return _unique_addresses(self._resolve(host, port))
         found: queue.SimpleQueue[Sequence[Any] | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
+            """Resolve the name; runs in the thread."""
             try:
                 found.put(self._resolve(host, port))
             except Exception as error:  # noqa: BLE001 - raised where it is awaited
@@ -125,7 +123,7 @@ class DeadlineBackend:
             raise httpx2.ConnectTimeout("the host's name was not found in time") from None
         if isinstance(answer, Exception):
             raise answer
-        return _unique(answer)
+        return _unique_addresses(answer)
 
     def connect_unix_socket(self, *args: Any, **options: Any) -> DeadlineStream:
         """Connect to a Unix socket, like httpcore2's own backend."""
@@ -144,7 +142,7 @@ class DeadlineStream:
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read at least one byte; an empty result means that the host closed the connection."""
-        data: bytes = self._stream.read(max_bytes, timeout=_left(timeout))
+        data: bytes = self._stream.read(max_bytes, timeout=_time_left(timeout))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -152,19 +150,19 @@ class DeadlineStream:
         view = memoryview(buffer)
         if self._stream.get_extra_info("ssl_object") is not None:
             while view:
-                self._stream.write(view[:_TLS_RECORD_BYTES], timeout=_left(timeout))
+                self._stream.write(view[:_TLS_RECORD_BYTES], timeout=_time_left(timeout))
                 view = view[_TLS_RECORD_BYTES:]
             return
         sock = self._stream.get_extra_info("socket")
         while view:
-            sock.settimeout(_left(timeout))
+            sock.settimeout(_time_left(timeout))
             try:
                 view = view[sock.send(view) :]
             except TimeoutError:
                 raise
             except OSError:
                 self._stream.write(
-                    view, timeout=_left(timeout)
+                    view, timeout=_time_left(timeout)
                 )  # fails alike, in httpcore2's words
                 return
 
@@ -180,7 +178,7 @@ class DeadlineStream:
     ) -> DeadlineStream:
         """Do the TLS handshake, and return the encrypted stream."""
         return DeadlineStream(
-            self._stream.start_tls(ssl_context, server_hostname, timeout=_left(timeout))
+            self._stream.start_tls(ssl_context, server_hostname, timeout=_time_left(timeout))
         )
 
     def get_extra_info(self, info: str) -> Any:
@@ -188,7 +186,7 @@ class DeadlineStream:
         return self._stream.get_extra_info(info)
 
 
-def _left(timeout: float | None) -> float | None:
+def _time_left(timeout: float | None) -> float | None:
     """How many seconds the next read or write may take: the smaller of `timeout` and the deadline.
 
     Raises TimeoutError when the deadline has passed.
@@ -202,10 +200,11 @@ def _left(timeout: float | None) -> float | None:
 
 
 def _resolve(host: str, port: int) -> Sequence[Any]:
+    """The addresses of a host, by the system's resolver."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-def _unique(found: Sequence[Any]) -> list[str]:
+def _unique_addresses(found: Sequence[Any]) -> list[str]:
     """The resolver's addresses in its order, without repetitions."""
     addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
     if not addresses:

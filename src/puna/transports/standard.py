@@ -19,7 +19,13 @@ import httpx2
 from puna.errors import APIConnectionError, ConfigError
 from puna.transports.base import MOST_BODY_BYTES
 from puna.transports.decompressed import DecompressedBody, is_encoded
-from puna.transports.failures import least, not_connected, timed_out, too_long, unreachable
+from puna.transports.failures import (
+    connect_timeout_error,
+    connection_error,
+    smallest_limit,
+    timeout_error,
+    too_long_text,
+)
 from puna.transports.httpx_connections import (
     AsyncConnections,
     Connections,
@@ -57,7 +63,9 @@ class StandardTransport:
     def open(self, request: HTTPRequest) -> _StandardReply:
         """Send the request and wait for the reply's headers."""
         deadline = _deadline_after(request.timeouts.total_s)
-        limits = _limits(request.timeouts, None)  # the deadline is over all reads and writes
+        limits = _httpx_timeouts(
+            request.timeouts, None
+        )  # the deadline is over all reads and writes
         with _translate_errors(request, is_head=True), io_deadline(deadline):
             reply = self._connections().send(self._requests.make(request, limits))
         return _StandardReply(request, reply, deadline, self._most_body_bytes)
@@ -101,19 +109,19 @@ class _StandardReply:
 
     def read(self) -> bytes:
         """The whole body."""
-        piece = self._next(self._deadline)
+        piece = self._next_piece(self._deadline)
         while piece is not None:
             self._buffer.add(piece, self._decompressed)
             if self._deadline is not None and time.monotonic() > self._deadline:
-                raise timed_out(self._request, is_head=False)
-            piece = self._next(self._deadline)
+                raise timeout_error(self._request, is_head=False)
+            piece = self._next_piece(self._deadline)
         return self._buffer.content()
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces."""
         is_stream, idle_s = self._request.is_stream, self._request.timeouts.idle_s
         while True:
-            piece = self._next(_deadline_after(idle_s) if is_stream else self._deadline)
+            piece = self._next_piece(_deadline_after(idle_s) if is_stream else self._deadline)
             if piece is None:
                 return
             yield piece
@@ -126,19 +134,19 @@ class _StandardReply:
         """Read the end of the body, so that the connection can serve again."""
         self._ends_at = None
         with suppress(APIConnectionError):
-            self._next(_deadline_after(within_s))
+            self._next_piece(_deadline_after(within_s))
 
-    def _next(self, deadline: float | None) -> bytes | None:
+    def _next_piece(self, deadline: float | None) -> bytes | None:
         """The next piece of the body, before `deadline`; None at the end."""
         if self._ends_at is not None:
-            deadline = least(deadline, self._ends_at)
+            deadline = smallest_limit(deadline, self._ends_at)
         with _translate_errors(self._request), io_deadline(deadline):
             return next(self._body, None)
 
     def close(self) -> None:
         """Close the reply, also while another thread reads from it."""
         if not self._reply.is_closed:
-            _cut(self._reply.extensions["network_stream"].get_extra_info("socket"))
+            _shut_down(self._reply.extensions["network_stream"].get_extra_info("socket"))
         self._reply.close()
 
 
@@ -167,7 +175,9 @@ class AsyncStandardTransport:
         loop = asyncio.get_running_loop()
         total_s = request.timeouts.total_s
         deadline = loop.time() + total_s if total_s is not None else None
-        limits = _limits(request.timeouts, None)  # the deadline is over all reads and writes
+        limits = _httpx_timeouts(
+            request.timeouts, None
+        )  # the deadline is over all reads and writes
         handshakes = _Handshakes()
         try:
             with _translate_errors(request, is_head=True):
@@ -233,7 +243,7 @@ class _AsyncStandardReply:
                 await reply.aclose()
 
     async def close(self) -> None:
-        """Give back or cut the connection."""
+        """Return the connection to its pool if the body was read to its end, else close it."""
         await self._reply.aclose()
 
 
@@ -251,7 +261,7 @@ class _BodyBuffer:
         self._pieces.append(piece)
         self._bytes += len(piece)
         if self._bytes > self._most_bytes:
-            raise unreachable(self._request, ValueError(too_long(self._most_bytes)))
+            raise connection_error(self._request, ValueError(too_long_text(self._most_bytes)))
         if decompressed is not None:
             with _translate_errors(self._request):
                 decompressed.check_ratio()
@@ -287,7 +297,7 @@ class _Handshakes:
             await stream.aclose()
 
 
-def _cut(sock: socket.socket) -> None:
+def _shut_down(sock: socket.socket) -> None:
     """Shut the socket down, which wakes a thread that reads from it; closing it would not."""
     with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -298,13 +308,14 @@ def _deadline_after(seconds: float | None) -> float | None:
     return time.monotonic() + seconds if seconds is not None else None
 
 
-def _limits(timeouts: Timeouts, each_s: float | None) -> dict[str, float | None]:
+def _httpx_timeouts(timeouts: Timeouts, each_s: float | None) -> dict[str, float | None]:
     """httpx2's timeouts in seconds: for a connection, and for each read and write."""
-    connect_s = least(timeouts.connect_s, timeouts.total_s)
+    connect_s = smallest_limit(timeouts.connect_s, timeouts.total_s)
     return {"connect": connect_s, "read": each_s, "write": each_s, "pool": connect_s}
 
 
 def _headers(reply: httpx2.Response) -> dict[str, str]:
+    """A reply's headers with lower-case names; repeated ones are joined."""
     raw = reply.headers.raw
     try:
         headers = {name.decode("ascii").lower(): value.decode("ascii") for name, value in raw}
@@ -334,13 +345,13 @@ def _translate_errors(request: HTTPRequest, *, is_head: bool = False) -> Generat
     try:
         yield
     except ConfigError as error:
-        unusable = unreachable(request, error, was_sent=False)
+        unusable = connection_error(request, error, was_sent=False)
         unusable.is_retryable = False
         raise unusable from error
     except httpx2.ConnectTimeout as error:
-        raise not_connected(request) from error
+        raise connect_timeout_error(request) from error
     except (httpx2.TimeoutException, TimeoutError) as error:
-        raise timed_out(request, is_head=is_head) from error
+        raise timeout_error(request, is_head=is_head) from error
     except (
         httpx2.RequestError,
         httpx2.InvalidURL,
@@ -350,4 +361,4 @@ def _translate_errors(request: HTTPRequest, *, is_head: bool = False) -> Generat
         zlib.error,
     ) as error:
         # A ValueError is a host name that cannot be looked up, or an encoding that is not read.
-        raise unreachable(request, error, was_sent=not isinstance(error, _UNSENT)) from error
+        raise connection_error(request, error, was_sent=not isinstance(error, _UNSENT)) from error

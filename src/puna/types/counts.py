@@ -23,7 +23,7 @@ def is_finite_number(value: Any) -> bool:
         return False
 
 
-def whole_number(value: Any) -> int | None:
+def read_count(value: Any) -> int | None:
     """A number as an int from 0 to `MOST_TOKENS`; None for anything else."""
     if not is_number(value) or not 0 <= value <= MOST_TOKENS:  # no NaN is, either
         return None
@@ -35,7 +35,7 @@ def read_counts(fields: Mapping[str, Any], names: Sequence[str]) -> list[int | N
 
     Where one is absurdly large, all are None, because the others cannot be trusted either.
     """
-    counts = [whole_number(fields.get(name)) for name in names]
+    counts = [read_count(fields.get(name)) for name in names]
     if any(
         count is None and is_number(fields.get(name))
         for name, count in zip(names, counts, strict=True)

@@ -21,7 +21,7 @@ _KINDS: Mapping[type, str] = {
 
 
 def kind_of(value: Any) -> str:
-    """The JSON type of a value in words, such as `a string`.
+    """The JSON type of a value in words for errors, such as `a string`.
 
     The class's name where JSON has no such type.
     """

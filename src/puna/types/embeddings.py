@@ -136,6 +136,7 @@ def read_input(given: Any) -> TextInput:
 
 
 def _read_text(given: Any, path: str) -> str:
+    """Check one text to embed. Raises BadRequestError for an empty or malformed one."""
     if not isinstance(given, str):
         raise BadRequestError(f"`{path}` must be a text, not {kind_of(given)}.", param=path)
     if not given:

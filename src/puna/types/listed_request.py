@@ -1,4 +1,4 @@
-"""The base of requests other than chat, whose parameters are listed in a table of their own."""
+"""The base of requests other than chat, each of which has a table of its parameters."""
 
 from __future__ import annotations
 

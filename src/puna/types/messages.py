@@ -45,6 +45,7 @@ def read_messages(messages: Any) -> list[dict[str, Any]]:
 
 
 def _read_message(message: Any, index: int) -> dict[str, Any]:
+    """Check a message and copy it to a dict."""
     path = f"messages[{index}]"
     given = as_mapping(message)
     if given is None:
@@ -82,6 +83,7 @@ def _read_message(message: Any, index: int) -> dict[str, Any]:
 
 
 def _read_tool_calls(read: dict[str, Any], path: str) -> None:
+    """Check the tool calls of a message, in place; only the fields of OpenAI's API stay."""
     calls = read["tool_calls"]
     if not isinstance(calls, Sequence) or isinstance(calls, str | bytes):
         raise BadRequestError(f"`{path}.tool_calls` must be a list.", param=f"{path}.tool_calls")
@@ -105,6 +107,7 @@ def _read_tool_calls(read: dict[str, Any], path: str) -> None:
 
 
 def _read_thinking(read: dict[str, Any], path: str) -> None:
+    """Check the thinking blocks of a message, in place."""
     blocks = read[THINKING_BLOCKS]
     is_list = isinstance(blocks, Sequence) and not isinstance(blocks, str | bytes)
     given = [as_mapping(block) for block in cast("Sequence[Any]", blocks)] if is_list else [None]
@@ -119,6 +122,7 @@ def _read_thinking(read: dict[str, Any], path: str) -> None:
 
 
 def _read_content(content: Any, path: str) -> Any:
+    """Check a content, a text or parts, and copy it."""
     if isinstance(content, str):
         return content
     if not isinstance(content, Sequence) or isinstance(content, bytes):
@@ -132,6 +136,7 @@ def _read_content(content: Any, path: str) -> Any:
 
 
 def _read_part(part: Any, path: str) -> dict[str, Any]:
+    """Check a content part and copy it; a bare image URL becomes an object."""
     given = as_mapping(part)
     kind = given.get("type") if given is not None else None
     if given is None or not isinstance(kind, str):

@@ -1,4 +1,4 @@
-"""The parts of a Messages request that chat has no place for."""
+"""The parts of a Messages request that chat does not have."""
 
 from __future__ import annotations
 

@@ -52,13 +52,13 @@ class ModelRequest(ABC):
 
     @classmethod
     def usable_defaults(cls, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Those of a deployment's default parameters that this kind of request has."""
+        """Pick the default parameters of a deployment that this kind of request has."""
         return params
 
     @classmethod
     @abstractmethod
     def split(cls, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Split fields into checked parameters of this kind of request, and all other fields."""
+        """Split fields into the checked parameters of this kind of request, and all others."""
 
     @staticmethod
     def without_aliases(params: Mapping[str, Any], winners: Mapping[str, Any]) -> Mapping[str, Any]:

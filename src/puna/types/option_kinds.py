@@ -117,12 +117,14 @@ class Option(NamedTuple):
         return self.own_attribute or self.name.removesuffix(ending) + unit
 
 
-def _is_whole(value: Any, most: int | None = None) -> bool:
+def _is_count(value: Any, most: int | None = None) -> bool:
+    """Whether a value is an int from 0, at most `most`."""
     is_int = isinstance(value, int) and not isinstance(value, bool)
     return is_int and value >= 0 and (most is None or value <= most)
 
 
 def _is_seconds(value: Any, most: int) -> bool:
+    """Whether a value is a number of seconds above 0, at most `most`."""
     return is_number(value) and 0 < value <= most
 
 
@@ -131,6 +133,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_names(value: Any, most: int | None = None) -> bool:
+    """Whether a value is a list of texts, of at most `most`."""
     if not _is_list(value) or (most is not None and len(value) > most):
         return False
     return all(isinstance(item, str) for item in cast("Sequence[Any]", value))
@@ -153,6 +156,7 @@ def _is_header_name(value: Any) -> bool:
 
 
 def _is_anything(_: Any) -> bool:
+    """True: the option may have any value."""
     return True
 
 
@@ -160,10 +164,10 @@ _NAMES: Schema = {"type": "array", "items": {"type": "string"}}
 
 # Of keywords, request fields and configurations alike
 BOOLEAN = Kind("true or false", lambda v: isinstance(v, bool), {"type": "boolean"})
-COUNT = Kind("a whole number from 0", _is_whole, {"type": "integer", "minimum": 0})
+COUNT = Kind("a whole number from 0", _is_count, {"type": "integer", "minimum": 0})
 SHORT_COUNT = Kind(
     f"a whole number from 0 to {_MOST_RETRIES}",
-    lambda v: _is_whole(v, _MOST_RETRIES),
+    lambda v: _is_count(v, _MOST_RETRIES),
     {"type": "integer", "minimum": 0, "maximum": _MOST_RETRIES},
 )
 SECONDS = Kind(

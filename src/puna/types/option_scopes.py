@@ -26,6 +26,7 @@ def options_in(scope: Scope) -> tuple[Option, ...]:
 
 
 def _names(options: Iterable[Option]) -> frozenset[str]:
+    """The names of these options."""
     return frozenset(option.name for option in options)
 
 
@@ -105,7 +106,7 @@ def place_of(name: str) -> str:
 
 
 def refuse_in_call(name: str, field: str = "") -> BadRequestError:
-    """The error for an option that is no keyword of a call, or none in an object of `field`."""
+    """Make the error for an option that is no keyword of a call, or none in a `field`'s object."""
     if field:
         what = "is set for a whole call" if name in CALL_OPTIONS else place_of(name)
         return BadRequestError(
@@ -119,7 +120,7 @@ def refuse_in_call(name: str, field: str = "") -> BadRequestError:
 
 
 def refuse_in_request(name: str) -> BadRequestError:
-    """The error for an option that no client of the gateway may set."""
+    """Make the error for an option that no client of the gateway may set."""
     place = place_of(name)
     who = ", only by its operator" if place.startswith("belongs") else ""
     return BadRequestError(

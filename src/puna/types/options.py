@@ -23,28 +23,31 @@ Row = tuple[str, str]
 """An option's name and what it does."""
 
 
-def _each(kind: Kind, *scopes: Scope) -> dict[Scope, Kind]:
+def _kind_in(kind: Kind, *scopes: Scope) -> dict[Scope, Kind]:
+    """The same kind in each of these scopes."""
     return dict.fromkeys(scopes, kind)
 
 
-def _alike(by_scope: Mapping[Scope, Kind], *rows: Row, is_chat: bool = False) -> tuple[Option, ...]:
-    """Rows that are of the same kinds, in the same scopes."""
+def _same_rows(
+    by_scope: Mapping[Scope, Kind], *rows: Row, is_chat: bool = False
+) -> tuple[Option, ...]:
+    """Options that have the same kinds in the same scopes."""
     return tuple(Option(name, by_scope, about, is_chat=is_chat) for name, about in rows)
 
 
 _OF_HOSTS = (CALL, FALLBACK, DEPLOYMENT)
-_ADDRESS = _each(kinds.ADDRESS, *_OF_HOSTS)
-_PRICE = _each(kinds.PRICE, *_OF_HOSTS, MODEL)
-_FLAG = _each(kinds.BOOLEAN, CALL, REQUEST, DEPLOYMENT, SETTINGS)
-_TIME = {**_each(kinds.SECONDS, CALL, DEPLOYMENT, ROUTER), REQUEST: kinds.SECONDS_OF_A_DAY}
-_RETRIES = {**_each(kinds.COUNT, CALL, DEPLOYMENT, ROUTER), REQUEST: kinds.SHORT_COUNT}
+_ADDRESS = _kind_in(kinds.ADDRESS, *_OF_HOSTS)
+_PRICE = _kind_in(kinds.PRICE, *_OF_HOSTS, MODEL)
+_FLAG = _kind_in(kinds.BOOLEAN, CALL, REQUEST, DEPLOYMENT, SETTINGS)
+_TIME = {**_kind_in(kinds.SECONDS, CALL, DEPLOYMENT, ROUTER), REQUEST: kinds.SECONDS_OF_A_DAY}
+_RETRIES = {**_kind_in(kinds.COUNT, CALL, DEPLOYMENT, ROUTER), REQUEST: kinds.SHORT_COUNT}
 _FORMAT_RETRIES = {
-    **_each(kinds.SHORT_COUNT, CALL, REQUEST),
-    **_each(kinds.COUNT, DEPLOYMENT, SETTINGS),
+    **_kind_in(kinds.SHORT_COUNT, CALL, REQUEST),
+    **_kind_in(kinds.COUNT, DEPLOYMENT, SETTINGS),
 }
-_PARAMS = {**_each(kinds.NAMES, CALL, DEPLOYMENT), REQUEST: kinds.FEW_NAMES}
-_HEADERS = _each(kinds.HEADERS, CALL, DEPLOYMENT)
-_LISTS = _each(kinds.FALLBACK_LISTS, ROUTER, SETTINGS)
+_PARAMS = {**_kind_in(kinds.NAMES, CALL, DEPLOYMENT), REQUEST: kinds.FEW_NAMES}
+_HEADERS = _kind_in(kinds.HEADERS, CALL, DEPLOYMENT)
+_LISTS = _kind_in(kinds.FALLBACK_LISTS, ROUTER, SETTINGS)
 _LISTS_OF_CALLS = {CALL: kinds.FALLBACKS, **_LISTS}
 
 _NOT_BUILT = "a way to log in that is not built: with it the host is not asked"
@@ -59,11 +62,11 @@ _HOST_NAMES = (
 
 OPTIONS: tuple[Option, ...] = (
     # The host, and its settings
-    *_alike(
-        _each(kinds.TEXT, *_OF_HOSTS),
+    *_same_rows(
+        _kind_in(kinds.TEXT, *_OF_HOSTS),
         ("custom_llm_provider", "the provider, where `model` does not begin with it"),
     ),
-    *_alike(_each(kinds.SECRET, *_OF_HOSTS), ("api_key", "the provider's key")),
+    *_same_rows(_kind_in(kinds.SECRET, *_OF_HOSTS), ("api_key", "the provider's key")),
     Option("api_base", _ADDRESS, "the provider's address"),
     Option("base_url", _ADDRESS, "the same as `api_base`", same_as="api_base"),
     Option(
@@ -72,12 +75,12 @@ OPTIONS: tuple[Option, ...] = (
         "the same as `api_base`, which wins",
         same_as="api_base",
     ),
-    *_alike(
-        _each(kinds.VERSION, *_OF_HOSTS),
+    *_same_rows(
+        _kind_in(kinds.VERSION, *_OF_HOSTS),
         ("api_version", "the API version, where a provider has one"),
     ),
-    *_alike(
-        _each(kinds.HOST_SETTING, *_OF_HOSTS),
+    *_same_rows(
+        _kind_in(kinds.HOST_SETTING, *_OF_HOSTS),
         ("aws_access_key_id", "with `aws_secret_access_key`: the keys that sign requests to AWS"),
         ("aws_secret_access_key", "the other half of the pair"),
         ("aws_session_token", "with them, where they are of a session"),
@@ -87,8 +90,8 @@ OPTIONS: tuple[Option, ...] = (
         ("vertex_location", "the region of Google Cloud"),
         ("vertex_ai_location", "the same as `vertex_location`, which wins"),
     ),
-    *_alike(
-        _each(kinds.LOGIN, *_OF_HOSTS),
+    *_same_rows(
+        _kind_in(kinds.LOGIN, *_OF_HOSTS),
         ("aws_external_id", _NOT_BUILT),
         ("aws_profile_name", _NOT_BUILT),
         ("aws_role_name", _NOT_BUILT),
@@ -100,12 +103,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("ssl_verify", {CALL: kinds.TRUST}, "whom to trust; one value for all calls of a client"),
     # Time and retries
-    *_alike(
+    *_same_rows(
         _TIME,
         ("timeout", "seconds for one attempt"),
         ("stream_timeout", "seconds for one streamed attempt"),
     ),
-    *_alike(
+    *_same_rows(
         {SETTINGS: kinds.SECONDS},
         ("request_timeout", "seconds for one attempt; `router_settings.timeout` wins"),
     ),
@@ -145,7 +148,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("extra_body", {CALL: kinds.OBJECT}, "fields to add to the body"),
     # What is done with an answer
-    *_alike(
+    *_same_rows(
         _FLAG,
         (
             "rescue_tool_calls",
@@ -156,19 +159,19 @@ OPTIONS: tuple[Option, ...] = (
         ("read_think_tags", "make thoughts of `<think>`; Messages and Responses do by themselves"),
         is_chat=True,
     ),
-    *_alike(
+    *_same_rows(
         _FORMAT_RETRIES,
         ("format_retries", "how often another answer is asked for then; 2 by default"),
         is_chat=True,
     ),
-    *_alike(
-        _each(kinds.BOOLEAN, CALL, REQUEST, SETTINGS),
+    *_same_rows(
+        _kind_in(kinds.BOOLEAN, CALL, REQUEST, SETTINGS),
         (
             "strict_tools",
             "refuse tools of a response that no host runs, instead of leaving them out",
         ),
     ),
-    *_alike(
+    *_same_rows(
         {CALL: kinds.ANSWER, DEPLOYMENT: kinds.ANSWER_TEXT},
         ("mock_response", "answer this text and ask nobody"),
     ),
@@ -176,9 +179,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("mock_timeout", {DROP_IN: kinds.BOOLEAN}, "raise a timeout and ask nobody"),
     Option("mock_tool_calls", {DROP_IN: kinds.ANYTHING}, "answer these calls and ask nobody"),
     # Names and notes of a request
-    Option("metadata", _each(kinds.OBJECT, CALL, REQUEST), "the caller's own, for hooks and logs"),
+    Option(
+        "metadata", _kind_in(kinds.OBJECT, CALL, REQUEST), "the caller's own, for hooks and logs"
+    ),
     Option("litellm_metadata", {REQUEST: kinds.OBJECT}, "the same as `metadata`; both count"),
-    *_alike(
+    *_same_rows(
         {REQUEST: kinds.ANYTHING},
         ("litellm_call_id", _FOR_LOGS),
         ("litellm_session_id", _FOR_LOGS),
@@ -186,18 +191,18 @@ OPTIONS: tuple[Option, ...] = (
     ),
     # Which deployment is picked
     Option("weight", {DEPLOYMENT: kinds.NUMBER}, "share of the traffic of one public name"),
-    *_alike(
+    *_same_rows(
         {DEPLOYMENT: kinds.COUNT},
         ("order", "rank among the deployments of one public name, lower first"),
     ),
     Option("input_cost_per_token", _PRICE, _DOLLARS, own_attribute="input_price"),
     Option("output_cost_per_token", _PRICE, _DOLLARS, own_attribute="output_price"),
-    *_alike(
+    *_same_rows(
         {ROUTER: kinds.STRATEGY},
         ("routing_strategy", "`simple-shuffle`: by weight; others are read as it, with a warning"),
     ),
     Option("allowed_fails", {ROUTER: kinds.COUNT}, "failures in a row before a deployment rests"),
-    *_alike(
+    *_same_rows(
         {ROUTER: kinds.PAUSE},
         ("cooldown_time", "seconds that it rests"),
         ("retry_after", "shortest wait before a retry, in seconds"),
@@ -208,13 +213,17 @@ OPTIONS: tuple[Option, ...] = (
         _NAMES,
         notes={SETTINGS: f"{_NAMES}; `router_settings` wins"},
     ),
-    *_alike(_LISTS_OF_CALLS, ("context_window_fallbacks", "the same, when the prompt is too long")),
-    *_alike(_LISTS, ("content_policy_fallbacks", "the same, when the host refuses the content")),
-    *_alike(
-        _each(kinds.FALLBACK_NAMES, ROUTER, SETTINGS),
+    *_same_rows(
+        _LISTS_OF_CALLS, ("context_window_fallbacks", "the same, when the prompt is too long")
+    ),
+    *_same_rows(
+        _LISTS, ("content_policy_fallbacks", "the same, when the host refuses the content")
+    ),
+    *_same_rows(
+        _kind_in(kinds.FALLBACK_NAMES, ROUTER, SETTINGS),
         ("default_fallbacks", "names to try when a model has no list of its own"),
     ),
-    *_alike(
+    *_same_rows(
         {ROUTER: kinds.ALIASES},
         (
             "model_group_alias",
@@ -223,20 +232,20 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("disable_cooldowns", {ROUTER: kinds.BOOLEAN}, "no deployment rests"),
     # Hooks and logs
-    *_alike(
+    *_same_rows(
         {SETTINGS: kinds.NAMES},
         ("callbacks", "functions (`file.function`, beside the configuration) that see every call"),
         ("success_callback", "the same, for what succeeded"),
         ("failure_callback", "the same, for what failed"),
     ),
-    *_alike(
+    *_same_rows(
         {SETTINGS: kinds.BOOLEAN},
         ("turn_off_message_logging", "hooks see no messages and no answers"),
         ("json_logs", "logs as JSON lines"),
         ("set_verbose", "more log lines"),
     ),
     # The gateway as a server
-    *_alike(
+    *_same_rows(
         {GENERAL: kinds.SECRET},
         ("master_key", "the key that callers must send; without one the gateway is open"),
     ),
@@ -246,19 +255,19 @@ OPTIONS: tuple[Option, ...] = (
         "another header that may carry the caller's key",
         own_attribute="key_header_name",
     ),
-    *_alike(
+    *_same_rows(
         {GENERAL: kinds.POSITIVE},
         ("max_request_values", "most JSON values of a request body (default 500000)"),
         ("max_connections", "clients connected at once (default: half the files that may be open)"),
     ),
-    *_alike(
+    *_same_rows(
         {GENERAL: kinds.BOOLEAN},
         (
             "always_include_stream_usage",
             "ask hosts that accept `stream_options` for a stream's usage",
         ),
     ),
-    *_alike(
+    *_same_rows(
         {GENERAL: kinds.SECONDS},
         ("head_timeout", "seconds that a client may take for a request's head (default 20)"),
         ("body_timeout", "seconds that a request's body may pause (default 60)"),
@@ -267,11 +276,11 @@ OPTIONS: tuple[Option, ...] = (
             "seconds for which the rest of an answered request is read (default 30)",
         ),
     ),
-    *_alike(
+    *_same_rows(
         {GENERAL: kinds.HOST_NAMES},
         ("allowed_hosts", _HOST_NAMES),
     ),
-    *_alike(
+    *_same_rows(
         {GENERAL: kinds.MEGABYTES},
         ("max_request_size_mb", "largest request body, in MB of 1,048,576 bytes (default 32)"),
         (
@@ -279,7 +288,7 @@ OPTIONS: tuple[Option, ...] = (
             "how much of responses is kept, in MB of 1,048,576 bytes; the oldest go (default 1024)",
         ),
     ),
-    *_alike(
+    *_same_rows(
         {GENERAL: kinds.FILE},
         (
             "response_store",

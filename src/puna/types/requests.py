@@ -92,12 +92,14 @@ _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 _OWN_FIELDS = ("model", "messages", "stream")
 
 
-def _is_int(value: Any) -> bool:
+def _is_int64(value: Any) -> bool:
+    """Whether a value is an int that any host's JSON reader accepts."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return is_number and abs(value) < 2**63  # what any host's JSON reader takes
 
 
 def _is_stop(value: Any) -> bool:
+    """Whether a value is a text or a list of texts, as `stop` must be."""
     return isinstance(value, str) or (
         isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     )
@@ -110,10 +112,10 @@ PARAMS: ParamChecks = {
     "functions": (lambda v: isinstance(v, list | tuple), "a list"),
     "logit_bias": (lambda v: isinstance(v, Mapping), "an object"),
     "logprobs": (lambda v: isinstance(v, bool), "a boolean"),
-    "max_completion_tokens": (lambda v: _is_int(v) and v >= 0, "a whole number from 0"),
-    "max_tokens": (lambda v: _is_int(v) and v >= 0, "a whole number from 0"),
+    "max_completion_tokens": (lambda v: _is_int64(v) and v >= 0, "a whole number from 0"),
+    "max_tokens": (lambda v: _is_int64(v) and v >= 0, "a whole number from 0"),
     "modalities": (lambda v: isinstance(v, list | tuple), "a list"),
-    "n": (lambda v: _is_int(v) and v > 0, "a whole number above 0"),
+    "n": (lambda v: _is_int64(v) and v > 0, "a whole number above 0"),
     "parallel_tool_calls": (lambda v: isinstance(v, bool), "a boolean"),
     "prediction": (lambda v: isinstance(v, Mapping), "an object"),
     "presence_penalty": (is_finite_number, "a number"),
@@ -122,7 +124,7 @@ PARAMS: ParamChecks = {
     "reasoning_effort": (lambda v: isinstance(v, str), "a string"),
     "response_format": (lambda v: isinstance(v, Mapping | type), "an object or a pydantic class"),
     "safety_identifier": (lambda v: isinstance(v, str), "a string"),
-    "seed": (_is_int, "a whole number"),
+    "seed": (_is_int64, "a whole number"),
     "service_tier": (lambda v: isinstance(v, str), "a string"),
     "stop": (_is_stop, "a string or a list of strings"),
     "store": (lambda v: isinstance(v, bool), "a boolean"),
@@ -131,7 +133,7 @@ PARAMS: ParamChecks = {
     "thinking": (lambda v: isinstance(v, Mapping), "an object"),
     "tool_choice": (lambda v: isinstance(v, str | Mapping), "a string or an object"),
     "tools": (lambda v: isinstance(v, list | tuple), "a list"),
-    "top_logprobs": (lambda v: _is_int(v) and 0 <= v <= 20, "a whole number from 0 to 20"),  # noqa: PLR2004 - OpenAI's limit
+    "top_logprobs": (lambda v: _is_int64(v) and 0 <= v <= 20, "a whole number from 0 to 20"),  # noqa: PLR2004 - OpenAI's limit
     "top_p": (is_finite_number, "a number"),
     "user": (lambda v: isinstance(v, str), "a string"),
     "verbosity": (lambda v: isinstance(v, str), "a string"),
@@ -144,7 +146,7 @@ _OTHER_APIS = {"input": "the Responses API", "prompt": "text completions"}
 
 
 def _refuse_other_api(fields: Mapping[str, Any]) -> None:
-    """Raise for a request of another API, in whose words there are no messages."""
+    """Raise BadRequestError for a request of another API, which has no messages."""
     for name, where in _OTHER_APIS.items():
         if name in fields:
             raise BadRequestError(
@@ -249,6 +251,7 @@ def check_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def _check_output_limit(params: dict[str, Any]) -> None:
+    """Keep one of `max_tokens` and `max_completion_tokens`, where both are given and equal."""
     if all(name in params for name in _OUTPUT_LIMITS):
         if params["max_tokens"] != params["max_completion_tokens"]:
             raise BadRequestError(
@@ -259,6 +262,7 @@ def _check_output_limit(params: dict[str, Any]) -> None:
 
 
 def _read_tools(params: dict[str, Any]) -> None:
+    """Check `tools` and `tool_choice`, in place."""
     tools = params.get("tools")
     if tools is not None:
         if not tools:
@@ -300,6 +304,7 @@ def _function_name(value: Mapping[str, Any]) -> Any:
 
 
 def _read_tool(tool: Any, index: int) -> dict[str, Any]:
+    """Check a tool and copy it. Raises BadRequestError."""
     path = f"tools[{index}]"
     if not isinstance(tool, Mapping):
         raise BadRequestError(
@@ -331,6 +336,7 @@ def _read_tool(tool: Any, index: int) -> dict[str, Any]:
 
 
 def _read_response_format(params: dict[str, Any]) -> None:
+    """Check `response_format`, in place; a pydantic class becomes its JSON schema."""
     wanted = params.get("response_format")
     if wanted is None:
         return

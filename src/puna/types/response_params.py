@@ -63,8 +63,8 @@ def from_chat(fields: Mapping[str, Any]) -> dict[str, Any]:
     return own
 
 
-def only_of_chat(names: Iterable[str]) -> frozenset[str]:
-    """Those of these parameters that chat has and this API has under no name."""
+def chat_only_params(names: Iterable[str]) -> frozenset[str]:
+    """Those of these parameters that chat has and the Responses API has under no name."""
     return frozenset(
         name
         for name in names

@@ -105,7 +105,7 @@ def make_responses_request(  # noqa: PLR0913 - a request's parts; all but two by
         raise BadRequestError(
             f"`stream` must be true or false, not `{display(stream)}`.", param="stream"
         )
-    _refuse(given)
+    _refuse_unsupported(given)
     asked = given.pop("input", "")
     items = () if asked == "" and "prompt" in given else read_input(asked)
     items, referenced = resolve_references(items, stored_items or {}, earlier)
@@ -165,7 +165,9 @@ def references_in(asked: Any) -> tuple[str, ...]:
 def resolve_references(
     items: Items, stored: Mapping[str, Mapping[str, Any]], earlier: Items = ()
 ) -> tuple[Items, frozenset[int]]:
-    """Replace the references in items by the stored items; also gives the indexes of these.
+    """Replace the references in items by the stored items.
+
+    Returns the items, and the indexes of these.
 
     A reference to an item in `earlier` is removed, because that item is sent anyway.
 
@@ -196,9 +198,9 @@ def resolve_references(
 
 
 def _is_reference(item: Mapping[str, Any]) -> bool:
-    """Whether an item only refers to another. Its type may be absent. Source.
+    """Whether an item only refers to another; its type may be absent.
 
-    `ItemReferenceParam`.
+    Source: `ItemReferenceParam`.
     """
     kind = item.get("type")
     return kind == _REFERENCE or (kind is None and "role" not in item and "id" in item)
@@ -214,6 +216,7 @@ def check_response_id(response_id: Any) -> str:
 
 
 def _read_item(item: Any, path: str) -> Mapping[str, Any]:
+    """Check an input item; one with a role and no type is a message. Raises BadRequestError."""
     given = as_mapping(item)
     if given is None:
         raise BadRequestError(
@@ -235,7 +238,8 @@ def _read_item(item: Any, path: str) -> Mapping[str, Any]:
     return {"type": kind, **{k: v for k, v in given.items() if v is not None}}
 
 
-def _refuse(given: dict[str, Any]) -> None:
+def _refuse_unsupported(given: dict[str, Any]) -> None:
+    """Raise BadRequestError for fields of chat, and those that need a state Puna does not keep."""
     for name, fix in _REFUSED.items():
         if given.pop(name, False) is not False:
             raise BadRequestError(f"`{name}` is not supported: {fix}.", param=name)
@@ -249,7 +253,7 @@ def _refuse(given: dict[str, Any]) -> None:
 
 
 def _read_text_format(given: dict[str, Any]) -> None:
-    """A pydantic class as `text_format` becomes `text.format`."""
+    """Convert a pydantic class given as `text_format` to `text.format`, in place."""
     cls = given.pop("text_format", None)
     if cls is None:
         return
@@ -263,7 +267,10 @@ def _read_text_format(given: dict[str, Any]) -> None:
 
 
 def _typed(given: dict[str, Any], name: str, kind: type, what: str) -> Any:
-    """Take out a field of a known type, None where it is absent."""
+    """Remove a field and return it; None where it is absent.
+
+    Raises BadRequestError for a wrong type.
+    """
     value = given.pop(name, None)
     if value is not None and not isinstance(value, kind):
         raise BadRequestError(f"`{name}` must be {what}, not `{display(value)}`.", param=name)

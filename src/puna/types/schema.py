@@ -40,13 +40,14 @@ def strict_json_schema(cls: type, *, param: str = "response_format") -> dict[str
     name = _NO_NAME.sub("_", cls.__name__)[:_LONGEST_NAME]
     return {
         "type": "json_schema",
-        "json_schema": {"name": name, "schema": _close(schema), "strict": True},
+        "json_schema": {"name": name, "schema": _close_objects(schema), "strict": True},
     }
 
 
-def _close(node: Any) -> Any:
+def _close_objects(node: Any) -> Any:
+    """A copy of a schema whose objects are closed and require all properties, without defaults."""
     if isinstance(node, list):
-        return [_close(item) for item in cast("list[Any]", node)]
+        return [_close_objects(item) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):
         return node
     schema = cast("dict[str, Any]", node)
@@ -54,9 +55,9 @@ def _close(node: Any) -> Any:
     for key, value in schema.items():
         if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
             named = cast("dict[str, Any]", value)
-            closed[key] = {name: _close(child) for name, child in named.items()}
+            closed[key] = {name: _close_objects(child) for name, child in named.items()}
         elif key != "default":
-            closed[key] = _close(value)
+            closed[key] = _close_objects(value)
     if isinstance(closed.get("properties"), dict):
         closed["additionalProperties"] = False
         closed["required"] = list(closed["properties"])

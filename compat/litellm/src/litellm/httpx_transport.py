@@ -14,7 +14,7 @@ from typing import Any
 
 from puna.errors import APIConnectionError
 from puna.transports.base import MOST_BODY_BYTES
-from puna.transports.failures import timed_out, too_long, unreachable
+from puna.transports.failures import connection_error, timeout_error, too_long_text
 from puna.wire.http import HTTPRequest
 
 
@@ -53,7 +53,7 @@ class _Reply:
             whole += piece
             _check_length(self._request, whole)
             if self._deadline is not None and time.monotonic() > self._deadline:
-                raise timed_out(self._request, is_head=False)
+                raise timeout_error(self._request, is_head=False)
         return bytes(whole)
 
     def pieces(self) -> Iterator[bytes]:
@@ -61,7 +61,7 @@ class _Reply:
         with _translated(self._request):
             for piece in self._reply.iter_bytes():
                 if self._ends_at is not None and time.monotonic() > self._ends_at:
-                    raise timed_out(self._request, is_head=False)
+                    raise timeout_error(self._request, is_head=False)
                 yield piece
 
     def limit(self, within_s: float) -> None:
@@ -146,7 +146,7 @@ def _headers(reply: Any) -> dict[str, str]:
 
 def _check_length(request: HTTPRequest, whole: bytearray) -> None:
     if len(whole) > MOST_BODY_BYTES:
-        raise unreachable(request, ValueError(too_long(MOST_BODY_BYTES)))
+        raise connection_error(request, ValueError(too_long_text(MOST_BODY_BYTES)))
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def _translated(request: HTTPRequest, *, is_head: bool = False) -> Generator[Non
     except Exception as error:
         kinds = {cls.__name__ for cls in type(error).__mro__}
         if kinds & {"TimeoutException", "TimeoutError"}:
-            raise timed_out(request, is_head=is_head) from error
+            raise timeout_error(request, is_head=is_head) from error
         if kinds & {"TransportError", "RequestError", "InvalidURL", "StreamError", "OSError"}:
-            raise unreachable(request, error) from error
+            raise connection_error(request, error) from error
         raise

@@ -15,7 +15,7 @@ from puna.bridges.block_order import (
     is_usual_order,
 )
 from puna.bridges.messages_only import EXTRA_FIELDS, MESSAGE_FIELDS
-from puna.types.counts import read_counts, whole_number
+from puna.types.counts import read_count, read_counts
 from puna.types.messages import THINKING_BLOCKS
 
 Fields = dict[str, Any]
@@ -126,7 +126,7 @@ def usage_fields(usage: Mapping[str, Any]) -> Fields | None:
         "prompt_tokens_details": details,
     }
     spent = usage.get("output_tokens_details")
-    thought = whole_number(spent.get("thinking_tokens")) if isinstance(spent, Mapping) else None
+    thought = read_count(spent.get("thinking_tokens")) if isinstance(spent, Mapping) else None
     if thought is not None:
         told["completion_tokens_details"] = {"reasoning_tokens": thought}
     return told

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from puna.config.environment import PREFIX
 from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
-from puna.config.usable import unusable
+from puna.config.usable import why_unusable
 from puna.errors import UNTOLD, APIError, AuthenticationError, ConfigError
 from puna.gateway.deployments.deployment import id_of, make_deployment, may_lack_key, split_config
 from puna.gateway.deployments.notices import report_deployment
@@ -51,7 +51,7 @@ class Loading:
         name = f"model `{display(one.public_name)}`"
         try:
             is_keyless = may_lack_key(one, self.environ, self.providers)
-            problem = unusable(one, may_lack_key=is_keyless)
+            problem = why_unusable(one, may_lack_key=is_keyless)
             if problem is None:
                 made = make_deployment(one, self.config, self.environ, self.providers)
                 self.ready[id_of(one)] = made

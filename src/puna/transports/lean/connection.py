@@ -25,7 +25,7 @@ import zlib
 from typing import cast
 
 from puna.transports.decoding import STEPS_A_TURN, Decoder, make_decoder
-from puna.transports.failures import timed_out, too_long, unreachable
+from puna.transports.failures import connection_error, timeout_error, too_long_text
 from puna.transports.lean.deadline import Deadline
 from puna.transports.lean.exchange import ConnectionOwner, Exchange
 from puna.transports.lean.reading import ReplyReader, read_single_chunk
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._is_reading_paused = False
         self._is_decoding = False  # whether the loop will go on with a compressed body
         self._idle_s: float | None = None
-        self._deadline = Deadline(loop, self._on_time)
+        self._deadline = Deadline(loop, self._deadline_passed)
         self.sock: socket.socket | None = None
         """The dialer's, where it opened one."""
         self.unread: select.poll | None = None
@@ -113,10 +113,10 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         self.cut()
         if exchange is not None:
-            exchange.fail(unreachable(exchange.request, error))
+            exchange.fail(connection_error(exchange.request, error))
 
     def abandon(self) -> None:
-        """Close the socket without the event loop, which is closed already."""
+        """Close the socket of an event loop that is closed already."""
         self.is_closed = True
         if self.sock is not None:
             self.sock.close()
@@ -124,9 +124,9 @@ class Connection(asyncio.Protocol):
     # --- what the exchange calls
 
     def pause(self) -> None:
-        """Stop reading from the socket. The idle timeout stops too.
+        """Stop reading from the socket, because the reader of the reply is slow.
 
-        This pause is the reader's own.
+        Stops the idle timeout, too.
         """
         if not self.is_closed:
             self._pause_reading()
@@ -134,7 +134,7 @@ class Connection(asyncio.Protocol):
             self._deadline.set(math.inf)
 
     def resume(self) -> None:
-        """Read from the socket again, after delivering what was held back."""
+        """Deliver what was held back, then read from the socket again."""
         exchange = self._exchange
         if exchange is None:
             return
@@ -142,16 +142,16 @@ class Connection(asyncio.Protocol):
             self._deadline.set_after(self._idle_s)
         if self._decoder is not None:
             self._deliver(exchange)
-        self._read_on(exchange)
+        self._continue_reading(exchange)
 
-    def _read_on(self, exchange: Exchange) -> None:
+    def _continue_reading(self, exchange: Exchange) -> None:
         """Read from the socket again, unless something still pauses it."""
         is_held = exchange.is_paused or self._is_decoding or self.is_closed
         if self._exchange is exchange and not is_held:
             self._resume_reading()
 
     def cut(self) -> None:
-        """Close the connection at once. Its exchange, if any, gets no further callback."""
+        """Close the connection at once; its exchange, if any, gets no further callback."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.connection = None
@@ -205,9 +205,9 @@ class Connection(asyncio.Protocol):
             self._sink_failed(error)
 
     def _restart_idle_timer(self, exchange: Exchange) -> None:
-        """Restart the idle timeout of a stream, because bytes of its body came.
+        """Restart a stream's idle timeout.
 
-        Framing does not count.
+        Called when bytes of its body, not only framing, came.
         """
         if self._idle_s is not None and not exchange.is_paused:
             self._deadline.set_after(self._idle_s)
@@ -250,7 +250,7 @@ class Connection(asyncio.Protocol):
     # --- delivery
 
     def _begin_reader(self, exchange: Exchange) -> None:
-        """Reset the reader for the next reply. It is unused where the reply came in one read."""
+        """Reset the reader for the next reply. Not needed where the reply came in one read."""
         self._is_read = exchange.has_no_reply_body
         self._is_head_delivered = False
         self._is_streamed = False
@@ -259,7 +259,10 @@ class Connection(asyncio.Protocol):
         self._reader.begin(has_no_body=exchange.has_no_reply_body)
 
     def _deliver(self, exchange: Exchange) -> None:
-        """Deliver what the reader has to the sink, then end the exchange if the reply is whole."""
+        """Deliver to the sink what the reader has parsed.
+
+        End the exchange if the reply is whole.
+        """
         try:
             goes_on = self._deliver_available(exchange)
         except (zlib.error, _UnreadableBodyError) as error:
@@ -282,9 +285,9 @@ class Connection(asyncio.Protocol):
         self.fail(RuntimeError("the reader of the reply failed"))
 
     def _deliver_available(self, exchange: Exchange) -> bool:
-        """Deliver head and pieces.
+        """Deliver the head and the pieces that were parsed.
 
-        False where the exchange has ended or more is still to be decoded.
+        False where the exchange has ended or more is still to be decompressed.
         """
         reader = self._reader
         if not self._is_head_delivered and reader.has_head:
@@ -298,17 +301,17 @@ class Connection(asyncio.Protocol):
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
             if self._is_kept_whole:
-                self._count(len(data))
+                self._count_kept(len(data))
             self._restart_idle_timer(exchange)
             exchange.sink.on_piece(data)
             return self._exchange is exchange
         return True
 
-    def _count(self, length: int) -> None:
-        """Count bytes of a body that is kept in memory; raises when there are too many."""
+    def _count_kept(self, length: int) -> None:
+        """Count bytes of a body that is kept in memory. Raises when there are too many."""
         self._body_bytes += length
         if self._body_bytes > self._most_body_bytes:
-            raise _UnreadableBodyError(too_long(self._most_body_bytes))
+            raise _UnreadableBodyError(too_long_text(self._most_body_bytes))
 
     def _deliver_head(self, exchange: Exchange) -> None:
         """Deliver status and headers, and find out how the body is to be delivered."""
@@ -350,7 +353,7 @@ class Connection(asyncio.Protocol):
                     decoder.check_end()
                 return True
             if self._is_kept_whole:
-                self._count(len(piece))
+                self._count_kept(len(piece))
                 decoder.check_ratio()
             self._restart_idle_timer(exchange)
             exchange.sink.on_piece(piece)
@@ -374,7 +377,7 @@ class Connection(asyncio.Protocol):
         self._is_decoding = False
         if self._exchange is exchange and not exchange.is_paused:
             self._deliver(exchange)
-            self._read_on(exchange)
+            self._continue_reading(exchange)
 
     def _finish(self, exchange: Exchange) -> None:
         """End the exchange with a complete reply.
@@ -412,25 +415,24 @@ class Connection(asyncio.Protocol):
             self._owner.retry(exchange)  # first: the place is its own, not a waiter's
         self.cut()
         if not is_late:
-            exchange.fail(unreachable(exchange.request, error))
+            exchange.fail(connection_error(exchange.request, error))
 
     def _pause_reading(self) -> None:
+        """Stop reading from the socket."""
         self._is_reading_paused = True
         self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
+        """Read from the socket again."""
         self._is_reading_paused = False
         self.transport.resume_reading()
 
-    def _on_time(self) -> None:
-        """The deadline passed before the reply, or the next bytes of a stream, came.
-
-        Fail the exchange.
-        """
+    def _deadline_passed(self) -> None:
+        """Fail the exchange: the reply, or the next bytes of a stream, did not come in time."""
         exchange = self._exchange
         if exchange is not None:
             self.cut()
-            exchange.fail(timed_out(exchange.request, is_head=not self._is_head_delivered))
+            exchange.fail(timeout_error(exchange.request, is_head=not self._is_head_delivered))
 
 
 class _UnreadableBodyError(ValueError):

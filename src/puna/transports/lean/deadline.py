@@ -12,7 +12,9 @@ _TICK_S: Final = 0.001
 
 
 class Deadline:
-    """Calls `on_time` when the deadline is reached.
+    """Calls `on_time` when a time is reached that is often moved.
+
+    It uses one timer of the event loop.
 
     Moving the deadline later only stores the new time, which is checked when the timer fires. So a
     request arms or cancels a timer only if its deadline is earlier than the armed one.
@@ -33,7 +35,7 @@ class Deadline:
             if self._timer is not None:
                 self._timer.cancel()
             self._armed_at = at
-            self._timer = self._loop.call_at(at, self._look)
+            self._timer = self._loop.call_at(at, self._timer_fired)
 
     def set_after(self, seconds: float | None) -> None:
         """Move the deadline to `seconds` from now; None means never."""
@@ -46,8 +48,8 @@ class Deadline:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
-        """The timer fired: call `on_time`, or arm the timer for the later deadline."""
+    def _timer_fired(self) -> None:
+        """Call `on_time`, or arm the timer again if the deadline was moved later."""
         self._timer = None
         self._armed_at = math.inf
         if self._loop.time() + _TICK_S < self._at:

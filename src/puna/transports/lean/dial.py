@@ -37,7 +37,7 @@ class NetworkDialer:
     """
 
     def __init__(self, tls: TLSConfig | None) -> None:
-        self._context = _resuming(tls.context()) if tls is not None else None
+        self._context = _resuming_context(tls.context()) if tls is not None else None
 
     async def __call__(self, origin: Origin, make: Callable[[], Connection]) -> None:
         """Open a connection to an origin, for the protocol that `make` creates.
@@ -62,15 +62,19 @@ class NetworkDialer:
         connection.sock = sock
 
     def remember(self, connection: Connection) -> None:
-        """Store a connection's TLS session, once its first reply has brought the session ticket."""
+        """Store a connection's TLS session for the next one. Called after its first reply.
+
+        Only then has the session ticket come.
+        """
         tls = connection.transport.get_extra_info("ssl_object")
         if isinstance(tls, _ResumingTLS):
             tls.remember()
 
     def _tls_context(self) -> ssl.SSLContext:
+        """The TLS context for all connections, made for the first one."""
         # Loading the system's certificates takes milliseconds: only where TLS is spoken.
         if self._context is None:
-            self._context = _resuming(TLSConfig().context())
+            self._context = _resuming_context(TLSConfig().context())
         return self._context
 
 
@@ -100,7 +104,7 @@ class _ResumingTLS(ssl.SSLObject):
             self.sessions[host] = session
 
 
-def _resuming(context: ssl.SSLContext) -> ssl.SSLContext:
+def _resuming_context(context: ssl.SSLContext) -> ssl.SSLContext:
     """Make a TLS context resume sessions, in a cache of its own."""
     context.set_alpn_protocols(["http/1.1"])
     context.sslobject_class = type("ResumingTLS", (_ResumingTLS,), {"sessions": {}})
@@ -108,16 +112,18 @@ def _resuming(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 async def _look_up(origin: Origin) -> list[Address]:
-    """The addresses of a host, families alternating."""
+    """Resolve a host's name to its addresses, IPv6 and IPv4 in turn."""
     with suppress(OSError):  # a name, not an address
-        return _alternating(
+        return _alternate_families(
             socket.getaddrinfo(origin.host, origin.port, flags=socket.AI_NUMERICHOST)
         )
     loop = asyncio.get_running_loop()
-    return _alternating(await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM))
+    return _alternate_families(
+        await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    )
 
 
-def _alternating(found: Sequence[Address]) -> list[Address]:
+def _alternate_families(found: Sequence[Address]) -> list[Address]:
     """The addresses with IPv6 and IPv4 in turn, as RFC 8305 wants them."""
     streams = [one for one in found if one[1] == socket.SOCK_STREAM]
     if not streams:
@@ -129,15 +135,16 @@ def _alternating(found: Sequence[Address]) -> list[Address]:
 
 
 async def _connect(addresses: Sequence[Address]) -> socket.socket:
-    """The socket of the first address that accepts.
+    """Connect to the addresses, each with a head start before the next.
 
-    Each attempt has a head start before the next.
+    Returns the first socket.
     """
     if len(addresses) == 1:
         return await _connect_one(addresses[0])
     opened: list[socket.socket] = []
 
     async def attempt(address: Address) -> socket.socket:
+        """Connect to one address, and note the socket so that a later one is closed."""
         sock = await _connect_one(address)
         opened.append(sock)
         return sock

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from puna.errors import APIError
-from puna.transports.failures import unreachable
+from puna.transports.failures import connection_error
 from puna.transports.lean.whole import WholeReply
 from puna.wire.http import HTTPRequest
 
@@ -21,7 +21,7 @@ _log = logging.getLogger("puna.transports")
 
 
 class ReplySink(Protocol):
-    """Receives a reply through callbacks, in order, in the event loop.
+    """Receives a reply by callbacks, in order, in the event loop.
 
     Exactly one of `on_end`, `on_whole` and `on_error` is called, as the last; after
     `Exchange.cancel` nothing is called. When the sink raises in `on_head` or `on_piece`, the
@@ -47,7 +47,7 @@ class ReplySink(Protocol):
     def on_whole(self, reply: WholeReply) -> None:
         """The whole reply, which came in one read.
 
-        Called instead of `on_head`, `on_piece`, `on_end`.
+        Called instead of `on_head`, `on_piece` and `on_end`.
         """
         ...
 
@@ -76,10 +76,10 @@ ConnectionT_contra = TypeVar("ConnectionT_contra", bound=ConnectionControl, cont
 
 
 class ConnectionOwner(Protocol[ConnectionT_contra]):
-    """What a connection reports to its pool."""
+    """What a connection reports to its owner, the pool."""
 
     def adopt(self, connection: ConnectionT_contra) -> None:
-        """The connection is open."""
+        """The connection is open: use it for the exchange that it was opened for."""
         ...
 
     def release(self, connection: ConnectionT_contra) -> None:
@@ -91,10 +91,7 @@ class ConnectionOwner(Protocol[ConnectionT_contra]):
         ...
 
     def retry(self, exchange: Exchange) -> None:
-        """Send the exchange again on a new connection.
-
-        The host had closed the reused one before.
-        """
+        """Send an exchange again on a new connection: the host had closed the reused one."""
         ...
 
 
@@ -197,7 +194,9 @@ class Exchange:
         except Exception:  # noqa: BLE001 - as above
             _log.exception("A reader of replies failed at a whole one")
             self.is_over = False
-            self.fail(unreachable(self.request, RuntimeError("the reader of the reply failed")))
+            self.fail(
+                connection_error(self.request, RuntimeError("the reader of the reply failed"))
+            )
 
     def fail(self, error: APIError) -> None:
         """End the exchange with an error, unless it is over already."""

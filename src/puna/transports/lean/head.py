@@ -82,7 +82,7 @@ class Head:
 
 
 class HeadCache:
-    """A bounded cache of built heads. A deployment sends the same headers with every request."""
+    """A bounded cache of built request heads: a deployment sends the same headers each time."""
 
     def __init__(self) -> None:
         self._heads: dict[tuple[object, ...], Head] = {}
@@ -116,12 +116,12 @@ def build_head(request: HTTPRequest) -> Head:
     origin = _origin(parts)
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     authority = host if origin.port == _PORTS[origin.scheme] else f"{host}:{origin.port}"
-    headers = _checked(request.headers, authority)
+    headers = _check_headers(request.headers, authority)
     if parts.username is not None:
-        headers.setdefault("authorization", _basic(parts))
+        headers.setdefault("authorization", _basic_auth(parts))
     given_length = headers.pop("content-length", None)
     lines = [
-        f"{method} {_target(parts)} HTTP/1.1",
+        f"{method} {_request_target(parts)} HTTP/1.1",
         f"host: {authority}",
         *(f"{name}: {value}" for name, value in {**_DEFAULTS, **headers}.items()),
         "",
@@ -162,7 +162,7 @@ def _origin(parts: SplitResult) -> Origin:
     return Origin(parts.scheme, host, _PORTS[parts.scheme] if port is None else port)
 
 
-def _target(parts: SplitResult) -> str:
+def _request_target(parts: SplitResult) -> str:
     """The request target: path and query."""
     target = parts.path or "/"
     if parts.query:
@@ -170,8 +170,8 @@ def _target(parts: SplitResult) -> str:
     return target if target.isascii() else quote(target, safe="%!\"#$&'()*+,/:;<=>?@[\\]^`{|}~")
 
 
-def _checked(given: Mapping[str, str], authority: str) -> dict[str, str]:
-    """The caller's headers, without those that repeat what this transport writes itself."""
+def _check_headers(given: Mapping[str, str], authority: str) -> dict[str, str]:
+    """Check the caller's headers; those that this transport writes itself are left out."""
     headers: dict[str, str] = {}
     for name, value in given.items():
         lower = name.lower()
@@ -191,7 +191,7 @@ def _checked(given: Mapping[str, str], authority: str) -> dict[str, str]:
     return headers
 
 
-def _basic(parts: SplitResult) -> str:
-    """The credentials of a URL, as httpx2 sends them."""
+def _basic_auth(parts: SplitResult) -> str:
+    """The `authorization` header for the user and password in a URL, as httpx2 makes it."""
     user, password = (unquote_to_bytes(part or "") for part in (parts.username, parts.password))
     return "Basic " + b64encode(user + b":" + password).decode("ascii")

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from puna.transports.base import MOST_BODY_BYTES
-from puna.transports.failures import not_connected, unreachable
+from puna.transports.failures import connect_timeout_error, connection_error
 from puna.transports.lean.connection import Connection
 from puna.transports.lean.exchange import Exchange
 from puna.transports.lean.head import Origin
@@ -90,7 +90,7 @@ class Pool:
                 return
             connection.cut()
         exchange.queue = self
-        self._watch(exchange, now)
+        self._limit_wait(exchange, now)
         if self._waiting or not self._has_room:
             self._waiting[exchange] = None
         else:
@@ -150,7 +150,7 @@ class Pool:
         It does not queue, because it takes the place of the closed connection.
         """
         exchange.queue = self
-        self._watch(exchange, self._loop.time())
+        self._limit_wait(exchange, self._loop.time())
         self._dial(exchange)
 
     # --- housekeeping
@@ -166,12 +166,12 @@ class Pool:
         reason = ConnectionError("the transport was closed")
         for exchange in (*self._waiting, *self._dials):
             self.leave(exchange)
-            exchange.fail(unreachable(exchange.request, reason, was_sent=False))
+            exchange.fail(connection_error(exchange.request, reason, was_sent=False))
         for connection in tuple(self.connections):
             connection.fail(reason)
 
     def abandon(self) -> None:
-        """Close the sockets of an event loop that is closed; no exchange is told."""
+        """Close the sockets of an event loop that is closed. Exchanges get no callback."""
         for connection in self.connections:
             connection.abandon()
         self.connections.clear()
@@ -190,8 +190,8 @@ class Pool:
             exchange, _ = self._waiting.popitem(last=False)
             self._dial(exchange)
 
-    def _watch(self, exchange: Exchange, now: float) -> None:
-        """Start the timer for the instant by which the exchange must have a connection."""
+    def _limit_wait(self, exchange: Exchange, now: float) -> None:
+        """Start the timer that fails the exchange if it has no connection in time."""
         connect_s = exchange.request.timeouts.connect_s
         limit = min(exchange.deadline, math.inf if connect_s is None else now + connect_s)
         if limit < math.inf:
@@ -200,7 +200,7 @@ class Pool:
     def _expire(self, exchange: Exchange) -> None:
         """Fail an exchange that got no connection in time."""
         self.leave(exchange)
-        exchange.fail(not_connected(exchange.request))
+        exchange.fail(connect_timeout_error(exchange.request))
 
     def _dial(self, exchange: Exchange) -> None:
         """Start a task that opens a connection for an exchange."""
@@ -220,7 +220,7 @@ class Pool:
         else:
             reason = ConnectionError("the host closed the connection at once")
         if self._dials.pop(exchange, None) is not None:  # not served, and not given up
-            failure = unreachable(exchange.request, reason, was_sent=False)
+            failure = connection_error(exchange.request, reason, was_sent=False)
             failure.__cause__ = reason
             exchange.fail(failure)
             self._serve_next()

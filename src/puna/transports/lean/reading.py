@@ -22,7 +22,10 @@ _PARSER: Any = httptools.HttpResponseParser
 
 
 class _RefusedError(ValueError):
-    """Raised in a callback to stop the parser: the reply is refused, or the rest is not needed."""
+    """Raised in a callback to stop the parser.
+
+    The reply is malformed, or the rest is not needed.
+    """
 
 
 class ReplyReader:
@@ -105,7 +108,7 @@ class ReplyReader:
         """
         if self.has_head:
             return
-        known = self._names.get(name) or self._learn(name)
+        known = self._names.get(name) or self._cache_name(name)
         headers = self.headers
         said = value.decode("latin-1").rstrip(" \t")
         if known in headers:
@@ -116,23 +119,20 @@ class ReplyReader:
         headers[known] = said
 
     def on_headers_complete(self) -> None:
-        """Httptools's callback at the end of the head.
-
-        Check its limits, and find how the body ends.
-        """
+        """Httptools's callback at the end of the head: check limits, and find how the body ends."""
         parser, headers = self._parser, self.headers
         status: int = parser.get_status_code()
         if status < _FIRST_FINAL:
-            self._skip(status)
+            self._skip_interim(status)
             return
         if parser.get_http_version() not in ("1.1", "1.0"):
             self._refuse(f"the reply is HTTP/{parser.get_http_version()}")
         if len(headers) + self._repeats > MAX_HEADERS:
             self._refuse(f"the reply has more than {MAX_HEADERS} headers")
-        if self._head_bytes > MAX_HEAD_BYTES and _size(headers) > MAX_HEAD_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES and _headers_size(headers) > MAX_HEAD_BYTES:
             self._refuse(f"the head of the reply is longer than {MAX_HEAD_BYTES} bytes")
         self.status = status
-        self._frame(headers, parser)
+        self._find_framing(headers, parser)
 
     def on_message_complete(self) -> None:
         """Httptools's callback: the final reply, or an interim (1xx) one, is complete."""
@@ -143,8 +143,8 @@ class ReplyReader:
 
     # --- what is left open by httptools
 
-    def _frame(self, headers: dict[str, str], parser: Any) -> None:
-        """Find out from the headers how the body ends, and whether the connection can be reused."""
+    def _find_framing(self, headers: dict[str, str], parser: Any) -> None:
+        """Find from the headers how the body ends, and whether the connection can be reused."""
         coding = headers.get("transfer-encoding")
         if coding is not None and coding.lower() != "chunked":
             self._refuse(f"the transfer encoding `{coding:.40}` is not read")
@@ -164,7 +164,7 @@ class ReplyReader:
             self.ends_at_close = True
             self.keeps_alive = False
 
-    def _skip(self, status: int) -> None:
+    def _skip_interim(self, status: int) -> None:
         """Ignore an interim reply (100, 103)."""
         if status == _SWITCHING:
             self._refuse("the host wants to switch protocols")
@@ -173,8 +173,8 @@ class ReplyReader:
         self._is_interim = True
         self.headers.clear()
 
-    def _learn(self, name: bytes) -> str:
-        """Cache a header name in lower case."""
+    def _cache_name(self, name: bytes) -> str:
+        """The lower-case form of a header name, cached."""
         if len(self._names) >= MAX_HEADERS:
             self._names.clear()
         known = self._names[name] = name.decode("latin-1").lower()
@@ -198,6 +198,6 @@ def read_single_chunk(data: bytes) -> bytes | None:
     return None
 
 
-def _size(headers: dict[str, str]) -> int:
+def _headers_size(headers: dict[str, str]) -> int:
     """The size of headers in bytes, as they are written."""
     return sum(len(name) + len(value) + 4 for name, value in headers.items())

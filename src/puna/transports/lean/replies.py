@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 from puna.errors import APIError
-from puna.transports.failures import timed_out
+from puna.transports.failures import timeout_error
 from puna.transports.lean.exchange import Exchange
 from puna.transports.lean.whole import WholeReply
 from puna.wire.http import HTTPRequest
@@ -15,7 +15,7 @@ _HIGH_BYTES = 262_144
 
 
 class LeanReply:
-    """A reply to a coroutine: it collects what its exchange delivers until the reader takes it."""
+    """A reply for a coroutine: it keeps what its exchange delivers until the coroutine reads it."""
 
     status: int
     headers: Mapping[str, str]
@@ -57,12 +57,12 @@ class LeanReply:
             async with asyncio.timeout_at(self._began_at + self._request.timeouts.total_s):
                 return await self._read()
         except TimeoutError as error:
-            raise timed_out(self._request, is_head=False) from error
+            raise timeout_error(self._request, is_head=False) from error
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive.
 
-        Reading stops while more than 256 KiB wait to be taken.
+        Reading from the socket stops while 256 KiB are unread.
         """
         while True:
             if self._pieces:
@@ -82,13 +82,13 @@ class LeanReply:
         self.cancel()
 
     def cancel(self) -> None:
-        """`close` as a plain function."""
+        """As `close`, for code that cannot await."""
         if self.exchange is not None and not self._is_over:
             self.exchange.cancel()
         self._is_over = True
         self.exchange = None  # it holds this reply: no work for the collector
         self._pieces.clear()
-        self._wake()
+        self._wake_reader()
 
     # --- for the exchange
 
@@ -97,7 +97,7 @@ class LeanReply:
         self.status = status
         self.headers = headers
         self._has_head = True
-        self._wake()
+        self._wake_reader()
 
     def on_piece(self, data: bytes) -> None:
         """The exchange's callback with bytes of the body."""
@@ -105,13 +105,13 @@ class LeanReply:
         self._held += len(data)
         if self._held > _HIGH_BYTES and not self._reads_all and self.exchange is not None:
             self.exchange.pause()
-        self._wake()
+        self._wake_reader()
 
     def on_end(self) -> None:
         """The exchange's callback at the end of the body."""
         self._is_over = True
         self.exchange = None
-        self._wake()
+        self._wake_reader()
 
     def on_whole(self, reply: WholeReply) -> None:
         """The exchange's callback with a reply that came in one read."""
@@ -127,9 +127,10 @@ class LeanReply:
         self._error = error
         self._is_over = True
         self.exchange = None
-        self._wake()
+        self._wake_reader()
 
     async def _read(self) -> bytes:
+        """Wait for the end of the reply, and join its pieces."""
         while not self._is_over:
             await self._wait()
         self._check()
@@ -142,18 +143,19 @@ class LeanReply:
             raise self._error
 
     async def _wait(self) -> None:
-        """Wait until something happens to the reply."""
+        """Wait for the next callback of the exchange."""
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    def _wake(self) -> None:
+    def _wake_reader(self) -> None:
         """Wake the reader."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _resume(self) -> None:
+        """Let the exchange read on, if it was paused."""
         if self.exchange is not None:
             self.exchange.resume()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 from puna.errors import APIError
-from puna.transports.failures import unreachable
+from puna.transports.failures import connection_error
 from puna.transports.lean.connection import Connection
 from puna.transports.lean.dial import NetworkDialer
 from puna.transports.lean.exchange import Exchange, ReplySink
@@ -24,9 +24,9 @@ _Send = Callable[[HTTPRequest, Head, bytes, bytes, ReplySink], Exchange]
 
 
 class PreparedRequest:
-    """A checked request without its body, to be sent with many bodies.
+    """A checked request without its body, made by `LeanTransport.prepare`.
 
-    Made by `LeanTransport.prepare`.
+    Many bodies are sent with it.
     """
 
     __slots__ = ("_head", "_request", "_send")
@@ -77,7 +77,7 @@ class LeanTransport:
         return sum(len(pool.connections) for pool in self._pools.values())
 
     def start(self, request: HTTPRequest, sink: ReplySink) -> Exchange:
-        """Send a request; the sink gets the reply.
+        """Send a request; the sink gets the reply. Returns the handle to pause or cancel it.
 
         Never raises: all failures reach the sink, after this has returned.
         """
@@ -105,7 +105,7 @@ class LeanTransport:
         self, request: HTTPRequest, head: Head, start: bytes, body: bytes, sink: ReplySink
     ) -> Exchange:
         """Hand a request with its head to the pool of its origin."""
-        loop = self._loop or self._bind()
+        loop = self._loop or self._bind_loop()
         now = loop.time()
         total_s = request.timeouts.total_s
         deadline = math.inf if total_s is None else now + total_s
@@ -163,26 +163,27 @@ class LeanTransport:
             pool.abandon()
         self._pools.clear()
 
-    def _bind(self) -> asyncio.AbstractEventLoop:
-        """Remember the running loop as this transport's own."""
+    def _bind_loop(self) -> asyncio.AbstractEventLoop:
+        """Note the running loop as this transport's own. Called with the first request."""
         self._loop = asyncio.get_running_loop()
         return self._loop
 
     def _refuse(self, exchange: Exchange, reason: Exception) -> None:
         """Fail an exchange in the next turn of the loop."""
-        error = unreachable(exchange.request, reason, was_sent=False)
+        error = connection_error(exchange.request, reason, was_sent=False)
         error.__cause__ = reason
         asyncio.get_running_loop().call_soon(exchange.fail, error)
 
     def _make_pool(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> Pool:
-        pool = Pool(origin, self._limits, loop, self._dialer, self._used)
+        """Make the pool for an origin, and start the timer that closes idle connections."""
+        pool = Pool(origin, self._limits, loop, self._dialer, self._store_session)
         self._pools[origin] = pool
         if self._sweeper is None:
             self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
         return pool
 
-    def _used(self, connection: Connection) -> None:
-        """A connection has had its first reply: store its TLS session."""
+    def _store_session(self, connection: Connection) -> None:
+        """Store a connection's TLS session. Called by the pool after its first reply."""
         self._remember(connection)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -53,7 +53,10 @@ class WholeReply:
 
 
 def read_whole(data: bytes) -> WholeReply | None:
-    """The reply that these bytes are, to the last byte; None where llhttp has to parse them."""
+    """Parse bytes that are a complete reply in the usual form.
+
+    None where llhttp has to parse them.
+    """
     end = data.find(_HEAD_END)
     if end < 0 or end > _LONGEST_HEAD or not data.startswith(_START):
         return None
