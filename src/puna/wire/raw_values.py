@@ -76,7 +76,7 @@ def is_plain_json(data: bytes) -> bool:
 
     It is for JSON that is read by a parser which accepts both. False where that is not sure.
     """
-    return brackets_in(data) < _MOST_DEPTH and not _may_hold_large_number(data)
+    return count_brackets(data) < _MOST_DEPTH and not _may_hold_large_number(data)
 
 
 def _may_hold_large_number(data: bytes) -> bool:
