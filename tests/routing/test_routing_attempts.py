@@ -323,10 +323,10 @@ def test_every_call_ends_and_no_name_gets_more_than_its_share(
             group(*(f"{kind}{place}#{i}" for i in range(size))) for place, size in enumerate(sizes)
         ]
 
-    plan = Plan(
-        groups("first", [first])[0],
-        *(groups(kind, sizes) for kind, sizes in zip("pcr", others, strict=True)),
+    plain, context, content = (
+        groups(kind, sizes) for kind, sizes in zip("pcr", others, strict=True)
     )
+    plan = Plan(groups("first", [first])[0], plain, context, content)
     errors = [make() for make in makers]
     attempts: list[Attempts] = []
     played = play(

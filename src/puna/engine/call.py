@@ -22,6 +22,7 @@ from puna.errors import (
 )
 from puna.routing.attempts import Plan, RetryPolicy
 from puna.routing.deployment import Deployment
+from puna.routing.steering import Steering
 from puna.telemetry.meters import Meter
 from puna.transports.failures import origin_of
 from puna.types.model_request import ModelRequest
@@ -171,11 +172,15 @@ def for_deployment(call: Call[RequestT], deployment: Deployment) -> RequestT:
     )
 
 
-def timeouts_of(deployment: Deployment, timeouts: Timeouts) -> Timeouts:
-    """The timeouts of a request to a deployment: its own, else `timeouts`."""
-    if deployment.timeout_s is None and deployment.stream_timeout_s is None:
-        return timeouts
+def timeouts_of(
+    deployment: Deployment, timeouts: Timeouts, steering: Steering | None = None
+) -> Timeouts:
+    """The timeouts of a request to a deployment: its own, the deployment's, or `timeouts`."""
     total_s, idle_s = deployment.timeout_s, deployment.stream_timeout_s
+    if steering is not None:
+        total_s, idle_s = steering.time_limits(deployment)
+    if total_s is None and idle_s is None:
+        return timeouts
     return Timeouts(
         connect_s=timeouts.connect_s,
         idle_s=timeouts.idle_s if idle_s is None else idle_s,

@@ -168,7 +168,9 @@ class CallRun(ABC, Generic[RequestT, DialectT, AnswerT]):
         self.note_attempt(deployment)
         if self.canned_for(deployment) is not None:
             self.active_deployment = None  # nobody works for it
-        built = dialect.build_request(request, target, timeouts_of(deployment, self.call.timeouts))
+        built = dialect.build_request(
+            request, target, timeouts_of(deployment, self.call.timeouts, self.call.plan.steering)
+        )
         if target.signing is not None:
             built = replace(built, http=sign(built.http, target.signing, self.clock.now()))
         self.report.dropped_params = self.call.left_out + built.dropped_params

@@ -34,6 +34,7 @@ from puna.errors import (
 from puna.routing.deployment import Deployment
 from puna.routing.health import Health
 from puna.routing.policies import Dice, pick
+from puna.routing.steering import Steering
 
 _OWN_TROUBLE = (APITimeoutError, AuthenticationError, NotFoundError, PermissionDeniedError)
 """What one deployment does not grant and another may: it has its own key, models and load."""
@@ -60,12 +61,16 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The deployments that may serve a call: those of the requested name, and the fallbacks."""
+    """The deployments that may serve a call: those of the requested name, and the fallbacks.
+
+    `steering` has what the call's request wants otherwise than the deployments say.
+    """
 
     group: Group
     fallbacks: Sequence[Group] = ()
     context_window_fallbacks: Sequence[Group] = ()
     content_policy_fallbacks: Sequence[Group] = ()
+    steering: Steering | None = None
 
     @property
     def deployments(self) -> Sequence[Deployment]:
@@ -158,8 +163,11 @@ class Attempts:
             self._finish(error)
 
     def _allowed_retries(self) -> int:
-        """How many retries the current name's deployments allow."""
-        own = self._group[0].max_retries
+        """How many retries the request asks for, else those of the current name's deployments."""
+        steering = self.plan.steering
+        own = steering.max_retries if steering is not None else None
+        if own is None:
+            own = self._group[0].max_retries
         return own if own is not None else self.policy.max_retries
 
     def _may_retry(self, deployment: Deployment, error: APIError) -> bool:

@@ -51,10 +51,11 @@ class BodyChanges:
             and envelope.safety_identifier is UNSET
         ):
             dropped = tuple(n for n in self.dropped if getattr(envelope, n) is not UNSET)
-        if dropped or self.asks_usage or self.defaults or envelope.metadata is not UNSET:
+        asks_usage = self.asks_usage and envelope.stream is True
+        if dropped or asks_usage or self.defaults or envelope.metadata is not UNSET:
             changes: dict[str, Any] = dict.fromkeys(dropped, UNSET)
             changes["metadata"] = UNSET  # only hooks get the metadata
-            if self.asks_usage and envelope.stream:
+            if asks_usage:
                 changes["stream_options"] = _USAGE
             envelope = replace(envelope, **changes, **self._missing_defaults(envelope))
         # Swap the name in and out again: copying the envelope would take longer.

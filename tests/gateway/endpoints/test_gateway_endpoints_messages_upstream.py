@@ -272,6 +272,5 @@ class Anywhere:
 
 def test_the_fast_lane_leaves_another_protocol_alone(upstream: Upstream) -> None:
     routes = FastRoutes(House(upstream, CONFIG).directory, Anywhere())
-    assert routes.find(MODEL, is_stream=False) is not None
-    assert routes.find(CLAUDE, is_stream=False) is None
-    assert routes.find(CLAUDE, is_stream=True) is None
+    assert routes.find(MODEL) is not None
+    assert routes.find(CLAUDE) is None

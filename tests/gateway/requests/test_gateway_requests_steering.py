@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from puna.errors import BadRequestError
-from puna.gateway.requests.steering import Steering, read_steering
+from puna.gateway.requests.steering import read_steering
+from puna.routing.steering import Steering
 
 
 @pytest.mark.parametrize(

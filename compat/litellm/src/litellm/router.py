@@ -312,8 +312,8 @@ class Router:
 
     def _plan(self, name: str, group: Group, groups: Mapping[str, Group]) -> Plan:
         """A name's deployments, and those of its fallbacks."""
-        found = {field: self._found(name, field, groups) for field in _FALLBACKS}
-        return Plan(group=group, **found)
+        plain, context, content = (self._found(name, field, groups) for field in _FALLBACKS)
+        return Plan(group, plain, context, content)
 
     def _found(self, name: str, field: str, groups: Mapping[str, Group]) -> list[Group]:
         names = map(self._target_of, self._fallbacks_of(name, field))

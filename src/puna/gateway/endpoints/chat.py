@@ -19,6 +19,7 @@ from puna.gateway.requests.body import check_fields, check_model_name
 from puna.gateway.requests.steering import read_steering
 from puna.gateway.visit import Visit
 from puna.routing.attempts import Plan, RetryPolicy
+from puna.routing.steering import Steering
 from puna.types.chat import ChatCompletionChunk
 from puna.types.completion_request import CompletionRequest, make_completion_request
 from puna.types.completions import TextCompletion
@@ -30,6 +31,7 @@ from puna.types.requests import ChatRequest, make_chat_request
 from puna.wire.sse import encode_event
 
 _MOST_PROMPTS = 256
+_UNSTEERED = Steering(is_stream=False)
 
 
 def _encode_chunk(chunk: ChatCompletionChunk | TextCompletion) -> bytes:
@@ -205,7 +207,7 @@ class Pipeline:
         """
         return Call(
             request=request,
-            plan=plan or self._plan(request, body),
+            plan=plan or self.plan_of(request, body),
             left_out=left_out,
             policy=retry_policy(self.directory),
             metadata={
@@ -217,7 +219,7 @@ class Pipeline:
             meter=visit,
         )
 
-    def _plan(self, request: ModelRequest, body: Mapping[str, Any]) -> Plan:
+    def plan_of(self, request: ModelRequest, body: Mapping[str, Any]) -> Plan:
         """The plan for a request.
 
         Its model's, with the fallbacks, retries and timeouts that the request itself asks for.
@@ -226,7 +228,8 @@ class Pipeline:
         own = read_option(body, "fallbacks", Scope.REQUEST, ())
         if own:
             plan = replace(plan, fallbacks=self.directory.fallbacks(own, request.model))
-        return read_steering(body, is_stream=request.is_stream).apply(plan)
+        steering = read_steering(body, is_stream=request.is_stream)
+        return plan if steering == _UNSTEERED else replace(plan, steering=steering)
 
     def drops_params(self, body: Mapping[str, Any]) -> bool:
         """Whether parameters that a host does not support are dropped.

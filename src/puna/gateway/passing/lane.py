@@ -156,8 +156,7 @@ class FastLane:
             if bridged is None:
                 return None
             envelope = bridged.envelope
-        is_stream = envelope.stream is True
-        route = self._routes.find(envelope.model, is_stream=is_stream)
+        route = self._routes.find(envelope.model)
         if route is None or (head.endpoint == "respond" and not route.bridges_responses):
             return None
         fitted = route.rules.fit(envelope)
@@ -184,7 +183,7 @@ class FastLane:
         cycle = FastCycle(protocol, visit, run, self._under_way)
         cycle.keep_alive = keeps_alive
         writer: ReplyWriter = cycle if bridged is None else bridged.make_writer(cycle, run)
-        kind = StreamCall if is_stream else WholeCall
+        kind = StreamCall if envelope.stream is True else WholeCall
         cycle.call = kind(context, run, writer)
         return cycle
 

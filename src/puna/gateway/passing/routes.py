@@ -22,9 +22,9 @@ from puna.engine.drive import Exchange
 from puna.errors import APIError
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.passing.heads import usual_stream_lines, usual_whole_lines
-from puna.gateway.requests.steering import read_steering
 from puna.routing.attempts import Plan
 from puna.routing.deployment import Deployment
+from puna.routing.steering import Steering
 from puna.transports.lean import ReplySink
 from puna.types.requests import PARAMS, ChatRequest
 from puna.wire.body_changes import BodyChanges, default_changes
@@ -64,16 +64,24 @@ class CallbackTransport(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadyRequest:
+    """A request to a deployment, complete but for its body, for a whole answer or for a stream."""
+
+    request: HTTPRequest
+    prepared: Prepared
+
+
+@dataclass(frozen=True, slots=True)
 class ReadyDeployment:
     """A deployment with all that is the same for each call, prepared once.
 
-    `request` has no body; `changes` makes its body from the caller's. `whole_lines` and
-    `stream_lines` are the headers of a usual answer.
+    `changes` makes the body of a request from the caller's. `whole_lines` and `stream_lines` are
+    the headers of a usual answer.
     """
 
     deployment: Deployment
-    request: HTTPRequest
-    prepared: Prepared
+    whole: ReadyRequest
+    streamed: ReadyRequest
     changes: BodyChanges
     price: Price | None
     whole_lines: bytes
@@ -81,8 +89,8 @@ class ReadyDeployment:
 
 
 @dataclass(frozen=True, slots=True)
-class PlainRoute:
-    """How the calls of one public model name go, plain or streamed.
+class Route:
+    """How the calls of one public model name go, with whole answers and with streams.
 
     `ready` has all deployments of the plan by their ids; `rules` says which requests all of them
     take as they are; `bridges_responses` says whether requests of the Responses API may be bridged:
@@ -106,21 +114,20 @@ class FastRoutes:
     def __init__(self, directory: Directory, transport: CallbackTransport) -> None:
         self._directory = directory
         self._transport = transport
-        self._plain: dict[str, PlainRoute | None] = {}
-        self._streamed: dict[str, PlainRoute | None] = {}
+        self._known: dict[str, Route | None] = {}
 
-    def find(self, name: str, *, is_stream: bool) -> PlainRoute | None:
+    def find(self, name: str) -> Route | None:
         """The route of a public name; None where the full lane must answer."""
-        known = self._streamed if is_stream else self._plain
+        known = self._known
         try:
             return known[name]
         except KeyError:
             if len(known) >= _MOST_ROUTES:
                 known.clear()
-            route = known[name] = self._make_route_of(name, is_stream=is_stream)
+            route = known[name] = self._make_route_of(name)
             return route
 
-    def _make_route_of(self, name: str, *, is_stream: bool) -> PlainRoute | None:
+    def _make_route_of(self, name: str) -> Route | None:
         """Make the route of a name that clients sent.
 
         None where it is not configured or not plain.
@@ -130,15 +137,13 @@ class FastRoutes:
             return None
         if not find_deployments(config.deployments, name, config.router.model_group_alias):
             return None  # lent by open mode, or unknown
-        return make_route(self._directory, name, self._transport, is_stream=is_stream)
+        return make_route(self._directory, name, self._transport)
 
 
-def make_route(
-    directory: Directory, name: str, transport: CallbackTransport, *, is_stream: bool
-) -> PlainRoute | None:
+def make_route(directory: Directory, name: str, transport: CallbackTransport) -> Route | None:
     """The route of a configured name; None where a deployment needs the full lane."""
     try:
-        plan = read_steering({}, is_stream=is_stream).apply(directory.plan(name))
+        plan = directory.plan(name)
     except APIError:
         return None  # the full lane says why
     deployments = plan.deployments
@@ -146,11 +151,11 @@ def make_route(
         return None
     ready: dict[str, ReadyDeployment] = {}
     for one in deployments:
-        made = _prepare_deployment(one, name, transport, is_stream=is_stream)
+        made = _prepare_deployment(one, name, transport)
         if made is None:
             return None
         ready[one.deployment_id] = made
-    return PlainRoute(
+    return Route(
         name=name,
         plan=plan,
         ready=ready,
@@ -188,29 +193,21 @@ def _watches_defaults(one: Deployment) -> bool:
 
 
 def _prepare_deployment(
-    one: Deployment, name: str, transport: CallbackTransport, *, is_stream: bool
+    one: Deployment, name: str, transport: CallbackTransport
 ) -> ReadyDeployment | None:
     """Prepare a deployment for a route; None where the full lane must serve it."""
-    request = _empty_request(one, is_stream=is_stream)
-    if not transport.can_send(request.url):
-        return None
-    try:
-        prepared = transport.prepare(request)
-    except ValueError:
-        return None  # the full lane says why
     target = one.target
     changes = default_changes(
-        target.model,
-        one.params,
-        asks_usage=is_stream and target.asks_usage,
-        dropped=dropped_hints(target),
+        target.model, one.params, asks_usage=target.asks_usage, dropped=dropped_hints(target)
     )
-    if changes is None:
+    whole = _prepare_request(one, transport, is_stream=False)
+    streamed = _prepare_request(one, transport, is_stream=True)
+    if changes is None or whole is None or streamed is None:
         return None
     return ReadyDeployment(
         deployment=one,
-        request=request,
-        prepared=prepared,
+        whole=whole,
+        streamed=streamed,
         changes=changes,
         price=price_of(one),
         whole_lines=usual_whole_lines(name, one.deployment_id),
@@ -218,8 +215,10 @@ def _prepare_deployment(
     )
 
 
-def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
-    """The HTTP request that the dialect would send to a deployment, without the body."""
+def _prepare_request(
+    one: Deployment, transport: CallbackTransport, *, is_stream: bool
+) -> ReadyRequest | None:
+    """Prepare what the dialect would send to a deployment; None where it cannot be sent so."""
     request = ChatRequest(
         one.public_name,
         ({"role": "user", "content": ""},),
@@ -227,5 +226,11 @@ def _empty_request(one: Deployment, *, is_stream: bool) -> HTTPRequest:
         is_stream=is_stream,
     )
     dialect = DIALECTS[one.target.dialect]
-    built = dialect.build_request(request, one.target, timeouts_of(one, Timeouts()))
-    return replace(built.http, body=b"")
+    timeouts = timeouts_of(one, Timeouts(), Steering(is_stream))
+    empty = replace(dialect.build_request(request, one.target, timeouts).http, body=b"")
+    if not transport.can_send(empty.url):
+        return None
+    try:
+        return ReadyRequest(empty, transport.prepare(empty))
+    except ValueError:
+        return None  # the full lane says why

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from puna.engine.call import Attempt, Call
 from puna.engine.drive import DriveContext, DrivenRun, Exchange
-from puna.gateway.passing.routes import PlainRoute, ReadyDeployment
+from puna.gateway.passing.routes import ReadyDeployment, Route
 from puna.governance.keys import Principal
 from puna.rescue.stream import may_begin_call
 from puna.rescue.tools import KnownTools
@@ -47,7 +47,7 @@ class FastRun(DrivenRun):
     def __init__(
         self,
         context: DriveContext,
-        route: PlainRoute,
+        route: Route,
         envelope: ChatEnvelope,
         fitted: ChatEnvelope,
         principal: Principal,
@@ -72,7 +72,8 @@ class FastRun(DrivenRun):
         self.note_attempt(ready.deployment)
         if dropped or self.left_out:
             self.report.dropped_params = self.left_out + dropped
-        return ready.prepared.start(body, sink)
+        sent = ready.streamed if self._envelope.stream is True else ready.whole
+        return sent.prepared.start(body, sink)
 
     @property
     @override
@@ -80,7 +81,8 @@ class FastRun(DrivenRun):
         if self._attempt is None:
             ready = self.ready
             body, _ = ready.changes.encode(self._fitted)
-            http = replace(ready.request, body=body)
+            sent = ready.streamed if self.is_stream else ready.whole
+            http = replace(sent.request, body=body)
             self._attempt = self.built_attempt(ready.deployment, http)
         return self._attempt
 

@@ -149,7 +149,7 @@ class StreamCall(StreamDrive[FastRun, ReplyWriter]):
             self._read(self._hand_over())
         else:
             limit_s = USAGE_S if end.lacks_usage else ENDING_S
-            total_s = self._run.ready.request.timeouts.total_s
+            total_s = self._run.ready.streamed.request.timeouts.total_s
             self._await_end(limit_s if total_s is None else min(limit_s, total_s))
 
     def _end_plainly(self, ending: Ending) -> None:
