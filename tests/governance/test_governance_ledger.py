@@ -194,6 +194,30 @@ def test_what_strict_budgets_still_pay() -> None:
     assert ledger.affordable(scopes, "money", NOON_S) == 0
 
 
+def test_the_rest_of_a_budget_is_reserved_by_a_call_that_is_alone() -> None:
+    ledger, now_s = Ledger(600), NOON_S
+    key, team, tokens = of("key:k", 100), of("team:t", 70), of("global", 40, "tokens")
+    scopes = ledger.scopes([key, team, tokens], now_s)
+    first = ledger.reserve_rest(scopes, 80, 30, now_s)
+    assert isinstance(first, Hold)
+    assert (first.picos, first.tokens) == (70, 30)
+    assert isinstance(ledger.reserve_rest(scopes, 1, 1, now_s), Refusal)
+    ledger.settle(first, 60, 30)
+    second = ledger.reserve_rest(scopes, 80, 30, now_s)
+    assert isinstance(second, Hold)
+    assert (second.picos, second.tokens) == (10, 10)
+    assert ledger.settle(second, 15, 10).excess_picos == 5
+    nothing = ledger.reserve_rest(scopes, 1, 1, now_s)
+    assert isinstance(nothing, Refusal)
+    assert (nothing.budget, nothing.settled, nothing.asked) == (team, 75, 1)
+    strict = ledger.scopes([of("key:s", 10, window="1d", strict=True)], now_s)
+    refusal = ledger.reserve_rest(strict, 11, 0, now_s)
+    assert isinstance(refusal, Refusal)
+    assert refusal.resets_s == now_s + DAY_S // 2
+    assert isinstance(ledger.reserve_rest(strict, 10, 0, now_s), Hold)
+    assert isinstance(ledger.reserve_rest(strict, 10, 0, now_s + 600), Hold), "the other expired"
+
+
 def test_two_budgets_of_one_account_count_as_the_harder_one() -> None:
     ledger = Ledger(600)
     loose, hard = of("global", 100, soft=10), of("global", 60, soft=20, strict=True)

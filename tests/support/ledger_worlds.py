@@ -41,6 +41,8 @@ class HoldState(NamedTuple):
     """A hold that has not ended: what it reserved, and in which span of each account."""
 
     call: int
+    picos: int
+    tokens: int
     is_expired: bool
     expires_s: int
     starts_s: tuple[int, ...]
@@ -126,17 +128,21 @@ class LedgerWorld:
             yield "expire", self._expire(state)
         if len(state.holds) < self.world.most_holds:
             for call in range(len(self.world.calls)):
-                yield f"reserve {call}", self._reserve(state, call)
+                admitted = self._reserve(state, call, is_rest=False)
+                yield f"reserve {call}", admitted
+                if len(admitted.holds) == len(state.holds):
+                    yield f"reserve the rest {call}", self._reserve(state, call, is_rest=True)
         for hold in dict.fromkeys(state.holds):
             for used in self.world.calls[hold.call].used:
                 yield f"settle {hold.call} by {used}", self._settle(state, hold, used)
             yield f"release {hold.call}", self._release(state, hold)
 
-    def _reserve(self, state: State, call: int) -> State:
+    def _reserve(self, state: State, call: int, *, is_rest: bool) -> State:
         holds, kind = self._thaw(state), self.world.calls[call]
-        got = self.ledger.reserve(self.scopes[call], kind.picos, kind.tokens, state.now_s)
+        reserve = self.ledger.reserve_rest if is_rest else self.ledger.reserve
+        got = reserve(self.scopes[call], kind.picos, kind.tokens, state.now_s)
         model = _Model(self.world, state).expire(state.now_s)
-        pays = model.reserve(call)
+        pays = model.reserve(call, is_rest=is_rest)
         if isinstance(got, Refusal):
             assert not pays, "a call is refused that could have been paid"
         else:
@@ -180,10 +186,11 @@ class LedgerWorld:
             counter.settled, counter.held, counter.excess = settled, held, excess
             self.accounts[account].counter = counter  # the latest span comes last
         holds: list[tuple[int, Hold]] = []
-        for number, (call, is_expired, expires_s, starts_s) in enumerate(state.holds):
+        for number, one in enumerate(state.holds):
+            call, picos, tokens, is_expired, expires_s, starts_s = one
             kind = self.world.calls[call]
             counters = [known[pair] for pair in zip(kind.budgets, starts_s, strict=True)]
-            hold = Hold(number, self.scopes[call], counters, kind.picos, kind.tokens, expires_s)
+            hold = Hold(number, self.scopes[call], counters, picos, tokens, expires_s)
             hold.state = "expired" if is_expired else "open"
             holds.append((call, hold))
         opened = sorted(
@@ -214,6 +221,8 @@ class LedgerWorld:
         frozen = [
             HoldState(
                 call,
+                hold.picos,
+                hold.tokens,
                 hold.state == "expired",
                 hold.expires_s,
                 tuple(counter.start_s for counter in hold.counters),
@@ -245,27 +254,31 @@ class _Model:
         ]
         return self
 
-    def reserve(self, call: int) -> bool:
+    def reserve(self, call: int, *, is_rest: bool) -> bool:
         kind = self.world.calls[call]
+        wanted = {"money": kind.picos, "tokens": kind.tokens}
         for n in kind.budgets:
-            start_s = self.world.budgets[n].window.span_at(self.now_s)[0]
+            budget = self.world.budgets[n]
+            start_s = budget.window.span_at(self.now_s)[0]
             if start_s != self.latest[n]:
                 self.latest[n] = start_s
                 self.rows[n, start_s] = 0, 0
-            amount = self._amount(n, call)
-            used = self.rows[n, start_s][0] + self._held(n, start_s)
-            if amount and used + amount > self.world.budgets[n].limit:
-                return False
+            settled, held = self.rows[n, start_s][0], self._held(n, start_s)
+            if wanted[budget.unit] and settled + held + wanted[budget.unit] > budget.limit:
+                if not is_rest or held or budget.is_strict or settled >= budget.limit:
+                    return False
+                wanted[budget.unit] = budget.limit - settled
         starts_s = tuple(self.latest[n] for n in kind.budgets)
         expires_s = self.now_s + self.world.lifetime_s
-        self.holds.append(HoldState(call, False, expires_s, starts_s))
+        amounts = wanted["money"], wanted["tokens"]
+        self.holds.append(HoldState(call, *amounts, False, expires_s, starts_s))
         return True
 
     def settle(self, hold: HoldState, used: int) -> _Model:
         self.holds.remove(hold)
         for n, start_s in zip(self.world.calls[hold.call].budgets, hold.starts_s, strict=True):
             settled, excess = self.rows[n, start_s]
-            paid = 0 if hold.is_expired else self._amount(n, hold.call)
+            paid = 0 if hold.is_expired else self._amount(n, hold)
             self.rows[n, start_s] = settled + used, excess + max(0, used - paid)
         return self
 
@@ -286,21 +299,22 @@ class _Model:
         ]
         return State(self.now_s, tuple(counters), tuple(sorted(self.holds)))
 
-    def _amount(self, budget: int, call: int) -> int:
-        kind = self.world.calls[call]
-        return kind.picos if self.world.budgets[budget].unit == "money" else kind.tokens
+    def _amount(self, budget: int, hold: HoldState) -> int:
+        return hold.picos if self.world.budgets[budget].unit == "money" else hold.tokens
 
     def _held(self, budget: int, start_s: int) -> int:
         held = 0
         for hold in self.holds:
             if not hold.is_expired:
                 pairs = zip(self.world.calls[hold.call].budgets, hold.starts_s, strict=True)
-                held += (budget, start_s) in pairs and self._amount(budget, hold.call)
+                held += (budget, start_s) in pairs and self._amount(budget, hold)
         return held
 
 
-def _budget(scope: str, limit: int, window: str | None = None, unit: Unit = "money") -> Budget:
-    return Budget(scope, unit, limit, Window.parse(window))
+def _budget(
+    scope: str, limit: int, window: str | None = None, unit: Unit = "money", *, strict: bool = False
+) -> Budget:
+    return Budget(scope, unit, limit, Window.parse(window), None, strict)
 
 
 SMALL = World(
@@ -313,25 +327,33 @@ SMALL = World(
 """A key's budget that starts anew every two seconds, below one for all that never does."""
 
 UNITS = World(
-    budgets=(_budget("key:a", 3), _budget("team:t", 4, "2s", "tokens"), _budget("global", 4)),
+    budgets=(
+        _budget("key:a", 3, strict=True),
+        _budget("team:t", 4, "2s", "tokens"),
+        _budget("global", 4),
+    ),
     calls=(CallKind((0, 1, 2), 1, 2, (1, 2)), CallKind((1, 2), 2, 1, (0, 2))),
     most_holds=2,
     last_s=2,
     lifetime_s=1,
 )
-"""Money and tokens, and three scopes."""
+"""Money and tokens, and three scopes, of which one is strict."""
 
 LARGE = (
     World(
         budgets=(_budget("key:a", 5, "2s"), _budget("key:b", 6), _budget("global", 9)),
-        calls=(CallKind((0, 2), 2, 0, (0, 1, 3)), CallKind((1, 2), 3, 0, (1, 2, 3))),
+        calls=(CallKind((0, 2), 2, 0, (1, 3)), CallKind((1, 2), 3, 0, (2, 4))),
         most_holds=3,
         last_s=4,
         lifetime_s=2,
     ),
     World(
-        budgets=(_budget("key:a", 5), _budget("team:t", 7, "2s", "tokens"), _budget("global", 8)),
-        calls=(CallKind((0, 1, 2), 2, 1, (0, 2, 3)), CallKind((1, 2), 1, 3, (1, 2))),
+        budgets=(
+            _budget("key:a", 5),
+            _budget("team:t", 7, "2s", "tokens"),
+            _budget("global", 8, strict=True),
+        ),
+        calls=(CallKind((0, 1, 2), 2, 1, (0, 3)), CallKind((1, 2), 1, 3, (1, 2))),
         most_holds=3,
         last_s=4,
         lifetime_s=2,

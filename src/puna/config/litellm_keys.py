@@ -134,7 +134,7 @@ LITELLM = SectionKeys(
         "disable_end_user_cost_tracking_prometheus_only drop_unknown_params "
         "enable_json_schema_validation enable_key_alias_format_validation enable_preview_features "
         "force_ipv4 guardrails internal_user_budget_duration key_generation_settings "
-        "langfuse_default_tags max_budget budget_duration max_internal_user_budget "
+        "langfuse_default_tags max_internal_user_budget "
         "max_parallel_requests max_user_budget mcp_aliases model_alias_map model_group_settings "
         "modify_params post_call_rules pre_call_rules prometheus_initialize_budget_metrics "
         "prometheus_metrics_config public_model_groups require_auth_for_metrics_endpoint "

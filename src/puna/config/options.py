@@ -7,6 +7,7 @@ from typing import Any
 
 import puna.types.option_kinds as kinds
 from puna.config.reading import Section
+from puna.config.schema import ModelBudget
 from puna.types.option_kinds import Kind, Scope
 from puna.types.option_scopes import BY_NAME, options_in
 
@@ -34,11 +35,50 @@ def _read_bytes(section: Section, key: str) -> int | None:
     return None if megabytes is None else max(1, int(megabytes * _BYTES_PER_MB))
 
 
+def _checked_by(kind: Kind) -> Callable[[Section, str], Any]:
+    """Read a value that its kind checks, as it is written."""
+
+    def read(section: Section, key: str) -> Any:
+        value = section.values[key]
+        if kind.is_right(value):
+            return value
+        section.source.refuse(section.source.wrong(section.at(key), kind.words, value))
+        return None
+
+    return read
+
+
+_OF_BUDGETS = {"budget_limit": "max_budget", "time_period": "budget_duration"}
+"""LiteLLM's other names in a model's budget."""
+
+
+def _read_model_budgets(section: Section, key: str) -> Mapping[str, ModelBudget]:
+    """The budgets of single models; LiteLLM's other names are known."""
+    models = section.section(key)
+    found: dict[str, ModelBudget] = {}
+    for model in models.values:
+        budget = models.section(model)
+        for name in budget.values:
+            if _OF_BUDGETS.get(name, name) not in ModelBudget.__dataclass_fields__:
+                text = f"`{name}` is no part of a model's budget: give `max_budget`, "
+                text += "`max_tokens_budget` or `budget_duration`"
+                section.source.refuse(section.source.error(budget.at(name), text))
+        window = [name for name in ("budget_duration", "time_period") if budget.values.get(name)]
+        found[model] = ModelBudget(
+            budget.price("max_budget") or budget.price("budget_limit"),
+            budget.whole("max_tokens_budget"),
+            _checked_by(kinds.DURATION)(budget, window[0]) if window else None,
+        )
+    return found
+
+
 _READERS: Mapping[Kind, Callable[[Section, str], Any]] = {
     kinds.ADDRESS: _read_trimmed,
     kinds.ANSWER_TEXT: Section.text,
     kinds.BOOLEAN: Section.flag,
     kinds.COUNT: Section.whole,
+    kinds.DOLLARS: Section.price,
+    kinds.DURATION: _checked_by(kinds.DURATION),
     kinds.FILE: _read_trimmed,
     kinds.HEADER_NAME: _read_header_name,
     kinds.HEADERS: Section.texts,
@@ -46,14 +86,17 @@ _READERS: Mapping[Kind, Callable[[Section, str], Any]] = {
     kinds.HOST_SETTING: Section.secret,
     kinds.LOGIN: Section.secret,
     kinds.MEGABYTES: _read_bytes,
+    kinds.MODEL_BUDGETS: _read_model_budgets,
     kinds.NAMES: Section.names,
     kinds.NUMBER: lambda section, key: section.number(key, is_zero_fine=True),
     kinds.PAUSE: lambda section, key: section.number(key, is_zero_fine=True),
     kinds.POSITIVE: lambda section, key: section.whole(key, least=1),
     kinds.PRICE: Section.price,
+    kinds.REFUSAL: _checked_by(kinds.REFUSAL),
     kinds.SECONDS: Section.number,
     kinds.SECRET: Section.secret,
     kinds.TEXT: Section.text,
+    kinds.UNPRICED: _checked_by(kinds.UNPRICED),
     kinds.VERSION: Section.text,
 }
 """Kinds that are not here are read where they are used: what is right depends on more."""

@@ -23,6 +23,8 @@ DEFAULT_HEAD_TIMEOUT_S = 20.0
 DEFAULT_BODY_TIMEOUT_S = 60.0
 DEFAULT_LINGER_TIMEOUT_S = 30.0
 DEFAULT_MAX_REQUEST_VALUES = 500_000
+DEFAULT_ESTIMATED_OUTPUT_TOKENS = 1_024
+DEFAULT_BUDGET_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,21 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelBudget:
+    """What one model may cost (US dollars, as decimal text) and use (tokens) in a duration."""
+
+    max_budget: str | None = None
+    max_tokens_budget: int | None = None
+    budget_duration: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsConfig:
-    """Defaults for every call, which a deployment or a request may override."""
+    """Defaults for every call, which a deployment or a request may override; and budgets.
+
+    `max_budget` is US dollars as decimal text. It, `max_tokens_budget` and `budget_duration` are
+    for all requests together, `model_max_budget` for single models.
+    """
 
     drop_params: bool = False
     rescue_tool_calls: bool = True
@@ -166,6 +181,15 @@ class SettingsConfig:
     turn_off_message_logging: bool = False
     json_logs: bool = False
     set_verbose: bool = False
+    max_budget: str | None = None
+    max_tokens_budget: int | None = None
+    budget_duration: str | None = None
+    strict_budget: bool = False
+    model_max_budget: Mapping[str, ModelBudget] = field(default_factory=dict[str, ModelBudget])
+    budget_exceeded_status_code: int = 429
+    unpriced_calls: Literal["allow", "block"] = "allow"
+    default_estimated_output_tokens: int = DEFAULT_ESTIMATED_OUTPUT_TOKENS
+    budget_wait_s: float = DEFAULT_BUDGET_WAIT_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from puna.config.schema import ServerConfig
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.clock import Clock, SystemClock
 from puna.errors import APIError, PunaError
+from puna.gateway.admission import BudgetAdmission
 from puna.gateway.answers.replies import (
     Reply,
     crash_error,
@@ -96,8 +97,8 @@ class Gateway:
 
         Arguments with a default replace parts in tests.
 
-        `admission` decides whether a request that costs something may go on. `meters` count
-        requests and calls.
+        `admission` decides whether a request that costs something may go on; without one the
+        configured budgets do. `meters` count requests and calls.
         """
         clock = clock or SystemClock()
         self._access_log = AccessLog()
@@ -109,6 +110,7 @@ class Gateway:
             self.hook_tasks,
             transport,
             lane_transport,
+            BudgetAdmission(clock) if admission is None else None,
         )
         self.is_ending = False
         """Whether the server has ended: no other configuration may be swapped in any more."""
@@ -176,6 +178,10 @@ class Gateway:
         """
         self._config = config
         self.fast_lane = config.fast_lane
+        budgets, rules = self._worker.budgets, config.budget_rules
+        if budgets is not None:
+            budgets.configure(rules)
+            self._worker.visits.admission = budgets if rules.has_budgets else None
         self._open_parts.update((id(part), part) for part in config.open_parts)
         self.limit_clients(self._open_files)
 

@@ -6,9 +6,9 @@ began, to its end; the next request on the same connection is served with the ne
 request of an earlier configuration has ended, the gateway drops it and closes what only that one
 used (`Closable`).
 
-Kept by the worker, whatever the configuration (`WorkerParts`): clock, log, visits, meters and the
-admission, tasks of hooks, processes of embedded models. Passed on from one configuration to the
-next while nothing about them changes: connections to hosts, the store of responses, and what is
+Kept by the worker, whatever the configuration (`WorkerParts`): clock, log, visits, meters, what is
+spent of budgets, tasks of hooks, processes of embedded models. Passed on from one configuration to
+the next while nothing about them changes: connections to hosts, the store of responses, and what is
 known of the health of each deployment.
 """
 
@@ -26,7 +26,9 @@ from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock
 from puna.engine.drive import DriveContext
+from puna.gateway.admission import BudgetAdmission
 from puna.gateway.answers.replies import Reply, crash_error, json_reply
+from puna.gateway.budget_rules import BudgetRules
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.deployments.transport import GatewayTransport
 from puna.gateway.endpoints.chat import Pipeline, retry_policy
@@ -64,7 +66,8 @@ class WorkerParts:
     """The parts of a worker that stay when the configuration changes.
 
     `transport` is None for one that is made from the configuration. `lane_transport` likewise
-    stands in for the fast lane's way to hosts.
+    stands in for the fast lane's way to hosts. `budgets` counts what is spent, and is None where
+    another admission decides.
     """
 
     clock: Clock
@@ -73,6 +76,7 @@ class WorkerParts:
     hook_tasks: HookTasks
     transport: AsyncTransport | None
     lane_transport: CallbackTransport | None
+    budgets: BudgetAdmission | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -85,6 +89,7 @@ class LoadedConfig:
             keys and heads under an earlier one counts no more.
         parts: what the endpoints use.
         transport: the way to hosts.
+        budget_rules: the budgets that the operator wrote.
         fast_lane: None where the transport takes no callbacks, or before the server has started.
         responses_shape: what converts requests of the Responses API for the fast lane.
         visits: the requests over ASGI that are being served with this configuration.
@@ -97,6 +102,7 @@ class LoadedConfig:
     paths: ShownPaths = field(repr=False)
     parts: GatewayParts = field(repr=False)
     transport: AsyncTransport = field(repr=False)
+    budget_rules: BudgetRules
     fast_lane: FastLane | None = field(default=None, repr=False)
     responses_shape: ResponsesShape | None = field(default=None, repr=False)
     visits: set[Visit] = field(default_factory=set[Visit], repr=False)
@@ -143,7 +149,7 @@ def make_config(
     `before` is the current one at a reload, of which unchanged parts are kept. Nothing is swapped.
 
     Raises:
-        ConfigError: the store of responses cannot be used.
+        ConfigError: the store of responses or a budget cannot be used.
     """
     server = directory.config.server
     hooks = tuple(map(contained, hooks))
@@ -168,6 +174,7 @@ def make_config(
         paths=ShownPaths(directory),
         parts=GatewayParts(directory, pipeline, responses, health, worker.clock, describe),
         transport=transport,
+        budget_rules=BudgetRules.of(directory.config.settings),
     )
     return made if before is None or before.fast_lane is None else with_fast_lane(made, worker)
 

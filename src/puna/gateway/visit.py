@@ -169,10 +169,15 @@ class Visit:
         self._is_coming = False
 
     @property
+    def calls(self) -> Sequence[Call[Any]]:
+        """The calls that are to be admitted."""
+        assert self._planned is not None, "admit() sets it"  # noqa: S101 - the contract
+        return self._planned.calls
+
+    @property
     def bound(self) -> UsageBound:
         """What the admitted calls may use at most. Computed anew each time."""
-        assert self._planned is not None, "admit() sets it"  # noqa: S101 - the contract
-        return bound_of(self._planned.calls)
+        return bound_of(self.calls)
 
     def admit(self, planned: PlannedCalls) -> asyncio.Task[None] | None:
         """Have the visit admitted for these calls. Called once, before anything is sent.

@@ -29,8 +29,8 @@ small worlds):
   after the window has started anew. So each span alone keeps its limit, and a new one begins with
   nothing held. Charged to the span in which it ends, a call would be paid by a budget that never
   agreed to it, and the earlier span's limit could be used twice over.
-- A call is refused only where settled + held + amount > limit in one of its counters. One that
-  costs nothing in a unit is never refused for that unit, even in debt.
+- `reserve` refuses a call only where settled + held + amount > limit in one of its counters. One
+  that costs nothing in a unit is never refused for that unit, even in debt.
 """
 
 from __future__ import annotations
@@ -279,6 +279,36 @@ class Ledger:
                 resets_s = None if counter.end_s == NO_END else counter.end_s
                 return Refusal(line.budget, counter.settled, counter.held, amount, resets_s)
             counters.append(counter)
+        return self._hold(scopes, counters, picos, tokens, now_s)
+
+    def reserve_rest(self, scopes: Scopes, picos: int, tokens: int, now_s: int) -> Hold | Refusal:
+        """Reserve what is left, for a call that is alone in each budget that does not pay it all.
+
+        So the rest of a budget can be spent by calls that use less than they may. Others are
+        refused: where a budget is strict, has open holds, or nothing left.
+        """
+        if now_s >= self._look_at_s:
+            self.expire(now_s)
+        counters: list[Counter] = []
+        for line in scopes.lines:
+            counter = line.account.counter_at(now_s)
+            amount = picos if line.is_money else tokens
+            left = line.limit - counter.settled - counter.held
+            if amount > max(0, left):
+                if line.budget.is_strict or counter.held or left <= 0:
+                    resets_s = None if counter.end_s == NO_END else counter.end_s
+                    return Refusal(line.budget, counter.settled, counter.held, amount, resets_s)
+                if line.is_money:
+                    picos = left
+                else:
+                    tokens = left
+            counters.append(counter)
+        return self._hold(scopes, counters, picos, tokens, now_s)
+
+    def _hold(
+        self, scopes: Scopes, counters: Sequence[Counter], picos: int, tokens: int, now_s: int
+    ) -> Hold:
+        """Open a hold that all of its counters pay."""
         for line, counter in zip(scopes.lines, counters, strict=True):
             counter.held += picos if line.is_money else tokens
         # Where the clock was set back, the order by expiry stays all the same.

@@ -23,6 +23,7 @@ _YEAR_S = 31_536_000
 _DAY_S = 86_400
 _MOST_RETRIES = 10
 _MOST_NAMES = 32
+_DURATION = re.compile(r"0*[1-9][0-9]{0,8}(?:s|m|h|d|w|mo)|hourly|daily|weekly|monthly")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -155,6 +156,14 @@ def _is_header_name(value: Any) -> bool:
     return isinstance(value, str) and _HEADER_NAME.fullmatch(value) is not None
 
 
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, str) and _DURATION.fullmatch(value.strip().lower()) is not None
+
+
+def _is_refusal(value: Any) -> bool:
+    return _is_count(value) and 400 <= value < 500  # noqa: PLR2004 - RFC 9110: the client's fault
+
+
 def _is_anything(_: Any) -> bool:
     """True: the option may have any value."""
     return True
@@ -221,4 +230,9 @@ HOST_NAMES = Kind("a list of host names", _is_names)
 FALLBACK_NAMES = Kind("a list of names", _is_names)
 FALLBACK_LISTS = Kind("a list of `{name: [other, …]}`", _is_anything)
 ALIASES = Kind("a mapping of names to names", _is_anything)
+DOLLARS = Kind("US dollars: a decimal of 0 or more", _is_anything)
+DURATION = Kind("a duration above 0, such as `30s`, `1h`, `7d` or `1mo`", _is_duration)
+REFUSAL = Kind("a status from 400 to 499", _is_refusal)
+UNPRICED = Kind("`allow` or `block`", lambda v: v in ("allow", "block"))
+MODEL_BUDGETS = Kind("a mapping of model names to budgets", _is_anything)
 STRATEGY = Kind("the name of a strategy", _is_text)

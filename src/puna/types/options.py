@@ -244,6 +244,55 @@ OPTIONS: tuple[Option, ...] = (
         ("json_logs", "logs as JSON lines"),
         ("set_verbose", "more log lines"),
     ),
+    # Budgets of the gateway
+    *_same_rows(
+        {SETTINGS: kinds.DOLLARS},
+        ("max_budget", "US dollars that all requests together may cost in a `budget_duration`"),
+    ),
+    *_same_rows(
+        {SETTINGS: kinds.COUNT},
+        ("max_tokens_budget", "tokens that all requests may use in a `budget_duration`"),
+    ),
+    *_same_rows(
+        {SETTINGS: kinds.DURATION},
+        ("budget_duration", "when budgets start anew, such as `1d` or `1mo` (default: never)"),
+    ),
+    *_same_rows(
+        {SETTINGS: kinds.BOOLEAN},
+        ("strict_budget", "refuse what nothing bounds, so that no budget can be passed"),
+    ),
+    *_same_rows(
+        {SETTINGS: kinds.MODEL_BUDGETS},
+        (
+            "model_max_budget",
+            "budgets of single models: `{model: {max_budget: …, budget_duration: …}}`",
+        ),
+    ),
+    *_same_rows(
+        {SETTINGS: kinds.REFUSAL},
+        ("budget_exceeded_status_code", "the status when a budget is spent (default 429)"),
+    ),
+    *_same_rows(
+        {SETTINGS: kinds.UNPRICED},
+        (
+            "unpriced_calls",
+            "`allow` (default) or `block` calls without a known price under a budget of money",
+        ),
+    ),
+    *_same_rows(
+        {SETTINGS: kinds.POSITIVE},
+        (
+            "default_estimated_output_tokens",
+            "tokens that a budget reserves for an answer without `max_tokens` (default 1024)",
+        ),
+    ),
+    *_same_rows(
+        {SETTINGS: kinds.PAUSE},
+        (
+            "budget_wait_time",
+            "seconds that a request waits for what other calls have reserved (default 5)",
+        ),
+    ),
     # The gateway as a server
     *_same_rows(
         {GENERAL: kinds.SECRET},

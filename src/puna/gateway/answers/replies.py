@@ -14,6 +14,7 @@ from puna.errors import (
     APIConnectionError,
     APIError,
     AuthenticationError,
+    BudgetExceededError,
     InternalServerError,
     PermissionDeniedError,
     ServiceUnavailableError,
@@ -161,7 +162,10 @@ def error_body(error: APIError) -> dict[str, Any]:
     code = error.code
     if error_source(error) == "upstream":
         code = _UPSTREAM_WORDS.get(status, code)
-    kind = _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004
+    if isinstance(error, BudgetExceededError):
+        kind = error.code  # as LiteLLM's, with whatever status the operator wants
+    else:
+        kind = _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004
     return {"error": {"message": message, "type": kind, "param": error.param, "code": str(code)}}
 
 

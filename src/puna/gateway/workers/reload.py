@@ -26,6 +26,7 @@ from puna.gateway.workers.daemon_thread import start_in_thread
 from puna.gateway.workers.settings import (
     ServeOptions,
     check_address,
+    check_budgets,
     check_certificate,
     host_of,
     load_directory,
@@ -78,6 +79,7 @@ def read_config(
     check_certificate(options)
     directory = load_directory(options, environment.own)
     check_address(options, directory)
+    check_budgets(options, directory)
     environment.add(directory.config.environment)
     return directory, load_hooks(directory.config)
 

@@ -12,6 +12,7 @@ from puna.config.litellm_yaml import load_litellm_yaml
 from puna.config.schema import DeploymentConfig, GatewayConfig, Notice
 from puna.embedded.weights import DEFAULT_MODEL
 from puna.errors import ConfigError
+from puna.gateway.budget_rules import BudgetRules
 from puna.gateway.deployments.directory import Directory, make_directory
 from puna.gateway.deployments.loading import Loading
 from puna.gateway.hooks import report_callbacks
@@ -142,6 +143,24 @@ def check_address(options: ServeOptions, directory: Directory) -> None:
             "restart the gateway to serve without one",
             file=directory.config.file,
             key="general_settings.master_key",
+        )
+
+
+def check_budgets(options: ServeOptions, directory: Directory) -> None:
+    """Check that the configured budgets can be kept. Called before a start and before a reload.
+
+    Raises:
+        ConfigError: a budget cannot be used; or there are several workers, each of which would
+            spend all of it.
+    """
+    rules = BudgetRules.of(directory.config.settings)
+    if rules.has_budgets and options.num_workers > 1:
+        raise ConfigError(
+            f"budgets are counted in one process, and `--num_workers {options.num_workers}` would "
+            "spend each of them as many times. Serve with one worker, or without `max_budget`, "
+            "`max_tokens_budget` and `model_max_budget`",
+            file=directory.config.file,
+            key="litellm_settings.max_budget",
         )
 
 
