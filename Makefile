@@ -79,6 +79,8 @@ lock:  ## Resolve the locks anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	    --override requirements/overrides/runtime.txt requirements/runtime.in -o requirements/runtime.txt
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    -c requirements/runtime.txt requirements/database.in -o requirements/database.txt
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	    --override requirements/overrides/dev.txt -c requirements/runtime.txt requirements/dev.in -o requirements/dev.txt
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	    requirements/litellm-released.in -o requirements/litellm-released.txt

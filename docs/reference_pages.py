@@ -149,7 +149,7 @@ def endpoints_page() -> str:
         + ", ".join(f"`{one.start}` ({one.what})" for one in NOT_BUILT if not one.needs_store)
         + "; and, with status 501, everything under "
         + _names(one.start for one in NOT_BUILT if one.needs_store)
-        + ".",
+        + ", unless there is a database: then the [admin API](admin-api.md) is there.",
     ]
     return "\n".join(lines)
 

@@ -28,8 +28,8 @@ from puna.config.litellm_keys import SECTIONS
         ("litelm_settings:\n", "unknown key `litelm_settings` (line 5): did you mean"),
         ("include: [a.yaml]\n", "`include` is known to LiteLLM, not supported by Puna yet"),
         (
-            "general_settings: {database_url: x}\n",
-            "`database_url` in general_settings is known to LiteLLM, not supported by Puna yet",
+            "general_settings: {database_type: x}\n",
+            "`database_type` in general_settings is known to LiteLLM, not supported by Puna yet",
         ),
         (
             "general_settings: {cancel_on_disconnect: true}\n",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from puna.errors import AuthenticationError
-from puna.governance.keys import ANYONE, KEY_HEADERS, Keys, Principal
+from puna.governance.keys import ANYONE, KEY_HEADERS, Keys
+from puna.governance.keys import MASTER as OF_MASTER
 from puna.types.secret import Secret
 
 MASTER = Secret("sk-master-schlüssel")
@@ -26,7 +27,7 @@ def test_without_a_master_key_anyone_may_come() -> None:
 @pytest.mark.parametrize("form", ["{}", "Bearer {}", "bearer  {} ", "BEARER {}"])
 def test_every_header_may_carry_the_key(name: str, form: str) -> None:
     given = header(form.format(MASTER.reveal()))
-    assert Keys(MASTER).authenticate({name: given}) == Principal("master")
+    assert Keys(MASTER).authenticate({name: given}) == OF_MASTER
 
 
 def test_the_operators_own_header_is_looked_at_first() -> None:

@@ -8,6 +8,7 @@ import click
 
 from puna.cli.chat import chat
 from puna.cli.check import check
+from puna.cli.db import db
 from puna.cli.doctor import doctor
 from puna.cli.models import models
 from puna.cli.record import record
@@ -35,7 +36,7 @@ def puna() -> None:
     """
 
 
-for command in (serve, record, chat, models, check, doctor):
+for command in (serve, record, chat, models, check, doctor, db):
     puna.add_command(command)
 
 

@@ -156,7 +156,7 @@ GENERAL = SectionKeys(
         "allow_user_auth allowed_ips allowed_routes background_health_checks block_robots "
         "completion_model coordination_redis custom_auth custom_key_generate "
         "custom_key_update custom_sso "
-        "database_connection_pool_limit database_connection_timeout database_type database_url "
+        "database_connection_pool_limit database_connection_timeout database_type "
         "default_team_disabled disable_adding_master_key_hash_to_db disable_error_logs "
         "disable_master_key_return disable_prisma_schema_update disable_reset_budget "
         "disable_responses_id_security disable_retry_on_max_parallel_request_limit_error "

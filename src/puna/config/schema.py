@@ -131,11 +131,12 @@ class ServerConfig:
     """The server's settings.
 
     `max_connections` is None for what the limit of open files allows. `master_key_variable` is the
-    environment variable that holds the master key, if one does.
+    environment variable that holds the master key, if one does. `database_url` may hold a password.
     """
 
     master_key: Secret | None = None
     master_key_variable: str | None = None
+    database_url: Secret | None = None
     max_request_bytes: int = DEFAULT_MAX_REQUEST_BYTES
     max_request_values: int = DEFAULT_MAX_REQUEST_VALUES
     key_header_name: str | None = None

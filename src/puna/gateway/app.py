@@ -11,6 +11,7 @@ import gc
 import logging
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +19,8 @@ from typing import Any
 from puna.config.schema import ServerConfig
 from puna.embedded.supervisor import SupervisorPool
 from puna.engine.clock import Clock, SystemClock
-from puna.errors import APIError, PunaError
+from puna.errors import APIError, AuthenticationError, PunaError, ServiceUnavailableError
+from puna.gateway.accounts_feed import open_feed
 from puna.gateway.admission import BudgetAdmission
 from puna.gateway.answers.replies import (
     Reply,
@@ -57,11 +59,13 @@ from puna.gateway.requests.body import (
 )
 from puna.gateway.requests.free_memory import FreeMemory, lacks_memory
 from puna.gateway.requests.heavy_steps import HeavySteps
+from puna.gateway.requests.model_access import check_models, for_caller
 from puna.gateway.requests.web_pages import preflight_headers
 from puna.gateway.server.client_limits import MANY_FILES, limits_of
 from puna.gateway.server.connection_limit import ConnectionLimit
 from puna.gateway.visit import Admission, Visit, VisitMeter, Visits
-from puna.governance.keys import Keys
+from puna.governance.accounts import Accounts
+from puna.governance.keys import Keys, Principal
 from puna.telemetry.events import Hook, HookTasks
 from puna.transports.base import AsyncTransport
 
@@ -101,6 +105,9 @@ class Gateway:
         configured budgets do. `meters` count requests and calls.
         """
         clock = clock or SystemClock()
+        database_url = directory.config.server.database_url
+        self.feed = open_feed(database_url, clock) if database_url is not None else None
+        """The accounts in the database; None without one."""
         self._access_log = AccessLog()
         self.hook_tasks = HookTasks()
         self._worker = WorkerParts(
@@ -111,6 +118,7 @@ class Gateway:
             transport,
             lane_transport,
             BudgetAdmission(clock) if admission is None else None,
+            self.feed,
         )
         self.is_ending = False
         """Whether the server has ended: no other configuration may be swapped in any more."""
@@ -120,6 +128,8 @@ class Gateway:
         self._closing: set[asyncio.Task[None]] = set()
         self._next_look: asyncio.TimerHandle | None = None
         self._serve_with(make_config(self._worker, directory, hooks))
+        if self.feed is not None:
+            self.feed.publish = self._use_accounts
         self._aside = HeavySteps()
         self._memory = FreeMemory()
         self.on_hangup: Callable[[ssl.SSLContext | None], None] | None = None
@@ -167,6 +177,12 @@ class Gateway:
 
         Requests under way end with the one that they began with.
         """
+        feed, keys = self.feed, config.keys
+        if feed is not None and keys.accounts is not feed.accounts:  # they changed meanwhile
+            keys = replace(keys, accounts=feed.accounts)
+            config = replace(config, keys=keys, visits=set())
+            if config.fast_lane is not None:
+                config = with_fast_lane(config, self._worker)
         self._retired.append(self._config)
         self._serve_with(config)
         self._drop_unused()
@@ -226,6 +242,12 @@ class Gateway:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                if self.feed is not None:
+                    try:
+                        await self.feed.start()
+                    except PunaError as error:
+                        await send({"type": "lifespan.startup.failed", "message": f"{error}"})
+                        return
                 await self.warm_up(self._config.directory)
                 self.open_fast_lane()
                 # What start made stays: the collector need not look at it again.
@@ -235,6 +257,8 @@ class Gateway:
             elif message["type"] == "lifespan.shutdown":
                 self.is_ending = True
                 await self.finish_visits()
+                if self.feed is not None:
+                    await self.feed.close()
                 for part in tuple(self._open_parts.values()):
                     await part.close()
                 self._aside.close()
@@ -264,6 +288,10 @@ class Gateway:
         """Replace the keys. A key that is not among them is refused at its next request."""
         changed = replace(self._config, keys=keys, visits=set())
         self.swap(with_fast_lane(changed, self._worker) if changed.fast_lane else changed)
+
+    def _use_accounts(self, accounts: Accounts) -> None:
+        keys = self._config.keys
+        self.change_keys(replace(keys, accounts=accounts, version=keys.version + 1))
 
     async def warm_up(self, directory: Directory) -> None:
         """Start the processes of embedded models, so that the first request need not wait."""
@@ -301,7 +329,7 @@ class Gateway:
                 # that to end it is all that was asked; raised on it would be logged as a fault.
                 await responder.reply(make_error(stopping()))
             except APIError as error:
-                refusal = error
+                refusal = error = for_caller(error, visit.principal.access)
                 await responder.reply(make_error(error))
             except Exception as error:  # noqa: BLE001 - the outermost shell: nothing raw may reach a client
                 await responder.reply(make_error(_error_for(line, error)))
@@ -323,21 +351,24 @@ class Gateway:
         admitted, and send the reply. Errors are raised to `_serve`.
         """
         if head.method == "OPTIONS":
-            headers = preflight_headers(head, methods_at(head.path))
+            methods = methods_at(head.path, has_accounts=self.feed is not None)
+            headers = preflight_headers(head, methods)
             await responder.reply(Reply(204, b"", headers))
             return
-        match = find_endpoint(head.method, head.path)
+        match = find_endpoint(head.method, head.path, has_accounts=self.feed is not None)
         is_public = isinstance(match, Match) and not match.endpoint.needs_key
         config.pages.check(head, is_public=is_public)
         if not isinstance(match, Match):
-            raise no_endpoint(head, match)
+            raise no_endpoint(head, match, has_accounts=self.feed is not None)
         check_model_name(match.model)
         visit.endpoint = match.endpoint.name
         if match.endpoint.needs_key:
-            visit.principal = config.keys.authenticate(head.headers)
+            visit.principal = await self._authenticate(config.keys, head)
         caller, body = Caller(visit, head, receive, responder.send), {}
         if match.endpoint.body is not None:
             body = await self._read(config.server, caller, match)
+        if visit.principal.access is not None:
+            check_models(visit.principal.access, body)
         request = EndpointRequest(caller, body, match.model, match.response_id)
         handled = match.endpoint.handler(config.parts, request)
         if not isinstance(handled, Work | Reply):
@@ -352,6 +383,26 @@ class Gateway:
             reply = handled
         if reply is not None:
             await responder.reply(reply)
+
+    async def _authenticate(self, keys: Keys, head: Incoming) -> Principal:
+        """The principal of a request. A key that is not known is looked for in the database.
+
+        Raises:
+            AuthenticationError: the request has no key that can be used.
+            PermissionDeniedError: the key may not be used here, or from there.
+        """
+        now = self._worker.clock.now()
+        try:
+            principal = keys.authenticate(head.headers, now)
+        except AuthenticationError as error:
+            if self.feed is None or error.code != "invalid_api_key":
+                raise
+            with suppress(ServiceUnavailableError):  # then what is known decides
+                await self.feed.refresh()
+            principal = self._config.keys.authenticate(head.headers, now)
+        if principal.access is not None:
+            principal.access.check_request(head.path, head.client)
+        return principal
 
     async def _read(self, server: ServerConfig, caller: Caller, match: Match) -> dict[str, Any]:
         """Read and parse the request's body; a model name in the path is put into it.

@@ -26,6 +26,9 @@ from puna.embedded.supervisor import SupervisorPool
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.clock import Clock
 from puna.engine.drive import DriveContext
+from puna.errors import ConfigError
+from puna.gateway.accounts_feed import AccountsFeed
+from puna.gateway.admin.api import AdminAPI
 from puna.gateway.admission import BudgetAdmission
 from puna.gateway.answers.replies import Reply, crash_error, json_reply
 from puna.gateway.budget_rules import BudgetRules
@@ -42,6 +45,7 @@ from puna.gateway.passing.responses import ResponsesShape
 from puna.gateway.passing.routes import CallbackTransport, FastRoutes
 from puna.gateway.requests.web_pages import PageRules
 from puna.gateway.visit import Visit, Visits
+from puna.governance.access import ModelNames
 from puna.governance.keys import Keys
 from puna.governance.store.base import ResponseStore
 from puna.governance.store.memory import MemoryStore
@@ -67,7 +71,7 @@ class WorkerParts:
 
     `transport` is None for one that is made from the configuration. `lane_transport` likewise
     stands in for the fast lane's way to hosts. `budgets` counts what is spent, and is None where
-    another admission decides.
+    another admission decides. `feed` reads the accounts of the database; None without one.
     """
 
     clock: Clock
@@ -77,6 +81,7 @@ class WorkerParts:
     transport: AsyncTransport | None
     lane_transport: CallbackTransport | None
     budgets: BudgetAdmission | None = None
+    feed: AccountsFeed | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -164,19 +169,58 @@ def make_config(
     )
     pipeline = Pipeline(directory, engine)
     responses = ResponsesAPI(pipeline, _store_of(server, before), worker.clock)
-    describe = _Description(directory).reply
-    keys = Keys(server.master_key, server.key_header_name)
+    describe = _Description(directory, has_accounts=worker.feed is not None).reply
     made = LoadedConfig(
         directory,
         hooks,
-        keys=keys if before is None else replace(keys, version=before.keys.version + 1),
+        keys=_keys_of(worker, directory, before),
         pages=PageRules(directory.is_open, server.allowed_hosts),
         paths=ShownPaths(directory),
-        parts=GatewayParts(directory, pipeline, responses, health, worker.clock, describe),
+        parts=GatewayParts(
+            directory, pipeline, responses, health, worker.clock, describe, _admin_of(worker)
+        ),
         transport=transport,
         budget_rules=BudgetRules.of(directory.config.settings),
     )
     return made if before is None or before.fast_lane is None else with_fast_lane(made, worker)
+
+
+def _keys_of(worker: WorkerParts, directory: Directory, before: LoadedConfig | None) -> Keys:
+    """The keys of a configuration: the master key, and the virtual keys that are known by now.
+
+    Raises:
+        ConfigError: another database is named than before.
+    """
+    config, server = directory.config, directory.config.server
+    if before is not None and _database_of(before.server) != _database_of(server):
+        raise ConfigError(
+            "`general_settings.database_url` has changed: restart the gateway to use another "
+            "database",
+            file=config.file,
+            key="general_settings.database_url",
+        )
+    groups: dict[str, list[str]] = {}
+    for one in config.deployments:
+        named = one.model_info.get("access_groups")
+        for group in named if isinstance(named, list) else ():
+            groups.setdefault(str(group), []).append(one.public_name)
+    names = ModelNames(
+        config.router.model_group_alias, {name: tuple(found) for name, found in groups.items()}
+    )
+    accounts = worker.feed.accounts if worker.feed is not None else None
+    version = before.keys.version + 1 if before is not None else 0
+    return Keys(server.master_key, server.key_header_name, version, accounts, names)
+
+
+def _database_of(server: ServerConfig) -> str | None:
+    return server.database_url.reveal() if server.database_url is not None else None
+
+
+def _admin_of(worker: WorkerParts) -> AdminAPI | None:
+    if worker.feed is None:
+        return None
+    has_admission = worker.visits.admission is not None
+    return AdminAPI(worker.feed, worker.clock, enforces_budgets=has_admission)
 
 
 def with_fast_lane(config: LoadedConfig, worker: WorkerParts) -> LoadedConfig:
@@ -285,7 +329,8 @@ class _Description:
     It is made at the first request, which takes a while.
     """
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, *, has_accounts: bool) -> None:
+        self._has_accounts = has_accounts
         self._is_open = directory.is_open
         self._key_header = directory.config.server.key_header_name
         self._reply: Reply | None = None
@@ -296,7 +341,10 @@ class _Description:
             from puna.gateway.openapi import make_document
 
             document = await asyncio.to_thread(
-                make_document, is_open=self._is_open, key_header=self._key_header
+                make_document,
+                is_open=self._is_open,
+                key_header=self._key_header,
+                has_accounts=self._has_accounts,
             )
             self._reply = json_reply(document)
         return self._reply

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from puna.errors import AuthenticationError
-from puna.governance.budgets import Budget
+from puna.governance.access import ModelNames
+from puna.governance.accounts import Accounts
+from puna.governance.principal import Principal
 from puna.types.secret import Secret
+
+__all__ = ("ANYONE", "KEY_HEADERS", "MASTER", "UNKNOWN", "Keys", "Principal")
 
 KEY_HEADERS = ("x-litellm-api-key", "authorization", "api-key", "x-api-key", "x-goog-api-key")
 """Where a key may stand; the first one present counts (LiteLLM's order)."""
@@ -18,22 +22,11 @@ KEY_HEADERS = ("x-litellm-api-key", "authorization", "api-key", "x-api-key", "x-
 _BEARER = "bearer"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The caller that a request acts for.
-
-    Attributes:
-        key_id: names the key in logs without revealing it.
-        budgets: all budgets that the caller's requests count against, beside those of the gateway
-            and of the models.
-    """
-
-    key_id: str
-    budgets: tuple[Budget, ...] = ()
-
-
 ANYONE = Principal("anyone")
 """Everybody, in open mode: there is no master key."""
+
+MASTER = Principal("master", role="admin")
+"""Who has shown the master key."""
 
 UNKNOWN = Principal("")
 """Who has shown no right key, or has asked for what needs none."""
@@ -50,11 +43,18 @@ class Keys:
         master_key: the key that clients must send; None in open mode, where nobody needs a key.
         key_header: an operator's own name for the header with the key, looked at first.
         version: grows with each change.
+        accounts: the virtual keys, and whom they belong to; None without a database.
+        names: what names in a key's list of models may stand for.
     """
 
     master_key: Secret | None = field(repr=False)
     key_header: str | None = None
     version: int = 0
+    accounts: Accounts | None = field(default=None, repr=False)
+    names: ModelNames = field(default=ModelNames(), repr=False)
+    _principals: dict[str, Principal] = field(
+        default_factory=dict[str, Principal], init=False, repr=False, compare=False
+    )
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -68,13 +68,15 @@ class Keys:
         """
         return replace(self, master_key=master_key, version=self.version + 1)
 
-    def authenticate(self, headers: Mapping[str, str]) -> Principal:
+    def authenticate(self, headers: Mapping[str, str], now: float = 0.0) -> Principal:
         """The principal of a request, by the key in its `headers` (lower-case names).
 
-        Called once for each request whose headers are not in the cache of checked heads.
+        Called once for each request whose headers are not in the cache of checked heads. `now` is
+        Unix time: a key may have expired.
 
         Raises:
-            AuthenticationError: a master key is set, and the request has none or another one.
+            AuthenticationError: a master key is set, and the request has no key, or neither the
+                master key nor a virtual key that can be used.
         """
         if self.master_key is None:
             return ANYONE
@@ -84,12 +86,32 @@ class Keys:
                 "No key: send the gateway's key as `Authorization: Bearer …`.",
                 code="missing_api_key",
             )
-        if not _is_same(given, self.master_key.reveal()):
+        # A header's bytes were read as Latin-1, whatever the client wrote them in.
+        digest = hashlib.sha256(given.encode("latin-1", "replace"))
+        if hmac.compare_digest(digest.digest(), _digest(self.master_key.reveal())):
+            return MASTER
+        principal = self._virtual(digest.hexdigest(), now) if self.accounts is not None else None
+        if principal is None:
+            others = "" if self.accounts is None else " and the virtual keys"
             raise AuthenticationError(
-                "The key is not one of this gateway's; check it against the master key.",
+                f"The key is not one of this gateway's; check it against the master key{others}.",
                 code="invalid_api_key",
             )
-        return Principal("master")
+        return principal
+
+    def _virtual(self, token: str, now: float) -> Principal | None:
+        """The principal of a virtual key by its hash, made once for each version of the keys."""
+        accounts = self.accounts
+        if accounts is None:
+            return None
+        key = accounts.keys.get(token)
+        known = self._principals.get(token)
+        if known is not None and key is not None and (key.expires is None or now < key.expires):
+            return known
+        principal = accounts.principal(token, self.names, now)
+        if principal is not None:
+            self._principals[token] = principal
+        return principal
 
 
 def _find_key(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
@@ -102,13 +124,6 @@ def _find_key(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
         if value:
             return value
     return None
-
-
-def _is_same(given: str, known: str) -> bool:
-    """Whether two keys are equal. The comparison takes the same time whatever the keys are."""
-    # A header's bytes were read as Latin-1, whatever the client wrote them in.
-    form = given.encode("latin-1", "replace")
-    return hmac.compare_digest(hashlib.sha256(form).digest(), _digest(known))
 
 
 @lru_cache(maxsize=16)

@@ -60,6 +60,11 @@ _HOST_NAMES = (
     "may begin with `*` (default: none)"
 )
 
+_DATABASE = (
+    "the database of virtual keys, teams and budgets: `sqlite:///FILE` or `postgresql://…` "
+    "(default: none)"
+)
+
 OPTIONS: tuple[Option, ...] = (
     # The host, and its settings
     *_same_rows(
@@ -297,6 +302,7 @@ OPTIONS: tuple[Option, ...] = (
     *_same_rows(
         {GENERAL: kinds.SECRET},
         ("master_key", "the key that callers must send; without one the gateway is open"),
+        ("database_url", _DATABASE),
     ),
     Option(
         "litellm_key_header_name",

@@ -237,3 +237,14 @@ def test_a_model_that_is_nearly_a_listed_one_names_it(upstream: Upstream, name: 
     answer = House(upstream).ask(body={**CHAT, "model": name})
     assert answer.status == 404
     assert f"did you mean `{MODEL}`?" in answer.error["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"])
+def test_an_option_that_a_kind_of_call_has_no_use_for_is_checked_all_the_same(
+    upstream: Upstream, path: str
+) -> None:
+    body = {**CHAT, "prompt": "hi", "input": "hi", "strict_tools": 1.5}
+    answer = House(upstream).ask(path, body)
+    assert answer.status == 400
+    assert answer.error["param"] == "strict_tools"
+    assert upstream.requests == []

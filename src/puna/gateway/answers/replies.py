@@ -48,6 +48,9 @@ _TYPES = {
     504: "timeout_error",
 }
 
+_OWN_TYPE = "_model_access_denied"
+"""How LiteLLM's types of errors about models that a key may not use end."""
+
 _OWN_HEADERS = ("accept-encoding", "allow", "connection", "upgrade")
 """Headers that an error of the gateway may bring along; a host's go nowhere."""
 
@@ -162,10 +165,9 @@ def error_body(error: APIError) -> dict[str, Any]:
     code = error.code
     if error_source(error) == "upstream":
         code = _UPSTREAM_WORDS.get(status, code)
-    if isinstance(error, BudgetExceededError):
-        kind = error.code  # as LiteLLM's, with whatever status the operator wants
-    else:
-        kind = _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004
+    is_own = isinstance(error, BudgetExceededError) or code.endswith(_OWN_TYPE)
+    kind = code if is_own else _TYPES.get(status)  # LiteLLM's words, whatever the status
+    kind = kind or ("server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004
     return {"error": {"message": message, "type": kind, "param": error.param, "code": str(code)}}
 
 

@@ -61,6 +61,11 @@ class Caller:
         """The id of the request."""
         return self.visit.call_id
 
+    def allows_model(self, name: str) -> bool:
+        """Whether the key may use the model of this public name."""
+        access = self.visit.principal.access
+        return access is None or access.allows_model(name)
+
     async def read(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a step that only parses the request.
 

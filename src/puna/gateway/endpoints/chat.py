@@ -174,10 +174,14 @@ class Pipeline:
         Those in `but` are left out: the caller reads them.
 
         Raises:
-            BadRequestError: a field that only the operator may set, or a name that no model has.
+            BadRequestError: a field that only the operator may set, a name that no model has, or
+                an option that is not what it must be, also where this kind of call has no use for
+                it.
         """
         check_fields(body)
         check_model_name(body.get("model"))
+        for name in body.keys() & REQUEST_OPTIONS:
+            read_option(body, name, Scope.REQUEST)
         return {n: v for n, v in body.items() if n not in REQUEST_OPTIONS and n not in but}
 
     def request_options(self, body: Mapping[str, Any]) -> RequestOptions:

@@ -8,7 +8,7 @@ released, read 2026-11-30.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -86,20 +86,25 @@ def asks_catalog(query: str) -> bool:
     return bool(parse_qs(query).get("client_version"))
 
 
-def codex_catalog(directory: Directory) -> dict[str, Any]:
-    """The body of `GET /models` for Codex, in its own format, in the order of the usual list."""
+def codex_catalog(directory: Directory, allows: Callable[[str], bool]) -> dict[str, Any]:
+    """The body of `GET /models` for Codex, in its own format, in the order of the usual list.
+
+    Only models that the caller may use, as `allows` says, are in it.
+    """
     told = {id_of(one): one.model_info for one in directory.config.deployments}
     entries = [
         _catalog_entry(name, one, place, told.get(one.deployment_id, {}))
-        for place, (name, one) in enumerate(_served_models(directory))
+        for place, (name, one) in enumerate(_served_models(directory, allows))
     ]
     return {"models": entries}
 
 
-def _served_models(directory: Directory) -> list[tuple[str, Deployment]]:
+def _served_models(
+    directory: Directory, allows: Callable[[str], bool]
+) -> list[tuple[str, Deployment]]:
     """Each listed model name with its first deployment, without names that cannot be served."""
     found: list[tuple[str, Deployment]] = []
-    for name in directory.names():
+    for name in filter(allows, directory.names()):
         try:
             found.append((name, directory.plan(name).group[0]))
         except APIError:

@@ -14,7 +14,7 @@ from puna.errors import APIError, ContextWindowExceededError
 from puna.gateway.answers.recovery import TOO_LONG, is_worth_retrying, last_words
 from puna.gateway.answers.replies import Reply, error_body, error_reply, json_reply
 from puna.gateway.deployments.directory import Directory
-from puna.gateway.endpoints.status import get_model, list_models
+from puna.gateway.endpoints.status import Allows, get_model, list_models
 from puna.gateway.error_source import error_source
 from puna.gateway.requests.body import Incoming
 from puna.wire.sse import encode_event
@@ -92,9 +92,9 @@ def messages_error_body(error: APIError, call_id: str) -> dict[str, Any]:
     }
 
 
-def list_messages_models(directory: Directory) -> dict[str, Any]:
-    """The body of `GET /v1/models` for Anthropic's clients: all models on one page."""
-    data = [_model_entry(one) for one in list_models(directory)["data"]]
+def list_messages_models(directory: Directory, allows: Allows) -> dict[str, Any]:
+    """The body of `GET /v1/models` for Anthropic's clients: the caller's models on one page."""
+    data = [_model_entry(one) for one in list_models(directory, allows)["data"]]
     return {
         "data": data,
         "has_more": False,
@@ -103,13 +103,13 @@ def list_messages_models(directory: Directory) -> dict[str, Any]:
     }
 
 
-def get_messages_model(directory: Directory, name: str) -> dict[str, Any]:
+def get_messages_model(directory: Directory, name: str, allows: Allows) -> dict[str, Any]:
     """The body of `GET /v1/models/{id}` for Anthropic's clients.
 
     Raises:
         NotFoundError: nothing serves it.
     """
-    return _model_entry(get_model(directory, name))
+    return _model_entry(get_model(directory, name, allows))
 
 
 def _model_entry(one: Mapping[str, Any]) -> dict[str, Any]:

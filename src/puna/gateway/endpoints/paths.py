@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from puna.errors import APIError, BadRequestError, NotFoundError
+from puna.gateway.endpoints.admin_table import ADMIN_ENDPOINTS
 from puna.gateway.endpoints.rows import Endpoint, Match
 from puna.gateway.endpoints.table import ENDPOINTS
 from puna.gateway.requests.body import Incoming
@@ -47,10 +48,15 @@ _REPEATED = re.compile(r"(/v1|/)\1+(?=/|[a-z])")
 _LONGEST_GUESSED = 100
 _ALIKE = 0.9
 
-_BY_PATH: Mapping[str, Mapping[str, Endpoint]] = {
-    path: {one.method: one for one in ENDPOINTS if one.path == path}
-    for path in dict.fromkeys(one.path for one in ENDPOINTS if "{" not in one.path)
-}
+
+def _by_path(endpoints: Sequence[Endpoint]) -> Mapping[str, Mapping[str, Endpoint]]:
+    paths = dict.fromkeys(one.path for one in endpoints if "{" not in one.path)
+    return {path: {one.method: one for one in endpoints if one.path == path} for path in paths}
+
+
+_BY_PATH = _by_path(ENDPOINTS)
+_WITH_ACCOUNTS = {**_BY_PATH, **_by_path(ADMIN_ENDPOINTS)}
+"""The paths of a gateway with a database."""
 _PATTERNS: tuple[tuple[Endpoint, str, str, str], ...] = tuple(
     (one, before, name, after)
     for one in ENDPOINTS
@@ -60,14 +66,14 @@ _PATTERNS: tuple[tuple[Endpoint, str, str, str], ...] = tuple(
 )
 
 
-def find_endpoint(method: str, path: str) -> Match | tuple[str, ...]:
+def find_endpoint(method: str, path: str, *, has_accounts: bool = False) -> Match | tuple[str, ...]:
     """The endpoint of a request, or the methods that the path allows: none means no such path.
 
-    HEAD is answered like GET.
+    HEAD is answered like GET. `has_accounts`: whether there is a database, so an admin API.
     """
     wanted = "GET" if method == "HEAD" else method
     clean = path.rstrip("/") or "/"
-    methods = _BY_PATH.get(clean)
+    methods = (_WITH_ACCOUNTS if has_accounts else _BY_PATH).get(clean)
     if methods is not None:
         found = methods.get(wanted)
         return Match(found) if found is not None else tuple(methods)
@@ -80,13 +86,15 @@ def find_endpoint(method: str, path: str) -> Match | tuple[str, ...]:
     return tuple(dict.fromkeys(allowed))
 
 
-def methods_at(path: str) -> tuple[str, ...]:
+def methods_at(path: str, *, has_accounts: bool = False) -> tuple[str, ...]:
     """The methods that the table has for a path, for answers to OPTIONS.
 
     None means no such path.
     """
     clean = path.rstrip("/") or "/"
-    methods = _BY_PATH.get(clean) or [one.method for one, _, _ in _matching(clean)]
+    methods = (_WITH_ACCOUNTS if has_accounts else _BY_PATH).get(clean) or [
+        one.method for one, _, _ in _matching(clean)
+    ]
     return tuple(dict.fromkeys(methods))
 
 
@@ -99,8 +107,13 @@ def _matching(path: str) -> Iterator[tuple[Endpoint, str, str]]:
                 yield endpoint, name, value
 
 
-def no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
-    """Make the error for a request without a row; `allowed` are the methods of its path."""
+def no_endpoint(
+    head: Incoming, allowed: tuple[str, ...], *, has_accounts: bool = False
+) -> APIError:
+    """Make the error for a request without a row; `allowed` are the methods of its path.
+
+    `has_accounts`: whether there is a database, so an admin API.
+    """
     if allowed and head.wants_websocket:
         return BadRequestError(
             f"`{head.path}` speaks no WebSocket; send the request with POST.",
@@ -116,16 +129,17 @@ def no_endpoint(head: Incoming, allowed: tuple[str, ...]) -> APIError:
             headers={"allow": ", ".join((*allowed, "OPTIONS"))},
         )
     missing = missing_feature(head.path)
-    if missing is not None and missing.needs_store:
+    if missing is not None and missing.needs_store and not has_accounts:
         return NotFoundError(
-            "Virtual keys, budgets and spend are not built in this gateway yet; it knows the "
-            "master key only.",
+            "Virtual keys, budgets and spend need a database; without one the gateway knows the "
+            "master key only. Set `general_settings.database_url`.",
             status_code=501,
             code="not_configured",
         )
-    if missing is not None:
+    near = similar_path(head.method, head.path, has_accounts=has_accounts)
+    if missing is not None and not (near and missing.needs_store):
         hint = f" ({missing.what}: not built yet)."
-    elif near := similar_path(head.method, head.path):
+    elif near is not None:
         hint = f": did you mean `{near}`?"
         if head.path.endswith(near):
             hint += " Leave what stands before it out of the client's base URL."
@@ -143,15 +157,18 @@ def missing_feature(path: str) -> Missing | None:
     return next((one for one in NOT_BUILT if clean.startswith(one.start)), None)
 
 
-def similar_path(method: str, path: str) -> str | None:
+def similar_path(method: str, path: str, *, has_accounts: bool = False) -> str | None:
     """The path of an endpoint with this method that an unknown `path` may have meant, or None."""
     if len(path) > _LONGEST_GUESSED:
         return None
     plain = _REPEATED.sub(r"\1", path)
     for meant in (plain, plain.lower()):
-        if meant.strip("/") and isinstance(find_endpoint(method, meant), Match):
+        if meant.strip("/") and isinstance(
+            find_endpoint(method, meant, has_accounts=has_accounts), Match
+        ):
             return meant
-    known = [one for one, methods in _BY_PATH.items() if method in methods and one != "/"]
+    paths = _WITH_ACCOUNTS if has_accounts else _BY_PATH
+    known = [one for one, methods in paths.items() if method in methods and one != "/"]
     ends = [one for one in known if plain.endswith(one)]
     if ends:
         return max(ends, key=len)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from puna.engine.clock import Clock
+from puna.gateway.admin.api import AdminAPI
 from puna.gateway.answers.replies import Reply
 from puna.gateway.answers.sending import Caller, Work
 from puna.gateway.deployments.directory import Directory
@@ -24,7 +25,7 @@ from puna.routing.health import Health
 class GatewayParts:
     """The parts of a gateway that handlers of endpoints use.
 
-    `describe` makes the OpenAPI document.
+    `describe` makes the OpenAPI document. `admin` is the admin API; None without a database.
     """
 
     directory: Directory
@@ -33,6 +34,7 @@ class GatewayParts:
     health: Health
     clock: Clock
     describe: Callable[[], Awaitable[Reply]]
+    admin: AdminAPI | None = None
 
 
 @dataclass(slots=True)

@@ -6,10 +6,11 @@ from typing import Final
 
 from puna.dialects.secrets import secrets_of
 from puna.gateway.deployments.directory import Directory
+from puna.gateway.endpoints.admin_table import ADMIN_ENDPOINTS
 from puna.gateway.endpoints.table import ENDPOINTS
 from puna.wire.masking import Masker
 
-_KNOWN: Final = frozenset(one.path for one in ENDPOINTS)
+_KNOWN: Final = frozenset(one.path for one in (*ENDPOINTS, *ADMIN_ENDPOINTS))
 
 
 class ShownPaths:

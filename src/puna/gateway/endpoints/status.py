@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from puna.config.schema import DeploymentConfig
 from puna.dialects.base import Target
 from puna.engine.asynchronous import AsyncEngine
 from puna.engine.call import Call
-from puna.errors import APIError
+from puna.errors import APIError, NotFoundError
 from puna.gateway.answers.replies import Reply, error_body, json_reply
 from puna.gateway.answers.sending import Caller, Work, until_disconnect
 from puna.gateway.deployments.deployment import id_of
@@ -28,30 +28,43 @@ from puna.types.requests import make_chat_request
 _CREATED = 1_677_610_602  # LiteLLM's constant: clients sort by it, none reads it as a date
 _HEALTH_TIMEOUT_S = 20.0
 
+Allows = Callable[[str], bool]
+"""Whether who asks may use the model of a public name."""
 
-def list_models(directory: Directory) -> dict[str, Any]:
+
+def _everyone(_: str) -> bool:
+    return True
+
+
+def list_models(directory: Directory, allows: Allows = _everyone) -> dict[str, Any]:
     """The body of `GET /models`.
 
-    The configured names, with wildcards expanded from the catalogue.
+    The configured names that the caller may use, with wildcards expanded from the catalogue.
     """
     return {
         "object": "list",
-        "data": [_model_entry(directory, name) for name in directory.names()],
+        "data": [_model_entry(directory, name) for name in directory.names() if allows(name)],
     }
 
 
-def get_model(directory: Directory, name: str) -> dict[str, Any]:
-    """The body of `GET /models/{id}`.
+def get_model(directory: Directory, name: str, allows: Allows = _everyone) -> dict[str, Any]:
+    """The body of `GET /models/{id}`. A model that the caller may not use is not found.
 
     Raises:
         NotFoundError: `model_not_found`.
     """
+    if not allows(name):
+        raise NotFoundError(
+            f"There is no model `{name}` for this key; `GET /v1/models` lists those it may use.",
+            code="model_not_found",
+            param="model",
+        )
     if name not in directory.names():
         directory.plan(name)  # a wildcard may serve it; else this raises with the right text
     return _model_entry(directory, name)
 
 
-def model_info(directory: Directory) -> dict[str, Any]:
+def model_info(directory: Directory, allows: Allows = _everyone) -> dict[str, Any]:
     """The body of `GET /model/info`: each deployment, without its key and its address."""
     return {
         "data": [
@@ -65,12 +78,15 @@ def model_info(directory: Directory) -> dict[str, Any]:
                 },
             }
             for one in directory.config.deployments
+            if allows(one.public_name)
         ]
     }
 
 
-def known_health(directory: Directory, health: Health, now: float) -> dict[str, Any]:
-    """The body of `GET /health`: the known state of every deployment.
+def known_health(
+    directory: Directory, health: Health, now: float, allows: Allows = _everyone
+) -> dict[str, Any]:
+    """The body of `GET /health`: the known state of every deployment that the caller may use.
 
     No host is asked, so it is free.
 
@@ -78,12 +94,14 @@ def known_health(directory: Directory, health: Health, now: float) -> dict[str, 
     """
     results: list[tuple[dict[str, Any], str | None]] = []
     for one in directory.deployments():
+        if not allows(one.public_name):
+            continue
         left_s = health.cooldown_until(one.deployment_id) - now
         rest = f"It rests for {left_s:.1f} s after failures." if left_s > 0 else None
         results.append((_health_entry(one), rest))
     for config in directory.config.deployments:
         problem = directory.problems.get(id_of(config))
-        if problem is not None:
+        if problem is not None and allows(config.public_name):
             entry = {"model": config.public_name, "model_id": id_of(config)}
             results.append((entry, problem))
     return _health(results, is_asked=False)
@@ -94,7 +112,11 @@ def ask_health(pipeline: Pipeline, caller: Caller) -> Work:
 
     The cost is charged to the caller's key.
     """
-    probes = [(_health_entry(one), _probe(one, caller)) for one in pipeline.directory.deployments()]
+    probes = [
+        (_health_entry(one), _probe(one, caller))
+        for one in pipeline.directory.deployments()
+        if caller.allows_model(one.public_name)
+    ]
 
     async def ask() -> Reply:
         """Run all probes, and reply with the result; cancelled when the client leaves."""

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from puna.gateway.answers.replies import Reply, json_reply
+from puna.gateway.answers.sending import Caller
 from puna.gateway.deployments.directory import Directory
+from puna.gateway.endpoints.admin_table import ADMIN_ENDPOINTS
 from puna.gateway.endpoints.codex_models import asks_catalog, codex_catalog
 from puna.gateway.endpoints.inputs import serve_embedding, serve_moderation
 from puna.gateway.endpoints.messages import count_tokens, create_message
@@ -19,7 +21,14 @@ from puna.gateway.endpoints.messages_replies import (
     list_messages_models,
     speaks_messages,
 )
-from puna.gateway.endpoints.rows import Access, AnswerShape, BodyShape, Endpoint, Handler
+from puna.gateway.endpoints.rows import (
+    Access,
+    AnswerShape,
+    BodyShape,
+    Endpoint,
+    GatewayParts,
+    Handler,
+)
 from puna.gateway.endpoints.status import (
     ask_health,
     get_model,
@@ -27,7 +36,6 @@ from puna.gateway.endpoints.status import (
     list_models,
     model_info,
 )
-from puna.gateway.requests.body import Incoming
 from puna.version import __version__
 
 # The statuses of errors of endpoints that ask hosts; that count tokens; that read stored responses;
@@ -209,7 +217,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _with_v1("/models"),
         name="models",
         summary="the models by name",
-        handler=lambda parts, request: _list_models(parts.directory, request.caller.head),
+        handler=lambda parts, request: _list_models(parts.directory, request.caller),
         answer=AnswerShape(("Models", "MessagesModels"), _KEYED, errors=_OF_BOTH),
         parameters=(_VERSION,),
     ),
@@ -218,9 +226,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _with_v1("/models/{model}"),
         name="model",
         summary="one model; its name may hold slashes",
-        handler=lambda parts, request: _get_model(
-            parts.directory, request.model, request.caller.head
-        ),
+        handler=lambda parts, request: _get_model(parts.directory, request.model, request.caller),
         answer=AnswerShape(
             ("Model", "MessagesModel"), ("400", "401", "403", "404", "500"), errors=_OF_BOTH
         ),
@@ -231,7 +237,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _with_v1("/model/info"),
         name="model_info",
         summary="what each deployment is, without key and address",
-        handler=lambda parts, _: json_reply(model_info(parts.directory)),
+        handler=lambda parts, request: json_reply(
+            model_info(parts.directory, request.caller.allows_model)
+        ),
         answer=AnswerShape(("ModelInfo",), _KEYED),
     ),
     *_rows(
@@ -261,8 +269,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/health",),
         name="health",
         summary="what past calls showed of each deployment; asks nobody",
-        handler=lambda parts, _: json_reply(
-            known_health(parts.directory, parts.health, parts.clock.monotonic())
+        handler=lambda parts, request: json_reply(
+            known_health(
+                parts.directory,
+                parts.health,
+                parts.clock.monotonic(),
+                request.caller.allows_model,
+            )
         ),
         answer=AnswerShape(("Health",), _KEYED),
     ),
@@ -288,7 +301,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/health/readiness",),
         name="ready",
         summary="the gateway can take requests",
-        handler=lambda _, __: _reply_ready(),
+        handler=lambda parts, _: _reply_ready(parts),
         answer=AnswerShape(("Ready",), _PUBLIC),
         access="anyone",
     ),
@@ -297,7 +310,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/",),
         name="home",
         summary="the list of paths, as text",
-        handler=lambda _, __: _reply_home(),
+        handler=lambda parts, _: _reply_home(parts),
         answer=AnswerShape(("text",), _PUBLIC),
         access="anyone",
     ),
@@ -306,7 +319,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/routes",),
         name="routes",
         summary="the list of paths, as JSON",
-        handler=lambda _, __: json_reply({"routes": list_paths()}),
+        handler=lambda parts, _: json_reply({"routes": _paths_of(parts)}),
         answer=AnswerShape(("Routes",), _PUBLIC),
         access="anyone",
     ),
@@ -327,31 +340,40 @@ def list_paths() -> list[str]:
     return [f"{one.method} {one.path}" for one in ENDPOINTS]
 
 
-def _list_models(directory: Directory, head: Incoming) -> Reply:
+def _paths_of(parts: GatewayParts) -> list[str]:
+    """The same for one gateway, with those of its admin API where it has one."""
+    if parts.admin is None:
+        return list_paths()
+    return [*list_paths(), *(f"{one.method} {one.path}" for one in ADMIN_ENDPOINTS)]
+
+
+def _list_models(directory: Directory, caller: Caller) -> Reply:
     """The list of models in the format of the client's API: Anthropic's, Codex's or OpenAI's."""
-    if speaks_messages(head):
-        return json_reply(list_messages_models(directory))
-    if asks_catalog(head.query):
-        return json_reply(codex_catalog(directory))
-    return json_reply(list_models(directory))
+    if speaks_messages(caller.head):
+        return json_reply(list_messages_models(directory, caller.allows_model))
+    if asks_catalog(caller.head.query):
+        return json_reply(codex_catalog(directory, caller.allows_model))
+    return json_reply(list_models(directory, caller.allows_model))
 
 
-def _get_model(directory: Directory, name: str, head: Incoming) -> Reply:
+def _get_model(directory: Directory, name: str, caller: Caller) -> Reply:
     """One model, in the format of the client's API. Raises NotFoundError for an unknown name."""
-    get_one = get_messages_model if speaks_messages(head) else get_model
-    return json_reply(get_one(directory, name))
+    get_one = get_messages_model if speaks_messages(caller.head) else get_model
+    return json_reply(get_one(directory, name, caller.allows_model))
 
 
-def _reply_ready() -> Reply:
+def _reply_ready(parts: GatewayParts) -> Reply:
     """The answer of the health checks for orchestrators.
 
-    Always healthy, since no database is needed.
+    Always healthy: requests are served without the database, too.
     """
-    facts = {"status": "healthy", "db": "Not connected", "puna_version": __version__}
-    return json_reply(facts)
+    database = "Not connected"
+    if parts.admin is not None and parts.admin.is_connected:
+        database = "connected"
+    return json_reply({"status": "healthy", "db": database, "puna_version": __version__})
 
 
-def _reply_home() -> Reply:
+def _reply_home(parts: GatewayParts) -> Reply:
     """The page at `/`: the version and all paths, as text."""
-    lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *list_paths()]
+    lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *_paths_of(parts)]
     return Reply(200, "\n".join(lines).encode() + b"\n", {}, b"text/plain; charset=utf-8")

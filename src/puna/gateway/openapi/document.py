@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from puna.gateway.admin.fields import schema_of
+from puna.gateway.endpoints.admin_table import ADMIN_ENDPOINTS, BODIES
 from puna.gateway.endpoints.rows import BodyShape, Endpoint
 from puna.gateway.endpoints.table import ENDPOINTS
 from puna.gateway.openapi.replies import content_of, reply_schemas
@@ -40,18 +42,23 @@ _STATUSES: dict[str, str] = {
     "403": "A page of another site asks a gateway without a key.",
     "404": "There is no such model, or no such response.",
     "405": "The id is the name of another path, which takes another method.",
+    "409": "There is one of this id already.",
     "413": "The body is larger than this gateway's limit.",
     "429": "The host's limit is reached; `retry-after` says for how long.",
     "4XX": "The host refused: its own status.",
     "500": "The gateway failed; its log says why.",
+    "503": "The database cannot be used.",
     "5XX": "The host failed, cannot be reached, or did not answer in time.",
 }
 
 
-def make_document(*, is_open: bool = False, key_header: str | None = None) -> Fields:
+def make_document(
+    *, is_open: bool = False, key_header: str | None = None, has_accounts: bool = False
+) -> Fields:
     """The document of a gateway: `is_open` where it asks for no key.
 
-    `key_header` is the header that its operator named for the key.
+    `key_header` is the header that its operator named for the key. `has_accounts`: whether it has
+    a database, so an admin API.
     """
     headers = (key_header.lower(), *KEY_HEADERS) if key_header else KEY_HEADERS
     schemes = {_BEARER: {"type": "http", "scheme": "bearer"}} | {
@@ -62,8 +69,11 @@ def make_document(*, is_open: bool = False, key_header: str | None = None) -> Fi
     security: list[dict[str, list[str]]] = [{}] if is_open else []
     security += [{name: []} for name in schemes]
     paths: dict[str, Fields] = {}
-    for one in ENDPOINTS:
+    for one in (*ENDPOINTS, *(ADMIN_ENDPOINTS if has_accounts else ())):
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, security)
+    schemas = {**request_schemas(), **reply_schemas()}
+    if has_accounts:
+        schemas |= {name: schema_of(known) for name, known in BODIES.items()}
     return {
         "openapi": "3.1.1",
         "info": {
@@ -74,7 +84,7 @@ def make_document(*, is_open: bool = False, key_header: str | None = None) -> Fi
         },
         "paths": paths,
         "components": {
-            "schemas": dict(sorted({**request_schemas(), **reply_schemas()}.items())),
+            "schemas": dict(sorted(schemas.items())),
             "securitySchemes": schemes,
         },
     }

@@ -123,6 +123,9 @@ class FastLane:
         principal = self._principal(named)
         if principal is None:
             return None
+        access = principal.access
+        if access is not None and (access.networks or not access.allows_route(path.decode())):
+            return None  # the client's address is checked, or the refusal told, in the full lane
         given = named.get(b"x-litellm-call-id")
         call_id = read_call_id(given.decode("latin-1")) if given is not None else None
         line = f"POST {path.decode('ascii')}"
@@ -156,8 +159,13 @@ class FastLane:
             if bridged is None:
                 return None
             envelope = bridged.envelope
+        access = head.principal.access
         route = self._routes.find(envelope.model)
-        if route is None or (head.endpoint == "respond" and not route.bridges_responses):
+        if (
+            route is None
+            or (head.endpoint == "respond" and not route.bridges_responses)
+            or (access is not None and not access.passes(envelope.model))
+        ):
             return None
         fitted = route.rules.fit(envelope)
         if fitted is None:
@@ -234,7 +242,7 @@ class FastLane:
             return known
         named = {n.decode("latin-1"): v.decode("latin-1") for n, v in headers.items()}
         try:
-            principal = self.keys.authenticate(named)
+            principal = self.keys.authenticate(named, self._context.clock.now())
         except APIError:
             return None
         if len(self._principals) < _MOST_PRINCIPALS:

@@ -56,13 +56,15 @@ class ClientDisconnected(Exception):  # noqa: N818 - not an error of anybody
 class Incoming:
     """The head of one request.
 
-    `headers` have lower-case names; the last of a repeated one counts.
+    `headers` have lower-case names; the last of a repeated one counts. `client` is the address that
+    the connection comes from; empty where it has none.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     query: str
+    client: str = ""
 
     @property
     def body_bytes(self) -> int:
@@ -89,6 +91,7 @@ def read_head(scope: Scope) -> Incoming:
         path=scope["path"],
         headers=headers,
         query=scope.get("query_string", b"").decode("latin-1"),
+        client=str((scope.get("client") or ("",))[0]),
     )
 
 

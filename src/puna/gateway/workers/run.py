@@ -22,7 +22,9 @@ import uvicorn
 from typing_extensions import override
 
 from puna.embedded.supervisor import Supervisor, SupervisorPool
+from puna.engine.clock import SystemClock
 from puna.errors import ConfigError, PunaError
+from puna.gateway.accounts_feed import open_feed
 from puna.gateway.app import Gateway
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.deployments.transport import recording_transport
@@ -65,6 +67,7 @@ def serve(options: ServeOptions, announce: Announce) -> None:
     early = _keep_early_hangup() if options.config is not None else ()
     environment = Environment()
     directory, hooks = read_config(options, environment)
+    check_database(directory)
     raise_file_limit()
     apply_logging(options, directory)
     for notice in directory.notices:
@@ -95,6 +98,27 @@ def serve(options: ServeOptions, announce: Announce) -> None:
         pool.stop_all()
     if not server.started:
         sys.exit(1)
+
+
+def check_database(directory: Directory) -> None:
+    """Check that the database can be used, where one is configured.
+
+    Raises:
+        ConfigError: it has another schema than this version needs, or cannot be named so.
+        ServiceUnavailableError: it cannot be reached.
+    """
+    url = directory.config.server.database_url
+    if url is None:
+        return
+    feed = open_feed(url, SystemClock())
+
+    async def check() -> None:
+        try:
+            await feed.store.check_schema()
+        finally:
+            await feed.close()
+
+    asyncio.run(check())
 
 
 def _keep_early_hangup() -> set[int]:

@@ -20,6 +20,7 @@ from puna.providers.table import PROVIDERS
 from puna.types.secret import Secret
 
 EMBEDDED_NAME = f"embedded/{DEFAULT_MODEL}"
+DATABASE_VARIABLES = ("PUNA_DATABASE_URL", "DATABASE_URL")
 MASTER_KEY_VARIABLES = ("PUNA_MASTER_KEY", "LITELLM_MASTER_KEY")
 
 _OF_ONE_MODEL: tuple[str, ...] = (
@@ -115,11 +116,37 @@ def load_directory(
                 server = replace(config.server, master_key=Secret(key), master_key_variable=name)
                 config = replace(config, server=server)
                 break
+    config = with_database(config, merged)
     if options.host is not None:
         names = (*config.server.allowed_hosts, options.host.lower())
         config = replace(config, server=replace(config.server, allowed_hosts=names))
     is_open = config.server.master_key is None
     return make_directory(config, merged, is_open=is_open, allow_unset=allow_unset)
+
+
+def with_database(config: GatewayConfig, environ: Mapping[str, str]) -> GatewayConfig:
+    """A configuration with the database of the environment, where the file names none.
+
+    `DATABASE_URL` is the variable of many programs, so it counts only beside a master key.
+
+    Raises:
+        ConfigError: there is a database, and no master key to make virtual keys with.
+    """
+    server = config.server
+    if server.database_url is None and server.master_key is not None:
+        for name in DATABASE_VARIABLES:
+            url = environ.get(name, "").strip()
+            if url:
+                server = replace(server, database_url=Secret(url))
+                return replace(config, server=server)
+    if server.database_url is not None and server.master_key is None:
+        raise ConfigError(
+            "`general_settings.database_url` needs a master key, with which virtual keys are made: "
+            "set `general_settings.master_key` or PUNA_MASTER_KEY",
+            file=config.file,
+            key="general_settings.database_url",
+        )
+    return config
 
 
 def host_of(options: ServeOptions, directory: Directory) -> str:
