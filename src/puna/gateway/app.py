@@ -197,7 +197,8 @@ class Gateway:
         budgets, rules = self._worker.budgets, config.budget_rules
         if budgets is not None:
             budgets.configure(rules)
-            self._worker.visits.admission = budgets if rules.has_budgets else None
+            may_have_some = rules.has_budgets or self.feed is not None  # keys have theirs
+            self._worker.visits.admission = budgets if may_have_some else None
         self._open_parts.update((id(part), part) for part in config.open_parts)
         self.limit_clients(self._open_files)
 

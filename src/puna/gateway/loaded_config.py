@@ -219,8 +219,7 @@ def _database_of(server: ServerConfig) -> str | None:
 def _admin_of(worker: WorkerParts) -> AdminAPI | None:
     if worker.feed is None:
         return None
-    has_admission = worker.visits.admission is not None
-    return AdminAPI(worker.feed, worker.clock, enforces_budgets=has_admission)
+    return AdminAPI(worker.feed, worker.clock)
 
 
 def with_fast_lane(config: LoadedConfig, worker: WorkerParts) -> LoadedConfig:

@@ -218,8 +218,7 @@ def test_fields_without_an_effect_are_stored_and_named_in_a_header(house: Govern
     answer = house.admin("/key/generate", {"rpm_limit": 5, "tpm_limit": 6.0, "max_budget": 1})
     assert answer.json["rpm_limit"] == 5
     assert answer.json["tpm_limit"] == 6
-    # This gateway has no admission, which would hold to budgets.
-    assert answer.headers["x-puna-not-enforced"] == "tpm_limit,rpm_limit,max_budget"
+    assert answer.headers["x-puna-not-enforced"] == "tpm_limit,rpm_limit"
     empty: dict[str, Any] = {
         "guardrails": [],
         "permissions": {},

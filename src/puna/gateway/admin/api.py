@@ -24,19 +24,17 @@ RowT = TypeVar("RowT", bound=Row)
 NOT_ENFORCED: Final = "x-puna-not-enforced"
 """The header of an answer that names fields which are stored and have no effect yet."""
 
-_BUDGETS: Final = ("max_budget", "soft_budget", "max_tokens_budget")
 _UNAUDITED: Final = frozenset(
     ("revision", "created_at", "updated_at", "created_by", "updated_by", "spend", "total_spend")
 )
 
 
 class AdminAPI:
-    """The admin API of one worker. `enforces_budgets`: whether an admission holds to budgets."""
+    """The admin API of one worker."""
 
-    def __init__(self, feed: AccountsFeed, clock: Clock, *, enforces_budgets: bool) -> None:
+    def __init__(self, feed: AccountsFeed, clock: Clock) -> None:
         self._feed = feed
         self._clock = clock
-        self._enforces_budgets = enforces_budgets
 
     @property
     def now(self) -> float:
@@ -68,8 +66,6 @@ class AdminAPI:
     ) -> Reply:
         """The answer, which tells the fields of the request's body that have no effect yet."""
         waiting = waiting_in(body or {}, known)
-        if not self._enforces_budgets:
-            waiting += tuple(n for n in _BUDGETS if (body or {}).get(n) is not None)
         return json_reply(value, headers={NOT_ENFORCED: ",".join(waiting)} if waiting else {})
 
 

@@ -54,7 +54,11 @@ LIMIT_FIELDS: Final = (
     Field("soft_budget", kinds.DOLLARS, "US dollars from which on it is reported"),
     Field("max_tokens_budget", kinds.COUNT, "tokens that may be used in one window (Puna's own)"),
     Field("budget_duration", kinds.WINDOW, "the window; it begins with the calendar's, in UTC"),
-    Field("strict_budget", kinds.FLAG, "lower the limit of an answer to what is left (Puna's own)"),
+    Field(
+        "strict_budget",
+        kinds.FLAG,
+        "refuse what nothing limits, so that no budget is passed (Puna's own)",
+    ),
     _waiting("tpm_limit", kinds.COUNT, "tokens a minute"),
     _waiting("rpm_limit", kinds.COUNT, "requests a minute"),
     _waiting("tpd_limit", kinds.COUNT, "tokens a day"),

@@ -36,6 +36,7 @@ from puna.gateway.workers.schedule import WorkerPool, WorkerPoolLimits
 from puna.gateway.workers.settings import (
     OPEN_HOST,
     ServeOptions,
+    budget_notice,
     host_of,
 )
 from puna.telemetry.events import Hook
@@ -74,6 +75,9 @@ def serve(options: ServeOptions, announce: Announce) -> None:
         announce(notice.line_in(directory.config.file))
     for fault in environment_faults(os.environ):
         announce(f"warning: {fault}")
+    of_budgets = budget_notice(options, directory)
+    if of_budgets is not None:
+        announce(of_budgets)
     host = host_of(options, directory)
     sockets = listen(host, options.port, announce)
     port, is_open = sockets[0].getsockname()[1], directory.is_open

@@ -191,6 +191,17 @@ def check_budgets(options: ServeOptions, directory: Directory) -> None:
         )
 
 
+def budget_notice(options: ServeOptions, directory: Directory) -> str | None:
+    """What the operator should know of the budgets of keys, before several workers start."""
+    if options.num_workers == 1 or directory.config.server.database_url is None:
+        return None
+    return (
+        f"warning: budgets of keys are counted in each worker by itself: with `--num_workers "
+        f"{options.num_workers}` a key may spend its budget up to {options.num_workers} times. "
+        "Serve with one worker where they must hold exactly"
+    )
+
+
 def check_certificate(options: ServeOptions) -> None:
     """Check the files of `--ssl_certfile_path` and `--ssl_keyfile_path` before a server starts.
 
