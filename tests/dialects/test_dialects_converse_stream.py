@@ -222,6 +222,21 @@ def test_a_folded_stream_equals_the_whole_answer_however_it_is_cut(
     )
 
 
+def test_calls_with_one_id_are_told_apart_by_their_arguments() -> None:
+    def call(put: dict[str, Any]) -> dict[str, Any]:
+        return {"toolUse": {"toolUseId": "a", "name": "f", "input": put}}
+
+    some, none = call({"x": 1}), call({})
+    for blocks, count in (([some, none], 2), ([none, some], 2), ([none, none], 1), ([some] * 2, 1)):
+        usage = {"inputTokens": 3, "outputTokens": 4, "totalTokens": 7}
+        body = answer(*blocks, stopReason="tool_use", usage=usage, metrics={"latencyMs": 9})
+        chunks, error = stream([events_of(body, 2)], context_for(request=request_for(stream=True)))
+        assert error is None
+        calls = fold(chunks).choices[0].message.tool_calls or []
+        assert calls == read(body).choices[0].message.tool_calls
+        assert len(calls) == count
+
+
 def test_a_call_that_a_host_sends_in_two_blocks_is_one_and_a_stray_piece_is_the_open_ones() -> None:
     def begin(block: int, call_id: str) -> bytes:
         start = {"toolUse": {"toolUseId": call_id, "name": "f"}}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
@@ -39,6 +39,19 @@ from puna.wire.surrogates import HalfJoiner
 _KEPT = ("metrics", "performanceConfig", "serviceTier", "trace")
 
 
+class _BareBlock(NamedTuple):
+    """A block of a call that has begun and has had no arguments yet.
+
+    `length` is that of the call's arguments at its start: more than 0 where its id is an earlier
+    call's.
+    """
+
+    call: TrackedCall
+    host_id: str
+    name: str
+    length: int
+
+
 class ConverseStreamReader:
     """Parses one streamed reply.
 
@@ -52,7 +65,7 @@ class ConverseStreamReader:
             lambda message: message.payload, lambda message, data: replace(message, payload=data)
         )
         self._calls = ToolCallTracker()
-        self._open: dict[int | None, TrackedCall] = {}  # blocks that are calls, and not ended
+        self._bare: dict[int | None, _BareBlock] = {}
         self._has_begun = False
         self._stop_reason: str | None = None
         self._extra: dict[str, Any] = {}
@@ -190,7 +203,9 @@ class ConverseStreamReader:
         # A block that begins is another call, also where it has no id.
         host_id = call_id(fields) or make_call_id(f"{self._context.made_id}_0_{count}")
         placed = self._calls.assign(host_id, _block_of(data), name, "")
-        self._open[_block_of(data)] = placed.call
+        self._bare[_block_of(data)] = _BareBlock(
+            placed.call, host_id, name, placed.call.arguments.length
+        )
         return self._call_chunk(placed)
 
     def _read_delta(self, data: dict[str, Any]) -> list[ChatCompletionChunk]:
@@ -209,6 +224,7 @@ class ConverseStreamReader:
             return []
         if not self._calls.calls:
             raise malformed("a piece of a call that did not begin in its stream", self._context)
+        self._bare.pop(_block_of(data), None)
         return self._call_chunk(self._calls.assign(None, _block_of(data), "", written))
 
     def _call_chunk(self, placed: AssignedPiece) -> list[ChatCompletionChunk]:
@@ -233,10 +249,12 @@ class ConverseStreamReader:
 
         An empty object, as in a whole answer.
         """
-        call = self._open.pop(_block_of(data), None)
-        if call is None or call.arguments.has_begun:
+        block = _block_of(data)
+        bare = self._bare.pop(block, None)
+        if bare is None or bare.call.arguments.length != bare.length:
             return []
-        return self._call_chunk(self._calls.assign(None, _block_of(data), "", "{}"))
+        # With its id, which may be that of an earlier call: that one is repeated, or has arguments.
+        return self._call_chunk(self._calls.assign(bare.host_id, block, bare.name, "{}"))
 
     def _delta_chunk(self, delta: dict[str, Any]) -> ChatCompletionChunk:
         """A chunk with one delta of the first choice."""
