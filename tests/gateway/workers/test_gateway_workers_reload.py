@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,4 +207,21 @@ def test_a_file_of_hooks_that_never_ends_keeps_no_gateway_from_ending(
         file.write_text(config + "litellm_settings: {callbacks: [waits.note]}")
         hang_up(served, "WAITS")
         assert served.request("POST", "/v1/chat/completions", CHAT)[0] == 200
+        assert served.stop(signal.SIGTERM) == 0
+
+
+def test_a_worker_that_reads_a_file_of_hooks_that_never_ends_is_ended_while_it_starts(
+    up: Upstream, tmp_path: Path
+) -> None:
+    """The file is changed while the gateway serves, and a lost worker's successor waits for it."""
+    file, config = tmp_path / "config.yaml", CONFIG.replace("UPSTREAM", up.url)
+    file.write_text(config)
+    (tmp_path / "waits.py").write_text(
+        "import threading\nprint('WAITS', flush=True)\nthreading.Event().wait()\n"
+    )
+    with Served("--config", str(file), "--num_workers", "2", LLAMA_API_KEY="k") as served:
+        assert becomes(lambda: len(served.children) >= 2, within_s=30)
+        file.write_text(config + "litellm_settings: {callbacks: [waits.note]}")
+        os.kill(served.children[-1], signal.SIGKILL)
+        assert becomes(lambda: "WAITS" in served.log, within_s=30), served.log
         assert served.stop(signal.SIGTERM) == 0

@@ -127,6 +127,7 @@ PARTS: tuple[Part, ...] = (
     Part("uvicorn.supervisors.multiprocess", "Process", "base class of a worker's process"),
     Part("Server", "startup", "listens; `started` is true afterwards", "(self, sockets=None)"),
     Part("Server", "started", "whether it listens"),
+    Part("Server", "should_exit", "whether a signal has asked it to end"),
     Part("Server", "capture_signals", "overridden; a context around its work", "(self)"),
     Part(
         "Server", "handle_exit", "what a signal does: once, it ends in order", "(self, sig, frame)"

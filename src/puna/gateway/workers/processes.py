@@ -7,9 +7,10 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -27,7 +28,8 @@ _TICK_S = 0.1
 class HeartbeatServer(uvicorn.Server):
     """uvicorn's server, whose event loop answers the parent's pings.
 
-    uvicorn answers them in a thread, which goes on while a request holds the loop.
+    uvicorn answers them in a thread, which goes on while a request holds the loop. SIGTERM ends it
+    at once while it reads the configuration, whose hooks may wait for ever.
     """
 
     def __init__(self, config: uvicorn.Config, pings: Connection) -> None:
@@ -35,7 +37,17 @@ class HeartbeatServer(uvicorn.Server):
         self._pings = pings
 
     @override
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        with super().capture_signals():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            if self.should_exit:  # SIGTERM came just before
+                sys.exit(0)
+            yield
+
+    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        signal.signal(signal.SIGTERM, self.handle_exit)
         await super().startup(sockets)
         if self.started:
             loop = asyncio.get_running_loop()
