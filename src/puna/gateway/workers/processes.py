@@ -8,6 +8,7 @@ import pickle
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,11 @@ from puna.gateway.workers.schedule import WorkerPool
 _TICK_S = 0.1
 
 
+def _may_handle_signals() -> bool:
+    """Whether this is the main thread; Python lets no other one handle signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
 class HeartbeatServer(uvicorn.Server):
     """uvicorn's server, whose event loop answers the parent's pings.
 
@@ -40,14 +46,16 @@ class HeartbeatServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         with super().capture_signals():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            if self.should_exit:  # SIGTERM came just before
-                sys.exit(0)
+            if _may_handle_signals():
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                if self.should_exit:  # SIGTERM came just before
+                    sys.exit(0)
             yield
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        signal.signal(signal.SIGTERM, self.handle_exit)
+        if _may_handle_signals():
+            signal.signal(signal.SIGTERM, self.handle_exit)
         await super().startup(sockets)
         if self.started:
             loop = asyncio.get_running_loop()
