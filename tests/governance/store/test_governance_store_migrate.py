@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from tests.support.databases import KINDS, make_store, make_url
 
 from puna.errors import ConfigError
 from puna.governance.store.migrate import known_migrations, migrate, status
+from puna.governance.store.sqlite import SQLiteStore
 from puna.governance.store.tables import METADATA, SCHEMA, VERSION_TABLE
 
 pytestmark = pytest.mark.xdist_group("postgresql")
@@ -56,6 +61,39 @@ def test_two_that_migrate_at_once_make_the_tables_once(kind: str, tmp_path: Path
             await one.close()
 
     asyncio.run(run())
+
+
+@contextmanager
+def written_by_another(path: str) -> Generator[None]:
+    """Another program writes a new file at this path for a moment."""
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE theirs(x)")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO theirs VALUES (1)")
+    end = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+    end.start()
+    yield
+    end.join()
+    other.close()
+
+
+def test_a_new_file_that_another_program_writes_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself refuses at once to change the journal of such a file."""
+    url = make_url("sqlite", tmp_path)
+
+    async def make_tables() -> None:
+        store = make_store(url)
+        assert await migrate(store.database) == (None, SCHEMA)
+        await store.close()
+
+    async def open_responses(path: str) -> None:
+        await SQLiteStore(path).close()
+
+    with written_by_another(url.removeprefix("sqlite:///")):
+        asyncio.run(make_tables())
+    responses = str(tmp_path / "responses.db")
+    with written_by_another(responses):
+        asyncio.run(open_responses(responses))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from puna.errors import ConfigError, ServiceUnavailableError
+from puna.governance.store.wal import use_wal
 from puna.types.secret import Secret
 
 T = TypeVar("T")
@@ -153,8 +154,8 @@ def _sqlite_engine(file: Path, deadline_s: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
+        use_wal(connection, time.monotonic() + deadline_s)
         for statement in (
-            "PRAGMA journal_mode=WAL",
             # A change of keys must outlast a power cut: a withdrawn key may not come back.
             "PRAGMA synchronous=FULL",
             "PRAGMA foreign_keys=ON",

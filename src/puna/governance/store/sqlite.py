@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from puna.bridges.responses.stored import StoredResponse
 from puna.config.schema import DEFAULT_STORE_BYTES
 from puna.errors import ConfigError, InternalServerError, ServiceUnavailableError
+from puna.governance.store.wal import use_wal
 
 T = TypeVar("T")
 
@@ -83,8 +84,8 @@ class SQLiteStore:
                 isolation_level=None,
                 check_same_thread=False,
             )
-            for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL"):
-                self._db.execute(statement)
+            use_wal(self._db, time.monotonic() + busy_s)
+            self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_TABLE)
             self._db.execute(_ITEMS)
             self._db.execute(_BY_AGE)
