@@ -54,8 +54,10 @@ class Case:
         at_once: whether a stream comes from the upstream in one read.
         hook: what a hook looks at; without one nobody listens.
         has_meter: whether a meter counts requests and tokens.
+        has_budgets: whether budgets of money and tokens, of all and of the model, admit it.
         ask: what a `shape` asks, by its name in `asks.py`; these may take either lane.
         goal: the most that it may cost as a multiple of `goal_of`.
+        base: the case that its goal is a multiple of; the plain one where it is empty.
     """
 
     what: str
@@ -65,8 +67,10 @@ class Case:
     at_once: bool = False
     hook: Literal["report", "texts"] | None = None
     has_meter: bool = False
+    has_budgets: bool = False
     ask: str = ""
     goal: float | None = None
+    base: str = ""
 
     @property
     def units(self) -> int:
@@ -75,8 +79,8 @@ class Case:
 
     @property
     def goal_of(self) -> str:
-        """The plain case that its goal is a multiple of."""
-        return "gateway_chunk" if self.is_stream else "gateway"
+        """The case that its goal is a multiple of."""
+        return self.base or ("gateway_chunk" if self.is_stream else "gateway")
 
 
 def _request(what: str, ask: str, goal: float | None = None) -> Case:
@@ -96,6 +100,7 @@ CASES = {
         "a streamed chunk, fast lane, all in one read", "fast", 5, is_stream=True, at_once=True
     ),
     "gateway_meter": Case("a request, a meter counts it", "fast", 80, has_meter=True, goal=1.05),
+    "gateway_budgets": Case("a request that budgets admit", "fast", 80, has_budgets=True, goal=1.1),
     "gateway_hook": Case("a request, a hook reads its report", "fast", 80, hook="report", goal=1.3),
     "gateway_hook_texts": Case(
         "a request, a hook reads its messages and answer", "fast", 80, hook="texts", goal=2
@@ -112,6 +117,15 @@ CASES = {
     "gateway_tool_chunk": _chunk("chunk of text of a request with a tool", "tool", 1.3),
     "gateway_call_chunk": _chunk("chunk of a tool call's arguments", "call", 1.6),
     "gateway_agent": _request("of a coding agent, 40 KB", "agent"),
+    "gateway_agent_budgets": Case(
+        "a request of a coding agent that budgets admit",
+        "shape",
+        20,
+        has_budgets=True,
+        ask="agent",
+        goal=1.1,
+        base="gateway_agent",
+    ),
     "gateway_messages": _request("of Messages over chat", "messages", 3),
     "gateway_messages_chunk": _chunk("chunk of Messages over chat", "messages", 2.5),
     "gateway_responses": _request("of Responses over chat", "responses", 3),
@@ -214,6 +228,7 @@ async def _count_gateway(case: Case) -> None:
         _HOOKS.get(case.hook, ()),
         params=ask.params if ask else {},
         meters=(_Counts(),) if case.has_meter else (),
+        settings=_budgets_of(MODEL) if case.has_budgets else {},
     )
     request = _shaped_request(ask, MODEL, KEY, case) if ask else _plain_request(KEY, case)
     pieces = _reply(case)
@@ -233,6 +248,12 @@ async def _count_gateway(case: Case) -> None:
             ready = work()
             with counted():
                 await _ask_all(gateway, ready, pace)
+
+
+def _budgets_of(model: str) -> dict[str, Any]:
+    """Budgets that pay for everything."""
+    both = {"max_budget": 1_000_000, "max_tokens_budget": 1_000_000_000_000}
+    return {**both, "model_max_budget": {model: {**both, "budget_duration": "1d"}}}
 
 
 def _plain_request(key: str, case: Case) -> bytes:

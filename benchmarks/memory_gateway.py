@@ -89,7 +89,8 @@ class MemoryGateway:
         upstream: the connection to the upstream, from the first request on; `asked` is what was
             written to that.
 
-    `params` are what the deployment has in the config beside its host.
+    `params` are what the deployment has in the config beside its host, `settings` what the config
+    has as `litellm_settings`.
     """
 
     upstream: Connection
@@ -99,6 +100,7 @@ class MemoryGateway:
         hooks: tuple[Hook, ...] = (),
         params: Mapping[str, Any] = _NO_PARAMS,
         meters: tuple[VisitMeter, ...] = (),
+        settings: Mapping[str, Any] = _NO_PARAMS,
     ) -> None:
         # A kept connection is polled before it is used again, which takes a real socket.
         near, self._far = socket.socketpair()
@@ -107,7 +109,7 @@ class MemoryGateway:
         transport.to_hosts().lean = LeanTransport(
             dialer=self._dial, limits=PoolLimits(idle_s=_LONG_S, age_s=_LONG_S)
         )
-        app = Gateway(_directory(params), transport=transport, hooks=hooks, meters=meters)
+        app = Gateway(_directory(params, settings), transport=transport, hooks=hooks, meters=meters)
         app.open_fast_lane()
         config = uvicorn.Config(
             app,
@@ -135,7 +137,7 @@ class MemoryGateway:
         self.asked.connect(self.upstream)
 
 
-def _directory(params: Mapping[str, Any]) -> Any:
+def _directory(params: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
     """What `puna serve --config` makes of a file with one model and a master key."""
     deployment = {
         "model": f"openai/{MODEL}",
@@ -146,6 +148,7 @@ def _directory(params: Mapping[str, Any]) -> Any:
     config = {
         "model_list": [{"model_name": MODEL, "litellm_params": deployment}],
         "general_settings": {"master_key": KEY},
+        "litellm_settings": settings,
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "config.yaml")

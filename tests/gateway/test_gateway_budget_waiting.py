@@ -14,7 +14,7 @@ from tests.support.asgi import directory_of
 from tests.support.clock import FakeClock
 
 from puna.engine.call import Call
-from puna.engine.usage_bounds import bound_of
+from puna.engine.usage_bounds import PlannedGroup, group_by_model
 from puna.errors import BudgetExceededError, ConfigError
 from puna.gateway.admission import BudgetAdmission
 from puna.gateway.budget_rules import BudgetRules
@@ -38,11 +38,11 @@ class Planned:
     max_tokens: int
 
     @property
-    def calls(self) -> Sequence[Call[Any]]:
-        """Its one call."""
+    def usage(self) -> Sequence[PlannedGroup]:
+        """What its one call is going to use."""
         fields = {"max_tokens": self.max_tokens}
         said = [{"role": "user", "content": "hi"}]
-        return (Call(make_chat_request("m", said, fields), PLAN),)
+        return group_by_model([Call(make_chat_request("m", said, fields), PLAN)])
 
 
 def planned_for(tokens: int) -> Planned:
@@ -50,7 +50,7 @@ def planned_for(tokens: int) -> Planned:
     (fitting,) = [
         one
         for one in map(Planned, range(max(1, tokens - 250), tokens))
-        if bound_of(one.calls).most_tokens == tokens
+        if one.usage[0].bound().most_tokens == tokens
     ]
     return fitting
 

@@ -179,7 +179,7 @@ def visit_of(ledger: Ledger) -> tuple[Visits, Visit]:
 class Nothing:
     """Calls of no kind."""
 
-    calls = ()
+    usage = ()
 
 
 def test_a_visit_is_closed_once_and_a_meter_that_fails_hinders_no_other(

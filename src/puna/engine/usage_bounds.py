@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from puna.catalog.prices import Price
 from puna.engine.call import Call, for_deployment, price_of
@@ -36,8 +36,7 @@ _PER_TEXT = 64
 """Tokens that a host may put around each text, above what the bytes of JSON around it allow for."""
 
 
-@dataclass(frozen=True, slots=True)
-class UsageBound:
+class UsageBound(NamedTuple):
     """The upper bound of what some calls may use.
 
     Attributes:
@@ -52,8 +51,40 @@ class UsageBound:
     most_picos: int | None
 
 
+class PlannedUsage(Protocol):
+    """What a request is going to use of one model."""
+
+    @property
+    def model(self) -> str:
+        """The public name of the model."""
+        ...
+
+    def bound(self, answer_tokens: int | None = None) -> UsageBound:
+        """The most that it may use; with `answer_tokens` an estimate, as in `bound_of`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class _CallBound:
+class PlannedGroup:
+    """The planned calls of one model. There is at least one."""
+
+    model: str
+    calls: Sequence[Call[Any]]
+
+    def bound(self, answer_tokens: int | None = None) -> UsageBound:
+        """The most that the calls may use together."""
+        return bound_of(self.calls, answer_tokens)
+
+
+def group_by_model(calls: Iterable[Call[Any]]) -> Sequence[PlannedGroup]:
+    """The calls in groups, one for each model that they ask for."""
+    of_models: dict[str, list[Call[Any]]] = {}
+    for call in calls:
+        of_models.setdefault(call.request.model, []).append(call)
+    return [PlannedGroup(model, its_calls) for model, its_calls in of_models.items()]
+
+
+class _CallBound(NamedTuple):
     """The most tokens of one call, and the most that they cost in 1e-12 US dollars."""
 
     tokens: int
@@ -71,28 +102,108 @@ def bound_of(calls: Sequence[Call[Any]], answer_tokens: int | None = None) -> Us
     costs nothing, so retries are not counted. Further attempts at an answer that does not fit the
     `response_format` do cost, and are counted.
     """
-    tokens, picos, is_priced = 0, 0, True
-    for call in calls:
-        for_each = [_bound_call(call, one, answer_tokens) for one in call.plan.deployments]
-        known = [one for one in for_each if one is not None]
-        if not known or len(known) < len(for_each):
-            return UsageBound(calls[0].request.model, None, None)
-        tokens += max(one.tokens for one in known)
-        costs = [one.picos for one in known if one.picos is not None]
-        is_priced = is_priced and len(costs) == len(known)
-        picos += max(costs, default=0)
-    return UsageBound(calls[0].request.model, tokens, picos if is_priced else None)
+    model = calls[0].request.model
+    return combine_bounds(model, (_bound_call(call, answer_tokens) for call in calls))
 
 
-def _bound_call(
-    call: Call[Any], deployment: Deployment, answer_tokens: int | None
+def combine_bounds(model: str, bounds: Iterable[UsageBound]) -> UsageBound:
+    """The bound of all of these together, which is None where one is."""
+    tokens: int | None = 0
+    picos: int | None = 0
+    for one in bounds:
+        tokens = None if tokens is None or one.most_tokens is None else tokens + one.most_tokens
+        picos = None if picos is None or one.most_picos is None else picos + one.most_picos
+    return UsageBound(model, tokens, None if tokens is None else picos)
+
+
+def bound_of_sizes(
+    model: str,
+    prompt_bytes: int,
+    limits: Mapping[str, Any],
+    deployments: Iterable[tuple[Deployment, Price | None]],
+    answer_tokens: int | None = None,
+) -> UsageBound:
+    """The bound of one chat call without images, whose request is not decoded.
+
+    Args:
+        model: the public name.
+        prompt_bytes: the length of the request's body.
+        limits: the parameters of the request that limit its answer, such as `max_tokens` and `n`.
+        deployments: who may answer, with the price of each.
+        answer_tokens: makes it an estimate, as in `bound_of`.
+    """
+    tokens = picos = 0
+    is_priced = True
+    for one, price in deployments:
+        window, params = one.target.context_tokens, limits
+        prompt = prompt_bytes + 2 * _PER_TEXT
+        if one.params:
+            params = {**_defaults_beside(limits, one.params), **limits}
+            prompt += len(json.dumps(dict(one.params), default=str))
+        if window is not None and window < prompt:
+            prompt = window
+        answer = _most_answer_tokens(params, one, answer_tokens)
+        if answer is None:
+            return UsageBound(model, None, None)
+        tokens = max(tokens, prompt + answer)
+        if price is None:
+            is_priced = False
+        else:
+            picos = max(picos, _most_cost(price, prompt, answer))
+    return UsageBound(model, tokens, picos if is_priced else None)
+
+
+def _defaults_beside(limits: Mapping[str, Any], params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The default parameters that count beside a request's own: of a limit, the caller's wins."""
+    if any(name in limits for name in _LIMITS):
+        return {name: value for name, value in params.items() if name not in _LIMITS}
+    return params
+
+
+def _dearest(model: str, bounds: Sequence[_CallBound | None]) -> UsageBound:
+    """The bound of a call that one of several deployments answers."""
+    known = [one for one in bounds if one is not None]
+    if not known or len(known) < len(bounds):
+        return UsageBound(model, None, None)
+    costs = [one.picos for one in known if one.picos is not None]
+    is_priced = len(costs) == len(known)
+    return UsageBound(model, max(one.tokens for one in known), max(costs) if is_priced else None)
+
+
+def _price_bound(prompt: int, answer: int, price: Price | None) -> _CallBound:
+    return _CallBound(prompt + answer, None if price is None else _most_cost(price, prompt, answer))
+
+
+def _bound_call(call: Call[Any], answer_tokens: int | None) -> UsageBound:
+    """The bound of a call, whichever of its deployments answers.
+
+    Most deployments get the same request, whose texts are then measured once.
+    """
+    is_estimate = answer_tokens is not None
+    measured: tuple[ModelRequest, int | None] | None = None
+    bounds: list[_CallBound | None] = []
+    for one in call.plan.deployments:
+        if call.canned is not None or one.canned_answer is not None:
+            bounds.append(_CallBound(0, 0))
+            continue
+        request: ModelRequest = for_deployment(call, one)
+        if measured is None or measured[0] is not request:
+            measured = request, _prompt_size(request, is_estimate=is_estimate)
+        bounds.append(_bound_request(request, one, measured[1], answer_tokens))
+    return _dearest(call.request.model, bounds)
+
+
+def _bound_request(
+    request: ModelRequest, deployment: Deployment, size: int | None, answer_tokens: int | None
 ) -> _CallBound | None:
-    """The bound of a call where this deployment answers; None where nothing bounds it."""
-    if call.canned is not None or deployment.canned_answer is not None:
-        return _CallBound(0, 0)
-    request: ModelRequest = for_deployment(call, deployment)
-    prompt = _most_prompt_tokens(request, deployment, is_estimate=answer_tokens is not None)
-    answer = _most_answer_tokens(request, deployment, answer_tokens)
+    """The bound where this deployment answers; `size` is the prompt's, None where not bounded.
+
+    None where nothing bounds it.
+    """
+    window = deployment.target.context_tokens
+    prompt = min((one for one in (size, window) if one is not None), default=None)
+    is_embedding = isinstance(request, EmbeddingRequest)
+    answer = 0 if is_embedding else _most_answer_tokens(request.params, deployment, answer_tokens)
     if prompt is None or answer is None:
         return None
     if isinstance(request, ChatRequest):
@@ -100,48 +211,45 @@ def _bound_call(
         if held is not None:  # each further try shows the model its answers so far
             tries = held.retries + 1
             prompt, answer = tries * (2 * prompt + tries * answer), tries * answer
-    price = price_of(deployment)
-    return _CallBound(prompt + answer, None if price is None else _most_cost(price, prompt, answer))
+    return _price_bound(prompt, answer, price_of(deployment))
 
 
-def _most_prompt_tokens(
-    request: ModelRequest, deployment: Deployment, *, is_estimate: bool
-) -> int | None:
-    """The most tokens of the prompt: the bytes of its JSON, or the context window if less."""
-    window = deployment.target.context_tokens
+def _prompt_size(request: ModelRequest, *, is_estimate: bool) -> int | None:
+    """The most tokens of the prompt by the bytes of its JSON; None where they do not bound it."""
     extra = 0
     if isinstance(request, ModerationRequest):
         if not is_estimate:
-            return window  # a guard's own instructions are part of its prompt
+            return None  # a guard's own instructions are part of its prompt
         extra = _OF_GUARDS
     texts = [value for name in _TEXTS if (value := getattr(request, name, None)) is not None]
     written = json.dumps([texts, dict(request.params)], ensure_ascii=False, default=str)
     if any(word in written for word in _IMAGES):
         if not is_estimate:
-            return window
+            return None
         extra += _PER_IMAGE * sum(written.count(word) for word in _IMAGES)
         written = _DATA.sub("", written)
-    size = len(written.encode("utf-8", "replace")) + _PER_TEXT * (1 + len(texts)) + extra
-    return size if window is None else min(size, window)
+    return len(written.encode("utf-8", "replace")) + _PER_TEXT * (1 + len(texts)) + extra
 
 
 def _most_answer_tokens(
-    request: ModelRequest, deployment: Deployment, estimated: int | None
+    params: Mapping[str, Any], deployment: Deployment, estimated: int | None
 ) -> int | None:
     """The most tokens of all choices of the answer, by the request's limit or the model's."""
-    if isinstance(request, EmbeddingRequest):
-        return 0
-    params, target = request.params, deployment.target
-    given = [params[name] for name in _LIMITS if isinstance(params.get(name), int)]
-    of_model = (target.max_output_tokens, target.context_tokens, estimated)
-    known = [one for one in of_model if one is not None]
-    limits: list[int] = given or known
-    if not limits:
-        return None
-    choices = max(
-        (params[name] for name in _COUNTS if isinstance(params.get(name), int)), default=1
-    )
-    return min(limits) * max(1, choices)
+    given = [value for name in _LIMITS if isinstance(value := params.get(name), int)]
+    if given:
+        limit = min(given)
+    else:
+        target = deployment.target
+        known = [
+            one for one in (target.max_output_tokens, target.context_tokens) if one is not None
+        ]
+        if estimated is not None:
+            known.append(estimated)
+        if not known:
+            return None
+        limit = min(known)
+    choices = [value for name in _COUNTS if isinstance(value := params.get(name), int)]
+    return limit * max((1, *choices))
 
 
 def _most_cost(price: Price, prompt: int, answer: int) -> int:

@@ -21,13 +21,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from puna.engine.call import Call
 from puna.engine.clock import Clock
-from puna.engine.usage_bounds import bound_of
+from puna.engine.usage_bounds import PlannedUsage
 from puna.errors import BadRequestError, BudgetExceededError
 from puna.gateway.budget_rules import BudgetRules
 from puna.gateway.visit import Visit
@@ -43,8 +41,7 @@ _MOST_WAITING: Final = 1_024
 _MOST_PREPARED: Final = 50_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class _Part(NamedTuple):
     """What a visit reserves for one model."""
 
     model: str
@@ -159,15 +156,11 @@ class BudgetAdmission:
         rules = self._rules
         if not (budgets or rules.common or rules.of_models):
             return []
-        calls = visit.calls
-        of_models: dict[str, list[Call[Any]]] = {}
-        for call in calls:
-            of_models.setdefault(call.request.model, []).append(call)
         parts: list[_Part] = []
-        for model, its_calls in of_models.items():
-            scopes = self._scopes(budgets, model)
+        for planned in visit.usage:
+            scopes = self._scopes(budgets, planned.model)
             if scopes.lines:
-                parts.append(self._part(model, its_calls, scopes))
+                parts.append(self._part(planned, scopes))
         return parts
 
     def _scopes(self, budgets: tuple[Budget, ...], model: str) -> Scopes:
@@ -183,10 +176,10 @@ class BudgetAdmission:
             self._prepared[key] = known
         return known[1]
 
-    def _part(self, model: str, calls: Sequence[Call[Any]], scopes: Scopes) -> _Part:
-        rules = self._rules
+    def _part(self, planned: PlannedUsage, scopes: Scopes) -> _Part:
+        rules, model = self._rules, planned.model
         is_strict = any(line.budget.is_strict for line in scopes.lines)
-        bound = bound_of(calls, None if is_strict else rules.answer_tokens)
+        bound = planned.bound(None if is_strict else rules.answer_tokens)
         if bound.most_tokens is None:
             raise BadRequestError(
                 "A strict budget pays only for what has a limit, and nothing limits this answer. "

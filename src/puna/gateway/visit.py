@@ -21,11 +21,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from puna.engine.call import Call
 from puna.engine.clock import Clock
-from puna.engine.usage_bounds import UsageBound, bound_of
+from puna.engine.usage_bounds import PlannedUsage, UsageBound, combine_bounds
 from puna.errors import APIError
 from puna.gateway.logs.access_log import AccessLog, log_refusal
 from puna.governance.keys import UNKNOWN, Principal
@@ -68,11 +67,11 @@ class VisitMeter(Meter, Protocol):
 
 
 class PlannedCalls(Protocol):
-    """What a visit is to be admitted for: the calls that it will make."""
+    """What a visit is to be admitted for."""
 
     @property
-    def calls(self) -> Sequence[Call[Any]]:
-        """The calls that the visit will make."""
+    def usage(self) -> Sequence[PlannedUsage]:
+        """What its calls are going to use, one for each model that they ask for."""
         ...
 
 
@@ -169,15 +168,16 @@ class Visit:
         self._is_coming = False
 
     @property
-    def calls(self) -> Sequence[Call[Any]]:
-        """The calls that are to be admitted."""
+    def usage(self) -> Sequence[PlannedUsage]:
+        """What the visit is going to use, one for each model; it is to be admitted for that."""
         assert self._planned is not None, "admit() sets it"  # noqa: S101 - the contract
-        return self._planned.calls
+        return self._planned.usage
 
     @property
     def bound(self) -> UsageBound:
         """What the admitted calls may use at most. Computed anew each time."""
-        return bound_of(self.calls)
+        usage = self.usage
+        return combine_bounds(usage[0].model, (one.bound() for one in usage))
 
     def admit(self, planned: PlannedCalls) -> asyncio.Task[None] | None:
         """Have the visit admitted for these calls. Called once, before anything is sent.

@@ -38,7 +38,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from puna.governance.budgets import Budget, Unit
 from puna.governance.windows import NO_END, Window
@@ -180,8 +180,7 @@ class Refusal:
     resets_s: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """How a hold ended: what was charged to each of its counters.
 
     Attributes:

@@ -305,6 +305,15 @@ def read_parts(content: Raw | UnsetType) -> list[TextPart | ImagePart] | None:
     return parts if all(first_octet(url)[0] == QUOTE for url in images) else None
 
 
+def may_have_image(message: Message) -> bool:
+    """Whether a content may have an image, without decoding it; never False where it has one."""
+    content = message.content
+    if content is UNSET or first_octet(content)[0] == QUOTE:
+        return False
+    text = bytes(content)
+    return b"image_url" in text or b"\\u" in text  # the name may be written with escapes
+
+
 class UnusualRequestError(Exception):
     """A bridge's typed reader met something that only the reader of the whole API understands."""
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from puna.engine.call import Call
 from puna.engine.streams import AsyncStream
+from puna.engine.usage_bounds import PlannedUsage, group_by_model
 from puna.errors import APIError
 from puna.gateway.answers.replies import (
     Reply,
@@ -88,6 +89,11 @@ class Work:
 
     calls: Sequence[Call[Any]]
     run: Callable[[], Awaitable[Reply | None]]
+
+    @property
+    def usage(self) -> Sequence[PlannedUsage]:
+        """What the calls are going to use, one for each model."""
+        return group_by_model(self.calls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,7 @@ class FastLane:
             run = BridgedRun(context, route, envelope, fitted, head.principal, call_id)
             run.bridged, run.left_out = bridged, bridged.left_out
             run.other_tools = bridged.other_tools
+        run.body_bytes = len(body)
         visit = run.meter = Visit(
             self._visits,
             head.line,

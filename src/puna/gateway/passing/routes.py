@@ -6,7 +6,7 @@ or to take away? Then a plain request reaches them as it came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -92,15 +92,16 @@ class ReadyDeployment:
 class Route:
     """How the calls of one public model name go, with whole answers and with streams.
 
-    `ready` has all deployments of the plan by their ids; `rules` says which requests all of them
-    take as they are; `bridges_responses` says whether requests of the Responses API may be bridged:
-    no host has that API itself, or parameters that its responses would repeat. `masker` knows their
-    secrets, which no header of a reply may hold.
+    `ready` has all deployments of the plan by their ids, `priced` each with its price; `rules` says
+    which requests all of them take as they are; `bridges_responses` says whether requests of the
+    Responses API may be bridged: no host has that API itself, or parameters that its responses
+    would repeat. `masker` knows their secrets, which no header of a reply may hold.
     """
 
     name: str
     plan: Plan
     ready: Mapping[str, ReadyDeployment]
+    priced: Sequence[tuple[Deployment, Price | None]]
     rules: PassingRules
     renaming: Renaming
     transport: CallbackTransport
@@ -159,6 +160,7 @@ def make_route(directory: Directory, name: str, transport: CallbackTransport) ->
         name=name,
         plan=plan,
         ready=ready,
+        priced=tuple((one.deployment, one.price) for one in ready.values()),
         rules=PassingRules.combine([one.target for one in deployments]),
         renaming=Renaming(name),
         transport=transport,

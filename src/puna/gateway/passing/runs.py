@@ -16,6 +16,12 @@ from typing_extensions import override
 
 from puna.engine.call import Attempt, Call
 from puna.engine.drive import DriveContext, DrivenRun, Exchange
+from puna.engine.usage_bounds import (
+    PlannedUsage,
+    UsageBound,
+    bound_of,
+    bound_of_sizes,
+)
 from puna.gateway.passing.routes import ReadyDeployment, Route
 from puna.governance.keys import Principal
 from puna.rescue.stream import may_begin_call
@@ -25,8 +31,10 @@ from puna.routing.deployment import Deployment
 from puna.telemetry.events import Texts
 from puna.transports.lean import ReplySink
 from puna.types.requests import make_chat_request
-from puna.wire.envelope import ChatEnvelope, Tool
+from puna.wire.envelope import ChatEnvelope, Tool, may_have_image
 from puna.wire.plain_replies import PlainReply
+
+_LIMIT_PARAMS = ("max_completion_tokens", "max_tokens", "n")
 
 
 class FastRun(DrivenRun):
@@ -39,6 +47,8 @@ class FastRun(DrivenRun):
     """The names of what a bridge from another shape left out of the request."""
     other_tools: Sequence[Tool] = ()
     """Tools of the request that hosts do not get, and whose calls in texts are found."""
+    body_bytes = 0
+    """The length of the client's body."""
     _made: Call | None = None
     _attempt: Attempt | None = None
     ready: ReadyDeployment
@@ -131,9 +141,27 @@ class FastRun(DrivenRun):
         return known is not None and any(map(known.may_be_named_in, texts))
 
     @property
-    def calls(self) -> Sequence[Call]:
-        """The calls that the visit is to be admitted for: this one."""
-        return (self.call,)
+    def usage(self) -> Sequence[PlannedUsage]:
+        """What the visit is to be admitted for: this call."""
+        return (self,)
+
+    @property
+    def model(self) -> str:
+        """The public name of the model."""
+        return self.route.name
+
+    def bound(self, answer_tokens: int | None = None) -> UsageBound:
+        """The most that the call may use, by its length: only images are looked into."""
+        envelope = self._envelope
+        if any(map(may_have_image, envelope.messages)):
+            return bound_of((self.call,), answer_tokens)
+        limits = {
+            name: value
+            for name in _LIMIT_PARAMS
+            if isinstance(value := getattr(envelope, name), int)
+        }
+        route = self.route
+        return bound_of_sizes(route.name, self.body_bytes, limits, route.priced, answer_tokens)
 
     @override
     def texts(self, answer: Any) -> Texts:
