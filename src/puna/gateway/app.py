@@ -32,7 +32,6 @@ from puna.gateway.answers.replies import (
 from puna.gateway.answers.sending import Caller, Responder, Work, until_disconnect
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.endpoints.messages_replies import messages_error_reply, speaks_messages
-from puna.gateway.endpoints.paths import find_endpoint, methods_at, no_endpoint
 from puna.gateway.endpoints.responses import ResponsesAPI
 from puna.gateway.endpoints.rows import EndpointRequest, Match
 from puna.gateway.loaded_config import (
@@ -352,15 +351,14 @@ class Gateway:
         admitted, and send the reply. Errors are raised to `_serve`.
         """
         if head.method == "OPTIONS":
-            methods = methods_at(head.path, has_accounts=self.feed is not None)
-            headers = preflight_headers(head, methods)
+            headers = preflight_headers(head, config.endpoints.methods_at(head.path))
             await responder.reply(Reply(204, b"", headers))
             return
-        match = find_endpoint(head.method, head.path, has_accounts=self.feed is not None)
+        match = config.endpoints.find(head.method, head.path)
         is_public = isinstance(match, Match) and not match.endpoint.needs_key
         config.pages.check(head, is_public=is_public)
         if not isinstance(match, Match):
-            raise no_endpoint(head, match, has_accounts=self.feed is not None)
+            raise config.endpoints.no_endpoint(head, match)
         check_model_name(match.model)
         visit.endpoint = match.endpoint.name
         if match.endpoint.needs_key:

@@ -15,7 +15,7 @@ known of the health of each deployment.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Protocol
@@ -35,8 +35,9 @@ from puna.gateway.budget_rules import BudgetRules
 from puna.gateway.deployments.directory import Directory
 from puna.gateway.deployments.transport import GatewayTransport
 from puna.gateway.endpoints.chat import Pipeline, retry_policy
+from puna.gateway.endpoints.paths import WITH_DATABASE, WITHOUT_DATABASE, PathTable
 from puna.gateway.endpoints.responses import ResponsesAPI
-from puna.gateway.endpoints.rows import GatewayParts
+from puna.gateway.endpoints.rows import Endpoint, GatewayParts
 from puna.gateway.endpoints.shown_paths import ShownPaths
 from puna.gateway.hooks import contained
 from puna.gateway.passing.lane import FastLane, Shape
@@ -92,6 +93,7 @@ class LoadedConfig:
         directory: the models, and what the operator wrote.
         keys: who may call. Each configuration has a version of its own, so that what was known of
             keys and heads under an earlier one counts no more.
+        endpoints: the paths that are served.
         parts: what the endpoints use.
         transport: the way to hosts.
         budget_rules: the budgets that the operator wrote.
@@ -105,6 +107,7 @@ class LoadedConfig:
     keys: Keys
     pages: PageRules
     paths: ShownPaths = field(repr=False)
+    endpoints: PathTable = field(repr=False)
     parts: GatewayParts = field(repr=False)
     transport: AsyncTransport = field(repr=False)
     budget_rules: BudgetRules
@@ -169,15 +172,24 @@ def make_config(
     )
     pipeline = Pipeline(directory, engine)
     responses = ResponsesAPI(pipeline, _store_of(server, before), worker.clock)
-    describe = _Description(directory, has_accounts=worker.feed is not None).reply
+    endpoints = WITHOUT_DATABASE if worker.feed is None else WITH_DATABASE
+    describe = _Description(directory, endpoints.endpoints).reply
     made = LoadedConfig(
         directory,
         hooks,
         keys=_keys_of(worker, directory, before),
         pages=PageRules(directory.is_open, server.allowed_hosts),
         paths=ShownPaths(directory),
+        endpoints=endpoints,
         parts=GatewayParts(
-            directory, pipeline, responses, health, worker.clock, describe, _admin_of(worker)
+            directory,
+            pipeline,
+            responses,
+            health,
+            worker.clock,
+            describe,
+            endpoints.endpoints,
+            AdminAPI(worker.feed, worker.clock) if worker.feed is not None else None,
         ),
         transport=transport,
         budget_rules=BudgetRules.of(directory.config.settings),
@@ -214,12 +226,6 @@ def _keys_of(worker: WorkerParts, directory: Directory, before: LoadedConfig | N
 
 def _database_of(server: ServerConfig) -> str | None:
     return server.database_url.reveal() if server.database_url is not None else None
-
-
-def _admin_of(worker: WorkerParts) -> AdminAPI | None:
-    if worker.feed is None:
-        return None
-    return AdminAPI(worker.feed, worker.clock)
 
 
 def with_fast_lane(config: LoadedConfig, worker: WorkerParts) -> LoadedConfig:
@@ -328,8 +334,8 @@ class _Description:
     It is made at the first request, which takes a while.
     """
 
-    def __init__(self, directory: Directory, *, has_accounts: bool) -> None:
-        self._has_accounts = has_accounts
+    def __init__(self, directory: Directory, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
         self._is_open = directory.is_open
         self._key_header = directory.config.server.key_header_name
         self._reply: Reply | None = None
@@ -341,9 +347,9 @@ class _Description:
 
             document = await asyncio.to_thread(
                 make_document,
+                self._endpoints,
                 is_open=self._is_open,
                 key_header=self._key_header,
-                has_accounts=self._has_accounts,
             )
             self._reply = json_reply(document)
         return self._reply

@@ -25,7 +25,8 @@ from puna.routing.health import Health
 class GatewayParts:
     """The parts of a gateway that handlers of endpoints use.
 
-    `describe` makes the OpenAPI document. `admin` is the admin API; None without a database.
+    `describe` makes the OpenAPI document; `endpoints` are all rows of this gateway. `admin` is the
+    admin API; None without a database.
     """
 
     directory: Directory
@@ -34,6 +35,7 @@ class GatewayParts:
     health: Health
     clock: Clock
     describe: Callable[[], Awaitable[Reply]]
+    endpoints: Sequence[Endpoint]
     admin: AdminAPI | None = None
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from puna.gateway.answers.replies import Reply, json_reply
 from puna.gateway.answers.sending import Caller
 from puna.gateway.deployments.directory import Directory
-from puna.gateway.endpoints.admin_table import ADMIN_ENDPOINTS
 from puna.gateway.endpoints.codex_models import asks_catalog, codex_catalog
 from puna.gateway.endpoints.inputs import serve_embedding, serve_moderation
 from puna.gateway.endpoints.messages import count_tokens, create_message
@@ -319,7 +318,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ("/routes",),
         name="routes",
         summary="the list of paths, as JSON",
-        handler=lambda parts, _: json_reply({"routes": _paths_of(parts)}),
+        handler=lambda parts, _: json_reply({"routes": _list_paths(parts)}),
         answer=AnswerShape(("Routes",), _PUBLIC),
         access="anyone",
     ),
@@ -335,16 +334,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 )
 
 
-def list_paths() -> list[str]:
+def _list_paths(parts: GatewayParts) -> list[str]:
     """`METHOD /path` of every row."""
-    return [f"{one.method} {one.path}" for one in ENDPOINTS]
-
-
-def _paths_of(parts: GatewayParts) -> list[str]:
-    """The same for one gateway, with those of its admin API where it has one."""
-    if parts.admin is None:
-        return list_paths()
-    return [*list_paths(), *(f"{one.method} {one.path}" for one in ADMIN_ENDPOINTS)]
+    return [f"{one.method} {one.path}" for one in parts.endpoints]
 
 
 def _list_models(directory: Directory, caller: Caller) -> Reply:
@@ -375,5 +367,5 @@ def _reply_ready(parts: GatewayParts) -> Reply:
 
 def _reply_home(parts: GatewayParts) -> Reply:
     """The page at `/`: the version and all paths, as text."""
-    lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *_paths_of(parts)]
+    lines = [f"Puna {__version__}: an OpenAI-compatible gateway.", "", *_list_paths(parts)]
     return Reply(200, "\n".join(lines).encode() + b"\n", {}, b"text/plain; charset=utf-8")

@@ -8,11 +8,11 @@ or key is in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from puna.gateway.admin.fields import schema_of
-from puna.gateway.endpoints.admin_table import ADMIN_ENDPOINTS, BODIES
+from puna.gateway.endpoints.admin_table import BODIES
 from puna.gateway.endpoints.rows import BodyShape, Endpoint
 from puna.gateway.endpoints.table import ENDPOINTS
 from puna.gateway.openapi.replies import content_of, reply_schemas
@@ -53,12 +53,14 @@ _STATUSES: dict[str, str] = {
 
 
 def make_document(
-    *, is_open: bool = False, key_header: str | None = None, has_accounts: bool = False
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
+    *,
+    is_open: bool = False,
+    key_header: str | None = None,
 ) -> Fields:
-    """The document of a gateway: `is_open` where it asks for no key.
+    """The document of a gateway with these endpoints: `is_open` where it asks for no key.
 
-    `key_header` is the header that its operator named for the key. `has_accounts`: whether it has
-    a database, so an admin API.
+    `key_header` is the header that its operator named for the key.
     """
     headers = (key_header.lower(), *KEY_HEADERS) if key_header else KEY_HEADERS
     schemes = {_BEARER: {"type": "http", "scheme": "bearer"}} | {
@@ -69,11 +71,14 @@ def make_document(
     security: list[dict[str, list[str]]] = [{}] if is_open else []
     security += [{name: []} for name in schemes]
     paths: dict[str, Fields] = {}
-    for one in (*ENDPOINTS, *(ADMIN_ENDPOINTS if has_accounts else ())):
+    for one in endpoints:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, security)
-    schemas = {**request_schemas(), **reply_schemas()}
-    if has_accounts:
-        schemas |= {name: schema_of(known) for name, known in BODIES.items()}
+    bodies = {one.body.schema for one in endpoints if one.body is not None} & BODIES.keys()
+    schemas = {
+        **request_schemas(),
+        **reply_schemas(),
+        **{name: schema_of(BODIES[name]) for name in bodies},
+    }
     return {
         "openapi": "3.1.1",
         "info": {
