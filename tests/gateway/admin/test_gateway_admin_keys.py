@@ -215,17 +215,20 @@ def test_a_wrong_field_is_refused_with_its_name_and_nothing_is_written(
 
 
 def test_fields_without_an_effect_are_stored_and_named_in_a_header(house: GovernedHouse) -> None:
-    answer = house.admin("/key/generate", {"rpm_limit": 5, "tpm_limit": 6.0, "max_budget": 1})
+    answer = house.admin(
+        "/key/generate",
+        {"rpm_limit": 5, "tpm_limit": 6.0, "max_budget": 1, "tags": ["a"], "spend": 0.5},
+    )
     assert answer.json["rpm_limit"] == 5
     assert answer.json["tpm_limit"] == 6
-    assert answer.headers["x-puna-not-enforced"] == "tpm_limit,rpm_limit"
+    assert answer.headers["x-puna-not-enforced"] == "tags,tpm_limit,rpm_limit,spend"
     empty: dict[str, Any] = {
         "guardrails": [],
         "permissions": {},
         "config": None,
         "send_invite_email": False,
     }
-    plain = house.admin("/key/generate", {"tags": ["a"], **empty})
+    plain = house.admin("/key/generate", {"metadata": {"a": 1}, **empty})
     assert plain.status == 200
     assert "x-puna-not-enforced" not in plain.headers
 

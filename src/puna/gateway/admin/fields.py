@@ -69,13 +69,13 @@ _METADATA = Field("metadata", kinds.OBJECT, "whatever you want to note")
 _MODELS = Field(
     "models", kinds.NAMES, "names of models, with `*`, and access groups; empty for all"
 )
-_TAGS = Field("tags", kinds.NAMES, "what the spend is marked with")
+_TAGS = _waiting("tags", kinds.NAMES, "what the spend is marked with")
 _BLOCKED = Field("blocked", kinds.FLAG, "whether it is refused for now")
 _BUDGET_ID = Field("budget_id", kinds.TEXT, "a budget whose limits count where there are no own")
 _SPENDING = (
     *LIMIT_FIELDS,
     _BUDGET_ID,
-    Field("spend", kinds.DOLLARS, "US dollars that count as spent at first; only for a new row"),
+    _waiting("spend", kinds.DOLLARS, "US dollars that count as spent at first; only for a new row"),
 )
 
 KEY_FIELDS: Final = (
