@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from tests.support.asgi import House
 from tests.support.governed import MASTER, GovernedHouse
+from typing_extensions import override
 
+from puna.errors import ServiceUnavailableError
 from puna.governance.budgets import Budget
+from puna.governance.store.accounts import AccountStore, Changes
 from puna.governance.windows import Window
 
 
@@ -289,3 +292,24 @@ def test_the_document_of_a_gateway_with_a_database_has_the_admin_api(house: Gove
     assert set(body["properties"]) >= {"models", "max_budget", "duration", "metadata"}
     assert "/key/generate" in document["paths"]
     assert "/key/generate" not in House(master_key="sk-a").get("/openapi.json").json["paths"]
+
+
+class UnreadableStore(AccountStore):
+    """A database that fails when changes are read from it."""
+
+    @override
+    async def changes_since(self, revision: int) -> Changes:
+        raise ServiceUnavailableError("The database cannot be used: gone.")
+
+
+def test_a_key_that_was_made_is_shown_even_if_the_database_fails_right_after(
+    house: GovernedHouse,
+) -> None:
+    feed = house.app.feed
+    assert feed is not None
+    whole, feed.store = feed.store, UnreadableStore(feed.store.database)
+    key = house.make_key()
+    assert house.chat(key).status == 401  # not known here yet
+    feed.store = whole
+    house.refresh()
+    assert house.chat(key).status == 200

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from puna.engine.clock import Clock
-from puna.errors import BadRequestError, NotFoundError, PermissionDeniedError
+from puna.errors import (
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ServiceUnavailableError,
+)
 from puna.gateway.accounts_feed import AccountsFeed
 from puna.gateway.admin.fields import Field, waiting_in
 from puna.gateway.answers.replies import Reply, json_reply
@@ -55,10 +61,15 @@ class AdminAPI:
         return await self._feed.store.read(work)
 
     async def change(self, principal: Principal, work: Callable[[Act], T]) -> T:
-        """Do one act in one transaction. What has changed holds in this worker at once."""
+        """Do one act in one transaction. What has changed holds in this worker at once.
+
+        Where it cannot be read back, it holds once the database answers again: it is done, and a
+        new key is shown only in this answer.
+        """
         now = self.now
         done = await self._feed.store.write(lambda writer: work(Act(writer, principal, now)))
-        await self._feed.refresh()
+        with suppress(ServiceUnavailableError):
+            await self._feed.refresh()
         return done
 
     def reply(
